@@ -1,0 +1,1 @@
+"""The application: everything that decides about calls. Runs in Lambda, holds no state in memory."""

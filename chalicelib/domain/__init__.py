@@ -1,0 +1,1 @@
+"""Rules as plain values and functions. Imports the standard library and pydantic, nothing else."""

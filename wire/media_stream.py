@@ -1,0 +1,174 @@
+"""Twilio Media Streams, both directions: the messages between a trunking provider and us.
+
+Source: https://www.twilio.com/docs/voice/media-streams/websocket-messages. Numbers travel as
+strings there, payloads as base64 of headerless mu-law at 8 kHz. `parse_from_provider` is what the
+relay reads, `parse_to_provider` what the gateway (being the provider) reads; the encoders are
+their counterparts. Unknown fields are ignored, unknown events are a `ValueError`.
+
+Audio is by far the most frequent message, so it has a path of its own in both directions:
+`decode_media` (JSON and base64 in one pass of C) and `MediaEncoder` (prefix + base64 + suffix).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pybase64
+
+PROTOCOL = "Call"
+VERSION = "1.0.0"
+ENCODING = "audio/x-mulaw"
+SAMPLE_RATE = 8000
+
+
+class MediaFormat(msgspec.Struct, rename="camel"):
+    """What the payloads hold."""
+
+    encoding: str = ENCODING
+    sample_rate: int = SAMPLE_RATE
+    channels: int = 1
+
+
+class StartDetail(msgspec.Struct, rename="camel"):
+    """The `start` object of a `start` message."""
+
+    account_sid: str
+    stream_sid: str
+    call_sid: str
+    tracks: list[str] = ["inbound"]
+    media_format: MediaFormat = msgspec.field(default_factory=MediaFormat)
+    custom_parameters: dict[str, str] = {}
+
+
+class MediaDetail(msgspec.Struct, gc=False):
+    """The `media` object; `payload` is decoded from base64 while parsing."""
+
+    payload: bytes
+    track: str = "inbound"
+    chunk: str = ""
+    timestamp: str = ""
+
+
+class MarkDetail(msgspec.Struct, gc=False):
+    """The `mark` object."""
+
+    name: str
+
+
+class DtmfDetail(msgspec.Struct, gc=False):
+    """The `dtmf` object: one key of `0-9*#ABCD`."""
+
+    digit: str
+    track: str = "inbound_track"
+
+
+class StopDetail(msgspec.Struct, rename="camel", gc=False):
+    """The `stop` object."""
+
+    account_sid: str = ""
+    call_sid: str = ""
+
+
+class Connected(msgspec.Struct, tag_field="event", tag="connected"):
+    """First message of a stream."""
+
+    protocol: str = PROTOCOL
+    version: str = VERSION
+
+
+class Start(msgspec.Struct, tag_field="event", tag="start", rename="camel"):
+    """Second message of a stream: which call this is."""
+
+    start: StartDetail
+    stream_sid: str
+    sequence_number: str = "1"
+
+
+class Media(msgspec.Struct, tag_field="event", tag="media", rename="camel"):
+    """Audio: from the provider what the caller says, to the provider what the caller shall hear."""
+
+    media: MediaDetail
+    stream_sid: str = ""
+    sequence_number: str = ""
+
+
+class Dtmf(msgspec.Struct, tag_field="event", tag="dtmf", rename="camel"):
+    """The caller pressed a key."""
+
+    dtmf: DtmfDetail
+    stream_sid: str = ""
+    sequence_number: str = ""
+
+
+class Mark(msgspec.Struct, tag_field="event", tag="mark", rename="camel"):
+    """To the provider: tell me when playout gets here. From the provider: it did, or was cleared."""
+
+    mark: MarkDetail
+    stream_sid: str = ""
+    sequence_number: str = ""
+
+
+class Clear(msgspec.Struct, tag_field="event", tag="clear", rename="camel"):
+    """To the provider: forget what is queued (barge-in). Outstanding marks are echoed at once."""
+
+    stream_sid: str = ""
+
+
+class Stop(msgspec.Struct, tag_field="event", tag="stop", rename="camel"):
+    """Last message of a stream."""
+
+    stop: StopDetail = msgspec.field(default_factory=StopDetail)
+    stream_sid: str = ""
+    sequence_number: str = ""
+
+
+FromProvider = Connected | Start | Media | Dtmf | Mark | Stop
+ToProvider = Media | Mark | Clear
+
+_from_provider = msgspec.json.Decoder(FromProvider)
+_to_provider = msgspec.json.Decoder(ToProvider)
+_media = msgspec.json.Decoder(Media)
+_encoder = msgspec.json.Encoder()
+
+
+def parse_from_provider(text: bytes | memoryview) -> FromProvider:
+    """One message that a provider sent. ValueError says what is wrong with it."""
+    return _parse(_from_provider, text)
+
+
+def parse_to_provider(text: bytes | memoryview) -> ToProvider:
+    """One message that was sent to a provider. ValueError says what is wrong with it."""
+    return _parse(_to_provider, text)
+
+
+def decode_media(text: bytes | memoryview) -> bytes | None:
+    """The mu-law of a `media` message, or None if it is another (or no) message. Hot path."""
+    try:
+        return _media.decode(text).media.payload
+    except (msgspec.ValidationError, msgspec.DecodeError):
+        return None
+
+
+def encode(message: FromProvider | ToProvider) -> bytes:
+    """A message as JSON text."""
+    return _encoder.encode(message)
+
+
+class MediaEncoder:
+    """Encodes `media` messages *to* the provider for one stream. Hot path."""
+
+    def __init__(self, stream_sid: str) -> None:
+        sid = msgspec.json.encode(stream_sid)
+        self._prefix = b'{"event":"media","streamSid":' + sid + b',"media":{"payload":"'
+
+    def __call__(self, ulaw: bytes | memoryview) -> bytes:
+        """mu-law of any length -> one JSON text message."""
+        return self._prefix + pybase64.b64encode(ulaw) + b'"}}'
+
+
+def _parse(decoder: msgspec.json.Decoder[Any], text: bytes | memoryview) -> Any:
+    try:
+        return decoder.decode(text)
+    except (msgspec.ValidationError, msgspec.DecodeError) as error:
+        raise ValueError(f"not a media stream message: {error}") from None

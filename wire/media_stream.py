@@ -36,7 +36,7 @@ class StartDetail(msgspec.Struct, rename="camel"):
     account_sid: str
     stream_sid: str
     call_sid: str
-    tracks: list[str] = ["inbound"]
+    tracks: list[str] = msgspec.field(default_factory=lambda: ["inbound"])
     media_format: MediaFormat = msgspec.field(default_factory=MediaFormat)
     custom_parameters: dict[str, str] = {}
 

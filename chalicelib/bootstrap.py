@@ -1,0 +1,56 @@
+"""The composition root: turns the configuration into stores, providers and `Ports`, once a process.
+
+AWS clients are made here, at the first request and not at import (see tests/unit/test_imports.py).
+"""
+
+from __future__ import annotations
+
+import functools
+import time
+
+from chalicelib import config as configuration
+from chalicelib.providers.twilio import TwilioProvider
+from chalicelib.services.ports import Ports
+from chalicelib.store.accounts import AccountStore
+from chalicelib.store.calls import CallStore
+from chalicelib.store.events import EventStore
+from chalicelib.store.lines import LineStore
+from chalicelib.store.ring_timer import RingTimer
+from chalicelib.store.table import Table
+
+MAX_CONNECTIONS = 50
+"""Connections to AWS: one is enough in Lambda, the local server answers many requests at once."""
+
+
+@functools.cache
+def config() -> configuration.Config:
+    """The process's settings."""
+    return configuration.from_environment()
+
+
+@functools.cache
+def ports() -> Ports:
+    """The process's stores and providers."""
+    import boto3
+    from botocore.config import Config as AwsConfig
+
+    settings = config()
+    aws = AwsConfig(
+        max_pool_connections=MAX_CONNECTIONS,
+        connect_timeout=2,
+        read_timeout=5,
+        retries={"mode": "standard", "max_attempts": 4},
+    )
+    table = Table(boto3.client("dynamodb", config=aws), settings.table)
+    timer = RingTimer(boto3.client("stepfunctions", config=aws), settings.ring_state_machine)
+    return Ports(
+        accounts=AccountStore(table),
+        calls=CallStore(table),
+        events=EventStore(table),
+        lines=LineStore(table),
+        timer=timer,
+        providers={account.name: TwilioProvider(account) for account in settings.accounts},
+        now=lambda: time.time_ns() // 1_000_000,
+        token_secret=settings.token_secret,
+        relay_url=settings.relay_url,
+    )

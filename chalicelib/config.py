@@ -1,0 +1,66 @@
+"""What the application is told by its environment. Read once, when first needed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from chalicelib.providers.twilio import TWILIO_API, TwilioAccount
+
+
+class BadConfig(Exception):
+    """A setting is missing or makes no sense; the message names it."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """Settings. Secrets stay out of its repr, and so out of logs."""
+
+    table: str
+    public_url: str
+    relay_url: str
+    ring_state_machine: str
+    token_secret: str = field(repr=False)
+    control_secret: str = field(repr=False)
+    accounts: tuple[TwilioAccount, ...] = field(repr=False, default=())
+
+
+def from_environment(env: Mapping[str, str] = os.environ) -> Config:
+    """The settings in `CHAMADE_*`. BadConfig names the first one that is missing."""
+    public_url = _required(env, "CHAMADE_PUBLIC_URL").rstrip("/")
+    relay_url = _required(env, "CHAMADE_RELAY_URL").rstrip("/")
+    if not relay_url.startswith(("ws://", "wss://")):
+        raise BadConfig("CHAMADE_RELAY_URL must start with ws:// or wss://")
+    accounts = [
+        TwilioAccount(
+            name=name,
+            account_sid=env[f"CHAMADE_{name.upper()}_ACCOUNT_SID"],
+            auth_token=_required(env, f"CHAMADE_{name.upper()}_AUTH_TOKEN"),
+            public_url=public_url,
+            relay_url=relay_url,
+            api_url=env.get(f"CHAMADE_{name.upper()}_API_URL", TWILIO_API).rstrip("/"),
+        )
+        for name in ("twilio", "gateway")
+        if env.get(f"CHAMADE_{name.upper()}_ACCOUNT_SID")
+    ]
+    if not accounts:
+        raise BadConfig(
+            "no trunking provider: set CHAMADE_TWILIO_ACCOUNT_SID or CHAMADE_GATEWAY_ACCOUNT_SID"
+        )
+    return Config(
+        table=_required(env, "CHAMADE_TABLE"),
+        public_url=public_url,
+        relay_url=relay_url,
+        ring_state_machine=_required(env, "CHAMADE_RING_STATE_MACHINE"),
+        token_secret=_required(env, "CHAMADE_TOKEN_SECRET"),
+        control_secret=_required(env, "CHAMADE_CONTROL_SECRET"),
+        accounts=tuple(accounts),
+    )
+
+
+def _required(env: Mapping[str, str], name: str) -> str:
+    value = env.get(name, "")
+    if not value:
+        raise BadConfig(f"{name} is not set")
+    return value

@@ -1,0 +1,82 @@
+"""Accounts and their API keys. A key is shown once; what is kept is its SHA-256.
+
+A key reads `chmd_live_<43 base62 characters><6 characters of CRC32>`: 256 random bits, and a check
+by which clients and secret scanners tell a typo from a key without asking anybody.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import zlib
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from chalicelib.domain.instant import Instant
+
+KEY_PREFIX = "chmd_live_"
+DEFAULT_MAX_NUMBERS = 5
+
+_ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_SECRET_CHARS, _CHECK_CHARS = 43, 6
+
+
+class Account(BaseModel):
+    """Who owns numbers, calls and keys."""
+
+    model_config = ConfigDict(frozen=True)
+
+    account_id: str
+    name: str = Field(min_length=1, max_length=200)
+    created_at: Instant
+    max_numbers: int = DEFAULT_MAX_NUMBERS
+    numbers_held: int = 0
+
+
+class ApiKey(BaseModel):
+    """What is known of a key once it has been shown."""
+
+    model_config = ConfigDict(frozen=True)
+
+    key_id: str
+    account_id: str
+    hash: str
+    last4: str
+    label: str = Field(default="", max_length=100)
+    created_at: Instant
+
+
+def new_account_id() -> str:
+    """`acc_` and 96 random bits in hex."""
+    return f"acc_{secrets.token_hex(12)}"
+
+
+def mint_key() -> str:
+    """A fresh key, in clear. The only moment it exists outside its owner's hands."""
+    secret = _base62(secrets.randbits(256), _SECRET_CHARS)
+    return f"{KEY_PREFIX}{secret}{_check(secret)}"
+
+
+def looks_like_key(text: str) -> bool:
+    """True if `text` has the form of a key and its check characters agree."""
+    secret = text.removeprefix(KEY_PREFIX)
+    if secret == text or len(secret) != _SECRET_CHARS + _CHECK_CHARS or not secret.isascii():
+        return False
+    return _check(secret[:_SECRET_CHARS]) == secret[_SECRET_CHARS:]
+
+
+def key_hash(key: str) -> str:
+    """SHA-256 in hex: the look-up key. 256 random bits need no salt and no slow hash."""
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+def _check(secret: str) -> str:
+    return _base62(zlib.crc32(secret.encode()), _CHECK_CHARS)
+
+
+def _base62(number: int, width: int) -> str:
+    digits = []
+    for _ in range(width):
+        number, rest = divmod(number, 62)
+        digits.append(_ALPHABET[rest])
+    return "".join(reversed(digits))

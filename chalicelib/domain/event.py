@@ -1,0 +1,44 @@
+"""What an account is told: one event for each transition of a call, and for its numbers.
+
+An event is written in the transaction that makes it true (outbox). `event_id` is derived from what
+it tells, so writing it twice is writing it once.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from chalicelib.domain.instant import Instant
+
+RETENTION_S = 7 * 24 * 3600
+"""How long events can be read."""
+
+
+class EventType(StrEnum):
+    """The catalogue."""
+
+    CALL_RINGING = "call.ringing"
+    CALL_ANSWERED = "call.answered"
+    CALL_MISSED = "call.missed"
+    CALL_DECLINED = "call.declined"
+    CALL_ENDED = "call.ended"
+    CALL_FAILED = "call.failed"
+    NUMBER_ACTIVATED = "number.activated"
+    NUMBER_RELEASED = "number.released"
+
+
+class Event(BaseModel):
+    """One thing that happened to an account. `data` is JSON as the REST API shows the thing."""
+
+    model_config = ConfigDict(frozen=True)
+
+    event_id: str
+    type: EventType
+    account_id: str
+    at: Instant
+    call_id: str | None = None
+    version: int | None = None
+    data: dict[str, Any]

@@ -1,0 +1,68 @@
+"""Lines: the numbers on which calls come in. A routing number comes from a pool, is held by at
+most one account at a time, and goes back to the pool when it is released.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from chalicelib.domain.event import Event, EventType
+from chalicelib.domain.instant import Instant, to_text
+from chalicelib.domain.phone import E164
+
+
+class Line(BaseModel):
+    """A number and what happens when somebody calls it. Without `account_id` it is in the pool."""
+
+    model_config = ConfigDict(frozen=True)
+
+    e164: E164
+    country: str = Field(pattern=r"^[A-Z]{2}$")
+    provider: str
+    account_id: str | None = None
+    auto_answer: bool = False
+    label: str = ""
+    activated_at: Instant | None = None
+    released_at: Instant | None = None
+
+    def held_by(self, account_id: str, now: int) -> Line:
+        """This line, just activated by an account: with the defaults, nothing of the last holder."""
+        return Line(
+            e164=self.e164,
+            country=self.country,
+            provider=self.provider,
+            account_id=account_id,
+            activated_at=now,
+        )
+
+    def released(self, now: int) -> Line:
+        """This line, back in the pool."""
+        return Line(e164=self.e164, country=self.country, provider=self.provider, released_at=now)
+
+
+class LineChanges(BaseModel):
+    """What an owner may change. Fields that are not given stay as they are."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    auto_answer: bool = False
+    label: str = Field(default="", max_length=100)
+
+
+def public_view(line: Line) -> dict[str, Any]:
+    """The line as REST and events show it."""
+    return line.model_dump(mode="json", exclude={"account_id", "provider", "released_at"})
+
+
+def line_event(event_type: EventType, line: Line, account_id: str, now: int) -> Event:
+    """`number.activated` or `number.released`; the id holds the moment: a number comes and goes."""
+    stamp = to_text(now)
+    return Event(
+        event_id=f"evt_{line.e164.removeprefix('+')}_{event_type.value}_{stamp}",
+        type=event_type,
+        account_id=account_id,
+        at=now,
+        data={"number": public_view(line)},
+    )

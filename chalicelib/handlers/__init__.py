@@ -1,0 +1,1 @@
+"""Chalice blueprints: parse, call a service, answer. No rule lives here."""

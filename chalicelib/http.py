@@ -1,0 +1,128 @@
+"""What every route shares: a Chalice in which each error, foreseen or not, is problem+json; and the
+reading of JSON and form bodies.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Callable
+from typing import Any, TypeVar
+from urllib.parse import parse_qsl, unquote
+
+from chalice import Chalice
+from chalice.app import Request, Response
+from pydantic import BaseModel
+
+from chalicelib.logs import log_context
+from chalicelib.problems import CONTENT_TYPE, Problem, problem_from
+
+Model = TypeVar("Model", bound=BaseModel)
+
+FORM = ["application/x-www-form-urlencoded"]
+MAX_BODY = 256 * 1024
+"""Bytes of a request body; nothing here is meant to be larger."""
+
+_SECURITY_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Strict-Transport-Security": "max-age=31536000",
+}
+
+_CHALICE_CODES = {400: "bad_request", 404: "not_found", 405: "method_not_allowed", 415: "bad_type"}
+
+
+class ProblemChalice(Chalice):  # type: ignore[misc]
+    """Chalice's own errors are JSON of another shape and a view's unforeseen ones say too much."""
+
+    def _register_handler(  # noqa: PLR0913 - Chalice's signature
+        self,
+        handler_type: str,
+        name: str,
+        user_handler: Callable[..., Any],
+        wrapped_handler: Any,
+        kwargs: Any,
+        options: Any = None,
+    ) -> None:
+        if handler_type == "route":
+            user_handler = _answering_problems(user_handler)
+        super()._register_handler(
+            handler_type, name, user_handler, wrapped_handler, kwargs, options
+        )
+
+    def __call__(self, event: dict[str, Any], context: Any) -> dict[str, Any]:
+        """One request of API Gateway."""
+        try:
+            answer: dict[str, Any] = super().__call__(event, context)
+        except Exception as error:  # such as a body that JSON cannot hold
+            answer = problem_from(error).response().to_dict()
+        if answer["statusCode"] >= 400 and answer["headers"].get("Content-Type") != CONTENT_TYPE:
+            answer = _as_problem(answer)
+        answer["headers"].update(_SECURITY_HEADERS)
+        return answer
+
+
+def _answering_problems(view: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(view)
+    def guarded(*args: Any, **kwargs: Any) -> Any:
+        with log_context(call_id=kwargs.get("call_id")):
+            try:
+                return view(*args, **kwargs)
+            except Exception as error:
+                return problem_from(error).response()
+
+    return guarded
+
+
+def _as_problem(answer: dict[str, Any]) -> dict[str, Any]:
+    status = answer["statusCode"]
+    try:
+        said = json.loads(answer["body"])
+    except ValueError:
+        said = {}
+    detail = said.get("Message", "") if isinstance(said, dict) and status < 500 else ""
+    code = _CHALICE_CODES.get(status, "internal_error" if status >= 500 else "bad_request")
+    problem: dict[str, Any] = (
+        Problem(status, code, code.replace("_", " "), detail).response().to_dict()
+    )
+    return problem
+
+
+def json_body(request: Request, model: type[Model]) -> Model:
+    """The request's JSON as `model`; an empty body is `{}`. Problem 400, 413 or 422."""
+    raw = request.raw_body
+    _check_size(raw)
+    try:
+        given = json.loads(raw or b"{}")
+    except (ValueError, RecursionError):
+        raise Problem(400, "bad_json", "The body is not JSON") from None
+    return model.model_validate(given)
+
+
+def form_body(request: Request) -> dict[str, str]:
+    """The request's form. Blank values are kept: they are signed, too."""
+    raw = request.raw_body
+    _check_size(raw)
+    try:
+        return dict(parse_qsl(raw.decode(), keep_blank_values=True, max_num_fields=200))
+    except ValueError:
+        raise Problem(400, "bad_form", "The body is not a form") from None
+
+
+def path_part(text: str) -> str:
+    """A path parameter as meant: `%2B` stays encoded in places, and `+` is a plus in a path."""
+    return unquote(text)
+
+
+def created(body: dict[str, Any], location: str) -> Response:
+    """201 with the new thing and where it is."""
+    return Response(body, {"Location": location}, 201)
+
+
+def no_content() -> Response:
+    """204."""
+    return Response("", {}, 204)
+
+
+def _check_size(raw: bytes) -> None:
+    if len(raw) > MAX_BODY:
+        raise Problem(413, "too_large", "The body is too large", f"At most {MAX_BODY} bytes.")

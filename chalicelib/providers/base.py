@@ -1,0 +1,75 @@
+"""What the application needs of a trunking provider, whoever it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+
+class ProviderError(Exception):
+    """The provider could not be reached or refused. The message holds no secret."""
+
+
+class RemoteStatus(StrEnum):
+    """How the provider sees a call."""
+
+    LIVE = "live"
+    OVER = "over"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class KeepRinging:
+    """Let it ring and ask again in a second."""
+
+
+@dataclass(frozen=True)
+class Connect:
+    """Answer, and stream the audio to the relay with this token. `pause_s` waits first."""
+
+    token: str
+    pause_s: int = 0
+
+
+@dataclass(frozen=True)
+class Reject:
+    """Do not answer: the caller hears that they were declined."""
+
+
+@dataclass(frozen=True)
+class HangUp:
+    """End the call."""
+
+
+Instruction = KeepRinging | Connect | Reject | HangUp
+"""What a provider shall do with a call next."""
+
+
+class Provider(Protocol):
+    """A trunking provider in which calls come in by webhook and are steered by documents and REST.
+
+    `steer` and `hang_up` are speed-ups of what the provider's next webhook would be answered
+    anyway; they raise ProviderError and nothing depends on them.
+    """
+
+    name: str
+
+    def signed(self, path: str, form: Mapping[str, str], signature: str | None) -> bool:
+        """True if a webhook posted to `path` (below our public URL) comes from this provider."""
+
+    def handshake_signed(self, url: str, signature: str | None) -> bool:
+        """True if a media stream's WebSocket handshake for `url` comes from this provider."""
+
+    def document(self, instruction: Instruction) -> str:
+        """The instruction in the provider's language, as the answer to a webhook."""
+
+    def steer(self, provider_call_id: str, instruction: Instruction) -> bool:
+        """Give a live call its instruction now. False if the provider only takes it when it asks."""
+
+    def hang_up(self, provider_call_id: str) -> None:
+        """End the call, ringing or answered. A call that is over already is no error."""
+
+    def status(self, provider_call_id: str) -> RemoteStatus:
+        """Whether the provider still has the call."""

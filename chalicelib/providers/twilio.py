@@ -1,0 +1,176 @@
+"""Twilio's dialect: signed form webhooks, TwiML, the Calls REST resource. Drives Twilio itself and
+our own gateway, which speaks the same.
+
+Sources: https://www.twilio.com/docs/voice/twiml, /docs/usage/security (signatures),
+/docs/voice/api/call-resource. `twilio.rest` costs a third of a second to import, so it loads at the
+first REST call.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from twilio.request_validator import RequestValidator
+from twilio.twiml.voice_response import VoiceResponse
+
+from chalicelib.providers.base import (
+    Connect,
+    HangUp,
+    Instruction,
+    KeepRinging,
+    ProviderError,
+    Reject,
+    RemoteStatus,
+)
+
+POLL_S = 1
+"""How long Twilio pauses before it asks again whether the call was accepted."""
+
+REST_TIMEOUT_S = 3.0
+TWILIO_API = "https://api.twilio.com"
+
+NOT_IN_PROGRESS = 21220
+"""'Invalid call state': a ringing call may not be redirected, an ended one not be hung up."""
+
+_NOT_FOUND = 404
+_OVER = {"completed", "busy", "failed", "no-answer", "canceled"}
+
+
+@dataclass(frozen=True)
+class TwilioAccount:
+    """Where and as whom to speak. URLs without a trailing slash; `relay_url` is ws:// or wss://."""
+
+    name: str
+    account_sid: str
+    auth_token: str
+    public_url: str
+    relay_url: str
+    api_url: str = TWILIO_API
+
+    def __repr__(self) -> str:
+        return f"TwilioAccount({self.name}, {self.account_sid})"
+
+
+class TwilioProvider:
+    """A `Provider` that speaks Twilio's dialect."""
+
+    def __init__(self, account: TwilioAccount) -> None:
+        self.name = account.name
+        self._account = account
+        self._validator = RequestValidator(account.auth_token)
+
+    def signed(self, path: str, form: Mapping[str, str], signature: str | None) -> bool:
+        """HMAC-SHA1 over the *configured* URL and the sorted form; never the Host header's URL."""
+        # The validator raises TypeError on None.
+        return bool(signature) and self._valid(self._account.public_url + path, form, signature)
+
+    def handshake_signed(self, url: str, signature: str | None) -> bool:
+        """The same over the wss URL; Twilio signs with or without a trailing slash."""
+        candidates = (url.rstrip("/"), url.rstrip("/") + "/")
+        return bool(signature) and any(self._valid(each, {}, signature) for each in candidates)
+
+    def _valid(self, url: str, form: Mapping[str, str], signature: str | None) -> bool:
+        return bool(self._validator.validate(url, dict(form), signature))
+
+    def document(self, instruction: Instruction) -> str:
+        """TwiML."""
+        response = VoiceResponse()
+        match instruction:
+            case KeepRinging():
+                # As first verb a Pause delays the answer, and a Redirect keeps 180 Ringing.
+                response.pause(length=POLL_S)
+                response.redirect(self._webhook("ringing"), method="POST")
+            case Connect(token, pause_s):
+                if pause_s:
+                    response.pause(length=pause_s)
+                # No query string is allowed on a Stream URL (31920): the token is a path segment.
+                url = f"{self._account.relay_url}/media/provider/{token}"
+                response.connect().stream(url=url)
+                response.redirect(self._webhook("after-stream"), method="POST")
+            case Reject():
+                response.reject(reason="rejected")
+                # Only a first-verb Reject is documented; should it not end the call, this does.
+                response.hangup()
+            case HangUp():
+                response.hangup()
+        return str(response)
+
+    def steer(self, provider_call_id: str, instruction: Instruction) -> bool:
+        """Redirect a live call. Documented for calls in progress; for a ringing one Twilio may
+        answer 21220, and then the ringing loop's next poll brings the instruction.
+        """
+        from twilio.base.exceptions import TwilioException
+
+        try:
+            self._call(provider_call_id).update(twiml=self.document(instruction))
+        except TwilioException as error:
+            if getattr(error, "code", None) == NOT_IN_PROGRESS:
+                return False
+            raise ProviderError(_said(error)) from None
+        except OSError as error:  # requests' exceptions are OSErrors
+            raise ProviderError(type(error).__name__) from None
+        return True
+
+    def hang_up(self, provider_call_id: str) -> None:
+        """`Status=completed` ends live calls, ringing ones included."""
+        from twilio.base.exceptions import TwilioException
+
+        try:
+            self._call(provider_call_id).update(status="completed")
+        except TwilioException as error:
+            over = getattr(error, "code", None) == NOT_IN_PROGRESS
+            if not over and getattr(error, "status", None) != _NOT_FOUND:
+                raise ProviderError(_said(error)) from None
+        except OSError as error:
+            raise ProviderError(type(error).__name__) from None
+
+    def status(self, provider_call_id: str) -> RemoteStatus:
+        """Fetch the call."""
+        from twilio.base.exceptions import TwilioException
+
+        try:
+            call = self._call(provider_call_id).fetch()
+        except TwilioException as error:
+            gone = getattr(error, "status", None) == _NOT_FOUND
+            return RemoteStatus.OVER if gone else RemoteStatus.UNKNOWN
+        except OSError:
+            return RemoteStatus.UNKNOWN
+        return RemoteStatus.OVER if call.status in _OVER else RemoteStatus.LIVE
+
+    def _webhook(self, kind: str) -> str:
+        return f"{self._account.public_url}/webhooks/{self.name}/{kind}"
+
+    def _call(self, sid: str) -> Any:
+        return self._client.calls(sid)
+
+    @functools.cached_property
+    def _client(self) -> Any:
+        from twilio.rest import Client
+
+        account = self._account
+        client = Client(account.account_sid, account.auth_token)
+        client.http_client = _http_client(account.api_url)
+        return client
+
+
+def _http_client(api_url: str) -> Any:
+    """Twilio's HTTP client with a time-out, sending to `api_url`.
+
+    The SDK rebuilds host names out of edge and region, which mangles an address like 127.0.0.1;
+    exchanging the base in the client, the documented extension point, does not.
+    """
+    from twilio.http.http_client import TwilioHttpClient
+
+    class Client(TwilioHttpClient):  # type: ignore[misc]
+        def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> Any:
+            path = url.split("/2010-04-01", 1)[1]
+            return super().request(method, f"{api_url}/2010-04-01{path}", *args, **kwargs)
+
+    return Client(timeout=REST_TIMEOUT_S)
+
+
+def _said(error: Exception) -> str:
+    return f"{getattr(error, 'status', '')} {getattr(error, 'code', '')} {error}"[:300]

@@ -1,0 +1,33 @@
+"""An account's calls, newest first, a page at a time."""
+
+from __future__ import annotations
+
+import json
+
+from chalicelib.domain import cursor as cursors
+from chalicelib.domain.call import Call
+from chalicelib.services.ports import Ports
+
+MAX_LIMIT = 100
+
+
+def page(  # noqa: PLR0913 - filters
+    ports: Ports,
+    account_id: str,
+    *,
+    state: str | None,
+    direction: str | None,
+    limit: int,
+    cursor: str | None,
+) -> tuple[list[Call], str | None]:
+    """Up to `limit` calls and the next cursor (None at the end). BadCursor if it is not theirs."""
+    after = None
+    if cursor:
+        after = json.loads(cursors.unseal(ports.token_secret, account_id, "calls", cursor))
+    calls, more = ports.calls.page(
+        account_id, state=state, direction=direction, limit=limit, after=after
+    )
+    if more is None:
+        return calls, None
+    place = json.dumps(more, separators=(",", ":"))
+    return calls, cursors.seal(ports.token_secret, account_id, "calls", place)

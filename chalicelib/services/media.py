@@ -1,0 +1,119 @@
+"""What relays ask and report: may this socket come in, and what has become of the call.
+
+The relay says what happened to its sockets; what that means for the call is decided here.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import Literal
+
+from chalicelib.domain import media_token
+from chalicelib.domain.call import Act, Call, CallState
+from chalicelib.services.nudge import hang_up
+from chalicelib.services.ports import Ports
+from chalicelib.services.transition import UnknownCall, settle
+
+log = logging.getLogger(__name__)
+
+_MEDIA_ITEM_KEPT_S = 3600
+
+Report = Literal["watch", "agent_hangup", "agent_lost", "no_agent", "media_lost", "max_duration"]
+
+_ACT_OF: dict[str, Act] = {
+    "agent_hangup": Act.AGENT_HANGUP,
+    "agent_lost": Act.AGENT_LOST,
+    "no_agent": Act.NO_AGENT,
+    "media_lost": Act.MEDIA_LOST,
+    "max_duration": Act.MAX_DURATION,
+}
+
+
+class BadToken(Exception):
+    """Unknown, forged, expired or foreign token, or a handshake the provider did not sign."""
+
+
+class NotActive(Exception):
+    """A provider's stream for a call that nobody has answered."""
+
+
+class OwnedElsewhere(Exception):
+    """Another relay holds the provider's stream of this call."""
+
+
+class CallOver(Exception):
+    """The call has ended; `call` says how."""
+
+    def __init__(self, call: Call) -> None:
+        super().__init__(call.call_id)
+        self.call = call
+
+
+@dataclass(frozen=True)
+class Attached:
+    """The call a socket may join, and the relay that owns its media (None: nobody yet)."""
+
+    call: Call
+    owner: str | None
+
+
+def attach_provider(
+    ports: Ports, relay: str, token: str, url: str, signature: str | None
+) -> Attached:
+    """A provider's stream comes to `relay`, which owns the call's media from now on."""
+    call = _call_of(ports, token, "provider")
+    if not ports.providers[call.provider].handshake_signed(url, signature):
+        log.warning("unsigned media stream refused", extra={"call_id": call.call_id})
+        raise BadToken
+    if call.state.final:
+        raise CallOver(call)
+    if call.state is not CallState.ACTIVE:
+        raise NotActive
+    ports.calls.take_media(call.call_id, relay, _expiry(call))
+    return Attached(call, relay)
+
+
+def attach_agent(ports: Ports, relay: str, call_id: str, token: str) -> Attached:
+    """The agent's socket comes to `relay`."""
+    call = _call_of(ports, token, "agent")
+    if call.call_id != call_id:
+        raise BadToken
+    if call.state.final:
+        raise CallOver(call)
+    owner = ports.calls.media(call_id).relay
+    if owner not in (None, relay):
+        raise OwnedElsewhere
+    return Attached(call, owner)
+
+
+def report(ports: Ports, call_id: str, kind: Report) -> Call:
+    """Something happened to the call's sockets (or nothing, `watch`): the call after it."""
+    call = ports.calls.get(call_id)
+    if call is None:
+        raise UnknownCall(call_id)
+    act = _ACT_OF.get(kind)
+    if act is None:
+        return call
+    after = settle(ports, call, act)
+    if after.state.final and not call.state.final:
+        hang_up(ports, after)
+    return after
+
+
+def agent_token(ports: Ports, call: Call) -> tuple[str, int]:
+    """The token of the agent's socket and when it expires (epoch s). The same for the same call."""
+    expires = call.ring_deadline // 1000 + call.max_duration_s
+    return media_token.issue(ports.token_secret, call.call_id, "agent", expires), expires
+
+
+def _call_of(ports: Ports, token: str, leg: media_token.Leg) -> Call:
+    call_id = media_token.check(ports.token_secret, token, leg, ports.now() // 1000)
+    call = ports.calls.get(call_id) if call_id else None
+    if call is None:
+        raise BadToken
+    return call
+
+
+def _expiry(call: Call) -> int:
+    return call.ring_deadline // 1000 + call.max_duration_s + _MEDIA_ITEM_KEPT_S

@@ -1,0 +1,34 @@
+"""The ring deadline: what Step Functions runs when a call has rung for 60 seconds."""
+
+from __future__ import annotations
+
+from chalicelib.domain.call import Act, Call, CallState, Refused
+from chalicelib.services.nudge import hang_up
+from chalicelib.services.ports import Ports
+from chalicelib.services.transition import UnknownCall, act_on
+
+
+class StillRinging(Exception):
+    """Asked before the deadline (clocks differ a little): to be asked again in a moment."""
+
+
+def expire(ports: Ports, call_id: str) -> Call:
+    """The call, missed if it was still ringing, else as it is. StillRinging if it is too early."""
+    call = ports.calls.get(call_id)
+    if call is None:
+        raise UnknownCall(call_id)
+    try:
+        missed = act_on(ports, call, Act.EXPIRE)
+    except Refused as refused:
+        if refused.code == "still_ringing":
+            raise StillRinging(call_id) from None
+        return refused.call
+    hang_up(ports, missed)
+    return missed
+
+
+def outcome(call: Call) -> str:
+    """How the ringing ended, in the state machine's words: `missed`, `answered` or `gone`."""
+    if call.state is CallState.MISSED:
+        return "missed"
+    return "answered" if call.answered_at is not None else "gone"

@@ -1,0 +1,165 @@
+"""A call comes in: it rings (or is picked up by auto-answer), and the provider is told what to do.
+
+Voice, ringing and after-stream webhooks end in the same question, "what shall the provider do with
+this call now?", which `instruction` answers from the call's state alone. So whichever comes twice,
+late or out of order gets the answer that is right at that moment.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+from chalicelib.domain import media_token
+from chalicelib.domain.call import (
+    Act,
+    Call,
+    CallState,
+    Moved,
+    inbound_call_id,
+    missed_unseen,
+    new_inbound,
+)
+from chalicelib.domain.line import Line
+from chalicelib.domain.phone import called_number
+from chalicelib.providers.base import Connect, HangUp, Instruction, KeepRinging, Reject
+from chalicelib.services.ports import Ports
+from chalicelib.services.transition import settle
+from chalicelib.store.calls import AlreadyThere
+
+log = logging.getLogger(__name__)
+
+STREAMS_AT_ONCE = 2
+"""Streams handed out without a pause when one breaks; after these, one a second."""
+
+MAX_STREAMS = 12
+"""Streams handed out without any relay taking the call, before it has failed."""
+
+
+@dataclass(frozen=True)
+class Incoming:
+    """A call as a provider announces it."""
+
+    provider: str
+    provider_call_id: str
+    from_: str
+    to: str
+    forwarded_from: str | None = None
+
+
+def receive(ports: Ports, incoming: Incoming) -> Instruction:
+    """The voice webhook. A number that is nobody's is rejected and leaves nothing behind."""
+    call = ports.calls.get(inbound_call_id(incoming.provider, incoming.provider_call_id))
+    if call is None:
+        line = _line_called(ports, incoming)
+        if line is None:
+            log.info("call to a number that is nobody's", extra={"to": incoming.to})
+            return Reject()
+        call = _record(ports, incoming, line)
+    if call.auto_answer and call.state is CallState.RINGING:
+        call = settle(ports, call, Act.ANSWER)
+    return instruction(ports, call)
+
+
+def poll(ports: Ports, provider: str, provider_call_id: str) -> Instruction:
+    """The ringing webhook. Also enforces the deadline, should the state machine be late."""
+    call = ports.calls.get(inbound_call_id(provider, provider_call_id))
+    if call is None:
+        return HangUp()
+    if call.state is CallState.RINGING and ports.now() >= call.ring_deadline:
+        call = settle(ports, call, Act.EXPIRE)
+    return instruction(ports, call)
+
+
+def resume(ports: Ports, provider: str, provider_call_id: str) -> Instruction:
+    """The after-stream webhook: the stream is gone. A call that is not over gets another one."""
+    call = ports.calls.get(inbound_call_id(provider, provider_call_id))
+    if call is None or call.state is not CallState.ACTIVE:
+        return HangUp()
+    streams = ports.calls.count_stream(call.call_id, expires=_media_expiry(call))
+    if streams > MAX_STREAMS:
+        log.error("no relay takes the call", extra={"call_id": call.call_id})
+        settle(ports, call, Act.MEDIA_LOST)
+        return HangUp()
+    pause_s = 0 if streams <= STREAMS_AT_ONCE else 1
+    return Connect(provider_token(ports, call), pause_s)
+
+
+def caller_gone(ports: Ports, incoming: Incoming, *, failed: bool) -> None:
+    """The provider says the call is over, in whatever order it says so.
+
+    Over before we heard that it rings: it is recorded as missed all the same, so that the voice
+    webhook that comes after it finds it over, and the owner learns of the caller.
+    """
+    call = ports.calls.get(inbound_call_id(incoming.provider, incoming.provider_call_id))
+    if call is None:
+        line = _line_called(ports, incoming)
+        if line is None:
+            return
+        try:
+            ports.calls.create(missed_unseen(_born(ports, incoming, line)))
+            return
+        except AlreadyThere as there:
+            call = there.call
+    settle(ports, call, Act.PROVIDER_FAILED if failed else Act.CALLER_HANGUP)
+
+
+def instruction(ports: Ports, call: Call) -> Instruction:
+    """What the provider shall do with the call as it is."""
+    match call.state:
+        case CallState.CONNECTING | CallState.RINGING:
+            return KeepRinging()
+        case CallState.ACTIVE:
+            return Connect(provider_token(ports, call))
+        case CallState.DECLINED:
+            return Reject()
+        case _:
+            return HangUp()
+
+
+def provider_token(ports: Ports, call: Call) -> str:
+    """The token of the provider's stream: good as long as the call can last."""
+    return media_token.issue(ports.token_secret, call.call_id, "provider", _media_expiry(call))
+
+
+def _media_expiry(call: Call) -> int:
+    return call.ring_deadline // 1000 + call.max_duration_s
+
+
+def _line_called(ports: Ports, incoming: Incoming) -> Line | None:
+    number = called_number(incoming.to)
+    line = ports.lines.get(number) if number else None
+    if line is None or line.account_id is None or line.provider != incoming.provider:
+        return None
+    return line
+
+
+def _born(ports: Ports, incoming: Incoming, line: Line) -> Moved:
+    return new_inbound(
+        account_id=line.account_id or "",
+        provider=incoming.provider,
+        provider_call_id=incoming.provider_call_id,
+        from_=incoming.from_,
+        to=incoming.to,
+        line=line.e164,
+        forwarded_from=incoming.forwarded_from,
+        auto_answer=line.auto_answer,
+        now=ports.now(),
+    )
+
+
+def _record(ports: Ports, incoming: Incoming, line: Line) -> Call:
+    born = _born(ports, incoming, line)
+    try:
+        ports.calls.create(born)
+    except AlreadyThere as there:
+        return there.call
+    call = born.call
+    log.info("call rings", extra={"call_id": call.call_id, "account_id": call.account_id})
+    if not call.auto_answer:
+        try:
+            ports.timer.start(call)
+        except Exception:
+            # The call must ring all the same: its polls and the sweep know the deadline, too.
+            log.exception("ring timer did not start", extra={"call_id": call.call_id})
+    return call

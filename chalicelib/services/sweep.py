@@ -1,0 +1,55 @@
+"""Puts right what a restart or a lost message left behind. Safe to run at any time, any number of
+times: it only does what the deadline, the provider or a webhook would have done.
+
+* a call that rang past its deadline is missed,
+* a call that still rings gets a timer (its execution may have died with the engine),
+* a call that is up, but of which the provider knows nothing any more, has failed.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+
+from chalicelib.domain.call import Act, Call, CallState
+from chalicelib.domain.instant import to_text
+from chalicelib.providers.base import RemoteStatus
+from chalicelib.services.miss import expire
+from chalicelib.services.ports import Ports
+from chalicelib.services.transition import settle
+
+log = logging.getLogger(__name__)
+
+
+def sweep(ports: Ports) -> dict[str, int]:
+    """How many calls were `missed`, `timed` (given a timer anew), `failed`, left `alone`."""
+    done: Counter[str] = Counter()
+    for listed in ports.calls.live():
+        try:
+            done[_put_right(ports, listed.call_id)] += 1
+        except Exception:
+            # One call that cannot be put right must not keep the others from it.
+            log.exception("sweep", extra={"call_id": listed.call_id})
+            done["errors"] += 1
+    log.info("sweep done", extra=dict(done))
+    return dict(done)
+
+
+def _put_right(ports: Ports, call_id: str) -> str:
+    call = ports.calls.get(call_id)
+    if call is None or call.state.final:
+        return "alone"
+    if call.state is CallState.RINGING and ports.now() >= call.ring_deadline:
+        expire(ports, call_id)
+        return "missed"
+    if ports.providers[call.provider].status(call.provider_call_id) is RemoteStatus.OVER:
+        settle(ports, call, _end_of(call))
+        return "failed"
+    if call.state is CallState.RINGING:
+        ports.timer.start(call, f"-again-{to_text(ports.now()).replace(':', '')}")
+        return "timed"
+    return "alone"
+
+
+def _end_of(call: Call) -> Act:
+    return Act.CALLER_HANGUP if call.state is CallState.RINGING else Act.PROVIDER_FAILED

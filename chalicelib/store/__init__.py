@@ -1,0 +1,1 @@
+"""DynamoDB and Step Functions: one module an aggregate, conditional writes, no rules."""

@@ -1,0 +1,192 @@
+"""Calls in the table.
+
+| item | pk | sk |
+|---|---|---|
+| the call | `CALL#<id>` | `CALL` |
+| who holds its media | `CALL#<id>` | `MEDIA` |
+
+Index `listing`: an account's calls by age. Index `live` (sparse): calls that are not over, so that
+a sweep reads only those. Media ownership is an item of its own: it changes without a transition.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from chalicelib.domain.call import Call, CallState, Moved
+from chalicelib.domain.instant import to_text
+from chalicelib.store.events import outbox_put
+from chalicelib.store.table import ConditionFailed, Contention, Item, Table, put, update
+
+LISTING = ("listing", "listing", "listing_order")
+LIVE = ("live", "live", "live_order")
+LIVE_SHARDS = 8
+"""Partitions of the `live` index: one would cap the whole installation at 1,000 writes/s."""
+
+_KEY_ATTRIBUTES = frozenset({"pk", "sk", "listing", "listing_order", "live", "live_order"})
+
+
+class AlreadyThere(Exception):
+    """The call exists; `call` is how."""
+
+    def __init__(self, call: Call) -> None:
+        super().__init__(call.call_id)
+        self.call = call
+
+
+class Stale(Exception):
+    """The call moved on since it was read; `call` is how it is now (None: read it again)."""
+
+    def __init__(self, call: Call | None) -> None:
+        super().__init__("the call has changed")
+        self.call = call
+
+
+@dataclass(frozen=True)
+class Media:
+    """Which relay holds the provider's stream, and how often a stream was handed out since."""
+
+    relay: str | None = None
+    streams: int = 0
+
+
+class CallStore:
+    """Reads and conditional writes of calls."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def get(self, call_id: str) -> Call | None:
+        """The call as it is now."""
+        item = self._table.get(f"CALL#{call_id}", "CALL")
+        return None if item is None else _to_call(item)
+
+    def create(self, born: Moved) -> None:
+        """A new call with its event. AlreadyThere if it exists: a webhook that came twice."""
+        try:
+            self._table.write(
+                put(_to_item(born.call), "attribute_not_exists(pk)"), outbox_put(born.event)
+            )
+        except ConditionFailed as lost:
+            there = lost.items[0]
+            existing = _to_call(there) if there else self.get(born.call.call_id)
+            if existing is None:
+                raise Contention from None
+            raise AlreadyThere(existing) from None
+        except Contention:
+            existing = self.get(born.call.call_id)
+            if existing is None:
+                raise
+            raise AlreadyThere(existing) from None
+
+    def move(self, before: Call, moved: Moved, now: int) -> None:
+        """One transition with its event, if the call is still as `before` says. Stale otherwise.
+
+        The condition names the version (which implies the state), the state (for whoever reads a
+        trace) and, for the answer of an inbound call, the deadline on the item itself.
+        """
+        condition, values = (
+            "#version = :version AND #state = :state",
+            {":version": before.version, ":state": before.state.value},
+        )
+        names = {"#version": "version", "#state": "state"}
+        if moved.call.state is CallState.ACTIVE and before.direction == "inbound":
+            condition += " AND #deadline > :now"
+            names["#deadline"] = "ring_deadline"
+            values[":now"] = to_text(now)
+        try:
+            self._table.write(
+                put(_to_item(moved.call), condition, names, values), outbox_put(moved.event)
+            )
+        except ConditionFailed as lost:
+            there = lost.items[0]
+            raise Stale(_to_call(there) if there else None) from None
+        except Contention:
+            raise Stale(None) from None
+
+    def page(
+        self,
+        account_id: str,
+        *,
+        state: str | None,
+        direction: str | None,
+        limit: int,
+        after: Item | None,
+    ) -> tuple[list[Call], Item | None]:
+        """Up to `limit` of an account's calls, newest first, and where to go on."""
+        filters = {"state": state, "direction": direction}
+        wanted = {name: value for name, value in filters.items() if value is not None}
+        found: list[Call] = []
+        while True:
+            items, after = self._table.query(
+                f"ACCOUNT#{account_id}#CALLS",
+                index=LISTING,
+                newest_first=True,
+                limit=limit - len(found),
+                after=after,
+                where=" AND ".join(f"#{name} = :{name}" for name in wanted) or None,
+                names={f"#{name}": name for name in wanted},
+                values={f":{name}": value for name, value in wanted.items()},
+            )
+            found += [_to_call(item) for item in items]
+            if after is None or len(found) >= limit:
+                return found, after
+
+    def live(self) -> Iterator[Call]:
+        """Every call that is not over (as the index knows, which may lag by moments)."""
+        for shard in range(LIVE_SHARDS):
+            for item in self._table.query_all(f"LIVE#{shard}", index=LIVE):
+                yield _to_call(item)
+
+    def media(self, call_id: str) -> Media:
+        """Who holds the call's media."""
+        item = self._table.get(f"CALL#{call_id}", "MEDIA") or {}
+        return Media(relay=item.get("relay"), streams=item.get("streams", 0))
+
+    def take_media(self, call_id: str, relay: str, expires: int) -> None:
+        """The relay that attached last owns the call. `expires`: epoch s, when the item may go."""
+        self._table.write(
+            put(
+                {
+                    "pk": f"CALL#{call_id}",
+                    "sk": "MEDIA",
+                    "relay": relay,
+                    "streams": 0,
+                    "expires_at": expires,
+                }
+            )
+        )
+
+    def count_stream(self, call_id: str, expires: int) -> int:
+        """Note that another stream was handed out; how many since a relay last attached."""
+        self._table.write(
+            update(
+                f"CALL#{call_id}",
+                "MEDIA",
+                "ADD #streams :one SET #expires = :expires",
+                names={"#streams": "streams", "#expires": "expires_at"},
+                values={":one": 1, ":expires": expires},
+            )
+        )
+        return self.media(call_id).streams
+
+
+def _to_item(call: Call) -> Item:
+    item: Item = {
+        "pk": f"CALL#{call.call_id}",
+        "sk": "CALL",
+        "listing": f"ACCOUNT#{call.account_id}#CALLS",
+        "listing_order": f"{to_text(call.created_at)}#{call.call_id}",
+        **{k: v for k, v in call.model_dump(mode="json").items() if v is not None},
+    }
+    if not call.state.final:
+        item["live"] = f"LIVE#{zlib.crc32(call.call_id.encode()) % LIVE_SHARDS}"
+        item["live_order"] = f"{call.state.value}#{to_text(call.ring_deadline)}"
+    return item
+
+
+def _to_call(item: dict[str, Any]) -> Call:
+    return Call.model_validate({k: v for k, v in item.items() if k not in _KEY_ATTRIBUTES})

@@ -1,0 +1,221 @@
+"""The one table, seen through five verbs. Knows DynamoDB's shapes and errors, no aggregate.
+
+Items are plain dicts of JSON types; numbers come back as int. `boto3` loads when the first table is
+opened, never at import: webhooks pay for it once a cold start, `import app` does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+Item = dict[str, Any]
+
+
+class ConditionFailed(Exception):
+    """A conditional write lost. `items[i]` is what stood in the way of the i-th write (or None)."""
+
+    def __init__(self, failed: Sequence[bool], items: Sequence[Item | None]) -> None:
+        super().__init__("a condition of the write does not hold")
+        self.failed, self.items = failed, items
+
+
+class Contention(Exception):
+    """Another transaction touched the same items at the same moment: read again and decide again."""
+
+
+@dataclass(frozen=True)
+class Write:
+    """One write of a transaction: a whole item put, an update, or a delete."""
+
+    verb: str
+    key_or_item: Item
+    condition: str | None = None
+    update: str | None = None
+    names: dict[str, str] = field(default_factory=dict)
+    values: Item = field(default_factory=dict)
+
+
+def put(
+    item: Item,
+    condition: str | None = None,
+    names: dict[str, str] | None = None,
+    values: Item | None = None,
+) -> Write:
+    """Put a whole item."""
+    return Write("Put", item, condition, None, names or {}, values or {})
+
+
+def delete(pk: str, sk: str, condition: str | None = None) -> Write:
+    """Delete an item."""
+    return Write("Delete", {"pk": pk, "sk": sk}, condition)
+
+
+def update(  # noqa: PLR0913 - DynamoDB's own parts of an update
+    pk: str,
+    sk: str,
+    expression: str,
+    *,
+    condition: str | None = None,
+    names: dict[str, str] | None = None,
+    values: Item | None = None,
+) -> Write:
+    """Change some attributes of an item."""
+    return Write("Update", {"pk": pk, "sk": sk}, condition, expression, names or {}, values or {})
+
+
+class Table:
+    """A table with string keys `pk` and `sk` and the indexes of `infra/table.json`."""
+
+    def __init__(self, client: DynamoDBClient, name: str) -> None:
+        from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+
+        self._client, self.name = client, name
+        self._serialize = TypeSerializer().serialize
+        self._deserialize = TypeDeserializer().deserialize
+
+    def get(self, pk: str, sk: str) -> Item | None:
+        """The item as last written (consistent read), or None."""
+        found = self._client.get_item(
+            TableName=self.name, Key=self._marshal({"pk": pk, "sk": sk}), ConsistentRead=True
+        )
+        return self._unmarshal(found["Item"]) if "Item" in found else None
+
+    def query(  # noqa: PLR0913 - each is one of DynamoDB's own
+        self,
+        pk: str,
+        *,
+        index: tuple[str, str, str] | None = None,
+        after: Item | None = None,
+        sk_above: str | None = None,
+        limit: int | None = None,
+        newest_first: bool = False,
+        where: str | None = None,
+        names: dict[str, str] | None = None,
+        values: Item | None = None,
+    ) -> tuple[list[Item], Item | None]:
+        """One page of a partition, and the key to go on after it (None at the end).
+
+        `index` is (index name, its partition key, its sort key); without it the read is consistent.
+        `limit` counts items read, before `where` filters them.
+        """
+        index_name, pk_name, sk_name = index or (None, "pk", "sk")
+        expression = "#pk = :pk" + ("" if sk_above is None else " AND #sk > :sk")
+        request: dict[str, Any] = {
+            "TableName": self.name,
+            "KeyConditionExpression": expression,
+            "ExpressionAttributeNames": {"#pk": pk_name, **(names or {})},
+            "ExpressionAttributeValues": self._marshal({":pk": pk, **(values or {})}),
+            "ScanIndexForward": not newest_first,
+            "ConsistentRead": index is None,
+        }
+        if sk_above is not None:
+            request["ExpressionAttributeNames"]["#sk"] = sk_name
+            request["ExpressionAttributeValues"].update(self._marshal({":sk": sk_above}))
+        if index_name:
+            request["IndexName"] = index_name
+        if where:
+            request["FilterExpression"] = where
+        if limit:
+            request["Limit"] = limit
+        if after:
+            request["ExclusiveStartKey"] = self._marshal(after)
+        page = self._client.query(**request)
+        more = page.get("LastEvaluatedKey")
+        return [self._unmarshal(item) for item in page["Items"]], self._unmarshal(
+            more or {}
+        ) or None
+
+    def query_all(self, pk: str, *, index: tuple[str, str, str] | None = None) -> Iterator[Item]:
+        """Every item of a partition, page by page."""
+        after: Item | None = None
+        while True:
+            items, after = self.query(pk, index=index, after=after)
+            yield from items
+            if after is None:
+                return
+
+    def write(self, *writes: Write) -> None:
+        """All of the writes or none. ConditionFailed if one loses, Contention on a collision."""
+        if len(writes) == 1:
+            self._write_one(writes[0])
+            return
+        exceptions = self._client.exceptions
+        try:
+            self._client.transact_write_items(
+                TransactItems=[{w.verb: self._request(w)} for w in writes]  # type: ignore[misc]
+            )
+        except exceptions.TransactionCanceledException as error:
+            reasons = error.response.get("CancellationReasons", [])
+            failed = [reason.get("Code") == "ConditionalCheckFailed" for reason in reasons]
+            if any(failed):
+                items = [self._unmarshal(r["Item"]) if r.get("Item") else None for r in reasons]
+                raise ConditionFailed(failed, items) from None
+            raise Contention from None
+        except exceptions.TransactionInProgressException:
+            raise Contention from None
+
+    def _write_one(self, write: Write) -> None:
+        exceptions = self._client.exceptions
+        call = {
+            "Put": self._client.put_item,
+            "Update": self._client.update_item,
+            "Delete": self._client.delete_item,
+        }[write.verb]
+        try:
+            call(**self._request(write))
+        except exceptions.ConditionalCheckFailedException as error:
+            item = error.response.get("Item")
+            raise ConditionFailed([True], [self._unmarshal(item) if item else None]) from None
+        except exceptions.TransactionConflictException:
+            raise Contention from None
+
+    def _request(self, write: Write) -> dict[str, Any]:
+        target = "Item" if write.verb == "Put" else "Key"
+        request: dict[str, Any] = {
+            "TableName": self.name,
+            target: self._marshal(write.key_or_item),
+        }
+        if write.condition:
+            request["ConditionExpression"] = write.condition
+            request["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
+        if write.update:
+            request["UpdateExpression"] = write.update
+        if write.names:
+            request["ExpressionAttributeNames"] = write.names
+        if write.values:
+            request["ExpressionAttributeValues"] = self._marshal(write.values)
+        return request
+
+    def _marshal(self, item: Item) -> dict[str, Any]:
+        return {key: self._serialize(_storable(value)) for key, value in item.items()}
+
+    def _unmarshal(self, item: dict[str, Any]) -> Item:
+        return {key: _plain(self._deserialize(value)) for key, value in item.items()}
+
+
+def _storable(value: Any) -> Any:
+    """JSON types as DynamoDB takes them: floats become decimals (metadata may hold floats)."""
+    if isinstance(value, float):
+        return Decimal(repr(value))
+    if isinstance(value, dict):
+        return {key: _storable(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_storable(inner) for inner in value]
+    return value
+
+
+def _plain(value: Any) -> Any:
+    """The inverse of `_storable`."""
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_plain(inner) for inner in value]
+    return value

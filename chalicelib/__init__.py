@@ -1,1 +1,1 @@
-"""The application: everything that decides about calls. Runs in Lambda, holds no state in memory."""
+"""The application: all that decides about calls. Runs in Lambda, holds no state in memory."""

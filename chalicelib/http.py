@@ -10,8 +10,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl, unquote
 
-from chalice import Chalice
-from chalice.app import Request, Response
+from chalice.app import Chalice, Request, Response
 from pydantic import BaseModel
 
 from chalicelib.logs import log_context
@@ -31,10 +30,10 @@ _SECURITY_HEADERS = {
 _CHALICE_CODES = {400: "bad_request", 404: "not_found", 405: "method_not_allowed", 415: "bad_type"}
 
 
-class ProblemChalice(Chalice):  # type: ignore[misc]
+class ProblemChalice(Chalice):
     """Chalice's own errors are JSON of another shape and a view's unforeseen ones say too much."""
 
-    def _register_handler(  # noqa: PLR0913 - Chalice's signature
+    def _register_handler(  # noqa: PLR0913, PLR0917 - Chalice's signature
         self,
         handler_type: str,
         name: str,
@@ -87,10 +86,19 @@ def _as_problem(answer: dict[str, Any]) -> dict[str, Any]:
     return problem
 
 
+def raw_body(request: Request) -> bytes:
+    """The body's bytes. Problem 413 if there are more than `MAX_BODY`."""
+    raw = request.raw_body
+    if isinstance(raw, str):
+        raw = raw.encode()
+    if len(raw) > MAX_BODY:
+        raise Problem(413, "too_large", "The body is too large", f"At most {MAX_BODY} bytes.")
+    return raw
+
+
 def json_body(request: Request, model: type[Model]) -> Model:
     """The request's JSON as `model`; an empty body is `{}`. Problem 400, 413 or 422."""
-    raw = request.raw_body
-    _check_size(raw)
+    raw = raw_body(request)
     try:
         given = json.loads(raw or b"{}")
     except (ValueError, RecursionError):
@@ -100,8 +108,7 @@ def json_body(request: Request, model: type[Model]) -> Model:
 
 def form_body(request: Request) -> dict[str, str]:
     """The request's form. Blank values are kept: they are signed, too."""
-    raw = request.raw_body
-    _check_size(raw)
+    raw = raw_body(request)
     try:
         return dict(parse_qsl(raw.decode(), keep_blank_values=True, max_num_fields=200))
     except ValueError:
@@ -121,8 +128,3 @@ def created(body: dict[str, Any], location: str) -> Response:
 def no_content() -> Response:
     """204."""
     return Response("", {}, 204)
-
-
-def _check_size(raw: bytes) -> None:
-    if len(raw) > MAX_BODY:
-        raise Problem(413, "too_large", "The body is too large", f"At most {MAX_BODY} bytes.")

@@ -55,11 +55,15 @@ class Problem(Exception):
 
     def response(self) -> Response:
         """As Chalice sends it."""
-        headers = {"Content-Type": CONTENT_TYPE, "Cache-Control": "no-store", **self.headers}
+        headers: dict[str, str | list[str]] = {
+            "Content-Type": CONTENT_TYPE,
+            "Cache-Control": "no-store",
+            **self.headers,
+        }
         return Response(json.dumps(self.document()), headers, self.status)
 
 
-def problem_from(error: Exception) -> Problem:  # noqa: PLR0911 - a table, written as a match
+def problem_from(error: Exception) -> Problem:  # noqa: PLR0911, PLR0912 - a table
     """The problem that a failure is. What nobody foresaw is logged and told as a bare 500."""
     match error:
         case Problem():

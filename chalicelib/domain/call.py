@@ -214,7 +214,7 @@ def new_inbound(  # noqa: PLR0913 - the facts of a call are what they are
 
 
 def missed_unseen(ringing: Moved) -> Moved:
-    """The same call when the caller was gone before we heard of it: born missed, never rang here."""
+    """The same call when the caller was gone before we heard of it: born missed."""
     now = ringing.call.created_at
     call = _moved(ringing.call, CallState.MISSED, EndReason.CALLER_HANGUP, now)
     history = (HistoryEntry(version=1, state=call.state, at=now, end_reason=call.end_reason),)

@@ -28,7 +28,7 @@ class Line(BaseModel):
     released_at: Instant | None = None
 
     def held_by(self, account_id: str, now: int) -> Line:
-        """This line, just activated by an account: with the defaults, nothing of the last holder."""
+        """This line, just activated: with the defaults, nothing of its last holder."""
         return Line(
             e164=self.e164,
             country=self.country,

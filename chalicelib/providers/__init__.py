@@ -1,1 +1,1 @@
-"""Trunking providers behind one protocol. A provider is a module here and a line in `bootstrap.py`."""
+"""Trunking providers behind one protocol: one module each, and a line in `bootstrap.py`."""

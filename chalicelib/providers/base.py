@@ -48,7 +48,7 @@ Instruction = KeepRinging | Connect | Reject | HangUp
 
 
 class Provider(Protocol):
-    """A trunking provider in which calls come in by webhook and are steered by documents and REST.
+    """A trunking provider: announces calls by webhook, is steered by documents and REST.
 
     `steer` and `hang_up` are speed-ups of what the provider's next webhook would be answered
     anyway; they raise ProviderError and nothing depends on them.
@@ -66,7 +66,7 @@ class Provider(Protocol):
         """The instruction in the provider's language, as the answer to a webhook."""
 
     def steer(self, provider_call_id: str, instruction: Instruction) -> bool:
-        """Give a live call its instruction now. False if the provider only takes it when it asks."""
+        """Give a live call its instruction now. False if the provider takes it only when it asks."""
 
     def hang_up(self, provider_call_id: str) -> None:
         """End the call, ringing or answered. A call that is over already is no error."""

@@ -164,8 +164,8 @@ def _http_client(api_url: str) -> Any:
     """
     from twilio.http.http_client import TwilioHttpClient
 
-    class Client(TwilioHttpClient):  # type: ignore[misc]
-        def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> Any:
+    class Client(TwilioHttpClient):
+        def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> Any:  # type: ignore[override]
             path = url.split("/2010-04-01", 1)[1]
             return super().request(method, f"{api_url}/2010-04-01{path}", *args, **kwargs)
 

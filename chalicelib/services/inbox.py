@@ -1,4 +1,4 @@
-"""The account's events, in order, each at least once: read with a cursor, waiting if there are none."""
+"""The account's events, in order, each at least once: read with a cursor, by long poll."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ opened, never at import: webhooks pay for it once a cold start, `import app` doe
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -26,7 +26,7 @@ class ConditionFailed(Exception):
 
 
 class Contention(Exception):
-    """Another transaction touched the same items at the same moment: read again and decide again."""
+    """Another transaction touched the same items at that moment: read and decide again."""
 
 
 @dataclass(frozen=True)
@@ -76,8 +76,8 @@ class Table:
         from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
         self._client, self.name = client, name
-        self._serialize = TypeSerializer().serialize
-        self._deserialize = TypeDeserializer().deserialize
+        self._serialize: Callable[[Any], Any] = TypeSerializer().serialize
+        self._deserialize: Callable[[Any], Any] = TypeDeserializer().deserialize
 
     def get(self, pk: str, sk: str) -> Item | None:
         """The item as last written (consistent read), or None."""
@@ -162,15 +162,15 @@ class Table:
 
     def _write_one(self, write: Write) -> None:
         exceptions = self._client.exceptions
-        call = {
+        verbs: dict[str, Any] = {
             "Put": self._client.put_item,
             "Update": self._client.update_item,
             "Delete": self._client.delete_item,
-        }[write.verb]
+        }
         try:
-            call(**self._request(write))
+            verbs[write.verb](**self._request(write))
         except exceptions.ConditionalCheckFailedException as error:
-            item = error.response.get("Item")
+            item: Any = error.response.get("Item")
             raise ConditionFailed([True], [self._unmarshal(item) if item else None]) from None
         except exceptions.TransactionConflictException:
             raise Contention from None
@@ -195,7 +195,7 @@ class Table:
     def _marshal(self, item: Item) -> dict[str, Any]:
         return {key: self._serialize(_storable(value)) for key, value in item.items()}
 
-    def _unmarshal(self, item: dict[str, Any]) -> Item:
+    def _unmarshal(self, item: Mapping[str, Any]) -> Item:
         return {key: _plain(self._deserialize(value)) for key, value in item.items()}
 
 

@@ -1,0 +1,53 @@
+# Every target sets up what it lacks; nothing is installed outside .venv and .local.
+
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
+REQUIREMENTS := requirements.txt relay/requirements.txt gateway/requirements.txt local/requirements.txt
+
+.PHONY: run test demo bench lint synth format constraints clean
+
+run: .venv/.stack  ## The whole system on this machine, until Ctrl-C
+	@exec $(BIN)/python -m local
+
+demo: .venv/.stack  ## Three calls on a stack of their own, about 75 s; the last line is JSON
+	@$(BIN)/python -m local.demo
+
+test: .venv/.dev  ## All tests
+	@$(BIN)/python -m pytest
+
+bench: .venv/.dev  ## Measures, side by side; JSON in .local/bench
+	@$(BIN)/python -m local.bench
+
+lint: .venv/.dev  ## Style, types, layers
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+
+format: .venv/.dev
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+synth:
+	@echo "The AWS infrastructure is not written yet; infra/ holds the table and the state machine." >&2
+	@exit 1
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed" >&2; exit 1; }
+	@$(PYTHON) -m venv .venv
+
+.venv/.stack: .venv/bin/python constraints.txt $(REQUIREMENTS)
+	@echo "setting up Python packages in .venv (once)"
+	@$(PIP) -r local/requirements.txt
+	@touch $@
+
+.venv/.dev: .venv/.stack requirements-dev.txt
+	@$(PIP) -r requirements-dev.txt
+	@touch $@
+
+constraints: .venv/.dev  ## After a version was changed
+	@{ echo "# Every version, exactly: pip install -c constraints.txt. Made by 'make constraints'."; $(BIN)/pip freeze; } > constraints.txt
+
+clean:
+	rm -rf .venv .local

@@ -1,0 +1,57 @@
+"""The stack's secrets: made at the first start, kept in the state folder, readable by its owner."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """Secrets of one local stack. `api_key` is empty until the account is seeded."""
+
+    token_secret: str
+    control_secret: str
+    provider_account_sid: str
+    provider_auth_token: str
+    api_key: str = ""
+
+    @classmethod
+    def load(cls, state_dir: Path) -> Credentials:
+        """Those of the last start, or new ones."""
+        path = _file(state_dir)
+        if path.exists():
+            return cls(**json.loads(path.read_text()))
+        fresh = cls(
+            token_secret=secrets.token_hex(32),
+            control_secret=secrets.token_hex(32),
+            provider_account_sid="AC" + secrets.token_hex(16),
+            provider_auth_token=secrets.token_hex(16),
+        )
+        fresh.save(state_dir)
+        return fresh
+
+    def with_api_key(self, api_key: str) -> Credentials:
+        """The same with the seeded account's key."""
+        return replace(self, api_key=api_key)
+
+    def save(self, state_dir: Path) -> None:
+        """Keep them for the next start."""
+        write_private(_file(state_dir), json.dumps(asdict(self), indent=2))
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner can read, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    partial.unlink(missing_ok=True)
+    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
+    partial.replace(path)
+
+
+def _file(state_dir: Path) -> Path:
+    return state_dir / "credentials.json"

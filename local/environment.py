@@ -1,0 +1,108 @@
+"""The environment each part is started with: what an operator would configure in AWS."""
+
+from __future__ import annotations
+
+import os
+
+from local.credentials import Credentials
+from local.layout import HOST, ROOT, Layout
+
+TABLE = "chamade"
+REGION = "us-east-1"
+AWS_ACCOUNT = "000000000000"
+STATE_MACHINE = "chamade-ring-timeout"
+STATE_MACHINE_ARN = f"arn:aws:states:{REGION}:{AWS_ACCOUNT}:stateMachine:{STATE_MACHINE}"
+
+
+def aws(layout: Layout) -> dict[str, str]:
+    """How boto3 finds the local engine. The keys are no secrets: nobody checks them."""
+    return {
+        "AWS_ENDPOINT_URL": layout.aws_url,
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_REGION": REGION,
+        "AWS_ACCESS_KEY_ID": "local",
+        "AWS_SECRET_ACCESS_KEY": "local",
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+
+
+def ministack(layout: Layout) -> dict[str, str]:
+    """The engine: bound to loopback (its default is every interface), state kept."""
+    return {
+        **_base(),
+        "BIND_HOST": HOST,
+        "GATEWAY_PORT": str(layout.ports["aws"]),
+        "PERSIST_STATE": "1",
+        "STATE_DIR": str(layout.state_dir / "aws"),
+        "LAMBDA_EXECUTOR": "local",
+    }
+
+
+def application(layout: Layout, credentials: Credentials) -> dict[str, str]:
+    """The Lambda functions' settings; the API server's are the same."""
+    return {
+        **aws(layout),
+        "CHAMADE_TABLE": TABLE,
+        "CHAMADE_PUBLIC_URL": layout.api_url,
+        "CHAMADE_RELAY_URL": layout.relay_url,
+        "CHAMADE_RING_STATE_MACHINE": STATE_MACHINE_ARN,
+        "CHAMADE_TOKEN_SECRET": credentials.token_secret,
+        "CHAMADE_CONTROL_SECRET": credentials.control_secret,
+        "CHAMADE_GATEWAY_ACCOUNT_SID": credentials.provider_account_sid,
+        "CHAMADE_GATEWAY_AUTH_TOKEN": credentials.provider_auth_token,
+        "CHAMADE_GATEWAY_API_URL": layout.gateway_url,
+        "CHAMADE_LOG_LEVEL": os.environ.get("CHAMADE_LOG_LEVEL", "INFO"),
+    }
+
+
+def api_server(layout: Layout, credentials: Credentials) -> dict[str, str]:
+    """The application behind the local HTTP server."""
+    return {**_base(), **application(layout, credentials), "PORT": str(layout.ports["api"])}
+
+
+def relay(layout: Layout, credentials: Credentials) -> dict[str, str]:
+    """The media relay."""
+    return {
+        **_base(),
+        "CHAMADE_CONTROL_URL": layout.api_url,
+        "CHAMADE_CONTROL_SECRET": credentials.control_secret,
+        "RELAY_HOST": HOST,
+        "RELAY_PORT": str(layout.ports["relay"]),
+        "RELAY_ID": "relay-local",
+        "RELAY_URL": layout.relay_url,
+        "RELAY_PUBLIC_URL": layout.relay_url,
+        "RELAY_DRAIN_S": "0",
+    }
+
+
+def gateway(layout: Layout, credentials: Credentials) -> dict[str, str]:
+    """The trunking gateway: every number rings at the local application."""
+    webhooks = f"{layout.api_url}/webhooks/gateway"
+    return {
+        **_base(),
+        "GATEWAY_HOST": HOST,
+        "GATEWAY_PORT": str(layout.ports["gateway"]),
+        "GATEWAY_ACCOUNT_SID": credentials.provider_account_sid,
+        "GATEWAY_AUTH_TOKEN": credentials.provider_auth_token,
+        "GATEWAY_VOICE_URL": f"{webhooks}/voice",
+        "GATEWAY_STATUS_URL": f"{webhooks}/status",
+    }
+
+
+def _base() -> dict[str, str]:
+    """What every process needs of ours, and what its user set on purpose."""
+    kept = ("PATH", "HOME", "LANG", "TMPDIR", "VIRTUAL_ENV", "SSL_CERT_FILE")
+    inherited = {name: os.environ[name] for name in kept if name in os.environ}
+    passed = {
+        name: value
+        for name, value in os.environ.items()
+        if name.startswith(("GATEWAY_", "RELAY_", "CHAMADE_"))
+    }
+    return {
+        **inherited,
+        **passed,
+        "PYTHONPATH": str(ROOT),
+        "PYTHONUNBUFFERED": "1",
+        # One thread of linear algebra a process: frames are short, cores are few.
+        "OPENBLAS_NUM_THREADS": "1",
+    }

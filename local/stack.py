@@ -1,0 +1,130 @@
+"""Brings the stack up, watches it, takes it down."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from chalicelib import bootstrap
+from chalicelib.services.ports import Ports
+from local import aws, environment, processes, seed
+from local.credentials import Credentials, write_private
+from local.layout import Layout
+from local.processes import Part
+
+
+class AlreadyRunning(Exception):
+    """Another stack uses this state folder."""
+
+
+class Stack:
+    """The parts of one running stack, in the order they were started."""
+
+    def __init__(self, layout: Layout, credentials: Credentials) -> None:
+        self.layout, self.credentials = layout, credentials
+        self.parts: list[Part] = []
+
+    def start(self, say: Callable[[str], None]) -> None:
+        """Everything, in order. On an error what was started stays in `parts`, to be stopped."""
+        layout, credentials = self.layout, self.credentials
+        processes.check_ports_free(layout.ports)
+        say(f"aws      {layout.aws_url}  (ministack: DynamoDB, Step Functions, Lambda)")
+        self._start("aws", "ministack", environment.ministack(layout), layout.aws_url)
+        aws.provision(layout, credentials)
+        self._seed()
+        credentials = self.credentials
+        # Its many processes start beside the rest.
+        warming = threading.Thread(target=aws.warm_up, args=(layout,), daemon=True)
+        warming.start()
+        say(f"api      {layout.api_url}")
+        self._launch("api", "local.api_server", environment.api_server(layout, credentials))
+        say(f"relay    {layout.relay_url}")
+        self._launch("relay", "relay", environment.relay(layout, credentials))
+        say(f"gateway  {layout.gateway_url}")
+        self._launch("gateway", "gateway", environment.gateway(layout, credentials))
+        http_relay = layout.relay_url.replace("ws://", "http://")
+        for part, url in zip(
+            self.parts[1:], (layout.api_url, http_relay, layout.gateway_url), strict=True
+        ):
+            processes.wait_until_up(part, f"{url}/healthz")
+        warming.join()
+        swept = aws.invoke(layout, "sweep", {})
+        if any(swept.values()):
+            say(f"sweep    {json.dumps(swept)}")
+        self._write_stack_file()
+
+    def stop(self) -> list[str]:
+        """All of it. Names of parts that had to be killed."""
+        return processes.stop(self.parts)
+
+    def dead_part(self) -> Part | None:
+        """A part that has ended, if any."""
+        return next((part for part in self.parts if part.dead), None)
+
+    def _start(self, name: str, module: str, env: dict[str, str], url: str) -> None:
+        self._launch(name, module, env)
+        processes.wait_until_up(self.parts[-1], f"{url}/_ministack/health")
+
+    def _launch(self, name: str, module: str, env: dict[str, str]) -> None:
+        logs = self.layout.state_dir / "logs"
+        self.parts.append(processes.start(name, module, env, logs))
+
+    def _seed(self) -> None:
+        ports = application_ports(self.layout, self.credentials)
+        seed.fill_pool(ports)
+        key = self.credentials.api_key
+        if not key or not _known(ports, key):
+            self.credentials = self.credentials.with_api_key(seed.first_account(ports))
+            self.credentials.save(self.layout.state_dir)
+
+    def _write_stack_file(self) -> None:
+        layout, credentials = self.layout, self.credentials
+        ports = application_ports(layout, credentials)
+        account_id = _known(ports, credentials.api_key) or ""
+        document = {
+            "api_url": layout.api_url,
+            "api_key": credentials.api_key,
+            "dashboard_url": f"{layout.api_url}/dashboard",
+            "relay_url": layout.relay_url,
+            "gateway_url": layout.gateway_url,
+            "sip_uri": None,
+            "numbers": [line.e164 for line in ports.lines.held_by(account_id)],
+            "provider_account_sid": credentials.provider_account_sid,
+            "provider_auth_token": credentials.provider_auth_token,
+            "aws_url": layout.aws_url,
+            "pid": os.getpid(),
+        }
+        write_private(layout.stack_file, json.dumps(document, indent=2) + "\n")
+
+
+def application_ports(layout: Layout, credentials: Credentials) -> Ports:
+    """The application's stores and services on this stack, for seeding and for tests."""
+    os.environ.update(environment.application(layout, credentials))
+    bootstrap.config.cache_clear()
+    bootstrap.ports.cache_clear()
+    return bootstrap.ports()
+
+
+@contextmanager
+def exclusive(layout: Layout) -> Iterator[None]:
+    """Hold the state folder. AlreadyRunning if another stack does: two would corrupt the state."""
+    layout.state_dir.mkdir(parents=True, exist_ok=True)
+    with (layout.state_dir / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise AlreadyRunning(
+                f"a stack is running on {layout.state_dir} already. Stop it, or give this one "
+                "a folder and ports of its own: CHAMADE_STATE_DIR=… CHAMADE_PORT_BASE=…"
+            ) from None
+        yield
+
+
+def _known(ports: Ports, api_key: str) -> str | None:
+    from chalicelib.services.accounts import account_of
+
+    return account_of(ports, api_key)

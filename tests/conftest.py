@@ -1,0 +1,35 @@
+"""What all tests share: the engine, a table, an application on it."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from tests.support.engine import make_table, ministack
+from tests.support.world import World
+
+_tables = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def engine(tmp_path_factory):
+    """URL of an AWS engine on this machine."""
+    with ministack(tmp_path_factory.mktemp("engine") / "log") as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def table(engine):
+    return make_table(engine, f"test-{next(_tables)}")
+
+
+@pytest.fixture
+def empty_table(engine):
+    return make_table(engine, f"test-{next(_tables)}")
+
+
+@pytest.fixture
+def world(table):
+    """An application with an account and a number of its own."""
+    return World(table)

@@ -1,0 +1,91 @@
+"""The application behind Chalice's own test client, on a `World`; webhooks with real signatures."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urlencode
+
+from chalice.test import Client, HTTPResponse
+from twilio.request_validator import RequestValidator
+
+from chalicelib import bootstrap
+from chalicelib.config import Config
+from chalicelib.domain import control
+from chalicelib.providers.twilio import TwilioAccount, TwilioProvider
+from tests.support.world import World
+
+PUBLIC_URL = "https://api.test/api"
+RELAY_URL = "wss://relay.test"
+AUTH_TOKEN = "auth-token-of-the-tests"
+CONTROL_SECRET = "control-secret-of-the-tests"
+
+
+class QuietTwilio(TwilioProvider):
+    """Twilio's dialect, but for its REST: that edge notes what it is told."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(
+            TwilioAccount("gateway", "AC" + "0" * 32, AUTH_TOKEN, PUBLIC_URL, RELAY_URL)
+        )
+        self.steer = world.provider.steer  # type: ignore[method-assign]
+        self.hang_up = world.provider.hang_up  # type: ignore[method-assign]
+        self.status = world.provider.status  # type: ignore[method-assign]
+
+
+class Api:
+    """Requests as the outside makes them."""
+
+    def __init__(self, client: Client, world: World) -> None:
+        self._client, self.world = client, world
+
+    def call(
+        self, method: str, path: str, body: Any = None, key: str | None = None, **headers: str
+    ) -> HTTPResponse:
+        """A REST request with the world's own key (or another: '' for none)."""
+        key = self.world.key if key is None else key
+        sent = {"Content-Type": "application/json", **headers, **({"X-API-Key": key} if key else {})}
+        raw = b"" if body is None else json.dumps(body).encode()
+        return self._client.http.request(method, path, headers=sent, body=raw)
+
+    def raw(self, method: str, path: str, body: bytes, **headers: str) -> HTTPResponse:
+        """Any request."""
+        return self._client.http.request(method, path, headers=headers, body=body)
+
+    def webhook(self, kind: str, form: dict[str, str], signature: str | None = None) -> HTTPResponse:
+        """A provider's post, signed as Twilio signs unless a signature is given."""
+        path = f"/webhooks/gateway/{kind}"
+        signed = RequestValidator(AUTH_TOKEN).compute_signature(PUBLIC_URL + path, form)
+        headers = {
+            "Content-Type": "application/x-www-form-urlencoded",
+            "X-Twilio-Signature": signed if signature is None else signature,
+        }
+        return self.raw("POST", path, urlencode(form).encode(), **headers)
+
+    def control(self, path: str, body: dict[str, Any], secret: str = CONTROL_SECRET) -> HTTPResponse:
+        """A relay's post, signed now."""
+        import time
+
+        raw = json.dumps(body).encode()
+        signature = control.sign(secret, path, raw, int(time.time()))
+        headers = {"Content-Type": "application/json", control.HEADER: signature}
+        return self.raw("POST", path, raw, **headers)
+
+
+@contextmanager
+def serving(world: World, monkeypatch: Any) -> Iterator[Api]:
+    """The application of `app.py` on the world's table."""
+    from dataclasses import replace
+
+    import app
+
+    ports = replace(
+        world.ports, providers={"gateway": QuietTwilio(world)}, relay_url=RELAY_URL
+    )
+    settings = Config("t", PUBLIC_URL, RELAY_URL, "arn", "s", CONTROL_SECRET)
+    monkeypatch.setattr(bootstrap, "ports", lambda: ports)
+    monkeypatch.setattr(bootstrap, "config", lambda: settings)
+    with Client(app.app) as client:
+        yield Api(client, world)

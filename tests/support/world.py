@@ -1,0 +1,157 @@
+"""The application on the engine with the outside replaced at its edge: a provider that only notes
+what it is told, a timer that only notes what it should start, a clock that stands still.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from chalicelib.domain.call import Call
+from chalicelib.domain.line import Line
+from chalicelib.providers.base import Instruction, ProviderError, RemoteStatus
+from chalicelib.services import accounts, numbers, ring
+from chalicelib.services.ports import Ports
+from chalicelib.store.accounts import AccountStore
+from chalicelib.store.calls import CallStore
+from chalicelib.store.events import EventStore
+from chalicelib.store.lines import LineStore
+from chalicelib.store.table import Table
+
+_counter = itertools.count(1)
+
+
+@dataclass
+class NotedProvider:
+    """Notes what it is told; `strict` takes instructions only when it asks, `down` fails."""
+
+    name: str = "gateway"
+    strict: bool = False
+    down: bool = False
+    trusts: bool = True
+    remote: RemoteStatus = RemoteStatus.LIVE
+    steered: list[tuple[str, Instruction]] = field(default_factory=list)
+    hung_up: list[str] = field(default_factory=list)
+
+    def signed(self, path: str, form: Mapping[str, str], signature: str | None) -> bool:
+        return self.trusts
+
+    def handshake_signed(self, url: str, signature: str | None) -> bool:
+        return signature == "good"
+
+    def document(self, instruction: Instruction) -> str:
+        return repr(instruction)
+
+    def steer(self, provider_call_id: str, instruction: Instruction) -> bool:
+        if self.down:
+            raise ProviderError("down")
+        self.steered.append((provider_call_id, instruction))
+        return not self.strict
+
+    def hang_up(self, provider_call_id: str) -> None:
+        if self.down:
+            raise ProviderError("down")
+        self.hung_up.append(provider_call_id)
+
+    def status(self, provider_call_id: str) -> RemoteStatus:
+        return self.remote
+
+
+@dataclass
+class NotedTimer:
+    """Notes the calls whose deadline is to be enforced; `broken` cannot."""
+
+    started: list[str] = field(default_factory=list)
+    broken: bool = False
+
+    def start(self, call: Call, name_suffix: str = "") -> None:
+        if self.broken:
+            raise RuntimeError("throttled")
+        self.started.append(call.call_id + name_suffix)
+
+
+@dataclass
+class Clock:
+    """Epoch ms; moves when told."""
+
+    ms: int = 1_790_000_000_000
+
+    def __call__(self) -> int:
+        return self.ms
+
+    def advance(self, seconds: float) -> None:
+        self.ms += int(seconds * 1000)
+
+
+class World:
+    """One application with one account that holds one number."""
+
+    def __init__(self, table: Table) -> None:
+        self.table = table
+        self.provider, self.timer, self.clock = NotedProvider(), NotedTimer(), Clock()
+        self.ports = Ports(
+            accounts=AccountStore(table),
+            calls=CallStore(table),
+            events=EventStore(table),
+            lines=LineStore(table),
+            timer=self.timer,  # type: ignore[arg-type]
+            providers={"gateway": self.provider},
+            now=self.clock,
+            token_secret="a secret of the tests",
+            relay_url="ws://relay.test",
+        )
+        self.account_id, self.key = self.new_account()
+        self.number = self.new_number(self.account_id)
+
+    def new_account(self) -> tuple[str, str]:
+        account, key = accounts.create_account(self.ports, "Test")
+        return account.account_id, key
+
+    def new_number(self, account_id: str, country: str | None = None) -> str:
+        """A number from a pool of one."""
+        serial = next(_counter)
+        country = country or f"{chr(65 + serial // 26 % 26)}{chr(65 + serial % 26)}"
+        e164 = f"+1555{serial:07d}"
+        self.ports.lines.add_to_pool(Line(e164=e164, country=country, provider="gateway"))
+        return numbers.activate(self.ports, account_id, country).e164
+
+    def sid(self) -> str:
+        return f"CA{next(_counter):032d}"
+
+    def incoming(self, to: str | None = None, sid: str | None = None) -> ring.Incoming:
+        return ring.Incoming("gateway", sid or self.sid(), "+33612345678", self.number if to is None else to)
+
+    def ringing(self, to: str | None = None) -> Call:
+        """A call that just came in."""
+        incoming = self.incoming(to)
+        ring.receive(self.ports, incoming)
+        return self.call_of(incoming)
+
+    def call_of(self, incoming: ring.Incoming) -> Call:
+        from chalicelib.domain.call import inbound_call_id
+
+        call = self.ports.calls.get(inbound_call_id("gateway", incoming.provider_call_id))
+        assert call is not None
+        return call
+
+    def now_of(self, call: Call) -> Call:
+        """The call as it is now."""
+        current = self.ports.calls.get(call.call_id)
+        assert current is not None
+        return current
+
+    def with_clock(self, clock) -> Ports:
+        return replace(self.ports, now=clock)
+
+    def events(self, account_id: str | None = None) -> list[str]:
+        """Types of all the account's events, in order."""
+        from chalicelib.services import inbox
+
+        found: list[str] = []
+        cursor = None
+        while True:
+            page, cursor = inbox.read(self.ports, account_id or self.account_id, cursor, 0)
+            if not page:
+                return found
+            found += [event.type.value for event in page]

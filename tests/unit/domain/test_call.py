@@ -1,0 +1,170 @@
+"""The table of transitions: what leads where, and nothing else does."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chalicelib.domain.call import (
+    MOVES,
+    RING_MS,
+    Act,
+    Call,
+    CallState,
+    EndReason,
+    Refused,
+    apply,
+    inbound_call_id,
+    missed_unseen,
+    new_inbound,
+    public_view,
+)
+from chalicelib.domain.event import EventType
+
+NOW = 1_790_000_000_000
+
+
+def ringing(**changes) -> Call:
+    born = new_inbound(
+        account_id="acc_1",
+        provider="gateway",
+        provider_call_id="CA1",
+        from_="+33612345678",
+        to="+15550000001",
+        line="+15550000001",
+        forwarded_from=None,
+        auto_answer=False,
+        now=NOW,
+    )
+    return born.call.model_copy(update=changes)
+
+
+def in_state(state: CallState) -> Call:
+    return ringing(state=state)
+
+
+DESIGNED = {
+    CallState.CONNECTING: {"ringing", "active", "failed", "ended"},
+    CallState.RINGING: {"active", "missed", "declined", "failed", "ended"},
+    CallState.ACTIVE: {"ended", "failed"},
+}
+
+
+def test_no_act_leads_where_the_design_does_not():
+    for act, moves in MOVES.items():
+        for source, (target, _) in moves.items():
+            assert target.value in DESIGNED[source], (act, source, target)
+
+
+@pytest.mark.parametrize("state", [s for s in CallState if s.final])
+@pytest.mark.parametrize("act", list(Act))
+def test_nothing_moves_a_call_that_is_over(state, act):
+    with pytest.raises(Refused) as refused:
+        apply(in_state(state), act, NOW + RING_MS)
+    assert refused.value.code == "call_over"
+    assert refused.value.call.state is state
+
+
+@pytest.mark.parametrize(
+    ("act", "state", "reason", "event"),
+    [
+        (Act.ANSWER, "active", None, EventType.CALL_ANSWERED),
+        (Act.DECLINE, "declined", EndReason.DECLINED, EventType.CALL_DECLINED),
+        (Act.CALLER_HANGUP, "missed", EndReason.CALLER_HANGUP, EventType.CALL_MISSED),
+        (Act.AGENT_HANGUP, "ended", EndReason.AGENT_HANGUP, EventType.CALL_ENDED),
+        (Act.PROVIDER_FAILED, "failed", EndReason.PROVIDER_ERROR, EventType.CALL_FAILED),
+    ],
+)
+def test_what_becomes_of_a_ringing_call(act, state, reason, event):
+    moved = apply(ringing(), act, NOW + 1000)
+    assert (moved.call.state.value, moved.call.end_reason) == (state, reason)
+    assert moved.event.type is event
+    assert moved.event.data["call"]["state"] == state
+
+
+def test_an_answer_counts_until_the_deadline_and_not_at_it():
+    assert apply(ringing(), Act.ANSWER, NOW + RING_MS - 1).call.state is CallState.ACTIVE
+    with pytest.raises(Refused) as refused:
+        apply(ringing(), Act.ANSWER, NOW + RING_MS)
+    assert refused.value.code == "ring_deadline_passed"
+
+
+def test_the_deadline_is_not_enforced_before_it_is_over():
+    with pytest.raises(Refused) as refused:
+        apply(ringing(), Act.EXPIRE, NOW + RING_MS - 1)
+    assert refused.value.code == "still_ringing"
+    assert apply(ringing(), Act.EXPIRE, NOW + RING_MS).call.end_reason is EndReason.RING_TIMEOUT
+
+
+def test_an_active_call_is_neither_answered_nor_declined_again():
+    for act in (Act.ANSWER, Act.DECLINE, Act.EXPIRE):
+        with pytest.raises(Refused) as refused:
+            apply(in_state(CallState.ACTIVE), act, NOW + RING_MS)
+        assert refused.value.code == "call_not_ringing"
+
+
+def test_a_ringing_call_has_no_media_to_lose():
+    with pytest.raises(Refused) as refused:
+        apply(ringing(), Act.MEDIA_LOST, NOW)
+    assert refused.value.code == "call_not_active"
+
+
+def test_a_caller_who_was_gone_before_we_heard_leaves_a_missed_call_of_version_one():
+    born = new_inbound(
+        account_id="acc_1",
+        provider="gateway",
+        provider_call_id="CA1",
+        from_="+33612345678",
+        to="+15550000001",
+        line="+15550000001",
+        forwarded_from=None,
+        auto_answer=True,
+        now=NOW,
+    )
+    unseen = missed_unseen(born)
+    assert (unseen.call.state, unseen.call.version) == (CallState.MISSED, 1)
+    assert unseen.call.end_reason is EndReason.CALLER_HANGUP
+    assert [entry.version for entry in unseen.call.history] == [1]
+    assert unseen.event.type is EventType.CALL_MISSED
+
+
+@given(st.lists(st.tuples(st.sampled_from(list(Act)), st.integers(-5000, 90_000)), max_size=12))
+def test_any_sequence_of_acts_keeps_versions_times_and_history_in_step(acts):
+    call, now = ringing(), NOW
+    for act, step in acts:
+        now += step  # clocks of different machines: time may even go back
+        try:
+            moved = apply(call, act, now)
+        except Refused as refused:
+            assert refused.call == call
+            continue
+        assert moved.call.version == call.version + 1
+        assert moved.call.updated_at > call.updated_at
+        assert moved.event.version == moved.call.version
+        assert moved.event.at == moved.call.updated_at
+        call = moved.call
+    assert [entry.version for entry in call.history] == list(range(1, call.version + 1))
+    assert sum(entry.state.final for entry in call.history) == int(call.state.final)
+    assert (call.ended_at is not None) == call.state.final
+
+
+def test_a_call_survives_the_way_through_json():
+    call = apply(apply(ringing(), Act.ANSWER, NOW + 5).call, Act.AGENT_HANGUP, NOW + 9).call
+    assert Call.model_validate(call.model_dump(mode="json")) == call
+
+
+def test_the_outside_never_sees_the_account():
+    view = public_view(ringing())
+    assert "account_id" not in view
+    assert view["capabilities"] == ["audio_in", "audio_out"]
+    assert view["from"] == "+33612345678"
+
+
+def test_ids_are_the_same_for_the_same_call_and_differ_otherwise():
+    ids = {inbound_call_id(p, s) for p, s in itertools.product(("a", "b"), ("CA1", "CA2"))}
+    assert len(ids) == 4
+    assert inbound_call_id("a", "CA1") in ids
+    assert all(len(each) == 31 and each.startswith("call_") for each in ids)

@@ -1,0 +1,173 @@
+"""Calls placed over REST: the called party rings, answers or does not, and callbacks tell of it."""
+
+from __future__ import annotations
+
+from asyncio import wait_for
+
+import aiohttp
+import pytest
+
+from gateway.auth import basic
+
+CALLEE, FROM = "+15557770000", "+15551230001"
+ALL = ["initiated", "ringing", "answered", "completed"]
+
+
+@pytest.fixture
+def place(gateway, account, application):
+    """`POST Calls.json`; returns the resource."""
+
+    async def post(**fields):
+        form = [("To", CALLEE), ("From", FROM), ("StatusCallback", application.url + "/events")]
+        form = [(key, value) for key, value in form if key not in fields]
+        for key, value in fields.items():
+            form += [(key, item) for item in ([value] if isinstance(value, str) else value)]
+        if "Url" not in fields and "Twiml" not in fields:
+            form.append(("Url", application.url + "/outbound"))
+        url = f"{gateway.url}/2010-04-01/Accounts/{account[0]}/Calls.json"
+        headers = {"Authorization": basic(*account)}
+        async with aiohttp.request("POST", url, data=form, headers=headers) as answer:
+            assert answer.status == 201
+            return await answer.json()
+
+    return post
+
+
+@pytest.fixture
+async def callee(phone):
+    return await phone.register(CALLEE)
+
+
+async def events(application, count):
+    posts = [await application.next("/events") for _ in range(count)]
+    posts.sort(key=lambda post: int(post.params["SequenceNumber"]))
+    return [post.params for post in posts]
+
+
+async def test_an_answered_call_runs_its_document_and_reports_every_event(
+    application, place, callee, media, tone
+):
+    application.on("/outbound", f'<Connect><Stream url="{media.url}/s"/></Connect>')
+    placed = await place(StatusCallbackEvent=ALL)
+    assert placed["status"] == "queued"
+    assert placed["direction"] == "outbound-api"
+    call = await wait_for(callee.next_call(), 5)
+    assert (call.call_sid, call.from_, call.to) == (placed["sid"], FROM, CALLEE)
+    call.accept()
+    session = await media.accept()
+    speech = tone(440, 0.1)
+    await session.say(speech)
+    await wait_for(call.play(tone(600, 0.1)), 5)
+    assert await wait_for(call.wait_heard(speech), 5) >= 0
+    await session.hear(tone(600, 0.1))
+    call.hangup()
+    await wait_for(call.ended.wait(), 5)
+    post = await application.next("/outbound")
+    assert post.params["CallStatus"] == "in-progress"
+    assert post.params["Direction"] == "outbound-api"
+    told = await events(application, 4)
+    assert [params["CallStatus"] for params in told] == [
+        "initiated",
+        "ringing",
+        "in-progress",
+        "completed",
+    ]
+    assert [params["SequenceNumber"] for params in told] == ["0", "1", "2", "3"]
+    assert told[-1]["SipResponseCode"] == "200"
+
+
+@pytest.mark.parametrize(("reason", "code"), [("busy", 486), ("declined", 603)])
+async def test_a_callee_who_does_not_take_the_call_is_busy(
+    application, place, callee, reason, code
+):
+    await place()
+    call = await wait_for(callee.next_call(), 5)
+    call.reject(reason)
+    await wait_for(call.ended.wait(), 5)
+    assert not call.answered.is_set()
+    (told,) = await events(application, 1)
+    assert (told["CallStatus"], told["SipResponseCode"]) == ("busy", str(code))
+
+
+async def test_a_number_that_nobody_registered_fails_with_404(application, place):
+    await place()
+    (told,) = await events(application, 1)
+    assert (told["CallStatus"], told["SipResponseCode"]) == ("failed", "404")
+
+
+async def test_a_callee_in_another_call_is_busy(application, place, callee):
+    await place(Twiml='<Response><Pause length="60"/></Response>')
+    first = await wait_for(callee.next_call(), 5)
+    await place()
+    (told,) = await events(application, 1)
+    assert (told["CallStatus"], told["SipResponseCode"]) == ("busy", "486")
+    first.accept()
+    await wait_for(first.answered.wait(), 5)
+
+
+async def test_a_line_takes_one_call_after_another(application, place, callee):
+    for _ in range(3):
+        await place(Twiml="<Response><Hangup/></Response>")
+        call = await wait_for(callee.next_call(), 5)
+        call.accept()
+        await wait_for(call.ended.wait(), 5)
+        assert call.ending.status == "completed"
+
+
+async def test_a_callee_who_lets_it_ring_does_not_answer(application, place, callee):
+    await place(Timeout="1")
+    call = await wait_for(callee.next_call(), 5)
+    await wait_for(call.ended.wait(), 5)
+    (told,) = await events(application, 1)
+    assert (told["CallStatus"], told["SipResponseCode"]) == ("no-answer", "487")
+
+
+async def test_a_callee_who_vanishes_while_it_rings_is_no_answer(application, place, callee):
+    await place()
+    await wait_for(callee.next_call(), 5)
+    callee.close()
+    (told,) = await events(application, 1)
+    assert told["CallStatus"] == "no-answer"
+
+
+async def test_a_sip_uri_reaches_the_party_registered_by_its_user_part(
+    application, place, callee, caplog
+):
+    uri = f"sip:{CALLEE}@trunk.example;transport=tls"
+    await place(To=uri, SipAuthUsername="me", SipAuthPassword="hush-hush")
+    call = await wait_for(callee.next_call(), 5)
+    assert call.to == uri
+    assert "hush-hush" not in caplog.text
+
+
+async def test_a_misspelt_event_means_no_callbacks_at_all(application, place, callee, caplog):
+    await place(StatusCallbackEvent=["ringin"], Twiml="<Response/>")
+    call = await wait_for(callee.next_call(), 5)
+    call.accept()
+    await wait_for(call.ended.wait(), 5)
+    assert application.queues["/events"].empty()
+    assert 21626 in [getattr(r, "error_code", 0) for r in caplog.records]
+
+
+async def test_reject_on_an_answered_call_completes_it(application, place, callee):
+    await place(Twiml='<Response><Reject reason="busy"/></Response>')
+    call = await wait_for(callee.next_call(), 5)
+    call.accept()
+    await wait_for(call.ended.wait(), 5)
+    assert call.ending.status == "completed"
+
+
+async def test_a_ringing_outbound_call_can_be_canceled_but_not_redirected(
+    application, place, callee, gateway, account
+):
+    placed = await place()
+    call = await wait_for(callee.next_call(), 5)
+    async with aiohttp.ClientSession(headers={"Authorization": basic(*account)}) as session:
+        url = gateway.url + placed["uri"]
+        async with session.post(url, data={"Twiml": "<Response/>"}) as answer:
+            assert (answer.status, (await answer.json())["code"]) == (400, 21220)
+        async with session.post(url, data={"Status": "canceled"}) as answer:
+            assert (await answer.json())["status"] == "canceled"
+    await wait_for(call.ended.wait(), 5)
+    (told,) = await events(application, 1)
+    assert told["CallStatus"] == "canceled"

@@ -1,0 +1,147 @@
+"""The small parts: settings, logs, WAV files, the clock, credentials."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import logging
+import struct
+import time
+
+import pytest
+
+from gateway import auth, logs, wav
+from gateway.config import from_env
+from gateway.ticker import Ticker
+from wire import g711
+
+ENV = {
+    "GATEWAY_ACCOUNT_SID": "AC" + "a" * 32,
+    "GATEWAY_AUTH_TOKEN": "hush-hush",
+    "GATEWAY_VOICE_URL": "http://app/voice",
+}
+
+
+def test_the_environment_makes_the_settings():
+    config = from_env(
+        ENV
+        | {
+            "GATEWAY_PORT": "9000",
+            "GATEWAY_REDIRECT_RINGING": "21220",
+            "GATEWAY_MAX_CALLS": "7",
+            "GATEWAY_WEBHOOK_TIMEOUT": "2.5",
+        }
+    )
+    assert (config.host, config.port, config.max_calls) == ("127.0.0.1", 9000, 7)
+    assert config.redirect_ringing_works is False
+    assert config.webhook_timeout == 2.5
+    assert config.status_url is None
+    assert from_env(ENV).redirect_ringing_works is True
+
+
+def test_the_token_is_in_no_representation_of_the_settings():
+    assert "hush-hush" not in repr(from_env(ENV))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("GATEWAY_ACCOUNT_SID", "AC1"),
+        ("GATEWAY_AUTH_TOKEN", ""),
+        ("GATEWAY_VOICE_URL", "ftp://x"),
+        ("GATEWAY_STATUS_URL", "nonsense"),
+        ("GATEWAY_PORT", "many"),
+        ("GATEWAY_PORT", "70000"),
+        ("GATEWAY_MAX_CALLS", "-1"),
+        ("GATEWAY_REDIRECT_RINGING", "maybe"),
+    ],
+)
+def test_a_wrong_setting_is_named(name, value):
+    with pytest.raises(ValueError, match=name):
+        from_env(ENV | {name: value})
+
+
+def test_a_log_line_is_json_and_names_the_call():
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(logs.JsonFormatter())
+    logger = logging.getLogger("gateway.test-of-logs")
+    logger.addHandler(handler)
+    logs.of_call(logger.name, "CA1").warning('a "line"\n%s', "é", extra={"error_code": 12100})
+    entry = json.loads(stream.getvalue())
+    assert entry["call_sid"] == "CA1"
+    assert entry["error_code"] == 12100
+    assert entry["level"] == "warning"
+    assert entry["msg"] == 'a "line"\né'
+
+
+def test_credentials_open_the_door_and_nothing_else_does():
+    config = from_env(ENV)
+    good = auth.basic(config.account_sid, config.auth_token)
+    assert auth.allowed(config, good)
+    for bad in (None, "", "Basic", "Basic ???", "Bearer x", good[:-4], good.replace("Basic", "B")):
+        assert not auth.allowed(config, bad)
+
+
+def wav_file(kind, rate, channels, bits, data):
+    fmt = struct.pack("<HHIIHH", kind, channels, rate, rate * bits // 8, bits // 8, bits)
+    body = b"fmt " + struct.pack("<I", 16) + fmt + b"LIST" + struct.pack("<I", 3) + b"abc\0"
+    body += b"data" + struct.pack("<I", len(data)) + data
+    return b"RIFF" + struct.pack("<I", len(body) + 4) + b"WAVE" + body
+
+
+def test_a_wav_file_comes_back_as_it_was_written(tmp_path, tone):
+    wav.write(tmp_path / "a.wav", tone(440, 0.1))
+    assert wav.read(tmp_path / "a.wav") == tone(440, 0.1)
+
+
+def test_mu_law_and_pcm_files_are_read(tmp_path, tone):
+    ulaw = tone(440, 0.1)
+    (tmp_path / "u.wav").write_bytes(wav_file(7, 8000, 1, 8, ulaw))
+    (tmp_path / "p.wav").write_bytes(wav_file(1, 8000, 1, 16, g711.decode(ulaw)))
+    assert wav.read(tmp_path / "u.wav") == wav.read(tmp_path / "p.wav") == ulaw
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"", "no WAV"),
+        (b"RIFF\0\0\0\0WAVE", "no format"),
+        (wav_file(1, 16000, 1, 16, b""), "16000 Hz"),
+        (wav_file(1, 8000, 2, 16, b""), "2 channel"),
+        (wav_file(1, 8000, 1, 8, b""), "neither"),
+        (wav_file(3, 8000, 1, 32, b""), "neither"),
+    ],
+)
+def test_a_file_that_does_not_fit_says_why(tmp_path, content, says):
+    (tmp_path / "x.wav").write_bytes(content)
+    with pytest.raises(ValueError, match=says):
+        wav.read(tmp_path / "x.wav")
+
+
+async def test_the_clock_does_not_drift_and_makes_up_for_late_ticks():
+    ticker, ticks, done = Ticker(), [], asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def tick():
+        ticks.append(loop.time())
+        if len(ticks) == 5:
+            time.sleep(0.09)  # the process is held up
+        if len(ticks) == 25:
+            done.set()
+
+    began = loop.time()
+    ticker.add(tick)
+    await asyncio.wait_for(done.wait(), 5)
+    assert ticks[-1] - began == pytest.approx(0.5, abs=0.03)
+    ticker.discard(tick)
+
+
+async def test_a_broken_member_does_not_stop_the_clock(caplog):
+    ticker, done = Ticker(), asyncio.Event()
+    ticker.add(lambda: 1 / 0)
+    ticker.add(done.set)
+    await asyncio.wait_for(done.wait(), 5)
+    ticker.discard(done.set)
+    assert "left out" in caplog.text

@@ -1,0 +1,51 @@
+"""The process as it is deployed: starts from the environment, stops on SIGTERM."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from asyncio import wait_for
+from subprocess import PIPE
+
+from gateway.softphone import Softphone
+
+
+async def spawn(**environment):
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "gateway", env=os.environ | environment, stderr=PIPE
+    )
+
+
+async def test_sigterm_hangs_up_reports_and_exits_with_0(application, account):
+    application.on("/voice", '<Pause length="60"/>')
+    process = await spawn(
+        GATEWAY_PORT="0",
+        GATEWAY_ACCOUNT_SID=account[0],
+        GATEWAY_AUTH_TOKEN=account[1],
+        GATEWAY_VOICE_URL=application.url + "/voice",
+        GATEWAY_STATUS_URL=application.url + "/status",
+    )
+    listening = json.loads(await wait_for(process.stderr.readline(), 10))
+    assert listening["msg"] == "listening"
+    call = await Softphone(listening["url"], *account).place_call("+15551230000")
+    await application.next("/voice")
+    process.send_signal(signal.SIGTERM)
+    await wait_for(call.ended.wait(), 5)
+    _, log = await wait_for(process.communicate(), 5)
+    assert process.returncode == 0
+    assert (await application.next("/status")).params["CallStatus"] == "canceled"
+    lines = [json.loads(line) for line in log.splitlines()]
+    assert call.call_sid in [line.get("call_sid") for line in lines]
+    assert account[1].encode() not in log
+    assert "ERROR" not in log.decode().upper().replace('"ERROR_CODE"', "")
+
+
+async def test_a_wrong_setting_is_a_sentence_and_exit_code_2():
+    process = await spawn(GATEWAY_ACCOUNT_SID="nonsense")
+    _, said = await wait_for(process.communicate(), 10)
+    assert process.returncode == 2
+    assert b"GATEWAY_ACCOUNT_SID must be" in said
+    assert b"Traceback" not in said

@@ -1,0 +1,121 @@
+"""TwiML parsing: verbs as values, and a Twilio error number for everything else."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from twilio.twiml.voice_response import Connect as TwilioConnect
+from twilio.twiml.voice_response import VoiceResponse
+
+from gateway.errors import CallFailedError
+from gateway.twiml import Connect, Hangup, Pause, Redirect, Reject, Unsupported, parse
+
+
+def test_all_verbs_become_values_in_order():
+    document = """<?xml version="1.0" encoding="UTF-8"?>
+    <!-- what the application said -->
+    <Response>
+      <Pause length="2"/><Pause/>
+      <Connect><Stream url="wss://x/y" name="n"><Parameter name="a" value="1"/></Stream></Connect>
+      <Redirect method="get"> /next?a=1&amp;b=2 </Redirect>
+      <Reject reason="busy"/><Reject/><Hangup/><Dial>+1555</Dial>
+      <Connect><ConversationRelay url="wss://x"/></Connect>
+    </Response>"""
+    assert parse(document) == [
+        Pause(2),
+        Pause(1),
+        Connect("wss://x/y", "n", {"a": "1"}),
+        Redirect("/next?a=1&b=2", "GET"),
+        Reject("busy"),
+        Reject("rejected"),
+        Hangup(),
+        Unsupported("Dial"),
+        Unsupported("Connect/ConversationRelay"),
+    ]
+
+
+def test_what_twilios_own_library_writes_is_understood():
+    response = VoiceResponse()
+    response.pause(length=1)
+    connect = TwilioConnect()
+    connect.stream(url="wss://relay.example/ü").parameter(name="k", value='<"&')
+    response.append(connect)
+    response.redirect("https://x/after", method="POST")
+    assert parse(str(response)) == [
+        Pause(1),
+        Connect("wss://relay.example/ü", "", {"k": '<"&'}),
+        Redirect("https://x/after"),
+    ]
+
+
+@pytest.mark.parametrize("empty", [b"", b"  \n", b"<Response/>", "<Response></Response>"])
+def test_an_empty_document_has_no_verbs(empty):
+    assert parse(empty) == []
+
+
+@pytest.mark.parametrize(
+    ("document", "code"),
+    [
+        ("<Response>", 12100),
+        ("hello", 12100),
+        ("<Response/><Response/>", 12100),
+        ("<html/>", 12100),
+        ('<!DOCTYPE x [<!ENTITY a "b">]><Response>&a;</Response>', 12100),
+        ('<!DOCTYPE Response SYSTEM "http://x/y.dtd"><Response/>', 12100),
+        ("<Response>" + "<a>" * 50 + "</a>" * 50 + "</Response>", 12100),
+        ('<?xml version="1.0" encoding="klingon"?><Response/>', 12100),
+        ("<Response>" + " " * 65536 + "</Response>", 11750),
+        ('<Response><Pause length="-1"/></Response>', 12200),
+        ('<Response><Pause length="1.5"/></Response>', 12200),
+        ('<Response><Reject reason="no"/></Response>', 12200),
+        ('<Response><Redirect method="PUT">/</Redirect></Response>', 12200),
+        ("<Response><Connect/></Response>", 12200),
+        ("<Response><Connect><Stream/></Connect></Response>", 12200),
+        (
+            '<Response><Connect><Stream url="wss://x" track="both_tracks"/></Connect></Response>',
+            12200,
+        ),
+        (
+            '<Response><Connect><Stream url="wss://x"><Parameter value="1"/></Stream></Connect>'
+            "</Response>",
+            12200,
+        ),
+    ],
+)
+def test_a_document_that_cannot_run_has_twilios_number(document, code):
+    with pytest.raises(CallFailedError) as failure:
+        parse(document)
+    assert failure.value.code == code
+
+
+def verbs_or_code(document):
+    try:
+        return isinstance(parse(document), list)
+    except CallFailedError as failure:
+        return failure.code in (12100, 12200)
+
+
+@given(st.binary(max_size=300))
+def test_no_bytes_break_the_parser(data):
+    assert verbs_or_code(data)
+
+
+@given(st.text(st.sampled_from("<>/=\"'! ?&;RPadeConsuml"), max_size=60))
+def test_no_contents_break_the_parser(text):
+    assert verbs_or_code(f"<Response>{text}</Response>")
+
+
+XML_TEXT = st.text(
+    st.characters(exclude_categories=["Cc", "Cs", "Cn", "Co"]), min_size=1, max_size=30
+)
+
+
+@given(st.dictionaries(XML_TEXT, XML_TEXT, max_size=5))
+def test_parameters_survive_the_journey(parameters):
+    response, connect = VoiceResponse(), TwilioConnect()
+    stream = connect.stream(url="wss://x")
+    for name, value in parameters.items():
+        stream.parameter(name=name, value=value)
+    response.append(connect)
+    assert parse(str(response)) == [Connect("wss://x", "", parameters)]

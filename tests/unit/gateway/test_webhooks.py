@@ -1,0 +1,143 @@
+"""Webhooks under bad conditions: what is retried, what is not, and what it costs the call."""
+
+from __future__ import annotations
+
+import asyncio
+from asyncio import wait_for
+
+import pytest
+from aiohttp import web
+
+from gateway.softphone import Softphone
+
+TO = "+15551230000"
+
+
+@pytest.fixture
+def outcome(application, start_gateway, account):
+    """Places a call, waits for its end: (status, the gateway)."""
+
+    async def place(**settings):
+        gateway = await start_gateway(**settings)
+        call = await Softphone(gateway.url, *account).place_call(TO)
+        await wait_for(call.ended.wait(), 5)
+        return call.ending.status, gateway
+
+    return place
+
+
+def errors(caplog):
+    return [r.error_code for r in caplog.records if hasattr(r, "error_code")]
+
+
+async def test_a_connection_that_breaks_is_retried_once_as_the_same_request(application, outcome):
+    application.on("/voice", CutOff(), '<Reject reason="busy"/>')
+    assert (await outcome())[0] == "busy"
+    posts = [await application.next("/voice") for _ in range(2)]
+    tokens = [post.headers["I-Twilio-Idempotency-Token"] for post in posts]
+    assert len(set(tokens)) == 1
+
+
+class CutOff(web.Response):
+    """Closes the connection instead of answering."""
+
+    async def prepare(self, request):
+        request.transport.abort()
+        return await super().prepare(request)
+
+
+async def test_nobody_listening_fails_the_call(outcome, caplog):
+    status, gateway = await outcome(voice_url="http://127.0.0.1:1/voice")
+    assert status == "failed"
+    assert errors(caplog) == [11200]
+    assert gateway.metrics.webhook_errors["voice"] == 1
+
+
+@pytest.mark.parametrize("status", [302, 403, 404, 500, 503])
+async def test_an_error_answer_fails_the_call_without_a_retry(application, outcome, caplog, status):
+    application.on("/voice", status)
+    assert (await outcome())[0] == "failed"
+    assert errors(caplog) == [11200]
+    assert len([p for p in application.posts if p.path == "/voice"]) == 1
+
+
+async def test_an_application_that_thinks_too_long_fails_the_call(application, outcome, caplog):
+    async def think(_post):
+        await asyncio.sleep(5)
+
+    application.on("/voice", think)
+    status, _ = await outcome(webhook_timeout=0.05)
+    assert status == "failed"
+    assert errors(caplog)[0] == 11205
+
+
+async def test_an_answer_longer_than_64_kb_fails_the_call(application, outcome, caplog):
+    application.on("/voice", "<Reject/>" + " " * 70_000)
+    assert (await outcome())[0] == "failed"
+    assert errors(caplog) == [11750]
+
+
+async def test_an_answer_that_is_no_xml_fails_the_call(application, outcome, caplog):
+    application.on("/voice", web.json_response({"twiml": "<Response/>"}))
+    assert (await outcome())[0] == "failed"
+    assert errors(caplog) == [12300]
+
+
+async def test_no_content_is_an_empty_document(application, outcome):
+    application.on("/voice", 204)
+    assert (await outcome())[0] == "no-answer"
+
+
+async def test_a_get_redirect_carries_its_parameters_in_the_signed_query(application, outcome):
+    application.on("/voice", '<Redirect method="GET">/next?state=a%20b#rc=3</Redirect>')
+    application.on("/next", "<Reject/>")
+    await outcome()
+    post = await application.next("/next")
+    assert post.method == "GET"
+    assert post.params["state"] == "a b"
+    assert post.params["To"] == TO
+
+
+async def test_a_url_is_sent_byte_for_byte_as_it_was_signed(application, outcome):
+    application.on("/voice", "<Redirect>/a%2Bb/%E2%82%AC;x=1?y=%7E&amp;z=+</Redirect>")
+    application.on("/a+b/€;x=1", "<Reject reason='busy'/>")
+    assert (await outcome())[0] == "busy"
+
+
+async def test_a_status_callback_is_tried_again(application, outcome):
+    application.on("/voice", "<Reject/>")
+    application.on("/status", 500, 503, 204)
+    await outcome(status_retries=(0.01, 0.01, 0.01))
+    posts = [await application.next("/status") for _ in range(3)]
+    assert {p.params["SequenceNumber"] for p in posts} == {"0"}
+    assert len({p.headers["I-Twilio-Idempotency-Token"] for p in posts}) == 1
+
+
+async def test_a_status_url_that_never_works_is_given_up(application, outcome):
+    application.on("/voice", "<Reject/>")
+    application.on("/status", 500)
+    _, gateway = await outcome(status_retries=(0.01,))
+    for _ in range(2):
+        await application.next("/status")
+    await gateway.exchange.drain()
+    assert application.queues["/status"].empty()
+    assert gateway.metrics.webhook_errors["status"] == 2
+
+
+async def test_no_status_url_no_callback(application, outcome):
+    application.on("/voice", "<Reject/>")
+    await outcome(status_url=None)
+    assert application.queues["/status"].empty()
+
+
+async def test_two_hundred_ringing_calls_poll_side_by_side(application, start_gateway, account):
+    gateway = await start_gateway()
+    application.on("/voice", '<Pause length="1"/><Redirect>/ringing</Redirect>')
+    application.on("/ringing", "<Hangup/>")
+    phone = Softphone(gateway.url, *account)
+    calls = [await phone.place_call(TO) for _ in range(200)]
+    await asyncio.gather(*(wait_for(call.ended.wait(), 10) for call in calls))
+    assert {call.ending.status for call in calls} == {"no-answer"}
+    late = [call.ended_at - call.ringing_at for call in calls]
+    assert max(late) < 2.0
+    assert sum(post.path == "/ringing" for post in application.posts) == 200

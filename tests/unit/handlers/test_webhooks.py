@@ -1,0 +1,134 @@
+"""Provider webhooks: signature first, then the dialect's documents."""
+
+from __future__ import annotations
+
+import base64
+from xml.etree import ElementTree
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from chalicelib.services import answer, decline
+from tests.support.engine import everything_in
+
+
+def form(world, **more):
+    return {
+        "CallSid": world.sid(),
+        "AccountSid": "AC" + "0" * 32,
+        "From": "+33612345678",
+        "To": world.number,
+        "CallStatus": "ringing",
+        "Direction": "inbound",
+        "FromCity": "",
+        **more,
+    }
+
+
+def verbs(response):
+    return [(verb.tag, verb.attrib, verb.text) for verb in ElementTree.fromstring(response.body)]
+
+
+def test_a_ringing_call_is_paused_and_asked_again(api, world):
+    answered = api.webhook("voice", form(world))
+    assert answered.status_code == 200
+    assert answered.headers["Content-Type"] == "text/xml"
+    assert verbs(answered) == [
+        ("Pause", {"length": "1"}, None),
+        ("Redirect", {"method": "POST"}, "https://api.test/api/webhooks/gateway/ringing"),
+    ]
+
+
+def test_an_accepted_call_is_connected_to_the_relay(api, world):
+    post = form(world)
+    api.webhook("voice", post)
+    call = world.call_of(world.incoming(sid=post["CallSid"]))
+    answer.accept(world.ports, world.account_id, call.call_id)
+    document = ElementTree.fromstring(api.webhook("ringing", post).body)
+    stream = document.find("Connect/Stream")
+    assert stream.attrib["url"].startswith(f"wss://relay.test/media/provider/{call.call_id}.provider.")
+    assert "?" not in stream.attrib["url"]
+    assert document[1].text == "https://api.test/api/webhooks/gateway/after-stream"
+    again = ElementTree.fromstring(api.webhook("after-stream", post).body)
+    assert again.find("Connect/Stream") is not None
+
+
+def test_a_declined_call_is_rejected_and_a_foreign_number_too(api, world):
+    post = form(world)
+    api.webhook("voice", post)
+    call = world.call_of(world.incoming(sid=post["CallSid"]))
+    decline.refuse(world.ports, world.account_id, call.call_id)
+    for answered in (api.webhook("ringing", post), api.webhook("voice", form(world, To="+15559999999"))):
+        assert verbs(answered)[0] == ("Reject", {"reason": "rejected"}, None)
+
+
+def test_the_caller_who_hangs_up_is_heard(api, world):
+    post = form(world)
+    api.webhook("voice", post)
+    assert api.webhook("status", {**post, "CallStatus": "canceled"}).status_code == 204
+    call = world.call_of(world.incoming(sid=post["CallSid"]))
+    assert call.end_reason == "caller_hangup"
+    assert verbs(api.webhook("ringing", post)) == [("Hangup", {}, None)]
+
+
+def test_a_status_that_is_no_end_changes_nothing(api, world):
+    post = form(world)
+    api.webhook("voice", post)
+    call = world.call_of(world.incoming(sid=post["CallSid"]))
+    for status in ("ringing", "in-progress", "initiated", ""):
+        assert api.webhook("status", {**post, "CallStatus": status}).status_code == 204
+    assert world.now_of(call) == call
+
+
+def test_a_forwarded_call_says_from_where(api, world):
+    post = form(world, ForwardedFrom="+33198765432")
+    api.webhook("voice", post)
+    assert world.call_of(world.incoming(sid=post["CallSid"])).forwarded_from == "+33198765432"
+
+
+FORGED = base64.b64encode(b"\0" * 20).decode()
+
+
+@pytest.mark.parametrize("kind", ["voice", "ringing", "after-stream", "status"])
+@pytest.mark.parametrize("signature", ["", FORGED, "not base64 é"])
+def test_a_forged_or_missing_signature_is_403_and_leaves_no_trace(api, world, kind, signature):
+    before = everything_in(world.table)
+    answered = api.webhook(kind, form(world), signature=signature)
+    assert (answered.status_code, answered.json_body["code"]) == (403, "bad_signature")
+    assert everything_in(world.table) == before
+
+
+def test_a_signature_for_another_route_or_a_changed_form_does_not_count(api, world):
+    from twilio.request_validator import RequestValidator
+
+    from tests.support.http import AUTH_TOKEN, PUBLIC_URL
+
+    post = form(world)
+    signer = RequestValidator(AUTH_TOKEN)
+    elsewhere = signer.compute_signature(f"{PUBLIC_URL}/webhooks/gateway/status", post)
+    assert api.webhook("voice", post, signature=elsewhere).status_code == 403
+    original = signer.compute_signature(f"{PUBLIC_URL}/webhooks/gateway/voice", post)
+    changed = {**post, "To": "+15550009999"}
+    assert api.webhook("voice", changed, signature=original).status_code == 403
+
+
+def test_a_provider_we_do_not_have_is_404(api):
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    answered = api.raw("POST", "/webhooks/telnyx/voice", b"", **headers)
+    assert (answered.status_code, answered.json_body["code"]) == (404, "unknown_provider")
+
+
+def test_a_signed_post_without_a_call_is_422(api, world):
+    post = form(world)
+    del post["CallSid"]
+    answered = api.webhook("voice", post)
+    assert (answered.status_code, answered.json_body["errors"][0]["field"]) == (422, "CallSid")
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(body=st.binary(max_size=400))
+def test_no_body_whatsoever_is_an_internal_error(api, body):
+    headers = {"Content-Type": "application/x-www-form-urlencoded", "X-Twilio-Signature": FORGED}
+    answered = api.raw("POST", "/webhooks/gateway/voice", body, **headers)
+    assert answered.status_code in (400, 403)

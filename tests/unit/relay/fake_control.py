@@ -1,0 +1,104 @@
+"""A small application: verifies the relay's signatures and answers as it is told to."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import web
+
+from chalicelib.domain import control
+
+SECRET = "control secret"
+PROVIDER_TOKEN, AGENT_TOKEN = "tok-provider", "tok-agent"
+
+
+@dataclass
+class FakeApplication:
+    """One call, `call_1`, whose provider calls it CA1."""
+
+    state: str = "active"
+    end_reason: str | None = None
+    url: str = ""
+    moved: bool = False
+    """Reports are answered that another relay holds the call."""
+    broken: int = 0
+    """How many posts to come are answered 500."""
+    attaches: list[dict[str, Any]] = field(default_factory=list)
+    reports: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
+    endings: dict[str, str] = field(default_factory=dict)
+    """Report type -> end_reason: what ends the call."""
+    gate: asyncio.Event = field(default_factory=asyncio.Event)
+    """Attaches are answered once it is set."""
+
+    def call(self) -> dict[str, Any]:
+        return {"call_id": "call_1", "state": self.state, "end_reason": self.end_reason}
+
+    async def reported(self, *kinds: str) -> str:
+        """Wait for a report of one of these types."""
+        async with asyncio.timeout(5):
+            while (kind := await self.reports.get()) not in kinds:
+                pass
+        return kind
+
+    def end(self, reason: str) -> None:
+        self.state, self.end_reason = "ended", reason
+
+    async def attach(self, body: dict[str, Any]) -> web.Response:
+        self.attaches.append(body)
+        await self.gate.wait()
+        expected = PROVIDER_TOKEN if body["leg"] == "provider" else AGENT_TOKEN
+        if body["token"] != expected:
+            return problem(403, "bad_token")
+        if self.state not in ("connecting", "ringing", "active"):
+            return problem(410, "call_over", self.call())
+        if body["leg"] == "provider" and self.state != "active":
+            return problem(409, "not_active")
+        return web.json_response(
+            {"call": self.call(), "provider_call_id": "CA1", "owner": None, "ends_at_ms": None}
+        )
+
+    async def report(self, body: dict[str, Any]) -> web.Response:
+        kind = body["type"]
+        if self.moved:
+            return problem(409, "owned_elsewhere")
+        if kind in self.endings:
+            self.end(self.endings[kind])
+        self.reports.put_nowait(kind)
+        return web.json_response({"call": self.call(), "ends_at_ms": None})
+
+    def signed(
+        self, handle: Callable[[dict[str, Any]], Awaitable[web.Response]]
+    ) -> Callable[[web.Request], Awaitable[web.Response]]:
+        async def checked(request: web.Request) -> web.Response:
+            body = await request.read()
+            header = request.headers.get(control.HEADER)
+            if not control.verify(SECRET, request.path, body, header, int(time.time())):
+                return problem(401, "bad_signature")
+            if self.broken:
+                self.broken -= 1
+                return problem(500, "oops")
+            return await handle(json.loads(body))
+
+        return checked
+
+    async def start(self) -> web.AppRunner:
+        self.gate.set()
+        app = web.Application()
+        app.router.add_post("/media/attach", self.signed(self.attach))
+        app.router.add_post("/media/report", self.signed(self.report))
+        runner = web.AppRunner(app)
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        self.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        return runner
+
+
+def problem(status: int, code: str, call: dict[str, Any] | None = None) -> web.Response:
+    body = {"type": "about:blank", "status": status, "code": code, "call": call}
+    return web.json_response(body, status=status, content_type="application/problem+json")

@@ -1,0 +1,111 @@
+"""A bridge with small fakes at its ports, and the time in the test's hand."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from relay.bridge import Bridge
+from relay.config import Graces
+from relay.metrics import Counters
+from relay.wire.agent import AudioFormat
+from wire import media_stream
+
+MULAW = AudioFormat("mulaw", 8000)
+STREAM = "MZ1"
+
+
+class FakeLeg:
+    """Remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.choked = False
+        self.texts: list[bytes] = []
+        self.audio: list[bytes] = []
+        self.closed: tuple[int, str] | None = None
+
+    def send_text(self, text: bytes) -> None:
+        self.texts.append(text)
+
+    def send_audio(self, audio: bytes) -> None:
+        self.audio.append(bytes(audio))
+
+    def close(self, code: int, reason: str) -> None:
+        self.closed = code, reason
+
+    def said(self, *types: str) -> list[dict[str, Any]]:
+        """Messages since last asked, of these types (or all)."""
+        messages = [json.loads(text) for text in self.texts]
+        self.texts.clear()
+        return [m for m in messages if not types or m.get("type", m.get("event")) in types]
+
+    def heard(self) -> bytes:
+        """mu-law of the media messages since last asked."""
+        audio = [media_stream.decode_media(text) for text in self.texts]
+        self.texts.clear()
+        return b"".join(part for part in audio if part)
+
+
+@dataclass
+class FakePort:
+    reports: list[str] = field(default_factory=list)
+    wakes: list[float] = field(default_factory=list)
+    forgotten: bool = False
+
+    def report(self, kind: str) -> None:
+        self.reports.append(kind)
+
+    def wake_at(self, at: float) -> None:
+        self.wakes.append(at)
+
+    def forget(self) -> None:
+        self.forgotten = True
+
+
+class Scene:
+    """A bridge with fake ports, and the time."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.port = FakePort()
+        self.counters = Counters()
+        self.bridge = Bridge(self.port, Graces(), self.counters)
+        self.agent, self.provider = FakeLeg(), FakeLeg()
+        self.bridge.update(call("active"), None, self.now)
+
+    def join_agent(self, audio: AudioFormat = MULAW) -> FakeLeg:
+        self.agent = FakeLeg()
+        self.bridge.agent_joined(self.agent, audio, self.now)
+        return self.agent
+
+    def start_stream(self) -> FakeLeg:
+        self.provider = FakeLeg()
+        self.bridge.provider_started(self.provider, STREAM, self.now)
+        return self.provider
+
+    def lose_agent(self) -> None:
+        self.bridge.agent_gone(self.agent, self.now)
+
+    def lose_stream(self) -> None:
+        self.bridge.provider_gone(self.provider, self.now)
+
+    def send(self, **message: Any) -> None:
+        self.bridge.agent_text(json.dumps(message).encode(), self.now)
+
+    def wait(self, seconds: float) -> list[str]:
+        """Time goes by in one step; what was reported."""
+        self.now += seconds
+        self.bridge.tick(self.now)
+        return self.reports()
+
+    def reports(self) -> list[str]:
+        said, self.port.reports = self.port.reports, []
+        return said
+
+    def answer(self, kind: str, state: str = "active", reason: str | None = None) -> None:
+        self.bridge.answered(kind, call(state, reason), None, self.now)
+
+
+def call(state: str, reason: str | None = None) -> dict[str, Any]:
+    return {"call_id": "call_1", "state": state, "end_reason": reason, "from": "+331"}

@@ -1,0 +1,64 @@
+"""Agent protocol codec and audio formats."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from relay.wire import agent
+
+
+@pytest.mark.parametrize(
+    ("format_", "rate", "expected"),
+    [
+        (None, None, agent.AudioFormat("pcm_s16le", 16000)),
+        ("mulaw", None, agent.AudioFormat("mulaw", 8000)),
+        ("mulaw", "8000", agent.AudioFormat("mulaw", 8000)),
+        (None, "24000", agent.AudioFormat("pcm_s16le", 24000)),
+        ("pcm_s16le", "8000", agent.AudioFormat("pcm_s16le", 8000)),
+    ],
+)
+def test_formats(format_: str | None, rate: str | None, expected: agent.AudioFormat) -> None:
+    assert agent.choose_format(format_, rate) == expected
+
+
+@pytest.mark.parametrize(
+    ("format_", "rate"),
+    [("wav", None), (None, "44100"), (None, "16000.0"), ("mulaw", "16000"), ("PCM_S16LE", None)],
+)
+def test_wrong_formats_say_what_is_right(format_: str | None, rate: str | None) -> None:
+    with pytest.raises(ValueError, match=r"must be|only"):
+        agent.choose_format(format_, rate)
+
+
+@pytest.mark.parametrize(
+    ("format_", "rate", "size"),
+    [("mulaw", 8000, 160), ("pcm_s16le", 8000, 320), ("pcm_s16le", 24000, 960)],
+)
+def test_frame_is_twenty_milliseconds(format_: str, rate: int, size: int) -> None:
+    assert agent.AudioFormat(format_, rate).describe()["frame_bytes"] == size
+
+
+@given(st.text(max_size=agent.MAX_MARK_NAME))
+def test_any_name_survives(name: str) -> None:
+    message = agent.parse(json.dumps({"type": "mark", "name": name}).encode())
+    assert isinstance(message, agent.Mark)
+    assert json.loads(agent.mark(message.name, played=True))["name"] == name
+
+
+@given(st.binary(max_size=200))
+def test_anything_else_is_a_bad_message(text: bytes) -> None:
+    code = None
+    try:
+        agent.parse(text)
+    except agent.BadMessageError as error:
+        code = error.code
+    assert code in ("bad_json", "unknown_type", "bad_field")
+
+
+def test_newline_is_no_digit() -> None:
+    with pytest.raises(agent.BadMessageError):
+        agent.parse(b'{"type":"dtmf","digits":"1\\n"}')

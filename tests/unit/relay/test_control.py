@@ -1,0 +1,135 @@
+"""The control client against a small application."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from aiohttp import web
+
+from relay.config import Config
+from relay.control import Answer, Control, Patience, RefusedError, UnreachableError
+from tests.unit.relay.fake_control import AGENT_TOKEN, SECRET, FakeApplication
+
+PATIENCE = Patience(timeout=0.2, pauses=(0.01, 0.01))
+
+
+@pytest.fixture
+async def app() -> AsyncIterator[FakeApplication]:
+    application = FakeApplication()
+    runner = await application.start()
+    yield application
+    await runner.cleanup()
+
+
+def client(url: str, secret: str = SECRET) -> Control:
+    return Control(Config(control_url=url, control_secret=secret), PATIENCE)
+
+
+async def test_attach_says_who_asks_and_gives_the_call(app: FakeApplication) -> None:
+    async with client(app.url) as control:
+        answer = await control.attach_agent("call_1", AGENT_TOKEN)
+    assert (answer.call_id, answer.state, answer.over) == ("call_1", "active", False)
+    assert answer.provider_call_id == "CA1"
+    assert app.attaches == [
+        {
+            "relay": "relay-1",
+            "relay_url": "ws://127.0.0.1:8702",
+            "leg": "agent",
+            "call_id": "call_1",
+            "token": AGENT_TOKEN,
+        }
+    ]
+
+
+async def test_refusal_is_an_answer_and_not_tried_again(app: FakeApplication) -> None:
+    async with client(app.url) as control:
+        with pytest.raises(RefusedError) as refused:
+            await control.attach_agent("call_1", "wrong")
+    assert (refused.value.status, refused.value.code) == (403, "bad_token")
+    assert len(app.attaches) == 1
+
+
+async def test_wrong_secret_is_refused(app: FakeApplication) -> None:
+    async with client(app.url, "another secret") as control:
+        with pytest.raises(RefusedError) as refused:
+            await control.report("call_1", "watch")
+    assert refused.value.code == "bad_signature"
+
+
+async def test_server_errors_are_tried_again(app: FakeApplication) -> None:
+    app.broken = 2
+    async with client(app.url) as control:
+        assert (await control.report("call_1", "watch")).state == "active"
+
+
+async def test_tries_come_to_an_end(app: FakeApplication) -> None:
+    app.broken = 3
+    async with client(app.url) as control:
+        with pytest.raises(UnreachableError, match="500"):
+            await control.report("call_1", "watch")
+    assert app.broken == 0
+
+
+async def test_silence_is_unreachable(app: FakeApplication) -> None:
+    app.gate.clear()
+    async with client(app.url) as control:
+        with pytest.raises(UnreachableError):
+            await control.attach_agent("call_1", AGENT_TOKEN)
+    app.gate.set()
+
+
+async def test_nobody_there_is_unreachable(unused_tcp_port: int) -> None:
+    async with client(f"http://127.0.0.1:{unused_tcp_port}") as control:
+        with pytest.raises(UnreachableError):
+            await control.report("call_1", "watch")
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "error"),
+    [
+        (200, b"<html>", UnreachableError),
+        (200, b'{"call": 5}', UnreachableError),
+        (302, b"", UnreachableError),
+        (429, b"{}", UnreachableError),
+        (404, b"<html>", RefusedError),
+        (400, b'{"code": 3}', RefusedError),
+    ],
+)
+async def test_answers_that_are_not_the_contracts(
+    status: int, body: bytes, error: type[Exception]
+) -> None:
+    async def handle(_: web.BaseRequest) -> web.Response:
+        return web.Response(status=status, body=body)
+
+    runner = web.ServerRunner(web.Server(handle))
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    async with client(f"http://127.0.0.1:{runner.addresses[0][1]}") as control:
+        with pytest.raises(error):
+            await control.report("call_1", "watch")
+    await runner.cleanup()
+
+
+async def test_use_outside_the_context_is_a_fault() -> None:
+    with pytest.raises(RuntimeError):
+        await client("http://127.0.0.1:9").report("call_1", "watch")
+
+
+@pytest.mark.parametrize(
+    ("state", "over"),
+    [("connecting", False), ("ringing", False), ("ended", True), ("missed", True), ("new", True)],
+)
+def test_states_that_nobody_knows_are_over(state: str, over: bool) -> None:
+    assert Answer(call={"state": state}).over is over
+
+
+async def test_cancelling_a_question_leaves_the_client_usable(app: FakeApplication) -> None:
+    app.gate.clear()
+    async with client(app.url) as control:
+        task = asyncio.create_task(control.attach_agent("call_1", AGENT_TOKEN))
+        await asyncio.sleep(0)
+        task.cancel()
+        app.gate.set()
+        assert (await control.report("call_1", "watch")).state == "active"

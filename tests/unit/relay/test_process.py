@@ -1,0 +1,110 @@
+"""`python -m relay` as a process; configuration and logs."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import signal
+import sys
+
+import pytest
+from websockets.asyncio.client import connect
+
+from relay import logs
+from relay.config import Graces, from_env
+
+NEEDED = {"CHAMADE_CONTROL_URL": "http://127.0.0.1:9/", "CHAMADE_CONTROL_SECRET": "hush"}
+
+
+def test_defaults() -> None:
+    config = from_env(NEEDED)
+    assert (config.host, config.port, config.relay_id) == ("127.0.0.1", 8702, "relay-8702")
+    assert config.public_url == config.relay_url == "ws://127.0.0.1:8702"
+    assert config.control_url == "http://127.0.0.1:9"
+    assert config.graces == Graces()
+
+
+def test_everything_can_be_set() -> None:
+    config = from_env(
+        NEEDED
+        | {
+            "RELAY_PORT": "9000",
+            "RELAY_PUBLIC_URL": "wss://relay.example/",
+            "RELAY_AGENT_BACK_S": "0.5",
+            "RELAY_DRAIN_S": "0",
+        }
+    )
+    assert (config.port, config.public_url) == (9000, "wss://relay.example")
+    assert config.graces.agent_back == 0.5
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("CHAMADE_CONTROL_URL", ""),
+        ("CHAMADE_CONTROL_SECRET", ""),
+        ("RELAY_PORT", "many"),
+        ("RELAY_DRAIN_S", "-1"),
+        ("RELAY_DRAIN_S", "nan"),
+    ],
+)
+def test_what_is_wrong_is_named(name: str, value: str) -> None:
+    with pytest.raises(ValueError, match=name):
+        from_env(NEEDED | {name: value})
+
+
+def test_secret_is_not_in_the_configs_text() -> None:
+    assert "hush" not in repr(from_env(NEEDED))
+
+
+def test_logs_are_json_lines_and_spare_peers_faults(capsys: pytest.CaptureFixture[str]) -> None:
+    root = logging.getLogger()
+    before = root.handlers[:], root.level
+    try:
+        logs.setup("relay-1")
+        logs.info("leg in", call_id="call_1", leg="agent")
+        logs.warning("no answer", why="timeout")
+        logging.getLogger("picows.server").error("peer broke the protocol")
+        try:
+            raise KeyError("x")
+        except KeyError:
+            logs.exception("attach failed", call_id="call_1")
+    finally:
+        root.handlers[:], _ = before
+        root.setLevel(before[1])
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert [line["event"] for line in lines] == ["leg in", "no answer", "attach failed"]
+    assert lines[0]["call_id"] == "call_1"
+    assert lines[0]["relay"] == "relay-1"
+    assert "call_id" not in lines[1]
+    assert "KeyError" in lines[2]["traceback"]
+
+
+async def test_process_says_when_it_listens_and_drains_on_sigterm() -> None:
+    env = os.environ | NEEDED | {"RELAY_PORT": "0", "RELAY_DRAIN_S": "0.1"}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "relay", env=env, stderr=asyncio.subprocess.PIPE
+    )
+    assert process.stderr is not None
+    async with asyncio.timeout(20):
+        line = json.loads(await process.stderr.readline())
+        assert line["event"] == "listening"
+        async with connect(f"ws://127.0.0.1:{line['port']}/media/agent/call_1?token=sesame") as ws:
+            process.send_signal(signal.SIGTERM)
+            await ws.wait_closed()
+            assert ws.close_code == 1001
+        rest = (await process.stderr.read()).decode()
+        assert await process.wait() == 0
+    assert "drained" in rest
+    assert "sesame" not in rest
+
+
+async def test_process_without_settings_says_which() -> None:
+    env = {name: value for name, value in os.environ.items() if name not in NEEDED}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "relay", env=env, stderr=asyncio.subprocess.PIPE
+    )
+    _, said = await asyncio.wait_for(process.communicate(), 20)
+    assert (process.returncode, said) == (2, b"relay: CHAMADE_CONTROL_URL is not set\n")

@@ -1,0 +1,98 @@
+"""Events: every reader sees all, in order, however many read and write at once."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from chalicelib.domain.call import Act
+from chalicelib.domain.cursor import BadCursor
+from chalicelib.services import inbox
+from chalicelib.services.transition import settle
+
+
+def test_events_come_in_order_and_a_cursor_goes_on_where_it_stopped(world):
+    call = world.ringing()
+    first, cursor = inbox.read(world.ports, world.account_id, None, 0)
+    assert [event.type.value for event in first] == ["number.activated", "call.ringing"]
+    settle(world.ports, settle(world.ports, call, Act.ANSWER), Act.AGENT_HANGUP)
+    then, cursor = inbox.read(world.ports, world.account_id, cursor, 0)
+    assert [event.type.value for event in then] == ["call.answered", "call.ended"]
+    assert [event.version for event in then] == [2, 3]
+    assert inbox.read(world.ports, world.account_id, cursor, 0) == ([], cursor)
+
+
+def test_latest_skips_what_was(world):
+    world.ringing()
+    none, cursor = inbox.read(world.ports, world.account_id, "latest", 0)
+    assert none == []
+    call = world.ringing()
+    found, _ = inbox.read(world.ports, world.account_id, cursor, 0)
+    assert [event.call_id for event in found] == [call.call_id]
+
+
+def test_a_long_poll_ends_with_the_first_event(world):
+    _, cursor = inbox.read(world.ports, world.account_id, "latest", 0)
+    ringing = threading.Timer(0.2, world.ringing)
+    ringing.start()
+    found, _ = inbox.read(world.ports, world.account_id, cursor, 10)
+    ringing.join()
+    assert [event.type.value for event in found] == ["call.ringing"]
+
+
+def test_cursors_of_others_and_made_up_ones_are_refused(world):
+    stranger, _ = world.new_account()
+    _, cursor = inbox.read(world.ports, world.account_id, None, 0)
+    for bad in (cursor[:-1], "x", "latest!"):
+        with pytest.raises(BadCursor):
+            inbox.read(world.ports, world.account_id, bad, 0)
+    with pytest.raises(BadCursor):
+        inbox.read(world.ports, stranger, cursor, 0)
+
+
+def test_accounts_see_their_own_events_only(world):
+    stranger, _ = world.new_account()
+    world.ringing()
+    assert world.events(stranger) == []
+
+
+def test_three_readers_of_a_busy_account_each_see_all_in_order(world):
+    """Readers number the events while writers write: no gap, no repeat, order kept per call."""
+    done = threading.Event()
+    seen: list[list] = [[], [], []]
+
+    def read(mine):
+        cursor = None
+        while True:
+            finished = done.is_set()
+            page, cursor = inbox.read(world.ports, world.account_id, cursor, 0)
+            mine += page
+            if finished and not page:
+                return
+
+    readers = [threading.Thread(target=read, args=(mine,)) for mine in seen]
+    for reader in readers:
+        reader.start()
+
+    def live_a_life(_):
+        call = world.ringing()
+        settle(world.ports, settle(world.ports, call, Act.ANSWER), Act.AGENT_HANGUP)
+
+    writers = [threading.Thread(target=lambda: [live_a_life(n) for n in range(12)]) for _ in "1234"]
+    for thread in writers:
+        thread.start()
+    for thread in writers:
+        thread.join()
+    done.set()
+    for reader in readers:
+        reader.join()
+
+    ids = [[event.event_id for event in mine] for mine in seen]
+    assert ids[0] == ids[1] == ids[2]
+    assert len(ids[0]) == len(set(ids[0])) == 1 + 48 * 3
+    versions: dict[str, list[int]] = {}
+    for event in seen[0]:
+        if event.call_id:
+            versions.setdefault(event.call_id, []).append(event.version)
+    assert set(map(tuple, versions.values())) == {(1, 2, 3)}

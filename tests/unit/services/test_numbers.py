@@ -1,0 +1,126 @@
+"""Numbers: given once, never twice; counted; given back."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from chalicelib.domain.account import DEFAULT_MAX_NUMBERS
+from chalicelib.domain.line import Line, LineChanges
+from chalicelib.services import numbers
+from chalicelib.services.numbers import PoolEmpty, TooManyNumbers, UnknownNumber
+from chalicelib.store.lines import NotHeld
+
+
+def fill(world, country, count, start=0):
+    pool = [f"+4470{ord(country[0]):02d}{ord(country[1]):02d}{start + n:04d}" for n in range(count)]
+    for e164 in pool:
+        assert world.ports.lines.add_to_pool(Line(e164=e164, country=country, provider="gateway"))
+    return pool
+
+
+def test_an_empty_pool_is_said_to_be_empty(world):
+    with pytest.raises(PoolEmpty, match="ZZ"):
+        numbers.activate(world.ports, world.account_id, "ZZ")
+
+
+def test_a_number_starts_with_defaults_and_keeps_what_its_owner_sets(world):
+    fill(world, "QA", 1)
+    line = numbers.activate(world.ports, world.account_id, "QA")
+    assert (line.auto_answer, line.label) == (False, "")
+    changes = LineChanges(auto_answer=True, label="Desk")
+    assert numbers.change(world.ports, world.account_id, line.e164, changes).label == "Desk"
+    only = LineChanges(label="Office")
+    changed = numbers.change(world.ports, world.account_id, line.e164, only)
+    assert (changed.auto_answer, changed.label) == (True, "Office")
+    assert numbers.change(world.ports, world.account_id, line.e164, LineChanges()) == changed
+    assert numbers.owned(world.ports, world.account_id, line.e164) == changed
+
+
+def test_the_next_holder_gets_nothing_of_the_last(world):
+    fill(world, "QB", 1)
+    line = numbers.activate(world.ports, world.account_id, "QB")
+    changes = LineChanges(auto_answer=True, label="Private")
+    numbers.change(world.ports, world.account_id, line.e164, changes)
+    numbers.release(world.ports, world.account_id, line.e164)
+    other, _ = world.new_account()
+    again = numbers.activate(world.ports, other, "QB")
+    assert (again.e164, again.auto_answer, again.label) == (line.e164, False, "")
+
+
+def test_numbers_are_each_account_holders_own(world):
+    stranger, _ = world.new_account()
+    for act in (
+        lambda: numbers.owned(world.ports, stranger, world.number),
+        lambda: numbers.change(world.ports, stranger, world.number, LineChanges(label="x")),
+        lambda: numbers.release(world.ports, stranger, world.number),
+    ):
+        with pytest.raises(UnknownNumber):
+            act()
+    assert world.ports.lines.get(world.number).account_id == world.account_id
+
+
+def test_a_number_lost_between_look_and_change_is_not_changed(world):
+    stranger, _ = world.new_account()
+    with pytest.raises(NotHeld):
+        world.ports.lines.change(world.number, stranger, {"label": "x"})
+
+
+def test_an_account_holds_no_more_than_it_may(world):
+    fill(world, "QC", DEFAULT_MAX_NUMBERS + 1)
+    held = 1
+    while held < DEFAULT_MAX_NUMBERS:
+        numbers.activate(world.ports, world.account_id, "QC")
+        held += 1
+    with pytest.raises(TooManyNumbers) as refused:
+        numbers.activate(world.ports, world.account_id, "QC")
+    assert refused.value.limit == DEFAULT_MAX_NUMBERS
+    assert len(world.ports.lines.held_by(world.account_id)) == DEFAULT_MAX_NUMBERS
+    numbers.release(world.ports, world.account_id, world.number)
+    numbers.activate(world.ports, world.account_id, "QC")
+
+
+def test_released_twice_is_released_once(world):
+    numbers.release(world.ports, world.account_id, world.number)
+    with pytest.raises(UnknownNumber):
+        numbers.release(world.ports, world.account_id, world.number)
+    assert world.ports.accounts.get(world.account_id).numbers_held == 0
+    assert world.events() == ["number.activated", "number.released"]
+
+
+def test_forty_who_want_ten_numbers_get_ten_different_ones(world):
+    pool = fill(world, "QD", 10)
+    accounts = [world.new_account()[0] for _ in range(40)]
+
+    def take(account_id):
+        try:
+            return numbers.activate(world.ports, account_id, "QD").e164
+        except PoolEmpty:
+            return None
+
+    with ThreadPoolExecutor(20) as crowd:
+        given = [e164 for e164 in crowd.map(take, accounts) if e164]
+    assert sorted(given) == sorted(pool)
+
+
+def test_one_account_asking_many_times_at_once_stays_within_its_limit(world):
+    fill(world, "QE", 20)
+
+    def take(_):
+        try:
+            return numbers.activate(world.ports, world.account_id, "QE").e164
+        except (TooManyNumbers, PoolEmpty):
+            return None
+
+    with ThreadPoolExecutor(12) as crowd:
+        given = [e164 for e164 in crowd.map(take, range(12)) if e164]
+    assert len(set(given)) == len(given) <= DEFAULT_MAX_NUMBERS - 1
+    held = world.ports.lines.held_by(world.account_id)
+    assert len(held) == world.ports.accounts.get(world.account_id).numbers_held
+
+
+def test_a_number_enters_the_pool_once(world):
+    line = Line(e164="+447011110000", country="QF", provider="gateway")
+    assert world.ports.lines.add_to_pool(line)
+    assert not world.ports.lines.add_to_pool(line)

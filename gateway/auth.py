@@ -1,0 +1,26 @@
+"""HTTP Basic with the account SID and auth token: the one credential of the gateway's own API."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+
+from gateway.config import Config
+
+
+def allowed(config: Config, authorization: str | None) -> bool:
+    """Whether an `Authorization` header holds the right SID and token, in constant time."""
+    scheme, _, encoded = (authorization or "").partition(" ")
+    if scheme.lower() != "basic":
+        return False
+    try:
+        given = base64.b64decode(encoded, validate=True)
+    except (binascii.Error, ValueError):
+        return False
+    return hmac.compare_digest(given, f"{config.account_sid}:{config.auth_token}".encode())
+
+
+def basic(account_sid: str, auth_token: str) -> str:
+    """The header's value, for clients."""
+    return "Basic " + base64.b64encode(f"{account_sid}:{auth_token}".encode()).decode()

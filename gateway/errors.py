@@ -1,0 +1,28 @@
+"""The failure that ends a call, with the number Twilio's error dictionary gives it.
+
+Not the REST errors: those are answers to somebody else's request (`rest_errors.py`).
+Source: https://www.twilio.com/docs/api/errors
+"""
+
+from __future__ import annotations
+
+INVALID_URL = 11100
+HTTP_RETRIEVAL = 11200
+HTTP_TIMEOUT = 11205
+RESPONSE_TOO_LONG = 11750
+REDIRECT_LOOP = 11215
+DOCUMENT_PARSE = 12100
+SCHEMA = 12200
+CONTENT_TYPE = 12300
+STREAM_CONNECTION = 31920
+STREAM_BAD_MESSAGE = 31924
+STREAM_SLOW_READER = 31930
+STREAM_QUEUE_FULL = 31931
+
+
+class CallFailedError(Exception):
+    """The call cannot go on. `code` is Twilio's; the message is for the developer's log."""
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(message)
+        self.code = code

@@ -1,0 +1,203 @@
+"""Where socket parties come in: `/legs/call` places a call, `/legs/answer` waits for calls.
+
+Thin handlers: they check who asks, read messages and hand them to a `SocketLeg`. A registered party
+is one line: while it is in a call, another one finds it busy.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections import defaultdict
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from aiohttp import WSCloseCode, WSMsgType, web
+
+from gateway import auth
+from gateway.config import Config
+from gateway.exchange import Exchange
+from gateway.legs.base import Destination, LegEvents, Release
+from gateway.legs.socket import Socket, SocketLeg, parse_command
+
+_PARTY = re.compile(r"[\w+.@:;=*#-]{1,255}", re.ASCII)
+_MAX_MESSAGE = 4096
+_BAD_MESSAGE = 4400
+
+
+class SocketLegs:
+    """The two routes, and a `Dialler` to the parties registered on the second."""
+
+    def __init__(self, config: Config, exchange: Exchange) -> None:
+        self._config = config
+        self._exchange = exchange
+        self._lines: defaultdict[str, list[_Line]] = defaultdict(list)
+        self._open: set[web.WebSocketResponse] = set()
+
+    def routes(self) -> list[web.RouteDef]:
+        """For the application's router."""
+        return [web.get("/legs/call", self._call), web.get("/legs/answer", self._answer)]
+
+    def route(self, destination: Destination) -> SocketLeg | _BusyLeg | None:
+        """A leg to a registered party: by the number, or the user part of a SIP URI."""
+        user = re.sub(r"^sips?:([^@;?]*).*$", r"\1", destination.to)
+        lines = self._lines.get(destination.to) or self._lines.get(user)
+        if not lines:
+            return None
+        for line in lines:
+            if line.leg is None:
+                return line.incoming(destination)
+        return _BusyLeg()
+
+    async def close(self, _app: web.Application) -> None:
+        """Closes every socket that is still open: for the application's `on_shutdown`."""
+        closing = [ws.close(code=WSCloseCode.GOING_AWAY, drain=False) for ws in self._open]
+        await asyncio.gather(*closing, return_exceptions=True)
+
+    async def _call(self, request: web.Request) -> web.StreamResponse:
+        self._check(request)
+        to, from_ = _party(request, "to"), _party(request, "from")
+        forwarded_from = _party(request, "forwarded_from", required=False)
+        ws, socket = await self._accept(request)
+        leg = SocketLeg(socket)
+        try:
+            self._exchange.admit(leg, to=to, from_=from_, forwarded_from=forwarded_from or None)
+            if not leg.over.is_set():
+                await _until_over(_read(ws, leg.hear, leg.command), leg)
+        finally:
+            leg.lost()
+            await socket.close()
+            self._open.discard(ws)
+        return ws
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
+        self._check(request)
+        number = _party(request, "number")
+        ws, socket = await self._accept(request)
+        line = _Line(socket)
+        self._lines[number].append(line)
+        socket.tell("registered", number=number)
+        try:
+            await _read(ws, line.hear, line.command)
+        finally:
+            self._lines[number].remove(line)
+            if not self._lines[number]:
+                del self._lines[number]
+            if line.leg is not None:
+                line.leg.lost()
+            await socket.close()
+            self._open.discard(ws)
+        return ws
+
+    async def _accept(self, request: web.Request) -> tuple[web.WebSocketResponse, Socket]:
+        ws = web.WebSocketResponse(
+            heartbeat=20.0, compress=False, max_msg_size=_MAX_MESSAGE, timeout=2.0
+        )
+        if not ws.can_prepare(request):
+            raise web.HTTPBadRequest(text="this is a WebSocket")
+        await ws.prepare(request)
+        self._open.add(ws)
+        return ws, Socket(ws)
+
+    def _check(self, request: web.Request) -> None:
+        if not auth.allowed(self._config, request.headers.get("Authorization")):
+            raise web.HTTPUnauthorized(
+                text="account SID and auth token, please",
+                headers={"WWW-Authenticate": 'Basic realm="gateway"'},
+            )
+        if self._exchange.draining:
+            raise web.HTTPServiceUnavailable(text="the gateway is stopping")
+
+
+class _Line:
+    """A registered party, in a call or not."""
+
+    def __init__(self, socket: Socket) -> None:
+        self._socket = socket
+        self._leg: SocketLeg | None = None
+
+    @property
+    def leg(self) -> SocketLeg | None:
+        """The call it is in."""
+        if self._leg is not None and self._leg.over.is_set():
+            self._leg = None
+        return self._leg
+
+    def incoming(self, destination: Destination) -> SocketLeg:
+        """A call for it."""
+        parties = {"from": destination.from_, "to": destination.to}
+        self._leg = SocketLeg(self._socket, parties)
+        return self._leg
+
+    def hear(self, frame: bytes) -> None:
+        """Audio belongs to the call, if there is one."""
+        if (leg := self.leg) is not None:
+            leg.hear(frame)
+
+    def command(self, message: dict[str, Any]) -> None:
+        """So does every message."""
+        if (leg := self.leg) is not None:
+            leg.command(message)
+
+
+class _BusyLeg:
+    """The leg to a party that is in another call. Implements `Leg`."""
+
+    def __init__(self) -> None:
+        self._events: LegEvents | None = None
+
+    def attach(self, events: LegEvents, call_sid: str) -> None:  # noqa: ARG002
+        """Whom to report to."""
+        self._events = events
+
+    def ring(self) -> None:
+        """Busy at once."""
+        if self._events is not None:
+            self._events.on_hangup(486, "busy")
+
+    async def answer(self) -> None:
+        """Never comes to that."""
+
+    def reject(self, release: Release) -> None:
+        """There is nobody to tell."""
+
+    def hangup(self, release: Release) -> None:
+        """There is nobody to tell."""
+
+    def play(self, frame: bytes) -> None:
+        """There is nobody to hear it."""
+
+
+def _party(request: web.Request, name: str, *, required: bool = True) -> str:
+    value = request.query.get(name, "")
+    if value.startswith(" "):
+        value = "+" + value.strip()  # a plus that was not percent-encoded
+    if not _PARTY.fullmatch(value) and (required or value):
+        raise web.HTTPBadRequest(text=f"{name} is missing or is no number or SIP URI")
+    return value
+
+
+async def _read(
+    ws: web.WebSocketResponse,
+    hear: Callable[[bytes], None],
+    command: Callable[[dict[str, Any]], None],
+) -> None:
+    async for message in ws:
+        try:
+            if message.type is WSMsgType.BINARY:
+                hear(message.data)
+            elif message.type is WSMsgType.TEXT:
+                command(parse_command(message.data))
+        except ValueError as error:
+            await ws.close(code=_BAD_MESSAGE, message=str(error).encode()[:120])
+            return
+
+
+async def _until_over(reading: Coroutine[Any, Any, None], leg: SocketLeg) -> None:
+    tasks = [asyncio.create_task(reading), asyncio.create_task(leg.over.wait())]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)

@@ -1,0 +1,234 @@
+"""One call while it lasts: its leg, its script, its stream, its status callbacks.
+
+Every way a call can end meets in `_finish`, which runs once; whoever comes later finds the call
+over. What status an end amounts to is decided in `outcomes.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from gateway import logs, outcomes, twiml
+from gateway.call import Call
+from gateway.config import Config
+from gateway.errors import CallFailedError
+from gateway.interpreter import Interpreter, Program
+from gateway.legs.base import Leg, Release
+from gateway.metrics import Metrics
+from gateway.outcomes import Outcome
+from gateway.playout import SILENT_FRAME
+from gateway.stream import MediaStream, Opening
+from gateway.ticker import Ticker
+from gateway.webhooks import Webhooks
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """What all calls share."""
+
+    config: Config
+    webhooks: Webhooks
+    ticker: Ticker
+    metrics: Metrics
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What was asked for when the call began."""
+
+    program: Program
+    status_url: str | None = None
+    status_method: twiml.Method = "POST"
+    events: frozenset[str] = field(default_factory=lambda: frozenset({"completed"}))
+    ring_timeout: float | None = None
+    time_limit: float = 4 * 3600
+
+
+class LiveCall:
+    """Drives one call. Implements `LegEvents` for its leg and `Line` for its script."""
+
+    def __init__(
+        self, call: Call, plan: Plan, switch: Switch, on_end: Callable[[LiveCall], None]
+    ) -> None:
+        self.call = call
+        self._plan = plan
+        self._switch = switch
+        self._on_end = on_end
+        self._log = logs.of_call(__name__, call.sid)
+        self._leg: Leg | None = None
+        self._stream: MediaStream | None = None
+        self._script: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._sequence = 0
+        self._interpreter = Interpreter(self, self, switch.config.max_redirects)
+
+    # How a call begins.
+
+    def receive(self, leg: Leg) -> None:
+        """An inbound call: let it ring and run its script."""
+        self._leg = leg
+        self.call.status = "ringing"
+        leg.attach(self, self.call.sid)
+        leg.ring()
+        self._script = asyncio.create_task(self._run(self._plan.program))
+
+    def dial(self, leg: Leg | None) -> None:
+        """An outbound call: ring the called party; None if nobody can be reached."""
+        self._leg = leg
+        if leg is None:
+            self._finish(outcomes.NO_ROUTE, "no route to the number")
+            return
+        self.call.status = "initiated"
+        self._tell("initiated")
+        if self._plan.ring_timeout is not None:
+            self._after(self._plan.ring_timeout, outcomes.NOT_IN_TIME, "not answered in time")
+        leg.attach(self, self.call.sid)
+        leg.ring()
+
+    # What the REST API does to it.
+
+    def redirect(self, program: Program) -> None:
+        """Drops whatever the script is doing and runs `program` instead."""
+        if self.call.ended:
+            return
+        old = self._script
+        if old is not None:
+            old.cancel()
+        self._script = asyncio.create_task(self._replace(old, program))
+
+    def clear(self, reason: str = "hung up over REST") -> None:
+        """Ends the call: `completed` once answered, `canceled` before."""
+        self._finish(outcomes.of_clearing(self.call), reason)
+
+    # LegEvents.
+
+    def on_ringing(self) -> None:
+        """Outbound: the far end rings."""
+        if self.call.status == "initiated":
+            self.call.status = "ringing"
+            self._tell("ringing")
+
+    def on_answered(self) -> None:
+        """Outbound: the far end answered; now its script runs."""
+        if not self.call.ended and not self.call.answered:
+            self._answered()
+            self._script = asyncio.create_task(self._run(self._plan.program))
+
+    def on_audio(self, frame: bytes) -> None:
+        """A frame from the far end; lost unless a stream is up."""
+        if self._stream is not None:
+            self._stream.hear(frame)
+
+    def on_dtmf(self, digit: str) -> None:
+        """A key; lost unless a stream is up."""
+        if self._stream is not None:
+            self._stream.dtmf(digit)
+
+    def on_hangup(self, sip_code: int, reason: str) -> None:
+        """The far end is gone."""
+        self._finish(outcomes.of_far_end(self.call, sip_code), reason)
+
+    # Line and Fetcher, for the script.
+
+    async def answer(self) -> None:
+        """Picks up, if nobody has."""
+        if not self.call.answered and self._leg is not None:
+            await self._leg.answer()
+            if not self.call.ended:
+                self._answered()
+
+    async def connect(self, verb: twiml.Connect) -> bool:
+        """Runs a media stream until it closes."""
+        config, webhooks = self._switch.config, self._switch.webhooks
+        opening = Opening(
+            url=verb.url,
+            signature=webhooks.signature(verb.url),
+            account_sid=config.account_sid,
+            call_sid=self.call.sid,
+            parameters=verb.parameters,
+        )
+        stream = self._stream = MediaStream(opening, self._switch.metrics)
+        self._switch.metrics.streams_open += 1
+        try:
+            return await stream.run()
+        finally:
+            self._switch.metrics.streams_open -= 1
+            stream.close()
+            if self._stream is stream:
+                self._stream = None
+
+    async def fetch(self, url: str, method: twiml.Method) -> bytes:
+        """The document at `url`, told about the call as it is now."""
+        return await self._switch.webhooks.document(url, method, self.call.params())
+
+    # How it goes on and ends.
+
+    async def _replace(self, old: asyncio.Task[None] | None, program: Program) -> None:
+        if old is not None:
+            await asyncio.wait([old])  # its stream closes before another one opens
+        await self._run(program)
+
+    async def _run(self, program: Program) -> None:
+        try:
+            ending = await self._interpreter.run(program)
+        except CallFailedError as error:
+            self._log.error("the call fails: %s", error, extra={"error_code": error.code})
+            self._finish(outcomes.BROKEN, str(error))
+        except Exception:
+            self._log.exception("the script broke; this is the gateway's fault")
+            self._finish(outcomes.BROKEN, "internal error")
+        else:
+            self._finish(outcomes.of_script(self.call, ending), "the script ended")
+
+    def _answered(self) -> None:
+        self.call.answered_at = time.time()
+        self.call.status = "in-progress"
+        self._switch.ticker.add(self._tick)
+        self._after(self._plan.time_limit, outcomes.COMPLETED, "time limit")
+        self._log.info("answered")
+        self._tell("answered")
+
+    def _tick(self) -> None:
+        # From answer to end the far end hears something every 20 ms, stream or no stream.
+        if self._leg is not None:
+            stream = self._stream
+            self._leg.play(stream.tick() if stream is not None else SILENT_FRAME)
+
+    def _after(self, seconds: float, outcome: Outcome, reason: str) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(seconds, self._finish, outcome, reason)
+
+    def _tell(self, event: str) -> None:
+        if self._plan.status_url and event in self._plan.events:
+            params = self.call.status_params(self._sequence, time.time())
+            self._sequence += 1
+            self._switch.webhooks.notify(self._plan.status_url, self._plan.status_method, params)
+
+    def _finish(self, outcome: Outcome, reason: str) -> None:
+        call = self.call
+        if call.ended:
+            return
+        status, sip_code = outcome
+        call.status, call.sip_code, call.ended_at = status, sip_code, time.time()
+        if self._timer is not None:
+            self._timer.cancel()
+        self._switch.ticker.discard(self._tick)
+        if self._stream is not None:
+            self._stream.close()
+        if self._leg is not None:
+            release = Release(status, sip_code, reason)
+            if call.direction == "inbound" and not call.answered:
+                self._leg.reject(release)
+            else:
+                self._leg.hangup(release)
+        if self._script is not None and self._script is not asyncio.current_task():
+            self._script.cancel()
+        self._log.info("ended: %s", reason, extra={"status": status, "sip_code": sip_code})
+        self._switch.metrics.ended[status] += 1
+        self._tell("completed")
+        self._on_end(self)

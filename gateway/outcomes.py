@@ -7,7 +7,8 @@ Pure; `live_call.py` asks here and nowhere else.
 | `<Reject reason="busy">` | `busy`, 486 | `completed` |
 | `<Reject>` (rejected) | `no-answer`, 404 | `completed` |
 | `<Hangup>`, end of the document | `no-answer`, 480 | `completed` |
-| REST `Status=canceled` / `completed` | `canceled`, 487 | no effect / `completed` |
+| REST `canceled` / `completed`, inbound | `no-answer`, 480 | no effect / `completed` |
+| REST `canceled` / `completed`, outbound | `canceled`, 487 | no effect / `completed` |
 | the caller hangs up | `canceled`, 487 | `completed` |
 | the called party: 486, 600, 603 | `busy` | - |
 | … 408, 480, 487, or our `Timeout` | `no-answer` | - |
@@ -55,7 +56,10 @@ def of_script(call: Call, ending: twiml.Hangup | twiml.Reject) -> Outcome:
 
 def of_clearing(call: Call) -> Outcome:
     """We hang up, because the REST API or the operator says so."""
-    return COMPLETED if call.answered else CANCELED
+    if call.answered:
+        return COMPLETED
+    # Only who placed a call can cancel it; a called side that gives up was simply not there.
+    return Outcome("no-answer", 480) if call.direction == "inbound" else CANCELED
 
 
 def of_far_end(call: Call, sip_code: int) -> Outcome:

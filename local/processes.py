@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -25,6 +26,8 @@ _PR_SET_PDEATHSIG = 1
 START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 10.0
 _POLL_S = 0.02
+SPAN = 10
+"""Ports that one stack may use."""
 
 
 class DidNotStart(Exception):
@@ -65,6 +68,17 @@ def check_ports_free(ports: dict[str, int]) -> None:
                     f"port {port} ({part}) is taken. Stop what listens there, or move all ports: "
                     f"CHAMADE_PORT_BASE={port + 1000} make run"
                 ) from None
+
+
+def free_port_base() -> int:
+    """A base with `SPAN` free ports above it, out of the way of the default and of each other."""
+    for base in random.sample(range(20_000, 30_000, SPAN), 200):
+        try:
+            check_ports_free({str(port): port for port in range(base, base + SPAN)})
+        except PortTaken:
+            continue
+        return base
+    raise PortTaken("no free ports between 20000 and 30000")
 
 
 def start(name: str, module: str, environment: dict[str, str], log_dir: Path) -> Part:

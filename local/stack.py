@@ -8,6 +8,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from chalicelib import bootstrap
 from chalicelib.services.ports import Ports
@@ -107,6 +108,19 @@ def application_ports(layout: Layout, credentials: Credentials) -> Ports:
     bootstrap.config.cache_clear()
     bootstrap.ports.cache_clear()
     return bootstrap.ports()
+
+
+@contextmanager
+def temporary_stack(state_dir: Path, say: Callable[[str], None]) -> Iterator[Stack]:
+    """A stack of one's own: free ports, a folder that holds nothing yet. Stopped at the end."""
+    layout = Layout(processes.free_port_base(), state_dir)
+    with exclusive(layout):
+        stack = Stack(layout, Credentials.load(state_dir))
+        try:
+            stack.start(say)
+            yield stack
+        finally:
+            stack.stop()
 
 
 @contextmanager

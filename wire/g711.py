@@ -33,7 +33,8 @@ ENCODE_TABLE, DECODE_TABLE = _build_tables()
 
 def encode(pcm: bytes | bytearray | memoryview) -> bytes:
     """PCM s16le -> mu-law. `len(pcm)` must be even (ValueError otherwise)."""
-    return ENCODE_TABLE[np.frombuffer(pcm, dtype="<u2")].tobytes()
+    ulaw: bytes = ENCODE_TABLE[np.frombuffer(pcm, dtype="<u2")].tobytes()
+    return ulaw
 
 
 def decode(ulaw: bytes | bytearray | memoryview) -> bytes:

@@ -102,7 +102,7 @@ class Dtmf(msgspec.Struct, tag_field="event", tag="dtmf", rename="camel"):
 
 
 class Mark(msgspec.Struct, tag_field="event", tag="mark", rename="camel"):
-    """To the provider: tell me when playout gets here. From the provider: it did, or was cleared."""
+    """To the provider: tell me when playout gets here. From it: it did, or was cleared."""
 
     mark: MarkDetail
     stream_sid: str = ""
@@ -134,12 +134,14 @@ _encoder = msgspec.json.Encoder()
 
 def parse_from_provider(text: bytes | memoryview) -> FromProvider:
     """One message that a provider sent. ValueError says what is wrong with it."""
-    return _parse(_from_provider, text)
+    message: FromProvider = _parse(_from_provider, text)
+    return message
 
 
 def parse_to_provider(text: bytes | memoryview) -> ToProvider:
     """One message that was sent to a provider. ValueError says what is wrong with it."""
-    return _parse(_to_provider, text)
+    message: ToProvider = _parse(_to_provider, text)
+    return message
 
 
 def decode_media(text: bytes | memoryview) -> bytes | None:

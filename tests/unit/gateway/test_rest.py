@@ -100,15 +100,15 @@ async def test_redirecting_a_ringing_call_can_be_21220(start_gateway, applicatio
     assert await refused(asyncio.to_thread(lambda: handle.update(url=url))) == (400, 21220)
     await asyncio.to_thread(lambda: handle.update(status="completed"))
     await wait_for(call.ended.wait(), 5)
-    assert call.ending.status == "canceled"
+    assert call.ending.status == "no-answer"
 
 
 @pytest.mark.parametrize("status", ["canceled", "completed"])
 async def test_a_ringing_call_can_be_hung_up(rest, ringing, status):
     call = await rest(lambda client: client.calls(ringing.call_sid).update(status=status))
-    assert call.status == "canceled"
+    assert call.status == "no-answer"
     await wait_for(ringing.ended.wait(), 5)
-    assert ringing.ending.status == "canceled"
+    assert ringing.ending.status == "no-answer"
 
 
 async def test_a_url_update_fetches_the_new_document(rest, ringing, application):

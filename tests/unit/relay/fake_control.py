@@ -24,8 +24,10 @@ class FakeApplication:
     state: str = "active"
     end_reason: str | None = None
     url: str = ""
-    moved: bool = False
-    """Reports are answered that another relay holds the call."""
+    refuse_reports: str = ""
+    """The code with which reports are refused."""
+    ends_in_s: float | None = None
+    """The call's remaining duration, from when it is asked for."""
     broken: int = 0
     """How many posts to come are answered 500."""
     attaches: list[dict[str, Any]] = field(default_factory=list)
@@ -59,13 +61,19 @@ class FakeApplication:
         if body["leg"] == "provider" and self.state != "active":
             return problem(409, "not_active")
         return web.json_response(
-            {"call": self.call(), "provider_call_id": "CA1", "owner": None, "ends_at_ms": None}
+            {
+                "call": self.call(),
+                "provider_call_id": "CA1",
+                "owner": None,
+                "ends_at_ms": self.ends_in_s and int((time.time() + self.ends_in_s) * 1000),
+            }
         )
 
     async def report(self, body: dict[str, Any]) -> web.Response:
         kind = body["type"]
-        if self.moved:
-            return problem(409, "owned_elsewhere")
+        if self.refuse_reports:
+            self.reports.put_nowait(kind)
+            return problem(409, self.refuse_reports, self.call())
         if kind in self.endings:
             self.end(self.endings[kind])
         self.reports.put_nowait(kind)

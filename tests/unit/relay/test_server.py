@@ -17,7 +17,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from relay.config import Config, Graces
-from relay.control import Control, Patience
+from relay.control import Answer, Control, Patience
 from relay.server import Relay
 from tests.unit.relay import raw
 from tests.unit.relay.fake_control import AGENT_TOKEN, PROVIDER_TOKEN, SECRET, FakeApplication
@@ -495,8 +495,58 @@ async def test_what_an_agent_says_before_it_is_let_in_is_kept_within_bounds(stac
 
 
 async def test_call_that_moved_to_another_relay_sends_its_agent_there(stack: Stack) -> None:
-    stack.app.moved = True
+    stack.app.refuse_reports = "owned_elsewhere"
     assert (await closed(await stack.agent()))[0] == 1013
+
+
+async def test_refused_report_that_tells_the_call_is_as_good_as_an_answer(stack: Stack) -> None:
+    stack.app.state = "ringing"
+    agent = await stack.agent()
+    await stack.app.reported("watch")
+    stack.app.end("caller_hangup")
+    stack.app.refuse_reports = "call_over"
+    assert (await message(agent, "stop"))["reason"] == "caller_hangup"
+
+
+async def test_fault_in_a_report_is_survived_and_the_report_repeated(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    faults = iter([RuntimeError("a fault")])
+    asked = Control.report
+
+    async def stumbling(control: Control, call_id: str, kind: str) -> Answer:
+        for fault in faults:
+            raise fault
+        return await asked(control, call_id, kind)
+
+    monkeypatch.setattr(Control, "report", stumbling)
+    await stack.agent()
+    await stack.app.reported("watch")
+
+
+async def test_fault_in_an_attach_closes_the_socket_and_shows_nothing(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(*_: object) -> None:
+        raise RuntimeError("the secret")
+
+    monkeypatch.setattr(Control, "attach_agent", broken)
+    assert await closed(await stack.agent()) == (1011, "internal error")
+
+
+async def test_second_start_on_one_stream_is_ignored(stack: Stack) -> None:
+    provider, agent = await stack.both()
+    await provider.send(json.dumps({**START, "streamSid": "MZ2"}))
+    await agent.send(b"\x01" * 160)
+    assert (await message(provider))["streamSid"] == "MZ1"
+
+
+async def test_duration_that_is_over_ends_the_call(stack: Stack) -> None:
+    stack.app.endings["max_duration"] = "max_duration"
+    stack.app.ends_in_s = 0.3
+    provider, agent = await stack.both()
+    assert (await message(agent, "stop"))["reason"] == "max_duration"
+    assert (await closed(provider))[0] == 1000
 
 
 async def test_agent_that_does_not_read_loses_frames_and_is_told(stack: Stack) -> None:

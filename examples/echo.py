@@ -1,0 +1,42 @@
+"""The smallest agent: accepts every call and says back what it hears. Needs `websockets` only.
+
+python examples/echo.py              (finds a local stack; else CHAMADE_API_URL, CHAMADE_API_KEY)
+"""
+
+import asyncio
+import json
+import os
+import urllib.request
+
+import websockets
+
+stack = json.load(open(".local/stack.json")) if os.path.exists(".local/stack.json") else {}
+URL = os.environ.get("CHAMADE_API_URL") or stack["api_url"]
+KEY = os.environ.get("CHAMADE_API_KEY") or stack["api_key"]
+
+
+def api(method, path):
+    request = urllib.request.Request(URL + path, method=method, headers={"X-API-Key": KEY})
+    return json.load(urllib.request.urlopen(request, timeout=30))
+
+
+async def echo(call_id):
+    call = await asyncio.to_thread(api, "POST", f"/api/call/{call_id}/accept")
+    async with websockets.connect(call["audio"]["url"]) as audio:
+        async for message in audio:
+            if isinstance(message, bytes):
+                await audio.send(message)
+
+
+async def main():
+    cursor, talks = "latest", set()
+    while True:
+        news = await asyncio.to_thread(api, "GET", f"/api/events?wait=20&after={cursor}")
+        cursor = news["cursor"]
+        for event in news["events"]:
+            if event["type"] == "call.ringing" and not event["data"]["call"]["auto_answer"]:
+                talks.add(asyncio.create_task(echo(event["call_id"])))
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -1,0 +1,97 @@
+"""An agent for demonstrations, tests and measurements: plays a clip and keeps what it hears.
+
+As any agent's developer would write it: REST by HTTP, audio by `websockets`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass, field
+from typing import Any
+
+import websockets
+
+
+class Refused(Exception):
+    """The API said no; `problem` is its document."""
+
+    def __init__(self, status: int, problem: dict[str, Any]) -> None:
+        super().__init__(f"{status} {problem.get('code')}: {problem.get('detail')}")
+        self.status, self.problem = status, problem
+
+
+@dataclass(frozen=True)
+class Rest:
+    """The REST API with one key."""
+
+    url: str
+    key: str = field(repr=False)
+
+    async def __call__(self, method: str, path: str, body: Any = None) -> Any:
+        """A request; the decoded answer (None for 204). Refused for any problem."""
+        return await asyncio.to_thread(self.now, method, path, body)
+
+    def now(self, method: str, path: str, body: Any = None) -> Any:
+        """The same, blocking."""
+        data = None if body is None else json.dumps(body).encode()
+        headers = {"X-API-Key": self.key, "Content-Type": "application/json"}
+        request = urllib.request.Request(  # noqa: S310 - our own URL
+            self.url + path, data=data, method=method, headers=headers
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+                raw = answer.read()
+        except urllib.error.HTTPError as error:
+            raise Refused(error.code, json.loads(error.read() or b"{}")) from None
+        return json.loads(raw) if raw else None
+
+    async def wait_for(self, call_id: str, *states: str, within_s: float = 10) -> Any:
+        """The call once it is in one of `states`; TimeoutError if it does not get there."""
+        deadline = time.monotonic() + within_s
+        while True:
+            call = await self("GET", f"/api/call/{call_id}")
+            if call["state"] in states:
+                return call
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{call_id} is {call['state']}, not {states}")
+            await asyncio.sleep(0.05)
+
+
+@dataclass
+class Talk:
+    """One conversation on the audio socket."""
+
+    url: str
+    query: str = "&format=mulaw"
+    heard: bytearray = field(default_factory=bytearray)
+    told: list[dict[str, Any]] = field(default_factory=list)
+    started: asyncio.Event = field(default_factory=asyncio.Event)
+    played: asyncio.Event = field(default_factory=asyncio.Event)
+    stopped: asyncio.Event = field(default_factory=asyncio.Event)
+    socket: Any = None
+
+    async def run(self, clip: bytes) -> None:
+        """Play `clip` (in the socket's format) once it starts; listen until the call is over."""
+        async with websockets.connect(self.url + self.query, max_size=None) as self.socket:
+            async for message in self.socket:
+                if isinstance(message, bytes):
+                    self.heard += message
+                    continue
+                told = json.loads(message)
+                self.told.append(told)
+                if told["type"] == "start":
+                    self.started.set()
+                    if clip:
+                        await self.socket.send(clip)
+                        await self.tell(type="mark", name="clip")
+                elif told["type"] == "mark" and told["played"]:
+                    self.played.set()
+        self.stopped.set()
+
+    async def tell(self, **message: Any) -> None:
+        """Send a text message."""
+        await self.socket.send(json.dumps(message))

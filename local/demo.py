@@ -1,0 +1,197 @@
+"""`make demo`: shows the main job on a stack of its own, in about 75 seconds.
+
+Three calls at the same time: one that an agent accepts, one that auto-answer picks up, one that
+nobody takes. What each side played is looked for in what the other recorded. The last line is one
+JSON object; exit code 0 if everything was as it should be.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gateway import wav
+from gateway.phone_call import PhoneCall
+from gateway.softphone import Softphone
+from local import listening
+from local.agent import Rest, Talk
+from local.layout import ROOT
+from local.stack import temporary_stack
+from wire.g711 import DECODE_TABLE
+
+AUDIO = ROOT / "examples" / "audio"
+RING_FOR_S = 2.0
+MISSED_BETWEEN_S = (60.0, 61.5)
+
+
+def main() -> int:
+    """0 if the demonstration succeeded."""
+    with tempfile.TemporaryDirectory(prefix="chamade-demo-") as folder:
+        with temporary_stack(Path(folder), _say) as stack:
+            _say("stack is up; three calls begin")
+            rest = Rest(stack.layout.api_url, stack.credentials.api_key)
+            phone_account = (
+                stack.layout.gateway_url,
+                stack.credentials.provider_account_sid,
+                stack.credentials.provider_auth_token,
+            )
+            shown = asyncio.run(_demonstrate(rest, phone_account))
+    shown = {"ok": _all_well(shown), **shown}
+    print(json.dumps(shown), flush=True)
+    return 0 if shown["ok"] else 1
+
+
+async def _demonstrate(rest: Rest, phone_account: tuple[str, str, str]) -> dict[str, Any]:
+    phone = Softphone(*phone_account)
+    numbers = [(await rest("POST", "/api/number"))["e164"] for _ in range(3)]
+    await rest("PATCH", f"/api/number/{numbers[1]}", {"auto_answer": True, "label": "auto"})
+    answered, auto, missed = await asyncio.gather(
+        _answered(rest, phone, numbers[0]),
+        _auto_answered(rest, phone, numbers[1]),
+        _missed(rest, phone, numbers[2]),
+    )
+    return {"answered": answered, "auto_answered": auto, "missed": missed}
+
+
+async def _answered(rest: Rest, phone: Softphone, number: str) -> dict[str, Any]:
+    """Rings two seconds, is accepted, both talk, the agent hangs up."""
+    call = await phone.place_call(number)
+    await call.ringing.wait()
+    call_id = await _call_id(rest, number)
+    await asyncio.sleep(RING_FOR_S)  # let it ring, as a person would
+    accepted_at = time.monotonic()
+    accepted = await rest("POST", f"/api/call/{call_id}/accept")
+    agents, callers = wav.read(AUDIO / "greeting.wav"), wav.read(AUDIO / "caller.wav")
+    talk = Talk(accepted["audio"]["url"])
+    talking = asyncio.create_task(talk.run(agents))
+    await call.wait_answered()
+    _say(f"{number}: answered after {_rang(call):.1f} s")
+    await talk.started.wait()
+    await call.play(callers)
+    await talk.played.wait()
+    await call.wait_frames(len(call.received) + 10)
+    await rest("POST", f"/api/call/{call_id}/leave")
+    await call.ended.wait()
+    await talking
+    first = call.first_audio()
+    return {
+        "rang_s": round(_rang(call), 3),
+        "accept_to_audio_ms": round((first.at - accepted_at) * 1000, 1) if first else None,
+        **_verdict(number, agents, call.audio(), callers, bytes(talk.heard)),
+        **await _outcome(rest, call_id),
+    }
+
+
+async def _auto_answered(rest: Rest, phone: Softphone, number: str) -> dict[str, Any]:
+    """Picked up at once; the agent speaks PCM at 16 kHz; the caller hangs up."""
+    call = await phone.place_call(number)
+    await call.wait_answered()
+    call_id = await _call_id(rest, number)
+    shown = await rest("GET", f"/api/call/{call_id}")
+    agents, callers = wav.read(AUDIO / "goodbye.wav"), wav.read(AUDIO / "caller.wav")
+    talk = Talk(shown["audio"]["url"], query="")
+    talking = asyncio.create_task(talk.run(_doubled(agents)))
+    await talk.started.wait()
+    await call.play(callers)
+    await talk.played.wait()
+    await call.wait_frames(len(call.received) + 10)
+    call.hangup()
+    await talking
+    heard = np.frombuffer(bytes(talk.heard), "<i2")[::2].astype("<i2").tobytes()
+    return {
+        "rang_s": round(_rang(call), 3),
+        **_verdict(number, agents, call.audio(), callers, heard, pcm=True),
+        **await _outcome(rest, call_id),
+    }
+
+
+async def _missed(rest: Rest, phone: Softphone, number: str) -> dict[str, Any]:
+    """Nobody takes it. Timed from the moment the call came in, as the caller's side saw it."""
+    call = await phone.place_call(number)
+    await call.ringing.wait()
+    began = time.monotonic()
+    call_id = await _call_id(rest, number)
+    gone = await rest.wait_for(call_id, "missed", within_s=70)
+    after = time.monotonic() - began
+    await call.ended.wait()
+    assert call.ending is not None
+    _say(f"{number}: missed after {after:.2f} s")
+    return {
+        "after_s": round(after, 3),
+        "state": gone["state"],
+        "end_reason": gone["end_reason"],
+        "caller_got": call.ending.status,
+    }
+
+
+async def _call_id(rest: Rest, number: str) -> str:
+    """The call that came in on a number, as an agent learns of it: from the events."""
+    cursor = ""
+    while True:
+        news = await rest("GET", f"/api/events?wait=5{cursor}")
+        for event in news["events"]:
+            if event["type"] == "call.ringing" and event["data"]["call"]["line"] == number:
+                return str(event["call_id"])
+        cursor = f"&after={news['cursor']}"
+
+
+async def _outcome(rest: Rest, call_id: str) -> dict[str, Any]:
+    over = await rest.wait_for(call_id, "ended", "failed", "missed", "declined")
+    return {"state": over["state"], "end_reason": over["end_reason"]}
+
+
+def _verdict(  # noqa: PLR0913, PLR0917 - two sides, what each played and heard
+    number: str, agents: bytes, to_caller: bytes, callers: bytes, to_agent: bytes, pcm: bool = False
+) -> dict[str, Any]:
+    caller_side = listening.find(_samples(agents), _samples(to_caller))
+    heard = np.frombuffer(to_agent, "<i2") if pcm else _samples(to_agent)
+    agent_side = listening.find(_samples(callers), heard.astype(np.int16))
+    _say(
+        f"{number}: caller heard {caller_side.share:.0%} (exact {caller_side.exact:.0%}), "
+        f"agent heard {agent_side.share:.0%} (exact {agent_side.exact:.0%})"
+    )
+    return {"caller_heard": caller_side.heard, "agent_heard": agent_side.heard}
+
+
+def _samples(ulaw: bytes) -> listening.Samples:
+    return DECODE_TABLE[np.frombuffer(ulaw, np.uint8)]
+
+
+def _doubled(ulaw: bytes) -> bytes:
+    """mu-law at 8 kHz as PCM at 16 kHz, by linear interpolation."""
+    samples = _samples(ulaw).astype(np.float64)
+    places = np.arange(2 * len(samples)) / 2
+    return np.interp(places, np.arange(len(samples)), samples).astype("<i2").tobytes()
+
+
+def _rang(call: PhoneCall) -> float:
+    assert call.answered_at is not None
+    assert call.ringing_at is not None
+    return call.answered_at - call.ringing_at
+
+
+def _all_well(shown: dict[str, Any]) -> bool:
+    talks = (shown["answered"], shown["auto_answered"])
+    lowest, highest = MISSED_BETWEEN_S
+    return (
+        all(talk["caller_heard"] and talk["agent_heard"] for talk in talks)
+        and (talks[0]["state"], talks[0]["end_reason"]) == ("ended", "agent_hangup")
+        and (talks[1]["state"], talks[1]["end_reason"]) == ("ended", "caller_hangup")
+        and (shown["missed"]["state"], shown["missed"]["end_reason"]) == ("missed", "ring_timeout")
+        and lowest <= shown["missed"]["after_s"] <= highest
+    )
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

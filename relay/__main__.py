@@ -1,0 +1,46 @@
+"""`python -m relay`: one relay process, until SIGTERM or SIGINT; then it drains and exits 0."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+
+# A frame's filter is far too small to share between threads; set before numpy is loaded.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+from relay import logs
+from relay.config import Config, from_env
+from relay.control import Control
+from relay.server import Relay
+
+
+async def serve(config: Config) -> None:
+    """Run one relay until it is told to stop."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with Control(config) as control:
+        relay = Relay(config, control)
+        port = await relay.start()
+        logs.info("listening", host=config.host, port=port, public_url=config.public_url)
+        await stop.wait()
+        await relay.drain()
+
+
+def main() -> int:
+    """The exit status: 0, or 2 if the environment makes no sense."""
+    try:
+        config = from_env(os.environ)
+    except ValueError as error:
+        sys.stderr.write(f"relay: {error}\n")
+        return 2
+    logs.setup(config.relay_id)
+    asyncio.run(serve(config))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

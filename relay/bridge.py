@@ -1,0 +1,300 @@
+"""The bridge of one call: what passes between the provider's stream and the agent's socket.
+
+Sans I/O: it is fed with audio, messages, joining and leaving legs, the application's answers and
+the time (`now`, seconds on any monotonic clock), and acts on the ports it was given: two legs and
+a `Port`. It opens no socket, awaits nothing, reads no clock, and never decides the call's state:
+it reports what happened and obeys the state that comes back.
+
+Every wait is a deadline named for the report it leads to:
+
+    watch         one leg is missing: how is the call? (0.25, 0.5, 1, 1, ... s after a loss)
+    no_agent      the stream is up and no agent ever came
+    agent_lost    the agent's socket went and did not come back
+    media_lost    the stream went and no other came
+    max_duration  the call's time is up
+    agent_hangup  the agent asked for it: due at once
+    drops         no report: audio that was thrown away is to be said to the agent
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from relay.config import Graces
+from relay.deadlines import Deadlines
+from relay.drops import Drops
+from relay.metrics import Counters
+from relay.playout import MAX_MARKS, MAX_MESSAGE, Playout
+from relay.ports import LIVE, AgentLeg, Port, ProviderLeg
+from relay.talk import Talk
+from relay.wire import agent as protocol
+from relay.wire import pcm, tones
+from relay.wire.agent import AudioFormat
+from wire import media_stream
+
+RETRY_S = 2.0
+_WATCH_S = (0.25, 0.5, 1.0)
+_ULAW_PER_MS = media_stream.SAMPLE_RATE // 1000
+
+
+class Bridge:
+    """One call. Methods are called in one thread, and never from within one another's ports."""
+
+    def __init__(self, port: Port, graces: Graces, counters: Counters) -> None:
+        self.over = False
+        self._port = port
+        self._graces = graces
+        self._counters = counters
+        self._call: dict[str, Any] = {}
+        self._deadlines = Deadlines(port.wake_at)
+        self._drops = Drops()
+        self._provider: ProviderLeg | None = None
+        self._playout: Playout | None = None
+        self._agent: AgentLeg | None = None
+        self._listening: AgentLeg | None = None
+        """The agent, once it has had `start`."""
+        self._begun = False
+        self._audio = AudioFormat()
+        self._to_agent: pcm.Transcoder | None = None
+        self._to_caller: pcm.Transcoder | None = None
+        self._talk: Talk | None = None
+        self._watched = 0
+        self._unanswered_since: float | None = None
+
+    # The call, as the application sees it
+
+    def update(self, call: dict[str, Any], ends_at: float | None, now: float) -> None:
+        """The application says how the call stands; `ends_at` is on the clock of `now`."""
+        self._call = call
+        if call.get("state") not in LIVE:
+            self._finish()
+        elif ends_at is None:
+            self._deadlines.drop("max_duration")
+        else:
+            self._deadlines.set("max_duration", ends_at if ends_at > now else now + RETRY_S)
+
+    def answered(self, kind: str, call: dict[str, Any], ends_at: float | None, now: float) -> None:
+        """The answer to a report."""
+        if self.over:
+            return
+        asked = self._deadlines.asked(kind)
+        self._unanswered_since = None
+        self.update(call, ends_at, now)
+        if self.over or not asked:
+            return
+        if kind == "watch":
+            self._watched += 1
+            self._deadlines.set("watch", now + _WATCH_S[min(self._watched, len(_WATCH_S) - 1)])
+        elif kind == "agent_hangup":
+            self._deadlines.drop(kind)
+            self._tell(protocol.error("not_active", f"the call is {call.get('state')}"))
+        elif kind != "max_duration":
+            self._deadlines.set(kind, now + RETRY_S)
+
+    def unanswered(self, kind: str, now: float) -> None:
+        """A report got no answer. Live audio goes on; the report is tried again."""
+        if self.over or not self._deadlines.asked(kind):
+            return
+        if self._unanswered_since is None:
+            self._unanswered_since = now
+        if self._provider is None and now - self._unanswered_since >= self._graces.unreachable:
+            self.shut(1013, "the application cannot be reached")
+        else:
+            self._deadlines.set(kind, now + (_WATCH_S[-1] if kind == "watch" else RETRY_S))
+
+    def tick(self, now: float) -> None:
+        """Do what has come due."""
+        for name in self._deadlines.due(now):
+            if name == "drops":
+                self._deadlines.drop(name)
+                self._say_drops(now)
+            else:
+                self._port.report(name)
+
+    def shut(self, code: int, reason: str) -> None:
+        """Close both legs and have the call forgotten here, whatever its state."""
+        self.over = True
+        self._deadlines.clear()
+        agent, provider = self._agent, self._provider
+        self._agent = self._listening = self._talk = self._provider = self._playout = None
+        if agent is not None:
+            agent.close(code, reason)
+        if provider is not None:
+            provider.close(code, reason)
+        self._port.forget()
+
+    def _finish(self) -> None:
+        if self.over:
+            return
+        self._tell(protocol.stop(self._call.get("end_reason"), str(self._call.get("state"))))
+        self.shut(1000, "the call is over")
+
+    # The provider's leg
+
+    def provider_started(self, leg: ProviderLeg, stream_sid: str, now: float) -> None:
+        """A provider's stream has begun; it replaces an older one."""
+        old, self._provider = self._provider, leg
+        if old is not None:
+            old.close(1000, "replaced by a newer stream")
+        self._abandon_marks()
+        for transcoder in (self._to_agent, self._to_caller):
+            if transcoder is not None:
+                transcoder.clear()
+        self._playout = Playout(leg, stream_sid)
+        self._deadlines.drop("media_lost", "watch")
+        if self._agent is not None:
+            self._begin(now)
+        elif "agent_lost" not in self._deadlines:
+            self._deadlines.set("no_agent", now + self._graces.agent_first)
+
+    def provider_gone(self, leg: ProviderLeg, now: float) -> None:
+        """The stream ended or its socket went: the call may be over, or come back."""
+        if leg is not self._provider:
+            return
+        self._abandon_marks()
+        self._provider = self._playout = None
+        self._watched = 0
+        self._deadlines.drop("no_agent")
+        self._deadlines.set("media_lost", now + self._graces.provider_back)
+        self._deadlines.set("watch", now + _WATCH_S[0])
+
+    def caller_audio(self, ulaw: bytes, now: float) -> None:
+        """mu-law from the caller. Hot path."""
+        agent = self._listening
+        if agent is None:
+            self._drop("to_agent", "no_agent", len(ulaw) / _ULAW_PER_MS, now)
+        elif agent.choked:
+            self._drop("to_agent", "slow_agent", len(ulaw) / _ULAW_PER_MS, now)
+        else:
+            transcode = self._to_agent
+            self._counters.to_agent += 1
+            agent.send_audio(ulaw if transcode is None else transcode(ulaw))
+
+    def caller_message(self, message: media_stream.FromProvider) -> None:
+        """Anything else that the provider says once its stream has begun."""
+        if isinstance(message, media_stream.Dtmf):
+            self._tell(protocol.dtmf(message.dtmf.digit))
+        elif isinstance(message, media_stream.Mark) and self._playout is not None:
+            name = self._playout.reached(message.mark.name)
+            if name is not None:
+                self._tell(protocol.mark(name, played=True))
+
+    # The agent's leg
+
+    def agent_joined(self, leg: AgentLeg, audio: AudioFormat, now: float) -> None:
+        """An agent's socket was let in; it replaces an older one. Held until there is a stream."""
+        old, self._agent, self._listening = self._agent, leg, None
+        if old is not None:
+            old.close(4409, "replaced by a newer connection")
+        self._audio, self._talk = audio, Talk(leg)
+        self._to_agent, self._to_caller = pcm.transcoders(audio)
+        self._deadlines.drop("agent_lost", "no_agent")
+        if not self._begun:
+            self._drops.forget()
+        if self._provider is not None:
+            self._begin(now)
+        elif "watch" not in self._deadlines:
+            self._watched = len(_WATCH_S)
+            self._deadlines.set("watch", now + _WATCH_S[-1])
+
+    def agent_gone(self, leg: AgentLeg, now: float) -> None:
+        """The agent's socket went. Once audio has flowed it is given time to come back."""
+        if leg is not self._agent:
+            return
+        self._agent = self._listening = self._talk = None
+        self._deadlines.drop("drops")
+        if self._begun:
+            self._deadlines.set("agent_lost", now + self._graces.agent_back)
+        elif "media_lost" not in self._deadlines:
+            # The call rings, or its stream is not here yet: nothing of it is left on this relay.
+            self.shut(1000, "")
+
+    def agent_audio(self, audio: bytes | memoryview, now: float) -> None:
+        """Binary audio from the agent, any length. Hot path."""
+        if self._playout is None:
+            self._drop("to_caller", "no_stream", len(audio) / self._audio.bytes_per_ms, now)
+            return
+        transcode = self._to_caller
+        self._sound(audio if transcode is None else transcode(audio), now)
+
+    def agent_early(self, size: int, now: float) -> None:
+        """`size` bytes of audio came before the agent's socket was let in."""
+        self._drop("to_caller", "no_stream", size / self._audio.bytes_per_ms, now)
+
+    def agent_text(self, text: bytes | memoryview, now: float) -> None:
+        """A JSON message from the agent."""
+        try:
+            message = protocol.parse(text)
+        except protocol.BadMessageError as error:
+            self._complain(error.code, str(error))
+            return
+        if isinstance(message, protocol.Hangup):
+            if "agent_hangup" not in self._deadlines:
+                self._deadlines.set("agent_hangup", now)
+        elif isinstance(message, protocol.Clear):
+            if self._to_caller is not None:
+                self._to_caller.clear()
+            if self._playout is not None:
+                self._unplayed(self._playout.clear())
+        elif self._listening is None:
+            self._tell(protocol.error("not_started", "wait for start"))
+        elif isinstance(message, protocol.Mark):
+            if self._playout is None:
+                self._unplayed([message.name])
+            elif not self._playout.mark(message.name):
+                self._complain("too_many_marks", f"{MAX_MARKS} marks are outstanding")
+        else:
+            self._sound(tones.dtmf(message.digits), now)
+
+    # Both
+
+    def _begin(self, now: float) -> None:
+        """Tell the agent that audio flows, once a socket: a new stream needs no second `start`."""
+        if self._agent is not None and self._listening is None:
+            self._agent.send_text(protocol.start(self._call, self._audio, resumed=self._begun))
+            self._listening = self._agent
+            self._begun = True
+            self._say_drops(now)
+
+    def _sound(self, ulaw: bytes | memoryview, now: float) -> None:
+        """Have the caller hear mu-law of any length."""
+        size = len(ulaw)
+        if size > MAX_MESSAGE:
+            for at in range(0, size, MAX_MESSAGE):
+                self._sound(ulaw[at : at + MAX_MESSAGE], now)
+        elif size:
+            why = "no_stream" if self._playout is None else self._playout.play(ulaw, now)
+            if why is None:
+                self._counters.to_caller += 1
+            else:
+                self._drop("to_caller", why, size / _ULAW_PER_MS, now)
+
+    def _drop(self, direction: str, why: str, ms: float, now: float) -> None:
+        self._counters.dropped[direction, why] += 1
+        due = self._drops.add(direction, why, ms, now)
+        if self._listening is None:
+            return
+        if due <= now:
+            self._say_drops(now)
+        else:
+            self._deadlines.set("drops", due)
+
+    def _say_drops(self, now: float) -> None:
+        for direction, why, ms in self._drops.take(now):
+            self._tell(protocol.dropped(direction, ms, why))
+
+    def _complain(self, code: str, detail: str) -> None:
+        if self._talk is not None:
+            self._talk.complain(code, detail)
+
+    def _abandon_marks(self) -> None:
+        if self._playout is not None:
+            self._unplayed(self._playout.abandon())
+
+    def _unplayed(self, names: list[str]) -> None:
+        for name in names:
+            self._tell(protocol.mark(name, played=False))
+
+    def _tell(self, text: bytes) -> None:
+        if self._talk is not None:
+            self._talk.say(text)

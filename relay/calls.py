@@ -1,0 +1,142 @@
+"""The calls of this relay process: which bridge for which call, its timer, its reports.
+
+Here the sans-I/O bridges meet the event loop's clock and the control client. No sockets.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Protocol
+
+from picows import WSTransport
+
+from relay import logs
+from relay.bridge import Bridge
+from relay.config import Graces
+from relay.control import Answer, Control, RefusedError, UnreachableError
+from relay.metrics import Counters
+
+OWNED_ELSEWHERE = "another relay holds the call; connect again"
+
+
+class Socket(Protocol):
+    """An open socket."""
+
+    transport: WSTransport
+
+    def close(self, code: int, reason: str) -> None:
+        """Close it."""
+        ...
+
+
+class Calls:
+    """All calls that have a leg here, or wait for one to come back."""
+
+    def __init__(self, control: Control, graces: Graces, counters: Counters) -> None:
+        self.control = control
+        self.graces = graces
+        self.counters = counters
+        self.empty = asyncio.Event()
+        self.empty.set()
+        self.legs: set[Socket] = set()
+        """Sockets that are open, let in or not."""
+        self._calls: dict[str, _Call] = {}
+
+    def __contains__(self, call_id: str) -> bool:
+        return call_id in self._calls
+
+    def bridge(self, answer: Answer) -> Bridge:
+        """The bridge of the call that an attach was granted for, made if need be."""
+        call = self._calls.get(answer.call_id)
+        if call is None:
+            call = self._calls[answer.call_id] = _Call(answer.call_id, self)
+            self._count()
+        call.bridge.update(answer.call, _ends_at(answer), time.monotonic())
+        return call.bridge
+
+    def shut(self, code: int, reason: str) -> None:
+        """Close every leg of every call; the application is told nothing."""
+        for call in list(self._calls.values()):
+            call.bridge.shut(code, reason)
+
+    def forget(self, call: _Call) -> None:
+        """A call has nothing left to do here."""
+        if self._calls.get(call.call_id) is call:
+            del self._calls[call.call_id]
+            self._count()
+
+    def _count(self) -> None:
+        self.counters.calls = len(self._calls)
+        if self._calls:
+            self.empty.clear()
+        else:
+            self.empty.set()
+
+
+class _Call:
+    """The `Port` of one bridge."""
+
+    def __init__(self, call_id: str, calls: Calls) -> None:
+        self.call_id = call_id
+        self._calls = calls
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+        self._reports: set[asyncio.Task[None]] = set()
+        self.bridge = Bridge(self, calls.graces, calls.counters)
+
+    def wake_at(self, at: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        delay = max(0.0, at - time.monotonic())
+        self._timer = self._loop.call_later(delay, self._wake)
+
+    def report(self, kind: str) -> None:
+        if kind != "watch":
+            logs.info("report", call_id=self.call_id, type=kind)
+        task = self._loop.create_task(self._report(kind))
+        self._reports.add(task)
+        task.add_done_callback(self._reports.discard)
+
+    def forget(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._calls.forget(self)
+
+    def _wake(self) -> None:
+        self.bridge.tick(time.monotonic())
+
+    async def _report(self, kind: str) -> None:
+        answer, why = None, ""
+        try:
+            answer = await self._calls.control.report(self.call_id, kind)
+        except RefusedError as error:
+            why = error.code or str(error.status)
+            if why == "owned_elsewhere":
+                self.bridge.shut(1013, OWNED_ELSEWHERE)
+                return
+            if error.call is not None:
+                answer = Answer(call=error.call)
+        except UnreachableError as error:
+            why = str(error)
+        except Exception as error:
+            logs.exception("report failed", call_id=self.call_id, type=kind)
+            why = type(error).__name__
+        now = time.monotonic()
+        if answer is None:
+            self._calls.counters.unanswered += 1
+            logs.warning("no answer", call_id=self.call_id, type=kind, why=why)
+            self.bridge.unanswered(kind, now)
+            return
+        was_over = self.bridge.over
+        self.bridge.answered(kind, answer.call, _ends_at(answer), now)
+        if self.bridge.over and not was_over:
+            reason = answer.call.get("end_reason")
+            logs.info("call over", call_id=self.call_id, state=answer.state, reason=reason)
+
+
+def _ends_at(answer: Answer) -> float | None:
+    """`ends_at_ms` of the application's wall clock, on our monotonic one."""
+    if answer.ends_at_ms is None:
+        return None
+    return time.monotonic() + answer.ends_at_ms / 1000 - time.time()

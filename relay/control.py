@@ -1,0 +1,155 @@
+"""The signed HTTP client to the application: may this socket come in, and what is this call now.
+
+See docs/contracts.md. Every post is idempotent, so connection errors, time-outs and 5xx answers
+are tried again; a 4xx is an answer. It keeps no state about calls and decides nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any
+
+import aiohttp
+import msgspec
+
+from chalicelib.domain import control
+from relay.config import Config
+from relay.ports import LIVE
+
+ATTACH, REPORT = "/media/attach", "/media/report"
+
+
+class Answer(msgspec.Struct):
+    """What the application says of a call; the last three only where they apply."""
+
+    call: dict[str, Any]
+    provider_call_id: str | None = None
+    owner: str | None = None
+    ends_at_ms: int | None = None
+
+    @property
+    def call_id(self) -> str:
+        """The call's id."""
+        return str(self.call.get("call_id"))
+
+    @property
+    def state(self) -> str:
+        """The call's state; one that nobody knows counts as over."""
+        return str(self.call.get("state"))
+
+    @property
+    def over(self) -> bool:
+        """True if the state is final."""
+        return self.state not in LIVE
+
+
+class RefusedError(Exception):
+    """The application said no; `code` is the problem's, `call` what it says of the call, if so."""
+
+    def __init__(self, status: int, code: str, call: dict[str, Any] | None) -> None:
+        super().__init__(f"{status} {code}")
+        self.status, self.code, self.call = status, code, call
+
+
+class UnreachableError(Exception):
+    """No usable answer after all tries."""
+
+
+class _Problem(msgspec.Struct):
+    code: str = ""
+    call: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long one try may take (s), and how long to wait before each further one."""
+
+    timeout: float = 3.0
+    pauses: tuple[float, ...] = field(default=(0.1, 0.4, 1.0))
+
+
+class Control:
+    """Use as an async context manager; owns one connection pool."""
+
+    def __init__(self, config: Config, patience: Patience = Patience()) -> None:
+        self._config = config
+        self._patience = patience
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Control:
+        self._session = aiohttp.ClientSession(
+            timeout=aiohttp.ClientTimeout(total=self._patience.timeout),
+            connector=aiohttp.TCPConnector(limit=64),
+        )
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def attach_provider(self, token: str, url: str, signature: str) -> Answer:
+        """May the provider's stream that dialled `url` come in? RefusedError, UnreachableError."""
+        handshake = {"url": url, "signature": signature}
+        return await self._attach({"leg": "provider", "token": token, "handshake": handshake})
+
+    async def attach_agent(self, call_id: str, token: str) -> Answer:
+        """May this agent's socket come in? RefusedError, UnreachableError."""
+        return await self._attach({"leg": "agent", "call_id": call_id, "token": token})
+
+    async def report(self, call_id: str, kind: str) -> Answer:
+        """Say what happened to a call, hear how it stands. RefusedError, UnreachableError."""
+        body = {"relay": self._config.relay_id, "call_id": call_id, "type": kind}
+        return await self._post(REPORT, body)
+
+    async def _attach(self, what: dict[str, Any]) -> Answer:
+        who = {"relay": self._config.relay_id, "relay_url": self._config.relay_url}
+        return await self._post(ATTACH, who | what)
+
+    async def _post(self, path: str, payload: dict[str, Any]) -> Answer:
+        body = msgspec.json.encode(payload)
+        why = ""
+        for pause in (*self._patience.pauses, None):
+            try:
+                return await self._try(path, body)
+            except (aiohttp.ClientError, TimeoutError, UnreachableError) as error:
+                why = str(error) or type(error).__name__
+            if pause is not None:
+                await asyncio.sleep(pause)
+        raise UnreachableError(why)
+
+    async def _try(self, path: str, body: bytes) -> Answer:
+        if self._session is None:
+            raise RuntimeError("Control is used outside its context")
+        # The signature covers the contract's path, not a prefix that a gateway puts before it.
+        headers = {
+            control.HEADER: control.sign(self._config.control_secret, path, body, int(time.time())),
+            "Content-Type": "application/json",
+        }
+        url = self._config.control_url + path
+        async with self._session.post(
+            url, data=body, headers=headers, allow_redirects=False
+        ) as response:
+            return _read(response.status, await response.read())
+
+
+def _read(status: int, content: bytes) -> Answer:
+    """An HTTP answer as a value. RefusedError for 4xx, UnreachableError for what is no answer."""
+    try:
+        if status == 200:
+            return msgspec.json.decode(content, type=Answer)
+        problem = msgspec.json.decode(content, type=_Problem)
+    except (msgspec.DecodeError, msgspec.ValidationError):
+        problem = _Problem()
+        if status == 200:
+            raise UnreachableError("200 with a body that is not the contract's") from None
+    if 400 <= status < 500 and status not in (408, 429):
+        raise RefusedError(status, problem.code, problem.call)
+    raise UnreachableError(f"HTTP {status}")

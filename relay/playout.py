@@ -1,0 +1,79 @@
+"""What has been sent to one provider stream and not yet been heard: audio and marks.
+
+The provider queues what it gets and plays it in real time, telling nothing but when a mark is
+reached; so the queue's length is an estimate: what was sent, minus the time that went by. One
+object a stream. No I/O but through the leg it was given.
+"""
+
+from __future__ import annotations
+
+from relay.ports import ProviderLeg
+from wire import media_stream
+
+MAX_QUEUED_S = 300.0
+MAX_MESSAGE = 8000
+"""Bytes of mu-law in one message: a second."""
+MAX_MARKS = 256
+
+
+class Playout:
+    """One provider stream, agent to caller."""
+
+    def __init__(self, leg: ProviderLeg, stream_sid: str) -> None:
+        self._leg = leg
+        self._stream_sid = stream_sid
+        self._encode = media_stream.MediaEncoder(stream_sid)
+        self._empty_at = 0.0
+        self._marks: dict[str, str] = {}
+        self._marked = 0
+        self._cleared = False
+        """The last `clear` was sent while the leg was choked."""
+
+    def play(self, ulaw: bytes | memoryview, now: float) -> str | None:
+        """Queue up to `MAX_MESSAGE` bytes of mu-law. None, or why they were dropped. Hot path."""
+        leg = self._leg
+        if leg.choked:
+            return "slow_provider"
+        empty_at = self._empty_at
+        if empty_at < now:
+            empty_at = now
+        elif empty_at - now > MAX_QUEUED_S:
+            return "queue_full"
+        self._empty_at = empty_at + len(ulaw) / media_stream.SAMPLE_RATE
+        leg.send_text(self._encode(ulaw))
+        return None
+
+    def mark(self, name: str) -> bool:
+        """Have the provider say when playout gets here. False if too much is outstanding."""
+        if len(self._marks) >= MAX_MARKS or self._leg.choked:
+            return False
+        # Agents may use a name twice, and an echo must be told apart: so names of our own.
+        self._marked += 1
+        ours = f"chamade-{self._marked}"
+        self._marks[ours] = name
+        mark = media_stream.Mark(media_stream.MarkDetail(ours), self._stream_sid)
+        self._leg.send_text(media_stream.encode(mark))
+        return True
+
+    def reached(self, echo: str) -> str | None:
+        """The agent's name of a mark that the provider echoes; None if cleared or never ours."""
+        return self._marks.pop(echo, None)
+
+    def clear(self) -> list[str]:
+        """Barge-in. The names of the marks that will not be played.
+
+        The provider echoes those too, and its echoes cannot be told from real ones: hence they
+        are struck off here and now, and the echoes find nothing.
+        """
+        self._empty_at = 0.0
+        # While the provider does not read, nothing is queued after a first `clear`: one will do.
+        if not (self._cleared and self._leg.choked):
+            self._leg.send_text(media_stream.encode(media_stream.Clear(self._stream_sid)))
+        self._cleared = self._leg.choked
+        return self.abandon()
+
+    def abandon(self) -> list[str]:
+        """The stream is gone: the names of the marks that will not be played."""
+        names = list(self._marks.values())
+        self._marks.clear()
+        return names

@@ -37,17 +37,18 @@ class JsonFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """One record as one line."""
         at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        added = {k: v for k, v in vars(record).items() if k not in _STANDARD and v is not None}
         line = {
-            "at": at,
+            "at": at.replace("+00:00", "Z"),
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
             **_context.get(),
-            **{key: value for key, value in vars(record).items() if key not in _STANDARD},
+            **added,
         }
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, default=str)
+        return json.dumps(line, default=str, ensure_ascii=False)
 
 
 def configure() -> None:

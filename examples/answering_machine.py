@@ -105,7 +105,8 @@ def save(path, pcm):
 
 async def main(api, folder):
     """Follow the events; take each call that rings or was picked up by auto-answer."""
-    taken, talks, cursor = set(), set(), "latest"
+    taken, talks = set(), set()
+    cursor = (await api("GET", "/api/events?after=latest"))["cursor"]
     print("waiting for calls", flush=True)
     while True:
         news = await api("GET", f"/api/events?wait=20&after={cursor}")

@@ -29,7 +29,8 @@ async def echo(call_id):
 
 
 async def main():
-    cursor, talks = "latest", set()
+    cursor, talks = api("GET", "/api/events?after=latest")["cursor"], set()
+    print("waiting for calls", flush=True)
     while True:
         news = await asyncio.to_thread(api, "GET", f"/api/events?wait=20&after={cursor}")
         cursor = news["cursor"]

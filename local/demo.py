@@ -33,16 +33,13 @@ MISSED_BETWEEN_S = (60.0, 61.5)
 
 def main() -> int:
     """0 if the demonstration succeeded."""
-    with tempfile.TemporaryDirectory(prefix="chamade-demo-") as folder:
-        with temporary_stack(Path(folder), _say) as stack:
-            _say("stack is up; three calls begin")
-            rest = Rest(stack.layout.api_url, stack.credentials.api_key)
-            phone_account = (
-                stack.layout.gateway_url,
-                stack.credentials.provider_account_sid,
-                stack.credentials.provider_auth_token,
-            )
-            shown = asyncio.run(_demonstrate(rest, phone_account))
+    with (
+        tempfile.TemporaryDirectory(prefix="chamade-demo-") as folder,
+        temporary_stack(Path(folder), _say) as stack,
+    ):
+        _say("stack is up; three calls begin")
+        rest = Rest(stack.layout.api_url, stack.credentials.api_key)
+        shown = asyncio.run(_demonstrate(rest, stack.phone_account))
     shown = {"ok": _all_well(shown), **shown}
     print(json.dumps(shown), flush=True)
     return 0 if shown["ok"] else 1

@@ -30,7 +30,7 @@ class Layout:
     def from_environment(cls, env: Mapping[str, str] = os.environ) -> Layout:
         """As the environment says. BadSetting if the port base is no usable port."""
         text = env.get("CHAMADE_PORT_BASE", str(DEFAULT_PORT_BASE))
-        if not text.isdigit() or not 1024 <= int(text) <= HIGHEST_PORT_BASE:
+        if not (text.isascii() and text.isdigit()) or not 1024 <= int(text) <= HIGHEST_PORT_BASE:
             raise BadSetting(
                 f"CHAMADE_PORT_BASE={text!r}: a number from 1024 to {HIGHEST_PORT_BASE} is wanted"
             )

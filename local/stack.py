@@ -62,6 +62,16 @@ class Stack:
         """All of it. Names of parts that had to be killed."""
         return processes.stop(self.parts)
 
+    @property
+    def phone_account(self) -> tuple[str, str, str]:
+        """Gateway URL, account SID and auth token: what a softphone needs."""
+        credentials = self.credentials
+        return (
+            self.layout.gateway_url,
+            credentials.provider_account_sid,
+            credentials.provider_auth_token,
+        )
+
     def dead_part(self) -> Part | None:
         """A part that has ended, if any."""
         return next((part for part in self.parts if part.dead), None)

@@ -47,6 +47,7 @@ class AgentAttach(BaseModel):
 class Report(BaseModel):
     """Something happened to a call's sockets."""
 
+    relay: str
     call_id: str
     type: media.Report
 
@@ -80,7 +81,7 @@ def report() -> dict[str, Any]:
     """This happened; what is the call now?"""
     told = Report.model_validate_json(_signed_body("/media/report"))
     with log_context(call_id=told.call_id):
-        return _call(media.report(bootstrap.ports(), told.call_id, told.type))
+        return _call(media.report(bootstrap.ports(), told.relay, told.call_id, told.type))
 
 
 def _call(call: Call) -> dict[str, Any]:

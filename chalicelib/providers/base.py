@@ -66,7 +66,7 @@ class Provider(Protocol):
         """The instruction in the provider's language, as the answer to a webhook."""
 
     def steer(self, provider_call_id: str, instruction: Instruction) -> bool:
-        """Give a live call its instruction now. False if the provider takes it only when it asks."""
+        """Give a live call its instruction now. False if it is only taken at the next poll."""
 
     def hang_up(self, provider_call_id: str) -> None:
         """End the call, ringing or answered. A call that is over already is no error."""

@@ -87,12 +87,18 @@ def attach_agent(ports: Ports, relay: str, call_id: str, token: str) -> Attached
     return Attached(call, owner)
 
 
-def report(ports: Ports, call_id: str, kind: Report) -> Call:
-    """Something happened to the call's sockets (or nothing, `watch`): the call after it."""
+def report(ports: Ports, relay: str, call_id: str, kind: Report) -> Call:
+    """Something happened to the call's sockets (or nothing, `watch`): the call after it.
+
+    OwnedElsewhere for a relay that does not hold the call's media (any more): what it lost is not
+    what the caller hears.
+    """
     call = ports.calls.get(call_id)
     if call is None:
         raise UnknownCall(call_id)
     act = _ACT_OF.get(kind)
+    if not call.state.final and ports.calls.media(call_id).relay not in (None, relay):
+        raise OwnedElsewhere
     if act is None:
         return call
     after = settle(ports, call, act)

@@ -51,7 +51,7 @@ def choose_format(format_: str | None, rate: str | None) -> AudioFormat:
     if rate not in map(str, _RATES):
         raise ValueError("rate must be 8000, 16000 or 24000")
     if name == "mulaw" and rate != "8000":
-        raise ValueError("mulaw is 8000 only")
+        raise ValueError("rate: mulaw is 8000 Hz only")
     return AudioFormat(name, int(rate))
 
 

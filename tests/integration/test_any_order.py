@@ -84,7 +84,7 @@ class AnyOrder(RuleBasedStateMachine):
     @rule(sid=sids, kind=st.sampled_from(REPORTS))
     def relay_reports(self, sid, kind):
         with contextlib.suppress(UnknownCall):
-            media.report(self.world.ports, inbound_call_id("gateway", sid), kind)
+            media.report(self.world.ports, "relay-1", inbound_call_id("gateway", sid), kind)
 
     @rule(seconds=st.sampled_from([-2, 0.5, 20, 60]))
     def time_passes(self, seconds):

@@ -1,4 +1,4 @@
-"""A DynamoDB that is truly atomic (ministack), one for the test session, one table a test module."""
+"""A DynamoDB that is truly atomic (ministack): one for the test session, a table a module."""
 
 from __future__ import annotations
 

@@ -46,7 +46,11 @@ class Api:
     ) -> HTTPResponse:
         """A REST request with the world's own key (or another: '' for none)."""
         key = self.world.key if key is None else key
-        sent = {"Content-Type": "application/json", **headers, **({"X-API-Key": key} if key else {})}
+        sent = {
+            "Content-Type": "application/json",
+            **headers,
+            **({"X-API-Key": key} if key else {}),
+        }
         raw = b"" if body is None else json.dumps(body).encode()
         return self._client.http.request(method, path, headers=sent, body=raw)
 
@@ -54,7 +58,9 @@ class Api:
         """Any request."""
         return self._client.http.request(method, path, headers=headers, body=body)
 
-    def webhook(self, kind: str, form: dict[str, str], signature: str | None = None) -> HTTPResponse:
+    def webhook(
+        self, kind: str, form: dict[str, str], signature: str | None = None
+    ) -> HTTPResponse:
         """A provider's post, signed as Twilio signs unless a signature is given."""
         path = f"/webhooks/gateway/{kind}"
         signed = RequestValidator(AUTH_TOKEN).compute_signature(PUBLIC_URL + path, form)
@@ -64,7 +70,9 @@ class Api:
         }
         return self.raw("POST", path, urlencode(form).encode(), **headers)
 
-    def control(self, path: str, body: dict[str, Any], secret: str = CONTROL_SECRET) -> HTTPResponse:
+    def control(
+        self, path: str, body: dict[str, Any], secret: str = CONTROL_SECRET
+    ) -> HTTPResponse:
         """A relay's post, signed now."""
         import time
 
@@ -81,9 +89,7 @@ def serving(world: World, monkeypatch: Any) -> Iterator[Api]:
 
     import app
 
-    ports = replace(
-        world.ports, providers={"gateway": QuietTwilio(world)}, relay_url=RELAY_URL
-    )
+    ports = replace(world.ports, providers={"gateway": QuietTwilio(world)}, relay_url=RELAY_URL)
     settings = Config("t", PUBLIC_URL, RELAY_URL, "arn", "s", CONTROL_SECRET)
     monkeypatch.setattr(bootstrap, "ports", lambda: ports)
     monkeypatch.setattr(bootstrap, "config", lambda: settings)

@@ -120,7 +120,9 @@ class World:
         return f"CA{next(_counter):032d}"
 
     def incoming(self, to: str | None = None, sid: str | None = None) -> ring.Incoming:
-        return ring.Incoming("gateway", sid or self.sid(), "+33612345678", self.number if to is None else to)
+        return ring.Incoming(
+            "gateway", sid or self.sid(), "+33612345678", self.number if to is None else to
+        )
 
     def ringing(self, to: str | None = None) -> Call:
         """A call that just came in."""

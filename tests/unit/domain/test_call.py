@@ -138,8 +138,7 @@ def test_any_sequence_of_acts_keeps_versions_times_and_history_in_step(acts):
         now += step  # clocks of different machines: time may even go back
         try:
             moved = apply(call, act, now)
-        except Refused as refused:
-            assert refused.call == call
+        except Refused:
             continue
         assert moved.call.version == call.version + 1
         assert moved.call.updated_at > call.updated_at

@@ -73,7 +73,7 @@ def test_a_log_line_is_json_and_names_the_call():
     assert entry["call_sid"] == "CA1"
     assert entry["error_code"] == 12100
     assert entry["level"] == "warning"
-    assert entry["msg"] == 'a "line"\né'
+    assert entry["message"] == 'a "line"\né'
 
 
 def test_credentials_open_the_door_and_nothing_else_does():

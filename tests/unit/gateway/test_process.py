@@ -29,7 +29,7 @@ async def test_sigterm_hangs_up_reports_and_exits_with_0(application, account):
         GATEWAY_STATUS_URL=application.url + "/status",
     )
     listening = json.loads(await wait_for(process.stderr.readline(), 10))
-    assert listening["msg"] == "listening"
+    assert listening["message"] == "listening"
     call = await Softphone(listening["url"], *account).place_call("+15551230000")
     await application.next("/voice")
     process.send_signal(signal.SIGTERM)

@@ -47,7 +47,9 @@ def test_an_accepted_call_is_connected_to_the_relay(api, world):
     answer.accept(world.ports, world.account_id, call.call_id)
     document = ElementTree.fromstring(api.webhook("ringing", post).body)
     stream = document.find("Connect/Stream")
-    assert stream.attrib["url"].startswith(f"wss://relay.test/media/provider/{call.call_id}.provider.")
+    assert stream.attrib["url"].startswith(
+        f"wss://relay.test/media/provider/{call.call_id}.provider."
+    )
     assert "?" not in stream.attrib["url"]
     assert document[1].text == "https://api.test/api/webhooks/gateway/after-stream"
     again = ElementTree.fromstring(api.webhook("after-stream", post).body)
@@ -59,7 +61,10 @@ def test_a_declined_call_is_rejected_and_a_foreign_number_too(api, world):
     api.webhook("voice", post)
     call = world.call_of(world.incoming(sid=post["CallSid"]))
     decline.refuse(world.ports, world.account_id, call.call_id)
-    for answered in (api.webhook("ringing", post), api.webhook("voice", form(world, To="+15559999999"))):
+    for answered in (
+        api.webhook("ringing", post),
+        api.webhook("voice", form(world, To="+15559999999")),
+    ):
         assert verbs(answered)[0] == ("Reject", {"reason": "rejected"}, None)
 
 
@@ -126,7 +131,9 @@ def test_a_signed_post_without_a_call_is_422(api, world):
     assert (answered.status_code, answered.json_body["errors"][0]["field"]) == (422, "CallSid")
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(
+    max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
+)
 @given(body=st.binary(max_size=400))
 def test_no_body_whatsoever_is_an_internal_error(api, body):
     headers = {"Content-Type": "application/x-www-form-urlencoded", "X-Twilio-Signature": FORGED}

@@ -75,11 +75,11 @@ def test_logs_are_json_lines_and_spare_peers_faults(capsys: pytest.CaptureFixtur
         root.handlers[:], _ = before
         root.setLevel(before[1])
     lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
-    assert [line["event"] for line in lines] == ["leg in", "no answer", "attach failed"]
+    assert [line["message"] for line in lines] == ["leg in", "no answer", "attach failed"]
     assert lines[0]["call_id"] == "call_1"
     assert lines[0]["relay"] == "relay-1"
     assert "call_id" not in lines[1]
-    assert "KeyError" in lines[2]["traceback"]
+    assert "KeyError" in lines[2]["exception"]
 
 
 async def test_process_says_when_it_listens_and_drains_on_sigterm() -> None:
@@ -90,7 +90,7 @@ async def test_process_says_when_it_listens_and_drains_on_sigterm() -> None:
     assert process.stderr is not None
     async with asyncio.timeout(20):
         line = json.loads(await process.stderr.readline())
-        assert line["event"] == "listening"
+        assert line["message"] == "listening"
         async with connect(f"ws://127.0.0.1:{line['port']}/media/agent/call_1?token=sesame") as ws:
             process.send_signal(signal.SIGTERM)
             await ws.wait_closed()

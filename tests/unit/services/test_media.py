@@ -120,14 +120,24 @@ def test_a_token_dies_with_the_longest_possible_call(world):
 )
 def test_reports_end_the_call_once_and_hang_up(world, kind, state, reason):
     call = active(world)
-    assert (report(world.ports, call.call_id, kind).state) is state
-    again = report(world.ports, call.call_id, "agent_hangup")
+    assert (report(world.ports, "relay-1", call.call_id, kind).state) is state
+    again = report(world.ports, "relay-1", call.call_id, "agent_hangup")
     assert (again.state, again.end_reason, again.version) == (state, reason, 3)
     assert world.provider.hung_up == [call.provider_call_id]
 
 
+def test_a_relay_that_lost_the_call_to_another_cannot_end_it(world):
+    call = active(world)
+    provider_in(world, call, "relay-2")
+    for kind in ("media_lost", "agent_lost", "watch"):
+        with pytest.raises(OwnedElsewhere):
+            report(world.ports, "relay-1", call.call_id, kind)
+    assert world.now_of(call) == call
+    assert report(world.ports, "relay-2", call.call_id, "watch") == call
+
+
 def test_watching_changes_nothing(world):
     call = active(world)
-    assert media.report(world.ports, call.call_id, "watch") == call
+    assert media.report(world.ports, "relay-1", call.call_id, "watch") == call
     with pytest.raises(UnknownCall):
-        media.report(world.ports, "call_none", "watch")
+        media.report(world.ports, "relay-1", "call_none", "watch")

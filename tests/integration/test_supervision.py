@@ -1,0 +1,138 @@
+"""`make run` as its user meets it: starting, stopping, dying, starting again."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import time
+from pathlib import Path
+
+import pytest
+
+from local.agent import Rest
+from local.layout import HOST, BadSetting, Layout
+from local.processes import free_port_base
+from tests.support.running import Live, Process
+
+DESIGNED = {
+    "api_url", "api_key", "dashboard_url", "relay_url", "gateway_url", "sip_uri", "numbers",
+    "provider_account_sid", "provider_auth_token",
+}  # fmt: skip
+
+
+@pytest.fixture
+def process(tmp_path):
+    made = Process(tmp_path / "state")
+    yield made
+    if hasattr(made, "process"):
+        made.stop(signal.SIGKILL)
+
+
+def gone(process: Process) -> bool:
+    """True once nothing of the stack is left; waits a little for what is dying."""
+    deadline = time.monotonic() + 10
+    while process.left_behind() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return process.left_behind() == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_stops_everything_and_leaves_nothing_running(process, number):
+    process.start()
+    stack = process.wait_ready()
+    assert set(stack) >= DESIGNED
+    assert (process.state_dir / "stack.json").stat().st_mode & 0o077 == 0
+    assert len(process.left_behind()) >= 5
+    assert process.stop(number) == 0
+    assert gone(process)
+    assert not (process.state_dir / "stack.json").exists()
+    assert process.said().splitlines()[-1] == "stopped"
+
+
+def test_ctrl_c_during_the_start_leaves_nothing_running(process):
+    process.start()
+    while "aws" not in process.said():
+        time.sleep(0.01)
+    assert process.stop() == 0
+    assert gone(process)
+
+
+@pytest.mark.parametrize("part", ["relay", "gateway", "local.api_server", "ministack"])
+def test_when_one_part_dies_it_says_so_and_the_whole_stops(process, part):
+    process.start()
+    process.wait_ready()
+    victim = next(
+        int(entry.name)
+        for entry in Path("/proc").iterdir()
+        if entry.name.isdigit() and _runs(entry, part, process)
+    )
+    os.kill(victim, signal.SIGKILL)
+    assert process.wait_exit() == 1
+    name = {"local.api_server": "api", "ministack": "aws"}.get(part, part)
+    assert f"error: {name} ended" in process.said()
+    assert gone(process)
+
+
+def _runs(entry: Path, module: str, process: Process) -> bool:
+    try:
+        command = (entry / "cmdline").read_bytes().split(b"\0")
+        ours = f"CHAMADE_STATE_DIR={process.state_dir}".encode()
+        return command[1:3] == [b"-m", module.encode()] and ours in (entry / "environ").read_bytes()
+    except OSError:
+        return False
+
+
+def test_a_port_that_is_taken_is_named_with_a_way_out(process):
+    with socket.socket() as taken:
+        taken.bind((HOST, process.port_base + 1))
+        taken.listen()
+        process.start()
+        assert process.wait_exit() == 1
+    said = process.said()
+    assert f"port {process.port_base + 1} (relay) is taken" in said
+    assert "CHAMADE_PORT_BASE=" in said
+    assert gone(process)
+
+
+def test_two_stacks_do_not_share_a_folder(process):
+    process.start()
+    process.wait_ready()
+    second = Process(process.state_dir, free_port_base())
+    second.output = process.output.with_suffix(".second")
+    second.start()
+    assert second.wait_exit() == 1
+    assert "is running on" in second.said()
+    assert process.process.poll() is None
+
+
+async def test_state_survives_a_restart_and_what_is_overdue_is_swept(process):
+    process.start()
+    stack = process.wait_ready()
+    live = Live(stack)
+    number = (await live.rest("POST", "/api/number"))["e164"]
+    await live.rest("PATCH", f"/api/number/{number}", {"label": "kept"})
+    _, ringing = await live.dial()
+    talking = await live.answered()
+    assert process.stop() == 0
+    talking.running.cancel()
+
+    process.start()
+    again = process.wait_ready()
+    rest = Rest(again["api_url"], again["api_key"])
+    assert again["api_key"] == stack["api_key"]
+    assert set(again["numbers"]) == {*stack["numbers"], number}
+    assert (await rest("GET", f"/api/number/{number}"))["label"] == "kept"
+    # The calls' gateway is gone: what the stop did not end, the sweep did.
+    for call_id in (ringing, talking.call_id):
+        over = await rest("GET", f"/api/call/{call_id}")
+        assert over["state"] in ("missed", "ended", "failed")
+    assert (await rest("GET", "/api/events"))["events"]
+    _, fresh = await Live(again).dial()
+    assert (await rest("POST", f"/api/call/{fresh}/accept"))["state"] == "active"
+
+
+@pytest.mark.parametrize("base", ["http", "80", "70000", "-1", "²"])
+def test_a_port_base_that_makes_no_sense_is_refused(base):
+    with pytest.raises(BadSetting, match="CHAMADE_PORT_BASE"):
+        Layout.from_environment({"CHAMADE_PORT_BASE": base})

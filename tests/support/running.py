@@ -1,0 +1,155 @@
+"""A stack as `make run` starts it, and what tests do to it: phones, agents, raw requests."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+from gateway.phone_call import PhoneCall
+from gateway.softphone import Softphone
+from local.agent import Rest, Talk
+from local.processes import free_port_base
+from tests.support.engine import ROOT
+
+READY_WITHIN_S = 60.0
+_callers = itertools.count(1)
+
+
+class Process:
+    """`python -m local` with ports and a folder of its own."""
+
+    def __init__(self, state_dir: Path, port_base: int | None = None, **env: str) -> None:
+        self.state_dir = state_dir
+        self.port_base = port_base or free_port_base()
+        self.env = {
+            **os.environ,
+            "CHAMADE_STATE_DIR": str(state_dir),
+            "CHAMADE_PORT_BASE": str(self.port_base),
+            **env,
+        }
+        self.output = state_dir.with_suffix(".out")
+
+    def start(self) -> None:
+        """Begin; `wait_ready` or `wait_exit` after it."""
+        with self.output.open("wb") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "local"],
+                cwd=ROOT,
+                env=self.env,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def said(self) -> str:
+        """All it has printed."""
+        return self.output.read_text()
+
+    def wait_ready(self) -> dict[str, Any]:
+        """The stack file, once it says `ready`."""
+        deadline = time.monotonic() + READY_WITHIN_S
+        while "ready in" not in self.said():
+            assert self.process.poll() is None, self.said()
+            assert time.monotonic() < deadline, self.said()
+            time.sleep(0.05)
+        return json.loads((self.state_dir / "stack.json").read_text())
+
+    def wait_exit(self, within_s: float = 30) -> int:
+        """Its exit code."""
+        return self.process.wait(within_s)
+
+    def stop(self, number: signal.Signals = signal.SIGINT) -> int:
+        """Ctrl-C."""
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        return self.wait_exit()
+
+    def left_behind(self) -> list[str]:
+        """Command lines of processes that still belong to this stack."""
+        marker = f"CHAMADE_STATE_DIR={self.state_dir}".encode()
+        found = []
+        for entry in Path("/proc").iterdir():
+            try:
+                if entry.name.isdigit() and marker in (entry / "environ").read_bytes():
+                    found.append((entry / "cmdline").read_bytes().replace(b"\0", b" ").decode())
+            except OSError:
+                continue
+        return found
+
+
+class Live:
+    """A running stack and its first account."""
+
+    def __init__(self, stack: dict[str, Any]) -> None:
+        self.stack = stack
+        self.rest = Rest(stack["api_url"], stack["api_key"])
+        self.number: str = stack["numbers"][0]
+        self.state_dir: Path | None = None
+
+    def phone(self) -> Softphone:
+        """A phone (in the running event loop)."""
+        stack = self.stack
+        return Softphone(
+            stack["gateway_url"], stack["provider_account_sid"], stack["provider_auth_token"]
+        )
+
+    async def dial(self, to: str | None = None, **more: Any) -> tuple[PhoneCall, str]:
+        """A call from a number nobody else calls from, ringing; and its call id."""
+        from_ = f"+3361{next(_callers):08d}"
+        call = await self.phone().place_call(to or self.number, from_=from_, **more)
+        await call.ringing.wait()
+        return call, await self.call_id(from_)
+
+    async def call_id(self, from_: str, within_s: float = 10) -> str:
+        """The newest call of a caller."""
+        deadline = time.monotonic() + within_s
+        while time.monotonic() < deadline:
+            listed = await self.rest("GET", "/api/calls?limit=100")
+            for call in listed["calls"]:
+                if call["from"] == from_:
+                    return str(call["call_id"])
+            await asyncio.sleep(0.02)
+        raise TimeoutError(f"no call from {from_}")
+
+    async def answered(self, clip: bytes = b"", query: str = "&format=mulaw") -> Conversation:
+        """A call that an agent has accepted and talks on."""
+        call, call_id = await self.dial()
+        accepted = await self.rest("POST", f"/api/call/{call_id}/accept")
+        talk = Talk(accepted["audio"]["url"], query)
+        running = asyncio.create_task(talk.run(clip))
+        await asyncio.wait_for(talk.started.wait(), 10)
+        return Conversation(call, call_id, talk, running)
+
+
+class Conversation:
+    """Caller and agent of one call, connected."""
+
+    def __init__(
+        self, call: PhoneCall, call_id: str, talk: Talk, running: asyncio.Task[None]
+    ) -> None:
+        self.call, self.call_id, self.talk, self.running = call, call_id, talk, running
+
+    async def over(self) -> None:
+        """Until both sides know that it is over."""
+        await asyncio.wait_for(self.call.ended.wait(), 15)
+        await asyncio.wait_for(self.running, 15)
+
+
+def post(url: str, body: bytes, **headers: str) -> tuple[int, dict[str, Any]]:
+    """A raw POST; status and decoded body."""
+    request = urllib.request.Request(url, data=body, method="POST", headers=headers)
+    try:
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            return answer.status, json.loads(answer.read() or b"{}")
+    except urllib.error.HTTPError as error:
+        return error.code, json.loads(error.read() or b"{}")

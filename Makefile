@@ -4,6 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 REQUIREMENTS := requirements.txt relay/requirements.txt gateway/requirements.txt local/requirements.txt
+ASL_VALIDATOR := asl-validator@4.0.0
 
 .PHONY: run test demo bench lint synth format constraints clean
 
@@ -13,8 +14,9 @@ run: .venv/.stack  ## The whole system on this machine, until Ctrl-C
 demo: .venv/.stack  ## Three calls on a stack of their own, about 75 s; the last line is JSON
 	@$(BIN)/python -m local.demo
 
-test: .venv/.dev  ## All tests
-	@$(BIN)/python -m pytest
+test: .venv/.dev .venv/.node  ## All tests; coverage of the rules and of the bridge is held at 95 %
+	@$(BIN)/python -m pytest --cov=chalicelib.domain --cov=chalicelib.services --cov=relay.bridge \
+	  --cov-branch --cov-report=term:skip-covered --cov-fail-under=95
 
 bench: .venv/.dev  ## Measures, side by side; JSON in .local/bench
 	@$(BIN)/python -m local.bench
@@ -44,6 +46,11 @@ synth:
 
 .venv/.dev: .venv/.stack requirements-dev.txt
 	@$(PIP) -r requirements-dev.txt
+	@touch $@
+
+.venv/.node: Makefile
+	@command -v npm >/dev/null || { echo "npm is needed to validate the state machine: install Node.js 20" >&2; exit 1; }
+	@npm install --silent --no-audit --no-fund --no-package-lock --prefix .venv/node $(ASL_VALIDATOR) >/dev/null
 	@touch $@
 
 constraints: .venv/.dev  ## After a version was changed

@@ -47,7 +47,7 @@ def main() -> int:
 
 
 def _run(stack: Stack, stopping: Stopping) -> int:
-    stack.layout.stack_file.unlink(missing_ok=True)
+    _forget(stack)
     started = time.monotonic()
     code = 0
     try:
@@ -62,7 +62,7 @@ def _run(stack: Stack, stopping: Stopping) -> int:
         code = _complain(str(error))
     finally:
         stopping.starting = False
-        stack.layout.stack_file.unlink(missing_ok=True)
+        _forget(stack)
         killed = stack.stop()
         if killed:
             code = _complain(f"did not stop when asked, killed: {', '.join(killed)}")
@@ -83,8 +83,19 @@ def _watch(stack: Stack, stopping: Stopping) -> int:
 
 
 def _welcome(stack: Stack, seconds: float) -> str:
-    where = f"{stack.layout.stack_file} says where everything is"
-    return f"ready in {seconds:.1f} s. {where}. Ctrl-C stops it."
+    layout = stack.layout
+    return (
+        f"ready in {seconds:.1f} s. Ctrl-C stops it.\n"
+        f"  where everything is   {layout.stack_file}\n"
+        f"  for your shell        . {layout.shell_file}\n"
+        f"  what each part says   {layout.state_dir / 'logs'}"
+    )
+
+
+def _forget(stack: Stack) -> None:
+    """A stack that is not up must not look as if it were."""
+    stack.layout.stack_file.unlink(missing_ok=True)
+    stack.layout.shell_file.unlink(missing_ok=True)
 
 
 def _say(line: str) -> None:

@@ -67,3 +67,8 @@ class Layout:
     def stack_file(self) -> Path:
         """What other programs read to find the stack."""
         return self.state_dir / "stack.json"
+
+    @property
+    def shell_file(self) -> Path:
+        """The same for a shell: `. .local/env`."""
+        return self.state_dir / "env"

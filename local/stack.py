@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from chalicelib import bootstrap
 from chalicelib.services.ports import Ports
@@ -96,7 +97,7 @@ class Stack:
         layout, credentials = self.layout, self.credentials
         ports = application_ports(layout, credentials)
         account_id = _known(ports, credentials.api_key) or ""
-        document = {
+        document: dict[str, Any] = {
             "api_url": layout.api_url,
             "api_key": credentials.api_key,
             "dashboard_url": f"{layout.api_url}/dashboard",
@@ -110,6 +111,13 @@ class Stack:
             "pid": os.getpid(),
         }
         write_private(layout.stack_file, json.dumps(document, indent=2) + "\n")
+        exports = {
+            "CHAMADE_API_URL": layout.api_url,
+            "CHAMADE_API_KEY": credentials.api_key,
+            "CHAMADE_NUMBER": document["numbers"][0] if document["numbers"] else "",
+        }
+        lines = [f"export {name}={value}" for name, value in exports.items()]
+        write_private(layout.shell_file, "\n".join(lines) + "\n")
 
 
 def application_ports(layout: Layout, credentials: Credentials) -> Ports:

@@ -19,7 +19,7 @@ test: .venv/.dev .venv/.node  ## All tests; coverage of the rules and of the bri
 	  --cov-branch --cov-report=term:skip-covered --cov-fail-under=95
 
 bench: .venv/.dev  ## Measures, side by side; JSON in .local/bench
-	@$(BIN)/python -m local.bench
+	@$(BIN)/python -m tests.load
 
 lint: .venv/.dev  ## Style, types, layers
 	@$(BIN)/ruff check .

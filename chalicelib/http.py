@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, unquote
 from chalice.app import Chalice, Request, Response
 from pydantic import BaseModel
 
+from chalicelib import bootstrap
 from chalicelib.logs import log_context
 from chalicelib.problems import CONTENT_TYPE, Problem, problem_from
 
@@ -120,9 +121,9 @@ def path_part(text: str) -> str:
     return unquote(text)
 
 
-def created(body: dict[str, Any], location: str) -> Response:
-    """201 with the new thing and where it is."""
-    return Response(body, {"Location": location}, 201)
+def created(body: dict[str, Any], path: str) -> Response:
+    """201 with the new thing and where it is (a whole URL: a stage path may stand before ours)."""
+    return Response(body, {"Location": bootstrap.config().public_url + path}, 201)
 
 
 def no_content() -> Response:

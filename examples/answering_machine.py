@@ -53,7 +53,8 @@ class Api:
 async def take_message(call, folder):
     """Greet, record until the caller has been silent for a while, say goodbye, hang up."""
     phase, message, run, silence = "greeting", bytearray(), 0, 0
-    async with websockets.connect(call["audio"]["url"] + f"&rate={RATE}") as audio:
+    url, bearer = call["audio"]["url"], {"Authorization": f"Bearer {call['audio']['token']}"}
+    async with websockets.connect(f"{url}?rate={RATE}", additional_headers=bearer) as audio:
 
         async def say(name, then):
             await audio.send(read_wav(RECORDINGS / name))

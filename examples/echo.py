@@ -21,11 +21,12 @@ def api(method, path):
 
 
 async def echo(call_id):
-    call = await asyncio.to_thread(api, "POST", f"/api/call/{call_id}/accept")
-    async with websockets.connect(call["audio"]["url"]) as audio:
-        async for message in audio:
+    audio = (await asyncio.to_thread(api, "POST", f"/api/call/{call_id}/accept"))["audio"]
+    bearer = {"Authorization": f"Bearer {audio['token']}"}
+    async with websockets.connect(audio["url"], additional_headers=bearer) as socket:
+        async for message in socket:
             if isinstance(message, bytes):
-                await audio.send(message)
+                await socket.send(message)
 
 
 async def main():

@@ -40,8 +40,8 @@ def main() -> int:
     stopping = Stopping()
     try:
         layout = Layout.from_environment()
-        with exclusive(layout):
-            return _run(Stack(layout, Credentials.load(layout.state_dir)), stopping)
+        with exclusive(layout) as lock:
+            return _run(Stack(layout, Credentials.load(layout.state_dir), lock), stopping)
     except (BadSetting, AlreadyRunning) as error:
         return _complain(str(error))
 

@@ -63,10 +63,10 @@ class Rest:
 
 @dataclass
 class Talk:
-    """One conversation on the audio socket."""
+    """One conversation on the audio socket. `audio` is that of the call in REST."""
 
-    url: str
-    query: str = "&format=mulaw"
+    audio: dict[str, Any]
+    query: str = "?format=mulaw"
     heard: bytearray = field(default_factory=bytearray)
     told: list[dict[str, Any]] = field(default_factory=list)
     started: asyncio.Event = field(default_factory=asyncio.Event)
@@ -76,7 +76,11 @@ class Talk:
 
     async def run(self, clip: bytes) -> None:
         """Play `clip` (in the socket's format) once it starts; listen until the call is over."""
-        async with websockets.connect(self.url + self.query, max_size=None) as self.socket:
+        async with websockets.connect(
+            self.audio["url"] + self.query,
+            additional_headers={"Authorization": f"Bearer {self.audio['token']}"},
+            max_size=None,
+        ) as self.socket:
             async for message in self.socket:
                 if isinstance(message, bytes):
                     self.heard += message

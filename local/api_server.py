@@ -1,9 +1,10 @@
 """`python -m local.api_server`: the Chalice application behind its own local HTTP server.
 
-Three things are changed of what `chalice local` does: Nagle's algorithm is off (it costs 40 ms a
+Four things are changed of what `chalice local` does: Nagle's algorithm is off (it costs 40 ms a
 request on a kept connection), the queue of connections is long enough for hundreds of calls at
 once, and what API Gateway itself refuses (unknown paths, methods) is problem+json, as the gateway
-responses of the infrastructure make it in AWS.
+responses of the infrastructure make it in AWS; and requests are framed strictly, so that what a
+proxy in front takes for one request is one here.
 """
 
 from __future__ import annotations
@@ -18,11 +19,13 @@ from typing import Any
 from chalice.config import Config
 from chalice.local import (
     ChaliceRequestHandler,
+    LocalChalice,
     LocalDevServer,
     LocalGatewayException,
     ThreadedHTTPServer,
 )
 
+from chalicelib import bootstrap
 from chalicelib.problems import CONTENT_TYPE, Problem
 from local.layout import HOST
 
@@ -38,11 +41,24 @@ class Handler(ChaliceRequestHandler):
 
     def _generic_handle(self) -> None:
         length = self.headers.get("content-length", "0")
-        if not length.isdigit() or int(length) > MAX_BODY:
-            self.close_connection = True
-            self._send_problem(Problem(413, "too_large", "The body is too large"))
-            return
-        super()._generic_handle()
+        if "transfer-encoding" in self.headers or not (length.isascii() and length.isdigit()):
+            self._refuse(Problem(411, "length_required", "Send a Content-Length"))
+        elif int(length) > MAX_BODY:
+            self._refuse(Problem(413, "too_large", "The body is too large"))
+        else:
+            super()._generic_handle()
+
+    def _refuse(self, problem: Problem) -> None:
+        """Answer without having read the body, so this connection can carry nothing more."""
+        self.close_connection = True
+        self._send_problem(problem)
+
+    def _send_http_response_with_body(self, code: int, headers: Any, body: Any) -> None:
+        # A body after HEAD would be taken for the next answer.
+        if self.command == "HEAD":
+            self._send_http_response_no_body(code, headers)
+        else:
+            super()._send_http_response_with_body(code, headers, body)
 
     do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = do_PATCH = do_OPTIONS = _generic_handle
 
@@ -76,6 +92,9 @@ def main() -> None:
     """Serve until SIGTERM."""
     import app
 
+    # Chalice keeps the current request on the app: one for all threads, unless it is this class.
+    app.app.__class__ = type("ThreadedChalice", (LocalChalice, type(app.app)), {})
+    bootstrap.ports()  # boto3's first clients must not be made by many threads at once
     config = Config.create(chalice_stage="dev")
     server = LocalDevServer(
         app.app, config, HOST, int(os.environ["PORT"]), handler_cls=Handler, server_cls=Server

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 
@@ -13,11 +13,11 @@ from pathlib import Path
 class Credentials:
     """Secrets of one local stack. `api_key` is empty until the account is seeded."""
 
-    token_secret: str
-    control_secret: str
+    token_secret: str = field(repr=False)
+    control_secret: str = field(repr=False)
     provider_account_sid: str
-    provider_auth_token: str
-    api_key: str = ""
+    provider_auth_token: str = field(repr=False)
+    api_key: str = field(default="", repr=False)
 
     @classmethod
     def load(cls, state_dir: Path) -> Credentials:

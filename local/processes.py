@@ -81,8 +81,16 @@ def free_port_base() -> int:
     raise PortTaken("no free ports between 20000 and 30000")
 
 
-def start(name: str, module: str, environment: dict[str, str], log_dir: Path) -> Part:
-    """`python -m module` with this environment, its output in `log_dir/name.log`."""
+def start(
+    name: str,
+    module: str,
+    environment: dict[str, str],
+    log_dir: Path,
+    keep_open: tuple[int, ...] = (),
+) -> Part:
+    """`python -m module` with this environment, its output in `log_dir/name.log`. `keep_open`:
+    file descriptors that it inherits.
+    """
     log_dir.mkdir(parents=True, exist_ok=True)
     log = log_dir / f"{name}.log"
     with log.open("wb") as output:
@@ -94,6 +102,7 @@ def start(name: str, module: str, environment: dict[str, str], log_dir: Path) ->
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
             start_new_session=True,
+            pass_fds=keep_open,
             preexec_fn=_die_with_parent,  # noqa: PLW1509 - one C call, no Python state touched
         )
     return Part(name, process, log)

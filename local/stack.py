@@ -6,10 +6,11 @@ import fcntl
 import json
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from chalicelib import bootstrap
 from chalicelib.services.ports import Ports
@@ -17,6 +18,9 @@ from local import aws, environment, processes, seed
 from local.credentials import Credentials, write_private
 from local.layout import Layout
 from local.processes import Part
+
+LOCK_WAIT_S = 3.0
+"""How long a stack that is just being stopped may keep its folder."""
 
 
 class AlreadyRunning(Exception):
@@ -26,8 +30,8 @@ class AlreadyRunning(Exception):
 class Stack:
     """The parts of one running stack, in the order they were started."""
 
-    def __init__(self, layout: Layout, credentials: Credentials) -> None:
-        self.layout, self.credentials = layout, credentials
+    def __init__(self, layout: Layout, credentials: Credentials, lock: int) -> None:
+        self.layout, self.credentials, self._lock = layout, credentials, lock
         self.parts: list[Part] = []
 
     def start(self, say: Callable[[str], None]) -> None:
@@ -35,7 +39,13 @@ class Stack:
         layout, credentials = self.layout, self.credentials
         processes.check_ports_free(layout.ports)
         say(f"aws      {layout.aws_url}  (ministack: DynamoDB, Step Functions, Lambda)")
-        self._start("aws", "ministack", environment.ministack(layout), layout.aws_url)
+        logs = layout.state_dir / "logs"
+        # The engine holds the lock, too: should we be killed, it still has its state to save.
+        engine = processes.start(
+            "aws", "ministack", environment.ministack(layout), logs, keep_open=(self._lock,)
+        )
+        self.parts.append(engine)
+        processes.wait_until_up(engine, f"{layout.aws_url}/_ministack/health")
         aws.provision(layout, credentials)
         self._seed()
         credentials = self.credentials
@@ -77,10 +87,6 @@ class Stack:
         """A part that has ended, if any."""
         return next((part for part in self.parts if part.dead), None)
 
-    def _start(self, name: str, module: str, env: dict[str, str], url: str) -> None:
-        self._launch(name, module, env)
-        processes.wait_until_up(self.parts[-1], f"{url}/_ministack/health")
-
     def _launch(self, name: str, module: str, env: dict[str, str]) -> None:
         logs = self.layout.state_dir / "logs"
         self.parts.append(processes.start(name, module, env, logs))
@@ -100,7 +106,7 @@ class Stack:
         document: dict[str, Any] = {
             "api_url": layout.api_url,
             "api_key": credentials.api_key,
-            "dashboard_url": f"{layout.api_url}/dashboard",
+            "dashboard_url": None,
             "relay_url": layout.relay_url,
             "gateway_url": layout.gateway_url,
             "sip_uri": None,
@@ -132,8 +138,8 @@ def application_ports(layout: Layout, credentials: Credentials) -> Ports:
 def temporary_stack(state_dir: Path, say: Callable[[str], None]) -> Iterator[Stack]:
     """A stack of one's own: free ports, a folder that holds nothing yet. Stopped at the end."""
     layout = Layout(processes.free_port_base(), state_dir)
-    with exclusive(layout):
-        stack = Stack(layout, Credentials.load(state_dir))
+    with exclusive(layout) as lock:
+        stack = Stack(layout, Credentials.load(state_dir), lock)
         try:
             stack.start(say)
             yield stack
@@ -142,18 +148,32 @@ def temporary_stack(state_dir: Path, say: Callable[[str], None]) -> Iterator[Sta
 
 
 @contextmanager
-def exclusive(layout: Layout) -> Iterator[None]:
-    """Hold the state folder. AlreadyRunning if another stack does: two would corrupt the state."""
+def exclusive(layout: Layout) -> Iterator[int]:
+    """Hold the state folder; the lock's file descriptor.
+
+    AlreadyRunning if another stack holds it: two engines would overwrite each other's state.
+    """
     layout.state_dir.mkdir(parents=True, exist_ok=True)
+    layout.state_dir.chmod(0o700)  # the engine writes the functions' settings, secrets and all
     with (layout.state_dir / "lock").open("w") as lock:
+        _lock(lock, layout)
+        yield lock.fileno()
+
+
+def _lock(lock: TextIO, layout: Layout) -> None:
+    deadline = time.monotonic() + LOCK_WAIT_S
+    while True:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            if time.monotonic() < deadline:
+                time.sleep(0.1)
+                continue
             raise AlreadyRunning(
                 f"a stack is running on {layout.state_dir} already. Stop it, or give this one "
                 "a folder and ports of its own: CHAMADE_STATE_DIR=… CHAMADE_PORT_BASE=…"
             ) from None
-        yield
+        return
 
 
 def _known(ports: Ports, api_key: str) -> str | None:

@@ -31,6 +31,7 @@ class Account(BaseModel):
     created_at: Instant
     max_numbers: int = DEFAULT_MAX_NUMBERS
     numbers_held: int = 0
+    keys_held: int = 1
 
 
 class ApiKey(BaseModel):

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Literal
@@ -28,6 +29,9 @@ RING_MS = 60_000
 
 DEFAULT_MAX_DURATION_S = 4 * 3600
 """Twilio's own default limit of a call."""
+
+CALL_ID = re.compile(r"call_[a-z2-7]{26}", re.ASCII)
+"""What an id looks like; anything else is nobody's call."""
 
 CAPABILITIES = ("audio_in", "audio_out")
 
@@ -148,6 +152,11 @@ class Call(BaseModel):
     max_duration_s: int = DEFAULT_MAX_DURATION_S
     metadata: dict[str, Any] = Field(default_factory=dict)
     history: tuple[HistoryEntry, ...] = ()
+
+    @property
+    def media_expiry(self) -> int:
+        """When nothing of the call's media can matter any more (epoch s): tokens die then."""
+        return self.ring_deadline // 1000 + self.max_duration_s
 
     @property
     def ends_at(self) -> int | None:

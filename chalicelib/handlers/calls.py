@@ -88,7 +88,8 @@ def _view(ports: Ports, call: Call) -> dict[str, Any]:
 def _audio(ports: Ports, call: Call) -> dict[str, Any]:
     token, expires = agent_token(ports, call)
     return {
-        "url": f"{ports.relay_url}/media/agent/{call.call_id}?token={token}",
+        # Without the token: URLs end up in logs.
+        "url": f"{ports.relay_url}/media/agent/{call.call_id}",
         "token": token,
         "expires_at": to_text(expires * 1000),
         **AUDIO,

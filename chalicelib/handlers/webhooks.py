@@ -4,6 +4,10 @@ else is looked at; a bad one is 403 and leaves no trace.
 
 from __future__ import annotations
 
+import functools
+import logging
+from collections.abc import Callable
+
 from chalice.app import Blueprint, Response
 from pydantic import BaseModel, Field
 
@@ -12,10 +16,11 @@ from chalicelib.domain.call import inbound_call_id
 from chalicelib.http import FORM, form_body, no_content
 from chalicelib.logs import log_context
 from chalicelib.problems import Problem
-from chalicelib.providers.base import Instruction, Provider
+from chalicelib.providers.base import AskAgain, Instruction, Provider
 from chalicelib.services import ring
 
 routes = Blueprint(__name__)
+log = logging.getLogger(__name__)
 
 _OVER = {"completed", "busy", "failed", "no-answer", "canceled"}
 
@@ -34,24 +39,25 @@ class Post(BaseModel):
 def voice(provider: str) -> Response:
     """A call comes in."""
     trusted, post = _checked(provider, "voice")
-    with log_context(call_id=inbound_call_id(provider, post.call_sid)):
-        return _document(trusted, ring.receive(bootstrap.ports(), _incoming(provider, post)))
+    incoming = _incoming(provider, post)
+    ask = functools.partial(ring.receive, bootstrap.ports(), incoming)
+    return _answer(trusted, post, "voice", ask)
 
 
 @routes.route("/webhooks/{provider}/ringing", methods=["POST"], content_types=FORM)
 def ringing(provider: str) -> Response:
     """A ringing call asks again."""
     trusted, post = _checked(provider, "ringing")
-    with log_context(call_id=inbound_call_id(provider, post.call_sid)):
-        return _document(trusted, ring.poll(bootstrap.ports(), provider, post.call_sid))
+    ask = functools.partial(ring.poll, bootstrap.ports(), provider, post.call_sid)
+    return _answer(trusted, post, "ringing", ask)
 
 
 @routes.route("/webhooks/{provider}/after-stream", methods=["POST"], content_types=FORM)
 def after_stream(provider: str) -> Response:
     """A call's stream has ended."""
     trusted, post = _checked(provider, "after-stream")
-    with log_context(call_id=inbound_call_id(provider, post.call_sid)):
-        return _document(trusted, ring.resume(bootstrap.ports(), provider, post.call_sid))
+    ask = functools.partial(ring.resume, bootstrap.ports(), provider, post.call_sid)
+    return _answer(trusted, post, "after-stream", ask)
 
 
 @routes.route("/webhooks/{provider}/status", methods=["POST"], content_types=FORM)
@@ -80,5 +86,16 @@ def _incoming(provider: str, post: Post) -> ring.Incoming:
     return ring.Incoming(provider, post.call_sid, post.from_, post.to, post.forwarded_from)
 
 
-def _document(provider: Provider, instruction: Instruction) -> Response:
-    return Response(provider.document(instruction), {"Content-Type": "text/xml"}, 200)
+def _answer(
+    provider: Provider, post: Post, webhook: str, ask: Callable[[], Instruction]
+) -> Response:
+    """The document that follows from `ask`. An error must not cost the call: providers drop a call
+    whose webhook fails, so they are asked to come again instead.
+    """
+    with log_context(call_id=inbound_call_id(provider.name, post.call_sid)):
+        try:
+            instruction = ask()
+        except Exception:
+            log.exception("webhook failed, asked to come again", extra={"webhook": webhook})
+            instruction = AskAgain(webhook)
+        return Response(provider.document(instruction), {"Content-Type": "text/xml"}, 200)

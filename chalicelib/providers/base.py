@@ -43,7 +43,14 @@ class HangUp:
     """End the call."""
 
 
-Instruction = KeepRinging | Connect | Reject | HangUp
+@dataclass(frozen=True)
+class AskAgain:
+    """We could not tell just now: post the same webhook again in a second."""
+
+    webhook: str
+
+
+Instruction = KeepRinging | Connect | Reject | HangUp | AskAgain
 """What a provider shall do with a call next."""
 
 

@@ -17,6 +17,7 @@ from twilio.request_validator import RequestValidator
 from twilio.twiml.voice_response import VoiceResponse
 
 from chalicelib.providers.base import (
+    AskAgain,
     Connect,
     HangUp,
     Instruction,
@@ -96,6 +97,9 @@ class TwilioProvider:
                 response.hangup()
             case HangUp():
                 response.hangup()
+            case AskAgain(webhook):
+                response.pause(length=POLL_S)
+                response.redirect(self._webhook(webhook), method="POST")
         return str(response)
 
     def steer(self, provider_call_id: str, instruction: Instruction) -> bool:

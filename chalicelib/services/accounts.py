@@ -13,6 +13,7 @@ from chalicelib.domain.account import (
     new_account_id,
 )
 from chalicelib.services.ports import Ports
+from chalicelib.store.accounts import KeyGone, OnlyKey
 
 
 class UnknownKey(LookupError):
@@ -45,10 +46,12 @@ def revoke_key(ports: Ports, account_id: str, key_id: str) -> None:
     key = next((each for each in keys if each.key_id == key_id), None)
     if key is None:
         raise UnknownKey(key_id)
-    if len(keys) == 1:
-        raise LastKey
-    if not ports.accounts.revoke_key(key):
-        raise UnknownKey(key_id)
+    try:
+        ports.accounts.revoke_key(key)
+    except KeyGone:
+        raise UnknownKey(key_id) from None
+    except OnlyKey:
+        raise LastKey from None
 
 
 def account_of(ports: Ports, clear: str) -> str | None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import logging
+
 from chalicelib.domain.call import Act, Call, Refused
 from chalicelib.services.nudge import steer
 from chalicelib.services.ports import Ports
 from chalicelib.services.transition import act_on, own_call, settle
+
+log = logging.getLogger(__name__)
 
 
 def accept(ports: Ports, account_id: str, call_id: str) -> Call:
@@ -22,5 +26,14 @@ def accept(ports: Ports, account_id: str, call_id: str) -> Call:
             raise
         missed = settle(ports, refused.call, Act.EXPIRE)
         raise Refused(missed, refused.code, refused.detail) from None
-    steer(ports, call)
+    if not steer(ports, call):
+        _leave_to_polls(ports, call)
     return call
+
+
+def _leave_to_polls(ports: Ports, call: Call) -> None:
+    try:
+        ports.calls.leave_to_polls(call.call_id, call.media_expiry)
+    except Exception:
+        # The call is answered; unmarked, the polls only wait a little longer before they connect.
+        log.exception("not left to polls", extra={"call_id": call.call_id})

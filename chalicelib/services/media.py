@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from chalicelib.domain import media_token
-from chalicelib.domain.call import Act, Call, CallState
+from chalicelib.domain.call import CALL_ID, Act, Call, CallState
 from chalicelib.services.nudge import hang_up
 from chalicelib.services.ports import Ports
 from chalicelib.services.transition import UnknownCall, settle
@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 _MEDIA_ITEM_KEPT_S = 3600
 
 Report = Literal["watch", "agent_hangup", "agent_lost", "no_agent", "media_lost", "max_duration"]
+
+_LOSSES = frozenset({"watch", "agent_lost", "no_agent", "media_lost"})
 
 _ACT_OF: dict[str, Act] = {
     "agent_hangup": Act.AGENT_HANGUP,
@@ -70,7 +72,8 @@ def attach_provider(
         raise CallOver(call)
     if call.state is not CallState.ACTIVE:
         raise NotActive
-    ports.calls.take_media(call.call_id, relay, _expiry(call))
+    expires = call.media_expiry + _MEDIA_ITEM_KEPT_S
+    ports.calls.take_media(call.call_id, relay, ports.now(), expires)
     return Attached(call, relay)
 
 
@@ -90,16 +93,18 @@ def attach_agent(ports: Ports, relay: str, call_id: str, token: str) -> Attached
 def report(ports: Ports, relay: str, call_id: str, kind: Report) -> Call:
     """Something happened to the call's sockets (or nothing, `watch`): the call after it.
 
-    OwnedElsewhere for a relay that does not hold the call's media (any more): what it lost is not
-    what the caller hears.
+    OwnedElsewhere if a relay that does not hold the call's media (any more) has lost something: it
+    is not what the caller hears. What the agent *wants* counts from anywhere.
     """
-    call = ports.calls.get(call_id)
+    call = ports.calls.get(call_id) if CALL_ID.fullmatch(call_id) else None
     if call is None:
         raise UnknownCall(call_id)
-    act = _ACT_OF.get(kind)
-    if not call.state.final and ports.calls.media(call_id).relay not in (None, relay):
+    if call.state.final:
+        return call
+    if kind in _LOSSES and ports.calls.media(call_id).relay not in (None, relay):
         raise OwnedElsewhere
-    if act is None:
+    act = _ACT_OF.get(kind)
+    if act is None or call.state is not CallState.ACTIVE:
         return call
     after = settle(ports, call, act)
     if after.state.final and not call.state.final:
@@ -109,7 +114,7 @@ def report(ports: Ports, relay: str, call_id: str, kind: Report) -> Call:
 
 def agent_token(ports: Ports, call: Call) -> tuple[str, int]:
     """The token of the agent's socket and when it expires (epoch s). The same for the same call."""
-    expires = call.ring_deadline // 1000 + call.max_duration_s
+    expires = call.media_expiry
     return media_token.issue(ports.token_secret, call.call_id, "agent", expires), expires
 
 
@@ -119,7 +124,3 @@ def _call_of(ports: Ports, token: str, leg: media_token.Leg) -> Call:
     if call is None:
         raise BadToken
     return call
-
-
-def _expiry(call: Call) -> int:
-    return call.ring_deadline // 1000 + call.max_duration_s + _MEDIA_ITEM_KEPT_S

@@ -1,7 +1,8 @@
 """Tell the provider at once what its next webhook would be told anyway.
 
 A nudge makes things faster, nothing depends on it: the transition is written before, and a provider
-that is slow, down or stricter than we hope only costs time until it asks by itself.
+that is slow, down or stricter than we hope only costs time until it asks by itself. While a relay
+has both legs up nobody asks, so the relay looks at the call now and then and hangs up, too.
 """
 
 from __future__ import annotations
@@ -16,21 +17,29 @@ from chalicelib.services.ring import instruction
 log = logging.getLogger(__name__)
 
 
-def steer(ports: Ports, call: Call) -> None:
-    """Give the provider the instruction that follows from the call's state."""
+def steer(ports: Ports, call: Call) -> bool:
+    """Give the provider the instruction that follows from the call's state. False if it did not
+    take it, for whatever reason: the act itself is done and must not fail now.
+    """
     context = {"call_id": call.call_id, "account_id": call.account_id}
-    provider = ports.providers[call.provider]
     try:
-        if not provider.steer(call.provider_call_id, instruction(ports, call)):
-            log.info("provider takes instructions only when it asks", extra=context)
+        provider = ports.providers[call.provider]
+        if provider.steer(call.provider_call_id, instruction(ports, call)):
+            return True
+        log.info("provider takes instructions only when it asks", extra=context)
     except ProviderError as error:
         log.warning("provider not steered: %s", error, extra=context)
+    except Exception:
+        log.exception("provider not steered", extra=context)
+    return False
 
 
 def hang_up(ports: Ports, call: Call) -> None:
-    """End the provider's call."""
+    """End the provider's call. Like `steer`, it never fails what was done already."""
+    context = {"call_id": call.call_id, "account_id": call.account_id}
     try:
         ports.providers[call.provider].hang_up(call.provider_call_id)
     except ProviderError as error:
-        context = {"call_id": call.call_id, "account_id": call.account_id}
         log.warning("provider did not hang up: %s", error, extra=context)
+    except Exception:
+        log.exception("provider did not hang up", extra=context)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
+import time
 
 from chalicelib.domain.event import EventType
 from chalicelib.domain.line import Line, LineChanges, line_event
@@ -15,6 +16,7 @@ log = logging.getLogger(__name__)
 
 CANDIDATES = 20
 MAX_ROUNDS = 25
+COLLISION_WAIT_S = 0.03
 
 
 class PoolEmpty(Exception):
@@ -51,11 +53,14 @@ def activate(ports: Ports, account_id: str, country: str) -> Line:
             ports.lines.give(held, account, event)
         except TooMany:
             raise TooManyNumbers(account.max_numbers) from None
-        except (NotFree, Contention):
+        except NotFree:
+            continue
+        except Contention:
+            _step_aside()
             continue
         log.info("number activated", extra={"account_id": account_id, "number": held.e164})
         return held
-    raise PoolEmpty(country)
+    raise Contention
 
 
 def owned(ports: Ports, account_id: str, e164: str) -> Line:
@@ -89,7 +94,13 @@ def release(ports: Ports, account_id: str, e164: str) -> None:
         except NotHeld:
             raise UnknownNumber(e164) from None
         except Contention:
+            _step_aside()
             continue
         log.info("number released", extra={"account_id": account_id, "number": e164})
         return
     raise Contention
+
+
+def _step_aside() -> None:
+    """Another transaction of the same account is under way; let it through."""
+    time.sleep(random.uniform(0, COLLISION_WAIT_S))  # noqa: S311 - spreads, guards nothing

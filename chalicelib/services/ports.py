@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from chalicelib.providers.base import Provider
 from chalicelib.store.accounts import AccountStore
@@ -24,5 +24,5 @@ class Ports:
     timer: RingTimer
     providers: Mapping[str, Provider]
     now: Callable[[], int]
-    token_secret: str
+    token_secret: str = field(repr=False)
     relay_url: str

@@ -29,11 +29,18 @@ from chalicelib.store.calls import AlreadyThere
 
 log = logging.getLogger(__name__)
 
+STEERED_MS = 3_500
+"""How long after an accept its redirect may still reach the provider. A poll that is answered with
+a stream in that time would see it replaced by the redirect's: the agent's first words were lost."""
+
+LASTING_MS = 10_000
+"""A stream that a relay has held this long did work: what breaks then is counted afresh."""
+
 STREAMS_AT_ONCE = 2
 """Streams handed out without a pause when one breaks; after these, one a second."""
 
 MAX_STREAMS = 12
-"""Streams handed out without any relay taking the call, before it has failed."""
+"""Streams handed out, none of which lasted, before the call has failed."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +75,10 @@ def poll(ports: Ports, provider: str, provider_call_id: str) -> Instruction:
         return HangUp()
     if call.state is CallState.RINGING and ports.now() >= call.ring_deadline:
         call = settle(ports, call, Act.EXPIRE)
+    if call.state is CallState.RINGING and call.auto_answer:
+        call = settle(ports, call, Act.ANSWER)  # what a crash kept the voice webhook from
+    elif _being_steered(ports, call):
+        return KeepRinging()
     return instruction(ports, call)
 
 
@@ -76,9 +87,11 @@ def resume(ports: Ports, provider: str, provider_call_id: str) -> Instruction:
     call = ports.calls.get(inbound_call_id(provider, provider_call_id))
     if call is None or call.state is not CallState.ACTIVE:
         return HangUp()
-    streams = ports.calls.count_stream(call.call_id, expires=_media_expiry(call))
+    media = ports.calls.media(call.call_id)
+    lasted = media.attached_at is not None and ports.now() - media.attached_at >= LASTING_MS
+    streams = ports.calls.count_stream(call.call_id, call.media_expiry, afresh=lasted)
     if streams > MAX_STREAMS:
-        log.error("no relay takes the call", extra={"call_id": call.call_id})
+        log.error("no stream of the call lasts", extra={"call_id": call.call_id})
         settle(ports, call, Act.MEDIA_LOST)
         return HangUp()
     pause_s = 0 if streams <= STREAMS_AT_ONCE else 1
@@ -119,11 +132,16 @@ def instruction(ports: Ports, call: Call) -> Instruction:
 
 def provider_token(ports: Ports, call: Call) -> str:
     """The token of the provider's stream: good as long as the call can last."""
-    return media_token.issue(ports.token_secret, call.call_id, "provider", _media_expiry(call))
+    return media_token.issue(ports.token_secret, call.call_id, "provider", call.media_expiry)
 
 
-def _media_expiry(call: Call) -> int:
-    return call.ring_deadline // 1000 + call.max_duration_s
+def _being_steered(ports: Ports, call: Call) -> bool:
+    """Whether the accept's own redirect may still be on its way to the provider."""
+    if call.state is not CallState.ACTIVE or call.auto_answer or call.answered_at is None:
+        return False
+    if ports.now() >= call.answered_at + STEERED_MS:
+        return False
+    return not ports.calls.media(call.call_id).left_to_polls
 
 
 def _line_called(ports: Ports, incoming: Incoming) -> Line | None:

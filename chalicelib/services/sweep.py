@@ -12,7 +12,6 @@ import logging
 from collections import Counter
 
 from chalicelib.domain.call import Act, Call, CallState
-from chalicelib.domain.instant import to_text
 from chalicelib.providers.base import RemoteStatus
 from chalicelib.services.miss import expire
 from chalicelib.services.ports import Ports
@@ -46,8 +45,7 @@ def _put_right(ports: Ports, call_id: str) -> str:
         settle(ports, call, _end_of(call))
         return "failed"
     if call.state is CallState.RINGING:
-        ports.timer.start(call, f"-again-{to_text(ports.now()).replace(':', '')}")
-        return "timed"
+        return "timed" if ports.timer.ensure(call, ports.now()) else "alone"
     return "alone"
 
 

@@ -11,7 +11,7 @@ import logging
 import random
 import time
 
-from chalicelib.domain.call import Act, Call, Refused, apply
+from chalicelib.domain.call import CALL_ID, Act, Call, Refused, apply
 from chalicelib.services.ports import Ports
 from chalicelib.store.calls import Stale
 
@@ -73,7 +73,7 @@ def _read_again(ports: Ports, call: Call) -> Call:
 
 def own_call(ports: Ports, account_id: str, call_id: str) -> Call:
     """The account's call. UnknownCall for none and for somebody else's alike."""
-    call = ports.calls.get(call_id)
+    call = ports.calls.get(call_id) if CALL_ID.fullmatch(call_id) else None
     if call is None or call.account_id != account_id:
         raise UnknownCall(call_id)
     return call

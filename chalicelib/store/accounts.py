@@ -12,9 +12,17 @@ from __future__ import annotations
 
 from chalicelib.domain.account import Account, ApiKey
 from chalicelib.domain.instant import to_text
-from chalicelib.store.table import ConditionFailed, Item, Table, Write, delete, put
+from chalicelib.store.table import ConditionFailed, Item, Table, Write, delete, put, update
 
 LISTING = ("listing", "listing", "listing_order")
+
+
+class KeyGone(Exception):
+    """The key has been revoked already."""
+
+
+class OnlyKey(Exception):
+    """It is the account's last key."""
 
 
 class AccountStore:
@@ -39,7 +47,7 @@ class AccountStore:
 
     def add_key(self, key: ApiKey) -> None:
         """One more key for an account."""
-        self._table.write(_key_put(key))
+        self._table.write(_key_put(key), _count(key.account_id, 1))
 
     def key(self, key_hash: str) -> ApiKey | None:
         """The key with this SHA-256, or None."""
@@ -51,13 +59,27 @@ class AccountStore:
         items = self._table.query_all(f"ACCOUNT#{account_id}#KEYS", index=LISTING)
         return [ApiKey.model_validate(item) for item in items]
 
-    def revoke_key(self, key: ApiKey) -> bool:
-        """Forget a key, at once. False if it was gone already."""
+    def revoke_key(self, key: ApiKey) -> None:
+        """Forget a key, at once. KeyGone if it was, OnlyKey if no other is left."""
         try:
-            self._table.write(delete(f"KEY#{key.hash}", "KEY", "attribute_exists(pk)"))
-        except ConditionFailed:
-            return False
-        return True
+            self._table.write(
+                delete(f"KEY#{key.hash}", "KEY", "attribute_exists(pk)"),
+                _count(key.account_id, -1, "#held > :one"),
+            )
+        except ConditionFailed as lost:
+            raise (KeyGone if lost.failed[0] else OnlyKey) from None
+
+
+def _count(account_id: str, step: int, condition: str | None = None) -> Write:
+    """The account's number of keys: the index that lists them may lag, this does not."""
+    return update(
+        f"ACCOUNT#{account_id}",
+        "ACCOUNT",
+        "ADD #held :step",
+        condition=condition,
+        names={"#held": "keys_held"},
+        values={":step": step, **({":one": 1} if condition else {})},
+    )
 
 
 def _key_put(key: ApiKey) -> Write:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chalicelib.domain.call import Call, CallState, Moved
-from chalicelib.domain.instant import to_text
+from chalicelib.domain.instant import from_text, to_text
 from chalicelib.store.events import outbox_put
 from chalicelib.store.table import ConditionFailed, Contention, Item, Table, put, update
 
@@ -25,6 +25,9 @@ LISTING = ("listing", "listing", "listing_order")
 LIVE = ("live", "live", "live_order")
 LIVE_SHARDS = 8
 """Partitions of the `live` index: one would cap the whole installation at 1,000 writes/s."""
+
+FILTERED_READ, MAX_READS = 100, 5
+"""Items read in one query where a filter applies, and queries for one page of an answer."""
 
 _KEY_ATTRIBUTES = frozenset({"pk", "sk", "listing", "listing_order", "live", "live_order"})
 
@@ -47,10 +50,13 @@ class Stale(Exception):
 
 @dataclass(frozen=True)
 class Media:
-    """Which relay holds the provider's stream, and how often a stream was handed out since."""
+    """Which relay holds the provider's stream since when (epoch ms), how many streams were handed
+    out that did not last, and whether only a poll can still bring the provider its stream."""
 
     relay: str | None = None
+    attached_at: int | None = None
     streams: int = 0
+    left_to_polls: bool = False
 
 
 class CallStore:
@@ -116,24 +122,31 @@ class CallStore:
         limit: int,
         after: Item | None,
     ) -> tuple[list[Call], Item | None]:
-        """Up to `limit` of an account's calls, newest first, and where to go on."""
+        """Up to `limit` of an account's calls, newest first, and where to go on.
+
+        A filter is applied to what was read: a page may be short, even empty, and still go on.
+        """
         filters = {"state": state, "direction": direction}
         wanted = {name: value for name, value in filters.items() if value is not None}
-        found: list[Call] = []
-        while True:
+        found: list[Item] = []
+        for _ in range(MAX_READS if wanted else 1):
             items, after = self._table.query(
                 f"ACCOUNT#{account_id}#CALLS",
                 index=LISTING,
                 newest_first=True,
-                limit=limit - len(found),
+                limit=FILTERED_READ if wanted else limit,
                 after=after,
                 where=" AND ".join(f"#{name} = :{name}" for name in wanted) or None,
                 names={f"#{name}": name for name in wanted},
                 values={f":{name}": value for name, value in wanted.items()},
             )
-            found += [_to_call(item) for item in items]
+            found += items
             if after is None or len(found) >= limit:
-                return found, after
+                break
+        if len(found) > limit:
+            found = found[:limit]
+            after = {name: found[-1][name] for name in ("pk", "sk", "listing", "listing_order")}
+        return [_to_call(item) for item in found], after
 
     def live(self) -> Iterator[Call]:
         """Every call that is not over (as the index knows, which may lag by moments)."""
@@ -144,34 +157,38 @@ class CallStore:
     def media(self, call_id: str) -> Media:
         """Who holds the call's media."""
         item = self._table.get(f"CALL#{call_id}", "MEDIA") or {}
-        return Media(relay=item.get("relay"), streams=item.get("streams", 0))
-
-    def take_media(self, call_id: str, relay: str, expires: int) -> None:
-        """The relay that attached last owns the call. `expires`: epoch s, when the item may go."""
-        self._table.write(
-            put(
-                {
-                    "pk": f"CALL#{call_id}",
-                    "sk": "MEDIA",
-                    "relay": relay,
-                    "streams": 0,
-                    "expires_at": expires,
-                }
-            )
+        return Media(
+            relay=item.get("relay"),
+            attached_at=from_text(item["attached_at"]) if "attached_at" in item else None,
+            streams=item.get("streams", 0),
+            left_to_polls=item.get("left_to_polls", False),
         )
 
-    def count_stream(self, call_id: str, expires: int) -> int:
-        """Note that another stream was handed out; how many since a relay last attached."""
+    def take_media(self, call_id: str, relay: str, now: int, expires: int) -> None:
+        """The relay that attached last owns the call. `expires`: epoch s, when the item may go."""
+        self._set_media(call_id, expires, relay=relay, attached_at=to_text(now))
+
+    def leave_to_polls(self, call_id: str, expires: int) -> None:
+        """The provider did not take the accept's redirect: its next poll is to bring the stream."""
+        self._set_media(call_id, expires, left_to_polls=True)
+
+    def count_stream(self, call_id: str, expires: int, *, afresh: bool) -> int:
+        """Note that another stream was handed out; how many by now. `afresh` begins with one."""
+        streams = 1 if afresh else self.media(call_id).streams + 1
+        self._set_media(call_id, expires, streams=streams)
+        return streams
+
+    def _set_media(self, call_id: str, expires: int, **attributes: Any) -> None:
+        given = {**attributes, "expires_at": expires}
         self._table.write(
             update(
                 f"CALL#{call_id}",
                 "MEDIA",
-                "ADD #streams :one SET #expires = :expires",
-                names={"#streams": "streams", "#expires": "expires_at"},
-                values={":one": 1, ":expires": expires},
+                "SET " + ", ".join(f"#{name} = :{name}" for name in given),
+                names={f"#{name}": name for name in given},
+                values={f":{name}": value for name, value in given.items()},
             )
         )
-        return self.media(call_id).streams
 
 
 def _to_item(call: Call) -> Item:

@@ -92,10 +92,21 @@ class EventStore:
         """A batch of the outbox in order, in which no event of a call precedes an earlier one.
 
         One page is not a snapshot: it may hold a call's second event and have passed the place of
-        its first just before that was written. Read once more, it is there.
+        its first just before that was written. Read once more, the first is there; a later event
+        that only now came up may itself have come so, and waits for the next batch.
         """
         pk = f"ACCOUNT#{account_id}#OUTBOX"
         page, _ = self._table.query(pk, limit=BATCH)
-        if any(item["event"].get("version", 1) > 1 for item in page):
-            page, _ = self._table.query(pk, limit=BATCH)
-        return page
+        if all(item["event"].get("version", 1) == 1 for item in page):
+            return page
+        known = {item["sk"] for item in page}
+        page, _ = self._table.query(pk, limit=BATCH)
+        batch, held_back = [], set()
+        for item in page:
+            call_id = item["event"].get("call_id")
+            new = item["sk"] not in known and item["event"].get("version", 1) > 1
+            if new or call_id in held_back:
+                held_back.add(call_id)
+            else:
+                batch.append(item)
+        return batch

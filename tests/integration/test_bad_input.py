@@ -112,7 +112,8 @@ async def test_unknown_tokens_open_no_socket(live, nothing_left):
 
 async def test_wrong_audio_formats_are_named(live):
     _, call_id = await live.dial()
-    url = (await live.rest("GET", f"/api/call/{call_id}"))["audio"]["url"]
+    audio = (await live.rest("GET", f"/api/call/{call_id}"))["audio"]
+    url = f"{audio['url']}?token={audio['token']}"
     for query in ("&format=opus", "&rate=44100", "&format=mulaw&rate=16000"):
         code, reason = await close_code(url + query)
         assert code == 4400
@@ -122,7 +123,8 @@ async def test_wrong_audio_formats_are_named(live):
 
 async def test_a_two_megabyte_frame_ends_its_socket_and_not_the_call(live):
     talking = await live.answered()
-    url = talking.talk.url + "&format=mulaw"
+    audio = talking.talk.audio
+    url = f"{audio['url']}?format=mulaw&token={audio['token']}"
     assert (await close_code(url, send=b"\xff" * 2_000_000))[0] == 1009
     shown = await live.rest("GET", f"/api/call/{talking.call_id}")
     assert shown["state"] == "active"

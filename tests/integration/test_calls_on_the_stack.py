@@ -51,7 +51,7 @@ async def test_pcm_agents_hear_and_are_heard_at_their_rate(live, rate):
     agents = samples(clip("greeting.wav", 2))
     grid = np.arange(len(agents) * rate // 8000) * 8000 / rate
     pcm = np.interp(grid, np.arange(len(agents)), agents).astype("<i2").tobytes()
-    talking = await live.answered(pcm, f"&rate={rate}")
+    talking = await live.answered(pcm, f"?rate={rate}")
     await talking.call.play(callers)
     await asyncio.wait_for(talking.talk.played.wait(), 10)
     talking.call.hangup()
@@ -68,7 +68,7 @@ async def test_auto_answer_picks_up_without_an_agent_doing_anything(live):
     assert await asyncio.wait_for(call.wait_answered(), 5)
     shown = await live.rest("GET", f"/api/call/{call_id}")
     assert (shown["state"], shown["auto_answer"]) == ("active", True)
-    talk = Talk(shown["audio"]["url"])
+    talk = Talk(shown["audio"])
     running = asyncio.create_task(talk.run(b""))
     await talk.started.wait()
     call.hangup()
@@ -185,7 +185,7 @@ async def test_an_agent_that_drops_may_come_back(live):
     talking = await live.answered()
     await talking.talk.socket.close()
     await talking.running
-    again = Talk(talking.talk.url)
+    again = Talk(talking.talk.audio)
     running = asyncio.create_task(again.run(clip("goodbye.wav", 1)))
     await asyncio.wait_for(again.started.wait(), 5)
     assert again.told[0]["resumed"] is True
@@ -199,7 +199,7 @@ async def test_an_agent_that_drops_may_come_back(live):
 async def test_an_agent_may_wait_on_the_line_while_it_rings(live):
     call, call_id = await live.dial()
     ringing = await live.rest("GET", f"/api/call/{call_id}")
-    talk = Talk(ringing["audio"]["url"])
+    talk = Talk(ringing["audio"])
     running = asyncio.create_task(talk.run(clip("goodbye.wav", 1)))
     await live.rest("POST", f"/api/call/{call_id}/accept")
     await asyncio.wait_for(talk.started.wait(), 5)

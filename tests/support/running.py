@@ -121,11 +121,11 @@ class Live:
             await asyncio.sleep(0.02)
         raise TimeoutError(f"no call from {from_}")
 
-    async def answered(self, clip: bytes = b"", query: str = "&format=mulaw") -> Conversation:
+    async def answered(self, clip: bytes = b"", query: str = "?format=mulaw") -> Conversation:
         """A call that an agent has accepted and talks on."""
         call, call_id = await self.dial()
         accepted = await self.rest("POST", f"/api/call/{call_id}/accept")
-        talk = Talk(accepted["audio"]["url"], query)
+        talk = Talk(accepted["audio"], query)
         running = asyncio.create_task(talk.run(clip))
         await asyncio.wait_for(talk.started.wait(), 10)
         return Conversation(call, call_id, talk, running)

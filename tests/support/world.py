@@ -64,11 +64,17 @@ class NotedTimer:
 
     started: list[str] = field(default_factory=list)
     broken: bool = False
+    lost: bool = True
 
-    def start(self, call: Call, name_suffix: str = "") -> None:
+    def start(self, call: Call) -> None:
         if self.broken:
             raise RuntimeError("throttled")
-        self.started.append(call.call_id + name_suffix)
+        self.started.append(call.call_id)
+
+    def ensure(self, call: Call, now: int) -> bool:
+        if self.lost:
+            self.start(call)
+        return self.lost
 
 
 @dataclass

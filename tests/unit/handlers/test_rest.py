@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import quote
 
 import pytest
 
 from chalicelib.domain import media_token
 from chalicelib.domain.call import Act
 from chalicelib.domain.line import Line
+from chalicelib.services import accounts
 from chalicelib.services.transition import settle
+from chalicelib.store.table import Contention
 
 
 def problem(response):
@@ -37,7 +41,7 @@ def test_a_call_shows_its_state_and_how_to_get_its_audio(api, world):
     assert (
         media_token.check("a secret of the tests", audio["token"], "agent", now_s) == call.call_id
     )
-    assert audio["url"] == f"wss://relay.test/media/agent/{call.call_id}?token={audio['token']}"
+    assert audio["url"] == f"wss://relay.test/media/agent/{call.call_id}"
     assert "account_id" not in json.dumps(shown)
 
 
@@ -143,7 +147,7 @@ def test_numbers_live_their_life_over_rest(api, world):
     world.ports.lines.add_to_pool(Line(e164="+49301234567", country="DE", provider="gateway"))
     made = api.call("POST", "/api/number", {"country": "DE"})
     assert made.status_code == 201
-    assert made.headers["Location"] == "/api/number/+49301234567"
+    assert made.headers["Location"] == "https://api.test/api/api/number/+49301234567"
     one = "/api/number/+49301234567"
     changed = api.call("PATCH", one, {"auto_answer": True, "label": "Berlin"}).json_body
     assert (changed["auto_answer"], changed["label"]) == (True, "Berlin")
@@ -201,6 +205,7 @@ def test_what_nobody_foresaw_is_a_bare_500(api, world, monkeypatch):
 
 
 def test_keys_are_made_shown_once_listed_and_revoked(api, world):
+    world.clock.advance(1)
     made = api.call("POST", "/api/keys", {"label": "laptop"})
     assert made.status_code == 201
     clear, key_id = made.json_body["key"], made.json_body["key_id"]
@@ -213,6 +218,57 @@ def test_keys_are_made_shown_once_listed_and_revoked(api, world):
     assert problem(api.call("DELETE", f"/api/keys/{key_id}")) == (404, "key_not_found")
     last = api.call("GET", "/api/keys").json_body["keys"][0]["key_id"]
     assert problem(api.call("DELETE", f"/api/keys/{last}")) == (409, "last_key")
+
+
+def test_two_keys_revoked_at_once_leave_one(world):
+    world.clock.advance(1)
+    accounts.create_key(world.ports, world.account_id, "second")
+    keys = world.ports.accounts.keys(world.account_id)
+
+    def revoke(key):
+        try:
+            accounts.revoke_key(world.ports, world.account_id, key.key_id)
+        except (accounts.LastKey, Contention):
+            return False
+        return True
+
+    with ThreadPoolExecutor(2) as two:
+        assert sum(two.map(revoke, keys)) <= 1
+    assert len(world.ports.accounts.keys(world.account_id)) >= 1
+
+
+@pytest.mark.parametrize("call_id", ["x" * 3000, "call_x", "call_" + "A" * 26, "%00", "ä"])
+def test_what_cannot_be_a_call_id_is_not_found(api, call_id):
+    answered = api.call("GET", f"/api/call/{quote(call_id)}")
+    assert problem(answered) == (404, "call_not_found")
+
+
+def test_a_filter_that_matches_little_gives_short_pages_that_go_on(api, world, monkeypatch):
+    monkeypatch.setattr("chalicelib.store.calls.FILTERED_READ", 3)
+    monkeypatch.setattr("chalicelib.store.calls.MAX_READS", 2)
+    wanted = settle(world.ports, world.ringing(), Act.DECLINE)
+    for _ in range(10):
+        world.clock.advance(1)
+        world.ringing()
+    found, cursor, pages = [], "", 0
+    while cursor is not None:
+        page = api.call("GET", f"/api/calls?state=declined&limit=5{cursor}").json_body
+        found += [call["call_id"] for call in page["calls"]]
+        cursor = page["next_cursor"] and f"&cursor={page['next_cursor']}"
+        pages += 1
+    assert (found, pages) == ([wanted.call_id], 2)
+
+
+def test_a_filtered_page_that_is_full_goes_on_behind_its_last_call(api, world):
+    made = []
+    for _ in range(5):
+        world.clock.advance(1)
+        made.append(world.ringing().call_id)
+    first = api.call("GET", "/api/calls?state=ringing&limit=2").json_body
+    cursor = first["next_cursor"]
+    second = api.call("GET", f"/api/calls?state=ringing&limit=9&cursor={cursor}").json_body
+    listed = [call["call_id"] for call in first["calls"] + second["calls"]]
+    assert (listed, second["next_cursor"]) == (made[::-1], None)
 
 
 def test_events_are_read_with_a_cursor(api, world):

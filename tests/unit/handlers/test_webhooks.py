@@ -44,6 +44,7 @@ def test_an_accepted_call_is_connected_to_the_relay(api, world):
     post = form(world)
     api.webhook("voice", post)
     call = world.call_of(world.incoming(sid=post["CallSid"]))
+    world.provider.strict = True
     answer.accept(world.ports, world.account_id, call.call_id)
     document = ElementTree.fromstring(api.webhook("ringing", post).body)
     stream = document.find("Connect/Stream")
@@ -75,6 +76,21 @@ def test_the_caller_who_hangs_up_is_heard(api, world):
     call = world.call_of(world.incoming(sid=post["CallSid"]))
     assert call.end_reason == "caller_hangup"
     assert verbs(api.webhook("ringing", post)) == [("Hangup", {}, None)]
+
+
+@pytest.mark.parametrize(
+    ("webhook", "service"), [("voice", "receive"), ("ringing", "poll"), ("after-stream", "resume")]
+)
+def test_an_error_of_ours_costs_a_second_and_not_the_call(
+    api, world, monkeypatch, webhook, service
+):
+    monkeypatch.setattr(f"chalicelib.services.ring.{service}", lambda *_: 1 / 0)
+    answered = api.webhook(webhook, form(world))
+    assert answered.status_code == 200
+    assert verbs(answered) == [
+        ("Pause", {"length": "1"}, None),
+        ("Redirect", {"method": "POST"}, f"https://api.test/api/webhooks/gateway/{webhook}"),
+    ]
 
 
 def test_a_status_that_is_no_end_changes_nothing(api, world):

@@ -142,7 +142,9 @@ def test_the_sweep_puts_right_what_a_restart_left(empty_table):
     over = settle(world.ports, world.ringing(), Act.AGENT_HANGUP)
     assert sweep.sweep(world.ports) == {"missed": 1, "timed": 1}
     assert world.now_of(overdue).end_reason is EndReason.RING_TIMEOUT
-    assert world.timer.started[-1].startswith(f"{fresh.call_id}-again-")
+    assert world.timer.started == [overdue.call_id, fresh.call_id, over.call_id, fresh.call_id]
+    world.timer.lost = False
+    assert sweep.sweep(world.ports) == {"alone": 1}
     assert world.now_of(over) == over
 
     talking = settle(world.ports, fresh, Act.ANSWER)

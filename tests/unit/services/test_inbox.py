@@ -57,6 +57,26 @@ def test_accounts_see_their_own_events_only(world):
     assert world.events(stranger) == []
 
 
+def test_an_event_that_came_up_between_two_reads_waits_for_its_predecessor(world, monkeypatch):
+    """A page is no snapshot: a second event may be in it whose first was written behind the eye."""
+    call = world.ringing()
+    other = settle(world.ports, world.ringing(), Act.ANSWER)
+    whole, _ = world.table.query(f"ACCOUNT#{world.account_id}#OUTBOX")
+    settle(world.ports, call, Act.ANSWER)
+    late, _ = world.table.query(f"ACCOUNT#{world.account_id}#OUTBOX")
+    torn = [
+        i
+        for i in late
+        if (i["event"].get("call_id"), i["event"].get("version")) != (call.call_id, 1)
+    ]
+    pages = iter([(whole, None), (torn, None)])
+    monkeypatch.setattr(world.table, "query", lambda *_, **__: next(pages))
+    waiting = world.ports.events._waiting(world.account_id)
+    told = [(i["event"].get("call_id"), i["event"].get("version")) for i in waiting]
+    assert (call.call_id, 2) not in told
+    assert (other.call_id, 2) in told
+
+
 def test_three_readers_of_a_busy_account_each_see_all_in_order(world):
     """Readers number the events while writers write: no gap, no repeat, order kept per call."""
     done = threading.Event()

@@ -46,13 +46,23 @@ def test_a_new_stream_moves_the_call_to_its_relay(world):
     assert attach_agent(world.ports, "relay-2", call.call_id, token).owner == "relay-2"
 
 
-def test_a_relay_that_takes_the_call_ends_the_count_of_broken_streams(world):
+def test_a_stream_that_lasted_ends_the_count_of_broken_ones(world):
     call = active(world)
     for _ in range(ring.MAX_STREAMS):
         ring.resume(world.ports, "gateway", call.provider_call_id)
     provider_in(world, call)
+    world.clock.advance(ring.LASTING_MS / 1000)
     again = ring.resume(world.ports, "gateway", call.provider_call_id)
     assert again == ring.Connect(ring.provider_token(world.ports, call), 0)
+
+
+def test_streams_that_attach_and_break_at_once_end_the_call_too(world):
+    call = active(world)
+    for _ in range(ring.MAX_STREAMS):
+        ring.resume(world.ports, "gateway", call.provider_call_id)
+        provider_in(world, call)
+    assert ring.resume(world.ports, "gateway", call.provider_call_id) == ring.HangUp()
+    assert world.now_of(call).end_reason is EndReason.MEDIA_FAILED
 
 
 def test_the_agent_may_come_while_it_rings(world):
@@ -134,6 +144,19 @@ def test_a_relay_that_lost_the_call_to_another_cannot_end_it(world):
             report(world.ports, "relay-1", call.call_id, kind)
     assert world.now_of(call) == call
     assert report(world.ports, "relay-2", call.call_id, "watch") == call
+
+
+def test_what_the_agent_wants_counts_from_any_relay(world):
+    call = active(world)
+    provider_in(world, call, "relay-2")
+    ended = report(world.ports, "relay-1", call.call_id, "agent_hangup")
+    assert ended.end_reason is EndReason.AGENT_HANGUP
+
+
+def test_an_agent_on_the_line_cannot_hang_up_what_still_rings(world):
+    call = world.ringing()
+    assert report(world.ports, "relay-1", call.call_id, "agent_hangup") == call
+    assert world.now_of(call) == call
 
 
 def test_watching_changes_nothing(world):

@@ -66,6 +66,7 @@ def test_polls_follow_the_calls_state(world):
     call = world.ringing()
     sid = call.provider_call_id
     assert ring.poll(world.ports, "gateway", sid) == KeepRinging()
+    world.provider.strict = True
     answer.accept(world.ports, world.account_id, call.call_id)
     connect = ring.poll(world.ports, "gateway", sid)
     assert isinstance(connect, Connect)
@@ -74,6 +75,32 @@ def test_polls_follow_the_calls_state(world):
     assert token_of == call.call_id
     leave.leave(world.ports, world.account_id, call.call_id)
     assert ring.poll(world.ports, "gateway", sid) == HangUp()
+
+
+def test_a_poll_does_not_overtake_the_redirect_of_an_accept(world):
+    """Two streams would be handed out, and the second cut off the agent's first words."""
+    call = world.ringing()
+    sid = call.provider_call_id
+    polled = []
+
+    def steer(*_):
+        polled.append(ring.poll(world.ports, "gateway", sid))
+        return True
+
+    world.provider.steer = steer
+    answer.accept(world.ports, world.account_id, call.call_id)
+    polled.append(ring.poll(world.ports, "gateway", sid))
+    assert polled == [KeepRinging(), KeepRinging()]
+    world.clock.advance(ring.STEERED_MS / 1000 + 1)  # the redirect was lost after all
+    assert isinstance(ring.poll(world.ports, "gateway", sid), Connect)
+
+
+@pytest.mark.parametrize("trouble", ["strict", "down"])
+def test_a_redirect_the_provider_did_not_take_leaves_it_to_the_next_poll(world, trouble):
+    setattr(world.provider, trouble, True)
+    call = world.ringing()
+    answer.accept(world.ports, world.account_id, call.call_id)
+    assert isinstance(ring.poll(world.ports, "gateway", call.provider_call_id), Connect)
 
 
 def test_a_declined_caller_is_rejected(world):
@@ -111,12 +138,17 @@ def test_auto_answer_picks_up_at_once_and_tells_both(world):
     assert world.timer.started == []
 
 
-def test_auto_answer_goes_on_where_a_crash_left_it(world):
+@pytest.mark.parametrize("webhook", ["voice", "ringing"])
+def test_auto_answer_goes_on_where_a_crash_left_it(world, webhook):
     numbers.change(world.ports, world.account_id, world.number, LineChanges(auto_answer=True))
     incoming = world.incoming()
     line = world.ports.lines.get(world.number)
     world.ports.calls.create(ring._born(world.ports, incoming, line))  # then the process died
-    assert isinstance(ring.receive(world.ports, incoming), Connect)
+    if webhook == "voice":
+        told = ring.receive(world.ports, incoming)
+    else:
+        told = ring.poll(world.ports, "gateway", incoming.provider_call_id)
+    assert isinstance(told, Connect)
     assert world.call_of(incoming).state is CallState.ACTIVE
 
 

@@ -1,0 +1,81 @@
+"""The table's verbs: types, pages, lost conditions, collisions."""
+
+from __future__ import annotations
+
+import pytest
+
+from chalicelib.store.table import ConditionFailed, Contention, Table, delete, put, update
+
+
+def test_json_types_survive(table):
+    item = {
+        "pk": "types", "sk": "1", "text": "ä", "int": 7, "float": 1.25, "none": None, "yes": True,
+        "list": [1, "a", {"b": 2.5}], "map": {"c": [False]},
+    }  # fmt: skip
+    table.write(put(item))
+    assert table.get("types", "1") == item
+    assert table.get("types", "2") is None
+
+
+def test_a_lost_condition_shows_what_stands_there(table):
+    table.write(put({"pk": "c", "sk": "1", "v": 1}))
+    with pytest.raises(ConditionFailed) as lost:
+        table.write(put({"pk": "c", "sk": "1", "v": 2}, "attribute_not_exists(pk)"))
+    assert lost.value.items == [{"pk": "c", "sk": "1", "v": 1}]
+    with pytest.raises(ConditionFailed) as lost:
+        table.write(
+            put({"pk": "c", "sk": "2"}),
+            update("c", "1", "SET v = :n", condition="v = :o", values={":n": 3, ":o": 9}),
+        )
+    assert lost.value.failed == [False, True]
+    assert lost.value.items[1]["v"] == 1
+    assert table.get("c", "2") is None
+
+
+def test_a_partition_is_read_page_by_page_in_order(table):
+    for n in range(7):
+        table.write(put({"pk": "pages", "sk": f"{n}", "n": n}))
+    first, more = table.query("pages", limit=3)
+    second, _ = table.query("pages", limit=10, after=more)
+    assert [item["n"] for item in first + second] == list(range(7))
+    above, _ = table.query("pages", sk_above="4")
+    assert [item["n"] for item in above] == [5, 6]
+    newest, _ = table.query("pages", newest_first=True, limit=1)
+    assert newest[0]["n"] == 6
+    assert len(list(table.query_all("pages"))) == 7
+
+
+def test_a_delete_with_a_condition(table):
+    table.write(put({"pk": "d", "sk": "1"}))
+    table.write(delete("d", "1", "attribute_exists(pk)"))
+    with pytest.raises(ConditionFailed):
+        table.write(delete("d", "1", "attribute_exists(pk)"))
+
+
+class Colliding:
+    """A client whose every write collides, in each of the ways in which DynamoDB says so."""
+
+    def __init__(self, real, error, reasons=None):
+        self.exceptions = real.exceptions
+        made = getattr(real.exceptions, error)
+        response = {"Error": {"Code": error, "Message": ""}, "CancellationReasons": reasons or []}
+        self._raise = made(response, "Write")
+
+    def _fail(self, **_):
+        raise self._raise
+
+    put_item = update_item = delete_item = transact_write_items = _fail
+
+
+@pytest.mark.parametrize(
+    ("error", "reasons", "writes"),
+    [
+        ("TransactionConflictException", None, 1),
+        ("TransactionInProgressException", None, 2),
+        ("TransactionCanceledException", [{"Code": "TransactionConflict"}, {"Code": "None"}], 2),
+    ],
+)
+def test_collisions_are_told_from_lost_conditions(table, error, reasons, writes):
+    colliding = Table(Colliding(table._client, error, reasons), "t")
+    with pytest.raises(Contention):
+        colliding.write(*[put({"pk": "x", "sk": str(n)}) for n in range(writes)])

@@ -1,0 +1,56 @@
+"""Settings: what is missing is named, what is secret does not show."""
+
+from __future__ import annotations
+
+import pytest
+
+from chalicelib.config import BadConfig, from_environment
+
+ENV = {
+    "CHAMADE_TABLE": "t",
+    "CHAMADE_PUBLIC_URL": "https://api.test/api/",
+    "CHAMADE_RELAY_URL": "wss://relay.test/",
+    "CHAMADE_RING_STATE_MACHINE": "arn",
+    "CHAMADE_TOKEN_SECRET": "s3cret-token",
+    "CHAMADE_CONTROL_SECRET": "s3cret-control",
+    "CHAMADE_TWILIO_ACCOUNT_SID": "AC1",
+    "CHAMADE_TWILIO_AUTH_TOKEN": "s3cret-auth",
+}
+
+
+def test_settings_are_read_and_trailing_slashes_do_not_matter():
+    config = from_environment(ENV)
+    assert (config.public_url, config.relay_url) == ("https://api.test/api", "wss://relay.test")
+    (twilio,) = config.accounts
+    assert (twilio.name, twilio.api_url) == ("twilio", "https://api.twilio.com")
+
+
+def test_both_providers_can_be_there():
+    more = {
+        "CHAMADE_GATEWAY_ACCOUNT_SID": "AC2",
+        "CHAMADE_GATEWAY_AUTH_TOKEN": "t",
+        "CHAMADE_GATEWAY_API_URL": "http://gw/",
+    }
+    names = {each.name: each.api_url for each in from_environment(ENV | more).accounts}
+    assert names == {"twilio": "https://api.twilio.com", "gateway": "http://gw"}
+
+
+@pytest.mark.parametrize("name", sorted(set(ENV) - {"CHAMADE_TWILIO_ACCOUNT_SID"}))
+def test_what_is_missing_is_named(name):
+    with pytest.raises(BadConfig, match=name):
+        from_environment({k: v for k, v in ENV.items() if k != name})
+
+
+def test_without_a_provider_there_is_nothing_to_do():
+    without = {k: v for k, v in ENV.items() if "TWILIO" not in k}
+    with pytest.raises(BadConfig, match="no trunking provider"):
+        from_environment(without)
+
+
+def test_a_relay_url_of_another_scheme_is_refused():
+    with pytest.raises(BadConfig, match="ws://"):
+        from_environment(ENV | {"CHAMADE_RELAY_URL": "https://relay.test"})
+
+
+def test_secrets_do_not_show():
+    assert "s3cret" not in repr(from_environment(ENV))

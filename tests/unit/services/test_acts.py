@@ -26,6 +26,18 @@ def test_accept_holds_whatever_the_provider_makes_of_the_speed_up(world, trouble
     assert answer.accept(world.ports, world.account_id, call.call_id).state is CallState.ACTIVE
 
 
+def test_what_is_done_is_done_even_if_telling_the_provider_breaks(world, monkeypatch):
+    """Not only refusals: a proxy's HTML, a provider that is configured no more, a lost table."""
+    monkeypatch.setattr(world.provider, "steer", lambda *_: 1 / 0)
+    monkeypatch.setattr(world.provider, "hang_up", lambda *_: 1 / 0)
+    monkeypatch.setattr(world.ports.calls, "leave_to_polls", lambda *_: 1 / 0)
+    call = world.ringing()
+    assert answer.accept(world.ports, world.account_id, call.call_id).state is CallState.ACTIVE
+    assert leave.leave(world.ports, world.account_id, call.call_id).state is CallState.ENDED
+    declined = decline.refuse(world.ports, world.account_id, world.ringing().call_id)
+    assert declined.state is CallState.DECLINED
+
+
 def test_the_second_accept_is_told_how_the_call_is(world):
     call = world.ringing()
     answer.accept(world.ports, world.account_id, call.call_id)

@@ -11,6 +11,7 @@ from chalicelib.domain.line import Line, LineChanges
 from chalicelib.services import numbers
 from chalicelib.services.numbers import PoolEmpty, TooManyNumbers, UnknownNumber
 from chalicelib.store.lines import NotHeld
+from chalicelib.store.table import Contention
 
 
 def fill(world, country, count, start=0):
@@ -118,6 +119,48 @@ def test_one_account_asking_many_times_at_once_stays_within_its_limit(world):
     assert len(set(given)) == len(given) <= DEFAULT_MAX_NUMBERS - 1
     held = world.ports.lines.held_by(world.account_id)
     assert len(held) == world.ports.accounts.get(world.account_id).numbers_held
+
+
+@pytest.mark.parametrize("collisions", [1, numbers.MAX_ROUNDS])
+def test_collisions_are_waited_out_and_told_as_such(world, monkeypatch, collisions):
+    """An account that asks for many numbers at once is busy; the pool is not empty."""
+    country = f"R{'AB'[collisions > 1]}"
+    fill(world, country, 2)
+    monkeypatch.setattr(numbers, "COLLISION_WAIT_S", 0)
+    left = [collisions, collisions]
+
+    def colliding(index, real):
+        def write(*args):
+            left[index] -= 1
+            if left[index] >= 0:
+                raise Contention
+            return real(*args)
+
+        return write
+
+    store = world.ports.lines
+    monkeypatch.setattr(store, "give", colliding(0, store.give))
+    monkeypatch.setattr(store, "take_back", colliding(1, store.take_back))
+    if collisions == 1:
+        held = numbers.activate(world.ports, world.account_id, country)
+        numbers.release(world.ports, world.account_id, held.e164)
+    else:
+        with pytest.raises(Contention):
+            numbers.activate(world.ports, world.account_id, country)
+        with pytest.raises(Contention):
+            numbers.release(world.ports, world.account_id, world.number)
+
+
+def test_a_number_taken_between_look_and_grasp_is_left_to_its_holder(world, monkeypatch):
+    (only,) = fill(world, "RC", 1)
+    stale = world.ports.lines.free("RC", 10)
+    other, _ = world.new_account()
+    assert numbers.activate(world.ports, other, "RC").e164 == only
+    looks = iter([stale, []])
+    monkeypatch.setattr(world.ports.lines, "free", lambda *_: next(looks))
+    with pytest.raises(PoolEmpty):
+        numbers.activate(world.ports, world.account_id, "RC")
+    assert numbers.owned(world.ports, other, only)
 
 
 def test_a_number_enters_the_pool_once(world):

@@ -51,6 +51,7 @@ def ports() -> Ports:
         timer=timer,
         providers={account.name: TwilioProvider(account) for account in settings.accounts},
         now=lambda: time.time_ns() // 1_000_000,
+        pause=time.sleep,
         token_secret=settings.token_secret,
         relay_url=settings.relay_url,
     )

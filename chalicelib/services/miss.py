@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import logging
+
 from chalicelib.domain.call import Act, Call, CallState, Refused
 from chalicelib.services.nudge import hang_up
 from chalicelib.services.ports import Ports
 from chalicelib.services.transition import UnknownCall, act_on
+
+log = logging.getLogger(__name__)
 
 
 class StillRinging(Exception):
@@ -22,6 +26,7 @@ def expire(ports: Ports, call_id: str) -> Call:
     except Refused as refused:
         if refused.code == "still_ringing":
             raise StillRinging(call_id) from None
+        log.info("ring deadline: the call is %s already", refused.call.state.value)
         return refused.call
     hang_up(ports, missed)
     return missed

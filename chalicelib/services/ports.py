@@ -15,7 +15,7 @@ from chalicelib.store.ring_timer import RingTimer
 
 @dataclass(frozen=True)
 class Ports:
-    """Stores, providers and the clock (`now()` is epoch ms)."""
+    """Stores, providers and the clock (`now()` is epoch ms, `pause()` takes seconds)."""
 
     accounts: AccountStore
     calls: CallStore
@@ -24,5 +24,6 @@ class Ports:
     timer: RingTimer
     providers: Mapping[str, Provider]
     now: Callable[[], int]
+    pause: Callable[[float], None]
     token_secret: str = field(repr=False)
     relay_url: str

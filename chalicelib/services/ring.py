@@ -29,6 +29,9 @@ from chalicelib.store.calls import AlreadyThere
 
 log = logging.getLogger(__name__)
 
+LAST_POLL_MS = 1_000
+"""A poll that finds less than this left of the ringing is the last: it waits for the deadline."""
+
 STEERED_MS = 3_500
 """How long after an accept its redirect may still reach the provider. A poll that is answered with
 a stream in that time would see it replaced by the redirect's: the agent's first words were lost."""
@@ -73,8 +76,8 @@ def poll(ports: Ports, provider: str, provider_call_id: str) -> Instruction:
     call = ports.calls.get(inbound_call_id(provider, provider_call_id))
     if call is None:
         return HangUp()
-    if call.state is CallState.RINGING and ports.now() >= call.ring_deadline:
-        call = settle(ports, call, Act.EXPIRE)
+    if call.state is CallState.RINGING:
+        call = _at_its_deadline(ports, call)
     if call.state is CallState.RINGING and call.auto_answer:
         call = settle(ports, call, Act.ANSWER)  # what a crash kept the voice webhook from
     elif _being_steered(ports, call):
@@ -133,6 +136,20 @@ def instruction(ports: Ports, call: Call) -> Instruction:
 def provider_token(ports: Ports, call: Call) -> str:
     """The token of the provider's stream: good as long as the call can last."""
     return media_token.issue(ports.token_secret, call.call_id, "provider", call.media_expiry)
+
+
+def _at_its_deadline(ports: Ports, call: Call) -> Call:
+    """A ringing call in its last second is waited for and then missed; any other is as it was.
+
+    The next poll would come up to a second late; this one is here already.
+    """
+    left_ms = call.ring_deadline - ports.now()
+    if left_ms > LAST_POLL_MS:
+        return call
+    if left_ms > 0:
+        ports.pause(left_ms / 1000)
+        call = ports.calls.get(call.call_id) or call
+    return settle(ports, call, Act.EXPIRE)
 
 
 def _being_steered(ports: Ports, call: Call) -> bool:

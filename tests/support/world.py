@@ -104,6 +104,7 @@ class World:
             timer=self.timer,  # type: ignore[arg-type]
             providers={"gateway": self.provider},
             now=self.clock,
+            pause=self.clock.advance,
             token_secret="a secret of the tests",
             relay_url="ws://relay.test",
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from chalicelib.domain import media_token
@@ -120,6 +122,28 @@ def test_a_poll_after_the_deadline_enforces_it(world):
     assert ring.poll(world.ports, "gateway", call.provider_call_id) == HangUp()
     missed = world.now_of(call)
     assert (missed.state, missed.end_reason) == (CallState.MISSED, EndReason.RING_TIMEOUT)
+
+
+def test_the_last_poll_waits_for_the_deadline_and_not_longer(world):
+    call = world.ringing()
+    world.clock.advance(58.9)
+    assert ring.poll(world.ports, "gateway", call.provider_call_id) == KeepRinging()
+    assert world.clock() < call.ring_deadline
+    world.clock.advance(0.3)
+    assert ring.poll(world.ports, "gateway", call.provider_call_id) == HangUp()
+    assert world.clock() == call.ring_deadline
+    assert world.now_of(call).ended_at == call.ring_deadline
+
+
+def test_an_accept_while_the_last_poll_waits_is_heeded(world):
+    world.provider.strict = True
+    call = world.ringing()
+    world.clock.advance(59.5)
+    ports = replace(
+        world.ports,
+        pause=lambda _: answer.accept(world.ports, world.account_id, call.call_id),
+    )
+    assert isinstance(ring.poll(ports, "gateway", call.provider_call_id), Connect)
 
 
 def test_a_call_rings_even_if_its_timer_cannot_be_started(world):

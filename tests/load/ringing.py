@@ -1,0 +1,136 @@
+"""Many calls ring at once and nobody takes them: is each missed on its deadline, a minute later?
+
+Deadlines are measured by the application's own times (`ended_at` - `created_at`). A call can be
+expired by its Step Functions execution or by the provider's next poll, whichever comes first; the
+application's log tells how many the polls took, and all executions must succeed either way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections import Counter
+from typing import Any
+
+from gateway.softphone import Softphone
+from local import aws
+from local.environment import STATE_MACHINE_ARN
+from local.layout import Layout
+from tests.load.report import Figure, Options, Result
+from tests.load.stack import World, epoch_s, quantile, say, stack
+
+NUMBERS = 5
+BETWEEN_S = (60.0, 61.5)
+ARRIVE_S, RING_S, SETTLE_S = 60.0, 90.0, 40.0
+EXPIRED = "call expire: ringing -> missed"
+
+
+def measure(options: Options) -> Result:
+    """One stack, all calls at once."""
+    wanted = options.ringing_calls
+    with stack(GATEWAY_MAX_CALLS=str(max(500, 2 * wanted))) as world:
+        came_s, calls = asyncio.run(_ring(world, wanted))
+        executions, lasted = _executions(world.layout, wanted)
+        by_polls = _expired_by_polls(world.layout)
+    durations = [epoch_s(call["ended_at"]) - epoch_s(call["created_at"]) for call in calls]
+    endings = Counter(f"{call['state']}/{call['end_reason']}" for call in calls)
+    created = [epoch_s(call["created_at"]) for call in calls]
+    low, high = BETWEEN_S
+    in_time = sum(low <= duration <= high for duration in durations)
+    row = {
+        "calls": len(calls),
+        "came_in_s": came_s,
+        "created_within_s": max(created) - min(created),
+        "min_s": f"{min(durations):.3f}",
+        "p50_s": f"{quantile(durations, 0.5):.3f}",
+        "p95_s": f"{quantile(durations, 0.95):.3f}",
+        "max_s": f"{max(durations):.3f}",
+        "expired_by_polls": by_polls,
+        "by_executions": endings["missed/ring_timeout"] - by_polls,
+        "execution_p50_s": f"{quantile(lasted, 0.5):.3f}",
+        "execution_max_s": f"{max(lasted):.3f}",
+    }
+    say(f"{row} {dict(endings)} {dict(executions)}")
+    return Result(
+        title="calls ringing at once that nobody answers",
+        parameters={"calls": wanted, "numbers": NUMBERS},
+        rows=[row],
+        figures=[
+            _all("calls that came in", len(calls), wanted),
+            _all("missed with `ring_timeout`", endings["missed/ring_timeout"], wanted),
+            _all(f"missed after {low} to {high} s", in_time, wanted),
+            _all("executions that succeeded", executions["SUCCEEDED"], wanted),
+        ],
+        raw=[
+            {
+                "durations_s": durations,
+                "endings": dict(endings),
+                "executions": dict(executions),
+                "executions_lasted_s": lasted,
+            }
+        ],
+    )
+
+
+def _all(what: str, measured: int, wanted: int) -> Figure:
+    return Figure(what, measured, f"all {wanted}", measured == wanted)
+
+
+async def _ring(world: World, wanted: int) -> tuple[float, list[dict[str, Any]]]:
+    """(seconds until all rang, the calls once all are over)."""
+    numbers, phone = await world.numbers(NUMBERS), world.phone()
+    began = time.monotonic()
+    placed = [_place(phone, numbers[at % NUMBERS], f"+1555{at:07d}") for at in range(wanted)]
+    phones = await asyncio.gather(*placed)
+    while len(await world.calls()) < wanted:
+        if time.monotonic() > began + ARRIVE_S:
+            say("not all calls came in")
+            break
+        await asyncio.sleep(0.1)
+    came_s = time.monotonic() - began
+    say(f"{wanted} calls came in within {came_s:.1f} s")
+    # Left alone: looking often would take from the stack what is to be measured.
+    await asyncio.wait([asyncio.create_task(each.ended.wait()) for each in phones], timeout=RING_S)
+    for each in phones:
+        await each.close()
+    deadline = time.monotonic() + SETTLE_S
+    while time.monotonic() < deadline and await world.calls("ringing"):  # noqa: ASYNC110
+        await asyncio.sleep(0.5)
+    return came_s, [call for call in await world.calls() if call["ended_at"]]
+
+
+async def _place(phone: Softphone, number: str, caller: str) -> Any:
+    call = await phone.place_call(number, from_=caller, speak=False)
+    call.keep_audio = False
+    return call
+
+
+def _executions(layout: Layout, wanted: int) -> tuple[Counter[str], list[float]]:
+    """How the state machine's executions ended and how long they lasted (s).
+
+    Looks once none runs, or patience is over.
+    """
+    client = aws.client(layout, "stepfunctions")
+    deadline = time.monotonic() + SETTLE_S
+    while True:
+        pages = client.get_paginator("list_executions").paginate(stateMachineArn=STATE_MACHINE_ARN)
+        all_ = [each for page in pages for each in page["executions"]]
+        statuses = Counter(str(each["status"]) for each in all_)
+        running = statuses["RUNNING"] or len(all_) < wanted
+        if not running or time.monotonic() > deadline:
+            over = [each for each in all_ if each.get("stopDate")]
+            return statuses, [
+                (each["stopDate"] - each["startDate"]).total_seconds() for each in over
+            ]
+        time.sleep(0.5)
+
+
+def _expired_by_polls(layout: Layout) -> int:
+    """Calls that the API server expired, which only a poll makes it do; from its log."""
+    log = layout.state_dir / "logs" / "api.log"
+    expired = set()
+    for line in log.read_text(errors="replace").splitlines():
+        if EXPIRED in line:
+            expired.add(json.loads(line)["call_id"])
+    return len(expired)

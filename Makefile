@@ -16,6 +16,7 @@ demo: .venv/.stack  ## Three calls on a stack of their own, about 75 s; the last
 
 test: .venv/.dev .venv/.node  ## All tests; coverage of the rules and of the bridge is held at 95 %
 	@$(BIN)/python -m pytest --cov=chalicelib.domain --cov=chalicelib.services --cov=relay.bridge \
+	  --cov=relay.speech --cov=relay.talk --cov=relay.watch --cov=relay.playout --cov=relay.drops \
 	  --cov-branch --cov-report=term:skip-covered --cov-fail-under=95
 
 bench: .venv/.dev  ## Measures, side by side; JSON in .local/bench

@@ -6,16 +6,28 @@ let the socket in.
 
 from __future__ import annotations
 
+import asyncio
+
 from picows import WSFrame, WSTransport
 
 from relay.calls import Calls
 from relay.control import Answer
-from relay.leg import BINARY, Leg, now
+from relay.leg import (
+    BINARY,
+    EARLY_BYTES,
+    EARLY_MESSAGE,
+    FRAME_COST,
+    MAX_MESSAGE,
+    Leg,
+    now,
+)
 from relay.wire.agent import AudioFormat
 
-HELD_MESSAGES = 32
+EARLY_AUDIO = 4 << 20
+"""Bytes of audio that may come too early (two minutes of PCM at 16 kHz); none of it is kept."""
+
+HELD_MESSAGES = EARLY_BYTES // EARLY_MESSAGE
 """Text messages kept while the application thinks about it."""
-HELD_BYTES = 64 * 1024
 
 
 class AgentSocket(Leg):
@@ -30,7 +42,9 @@ class AgentSocket(Leg):
         self._token = token
         self._audio = audio
         self._held: list[bytes] = []
-        self._early = 0
+        self._unheard = 0
+        """Bytes of audio that came too early."""
+        self._pause: asyncio.TimerHandle | None = None
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         """Audio goes straight to the bridge. Hot path."""
@@ -42,8 +56,23 @@ class AgentSocket(Leg):
             and not (self._parts or transport.is_close_frame_sent)
         ):
             bridge.agent_audio(frame.get_payload_as_memoryview(), now())
+        elif bridge is None and self._only_counted(transport, frame):
+            self._unheard += frame.payload_size
         else:
             super().on_ws_frame(transport, frame)
+
+    def _only_counted(self, transport: WSTransport, frame: WSFrame) -> bool:
+        """Whether this is audio that came too early: dropped unread, so it may be long. An agent
+        that greets as soon as it is connected has made a small mistake, not an attack.
+        """
+        return (
+            frame.msg_type == BINARY  # type: ignore[comparison-overlap]
+            and frame.fin
+            and not (self._parts or transport.is_close_frame_sent)
+            and frame.payload_size <= MAX_MESSAGE
+            and self._unheard + frame.payload_size <= EARLY_AUDIO
+            and self._early_budget.spend(FRAME_COST, now()) == 0
+        )
 
     async def ask(self) -> Answer:
         """Is the token good for this call?"""
@@ -51,29 +80,39 @@ class AgentSocket(Leg):
 
     def admitted(self, answer: Answer) -> None:
         """It is."""
-        self.bridge = self.calls.bridge(answer)
-        self.bridge.agent_joined(self, self._audio, now())
-        if self._early:
-            self.bridge.agent_early(self._early, now())
+        bridge = self.calls.bridge(answer)
+        if not bridge.agent_joined(self, self._audio, now()):
+            return
+        self.joined(bridge)
+        if self._unheard:
+            bridge.agent_early(self._unheard, now())
         held, self._held = self._held, []
         for text in held:
-            self.bridge.agent_text(text, now())
+            bridge.agent_text(text, now())
+
+    def pause(self, seconds: float) -> None:
+        """Read nothing for so long: whoever sends is held up by TCP."""
+        stream = self.transport.underlying_transport
+        stream.pause_reading()
+        if self._pause is not None:
+            self._pause.cancel()
+        self._pause = asyncio.get_running_loop().call_later(seconds, stream.resume_reading)
 
     def on_text(self, text: bytes) -> None:
         """A JSON message."""
         if self.bridge is not None:
             self.bridge.agent_text(text, now())
-        elif len(self._held) < HELD_MESSAGES and len(text) <= HELD_BYTES // HELD_MESSAGES:
+        elif len(self._held) < HELD_MESSAGES:
             self._held.append(text)
         else:
-            self.close(1008, "too much before start")
+            self.close(1008, "too many messages before this socket was let in")
 
     def on_binary(self, payload: bytes) -> None:
         """Audio in fragments, or audio that came too early."""
         if self.bridge is not None:
             self.bridge.agent_audio(payload, now())
         else:
-            self._early += len(payload)
+            self._unheard += len(payload)
 
     def gone(self) -> None:
         """The socket is gone."""

@@ -7,7 +7,9 @@ it reports what happened and obeys the state that comes back.
 
 Every wait is a deadline named for the report it leads to:
 
-    watch         one leg is missing: how is the call? (0.25, 0.5, 1, 1, ... s after a loss)
+    watch         how is the call? 0.25, 0.5, 1, 1, ... s after the stream was lost, every second
+                  while there is none yet; now and then while there is one, as the call may have
+                  been ended elsewhere without anybody telling us
     no_agent      the stream is up and no agent ever came
     agent_lost    the agent's socket went and did not come back
     media_lost    the stream went and no other came
@@ -18,48 +20,61 @@ Every wait is a deadline named for the report it leads to:
 
 from __future__ import annotations
 
+import random
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from relay.config import Graces
 from relay.deadlines import Deadlines
 from relay.drops import Drops
 from relay.metrics import Counters
-from relay.playout import MAX_MARKS, MAX_MESSAGE, Playout
+from relay.playout import MAX_MARKS
 from relay.ports import LIVE, AgentLeg, Port, ProviderLeg
+from relay.speech import ULAW_PER_MS, Speech
 from relay.talk import Talk
+from relay.watch import Watch
 from relay.wire import agent as protocol
-from relay.wire import pcm, tones
+from relay.wire import pcm
 from relay.wire.agent import AudioFormat
 from wire import media_stream
 
 RETRY_S = 2.0
-_WATCH_S = (0.25, 0.5, 1.0)
-_ULAW_PER_MS = media_stream.SAMPLE_RATE // 1000
+TEXT_COST_S = 0.1
+"""What a text message counts for in the budget of what nobody hears: a hundred a second are read."""
 
 
 class Bridge:
     """One call. Methods are called in one thread, and never from within one another's ports."""
 
-    def __init__(self, port: Port, graces: Graces, counters: Counters) -> None:
+    agent_audio: Callable[[bytes | memoryview, float], None]
+    """(audio, now): binary audio from the agent, any length. Hot path."""
+
+    def __init__(
+        self,
+        port: Port,
+        graces: Graces,
+        counters: Counters,
+        spread: Callable[[], float] = random.random,
+    ) -> None:
         self.over = False
         self._port = port
         self._graces = graces
         self._counters = counters
+        self._watching = Watch(graces, spread)
         self._call: dict[str, Any] = {}
         self._deadlines = Deadlines(port.wake_at)
         self._drops = Drops()
+        self._speech = Speech(counters, partial(self._drop, "to_caller"))
+        self.agent_audio = self._speech.play
         self._provider: ProviderLeg | None = None
-        self._playout: Playout | None = None
         self._agent: AgentLeg | None = None
         self._listening: AgentLeg | None = None
         """The agent, once it has had `start`."""
         self._begun = False
         self._audio = AudioFormat()
         self._to_agent: pcm.Transcoder | None = None
-        self._to_caller: pcm.Transcoder | None = None
-        self._talk: Talk | None = None
-        self._watched = 0
-        self._unanswered_since: float | None = None
+        self._talk = Talk()
 
     # The call, as the application sees it
 
@@ -78,16 +93,15 @@ class Bridge:
         if self.over:
             return
         asked = self._deadlines.asked(kind)
-        self._unanswered_since = None
+        self._watching.heard()
         self.update(call, ends_at, now)
         if self.over or not asked:
             return
         if kind == "watch":
-            self._watched += 1
-            self._deadlines.set("watch", now + _WATCH_S[min(self._watched, len(_WATCH_S) - 1)])
+            self._watch(now)
         elif kind == "agent_hangup":
             self._deadlines.drop(kind)
-            self._tell(protocol.error("not_active", f"the call is {call.get('state')}"))
+            self._talk.say(protocol.error("not_active", f"the call is {call.get('state')}"))
         elif kind != "max_duration":
             self._deadlines.set(kind, now + RETRY_S)
 
@@ -95,12 +109,12 @@ class Bridge:
         """A report got no answer. Live audio goes on; the report is tried again."""
         if self.over or not self._deadlines.asked(kind):
             return
-        if self._unanswered_since is None:
-            self._unanswered_since = now
-        if self._provider is None and now - self._unanswered_since >= self._graces.unreachable:
+        if self._watching.silent(now, streaming=self._provider is not None):
             self.shut(1013, "the application cannot be reached")
+        elif kind == "watch":
+            self._watch(now)
         else:
-            self._deadlines.set(kind, now + (_WATCH_S[-1] if kind == "watch" else RETRY_S))
+            self._deadlines.set(kind, now + RETRY_S)
 
     def tick(self, now: float) -> None:
         """Do what has come due."""
@@ -116,55 +130,65 @@ class Bridge:
         self.over = True
         self._deadlines.clear()
         agent, provider = self._agent, self._provider
-        self._agent = self._listening = self._talk = self._provider = self._playout = None
+        self._agent = self._listening = self._provider = None
+        self._talk.turn_to(None)
+        self._speech.end()
         if agent is not None:
             agent.close(code, reason)
         if provider is not None:
             provider.close(code, reason)
         self._port.forget()
 
+    def _watch(self, now: float) -> None:
+        wait = self._watching.wait(streaming=self._provider is not None)
+        self._deadlines.set("watch", now + wait)
+
     def _finish(self) -> None:
         if self.over:
             return
-        self._tell(protocol.stop(self._call.get("end_reason"), str(self._call.get("state"))))
+        self._talk.say(protocol.stop(self._call.get("end_reason"), str(self._call.get("state"))))
         self.shut(1000, "the call is over")
 
     # The provider's leg
 
-    def provider_started(self, leg: ProviderLeg, stream_sid: str, now: float) -> None:
-        """A provider's stream has begun; it replaces an older one."""
-        old, self._provider = self._provider, leg
+    def provider_started(self, leg: ProviderLeg, stream_sid: str, now: float) -> bool:
+        """A provider's stream has begun; it replaces an older one. False if it is the older."""
+        old = self._provider
+        if old is not None and old.order > leg.order:
+            leg.close(1000, "a newer stream is here")
+            return False
+        self._provider = leg
         if old is not None:
             old.close(1000, "replaced by a newer stream")
-        self._abandon_marks()
-        for transcoder in (self._to_agent, self._to_caller):
-            if transcoder is not None:
-                transcoder.clear()
-        self._playout = Playout(leg, stream_sid)
-        self._deadlines.drop("media_lost", "watch")
+        self._talk.unplayed(self._speech.begin(leg, stream_sid))
+        if self._to_agent is not None:
+            self._to_agent.clear()
+        self._deadlines.drop("media_lost")
+        self._watch(now)
         if self._agent is not None:
             self._begin(now)
         elif "agent_lost" not in self._deadlines:
             self._deadlines.set("no_agent", now + self._graces.agent_first)
+        return True
 
     def provider_gone(self, leg: ProviderLeg, now: float) -> None:
         """The stream ended or its socket went: the call may be over, or come back."""
         if leg is not self._provider:
             return
-        self._abandon_marks()
-        self._provider = self._playout = None
-        self._watched = 0
+        self._talk.unplayed(self._speech.end())
+        self._provider = None
+        self._watching.lost()
         self._deadlines.drop("no_agent")
         self._deadlines.set("media_lost", now + self._graces.provider_back)
-        self._deadlines.set("watch", now + _WATCH_S[0])
+        self._watch(now)
 
     def caller_audio(self, ulaw: bytes, now: float) -> None:
         """mu-law from the caller. Hot path."""
         agent = self._listening
         if agent is None:
-            self._drop("to_agent", "no_agent", len(ulaw) / _ULAW_PER_MS, now)
+            self._drop("to_agent", "no_agent", len(ulaw) / ULAW_PER_MS, now)
         elif agent.choked:
-            self._drop("to_agent", "slow_agent", len(ulaw) / _ULAW_PER_MS, now)
+            self._drop("to_agent", "slow_agent", len(ulaw) / ULAW_PER_MS, now)
         else:
             transcode = self._to_agent
             self._counters.to_agent += 1
@@ -173,35 +197,45 @@ class Bridge:
     def caller_message(self, message: media_stream.FromProvider) -> None:
         """Anything else that the provider says once its stream has begun."""
         if isinstance(message, media_stream.Dtmf):
-            self._tell(protocol.dtmf(message.dtmf.digit))
-        elif isinstance(message, media_stream.Mark) and self._playout is not None:
-            name = self._playout.reached(message.mark.name)
+            self._talk.say(protocol.dtmf(message.dtmf.digit))
+        elif isinstance(message, media_stream.Mark):
+            name = self._speech.reached(message.mark.name)
             if name is not None:
-                self._tell(protocol.mark(name, played=True))
+                self._talk.say(protocol.mark(name, played=True))
 
     # The agent's leg
 
-    def agent_joined(self, leg: AgentLeg, audio: AudioFormat, now: float) -> None:
-        """An agent's socket was let in; it replaces an older one. Held until there is a stream."""
-        old, self._agent, self._listening = self._agent, leg, None
+    def agent_joined(self, leg: AgentLeg, audio: AudioFormat, now: float) -> bool:
+        """An agent's socket was let in; it replaces an older one. False if it is the older.
+
+        Held until there is a stream.
+        """
+        old = self._agent
+        if old is not None and old.order > leg.order:
+            leg.close(4409, "a newer connection is here")
+            return False
+        self._agent, self._listening = leg, None
         if old is not None:
             old.close(4409, "replaced by a newer connection")
-        self._audio, self._talk = audio, Talk(leg)
-        self._to_agent, self._to_caller = pcm.transcoders(audio)
+        self._audio = audio
+        self._talk.turn_to(leg)
+        self._to_agent, to_caller = pcm.transcoders(audio)
+        self._speech.hear(leg, audio, to_caller)
         self._deadlines.drop("agent_lost", "no_agent")
         if not self._begun:
             self._drops.forget()
         if self._provider is not None:
             self._begin(now)
         elif "watch" not in self._deadlines:
-            self._watched = len(_WATCH_S)
-            self._deadlines.set("watch", now + _WATCH_S[-1])
+            self._watch(now)
+        return True
 
     def agent_gone(self, leg: AgentLeg, now: float) -> None:
         """The agent's socket went. Once audio has flowed it is given time to come back."""
         if leg is not self._agent:
             return
-        self._agent = self._listening = self._talk = None
+        self._agent = self._listening = None
+        self._talk.turn_to(None)
         self._deadlines.drop("drops")
         if self._begun:
             self._deadlines.set("agent_lost", now + self._graces.agent_back)
@@ -209,42 +243,33 @@ class Bridge:
             # The call rings, or its stream is not here yet: nothing of it is left on this relay.
             self.shut(1000, "")
 
-    def agent_audio(self, audio: bytes | memoryview, now: float) -> None:
-        """Binary audio from the agent, any length. Hot path."""
-        if self._playout is None:
-            self._drop("to_caller", "no_stream", len(audio) / self._audio.bytes_per_ms, now)
-            return
-        transcode = self._to_caller
-        self._sound(audio if transcode is None else transcode(audio), now)
-
     def agent_early(self, size: int, now: float) -> None:
         """`size` bytes of audio came before the agent's socket was let in."""
-        self._drop("to_caller", "no_stream", size / self._audio.bytes_per_ms, now)
+        self._speech.skip(size, "no_stream", now)
 
     def agent_text(self, text: bytes | memoryview, now: float) -> None:
         """A JSON message from the agent."""
+        self._speech.wasted(TEXT_COST_S, now)
         try:
             message = protocol.parse(text)
         except protocol.BadMessageError as error:
-            self._complain(error.code, str(error))
+            self._talk.complain(error.code, str(error))
             return
         if isinstance(message, protocol.Hangup):
             if "agent_hangup" not in self._deadlines:
                 self._deadlines.set("agent_hangup", now)
         elif isinstance(message, protocol.Clear):
-            if self._to_caller is not None:
-                self._to_caller.clear()
-            if self._playout is not None:
-                self._unplayed(self._playout.clear())
+            self._talk.unplayed(self._speech.clear(now))
         elif self._listening is None:
-            self._tell(protocol.error("not_started", "wait for start"))
+            self._talk.say(protocol.error("not_started", "wait for start"))
         elif isinstance(message, protocol.Mark):
-            if self._playout is None:
-                self._unplayed([message.name])
-            elif not self._playout.mark(message.name):
-                self._complain("too_many_marks", f"{MAX_MARKS} marks are outstanding")
+            taken = self._speech.mark(message.name)
+            if taken is None:
+                self._talk.unplayed([message.name])
+            elif not taken:
+                self._talk.complain("too_many_marks", f"{MAX_MARKS} marks are outstanding")
         else:
-            self._sound(tones.dtmf(message.digits), now)
+            self._speech.tones(message.digits, now)
 
     # Both
 
@@ -255,19 +280,6 @@ class Bridge:
             self._listening = self._agent
             self._begun = True
             self._say_drops(now)
-
-    def _sound(self, ulaw: bytes | memoryview, now: float) -> None:
-        """Have the caller hear mu-law of any length."""
-        size = len(ulaw)
-        if size > MAX_MESSAGE:
-            for at in range(0, size, MAX_MESSAGE):
-                self._sound(ulaw[at : at + MAX_MESSAGE], now)
-        elif size:
-            why = "no_stream" if self._playout is None else self._playout.play(ulaw, now)
-            if why is None:
-                self._counters.to_caller += 1
-            else:
-                self._drop("to_caller", why, size / _ULAW_PER_MS, now)
 
     def _drop(self, direction: str, why: str, ms: float, now: float) -> None:
         self._counters.dropped[direction, why] += 1
@@ -281,20 +293,4 @@ class Bridge:
 
     def _say_drops(self, now: float) -> None:
         for direction, why, ms in self._drops.take(now):
-            self._tell(protocol.dropped(direction, ms, why))
-
-    def _complain(self, code: str, detail: str) -> None:
-        if self._talk is not None:
-            self._talk.complain(code, detail)
-
-    def _abandon_marks(self) -> None:
-        if self._playout is not None:
-            self._unplayed(self._playout.abandon())
-
-    def _unplayed(self, names: list[str]) -> None:
-        for name in names:
-            self._tell(protocol.mark(name, played=False))
-
-    def _tell(self, text: bytes) -> None:
-        if self._talk is not None:
-            self._talk.say(text)
+            self._talk.say(protocol.dropped(direction, ms, why))

@@ -6,6 +6,7 @@ Here the sans-I/O bridges meet the event loop's clock and the control client. No
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from typing import Protocol
 
@@ -41,9 +42,13 @@ class Calls:
         self.empty.set()
         self.legs: set[Socket] = set()
         """Sockets that are open, let in or not."""
+        self.waiting: set[Socket] = set()
+        """Those of them that are not a leg of a call, or not yet."""
+        self.numbers = itertools.count(1)
+        """For sockets, in the order in which they connect."""
         self._calls: dict[str, _Call] = {}
 
-    def __contains__(self, call_id: str) -> bool:
+    def __contains__(self, call_id: str | None) -> bool:
         return call_id in self._calls
 
     def bridge(self, answer: Answer) -> Bridge:

@@ -20,6 +20,8 @@ from relay.config import Config
 from relay.ports import LIVE
 
 ATTACH, REPORT = "/media/attach", "/media/report"
+AT_ONCE = 64
+"""Posts of a kind under way at the same time; the others wait, for as long as it takes."""
 
 
 class Answer(msgspec.Struct):
@@ -72,18 +74,27 @@ class Patience:
 
 
 class Control:
-    """Use as an async context manager; owns one connection pool."""
+    """Use as an async context manager.
 
-    def __init__(self, config: Config, patience: Patience = Patience()) -> None:
+    Attaches and reports have a connection pool each: anybody may cause attaches, by opening sockets
+    with any token, and that must not keep us from saying what becomes of calls.
+    """
+
+    def __init__(
+        self, config: Config, patience: Patience = Patience(), at_once: int = AT_ONCE
+    ) -> None:
         self._config = config
         self._patience = patience
-        self._session: aiohttp.ClientSession | None = None
+        # Waiting is done here and not in aiohttp, whose time-outs would run meanwhile.
+        self._slots = {path: asyncio.Semaphore(at_once) for path in (ATTACH, REPORT)}
+        self._sessions: dict[str, aiohttp.ClientSession] = {}
 
     async def __aenter__(self) -> Control:
-        self._session = aiohttp.ClientSession(
-            timeout=aiohttp.ClientTimeout(total=self._patience.timeout),
-            connector=aiohttp.TCPConnector(limit=64),
-        )
+        for path in self._slots:
+            self._sessions[path] = aiohttp.ClientSession(
+                timeout=aiohttp.ClientTimeout(total=self._patience.timeout),
+                connector=aiohttp.TCPConnector(limit=0),
+            )
         return self
 
     async def __aexit__(
@@ -92,8 +103,9 @@ class Control:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._session is not None:
-            await self._session.close()
+        for session in self._sessions.values():
+            await session.close()
+        self._sessions.clear()
 
     async def attach_provider(self, token: str, url: str, signature: str) -> Answer:
         """May the provider's stream that dialled `url` come in? RefusedError, UnreachableError."""
@@ -126,17 +138,20 @@ class Control:
         raise UnreachableError(why)
 
     async def _try(self, path: str, body: bytes) -> Answer:
-        if self._session is None:
+        session = self._sessions.get(path)
+        if session is None:
             raise RuntimeError("Control is used outside its context")
+        async with self._slots[path]:
+            return await self._ask(session, path, body)
+
+    async def _ask(self, session: aiohttp.ClientSession, path: str, body: bytes) -> Answer:
         # The signature covers the contract's path, not a prefix that a gateway puts before it.
         headers = {
             control.HEADER: control.sign(self._config.control_secret, path, body, int(time.time())),
             "Content-Type": "application/json",
         }
         url = self._config.control_url + path
-        async with self._session.post(
-            url, data=body, headers=headers, allow_redirects=False
-        ) as response:
+        async with session.post(url, data=body, headers=headers, allow_redirects=False) as response:
             return _read(response.status, await response.read())
 
 

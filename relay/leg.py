@@ -16,10 +16,17 @@ from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
 
 from relay import logs
 from relay.bridge import Bridge
+from relay.budget import Budget
 from relay.calls import OWNED_ELSEWHERE, Calls
 from relay.control import Answer, RefusedError, UnreachableError
 
 MAX_MESSAGE = 1 << 20
+EARLY_MESSAGE = 4 << 10
+EARLY_BYTES = 64 << 10
+"""What a socket may send before it is let in, in one message and in all; and as much again each
+second that it has to wait, lest a stream in real time be closed because the application is slow."""
+FRAME_COST = 32
+"""What a frame counts for at least: small ones cost time, if not memory."""
 now = time.monotonic
 """The clock of every bridge."""
 TEXT, BINARY = int(WSMsgType.TEXT.value), int(WSMsgType.BINARY.value)
@@ -44,12 +51,17 @@ class Leg(WSListener):
 
     def __init__(self, calls: Calls) -> None:
         self.choked = False
+        self.order = 0
+        self.early = 0
+        """Bytes that came before the socket was let in."""
         self.calls = calls
         self.bridge: Bridge | None = None
         self.call_id: str | None = None
         self._parts: list[bytes] = []
+        self._parts_cost = 0
         self._parts_kind = WSMsgType.BINARY
         self._admission: asyncio.Task[None] | None = None
+        self._early_budget = Budget(EARLY_BYTES, EARLY_BYTES)
 
     # What a kind of leg is made of
 
@@ -75,10 +87,21 @@ class Leg(WSListener):
 
     # As a leg of the bridge
 
+    @property
+    def closing(self) -> bool:
+        """True once the socket is being closed, by whichever side."""
+        return self.transport.is_close_frame_sent or self.transport.is_disconnected
+
+    def joined(self, bridge: Bridge) -> None:
+        """The bridge has taken it."""
+        self.bridge = bridge
+        self.calls.waiting.discard(self)
+        logs.info("leg in", call_id=self.call_id, leg=self.kind)
+
     def close(self, code: int, reason: str) -> None:
         """Send CLOSE; the peer has a little time to answer it."""
         transport = self.transport
-        if transport.is_close_frame_sent or transport.is_disconnected:
+        if self.closing:
             return
         logs.info("close", call_id=self.call_id, leg=self.kind, code=code, reason=reason)
         # picows types the code as its enum, which lacks the private range, but sends any integer.
@@ -90,6 +113,7 @@ class Leg(WSListener):
     def on_ws_connected(self, transport: WSTransport) -> None:
         """The upgrade is done: ask at once."""
         self.transport = transport
+        self.order = next(self.calls.numbers)
         self.send_text = partial(transport.send, TEXT)  # type: ignore[arg-type]
         self.send_audio = partial(transport.send, BINARY)  # type: ignore[arg-type]
         # Kernel buffers grow to megabytes, which is minutes of audio that nobody wants any more.
@@ -97,12 +121,14 @@ class Leg(WSListener):
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
         transport.underlying_transport.set_write_buffer_limits(self.high_water)
         self.calls.legs.add(self)
+        self.calls.waiting.add(self)
         self.calls.counters.legs[self.kind] += 1
         self._admission = asyncio.get_running_loop().create_task(self._admit())
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:  # noqa: ARG002
         """The socket is gone, whoever closed it."""
         self.calls.legs.discard(self)
+        self.calls.waiting.discard(self)
         self.calls.counters.legs[self.kind] -= 1
         if self._admission is not None:
             self._admission.cancel()
@@ -124,7 +150,11 @@ class Leg(WSListener):
                 code = frame.get_close_code()
                 transport.send_close(WSCloseCode.OK if code == WSCloseCode.NO_INFO else code)
             transport.disconnect()
-        elif transport.is_close_frame_sent or kind == WSMsgType.PONG:
+        elif transport.is_close_frame_sent:
+            return
+        elif self.bridge is None and self._too_early(frame.payload_size):
+            self.close(1008, "too much before this socket was let in")
+        elif kind == WSMsgType.PONG:
             return
         elif kind == WSMsgType.PING:
             # Not left to picows, which would queue answers without bound for one who never reads.
@@ -134,19 +164,27 @@ class Leg(WSListener):
             self.close(1002, "reserved bits are set")
         elif (kind == WSMsgType.CONTINUATION) != bool(self._parts):
             self.close(1002, "fragments out of order")
-        elif sum(map(len, self._parts)) + frame.payload_size > MAX_MESSAGE:
+        elif self._parts_cost + frame.payload_size > MAX_MESSAGE:
             self.close(1009, "message too big")
         else:
             self._gather(kind, frame.get_payload_as_bytes(), frame.fin)
+
+    def _too_early(self, size: int) -> bool:
+        self.early += size
+        if self._parts_cost + size > EARLY_MESSAGE:
+            return True
+        return self._early_budget.spend(max(size, FRAME_COST), now()) > 0
 
     def _gather(self, kind: WSMsgType, payload: bytes, fin: bool) -> None:
         if not self._parts:
             self._parts_kind = kind
         if not fin:
             self._parts.append(payload)
+            self._parts_cost += max(len(payload), FRAME_COST)
             return
         whole = b"".join((*self._parts, payload))
         self._parts.clear()
+        self._parts_cost = 0
         if self._parts_kind == WSMsgType.BINARY:
             self.on_binary(whole)
             return
@@ -164,8 +202,9 @@ class Leg(WSListener):
             if answer.over:
                 raise RefusedError(410, "call_over", answer.call)
             self.call_id = answer.call_id
-            self.admitted(answer)
-            logs.info("leg in", call_id=self.call_id, leg=self.kind, state=answer.state)
+            # One that goes just now must not throw out another that stays.
+            if not self.closing:
+                self.admitted(answer)
             return
         except RefusedError as error:
             code = error.code or str(error.status)

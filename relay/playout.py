@@ -29,19 +29,22 @@ class Playout:
         self._cleared = False
         """The last `clear` was sent while the leg was choked."""
 
-    def play(self, ulaw: bytes | memoryview, now: float) -> str | None:
-        """Queue up to `MAX_MESSAGE` bytes of mu-law. None, or why they were dropped. Hot path."""
-        leg = self._leg
-        if leg.choked:
+    def refuses(self, now: float) -> str | None:
+        """None if there is room, else why there is not: to be asked before `play`. Hot path."""
+        if self._leg.choked:
             return "slow_provider"
+        return "queue_full" if self._empty_at - now > MAX_QUEUED_S else None
+
+    def play(self, ulaw: bytes | memoryview, now: float) -> None:
+        """Queue up to `MAX_MESSAGE` bytes of mu-law. Hot path."""
         empty_at = self._empty_at
-        if empty_at < now:
-            empty_at = now
-        elif empty_at - now > MAX_QUEUED_S:
-            return "queue_full"
-        self._empty_at = empty_at + len(ulaw) / media_stream.SAMPLE_RATE
-        leg.send_text(self._encode(ulaw))
-        return None
+        begins = empty_at if empty_at > now else now
+        self._empty_at = begins + len(ulaw) / media_stream.SAMPLE_RATE
+        self._leg.send_text(self._encode(ulaw))
+
+    def queued(self, now: float) -> float:
+        """Seconds of audio that the caller has not heard yet."""
+        return max(0.0, self._empty_at - now)
 
     def mark(self, name: str) -> bool:
         """Have the provider say when playout gets here. False if too much is outstanding."""

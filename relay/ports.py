@@ -13,6 +13,8 @@ class ProviderLeg(Protocol):
 
     choked: bool
     """True while too much is waiting to be written."""
+    order: int
+    """Greater than that of any socket of its kind that connected before it."""
 
     def send_text(self, text: bytes, /) -> None:
         """Queue one text message."""
@@ -28,6 +30,10 @@ class AgentLeg(ProviderLeg, Protocol):
 
     def send_audio(self, audio: bytes, /) -> None:
         """Queue one binary message."""
+        ...
+
+    def pause(self, seconds: float) -> None:
+        """Read nothing for so long (what was read already still comes)."""
         ...
 
 

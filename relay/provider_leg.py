@@ -12,7 +12,7 @@ from picows import WSFrame, WSTransport
 
 from relay.calls import Calls
 from relay.control import Answer
-from relay.leg import TEXT, Leg, now
+from relay.leg import EARLY_BYTES, TEXT, Leg, now
 from wire import media_stream
 
 HELD_MESSAGES = 50
@@ -81,7 +81,7 @@ class ProviderSocket(Leg):
             self.gone()
             self.close(1000, "stream stopped")
         elif self.bridge is None:
-            if len(self._held) < HELD_MESSAGES:
+            if len(self._held) < HELD_MESSAGES and self.early <= EARLY_BYTES:
                 self._held.append(message)
         else:
             self._pass_on(message)
@@ -103,8 +103,10 @@ class ProviderSocket(Leg):
         if start.start.call_sid != answer.provider_call_id:
             self.close(4403, "start names another call")
             return
-        self.bridge = self.calls.bridge(answer)
-        self.bridge.provider_started(self, start.stream_sid, now())
+        bridge = self.calls.bridge(answer)
+        if not bridge.provider_started(self, start.stream_sid, now()):
+            return
+        self.joined(bridge)
         held, self._held = self._held, []
         for message in held:
             self._pass_on(message)

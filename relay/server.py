@@ -108,7 +108,16 @@ class Relay:
                 # One whose call is still here may come back even now.
                 draining = draining and found[1] not in self._calls
                 leg = self._agent(found[1], query, request.headers.get("Authorization", ""))
-        return _answer(503, b"draining\n") if leg is not None and draining else leg
+        if leg is None:
+            return None
+        if draining:
+            return _answer(503, b"draining\n")
+        # Who comes back to a call that is here finds a door that strangers cannot block.
+        reserve = 2 if leg.call_id in self._calls else 1
+        if len(self._calls.waiting) >= self._config.max_waiting * reserve:
+            self.counters.refused[leg.kind, "busy"] += 1
+            return _answer(503, b"too many sockets wait to be let in\n")
+        return leg
 
     def _provider(self, token: str, request: WSUpgradeRequest) -> Leg:
         # What the provider signed is the URL it was given, whatever a proxy made of Host.

@@ -36,6 +36,12 @@ def dtmf(digits: str) -> bytes:
     return b"".join(map(_key, digits))
 
 
+def duration_ms(digits: str) -> int:
+    """How long that sounds."""
+    waits = digits.count("w")
+    return waits * WAIT_MS + (len(digits) - waits) * (TONE_MS + GAP_MS)
+
+
 @cache
 def _key(key: str) -> bytes:
     if key == "w":

@@ -18,6 +18,14 @@ PROVIDER_TOKEN, AGENT_TOKEN = "tok-provider", "tok-agent"
 
 
 @dataclass
+class Late:
+    """An attach that came and is answered later."""
+
+    came: asyncio.Event = field(default_factory=asyncio.Event)
+    go_on: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+@dataclass
 class FakeApplication:
     """One call, `call_1`, whose provider calls it CA1."""
 
@@ -26,6 +34,12 @@ class FakeApplication:
     url: str = ""
     refuse_reports: str = ""
     """The code with which reports are refused."""
+    heeded: frozenset[str] = frozenset()
+    """Types of report that are not refused even so."""
+    report_s: float = 0.0
+    """How long it takes to answer a report."""
+    late: dict[str, Late] = field(default_factory=dict)
+    """Leg -> how its next attach is held up."""
     ends_in_s: float | None = None
     """The call's remaining duration, from when it is asked for."""
     broken: int = 0
@@ -47,11 +61,20 @@ class FakeApplication:
                 pass
         return kind
 
+    def hold(self, leg: str) -> Late:
+        """Let the next attach of `leg` wait."""
+        self.late[leg] = late = Late()
+        return late
+
     def end(self, reason: str) -> None:
         self.state, self.end_reason = "ended", reason
 
     async def attach(self, body: dict[str, Any]) -> web.Response:
         self.attaches.append(body)
+        late = self.late.pop(body["leg"], None)
+        if late is not None:
+            late.came.set()
+            await late.go_on.wait()
         await self.gate.wait()
         expected = PROVIDER_TOKEN if body["leg"] == "provider" else AGENT_TOKEN
         if body["token"] != expected:
@@ -71,7 +94,8 @@ class FakeApplication:
 
     async def report(self, body: dict[str, Any]) -> web.Response:
         kind = body["type"]
-        if self.refuse_reports:
+        await asyncio.sleep(self.report_s)
+        if self.refuse_reports and kind not in self.heeded:
             self.reports.put_nowait(kind)
             return problem(409, self.refuse_reports, self.call())
         if kind in self.endings:

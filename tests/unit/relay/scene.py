@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,11 +17,16 @@ MULAW = AudioFormat("mulaw", 8000)
 STREAM = "MZ1"
 
 
+_order = itertools.count(1)
+
+
 class FakeLeg:
     """Remembers what it was told."""
 
     def __init__(self) -> None:
+        self.order = next(_order)
         self.choked = False
+        self.pauses: list[float] = []
         self.texts: list[bytes] = []
         self.audio: list[bytes] = []
         self.closed: tuple[int, str] | None = None
@@ -30,6 +36,9 @@ class FakeLeg:
 
     def send_audio(self, audio: bytes) -> None:
         self.audio.append(bytes(audio))
+
+    def pause(self, seconds: float) -> None:
+        self.pauses.append(seconds)
 
     def close(self, code: int, reason: str) -> None:
         self.closed = code, reason
@@ -68,20 +77,22 @@ class Scene:
 
     def __init__(self) -> None:
         self.now = 1000.0
+        self.spread = 0.5
+        self.bytes_a_second = 8000
         self.port = FakePort()
         self.counters = Counters()
-        self.bridge = Bridge(self.port, Graces(), self.counters)
+        self.bridge = Bridge(self.port, Graces(), self.counters, spread=lambda: self.spread)
         self.agent, self.provider = FakeLeg(), FakeLeg()
         self.bridge.update(call("active"), None, self.now)
 
     def join_agent(self, audio: AudioFormat = MULAW) -> FakeLeg:
         self.agent = FakeLeg()
-        self.bridge.agent_joined(self.agent, audio, self.now)
+        assert self.bridge.agent_joined(self.agent, audio, self.now)
         return self.agent
 
     def start_stream(self) -> FakeLeg:
         self.provider = FakeLeg()
-        self.bridge.provider_started(self.provider, STREAM, self.now)
+        assert self.bridge.provider_started(self.provider, STREAM, self.now)
         return self.provider
 
     def lose_agent(self) -> None:
@@ -98,6 +109,10 @@ class Scene:
         self.now += seconds
         self.bridge.tick(self.now)
         return self.reports()
+
+    def told(self, seconds: float) -> list[str]:
+        """The same, without the questions how the call is, which go on as long as it does."""
+        return [kind for kind in self.wait(seconds) if kind != "watch"]
 
     def reports(self) -> list[str]:
         said, self.port.reports = self.port.reports, []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 from aiohttp import web
@@ -15,16 +14,8 @@ from tests.unit.relay.fake_control import AGENT_TOKEN, SECRET, FakeApplication
 PATIENCE = Patience(timeout=0.2, pauses=(0.01, 0.01))
 
 
-@pytest.fixture
-async def app() -> AsyncIterator[FakeApplication]:
-    application = FakeApplication()
-    runner = await application.start()
-    yield application
-    await runner.cleanup()
-
-
-def client(url: str, secret: str = SECRET) -> Control:
-    return Control(Config(control_url=url, control_secret=secret), PATIENCE)
+def client(url: str, secret: str = SECRET, at_once: int = 64) -> Control:
+    return Control(Config(control_url=url, control_secret=secret), PATIENCE, at_once)
 
 
 async def test_attach_says_who_asks_and_gives_the_call(app: FakeApplication) -> None:
@@ -133,3 +124,25 @@ async def test_cancelling_a_question_leaves_the_client_usable(app: FakeApplicati
         task.cancel()
         app.gate.set()
         assert (await control.report("call_1", "watch")).state == "active"
+
+
+async def test_attaches_that_get_no_answer_hold_up_no_report(app: FakeApplication) -> None:
+    app.gate.clear()
+    async with client(app.url, at_once=4) as control:
+        flood = [asyncio.create_task(control.attach_agent("call_1", "junk")) for _ in range(40)]
+        await asyncio.sleep(0.05)
+        assert len(app.attaches) == 4
+        async with asyncio.timeout(0.15):
+            assert (await control.report("call_1", "watch")).state == "active"
+        for task in flood:
+            task.cancel()
+        await asyncio.gather(*flood, return_exceptions=True)
+        app.gate.set()
+
+
+async def test_waiting_for_others_is_not_the_applications_silence(app: FakeApplication) -> None:
+    app.report_s = 0.1
+    async with client(app.url, at_once=2) as control:
+        answers = await asyncio.gather(*(control.report("call_1", "watch") for _ in range(12)))
+    assert len(answers) == 12
+    assert app.reports.qsize() == 12, "nothing was asked twice"

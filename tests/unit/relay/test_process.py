@@ -6,7 +6,9 @@ import asyncio
 import json
 import logging
 import os
+import re
 import signal
+import socket
 import sys
 
 import pytest
@@ -20,10 +22,36 @@ NEEDED = {"CHAMADE_CONTROL_URL": "http://127.0.0.1:9/", "CHAMADE_CONTROL_SECRET"
 
 def test_defaults() -> None:
     config = from_env(NEEDED)
-    assert (config.host, config.port, config.relay_id) == ("127.0.0.1", 8702, "relay-8702")
+    assert (config.host, config.port, config.max_waiting) == ("127.0.0.1", 8702, 200)
     assert config.public_url == config.relay_url == "ws://127.0.0.1:8702"
     assert config.control_url == "http://127.0.0.1:9"
     assert config.graces == Graces()
+
+
+def test_relays_with_the_same_settings_have_different_ids(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "gethostname", lambda: "task-1")
+    ids = {from_env(NEEDED).relay_id for _ in range(10)}
+    assert len(ids) == 10
+    assert all(re.fullmatch(r"task-1-8702-[0-9a-f]{6}", relay_id) for relay_id in ids)
+    assert from_env(NEEDED | {"RELAY_ID": "relay-7"}).relay_id == "relay-7"
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("0.0.0.0", "ws://task-1:8702"),
+        ("::", "ws://task-1:8702"),
+        ("task-1.internal", "ws://task-1:8702"),
+        ("127.0.0.1", "ws://127.0.0.1:8702"),
+        ("localhost", "ws://localhost:8702"),
+        ("::1", "ws://[::1]:8702"),
+    ],
+)
+def test_relays_are_reached_by_their_hosts_name_unless_only_from_within(
+    monkeypatch: pytest.MonkeyPatch, host: str, url: str
+) -> None:
+    monkeypatch.setattr(socket, "gethostname", lambda: "task-1")
+    assert from_env(NEEDED | {"RELAY_HOST": host}).relay_url == url
 
 
 def test_everything_can_be_set() -> None:
@@ -34,8 +62,11 @@ def test_everything_can_be_set() -> None:
             "RELAY_PUBLIC_URL": "wss://relay.example/",
             "RELAY_AGENT_BACK_S": "0.5",
             "RELAY_DRAIN_S": "0",
+            "RELAY_WATCH_S": "2",
+            "RELAY_MAX_WAITING": "7",
         }
     )
+    assert (config.graces.watch, config.max_waiting) == (2, 7)
     assert (config.port, config.public_url) == (9000, "wss://relay.example")
     assert config.graces.agent_back == 0.5
 
@@ -48,6 +79,8 @@ def test_everything_can_be_set() -> None:
         ("RELAY_PORT", "many"),
         ("RELAY_DRAIN_S", "-1"),
         ("RELAY_DRAIN_S", "nan"),
+        ("RELAY_WATCH_S", "0"),
+        ("RELAY_MAX_WAITING", "0"),
     ],
 )
 def test_what_is_wrong_is_named(name: str, value: str) -> None:

@@ -41,7 +41,7 @@ from wire import media_stream
 
 RETRY_S = 2.0
 TEXT_COST_S = 0.1
-"""What a text message counts for in the budget of what nobody hears: a hundred a second are read."""
+"""What a text counts for in the budget of what nobody hears: a hundred a second are read."""
 
 
 class Bridge:

@@ -9,6 +9,7 @@ proxy in front takes for one request is one here.
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import signal
@@ -94,7 +95,10 @@ def main() -> None:
 
     # Chalice keeps the current request on the app: one for all threads, unless it is this class.
     app.app.__class__ = type("ThreadedChalice", (LocalChalice, type(app.app)), {})
-    bootstrap.ports()  # boto3's first clients must not be made by many threads at once
+    # boto3's first clients must not be made by many threads at once, and the first accept need
+    # not wait for Twilio's library.
+    bootstrap.ports()
+    importlib.import_module("twilio.rest")
     config = Config.create(chalice_stage="dev")
     server = LocalDevServer(
         app.app, config, HOST, int(os.environ["PORT"]), handler_cls=Handler, server_cls=Server

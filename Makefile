@@ -6,12 +6,15 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 REQUIREMENTS := requirements.txt relay/requirements.txt gateway/requirements.txt local/requirements.txt
 ASL_VALIDATOR := asl-validator@4.0.0
 
-.PHONY: run test demo bench lint synth format constraints clean
+.PHONY: help run test demo bench lint synth format constraints clean
+
+help:  ## This list
+	@grep -hE "^[a-z]+:.*##" Makefile | sed -E "s/:[^#]*## /\t/" | expand -t 14
 
 run: .venv/.stack  ## The whole system on this machine, until Ctrl-C
 	@exec $(BIN)/python -m local
 
-demo: .venv/.stack  ## Three calls on a stack of their own, about 75 s; the last line is JSON
+demo: .venv/.stack  ## Three calls on a stack of their own, 65 s; the last line is JSON
 	@$(BIN)/python -m local.demo
 
 test: .venv/.dev .venv/.node  ## All tests; coverage of the rules and of the bridge is held at 95 %
@@ -28,11 +31,11 @@ lint: .venv/.dev  ## Style, types, layers
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
 
-format: .venv/.dev
+format: .venv/.dev  ## Rewrite the code in the house style
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-synth:
+synth:  ## The AWS templates (not there yet)
 	@echo "The AWS infrastructure is not written yet; infra/ holds the table and the state machine." >&2
 	@exit 1
 
@@ -57,5 +60,5 @@ synth:
 constraints: .venv/.dev  ## After a version was changed
 	@{ echo "# Every version, exactly: pip install -c constraints.txt. Made by 'make constraints'."; $(BIN)/pip freeze; } > constraints.txt
 
-clean:
+clean:  ## Forget everything: packages, state
 	rm -rf .venv .local

@@ -1,17 +1,18 @@
-"""The smallest agent: accepts every call and says back what it hears. Needs `websockets` only.
+"""The smallest agent: takes every call and says back what it hears. Needs `websockets` only.
 
-python examples/echo.py              (finds a local stack; else CHAMADE_API_URL, CHAMADE_API_KEY)
+python examples/echo.py        (CHAMADE_API_URL and CHAMADE_API_KEY, else the local stack's)
 """
 
 import asyncio
 import json
 import os
+import sys
 import urllib.request
 
 import websockets
 
 stack = json.load(open(".local/stack.json")) if os.path.exists(".local/stack.json") else {}
-URL = os.environ.get("CHAMADE_API_URL") or stack["api_url"]
+URL = os.environ.get("CHAMADE_API_URL") or stack.get("api_url") or sys.exit("no stack: make run")
 KEY = os.environ.get("CHAMADE_API_KEY") or stack["api_key"]
 
 
@@ -21,7 +22,7 @@ def api(method, path):
 
 
 async def echo(call_id):
-    audio = (await asyncio.to_thread(api, "POST", f"/api/call/{call_id}/accept"))["audio"]
+    audio = (await asyncio.to_thread(api, "GET", f"/api/call/{call_id}"))["audio"]
     bearer = {"Authorization": f"Bearer {audio['token']}"}
     async with websockets.connect(audio["url"], additional_headers=bearer) as socket:
         async for message in socket:
@@ -37,6 +38,8 @@ async def main():
         cursor = news["cursor"]
         for event in news["events"]:
             if event["type"] == "call.ringing" and not event["data"]["call"]["auto_answer"]:
+                await asyncio.to_thread(api, "POST", f"/api/call/{event['call_id']}/accept")
+            elif event["type"] == "call.answered":  # by us or by auto-answer
                 talks.add(asyncio.create_task(echo(event["call_id"])))
 
 

@@ -87,7 +87,7 @@ class Exchange:
         """Takes no more calls, hangs up the live ones and lets their last callbacks out."""
         self.draining = True
         for live in list(self._live.values()):
-            live.clear("the gateway stops")
+            live.give_up("the gateway stops")
         await self._switch.webhooks.drain(self._switch.config.drain)
 
     def _route(self, destination: Destination) -> Leg | None:

@@ -103,6 +103,10 @@ class LiveCall:
         """Ends the call: `completed` once answered, `canceled` before."""
         self._finish(outcomes.of_clearing(self.call), reason)
 
+    def give_up(self, reason: str) -> None:
+        """Ends the call as `failed`: neither side wanted it to end."""
+        self._finish(outcomes.BROKEN, reason)
+
     # LegEvents.
 
     def on_ringing(self) -> None:

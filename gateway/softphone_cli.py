@@ -28,7 +28,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--record", type=Path, help="WAV to write: what was heard since the answer")
     parser.add_argument("--json", action="store_true", help="one JSON object as last line")
     parser.add_argument("--hangup-after", type=float, metavar="S", help="S seconds after answer")
-    parser.add_argument("--dtmf", metavar="KEYS@S", help="press keys S seconds after answer")
+    parser.add_argument(
+        "--dtmf", metavar="KEYS@S", action="append", default=[],
+        help="press keys S seconds after answer; may be given several times",
+    )  # fmt: skip
     parser.add_argument("--stack", type=Path, default=Path(".local/stack.json"))
     parser.add_argument("--gateway", metavar="URL", help="instead of --stack")
     parser.add_argument("--account-sid")
@@ -66,17 +69,19 @@ def speech(options: argparse.Namespace) -> bytes:
         raise UsageError(f"--audio: {error}") from None
 
 
-def keys(options: argparse.Namespace) -> tuple[str, float]:
-    """`12#@3.0` -> ("12#", 3.0). UsageError: it is not of that form."""
-    if not options.dtmf:
-        return "", 0.0
-    digits, _, when = options.dtmf.partition("@")
+def keys(options: argparse.Namespace) -> list[tuple[str, float]]:
+    """Each `12#@3.0` -> ("12#", 3.0). UsageError: one is not of that form."""
+    return [_keys(given) for given in options.dtmf]
+
+
+def _keys(given: str) -> tuple[str, float]:
+    digits, _, when = given.partition("@")
     try:
         seconds = float(when or 0)
     except ValueError:
         seconds = -1.0
     if not digits or set(digits) - set("0123456789*#ABCD") or seconds < 0:
-        raise UsageError(f"--dtmf {options.dtmf!r} is not of the form 12#@3.0")
+        raise UsageError(f"--dtmf {given!r} is not of the form 12#@3.0")
     return digits, seconds
 
 
@@ -84,7 +89,7 @@ async def talk(call: PhoneCall, options: argparse.Namespace) -> None:
     """The answered call, to its end: speaks, presses keys, hangs up in time."""
     say(f"answered ({call.call_sid})")
     tasks = [asyncio.create_task(call.play(speech(options)))]
-    tasks.append(asyncio.create_task(_press(call, *keys(options))))
+    tasks += [asyncio.create_task(_press(call, *pressed)) for pressed in keys(options)]
     try:
         async with asyncio.timeout(options.hangup_after):
             await call.ended.wait()
@@ -108,7 +113,13 @@ def report(call: PhoneCall, options: argparse.Namespace, role: Literal["caller",
     if options.record and call.answered.is_set():
         wav.write(options.record, call.audio())
     summary = _summary(call, role)
-    say(f"ended: {summary['status']} by {summary['ended_by']} after {summary['duration_s']} s")
+    if summary["answered"]:
+        say(f"ended: {summary['status']} by {summary['ended_by']} after {summary['duration_s']} s")
+    else:
+        status, by = f"{summary['status']} (SIP {summary['sip_code']})", summary["ended_by"]
+        say(f"not answered: {status} by {by}, rang {summary['rang_s']} s")
+        if options.record:
+            say(f"nothing to record: {options.record} was not written")
     if options.json:
         sys.stdout.write(json.dumps(summary) + "\n")
     if call.answered.is_set():

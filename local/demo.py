@@ -151,8 +151,8 @@ def _verdict(  # noqa: PLR0913, PLR0917 - two sides, what each played and heard
     heard = np.frombuffer(to_agent, "<i2") if pcm else _samples(to_agent)
     agent_side = listening.find(_samples(callers), heard.astype(np.int16))
     _say(
-        f"{number}: caller heard {caller_side.share:.0%} (exact {caller_side.exact:.0%}), "
-        f"agent heard {agent_side.share:.0%} (exact {agent_side.exact:.0%})"
+        f"{number}: caller heard {caller_side.share:.0%} of the agent's clip, "
+        f"agent heard {agent_side.share:.0%} of the caller's"
     )
     return {"caller_heard": caller_side.heard, "agent_heard": agent_side.heard}
 

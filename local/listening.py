@@ -26,12 +26,11 @@ _QUIET = 200.0
 
 @dataclass(frozen=True)
 class Match:
-    """`share` of the played sound found in the recording, beginning `at_ms` into it; `exact`:
-    share of samples that are the very same. `heard` is the verdict."""
+    """`share` of the played sound found in the recording, beginning `at_ms` into it. `heard` is
+    the verdict."""
 
     at_ms: float
     share: float
-    exact: float
 
     @property
     def heard(self) -> bool:
@@ -42,14 +41,13 @@ class Match:
 def find(played: Samples, recorded: Samples) -> Match:
     """Where and how well `played` (8 kHz) is in `recorded` (8 kHz)."""
     if len(played) == 0 or len(recorded) == 0:
-        return Match(0.0, 0.0, 0.0)
+        return Match(0.0, 0.0)
     start = _best_offset(played.astype(np.float64), recorded.astype(np.float64))
     there = np.zeros(len(played), np.int16)
     first, last = max(0, start), min(len(recorded), start + len(played))
     if last > first:
         there[first - start : last - start] = recorded[first:last]
-    exact = float(np.mean(there == played))
-    return Match(start * 1000 / RATE, _share(played, there), exact)
+    return Match(start * 1000 / RATE, _share(played, there))
 
 
 def _best_offset(played: npt.NDArray[np.float64], recorded: npt.NDArray[np.float64]) -> int:

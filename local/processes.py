@@ -26,6 +26,8 @@ _PR_SET_PDEATHSIG = 1
 START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 10.0
 _POLL_S = 0.02
+LOG_KEPT = 20 << 20
+"""Bytes of a part's log, over all starts, beyond which it is set aside as `.log.old`."""
 SPAN = 10
 """Ports that one stack may use."""
 
@@ -93,7 +95,9 @@ def start(
     """
     log_dir.mkdir(parents=True, exist_ok=True)
     log = log_dir / f"{name}.log"
-    with log.open("wb") as output:
+    if log.exists() and log.stat().st_size > LOG_KEPT:
+        log.replace(log.with_suffix(".log.old"))
+    with log.open("ab") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", module],
             cwd=ROOT,

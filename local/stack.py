@@ -47,7 +47,7 @@ class Stack:
         self.parts.append(engine)
         processes.wait_until_up(engine, f"{layout.aws_url}/_ministack/health")
         aws.provision(layout, credentials)
-        self._seed()
+        self._seed(say)
         credentials = self.credentials
         # Its many processes start beside the rest.
         warming = threading.Thread(target=aws.warm_up, args=(layout,), daemon=True)
@@ -91,11 +91,15 @@ class Stack:
         logs = self.layout.state_dir / "logs"
         self.parts.append(processes.start(name, module, env, logs))
 
-    def _seed(self) -> None:
+    def _seed(self, say: Callable[[str], None]) -> None:
         ports = application_ports(self.layout, self.credentials)
         seed.fill_pool(ports)
         key = self.credentials.api_key
         if not key or not _known(ports, key):
+            say(
+                "account  a new one, with a key and a number"
+                + (" (its key is gone)" if key else "")
+            )
             self.credentials = self.credentials.with_api_key(seed.first_account(ports))
             self.credentials.save(self.layout.state_dir)
 

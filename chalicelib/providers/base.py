@@ -35,7 +35,9 @@ class Connect:
 
 @dataclass(frozen=True)
 class Reject:
-    """Do not answer: the caller hears that they were declined."""
+    """Do not answer: the number is nobody's, or (`busy`) whoever it is does not take the call."""
+
+    busy: bool = False
 
 
 @dataclass(frozen=True)

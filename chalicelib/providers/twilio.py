@@ -91,8 +91,9 @@ class TwilioProvider:
                 url = f"{self._account.relay_url}/media/provider/{token}"
                 response.connect().stream(url=url)
                 response.redirect(self._webhook("after-stream"), method="POST")
-            case Reject():
-                response.reject(reason="rejected")
+            case Reject(busy):
+                # Towards SIP: 486, as of a phone whose owner declines; else 404.
+                response.reject(reason="busy" if busy else "rejected")
                 # Only a first-verb Reject is documented; should it not end the call, this does.
                 response.hangup()
             case HangUp():

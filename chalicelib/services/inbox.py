@@ -22,10 +22,13 @@ def read(
     """
     place = _place(ports, account_id, after)
     deadline = time.monotonic() + min(wait_s, MAX_WAIT_S)
-    pause = _FIRST_PAUSE_S
+    pause, checked = _FIRST_PAUSE_S, False
     while True:
         ports.events.number_waiting(account_id)
         found = ports.events.after(account_id, place, PAGE)
+        if not found and not checked:
+            _check_not_ahead(ports, account_id, place)
+            checked = True
         if found or time.monotonic() >= deadline:
             break
         time.sleep(min(pause, max(0.0, deadline - time.monotonic())))
@@ -33,6 +36,12 @@ def read(
     last = found[-1][0] if found else place
     sealed = cursors.seal(ports.token_secret, account_id, _LISTING, str(last))
     return [event for _, event in found], sealed
+
+
+def _check_not_ahead(ports: Ports, account_id: str, place: int) -> None:
+    """A cursor of a table that was lost or restored would wait in vain for its number."""
+    if place > ports.events.last_number(account_id):
+        raise cursors.BadCursor("ahead of all events")
 
 
 def _place(ports: Ports, account_id: str, after: str | None) -> int:

@@ -1,8 +1,9 @@
 """A call comes in: it rings (or is picked up by auto-answer), and the provider is told what to do.
 
 Voice, ringing and after-stream webhooks end in the same question, "what shall the provider do with
-this call now?", which `instruction` answers from the call's state alone. So whichever comes twice,
-late or out of order gets the answer that is right at that moment.
+this call now?", which `instruction` answers from the call's state. So whichever comes twice, late or
+out of order gets the answer that is right at that moment. Besides the state count only whether an
+accept's own redirect may be under way (`poll`), and how many streams have broken (`resume`).
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ def receive(ports: Ports, incoming: Incoming) -> Instruction:
     if call is None:
         line = _line_called(ports, incoming)
         if line is None:
-            log.info("call to a number that is nobody's", extra={"to": incoming.to})
+            log.info("call to a number that is nobody's", extra=_facts(incoming))
             return Reject()
         call = _record(ports, incoming, line)
     if call.auto_answer and call.state is CallState.RINGING:
@@ -128,7 +129,7 @@ def instruction(ports: Ports, call: Call) -> Instruction:
         case CallState.ACTIVE:
             return Connect(provider_token(ports, call))
         case CallState.DECLINED:
-            return Reject()
+            return Reject(busy=True)
         case _:
             return HangUp()
 
@@ -161,6 +162,16 @@ def _being_steered(ports: Ports, call: Call) -> bool:
     return not ports.calls.media(call.call_id).left_to_polls
 
 
+def _facts(incoming: Incoming) -> dict[str, str]:
+    """What joins our log with the provider's."""
+    return {
+        "call_id": inbound_call_id(incoming.provider, incoming.provider_call_id),
+        "provider_call_id": incoming.provider_call_id,
+        "from": incoming.from_,
+        "to": incoming.to,
+    }
+
+
 def _line_called(ports: Ports, incoming: Incoming) -> Line | None:
     number = called_number(incoming.to)
     line = ports.lines.get(number) if number else None
@@ -190,7 +201,7 @@ def _record(ports: Ports, incoming: Incoming, line: Line) -> Call:
     except AlreadyThere as there:
         return there.call
     call = born.call
-    log.info("call rings", extra={"call_id": call.call_id, "account_id": call.account_id})
+    log.info("call rings", extra={**_facts(incoming), "account_id": call.account_id})
     if not call.auto_answer:
         try:
             ports.timer.start(call)

@@ -36,7 +36,7 @@ async def test_sigterm_hangs_up_reports_and_exits_with_0(application, account):
     await wait_for(call.ended.wait(), 5)
     _, log = await wait_for(process.communicate(), 5)
     assert process.returncode == 0
-    assert (await application.next("/status")).params["CallStatus"] == "no-answer"
+    assert (await application.next("/status")).params["CallStatus"] == "failed"
     lines = [json.loads(line) for line in log.splitlines()]
     assert call.call_sid in [line.get("call_sid") for line in lines]
     assert account[1].encode() not in log

@@ -59,7 +59,7 @@ def test_refuse_declines_and_the_caller_hears_so(world):
     call = world.ringing()
     declined = decline.refuse(world.ports, world.account_id, call.call_id)
     assert (declined.state, declined.end_reason) == (CallState.DECLINED, EndReason.DECLINED)
-    assert world.provider.steered[-1] == (call.provider_call_id, Reject())
+    assert world.provider.steered[-1] == (call.provider_call_id, Reject(busy=True))
 
 
 def test_leave_ends_the_call_at_the_provider_too(world):

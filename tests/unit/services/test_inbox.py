@@ -6,6 +6,7 @@ import threading
 
 import pytest
 
+from chalicelib.domain import cursor
 from chalicelib.domain.call import Act
 from chalicelib.domain.cursor import BadCursor
 from chalicelib.services import inbox
@@ -49,6 +50,12 @@ def test_cursors_of_others_and_made_up_ones_are_refused(world):
             inbox.read(world.ports, world.account_id, bad, 0)
     with pytest.raises(BadCursor):
         inbox.read(world.ports, stranger, cursor, 0)
+
+
+def test_a_cursor_from_before_the_table_was_restored_is_refused(world):
+    ahead = cursor.seal("a secret of the tests", world.account_id, "events", "1000")
+    with pytest.raises(BadCursor):
+        inbox.read(world.ports, world.account_id, ahead, 0)
 
 
 def test_accounts_see_their_own_events_only(world):

@@ -108,7 +108,7 @@ def test_a_redirect_the_provider_did_not_take_leaves_it_to_the_next_poll(world, 
 def test_a_declined_caller_is_rejected(world):
     call = world.ringing()
     decline.refuse(world.ports, world.account_id, call.call_id)
-    assert ring.poll(world.ports, "gateway", call.provider_call_id) == Reject()
+    assert ring.poll(world.ports, "gateway", call.provider_call_id) == Reject(busy=True)
 
 
 def test_polls_of_unknown_calls_are_hung_up(world):

@@ -1,9 +1,9 @@
 """A call comes in: it rings (or is picked up by auto-answer), and the provider is told what to do.
 
 Voice, ringing and after-stream webhooks end in the same question, "what shall the provider do with
-this call now?", which `instruction` answers from the call's state. So whichever comes twice, late or
-out of order gets the answer that is right at that moment. Besides the state count only whether an
-accept's own redirect may be under way (`poll`), and how many streams have broken (`resume`).
+this call now?", which `instruction` answers from the call's state. So whichever comes twice, late
+or out of order gets the answer that is right at that moment. Besides the state count only whether
+an accept's own redirect may be under way (`poll`), and how many streams have broken (`resume`).
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ from local.layout import ROOT, Layout
 FUNCTIONS = {"expire_ring": "chamade-expire-ring", "sweep": "chamade-sweep"}
 """Function of `app.py` -> name in Lambda."""
 
-WORKERS = 6
+WORKERS = 3
 """Executions of a function at a time. The engine starts a process for each, and a hundred calls
 missed in the same moment must not start a hundred; AWS has no such limit."""
 
@@ -75,11 +75,7 @@ def _table(dynamodb: Any) -> None:
     ttl = spec.pop("TimeToLiveAttribute")
     if TABLE in dynamodb.list_tables()["TableNames"]:
         return
-    dynamodb.create_table(
-        TableName=TABLE,
-        StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},
-        **spec,
-    )
+    dynamodb.create_table(TableName=TABLE, **spec)
     dynamodb.get_waiter("table_exists").wait(
         TableName=TABLE, WaiterConfig={"Delay": 1, "MaxAttempts": 20}
     )
@@ -112,7 +108,7 @@ def _functions(lambdas: Any, settings: dict[str, str]) -> dict[str, str]:
 def _bootstrap() -> bytes:
     """A Lambda package of one file: AWS's own runtime client, in our Python, on this checkout."""
     # In AWS they have processors of their own; here they must not take them from the calls.
-    command = f'exec nice -n 5 "{sys.executable}" -m awslambdaric "$_HANDLER"'
+    command = f'exec nice -n 10 "{sys.executable}" -m awslambdaric "$_HANDLER"'
     script = f'#!/bin/sh\ncd "{ROOT}"\n{command}\n'
     entry = zipfile.ZipInfo("bootstrap")
     entry.external_attr = 0o755 << 16

@@ -149,7 +149,7 @@ def _at_its_deadline(ports: Ports, call: Call) -> Call:
         return call
     if left_ms > 0:
         ports.pause(left_ms / 1000)
-        call = ports.calls.get(call.call_id) or call
+    # What happened meanwhile needs no look: the write is conditional, and its loser is told.
     return settle(ports, call, Act.EXPIRE)
 
 

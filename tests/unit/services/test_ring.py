@@ -139,10 +139,12 @@ def test_an_accept_while_the_last_poll_waits_is_heeded(world):
     world.provider.strict = True
     call = world.ringing()
     world.clock.advance(59.5)
-    ports = replace(
-        world.ports,
-        pause=lambda _: answer.accept(world.ports, world.account_id, call.call_id),
-    )
+
+    def accept_meanwhile(seconds):
+        answer.accept(world.ports, world.account_id, call.call_id)
+        world.clock.advance(seconds)
+
+    ports = replace(world.ports, pause=accept_meanwhile)
     assert isinstance(ring.poll(ports, "gateway", call.provider_call_id), Connect)
 
 

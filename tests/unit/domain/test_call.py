@@ -15,6 +15,7 @@ from chalicelib.domain.call import (
     Call,
     CallState,
     EndReason,
+    Moved,
     Refused,
     apply,
     inbound_call_id,
@@ -27,8 +28,8 @@ from chalicelib.domain.event import EventType
 NOW = 1_790_000_000_000
 
 
-def ringing(**changes) -> Call:
-    born = new_inbound(
+def born() -> Moved:
+    return new_inbound(
         account_id="acc_1",
         provider="gateway",
         provider_call_id="CA1",
@@ -39,7 +40,10 @@ def ringing(**changes) -> Call:
         auto_answer=False,
         now=NOW,
     )
-    return born.call.model_copy(update=changes)
+
+
+def ringing(**changes) -> Call:
+    return born().call.model_copy(update=changes)
 
 
 def in_state(state: CallState) -> Call:
@@ -113,18 +117,7 @@ def test_a_ringing_call_has_no_media_to_lose():
 
 
 def test_a_caller_who_was_gone_before_we_heard_leaves_a_missed_call_of_version_one():
-    born = new_inbound(
-        account_id="acc_1",
-        provider="gateway",
-        provider_call_id="CA1",
-        from_="+33612345678",
-        to="+15550000001",
-        line="+15550000001",
-        forwarded_from=None,
-        auto_answer=True,
-        now=NOW,
-    )
-    unseen = missed_unseen(born)
+    unseen = missed_unseen(born())
     assert (unseen.call.state, unseen.call.version) == (CallState.MISSED, 1)
     assert unseen.call.end_reason is EndReason.CALLER_HANGUP
     assert [entry.version for entry in unseen.call.history] == [1]

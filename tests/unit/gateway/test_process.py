@@ -19,7 +19,7 @@ async def spawn(**environment):
     )
 
 
-async def test_sigterm_hangs_up_reports_and_exits_with_0(application, account):
+async def test_sigterm_hangs_up_reports_and_exits_with_0(application, account, request):
     application.on("/voice", '<Pause length="60"/>')
     process = await spawn(
         GATEWAY_PORT="0",
@@ -28,6 +28,7 @@ async def test_sigterm_hangs_up_reports_and_exits_with_0(application, account):
         GATEWAY_VOICE_URL=application.url + "/voice",
         GATEWAY_STATUS_URL=application.url + "/status",
     )
+    request.addfinalizer(lambda: process.returncode is None and process.kill())
     listening = json.loads(await wait_for(process.stderr.readline(), 10))
     assert listening["message"] == "listening"
     call = await Softphone(listening["url"], *account).place_call("+15551230000")

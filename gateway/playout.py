@@ -8,6 +8,7 @@ not when it was queued. Source: https://www.twilio.com/docs/voice/media-streams/
 from __future__ import annotations
 
 from collections import deque
+from typing import NamedTuple
 
 from wire.g711 import SILENCE
 
@@ -22,6 +23,16 @@ LIMIT = 10 * 60 * 8000
 MARKS_LIMIT = 10_000
 
 
+class Key(NamedTuple):
+    """A key to be pressed when playout gets to it."""
+
+    digit: str
+
+
+Marker = str | Key
+"""A mark's name, or a key."""
+
+
 class Playout:
     """One stream's queue. Call `tick` every 20 ms; everything else whenever a message comes."""
 
@@ -30,7 +41,7 @@ class Playout:
         self._queue = bytearray()
         self._queued_total = 0
         self._played_total = 0
-        self._marks: deque[tuple[int, str]] = deque()
+        self._marks: deque[tuple[int, Marker]] = deque()
         self._talking = False
         self._waited = False
 
@@ -47,8 +58,8 @@ class Playout:
         self._queued_total += len(kept)
         return len(ulaw) - len(kept)
 
-    def mark(self, name: str) -> bool:
-        """Sets a mark after everything queued so far.
+    def mark(self, marker: Marker) -> bool:
+        """Sets a mark (or a key) after everything queued so far.
 
         Returns whether it counts as played at once because nothing is queued; else a later `tick`
         or `clear` gives it back. ValueError: too many marks are outstanding already.
@@ -57,19 +68,20 @@ class Playout:
             return True
         if len(self._marks) >= MARKS_LIMIT:
             raise ValueError(f"more than {MARKS_LIMIT} marks outstanding")
-        self._marks.append((self._queued_total, name))
+        self._marks.append((self._queued_total, marker))
         return False
 
     def clear(self) -> list[str]:
-        """Forgets what is queued. Returns the outstanding marks, which Twilio echoes at once."""
-        names = [name for _, name in self._marks]
+        """Forgets what is queued, keys too. Returns the outstanding marks, which Twilio echoes at
+        once."""
+        names = [marker for _, marker in self._marks if isinstance(marker, str)]
         self._marks.clear()
         self._queue.clear()
         self._played_total = self._queued_total
         self._talking = self._waited = False
         return names
 
-    def tick(self) -> tuple[bytes, list[str]]:
+    def tick(self) -> tuple[bytes, list[Marker]]:
         """20 ms are over: the next frame (silence if none), and the marks passed until now."""
         passed = self._passed() if self._marks else []
         size = len(self._queue)
@@ -91,8 +103,8 @@ class Playout:
         self._talking = False
         return SILENT_FRAME, passed
 
-    def _passed(self) -> list[str]:
-        names = []
+    def _passed(self) -> list[Marker]:
+        passed = []
         while self._marks and self._marks[0][0] <= self._played_total:
-            names.append(self._marks.popleft()[1])
-        return names
+            passed.append(self._marks.popleft()[1])
+        return passed

@@ -8,6 +8,8 @@ Source: https://www.twilio.com/docs/voice/media-streams/websocket-messages
 from __future__ import annotations
 
 import asyncio
+from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from picows import WSCloseCode, WSError, WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
@@ -20,13 +22,17 @@ from gateway.errors import (
     STREAM_SLOW_READER,
 )
 from gateway.metrics import Metrics
-from gateway.playout import Playout
+from gateway.playout import Key, Marker, Playout
 from gateway.sids import new_sid
 from wire import media_stream as ms
 
 _MAX_MESSAGE = 10 * 1024 * 1024
 _CONNECT_TIMEOUT = 10.0
 _CLOSE_TIMEOUT = 2.0
+EARLY = 100
+"""Frames kept for a stream that is about to open: the last two seconds."""
+
+_KEYS = frozenset("0123456789*#ABCD")
 _WARNINGS = 5
 """Warnings of one kind logged a stream; a broken server sends fifty a second."""
 
@@ -43,12 +49,16 @@ class Opening:
 
 
 class MediaStream(WSListener):  # type: ignore[misc, unused-ignore]
-    """One stream, used once: `run` it, feed `hear`, call `tick` every 20 ms, `close` it."""
+    """One stream, used once: `run` it, feed `hear`, call `tick` every 20 ms, `close` it. `press`
+    is told of the keys that the server wants pressed."""
 
-    def __init__(self, opening: Opening, metrics: Metrics) -> None:
+    def __init__(
+        self, opening: Opening, metrics: Metrics, press: Callable[[str], None] = lambda _: None
+    ) -> None:
         self.sid = new_sid("MZ")
         self._opening = opening
         self._metrics = metrics
+        self._press = press
         self._log = logs.of_call(__name__, opening.call_sid, stream_sid=self.sid)
         self._playout = Playout()
         self._transport: WSTransport | None = None
@@ -57,6 +67,7 @@ class MediaStream(WSListener):  # type: ignore[misc, unused-ignore]
         self._chunk = 0
         self._congested = False
         self._fragments = bytearray()
+        self._early: deque[bytes] = deque(maxlen=EARLY)
         self._warned: dict[int, int] = {}
 
     async def run(self) -> bool:
@@ -81,8 +92,11 @@ class MediaStream(WSListener):  # type: ignore[misc, unused-ignore]
         return True
 
     def hear(self, frame: bytes) -> None:
-        """20 ms of mu-law from the caller."""
+        """20 ms of mu-law from the caller. While the stream is not open yet they are kept: who
+        picks up says "hello" before a server has been reached."""
         if self._transport is None:
+            if not self._closed.is_set():
+                self._early.append(frame)
             return
         if self._congested:
             self._metrics.bytes_dropped += len(frame)
@@ -101,8 +115,8 @@ class MediaStream(WSListener):  # type: ignore[misc, unused-ignore]
     def tick(self) -> bytes:
         """20 ms are over: the frame that the caller shall hear now. Echoes marks passed by."""
         frame, passed = self._playout.tick()
-        for name in passed:
-            self._echo(name)
+        for marker in passed:
+            self._reached(marker)
         return frame
 
     def close(self) -> None:
@@ -165,8 +179,11 @@ class MediaStream(WSListener):  # type: ignore[misc, unused-ignore]
             stream_sid=self.sid,
             call_sid=self._opening.call_sid,
             custom_parameters=self._opening.parameters,
+            keys=True,
         )
         self._send(ms.Start(detail, self.sid, self._next()))
+        while self._early:
+            self.hear(self._early.popleft())
 
     def _failed(self, reason: str) -> bool:
         self._metrics.streams_failed += 1
@@ -190,8 +207,9 @@ class MediaStream(WSListener):  # type: ignore[misc, unused-ignore]
             if isinstance(message, ms.Media):
                 self._enqueue(message.media.payload)
             elif isinstance(message, ms.Mark):
-                if self._playout.mark(message.mark.name):
-                    self._echo(message.mark.name)
+                self._mark(message.mark.name)
+            elif isinstance(message, ms.Dtmf):
+                self._mark(_key(message.dtmf.digit))
             else:
                 for name in self._playout.clear():
                     self._echo(name)
@@ -202,6 +220,16 @@ class MediaStream(WSListener):  # type: ignore[misc, unused-ignore]
         if dropped := self._playout.enqueue(ulaw):
             self._metrics.bytes_dropped += dropped
             self._warn(STREAM_QUEUE_FULL, f"ten minutes are queued; {dropped} bytes dropped")
+
+    def _mark(self, marker: Marker) -> None:
+        if self._playout.mark(marker):
+            self._reached(marker)
+
+    def _reached(self, marker: Marker) -> None:
+        if isinstance(marker, Key):
+            self._press(marker.digit)
+        else:
+            self._echo(marker)
 
     def _echo(self, name: str) -> None:
         self._send(ms.Mark(ms.MarkDetail(name), self.sid, self._next()))
@@ -219,6 +247,12 @@ class MediaStream(WSListener):  # type: ignore[misc, unused-ignore]
         if count <= _WARNINGS:
             more = "; further ones are not logged" if count == _WARNINGS else ""
             self._log.warning(text + more, extra={"error_code": code})
+
+
+def _key(digit: str) -> Key:
+    if digit not in _KEYS:
+        raise ValueError("dtmf.digit is no key")
+    return Key(digit)
 
 
 def _refusal(url: str) -> str | None:

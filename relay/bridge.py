@@ -151,8 +151,13 @@ class Bridge:
 
     # The provider's leg
 
-    def provider_started(self, leg: ProviderLeg, stream_sid: str, now: float) -> bool:
-        """A provider's stream has begun; it replaces an older one. False if it is the older."""
+    def provider_started(
+        self, leg: ProviderLeg, stream_sid: str, now: float, *, keys: bool = False
+    ) -> bool:
+        """A provider's stream has begun; it replaces an older one. False if it is the older.
+
+        `keys`: the provider takes keys as messages and need not be sent their sound.
+        """
         old = self._provider
         if old is not None and old.order > leg.order:
             leg.close(1000, "a newer stream is here")
@@ -160,7 +165,7 @@ class Bridge:
         self._provider = leg
         if old is not None:
             old.close(1000, "replaced by a newer stream")
-        self._talk.unplayed(self._speech.begin(leg, stream_sid))
+        self._talk.unplayed(self._speech.begin(leg, stream_sid, keys=keys))
         if self._to_agent is not None:
             self._to_agent.clear()
         self._deadlines.drop("media_lost")

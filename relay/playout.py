@@ -19,7 +19,9 @@ MAX_MARKS = 256
 class Playout:
     """One provider stream, agent to caller."""
 
-    def __init__(self, leg: ProviderLeg, stream_sid: str) -> None:
+    def __init__(self, leg: ProviderLeg, stream_sid: str, *, keys: bool = False) -> None:
+        self.keys = keys
+        """Whether the provider presses keys itself, or has to be sent their sound."""
         self._leg = leg
         self._stream_sid = stream_sid
         self._encode = media_stream.MediaEncoder(stream_sid)
@@ -41,6 +43,11 @@ class Playout:
         begins = empty_at if empty_at > now else now
         self._empty_at = begins + len(ulaw) / media_stream.SAMPLE_RATE
         self._leg.send_text(self._encode(ulaw))
+
+    def press(self, digit: str) -> None:
+        """Have the provider press a key once playout gets here. Silence for it is to follow."""
+        message = media_stream.Dtmf(media_stream.DtmfDetail(digit, "outbound"), self._stream_sid)
+        self._leg.send_text(media_stream.encode(message))
 
     def queued(self, now: float) -> float:
         """Seconds of audio that the caller has not heard yet."""

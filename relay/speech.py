@@ -39,12 +39,13 @@ class Speech:
         self._agent = agent
         self._bytes_per_ms, self._transcode = audio.bytes_per_ms, transcode
 
-    def begin(self, leg: ProviderLeg, stream_sid: str) -> list[str]:
-        """A new stream to the caller. The names of marks that will not be played."""
+    def begin(self, leg: ProviderLeg, stream_sid: str, *, keys: bool = False) -> list[str]:
+        """A new stream to the caller; `keys`: its provider presses keys out of band. The names of
+        marks that will not be played."""
         unplayed = self.end()
         if self._transcode is not None:
             self._transcode.skip(0)
-        self._playout = Playout(leg, stream_sid)
+        self._playout = Playout(leg, stream_sid, keys=keys)
         return unplayed
 
     def end(self) -> list[str]:
@@ -83,6 +84,8 @@ class Speech:
             self._drop("no_stream", tones.duration_ms(digits), now)
         elif (why := playout.refuses(now)) is not None:
             self._drop(why, tones.duration_ms(digits), now)
+        elif playout.keys:
+            self._press(playout, digits, now)
         else:
             self._play_long(playout, tones.dtmf(digits), now)
 
@@ -102,6 +105,13 @@ class Speech:
             return []
         self.wasted(self._playout.queued(now), now)
         return self._playout.clear()
+
+    def _press(self, playout: Playout, digits: str, now: float) -> None:
+        """Keys out of band take the time of their tones, in silence: nothing is heard over them."""
+        for digit in digits:
+            if digit != "w":
+                playout.press(digit)
+            self._play_long(playout, tones.silence(tones.duration_ms(digit)), now)
 
     def _play_long(self, playout: Playout, ulaw: bytes | memoryview, now: float) -> None:
         """In messages of a second, as many as there is room for."""

@@ -39,6 +39,8 @@ class StartDetail(msgspec.Struct, rename="camel"):
     tracks: list[str] = msgspec.field(default_factory=lambda: ["inbound"])
     media_format: MediaFormat = msgspec.field(default_factory=MediaFormat)
     custom_parameters: dict[str, str] = {}
+    keys: bool = False
+    """Ours, not Twilio's: the provider takes `dtmf` messages and sends them out of band."""
 
 
 class MediaDetail(msgspec.Struct, gc=False):
@@ -94,7 +96,8 @@ class Media(msgspec.Struct, tag_field="event", tag="media", rename="camel"):
 
 
 class Dtmf(msgspec.Struct, tag_field="event", tag="dtmf", rename="camel"):
-    """The caller pressed a key."""
+    """The caller pressed a key; to the provider (if it said `keys`): press one, when playout gets
+    here."""
 
     dtmf: DtmfDetail
     stream_sid: str = ""
@@ -124,7 +127,7 @@ class Stop(msgspec.Struct, tag_field="event", tag="stop", rename="camel"):
 
 
 FromProvider = Connected | Start | Media | Dtmf | Mark | Stop
-ToProvider = Media | Mark | Clear
+ToProvider = Media | Mark | Clear | Dtmf
 
 _from_provider = msgspec.json.Decoder(FromProvider)
 _to_provider = msgspec.json.Decoder(ToProvider)

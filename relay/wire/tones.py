@@ -42,17 +42,18 @@ def duration_ms(digits: str) -> int:
     return waits * WAIT_MS + (len(digits) - waits) * (TONE_MS + GAP_MS)
 
 
+def silence(ms: int) -> bytes:
+    """mu-law in which nothing is heard."""
+    return bytes([g711.SILENCE]) * (ms * _SAMPLES_PER_MS)
+
+
 @cache
 def _key(key: str) -> bytes:
     if key == "w":
-        return _silence(WAIT_MS)
+        return silence(WAIT_MS)
     t = np.arange(TONE_MS * _SAMPLES_PER_MS) / 8000
     wave = sum(np.sin(2 * np.pi * hz * t) for hz in PAIRS[key]) * _LEVEL
     # A hard edge clicks, and some detectors take the click's spectrum for speech.
     ramp = np.minimum(1, np.arange(len(t)) / (_RAMP_MS * _SAMPLES_PER_MS))
     shaped = wave * ramp * ramp[::-1]
-    return g711.encode(shaped.astype("<i2").tobytes()) + _silence(GAP_MS)
-
-
-def _silence(ms: int) -> bytes:
-    return bytes([g711.SILENCE]) * (ms * _SAMPLES_PER_MS)
+    return g711.encode(shaped.astype("<i2").tobytes()) + silence(GAP_MS)

@@ -53,6 +53,7 @@ async def test_a_stream_introduces_itself_as_twilio_does(connect):
             "tracks": ["inbound"],
             "mediaFormat": {"encoding": "audio/x-mulaw", "sampleRate": 8000, "channels": 1},
             "customParameters": {"who": "a & b"},
+            "keys": True,  # ours: it takes keys to be pressed
         },
     }
     assert session.ws.subprotocol is None
@@ -252,7 +253,7 @@ async def test_audio_of_one_call_never_reaches_another(application, media, phone
 
 async def test_the_metrics_count_streams_and_calls(gateway, connect):
     _call, _session = await connect()
-    page = gateway.metrics.render(gateway.exchange.by_status())
+    page = gateway.metrics.render(gateway.exchange.by_status(), {})
     assert 'gateway_calls{status="in-progress"} 1' in page
     assert "gateway_streams_open 1" in page
 

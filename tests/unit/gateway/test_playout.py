@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.playout import FRAME, LIMIT, MARKS_LIMIT, SILENT_FRAME, Playout
+from gateway.playout import FRAME, LIMIT, MARKS_LIMIT, SILENT_FRAME, Key, Playout
 
 LOUD = b"\x01"
 
@@ -155,3 +155,19 @@ def test_the_queue_never_exceeds_its_limit(payloads, limit):
         dropped += playout.enqueue(payload)
         assert playout.queued <= limit
     assert playout.queued + dropped == sum(map(len, payloads))
+
+
+def test_a_key_comes_when_what_was_before_it_has_been_played():
+    playout = Playout()
+    playout.enqueue(LOUD * FRAME * 2)
+    assert playout.mark(Key("5")) is False
+    assert [playout.tick()[1] for _ in range(3)] == [[], [], [Key("5")]]
+
+
+def test_cleared_keys_are_not_pressed_and_not_echoed():
+    playout = Playout()
+    playout.enqueue(LOUD * FRAME)
+    playout.mark(Key("5"))
+    playout.mark("after")
+    assert playout.clear() == ["after"]
+    assert playout.tick()[1] == []

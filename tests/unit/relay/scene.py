@@ -90,9 +90,9 @@ class Scene:
         assert self.bridge.agent_joined(self.agent, audio, self.now)
         return self.agent
 
-    def start_stream(self) -> FakeLeg:
+    def start_stream(self, *, keys: bool = False) -> FakeLeg:
         self.provider = FakeLeg()
-        assert self.bridge.provider_started(self.provider, STREAM, self.now)
+        assert self.bridge.provider_started(self.provider, STREAM, self.now, keys=keys)
         return self.provider
 
     def lose_agent(self) -> None:

@@ -225,6 +225,25 @@ def test_dtmf_from_the_agent_is_played_as_tones(live: Scene) -> None:
     assert live.provider.heard() == tones.dtmf("1w#" + "5" * 20)
 
 
+def test_keys_go_as_messages_where_the_provider_presses_them(scene: Scene) -> None:
+    scene.join_agent()
+    provider = scene.start_stream(keys=True)
+    scene.send(type="dtmf", digits="1w#")
+    said = provider.said()
+    assert [m["dtmf"]["digit"] if m["event"] == "dtmf" else "audio" for m in said] == [
+        "1", "audio", "audio", "#", "audio",
+    ]  # fmt: skip
+
+
+def test_keys_take_the_time_of_their_tones(scene: Scene) -> None:
+    scene.join_agent()
+    provider = scene.start_stream(keys=True)
+    scene.send(type="dtmf", digits="1w#")
+    heard = provider.heard()
+    assert len(heard) == len(tones.dtmf("1w#"))
+    assert set(heard) == {0xFF}
+
+
 def test_dtmf_without_a_stream_is_dropped_and_said(live: Scene) -> None:
     live.lose_stream()
     live.send(type="dtmf", digits="12")

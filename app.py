@@ -5,7 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from chalicelib import logs
-from chalicelib.handlers import calls, events, keys, media, numbers, tasks, webhooks
+from chalicelib.handlers import (
+    calls,
+    events,
+    gateway,
+    keys,
+    media,
+    numbers,
+    tasks,
+    trunks,
+    webhooks,
+)
 from chalicelib.http import ProblemChalice
 
 logs.configure()
@@ -13,7 +23,7 @@ logs.configure()
 app = ProblemChalice(app_name="chamade", configure_logs=False)
 app.api.binary_types = []
 
-for module in (calls, numbers, events, keys, webhooks, media):
+for module in (calls, numbers, trunks, events, keys, webhooks, media, gateway):
     app.register_blueprint(module.routes)
 
 

@@ -7,16 +7,24 @@ from __future__ import annotations
 
 import functools
 import time
+from typing import TYPE_CHECKING
 
 from chalicelib import config as configuration
+from chalicelib.providers.trunk_host import GatewayTrunkHost
 from chalicelib.providers.twilio import TwilioProvider
 from chalicelib.services.ports import Ports
 from chalicelib.store.accounts import AccountStore
 from chalicelib.store.calls import CallStore
+from chalicelib.store.dialling import DiallingStore
 from chalicelib.store.events import EventStore
 from chalicelib.store.lines import LineStore
 from chalicelib.store.ring_timer import RingTimer
 from chalicelib.store.table import Table
+from chalicelib.store.trunks import TrunkStore
+from chalicelib.store.vault import KeyFileVault, KmsVault, Vault
+
+if TYPE_CHECKING:
+    from botocore.config import Config as AwsConfig
 
 MAX_CONNECTIONS = 50
 """Connections to AWS: one is enough in Lambda, the local server answers many requests at once."""
@@ -46,12 +54,28 @@ def ports() -> Ports:
     return Ports(
         accounts=AccountStore(table),
         calls=CallStore(table),
+        dialling=DiallingStore(table),
         events=EventStore(table),
         lines=LineStore(table),
+        trunks=TrunkStore(table),
         timer=timer,
         providers={account.name: TwilioProvider(account) for account in settings.accounts},
         now=lambda: time.time_ns() // 1_000_000,
         pause=time.sleep,
         token_secret=settings.token_secret,
         relay_url=settings.relay_url,
+        vault=_vault(settings, aws),
+        trunk_host=next(
+            (GatewayTrunkHost(each) for each in settings.accounts if each.name == "gateway"), None
+        ),
+        twilio_sip_domain=settings.twilio_sip_domain,
+        private_trunks=settings.allow_private_trunks,
     )
+
+
+def _vault(settings: configuration.Config, aws: AwsConfig) -> Vault | None:
+    if settings.kms_key_id:
+        import boto3
+
+        return KmsVault(lambda: boto3.client("kms", config=aws), settings.kms_key_id)
+    return KeyFileVault(settings.key_file) if settings.key_file else None

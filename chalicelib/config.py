@@ -24,6 +24,11 @@ class Config:
     token_secret: str = field(repr=False)
     control_secret: str = field(repr=False)
     accounts: tuple[TwilioAccount, ...] = field(repr=False, default=())
+    gateway_control_secret: str = field(repr=False, default="")
+    kms_key_id: str = ""
+    key_file: str = ""
+    twilio_sip_domain: str | None = None
+    allow_private_trunks: bool = False
 
 
 def from_environment(env: Mapping[str, str] = os.environ) -> Config:
@@ -48,6 +53,8 @@ def from_environment(env: Mapping[str, str] = os.environ) -> Config:
         raise BadConfig(
             "no trunking provider: set CHAMADE_TWILIO_ACCOUNT_SID or CHAMADE_GATEWAY_ACCOUNT_SID"
         )
+    if env.get("CHAMADE_KMS_KEY_ID") and env.get("CHAMADE_KEY_FILE"):
+        raise BadConfig("set CHAMADE_KMS_KEY_ID or CHAMADE_KEY_FILE, not both")
     return Config(
         table=_required(env, "CHAMADE_TABLE"),
         public_url=public_url,
@@ -56,6 +63,11 @@ def from_environment(env: Mapping[str, str] = os.environ) -> Config:
         token_secret=_required(env, "CHAMADE_TOKEN_SECRET"),
         control_secret=_required(env, "CHAMADE_CONTROL_SECRET"),
         accounts=tuple(accounts),
+        gateway_control_secret=env.get("CHAMADE_GATEWAY_CONTROL_SECRET", ""),
+        kms_key_id=env.get("CHAMADE_KMS_KEY_ID", ""),
+        key_file=env.get("CHAMADE_KEY_FILE", ""),
+        twilio_sip_domain=env.get("CHAMADE_TWILIO_SIP_DOMAIN") or None,
+        allow_private_trunks=env.get("CHAMADE_ALLOW_PRIVATE_TRUNKS") == "1",
     )
 
 

@@ -1,11 +1,12 @@
 """What every route shares: a Chalice in which each error, foreseen or not, is problem+json; and the
-reading of JSON and form bodies.
+reading of JSON, form and signed bodies.
 """
 
 from __future__ import annotations
 
 import functools
 import json
+import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl, unquote
@@ -14,6 +15,7 @@ from chalice.app import Chalice, Request, Response
 from pydantic import BaseModel
 
 from chalicelib import bootstrap
+from chalicelib.domain import control
 from chalicelib.logs import log_context
 from chalicelib.problems import CONTENT_TYPE, Problem, problem_from
 
@@ -105,6 +107,17 @@ def json_body(request: Request, model: type[Model]) -> Model:
     except (ValueError, RecursionError):
         raise Problem(400, "bad_json", "The body is not JSON") from None
     return model.model_validate(given)
+
+
+def signed_body(request: Request, path: str, secret: str) -> bytes:
+    """The body of a control request to `path` (domain/control.py). Problem 401 if it is not signed
+    with `secret`, and always if there is no secret.
+    """
+    body = raw_body(request)
+    header = request.headers.get(control.HEADER.lower())
+    if not secret or not control.verify(secret, path, body, header, int(time.time())):
+        raise Problem(401, "bad_signature", "The signature is missing, old or wrong")
+    return body
 
 
 def form_body(request: Request) -> dict[str, str]:

@@ -14,16 +14,45 @@ from pydantic import ValidationError
 
 from chalicelib.domain import call as calls
 from chalicelib.domain.cursor import BadCursor
+from chalicelib.domain.dialling import NotDialled
 from chalicelib.domain.phone import BadNumber
 from chalicelib.services.accounts import LastKey, UnknownKey
+from chalicelib.services.dial import NotPlaced
 from chalicelib.services.media import BadToken, CallOver, NotActive, OwnedElsewhere
 from chalicelib.services.numbers import PoolEmpty, TooManyNumbers, UnknownNumber
 from chalicelib.services.transition import TooBusy, UnknownCall
+from chalicelib.services.trunks import (
+    NoTrunk,
+    NumberTaken,
+    PrivateHost,
+    ProviderNotConfigured,
+    TooManyDids,
+    UnknownTrunk,
+    VaultMissing,
+)
 from chalicelib.store.table import Contention
+from chalicelib.store.vault import BadSeal, VaultUnavailable
 
 log = logging.getLogger(__name__)
 
 CONTENT_TYPE = "application/problem+json"
+
+
+_NOT_DIALLED = {
+    "no_trunk": (409, "No trunk is connected"),
+    "trunk_not_registered": (409, "The trunk is not registered"),
+    "country_not_allowed": (403, "Your trunk does not dial that country"),
+    "premium_number": (403, "Such numbers are not dialled"),
+    "too_many_dials": (429, "Too many calls at a time"),
+    "dial_rate": (429, "Too many calls a minute"),
+    "recently_declined": (429, "The called party has declined"),
+    "wrong_host": (422, "Not your trunk's host"),
+    "bad_number": (422, "Not a number that can be dialled"),
+    "bad_caller_id": (422, "Not a number of yours"),
+    "no_caller_id": (422, "No number to call from"),
+    "too_long": (422, "Longer than your calls may be"),
+}
+"""Codes of `NotDialled`: status and title."""
 
 
 class Problem(Exception):
@@ -96,6 +125,62 @@ def problem_from(error: Exception) -> Problem:  # noqa: PLR0911, PLR0912 - a tab
                 "too_many_numbers",
                 "You hold as many numbers as you may",
                 f"The limit is {limit}; release one first.",
+            )
+        case NotDialled(code=code, detail=detail, retry_after_s=retry_after_s, facts=facts):
+            status, title = _NOT_DIALLED[code]
+            wait = {} if retry_after_s is None else {"Retry-After": str(retry_after_s)}
+            return Problem(status, code, title, detail, headers=wait, **facts)
+        case NotPlaced(call=call, why=why):
+            return Problem(
+                502,
+                "provider_error",
+                "The provider did not place the call",
+                why or "Try again; if it stays so, tell the operator.",
+                call=calls.public_view(call),
+            )
+        case NoTrunk():
+            return Problem(
+                404,
+                "no_trunk",
+                "No trunk is connected",
+                'Connect yours: PUT /api/trunk {"host": "sip.carrier.example", "username": "…", '
+                '"password": "…"}.',
+            )
+        case UnknownTrunk():
+            return Problem(404, "trunk_not_found", "No such trunk")
+        case NumberTaken(e164=e164, elsewhere=elsewhere):
+            return Problem(
+                409,
+                "number_taken",
+                "The number is added already",
+                f"{e164} is added to another trunk of this provider."
+                if elsewhere
+                else f"{e164} is added to your trunk. PATCH /api/trunk/dids/{e164} changes it.",
+            )
+        case TooManyDids(detail=detail):
+            return Problem(409, "too_many_dids", "Too many numbers", detail)
+        case ProviderNotConfigured():
+            return Problem(
+                409, "provider_not_configured", "Not possible with that provider", str(error)
+            )
+        case PrivateHost():
+            return invalid(("host", str(error)))
+        case VaultMissing():
+            return Problem(
+                503,
+                "vault_missing",
+                "No trunk can be connected here yet",
+                "The operator has to say what seals passwords: CHAMADE_KMS_KEY_ID or "
+                "CHAMADE_KEY_FILE.",
+            )
+        case VaultUnavailable() | BadSeal():
+            log.error("vault: %s", error)
+            return Problem(
+                503,
+                "vault_unavailable",
+                "The trunk's password cannot be sealed or opened now",
+                "Try again; if it stays so, tell the operator.",
+                headers={"Retry-After": "5"},
             )
         case BadCursor():
             return Problem(

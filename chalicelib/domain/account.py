@@ -16,13 +16,16 @@ from chalicelib.domain.instant import Instant
 
 KEY_PREFIX = "chmd_live_"
 DEFAULT_MAX_NUMBERS = 5
+DEFAULT_MAX_CONCURRENT_DIALS = 5
+DEFAULT_MAX_DIALS_PER_MINUTE = 10
+DEFAULT_MAX_CALL_S = 4 * 3600
 
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _SECRET_CHARS, _CHECK_CHARS = 43, 6
 
 
 class Account(BaseModel):
-    """Who owns numbers, calls and keys."""
+    """Who owns numbers, calls and keys, and how much of each: the operator may set the limits."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -30,6 +33,9 @@ class Account(BaseModel):
     name: str = Field(min_length=1, max_length=200)
     created_at: Instant
     max_numbers: int = DEFAULT_MAX_NUMBERS
+    max_concurrent_dials: int = DEFAULT_MAX_CONCURRENT_DIALS
+    max_dials_per_minute: int = DEFAULT_MAX_DIALS_PER_MINUTE
+    max_call_s: int = DEFAULT_MAX_CALL_S
     numbers_held: int = 0
     keys_held: int = 1
 

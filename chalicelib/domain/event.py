@@ -1,4 +1,5 @@
-"""What an account is told: one event for each transition of a call, and for its numbers.
+"""What an account is told: one event for each transition of a call, and what becomes of its
+numbers and its trunk.
 
 An event is written in the transaction that makes it true (outbox). `event_id` is derived from what
 it tells, so writing it twice is writing it once.
@@ -20,6 +21,7 @@ RETENTION_S = 7 * 24 * 3600
 class EventType(StrEnum):
     """The catalogue."""
 
+    CALL_CONNECTING = "call.connecting"
     CALL_RINGING = "call.ringing"
     CALL_ANSWERED = "call.answered"
     CALL_MISSED = "call.missed"
@@ -28,6 +30,13 @@ class EventType(StrEnum):
     CALL_FAILED = "call.failed"
     NUMBER_ACTIVATED = "number.activated"
     NUMBER_RELEASED = "number.released"
+    NUMBER_ADDED = "number.added"
+    NUMBER_REMOVED = "number.removed"
+    NUMBER_NOT_ADDED = "number.not_added"
+    TRUNK_CONNECTED = "trunk.connected"
+    TRUNK_DISCONNECTED = "trunk.disconnected"
+    TRUNK_REGISTERED = "trunk.registered"
+    TRUNK_FAILED = "trunk.failed"
 
 
 class Event(BaseModel):

@@ -1,18 +1,22 @@
-"""`/api/call…`: see calls, answer, refuse, hang up."""
+"""`/api/call…`: dial, see calls, answer, refuse, hang up."""
 
 from __future__ import annotations
 
 from typing import Any, Literal
 
-from chalice.app import Blueprint
+from chalice.app import Blueprint, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from chalicelib import bootstrap
 from chalicelib.auth import account
-from chalicelib.domain.call import Call, CallState, public_view
+from chalicelib.domain.call import Call, CallState, Direction, public_view
+from chalicelib.domain.dialling import DEFAULT_RING_TIMEOUT_S, MIN_CALL_S, RING_TIMEOUT_S
 from chalicelib.domain.instant import to_text
-from chalicelib.http import path_part
-from chalicelib.services import answer, call_list, decline, leave
+from chalicelib.domain.metadata import Metadata
+from chalicelib.domain.phone import E164
+from chalicelib.domain.trunk import AgentUrl
+from chalicelib.http import created, json_body, path_part
+from chalicelib.services import answer, call_list, decline, dial, leave
 from chalicelib.services.media import agent_token
 from chalicelib.services.ports import Ports
 from chalicelib.services.transition import own_call
@@ -28,15 +32,41 @@ AUDIO = {
 }
 
 
+class NewCall(BaseModel):
+    """Body of `POST /api/call`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    platform: Literal["sip"]
+    meeting_url: str = Field(max_length=255)
+    caller_id: E164 | None = None
+    agent_url: AgentUrl | None = None
+    metadata: Metadata = Field(default_factory=dict)
+    max_duration_s: int | None = Field(default=None, ge=MIN_CALL_S)
+    ring_timeout_s: int = Field(
+        default=DEFAULT_RING_TIMEOUT_S, ge=RING_TIMEOUT_S[0], le=RING_TIMEOUT_S[1]
+    )
+
+
 class ListQuery(BaseModel):
     """Query of `GET /api/calls`."""
 
     model_config = ConfigDict(extra="forbid")
 
     state: CallState | None = None
-    direction: Literal["inbound", "outbound"] | None = None
+    direction: Direction | None = None
     limit: int = Field(default=50, ge=1, le=call_list.MAX_LIMIT)
     cursor: str | None = None
+
+
+@routes.route("/api/call", methods=["POST"])
+def new_call() -> Response:
+    """Dial out through the account's trunk."""
+    ports = bootstrap.ports()
+    account_id = account(ports, routes.current_request)
+    body = json_body(routes.current_request, NewCall)
+    call = dial.dial(ports, account_id, dial.Wish(**body.model_dump(exclude={"platform"})))
+    return created(_view(ports, call), f"/api/call/{call.call_id}")
 
 
 @routes.route("/api/calls", methods=["GET"])

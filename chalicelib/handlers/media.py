@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from typing import Annotated, Any, Literal
 
 from chalice.app import Blueprint
 from pydantic import BaseModel, Field, TypeAdapter
 
 from chalicelib import bootstrap
-from chalicelib.domain import control
 from chalicelib.domain.call import Call, public_view
-from chalicelib.http import raw_body
+from chalicelib.http import signed_body
 from chalicelib.logs import log_context
-from chalicelib.problems import Problem
 from chalicelib.services import media
 
 routes = Blueprint(__name__)
@@ -91,9 +88,4 @@ def _call(call: Call) -> dict[str, Any]:
 
 
 def _signed_body(path: str) -> bytes:
-    body = raw_body(routes.current_request)
-    header = routes.current_request.headers.get(control.HEADER.lower())
-    secret = bootstrap.config().control_secret
-    if not control.verify(secret, path, body, header, int(time.time())):
-        raise Problem(401, "bad_signature", "The signature is missing, old or wrong")
-    return body
+    return signed_body(routes.current_request, path, bootstrap.config().control_secret)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
@@ -56,23 +56,51 @@ Instruction = KeepRinging | Connect | Reject | HangUp | AskAgain
 """What a provider shall do with a call next."""
 
 
+@dataclass(frozen=True)
+class Dial:
+    """A call to be placed. `to` is an E.164 number for a trunk that the provider itself knows, by
+    `trunk_id`; else the SIP URI at somebody's trunk, with the credentials it asks for.
+
+    The provider's posts about it name `call_id`: its own id is not known before it has answered.
+    """
+
+    call_id: str
+    to: str
+    caller_id: str
+    ring_timeout_s: int
+    max_duration_s: int
+    trunk_id: str | None = None
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+
+
 class Provider(Protocol):
     """A trunking provider: announces calls by webhook, is steered by documents and REST.
 
     `steer` and `hang_up` are speed-ups of what the provider's next webhook would be answered
     anyway; they raise ProviderError and nothing depends on them.
+
+    `call_id` is given for calls that we dialled: their webhooks carry it in their URLs' query, as
+    the provider's id may reach us by one of them first.
     """
 
     name: str
 
-    def signed(self, path: str, form: Mapping[str, str], signature: str | None) -> bool:
-        """True if a webhook posted to `path` (below our public URL) comes from this provider."""
+    def signed(
+        self, kind: str, call_id: str | None, form: Mapping[str, str], signature: str | None
+    ) -> bool:
+        """True if a post to our webhook `kind` (`voice`, `status`, …) comes from this provider."""
 
     def handshake_signed(self, url: str, signature: str | None) -> bool:
         """True if a media stream's WebSocket handshake for `url` comes from this provider."""
 
-    def document(self, instruction: Instruction) -> str:
+    def document(self, instruction: Instruction, call_id: str | None = None) -> str:
         """The instruction in the provider's language, as the answer to a webhook."""
+
+    def dial(self, dial: Dial) -> str:
+        """Place a call; the provider's id of it. ProviderError if it refuses, or if we cannot tell:
+        then the call may be up all the same, and its posts will say so.
+        """
 
     def steer(self, provider_call_id: str, instruction: Instruction) -> bool:
         """Give a live call its instruction now. False if it is only taken at the next poll."""

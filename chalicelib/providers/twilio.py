@@ -19,6 +19,7 @@ from twilio.twiml.voice_response import VoiceResponse
 from chalicelib.providers.base import (
     AskAgain,
     Connect,
+    Dial,
     HangUp,
     Instruction,
     KeepRinging,
@@ -31,6 +32,13 @@ POLL_S = 1
 """How long Twilio pauses before it asks again whether the call was accepted."""
 
 REST_TIMEOUT_S = 3.0
+DIAL_TIMEOUT_S = 10.0
+"""Placing a call takes longer, and one that we gave up on would ring somebody for nothing."""
+
+MAX_TIME_LIMIT_S = 24 * 3600
+TIME_LIMIT_GRACE_S = 10
+"""The relay ends a call at its maximum duration; this is for when there is no relay to do it."""
+
 TWILIO_API = "https://api.twilio.com"
 
 NOT_IN_PROGRESS = 21220
@@ -63,10 +71,12 @@ class TwilioProvider:
         self._account = account
         self._validator = RequestValidator(account.auth_token)
 
-    def signed(self, path: str, form: Mapping[str, str], signature: str | None) -> bool:
+    def signed(
+        self, kind: str, call_id: str | None, form: Mapping[str, str], signature: str | None
+    ) -> bool:
         """HMAC-SHA1 over the *configured* URL and the sorted form; never the Host header's URL."""
         # The validator raises TypeError on None.
-        return bool(signature) and self._valid(self._account.public_url + path, form, signature)
+        return bool(signature) and self._valid(self._webhook(kind, call_id), form, signature)
 
     def handshake_signed(self, url: str, signature: str | None) -> bool:
         """The same over the wss URL; Twilio signs with or without a trailing slash."""
@@ -76,21 +86,21 @@ class TwilioProvider:
     def _valid(self, url: str, form: Mapping[str, str], signature: str | None) -> bool:
         return bool(self._validator.validate(url, dict(form), signature))
 
-    def document(self, instruction: Instruction) -> str:
+    def document(self, instruction: Instruction, call_id: str | None = None) -> str:
         """TwiML."""
         response = VoiceResponse()
         match instruction:
             case KeepRinging():
                 # As first verb a Pause delays the answer, and a Redirect keeps 180 Ringing.
                 response.pause(length=POLL_S)
-                response.redirect(self._webhook("ringing"), method="POST")
+                response.redirect(self._webhook("ringing", call_id), method="POST")
             case Connect(token, pause_s):
                 if pause_s:
                     response.pause(length=pause_s)
                 # No query string is allowed on a Stream URL (31920): the token is a path segment.
                 url = f"{self._account.relay_url}/media/provider/{token}"
                 response.connect().stream(url=url)
-                response.redirect(self._webhook("after-stream"), method="POST")
+                response.redirect(self._webhook("after-stream", call_id), method="POST")
             case Reject(busy):
                 # Towards SIP: 486, as of a phone whose owner declines; else 404.
                 response.reject(reason="busy" if busy else "rejected")
@@ -100,8 +110,36 @@ class TwilioProvider:
                 response.hangup()
             case AskAgain(webhook):
                 response.pause(length=POLL_S)
-                response.redirect(self._webhook(webhook), method="POST")
+                response.redirect(self._webhook(webhook, call_id), method="POST")
         return str(response)
+
+    def dial(self, dial: Dial) -> str:
+        """Create a call. `Byoc` is Twilio's name for a carrier of one's own."""
+        from twilio.base.exceptions import TwilioException
+
+        optional = {
+            "byoc": dial.trunk_id,
+            "sip_auth_username": dial.username,
+            "sip_auth_password": dial.password,
+        }
+        try:
+            made = self._client.calls.create(
+                to=dial.to,
+                from_=dial.caller_id,
+                url=self._webhook("answered", dial.call_id),
+                status_callback=self._webhook("status", dial.call_id),
+                status_callback_event=["initiated", "ringing", "answered", "completed"],
+                timeout=dial.ring_timeout_s,
+                time_limit=min(dial.max_duration_s + TIME_LIMIT_GRACE_S, MAX_TIME_LIMIT_S),
+                **{name: value for name, value in optional.items() if value is not None},
+            )
+        except TwilioException as error:
+            raise ProviderError(_said(error)) from None
+        except OSError as error:
+            raise ProviderError(type(error).__name__) from None
+        if not made.sid:
+            raise ProviderError("the answer names no call")
+        return str(made.sid)
 
     def steer(self, provider_call_id: str, instruction: Instruction) -> bool:
         """Redirect a live call. Documented for calls in progress; for a ringing one Twilio may
@@ -145,8 +183,9 @@ class TwilioProvider:
             return RemoteStatus.UNKNOWN
         return RemoteStatus.OVER if call.status in _OVER else RemoteStatus.LIVE
 
-    def _webhook(self, kind: str) -> str:
-        return f"{self._account.public_url}/webhooks/{self.name}/{kind}"
+    def _webhook(self, kind: str, call_id: str | None = None) -> str:
+        query = f"?call={call_id}" if call_id else ""
+        return f"{self._account.public_url}/webhooks/{self.name}/{kind}{query}"
 
     def _call(self, sid: str) -> Any:
         return self._client.calls(sid)
@@ -172,6 +211,8 @@ def _http_client(api_url: str) -> Any:
     class Client(TwilioHttpClient):
         def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> Any:  # type: ignore[override]
             path = url.split("/2010-04-01", 1)[1]
+            if method == "POST" and path.endswith("/Calls.json"):
+                kwargs["timeout"] = DIAL_TIMEOUT_S
             return super().request(method, f"{api_url}/2010-04-01{path}", *args, **kwargs)
 
     return Client(timeout=REST_TIMEOUT_S)

@@ -7,7 +7,7 @@ import logging
 from chalicelib.domain.call import Act, Call, Refused
 from chalicelib.services.nudge import steer
 from chalicelib.services.ports import Ports
-from chalicelib.services.transition import act_on, own_call, settle
+from chalicelib.services.transition import act_on, own_incoming_call, settle
 
 log = logging.getLogger(__name__)
 
@@ -18,7 +18,7 @@ def accept(ports: Ports, account_id: str, call_id: str) -> Call:
     An accept after the deadline finds the call still ringing when nothing has expired it yet; it
     does so itself, so that the refusal shows what the call has become.
     """
-    call = own_call(ports, account_id, call_id)
+    call = own_incoming_call(ports, account_id, call_id)
     try:
         call = act_on(ports, call, Act.ANSWER)
     except Refused as refused:

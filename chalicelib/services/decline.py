@@ -5,11 +5,11 @@ from __future__ import annotations
 from chalicelib.domain.call import Act, Call
 from chalicelib.services.nudge import steer
 from chalicelib.services.ports import Ports
-from chalicelib.services.transition import act_on, own_call
+from chalicelib.services.transition import act_on, own_incoming_call
 
 
 def refuse(ports: Ports, account_id: str, call_id: str) -> Call:
     """The call, declined. Refused if it does not ring (any more)."""
-    call = act_on(ports, own_call(ports, account_id, call_id), Act.DECLINE)
+    call = act_on(ports, own_incoming_call(ports, account_id, call_id), Act.DECLINE)
     steer(ports, call)
     return call

@@ -104,7 +104,9 @@ def report(ports: Ports, relay: str, call_id: str, kind: Report) -> Call:
     if kind in _LOSSES and ports.calls.media(call_id).relay not in (None, relay):
         raise OwnedElsewhere
     act = _ACT_OF.get(kind)
-    if act is None or call.state is not CallState.ACTIVE:
+    # An agent may give up a call that it dialled before anybody answers.
+    dialling = kind == "agent_hangup" and call.direction == "outbound"
+    if act is None or (call.state is not CallState.ACTIVE and not dialling):
         return call
     after = settle(ports, call, act)
     if after.state.final and not call.state.final:

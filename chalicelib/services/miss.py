@@ -1,10 +1,12 @@
-"""The ring deadline: what Step Functions runs when a call has rung for 60 seconds."""
+"""The ring deadline: what Step Functions runs when a call has rung for 60 seconds, or when an
+outbound one has neither been answered nor given up by the provider in its time.
+"""
 
 from __future__ import annotations
 
 import logging
 
-from chalicelib.domain.call import Act, Call, CallState, Refused
+from chalicelib.domain.call import Act, Call, CallState, EndReason, Refused
 from chalicelib.services.nudge import hang_up
 from chalicelib.services.ports import Ports
 from chalicelib.services.transition import UnknownCall, act_on
@@ -17,23 +19,25 @@ class StillRinging(Exception):
 
 
 def expire(ports: Ports, call_id: str) -> Call:
-    """The call, missed if it was still ringing, else as it is. StillRinging if it is too early."""
+    """The call, missed (outbound: failed, `no_answer`) if nobody had answered it, else as it is.
+    StillRinging if it is too early.
+    """
     call = ports.calls.get(call_id)
     if call is None:
         raise UnknownCall(call_id)
     try:
-        missed = act_on(ports, call, Act.EXPIRE)
+        over = act_on(ports, call, Act.EXPIRE)
     except Refused as refused:
         if refused.code == "still_ringing":
             raise StillRinging(call_id) from None
         log.info("ring deadline: the call is %s already", refused.call.state.value)
         return refused.call
-    hang_up(ports, missed)
-    return missed
+    hang_up(ports, over)
+    return over
 
 
 def outcome(call: Call) -> str:
     """How the ringing ended, in the state machine's words: `missed`, `answered` or `gone`."""
-    if call.state is CallState.MISSED:
+    if call.state is CallState.MISSED or call.end_reason is EndReason.NO_ANSWER:
         return "missed"
     return "answered" if call.answered_at is not None else "gone"

@@ -24,7 +24,8 @@ def steer(ports: Ports, call: Call) -> bool:
     context = {"call_id": call.call_id, "account_id": call.account_id}
     try:
         provider = ports.providers[call.provider]
-        if provider.steer(call.provider_call_id, instruction(ports, call)):
+        # Only calls that came in are steered, and those have the provider's id from the start.
+        if provider.steer(call.provider_call_id or "", instruction(ports, call)):
             return True
         log.info("provider takes instructions only when it asks", extra=context)
     except ProviderError as error:
@@ -35,7 +36,13 @@ def steer(ports: Ports, call: Call) -> bool:
 
 
 def hang_up(ports: Ports, call: Call) -> None:
-    """End the provider's call. Like `steer`, it never fails what was done already."""
+    """End the provider's call. Like `steer`, it never fails what was done already.
+
+    Without the provider's id there is nothing to end yet: whoever learns the id of a call that is
+    over hangs it up (`services/outbound.py: bind`).
+    """
+    if call.provider_call_id is None:
+        return
     context = {"call_id": call.call_id, "account_id": call.account_id}
     try:
         ports.providers[call.provider].hang_up(call.provider_call_id)

@@ -6,11 +6,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from chalicelib.providers.base import Provider
+from chalicelib.providers.trunk_host import TrunkHost
 from chalicelib.store.accounts import AccountStore
 from chalicelib.store.calls import CallStore
+from chalicelib.store.dialling import DiallingStore
 from chalicelib.store.events import EventStore
 from chalicelib.store.lines import LineStore
 from chalicelib.store.ring_timer import RingTimer
+from chalicelib.store.trunks import TrunkStore
+from chalicelib.store.vault import Vault
 
 
 @dataclass(frozen=True)
@@ -19,11 +23,21 @@ class Ports:
 
     accounts: AccountStore
     calls: CallStore
+    dialling: DiallingStore
     events: EventStore
     lines: LineStore
+    trunks: TrunkStore
     timer: RingTimer
     providers: Mapping[str, Provider]
     now: Callable[[], int]
     pause: Callable[[float], None]
     token_secret: str = field(repr=False)
     relay_url: str
+    vault: Vault | None = field(default=None, repr=False)
+    """Seals trunks' passwords; without one no trunk can be connected."""
+    trunk_host: TrunkHost | None = None
+    """Who registers trunks; None without a gateway."""
+    twilio_sip_domain: str | None = None
+    """Where trunks of provider twilio send their calls."""
+    private_trunks: bool = False
+    """Whether a trunk's host may be one of our own network."""

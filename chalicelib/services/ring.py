@@ -23,7 +23,9 @@ from chalicelib.domain.call import (
 )
 from chalicelib.domain.line import Line
 from chalicelib.domain.phone import called_number
+from chalicelib.domain.trunk import Did, international_forms, match_did
 from chalicelib.providers.base import Connect, HangUp, Instruction, KeepRinging, Reject
+from chalicelib.services.dids import tell_not_added
 from chalicelib.services.ports import Ports
 from chalicelib.services.transition import settle
 from chalicelib.store.calls import AlreadyThere
@@ -56,15 +58,20 @@ class Incoming:
     from_: str
     to: str
     forwarded_from: str | None = None
+    trunk_id: str | None = None
+    """The trunk it came through, where the provider says so."""
 
 
 def receive(ports: Ports, incoming: Incoming) -> Instruction:
-    """The voice webhook. A number that is nobody's is rejected and leaves nothing behind."""
+    """The voice webhook. A number that is nobody's is rejected and leaves nothing behind, but for
+    word to the owner of the trunk through which the call came.
+    """
     call = ports.calls.get(inbound_call_id(incoming.provider, incoming.provider_call_id))
     if call is None:
         line = _line_called(ports, incoming)
         if line is None:
             log.info("call to a number that is nobody's", extra=_facts(incoming))
+            _tell_owner(ports, incoming)
             return Reject()
         call = _record(ports, incoming, line)
     if call.auto_answer and call.state is CallState.RINGING:
@@ -89,7 +96,12 @@ def poll(ports: Ports, provider: str, provider_call_id: str) -> Instruction:
 def resume(ports: Ports, provider: str, provider_call_id: str) -> Instruction:
     """The after-stream webhook: the stream is gone. A call that is not over gets another one."""
     call = ports.calls.get(inbound_call_id(provider, provider_call_id))
-    if call is None or call.state is not CallState.ACTIVE:
+    return HangUp() if call is None else another_stream(ports, call)
+
+
+def another_stream(ports: Ports, call: Call) -> Instruction:
+    """What follows when a call's stream has ended, whichever direction the call has."""
+    if call.state is not CallState.ACTIVE:
         return HangUp()
     media = ports.calls.media(call.call_id)
     lasted = media.attached_at is not None and ports.now() - media.attached_at >= LASTING_MS
@@ -118,7 +130,12 @@ def caller_gone(ports: Ports, incoming: Incoming, *, failed: bool) -> None:
             return
         except AlreadyThere as there:
             call = there.call
-    settle(ports, call, Act.PROVIDER_FAILED if failed else Act.CALLER_HANGUP)
+    if failed:
+        # A provider that fails an answered call has lost its line: neither side hung up.
+        answered = call.state is CallState.ACTIVE
+        settle(ports, call, Act.MEDIA_LOST if answered else Act.PROVIDER_FAILED)
+    else:
+        settle(ports, call, Act.CALLER_HANGUP)
 
 
 def instruction(ports: Ports, call: Call) -> Instruction:
@@ -128,7 +145,7 @@ def instruction(ports: Ports, call: Call) -> Instruction:
             return KeepRinging()
         case CallState.ACTIVE:
             return Connect(provider_token(ports, call))
-        case CallState.DECLINED:
+        case CallState.DECLINED if call.direction == "inbound":
             return Reject(busy=True)
         case _:
             return HangUp()
@@ -169,18 +186,43 @@ def _facts(incoming: Incoming) -> dict[str, str]:
         "provider_call_id": incoming.provider_call_id,
         "from": incoming.from_,
         "to": incoming.to,
+        **({"trunk_id": incoming.trunk_id} if incoming.trunk_id else {}),
     }
 
 
-def _line_called(ports: Ports, incoming: Incoming) -> Line | None:
+def _line_called(ports: Ports, incoming: Incoming) -> Line | Did | None:
+    """Whose number was called. What came through a trunk is for one of that trunk's numbers: a
+    carrier cannot make anything else ring, whatever it writes.
+    """
+    if incoming.trunk_id is not None:
+        return _did_called(ports, incoming, incoming.trunk_id)
     number = called_number(incoming.to)
     line = ports.lines.get(number) if number else None
-    if line is None or line.account_id is None or line.provider != incoming.provider:
+    if line and line.account_id and line.provider == incoming.provider:
+        return line
+    if incoming.provider == "gateway":
         return None
-    return line
+    candidates = international_forms(incoming.to)
+    found = (ports.trunks.did_at(incoming.provider, e164) for e164 in candidates)
+    return next((did for did in found if did is not None), None)
 
 
-def _born(ports: Ports, incoming: Incoming, line: Line) -> Moved:
+def _did_called(ports: Ports, incoming: Incoming, trunk_id: str) -> Did | None:
+    found = ports.trunks.whole(trunk_id)
+    if found is None or found[0].provider != incoming.provider:
+        return None
+    trunk, dids = found
+    return match_did(incoming.to, dids, trunk.username)
+
+
+def _tell_owner(ports: Ports, incoming: Incoming) -> None:
+    """A number that is not added on a trunk that is connected: its owner is to learn of it."""
+    trunk = ports.trunks.get(incoming.trunk_id) if incoming.trunk_id else None
+    if trunk is not None and trunk.provider == incoming.provider:
+        tell_not_added(ports, trunk, incoming.to, incoming.from_)
+
+
+def _born(ports: Ports, incoming: Incoming, line: Line | Did) -> Moved:
     return new_inbound(
         account_id=line.account_id or "",
         provider=incoming.provider,
@@ -194,7 +236,7 @@ def _born(ports: Ports, incoming: Incoming, line: Line) -> Moved:
     )
 
 
-def _record(ports: Ports, incoming: Incoming, line: Line) -> Call:
+def _record(ports: Ports, incoming: Incoming, line: Line | Did) -> Call:
     born = _born(ports, incoming, line)
     try:
         ports.calls.create(born)

@@ -1,7 +1,7 @@
 """Puts right what a restart or a lost message left behind. Safe to run at any time, any number of
 times: it only does what the deadline, the provider or a webhook would have done.
 
-* a call that rang past its deadline is missed,
+* a call that rang past its deadline is missed; one that we dialled was not answered,
 * a call that still rings gets a timer (its execution may have died with the engine),
 * a call that is up, but of which the provider knows nothing any more, has failed.
 """
@@ -21,7 +21,9 @@ log = logging.getLogger(__name__)
 
 
 def sweep(ports: Ports) -> dict[str, int]:
-    """How many calls were `missed`, `timed` (given a timer anew), `failed`, left `alone`."""
+    """How many calls were `missed`, `unanswered` (outbound), `timed` (given a timer anew),
+    `failed`, left `alone`.
+    """
     done: Counter[str] = Counter()
     for listed in ports.calls.live():
         try:
@@ -38,16 +40,27 @@ def _put_right(ports: Ports, call_id: str) -> str:
     call = ports.calls.get(call_id)
     if call is None or call.state.final:
         return "alone"
-    if call.state is CallState.RINGING and ports.now() >= call.ring_deadline:
+    unanswered = call.state in (CallState.CONNECTING, CallState.RINGING)
+    if unanswered and ports.now() >= call.ring_deadline:
         expire(ports, call_id)
-        return "missed"
-    if ports.providers[call.provider].status(call.provider_call_id) is RemoteStatus.OVER:
+        return "missed" if call.direction == "inbound" else "unanswered"
+    if _over_at_provider(ports, call):
         settle(ports, call, _end_of(call))
         return "failed"
-    if call.state is CallState.RINGING:
+    if unanswered:
         return "timed" if ports.timer.ensure(call, ports.now()) else "alone"
     return "alone"
 
 
+def _over_at_provider(ports: Ports, call: Call) -> bool:
+    """False also for a call whose provider's id never came: it waits for its deadline."""
+    if call.provider_call_id is None:
+        return False
+    status = ports.providers[call.provider].status(call.provider_call_id)
+    return status is RemoteStatus.OVER
+
+
 def _end_of(call: Call) -> Act:
-    return Act.CALLER_HANGUP if call.state is CallState.RINGING else Act.PROVIDER_FAILED
+    if call.state is CallState.ACTIVE:
+        return Act.PROVIDER_FAILED
+    return Act.CALLER_HANGUP if call.direction == "inbound" else Act.NO_ANSWER

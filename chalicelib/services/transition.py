@@ -29,11 +29,11 @@ class TooBusy(RuntimeError):
     """The item was fought over longer than makes sense."""
 
 
-def act_on(ports: Ports, call: Call, act: Act) -> Call:
+def act_on(ports: Ports, call: Call, act: Act, sip_code: int | None = None) -> Call:
     """`call` after `act`, written together with its event. Refused if the rules forbid it."""
     for _ in range(MAX_TRIES):
         now = ports.now()
-        moved = apply(call, act, now)
+        moved = apply(call, act, now, sip_code)
         try:
             ports.calls.move(call, moved, now)
         except Stale as stale:
@@ -55,10 +55,10 @@ def act_on(ports: Ports, call: Call, act: Act) -> Call:
     raise TooBusy(call.call_id)
 
 
-def settle(ports: Ports, call: Call, act: Act) -> Call:
+def settle(ports: Ports, call: Call, act: Act, sip_code: int | None = None) -> Call:
     """Like `act_on`, for acts that may come too late: the call as it is afterwards, whoever won."""
     try:
-        return act_on(ports, call, act)
+        return act_on(ports, call, act, sip_code)
     except Refused as refused:
         return refused.call
 
@@ -69,6 +69,16 @@ def _read_again(ports: Ports, call: Call) -> Call:
     if current is None:
         raise UnknownCall(call.call_id)
     return current
+
+
+def own_incoming_call(ports: Ports, account_id: str, call_id: str) -> Call:
+    """The account's call, which came in. Refused for one that it dialled: whether that is taken is
+    for the called party to say.
+    """
+    call = own_call(ports, account_id, call_id)
+    if call.direction != "inbound":
+        raise Refused(call, "call_outbound", "You dialled this call: its called party answers it.")
+    return call
 
 
 def own_call(ports: Ports, account_id: str, call_id: str) -> Call:

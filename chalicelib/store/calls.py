@@ -17,7 +17,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from chalicelib.domain.call import Call, CallState, Moved
+from chalicelib.domain.dialling import Dialling
 from chalicelib.domain.instant import from_text, to_text
+from chalicelib.store import dialling
 from chalicelib.store.events import outbox_put
 from chalicelib.store.table import ConditionFailed, Contention, Item, Table, put, update
 
@@ -46,6 +48,14 @@ class Stale(Exception):
     def __init__(self, call: Call | None) -> None:
         super().__init__("the call has changed")
         self.call = call
+
+
+class Outpaced(Exception):
+    """Another dial of the account came in between: read what it is dialling and decide again."""
+
+
+class BoundElsewhere(Exception):
+    """The call belongs to another of the provider's calls."""
 
 
 @dataclass(frozen=True)
@@ -88,24 +98,71 @@ class CallStore:
                 raise
             raise AlreadyThere(existing) from None
 
+    def dial(self, born: Moved, seen: Dialling) -> None:
+        """A new outbound call with its event, counted among those the account is dialling: all or
+        nothing. Outpaced if another dial came since `seen`; Contention.
+        """
+        try:
+            self._table.write(
+                put(_to_item(born.call), "attribute_not_exists(pk)"),
+                dialling.begin(born.call, seen),
+                outbox_put(born.event),
+            )
+        except ConditionFailed:
+            raise Outpaced from None
+
+    def bind(self, call_id: str, provider_call_id: str) -> Call:
+        """Note the provider's id of an outbound call; the call as it is now. BoundElsewhere if it
+        has another id, Contention.
+
+        No transition: the version stays. But a `move` names the id that was read, so that one
+        that read the call before loses, reads again and does not put the call without its id.
+        """
+        try:
+            self._table.write(
+                update(
+                    f"CALL#{call_id}",
+                    "CALL",
+                    "SET #id = :id",
+                    condition="attribute_exists(pk) AND (attribute_not_exists(#id) OR #id = :id)",
+                    names={"#id": "provider_call_id"},
+                    values={":id": provider_call_id},
+                )
+            )
+        except ConditionFailed:
+            raise BoundElsewhere(call_id) from None
+        bound = self.get(call_id)
+        if bound is None:
+            raise BoundElsewhere(call_id)
+        return bound
+
     def move(self, before: Call, moved: Moved, now: int) -> None:
         """One transition with its event, if the call is still as `before` says. Stale otherwise.
 
         The condition names the version (which implies the state), the state (for whoever reads a
-        trace) and, for the answer of an inbound call, the deadline on the item itself.
+        trace), the provider's id (which comes without a transition) and, for the answer of an
+        inbound call, the deadline on the item itself. The end of an outbound call takes it from
+        those that its account is dialling.
         """
         condition, values = (
             "#version = :version AND #state = :state",
             {":version": before.version, ":state": before.state.value},
         )
-        names = {"#version": "version", "#state": "state"}
+        names = {"#version": "version", "#state": "state", "#id": "provider_call_id"}
+        if before.provider_call_id is None:
+            condition += " AND attribute_not_exists(#id)"
+        else:
+            condition += " AND #id = :id"
+            values[":id"] = before.provider_call_id
         if moved.call.state is CallState.ACTIVE and before.direction == "inbound":
             condition += " AND #deadline > :now"
             names["#deadline"] = "ring_deadline"
             values[":now"] = to_text(now)
         try:
             self._table.write(
-                put(_to_item(moved.call), condition, names, values), outbox_put(moved.event)
+                put(_to_item(moved.call), condition, names, values),
+                outbox_put(moved.event),
+                *dialling.end(moved.call),
             )
         except ConditionFailed as lost:
             there = lost.items[0]

@@ -1,7 +1,8 @@
 """The one table, seen through five verbs. Knows DynamoDB's shapes and errors, no aggregate.
 
-Items are plain dicts of JSON types; numbers come back as int. `boto3` loads when the first table is
-opened, never at import: webhooks pay for it once a cold start, `import app` does not.
+Items are plain dicts of JSON types and (never empty) sets of strings; numbers come back as int.
+`boto3` loads when the first table is opened, never at import: webhooks pay for it once a cold
+start, `import app` does not.
 """
 
 from __future__ import annotations
@@ -51,9 +52,15 @@ def put(
     return Write("Put", item, condition, None, names or {}, values or {})
 
 
-def delete(pk: str, sk: str, condition: str | None = None) -> Write:
+def delete(
+    pk: str,
+    sk: str,
+    condition: str | None = None,
+    names: dict[str, str] | None = None,
+    values: Item | None = None,
+) -> Write:
     """Delete an item."""
-    return Write("Delete", {"pk": pk, "sk": sk}, condition)
+    return Write("Delete", {"pk": pk, "sk": sk}, condition, None, names or {}, values or {})
 
 
 def update(  # noqa: PLR0913 - DynamoDB's own parts of an update

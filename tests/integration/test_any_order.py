@@ -1,4 +1,5 @@
-"""Whatever happens in whatever order: posts twice, late, overtaken; agents, relays, deadlines.
+"""Whatever happens in whatever order: posts twice, late, overtaken; agents, relays, deadlines;
+calls that come in and calls that are dialled.
 
 A hypothesis state machine drives the services on a truly atomic engine and checks after each step
 that no call ever has two ends, that versions only rise, and that each transition has its one event.
@@ -21,19 +22,39 @@ from hypothesis.stateful import (
 )
 
 from chalicelib.domain.call import Refused, inbound_call_id
+from chalicelib.domain.dialling import NotDialled
 from chalicelib.domain.line import LineChanges
-from chalicelib.services import answer, decline, inbox, leave, media, miss, numbers, ring, sweep
+from chalicelib.services import (
+    answer,
+    decline,
+    inbox,
+    leave,
+    media,
+    miss,
+    numbers,
+    outbound,
+    ring,
+    sweep,
+)
+from chalicelib.services.dial import NotPlaced
 from chalicelib.services.transition import UnknownCall
 from tests.support.engine import make_table
 from tests.support.world import World
 
+STATUSES = ["initiated", "ringing", "in-progress", "busy", "no-answer", "failed", "canceled",
+            "completed"]  # fmt: skip
+SIP_CODES = [None, 200, 404, 486, 487, 500, 603]
+MOST_DIALS = 5
 REPORTS = ["watch", "agent_hangup", "agent_lost", "no_agent", "media_lost", "max_duration"]
 
 
 class AnyOrder(RuleBasedStateMachine):
-    """Calls of one account; `sids` are the provider's calls, announced or not yet."""
+    """Calls of one account; `sids` are the provider's calls, announced or not yet; `dialled` are
+    pairs of a call of ours and the provider's.
+    """
 
     sids = Bundle("sids")
+    dialled = Bundle("dialled")
     world: World  # set by the test: all examples share a table, each has an account of its own
 
     def __init__(self) -> None:
@@ -48,6 +69,70 @@ class AnyOrder(RuleBasedStateMachine):
         self.account_id, _ = self.world.new_account()
         self.number = self.world.new_number(self.account_id)
         self.cursor = None
+        self.world.registered(self.account_id)
+
+    @rule(
+        target=dialled,
+        number=st.sampled_from(["+33199001234", "+33199004321"]),
+        before=st.lists(st.sampled_from([*STATUSES, "answered", "leave"]), max_size=2),
+        lost=st.booleans(),
+    )
+    def dial_out(self, number, before, lost):
+        """Some posts, or a hang-up, come before the provider's answer, which may be lost."""
+        placed = []
+
+        def meanwhile(order, sid):
+            placed.append((order.call_id, sid))
+            self.seen.setdefault(order.call_id, 0)
+            for what in before:
+                if what == "leave":
+                    self.agent_acts_on(order.call_id, leave.leave)
+                elif what == "answered":
+                    outbound.answered(self.world.ports, "gateway", order.call_id, sid)
+                else:
+                    outbound.told(self.world.ports, "gateway", order.call_id, sid, what, None)
+
+        self.world.provider.meanwhile, self.world.provider.down = meanwhile, lost
+        with contextlib.suppress(NotDialled, NotPlaced):
+            self.world.dial(number, self.account_id)
+        self.world.provider.meanwhile, self.world.provider.down = None, False
+        return multiple(*placed)
+
+    @rule(pair=dialled)
+    def called_party_answers(self, pair):
+        outbound.answered(self.world.ports, "gateway", *pair)
+
+    @rule(pair=dialled)
+    def stream_of_a_dialled_call_ends(self, pair):
+        outbound.resume(self.world.ports, "gateway", *pair)
+
+    @rule(pair=dialled, status=st.sampled_from(STATUSES), code=st.sampled_from(SIP_CODES))
+    def status_of_a_dialled_call(self, pair, status, code):
+        outbound.told(self.world.ports, "gateway", *pair, status, code)
+
+    @rule(pair=dialled, other=st.sampled_from(["answered", "resume", "told"]))
+    def a_foreign_post(self, pair, other):
+        call = self.world.ports.calls.get(pair[0])
+        if call.provider_call_id is None:
+            return
+        more = ("busy", 486) if other == "told" else ()
+        with contextlib.suppress(UnknownCall):
+            getattr(outbound, other)(self.world.ports, "gateway", pair[0], "CA-other", *more)
+            raise AssertionError("a foreign post came through")
+        assert self.world.ports.calls.get(pair[0]) == call
+
+    @rule(pair=dialled, act=st.sampled_from([answer.accept, decline.refuse, leave.leave]))
+    def agent_acts_on_a_dialled_call(self, pair, act):
+        self.agent_acts_on(pair[0], act)
+
+    @rule(pair=dialled)
+    def deadline_of_a_dialled_call(self, pair):
+        with contextlib.suppress(miss.StillRinging):
+            miss.expire(self.world.ports, pair[0])
+
+    @rule(pair=dialled, kind=st.sampled_from(REPORTS))
+    def relay_reports_a_dialled_call(self, pair, kind):
+        media.report(self.world.ports, "relay-1", pair[0], kind)
 
     @rule(target=sids, count=st.integers(1, 2))
     def dial(self, count):
@@ -73,8 +158,11 @@ class AnyOrder(RuleBasedStateMachine):
 
     @rule(sid=sids, act=st.sampled_from([answer.accept, decline.refuse, leave.leave]))
     def agent_acts(self, sid, act):
+        self.agent_acts_on(inbound_call_id("gateway", sid), act)
+
+    def agent_acts_on(self, call_id, act):
         with contextlib.suppress(Refused, UnknownCall):
-            act(self.world.ports, self.account_id, inbound_call_id("gateway", sid))
+            act(self.world.ports, self.account_id, call_id)
 
     @rule(sid=sids)
     def deadline(self, sid):
@@ -118,9 +206,20 @@ class AnyOrder(RuleBasedStateMachine):
             assert states[-1] is call.state
             assert [entry.version for entry in call.history] == list(range(1, call.version + 1))
             assert self.events[call_id] == [state.value for state in states]
-            assert self.over.setdefault(call_id, call) == call or not self.over[call_id].state.final
+            before = self.over.setdefault(call_id, call)
+            assert before.provider_call_id in (None, call.provider_call_id)
+            # Nothing changes after the end, but that the provider's id may come late.
+            named = before.model_copy(update={"provider_call_id": call.provider_call_id})
+            assert named == call or not before.state.final
             self.over[call_id] = call
             self.seen[call_id] = call.version
+        live = {
+            call.call_id
+            for call in self.over.values()
+            if call.direction == "outbound" and not call.state.final
+        }
+        assert self.world.ports.dialling.get(self.account_id).calls == live
+        assert len(live) <= MOST_DIALS
 
     def _incoming(self, sid):
         return self.world.incoming(to=self.number, sid=sid)

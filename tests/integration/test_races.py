@@ -1,4 +1,6 @@
-"""Accept, decline, caller hang-up and deadline at the same moment, on a truly atomic engine."""
+"""Accept, decline, caller hang-up and deadline at the same moment, and dials beside each other, on
+a truly atomic engine.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +9,15 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
-from chalicelib.domain.call import Call, Refused
+from chalicelib.domain.call import Act, Call, CallState, Refused
+from chalicelib.domain.dialling import NotDialled
 from chalicelib.problems import problem_from
-from chalicelib.services import answer, decline, inbox, miss, ring
+from chalicelib.services import answer, decline, inbox, miss, outbound, ring
+from chalicelib.services.transition import settle
 from tests.support.world import World
 
 ROUNDS, CROWD = 200, 20
+DIALS = 30
 
 
 def test_one_winner_each_round_and_every_loser_sees_the_call_as_it_is(empty_table):
@@ -68,6 +73,80 @@ def _play_round(world: World, crowd: ThreadPoolExecutor, chance: random.Random, 
         assert told.extra["call"]["version"] >= 2, name
         shown = told.extra["call"]["state"]
         assert shown in {entry.state.value for entry in final.history[1:]}, name
+
+
+def test_as_many_calls_are_dialled_as_the_account_may_and_not_one_more(empty_table):
+    world = World(empty_table)
+    world.registered()
+    barrier = threading.Barrier(DIALS)
+
+    def dial(number):
+        barrier.wait()
+        try:
+            return world.dial(f"+331990012{number:02d}")
+        except NotDialled as refused:
+            return refused
+
+    with ThreadPoolExecutor(DIALS) as crowd:
+        outcomes = list(crowd.map(dial, range(DIALS)))
+        calls = [outcome for outcome in outcomes if isinstance(outcome, Call)]
+        refusals = [outcome.code for outcome in outcomes if isinstance(outcome, NotDialled)]
+        assert (len(calls), refusals) == (5, ["too_many_dials"] * (DIALS - 5))
+        assert len(world.provider.dialled) == 5
+        live = {call.call_id for call in calls}
+        assert world.ports.dialling.get(world.account_id).calls == live
+        assert {call.call_id for call in world.ports.calls.live()} == live
+        # All end at once, each for many reasons; five more are let in, and then the rate is met.
+        list(crowd.map(lambda call: settle(world.ports, call, Act.BUSY), calls * 3))
+        assert world.ports.dialling.get(world.account_id).calls == frozenset()
+        barrier.reset()
+        again = list(crowd.map(dial, range(DIALS)))
+    calls = [outcome for outcome in again if isinstance(outcome, Call)]
+    refusals = {outcome.code for outcome in again if isinstance(outcome, NotDialled)}
+    assert len(calls) == 5
+    assert refusals <= {"too_many_dials", "dial_rate"}
+    assert len(world.ports.dialling.get(world.account_id).recent) == 10
+
+
+def test_no_post_loses_the_providers_id_or_the_calls_end(empty_table):
+    """Callbacks, the answer to the order and the agent's hang-up, all at once."""
+    world = World(empty_table)
+    world.registered()
+    with ThreadPoolExecutor(8) as crowd:
+        for number in range(40):
+            _play_dialled_round(world, crowd, number)
+
+
+def _play_dialled_round(world: World, crowd: ThreadPoolExecutor, number: int) -> None:
+    world.clock.advance(10)
+    waiting, sids = [], []
+
+    def posts(order, sid):
+        barrier = threading.Barrier(5)
+        sids.append(sid)
+
+        def run(act):
+            barrier.wait()
+            act()
+
+        for act in (
+            lambda: outbound.told(world.ports, "gateway", order.call_id, sid, "initiated", None),
+            lambda: outbound.told(world.ports, "gateway", order.call_id, sid, "ringing", None),
+            lambda: outbound.answered(world.ports, "gateway", order.call_id, sid),
+            lambda: outbound.told(world.ports, "gateway", order.call_id, sid, "completed", 200),
+        ):
+            waiting.append(crowd.submit(run, act))
+        barrier.wait()
+
+    world.provider.meanwhile = posts
+    call = world.dial()
+    for post in waiting:
+        post.result()
+    final = world.now_of(call)
+    assert final.provider_call_id == sids[0], number
+    assert final.state is CallState.ENDED, number
+    assert [entry.version for entry in final.history] == list(range(1, final.version + 1)), number
+    assert world.ports.dialling.get(world.account_id).calls == frozenset(), number
 
 
 def _events_match_histories(world: World) -> bool:

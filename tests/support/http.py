@@ -21,6 +21,7 @@ PUBLIC_URL = "https://api.test/api"
 RELAY_URL = "wss://relay.test"
 AUTH_TOKEN = "auth-token-of-the-tests"
 CONTROL_SECRET = "control-secret-of-the-tests"
+GATEWAY_CONTROL_SECRET = "gateway-control-secret-of-the-tests"
 
 
 class QuietTwilio(TwilioProvider):
@@ -30,6 +31,7 @@ class QuietTwilio(TwilioProvider):
         super().__init__(
             TwilioAccount("gateway", "AC" + "0" * 32, AUTH_TOKEN, PUBLIC_URL, RELAY_URL)
         )
+        self.dial = world.provider.dial  # type: ignore[method-assign]
         self.steer = world.provider.steer  # type: ignore[method-assign]
         self.hang_up = world.provider.hang_up  # type: ignore[method-assign]
         self.status = world.provider.status  # type: ignore[method-assign]
@@ -59,10 +61,16 @@ class Api:
         return self._client.http.request(method, path, headers=headers, body=body)
 
     def webhook(
-        self, kind: str, form: dict[str, str], signature: str | None = None
+        self,
+        kind: str,
+        form: dict[str, str],
+        signature: str | None = None,
+        dialled: str | None = None,
     ) -> HTTPResponse:
-        """A provider's post, signed as Twilio signs unless a signature is given."""
-        path = f"/webhooks/gateway/{kind}"
+        """A provider's post, signed as Twilio signs unless a signature is given; `dialled` is the
+        call of ours that its URL names.
+        """
+        path = f"/webhooks/gateway/{kind}" + (f"?call={dialled}" if dialled else "")
         signed = RequestValidator(AUTH_TOKEN).compute_signature(PUBLIC_URL + path, form)
         headers = {
             "Content-Type": "application/x-www-form-urlencoded",
@@ -91,6 +99,7 @@ def serving(world: World, monkeypatch: Any) -> Iterator[Api]:
 
     ports = replace(world.ports, providers={"gateway": QuietTwilio(world)}, relay_url=RELAY_URL)
     settings = Config("t", PUBLIC_URL, RELAY_URL, "arn", "s", CONTROL_SECRET)
+    settings = replace(settings, gateway_control_secret=GATEWAY_CONTROL_SECRET)
     monkeypatch.setattr(bootstrap, "ports", lambda: ports)
     monkeypatch.setattr(bootstrap, "config", lambda: settings)
     with Client(app.app) as client:

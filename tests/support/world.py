@@ -5,26 +5,37 @@ what it is told, a timer that only notes what it should start, a clock that stan
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from chalicelib.domain.call import Call
 from chalicelib.domain.line import Line
-from chalicelib.providers.base import Instruction, ProviderError, RemoteStatus
-from chalicelib.services import accounts, numbers, ring
+from chalicelib.domain.trunk import Did, NewDid, Trunk, TrunkSettings, TrunkStatus
+from chalicelib.providers.base import Dial, Instruction, ProviderError, RemoteStatus
+from chalicelib.services import accounts, dial, dids, numbers, ring, trunks
 from chalicelib.services.ports import Ports
 from chalicelib.store.accounts import AccountStore
 from chalicelib.store.calls import CallStore
+from chalicelib.store.dialling import DiallingStore
 from chalicelib.store.events import EventStore
 from chalicelib.store.lines import LineStore
 from chalicelib.store.table import Table
+from chalicelib.store.trunks import TrunkStore
+from chalicelib.store.vault import KeyFileVault
 
 _counter = itertools.count(1)
+
+CALLEE = "+33199001234"
+"""Reserved for fiction, and valid for libphonenumber, as every number that is dialled must be."""
 
 
 @dataclass
 class NotedProvider:
-    """Notes what it is told; `strict` takes instructions only when it asks, `down` fails."""
+    """Notes what it is told; `strict` takes instructions only when it asks, `down` fails.
+
+    `meanwhile` runs when a call is being placed, with its order and id, before the answer.
+    """
 
     name: str = "gateway"
     strict: bool = False
@@ -33,15 +44,28 @@ class NotedProvider:
     remote: RemoteStatus = RemoteStatus.LIVE
     steered: list[tuple[str, Instruction]] = field(default_factory=list)
     hung_up: list[str] = field(default_factory=list)
+    dialled: list[Dial] = field(default_factory=list)
+    meanwhile: Callable[[Dial, str], None] | None = None
 
-    def signed(self, path: str, form: Mapping[str, str], signature: str | None) -> bool:
+    def signed(
+        self, kind: str, call_id: str | None, form: Mapping[str, str], signature: str | None
+    ) -> bool:
         return self.trusts
 
     def handshake_signed(self, url: str, signature: str | None) -> bool:
         return signature == "good"
 
-    def document(self, instruction: Instruction) -> str:
+    def document(self, instruction: Instruction, call_id: str | None = None) -> str:
         return repr(instruction)
+
+    def dial(self, dial: Dial) -> str:
+        self.dialled.append(dial)
+        sid = f"CA{next(_counter):032d}"
+        if self.meanwhile:
+            self.meanwhile(dial, sid)
+        if self.down:
+            raise ProviderError("down")
+        return sid
 
     def steer(self, provider_call_id: str, instruction: Instruction) -> bool:
         if self.down:
@@ -78,6 +102,22 @@ class NotedTimer:
 
 
 @dataclass
+class NotedTrunkHost:
+    """Notes the trunks it is told of."""
+
+    told: list[str] = field(default_factory=list)
+
+    def changed(self, trunk_id: str) -> None:
+        self.told.append(trunk_id)
+
+
+class KnownKeyVault(KeyFileVault):
+    """Seals for real, with a key that needs no file."""
+
+    _key = b"k" * 32
+
+
+@dataclass
 class Clock:
     """Epoch ms; moves when told."""
 
@@ -96,17 +136,22 @@ class World:
     def __init__(self, table: Table) -> None:
         self.table = table
         self.provider, self.timer, self.clock = NotedProvider(), NotedTimer(), Clock()
+        self.trunk_host = NotedTrunkHost()
         self.ports = Ports(
             accounts=AccountStore(table),
             calls=CallStore(table),
+            dialling=DiallingStore(table),
             events=EventStore(table),
             lines=LineStore(table),
+            trunks=TrunkStore(table),
             timer=self.timer,  # type: ignore[arg-type]
             providers={"gateway": self.provider},
             now=self.clock,
             pause=self.clock.advance,
             token_secret="a secret of the tests",
             relay_url="ws://relay.test",
+            vault=KnownKeyVault("known"),
+            trunk_host=self.trunk_host,
         )
         self.account_id, self.key = self.new_account()
         self.number = self.new_number(self.account_id)
@@ -122,6 +167,44 @@ class World:
         e164 = f"+1555{serial:07d}"
         self.ports.lines.add_to_pool(Line(e164=e164, country=country, provider="gateway"))
         return numbers.activate(self.ports, account_id, country).e164
+
+    def new_trunk(self, account_id: str | None = None, **settings: Any) -> Trunk:
+        """An account's trunk, just connected; `settings` as in the body of `PUT /api/trunk`."""
+        given = {"host": "sip.carrier.example", "username": "acct42", "password": "s3cret-pw"}
+        wish = TrunkSettings.model_validate({**given, **settings})
+        return trunks.connect(self.ports, account_id or self.account_id, wish)[0]
+
+    def new_did(self, e164: str, account_id: str | None = None, **settings: Any) -> Did:
+        """A number added to an account's trunk."""
+        wish = NewDid.model_validate({"e164": e164, **settings})
+        return dids.add(self.ports, account_id or self.account_id, wish)
+
+    def registered(self, account_id: str | None = None, **settings: Any) -> Trunk:
+        """An account's trunk that is registered, with a French caller ID."""
+        trunk = self.new_trunk(account_id, **{"caller_id": "+33199005678", **settings})
+        if trunk.provider == "gateway":
+            self.trunk_is(trunk, TrunkStatus.REGISTERED, 200)
+        self.clock.advance(0.001)  # events of different things have an order only in time
+        return trunk
+
+    def trunk_is(self, trunk: Trunk, status: TrunkStatus, code: int | None, why: str = "") -> None:
+        """The gateway reports how the trunk's registration is doing."""
+        trunks.report(
+            self.ports,
+            trunk.trunk_id,
+            revision=trunk.revision,
+            status=status,
+            sip_code=code,
+            detail=why,
+        )
+
+    def dial(self, to: str = CALLEE, account_id: str | None = None, **wish: Any) -> Call:
+        """A call dialled out through the account's trunk, which is connected if there is none."""
+        account_id = account_id or self.account_id
+        if self.ports.trunks.of_account(account_id) is None:
+            self.registered(account_id)
+        url = f"sip:{to}@sip.carrier.example"
+        return dial.dial(self.ports, account_id, dial.Wish(url, **wish))
 
     def sid(self) -> str:
         return f"CA{next(_counter):032d}"

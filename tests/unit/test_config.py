@@ -52,5 +52,32 @@ def test_a_relay_url_of_another_scheme_is_refused():
         from_environment(ENV | {"CHAMADE_RELAY_URL": "https://relay.test"})
 
 
+def test_without_settings_for_trunks_everything_else_works():
+    config = from_environment(ENV)
+    assert (config.kms_key_id, config.key_file, config.gateway_control_secret) == ("", "", "")
+    assert (config.twilio_sip_domain, config.allow_private_trunks) == (None, False)
+
+
+def test_settings_for_trunks_are_read():
+    more = {
+        "CHAMADE_KEY_FILE": "/keys/vault",
+        "CHAMADE_GATEWAY_CONTROL_SECRET": "s3cret-gateway",
+        "CHAMADE_TWILIO_SIP_DOMAIN": "x.sip.twilio.com",
+        "CHAMADE_ALLOW_PRIVATE_TRUNKS": "1",
+    }
+    config = from_environment(ENV | more)
+    assert (config.key_file, config.twilio_sip_domain) == ("/keys/vault", "x.sip.twilio.com")
+    assert config.allow_private_trunks
+    assert config.gateway_control_secret == "s3cret-gateway"
+    assert "s3cret" not in repr(config)
+    assert not from_environment(ENV | {"CHAMADE_ALLOW_PRIVATE_TRUNKS": "0"}).allow_private_trunks
+
+
+def test_two_vaults_are_one_too_many():
+    both = {"CHAMADE_KMS_KEY_ID": "alias/chamade", "CHAMADE_KEY_FILE": "/keys/vault"}
+    with pytest.raises(BadConfig, match="not both"):
+        from_environment(ENV | both)
+
+
 def test_secrets_do_not_show():
     assert "s3cret" not in repr(from_environment(ENV))

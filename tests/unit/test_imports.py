@@ -5,7 +5,10 @@ from __future__ import annotations
 import subprocess
 import sys
 
-FORBIDDEN = ("boto3", "botocore", "twilio.rest", "requests", "mcp", "moto", "numpy", "aiohttp")
+FORBIDDEN = (
+    "boto3", "botocore", "twilio.rest", "requests", "mcp", "moto", "numpy", "aiohttp",
+    "cryptography", "phonenumbers",
+)  # fmt: skip
 
 
 def test_importing_the_app_loads_no_client_library():

@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.domain.call import (
+    CALL_ID,
     MOVES,
+    RING_GRACE_MS,
     RING_MS,
     Act,
     Call,
@@ -21,6 +23,7 @@ from chalicelib.domain.call import (
     inbound_call_id,
     missed_unseen,
     new_inbound,
+    new_outbound,
     public_view,
 )
 from chalicelib.domain.event import EventType
@@ -50,17 +53,39 @@ def in_state(state: CallState) -> Call:
     return ringing(state=state)
 
 
+def dialled() -> Moved:
+    return new_outbound(
+        account_id="acc_1",
+        provider="gateway",
+        trunk_id="trunk_1",
+        caller_id="+33199005678",
+        to="+33199001234",
+        ring_timeout_s=30,
+        max_duration_s=600,
+        agent_url="wss://agent.example/?key=secret",
+        metadata={"ticket": 7},
+        now=NOW,
+    )
+
+
+def outbound(state: CallState = CallState.CONNECTING) -> Call:
+    return dialled().call.model_copy(update={"state": state})
+
+
 DESIGNED = {
-    CallState.CONNECTING: {"ringing", "active", "failed", "ended"},
+    CallState.CONNECTING: {"ringing", "active", "declined", "failed", "ended"},
     CallState.RINGING: {"active", "missed", "declined", "failed", "ended"},
     CallState.ACTIVE: {"ended", "failed"},
 }
 
 
-def test_no_act_leads_where_the_design_does_not():
-    for act, moves in MOVES.items():
+@pytest.mark.parametrize("direction", ["inbound", "outbound"])
+def test_no_act_leads_where_the_design_does_not(direction):
+    for act, moves in MOVES[direction].items():
         for source, (target, _) in moves.items():
             assert target.value in DESIGNED[source], (act, source, target)
+    reached = {target for moves in MOVES[direction].values() for target, _ in moves.values()}
+    assert (CallState.MISSED in reached) == (direction == "inbound")
 
 
 @pytest.mark.parametrize("state", [s for s in CallState if s.final])
@@ -124,9 +149,90 @@ def test_a_caller_who_was_gone_before_we_heard_leaves_a_missed_call_of_version_o
     assert unseen.event.type is EventType.CALL_MISSED
 
 
-@given(st.lists(st.tuples(st.sampled_from(list(Act)), st.integers(-5000, 90_000)), max_size=12))
-def test_any_sequence_of_acts_keeps_versions_times_and_history_in_step(acts):
-    call, now = ringing(), NOW
+def test_a_dialled_call_begins_as_connecting_and_tells_so():
+    born = dialled()
+    call = born.call
+    assert (call.state, call.version, call.provider_call_id) == (CallState.CONNECTING, 1, None)
+    assert CALL_ID.fullmatch(call.call_id)
+    assert dialled().call.call_id != call.call_id
+    assert (call.from_, call.to, call.line) == ("+33199005678", "+33199001234", "+33199005678")
+    assert call.ring_deadline == NOW + 30_000 + RING_GRACE_MS
+    assert born.event.type is EventType.CALL_CONNECTING
+
+
+@pytest.mark.parametrize("state", [CallState.CONNECTING, CallState.RINGING])
+@pytest.mark.parametrize(
+    ("act", "becomes", "reason", "event"),
+    [
+        (Act.ANSWER, "active", None, EventType.CALL_ANSWERED),
+        (Act.CALLEE_DECLINED, "declined", EndReason.DECLINED, EventType.CALL_DECLINED),
+        (Act.BUSY, "failed", EndReason.BUSY, EventType.CALL_FAILED),
+        (Act.NO_ANSWER, "failed", EndReason.NO_ANSWER, EventType.CALL_FAILED),
+        (Act.REJECTED, "failed", EndReason.REJECTED, EventType.CALL_FAILED),
+        (Act.EXPIRE, "failed", EndReason.NO_ANSWER, EventType.CALL_FAILED),
+        (Act.AGENT_HANGUP, "ended", EndReason.AGENT_HANGUP, EventType.CALL_ENDED),
+        (Act.CALLEE_HANGUP, "ended", EndReason.CALLEE_HANGUP, EventType.CALL_ENDED),
+        (Act.PROVIDER_FAILED, "failed", EndReason.PROVIDER_ERROR, EventType.CALL_FAILED),
+    ],
+)
+def test_what_becomes_of_a_dialled_call_before_its_answer(state, act, becomes, reason, event):
+    moved = apply(outbound(state), act, NOW + 40_000)
+    assert (moved.call.state.value, moved.call.end_reason) == (becomes, reason)
+    assert moved.event.type is event
+
+
+def test_a_dialled_call_rings_once_and_then_is_not_heard_to_ring_again():
+    moved = apply(outbound(), Act.RING, NOW + 1)
+    assert (moved.call.state, moved.event.type) == (CallState.RINGING, EventType.CALL_RINGING)
+    for state in (CallState.RINGING, CallState.ACTIVE):
+        with pytest.raises(Refused):
+            apply(outbound(state), Act.RING, NOW + 1)
+
+
+def test_the_called_party_who_hangs_up_ends_the_call():
+    moved = apply(outbound(CallState.ACTIVE), Act.CALLEE_HANGUP, NOW + 1)
+    assert (moved.call.state, moved.call.end_reason) == (CallState.ENDED, EndReason.CALLEE_HANGUP)
+
+
+def test_a_dialled_call_is_not_given_up_before_its_time_with_grace():
+    with pytest.raises(Refused) as refused:
+        apply(outbound(), Act.EXPIRE, NOW + 30_000 + RING_GRACE_MS - 1)
+    assert refused.value.code == "still_ringing"
+
+
+def test_acts_of_the_other_direction_are_refused_as_such():
+    for call, act, code in (
+        (outbound(CallState.RINGING), Act.DECLINE, "call_outbound"),
+        (outbound(CallState.RINGING), Act.CALLER_HANGUP, "call_outbound"),
+        (ringing(), Act.BUSY, "call_inbound"),
+        (ringing(), Act.CALLEE_HANGUP, "call_inbound"),
+    ):
+        with pytest.raises(Refused) as refused:
+            apply(call, act, NOW + 1)
+        assert refused.value.code == code
+
+
+def test_the_far_ends_sip_code_stays_on_the_call():
+    busy = apply(outbound(), Act.BUSY, NOW + 1, 486)
+    assert busy.call.sip_code == 486
+    assert busy.event.data["call"]["sip_code"] == 486
+    assert apply(outbound(), Act.RING, NOW + 1).call.sip_code is None
+
+
+@pytest.mark.parametrize("state", [s for s in CallState if s.final])
+@pytest.mark.parametrize("act", list(Act))
+def test_nothing_moves_a_dialled_call_that_is_over(state, act):
+    with pytest.raises(Refused) as refused:
+        apply(outbound(state), act, NOW + RING_MS)
+    assert refused.value.code == "call_over"
+
+
+@given(
+    st.sampled_from([ringing, outbound]),
+    st.lists(st.tuples(st.sampled_from(list(Act)), st.integers(-5000, 90_000)), max_size=12),
+)
+def test_any_sequence_of_acts_keeps_versions_times_and_history_in_step(begin, acts):
+    call, now = begin(), NOW
     for act, step in acts:
         now += step  # clocks of different machines: time may even go back
         try:
@@ -153,6 +259,7 @@ def test_the_outside_never_sees_the_account():
     assert "account_id" not in view
     assert view["capabilities"] == ["audio_in", "audio_out"]
     assert view["from"] == "+33612345678"
+    assert not {"trunk_id", "agent_url"} & set(public_view(outbound()))
 
 
 def test_ids_are_the_same_for_the_same_call_and_differ_otherwise():

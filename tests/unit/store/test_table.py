@@ -32,6 +32,22 @@ def test_a_lost_condition_shows_what_stands_there(table):
     assert table.get("c", "2") is None
 
 
+def test_a_set_takes_and_gives_members_in_any_order(table):
+    def change(expression, *members):
+        write = update(
+            "set", "1", f"{expression} #s :s", names={"#s": "members"}, values={":s": set(members)}
+        )
+        table.write(write)
+
+    change("ADD", "a", "b")
+    change("ADD", "b", "c")
+    assert table.get("set", "1")["members"] == {"a", "b", "c"}
+    for members in ("a", "a", "b", "c", "nobody"):
+        change("DELETE", members)
+    assert table.get("set", "1") == {"pk": "set", "sk": "1"}
+    change("DELETE", "a")
+
+
 def test_a_partition_is_read_page_by_page_in_order(table):
     for n in range(7):
         table.write(put({"pk": "pages", "sk": f"{n}", "n": n}))

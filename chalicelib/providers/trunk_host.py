@@ -1,0 +1,44 @@
+"""Who registers our users' trunks: the gateway, told when one was connected, changed or removed."""
+
+from __future__ import annotations
+
+import base64
+import logging
+from typing import Protocol
+
+from chalicelib.providers.twilio import TwilioAccount
+
+log = logging.getLogger(__name__)
+
+TIMEOUT_S = 2.0
+
+
+class TrunkHost(Protocol):
+    """Hears that a trunk has changed. Nothing depends on it but speed, so it never raises."""
+
+    def changed(self, trunk_id: str) -> None:
+        """The trunk was connected, changed or disconnected: it is to be fetched again."""
+
+
+class GatewayTrunkHost:
+    """Our gateway, by a post that carries nothing (docs/contracts.md)."""
+
+    def __init__(self, gateway: TwilioAccount) -> None:
+        self._gateway = gateway
+
+    def changed(self, trunk_id: str) -> None:
+        """See `TrunkHost`. It fetches all trunks once a minute anyhow."""
+        from urllib.request import Request, urlopen
+
+        account = self._gateway
+        login = base64.b64encode(f"{account.account_sid}:{account.auth_token}".encode()).decode()
+        try:
+            request = Request(  # noqa: S310 - the operator's own URL
+                f"{account.api_url}/trunks/{trunk_id}/changed",
+                data=b"",
+                headers={"Authorization": f"Basic {login}"},
+            )
+            urlopen(request, timeout=TIMEOUT_S).close()  # noqa: S310
+        except Exception as error:
+            # The message may repeat a URL, never the credentials: they are in a header.
+            log.warning("gateway not told of a trunk: %s", error, extra={"trunk_id": trunk_id})

@@ -1,0 +1,103 @@
+"""The numbers of an account's trunk (DIDs): added, set, removed, and told of when they lack."""
+
+from __future__ import annotations
+
+import logging
+
+from chalicelib.domain.event import EventType
+from chalicelib.domain.trunk import (
+    MAX_DIDS,
+    Did,
+    DidChanges,
+    NewDid,
+    Trunk,
+    did_event,
+    not_added_event,
+    shown,
+)
+from chalicelib.services.numbers import UnknownNumber
+from chalicelib.services.ports import Ports
+from chalicelib.services.trunks import MAX_TRIES, NumberTaken, TooManyDids, own, step_aside
+from chalicelib.store.table import Contention
+from chalicelib.store.trunks import NotAdded, Taken, TooMany, TrunkChanged
+
+log = logging.getLogger(__name__)
+
+
+def add(ports: Ports, account_id: str, wish: NewDid) -> Did:
+    """A number, now the trunk's. NoTrunk, NumberTaken, TooManyDids."""
+    for _ in range(MAX_TRIES):
+        trunk = own(ports, account_id)
+        now = ports.now()
+        did = Did(trunk_id=trunk.trunk_id, account_id=account_id, added_at=now, **wish.model_dump())
+        try:
+            ports.trunks.add_did(trunk, did, did_event(EventType.NUMBER_ADDED, did, now))
+        except (TrunkChanged, Contention):
+            step_aside()
+            continue
+        except TooMany:
+            raise TooManyDids(MAX_DIDS, f"The limit is {MAX_DIDS}; remove one first.") from None
+        except Taken as taken:
+            raise NumberTaken(did.e164, elsewhere=taken.elsewhere) from None
+        log.info("number added", extra=_facts(did))
+        return did
+    raise Contention
+
+
+def owned(ports: Ports, account_id: str, e164: str) -> Did:
+    """A number of the account's trunk. NoTrunk, UnknownNumber."""
+    did = ports.trunks.did(own(ports, account_id).trunk_id, e164)
+    if did is None:
+        raise UnknownNumber(e164)
+    return did
+
+
+def change(ports: Ports, account_id: str, e164: str, changes: DidChanges) -> Did:
+    """The number with the given fields changed. NoTrunk, UnknownNumber."""
+    did = owned(ports, account_id, e164)
+    given = changes.model_dump(mode="json", exclude_unset=True)
+    if not given:
+        return did
+    try:
+        return ports.trunks.change_did(did.trunk_id, e164, given)
+    except NotAdded:
+        raise UnknownNumber(e164) from None
+
+
+def remove(ports: Ports, account_id: str, e164: str) -> None:
+    """Calls to the number are rejected from now on; calls that are up go on. NoTrunk,
+    UnknownNumber.
+    """
+    for _ in range(MAX_TRIES):
+        trunk = own(ports, account_id)
+        did = ports.trunks.did(trunk.trunk_id, e164)
+        if did is None:
+            raise UnknownNumber(e164)
+        event = did_event(EventType.NUMBER_REMOVED, did, ports.now())
+        try:
+            ports.trunks.remove_did(trunk, e164, event)
+        except NotAdded:
+            raise UnknownNumber(e164) from None
+        except (TrunkChanged, Contention):
+            step_aside()
+            continue
+        log.info("number removed", extra=_facts(did))
+        return
+    raise Contention
+
+
+def tell_not_added(ports: Ports, trunk: Trunk, to: str, from_: str) -> None:
+    """Tell the trunk's owner of a call that was for none of its numbers, within reason. That the
+    call is rejected must not fail by it.
+    """
+    now = ports.now()
+    event = not_added_event(trunk, to, from_, now)
+    try:
+        if ports.trunks.tell_once(trunk.trunk_id, shown(to), now, event):
+            log.info("number not added", extra={"trunk_id": trunk.trunk_id, "to": shown(to)})
+    except Exception:
+        log.exception("owner not told", extra={"trunk_id": trunk.trunk_id})
+
+
+def _facts(did: Did) -> dict[str, object]:
+    return {"account_id": did.account_id, "trunk_id": did.trunk_id, "number": did.e164}

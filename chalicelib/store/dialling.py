@@ -1,0 +1,90 @@
+"""What accounts are dialling, and who declined their calls.
+
+| item | pk | sk |
+|---|---|---|
+| outbound calls that are not over, dials of the last minute | `ACCOUNT#<id>` | `DIALLING` |
+| a number that declined; goes by TTL | `ACCOUNT#<id>` | `DECLINED#<e164>` |
+
+Both change only in the transactions that begin or end a call, so they are never at odds with the
+calls: `begin` and `end` are those transactions' writes. The ids are a string set, from which each
+end takes its own, in any order; a dial names the version it has read, an end does not.
+"""
+
+from __future__ import annotations
+
+from chalicelib.domain.call import Call, CallState
+from chalicelib.domain.dialling import REDIAL_AFTER_DECLINE_S, Dialling
+from chalicelib.domain.instant import from_text, to_text
+from chalicelib.store.table import Item, Table, Write, put, update
+
+
+def begin(call: Call, seen: Dialling) -> Write:
+    """Count a new call. Holds only if no other dial came since `seen`: what was decided by it is
+    then still right, for ends that came since only make room.
+    """
+    now = call.created_at
+    values: Item = {
+        ":new": seen.version + 1,
+        ":recent": [to_text(at) for at in (*seen.recent_at(now), now)],
+        ":call": {call.call_id},
+    }
+    condition = "attribute_not_exists(#version)"
+    if seen.version:
+        condition = "#version = :seen"
+        values[":seen"] = seen.version
+    return update(
+        f"ACCOUNT#{call.account_id}",
+        "DIALLING",
+        "SET #version = :new, #recent = :recent ADD #calls :call",
+        condition=condition,
+        names={"#version": "version", "#recent": "recent", "#calls": "calls"},
+        values=values,
+    )
+
+
+def end(call: Call) -> list[Write]:
+    """What goes with an outbound call's last transition; nothing for any other."""
+    if call.direction != "outbound" or not call.state.final:
+        return []
+    account = f"ACCOUNT#{call.account_id}"
+    writes = [
+        update(
+            account,
+            "DIALLING",
+            "DELETE #calls :call",
+            names={"#calls": "calls"},
+            values={":call": {call.call_id}},
+        )
+    ]
+    if call.state is CallState.DECLINED:
+        at = call.updated_at
+        item: Item = {
+            "pk": account,
+            "sk": f"DECLINED#{call.to}",
+            "at": to_text(at),
+            "call_id": call.call_id,
+            "expires_at": at // 1000 + REDIAL_AFTER_DECLINE_S + 1,
+        }
+        writes.append(put(item))
+    return writes
+
+
+class DiallingStore:
+    """The reads that a dial is decided by."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def get(self, account_id: str) -> Dialling:
+        """What the account is dialling now."""
+        item = self._table.get(f"ACCOUNT#{account_id}", "DIALLING") or {}
+        return Dialling(
+            calls=frozenset(item.get("calls", ())),
+            recent=tuple(from_text(at) for at in item.get("recent", ())),
+            version=item.get("version", 0),
+        )
+
+    def declined_at(self, account_id: str, e164: str) -> int | None:
+        """When the number last declined a call of the account (epoch ms), as far as is known."""
+        item = self._table.get(f"ACCOUNT#{account_id}", f"DECLINED#{e164}")
+        return None if item is None else from_text(item["at"])

@@ -1,0 +1,342 @@
+"""Trunks over REST and the gateway's side of them: answers, refusals, and what never shows."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import logging
+import threading
+from dataclasses import replace
+from urllib.parse import quote
+
+import pytest
+
+from chalicelib import bootstrap
+from chalicelib.providers.trunk_host import GatewayTrunkHost
+from chalicelib.providers.twilio import TwilioAccount
+from chalicelib.store import trunks as store
+from chalicelib.store.vault import KeyFileVault
+from tests.support.http import CONTROL_SECRET, GATEWAY_CONTROL_SECRET, QuietTwilio, serving
+
+TRUNK = {"host": "sip.carrier.example", "username": "acct42", "password": "s3cret-pw"}
+E164 = "+33187654321"
+ONE = f"/api/trunk/dids/{E164}"
+
+
+def problem(response):
+    assert response.headers["Content-Type"] == "application/problem+json"
+    assert response.json_body["status"] == response.status_code
+    return response.status_code, response.json_body["code"]
+
+
+def gateway(api, verb, body, secret=GATEWAY_CONTROL_SECRET):
+    return api.control(f"/gateway/trunks/{verb}", {"gateway": "gateway-1", **body}, secret)
+
+
+@pytest.fixture
+def connected(api):
+    """A trunk that is there; its view."""
+    return api.call("PUT", "/api/trunk", TRUNK).json_body
+
+
+@pytest.fixture
+def twilio(world, monkeypatch):
+    """The application with Twilio, which has a SIP domain."""
+    world.ports = replace(world.ports, twilio_sip_domain="x.sip.twilio.com")
+    with serving(world, monkeypatch) as served:
+        ports = bootstrap.ports()
+        both = replace(ports, providers={**ports.providers, "twilio": QuietTwilio(world)})
+        monkeypatch.setattr(bootstrap, "ports", lambda: both)
+        yield served
+
+
+def test_a_trunk_lives_its_life_over_rest(api, world):
+    assert problem(api.call("GET", "/api/trunk")) == (404, "no_trunk")
+    assert "PUT /api/trunk" in api.call("GET", "/api/trunk").json_body["detail"]
+    made = api.call("PUT", "/api/trunk", {**TRUNK, "transport": "tls", "caller_id": E164})
+    assert made.status_code == 201
+    assert made.headers["Location"] == "https://api.test/api/api/trunk"
+    view = made.json_body
+    assert {name: view[name] for name in ("host", "port", "transport", "username", "provider")} == {
+        "host": "sip.carrier.example",
+        "port": 5061,
+        "transport": "tls",
+        "username": "acct42",
+        "provider": "gateway",
+    }
+    assert (view["status"], view["sip_code"], view["dids"]) == ("registering", None, [])
+    assert (view["revision"], view["caller_id"], view["allowed_countries"]) == (1, E164, [])
+    assert view["detail"]
+    assert "inbound_uri" not in view
+    again = api.call("PUT", "/api/trunk", TRUNK)
+    assert (again.status_code, again.json_body["revision"]) == (200, 2)
+    assert again.json_body["caller_id"] is None
+    assert api.call("GET", "/api/trunk").json_body == again.json_body
+    assert api.call("DELETE", "/api/trunk").status_code == 204
+    assert problem(api.call("GET", "/api/trunk")) == (404, "no_trunk")
+    assert problem(api.call("DELETE", "/api/trunk")) == (404, "no_trunk")
+    assert len(world.trunk_host.told) == 3
+
+
+def test_the_password_comes_back_in_no_answer(api, connected):
+    answers = [
+        api.call("PUT", "/api/trunk", TRUNK),
+        api.call("GET", "/api/trunk"),
+        api.call("PUT", "/api/trunk", {**TRUNK, "port": "s3cret-pw"}),
+        api.call("PUT", "/api/trunk", {**TRUNK, "s3cret": 1}),
+        api.call("PUT", "/api/trunk", {**TRUNK, "password": 's3cret-pw"'}),
+        api.call("GET", "/api/events"),
+    ]
+    for answered in answers:
+        text = json.dumps(answered.json_body)
+        assert "s3cret-pw" not in text
+        assert "sealed" not in text
+
+
+def test_a_password_is_always_wanted(api, connected):
+    """A key alone must not be able to change where a trunk leads or whom it may dial."""
+    without = {name: value for name, value in TRUNK.items() if name != "password"}
+    answered = api.call("PUT", "/api/trunk", {**without, "allowed_countries": ["FR"]})
+    assert problem(answered) == (422, "invalid")
+    assert answered.json_body["errors"][0]["field"] == "password"
+    assert api.call("GET", "/api/trunk").json_body == connected
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "said"),
+    [
+        ({"host": "sip:carrier.example"}, "host", "sip.example.com"),
+        ({"host": "127.0.0.1"}, "host", "public"),
+        ({"host": "localhost"}, "host", "public"),
+        ({"username": "a b"}, "username", "SIP accounts"),
+        ({"password": "a\\b"}, "password", "SIP accounts"),
+        ({"port": 70000}, "port", "65535"),
+        ({"transport": "ws"}, "transport", "tls"),
+        ({"colour": "red"}, "colour", "not permitted"),
+    ],
+)
+def test_settings_that_make_no_sense_are_422_and_say_why(api, changes, field, said):
+    answered = api.call("PUT", "/api/trunk", {**TRUNK, **changes})
+    assert problem(answered) == (422, "invalid")
+    (error,) = answered.json_body["errors"]
+    assert error["field"] == field
+    assert said in error["message"]
+
+
+def test_without_a_vault_the_answer_says_what_the_operator_has_to_do(api, world, monkeypatch):
+    ports = replace(bootstrap.ports(), vault=None)
+    monkeypatch.setattr(bootstrap, "ports", lambda: ports)
+    answered = api.call("PUT", "/api/trunk", TRUNK)
+    assert problem(answered) == (503, "vault_missing")
+    assert "CHAMADE_KEY_FILE" in answered.json_body["detail"]
+
+
+def test_a_vault_without_its_key_is_503_and_its_place_is_not_told(api, monkeypatch, tmp_path):
+    ports = replace(bootstrap.ports(), vault=KeyFileVault(tmp_path / "gone"))
+    monkeypatch.setattr(bootstrap, "ports", lambda: ports)
+    answered = api.call("PUT", "/api/trunk", TRUNK)
+    assert problem(answered) == (503, "vault_unavailable")
+    assert str(tmp_path) not in json.dumps(answered.json_body)
+
+
+def test_with_twilio_the_trunk_is_told_where_to_send_its_calls(twilio):
+    view = twilio.call("PUT", "/api/trunk", {**TRUNK, "provider": "twilio"}).json_body
+    assert view["status"] == "unregistered"
+    assert view["inbound_uri"] == "sip:{number}@x.sip.twilio.com"
+    assert view["inbound_uri"] in view["detail"]
+
+
+def test_a_provider_that_is_not_there_is_409(api):
+    answered = api.call("PUT", "/api/trunk", {**TRUNK, "provider": "twilio"})
+    assert problem(answered) == (409, "provider_not_configured")
+
+
+def test_numbers_live_their_life_over_rest(api, connected):
+    made = api.call("POST", "/api/trunk/dids", {"e164": "+33 1 87 65 43 21", "label": "Desk"})
+    assert made.status_code == 201
+    assert made.headers["Location"] == f"https://api.test/api{ONE}"
+    assert made.json_body == {
+        "e164": E164,
+        "trunk_id": connected["trunk_id"],
+        "label": "Desk",
+        "agent_url": None,
+        "auto_answer": False,
+        "added_at": made.json_body["added_at"],
+    }
+    changes = {"auto_answer": True, "agent_url": "wss://agent.example/"}
+    changed = api.call("PATCH", ONE, changes).json_body
+    assert changed == {**made.json_body, **changes}
+    assert api.call("GET", f"/api/trunk/dids/{quote(E164, safe='')}").json_body == changed
+    assert api.call("GET", "/api/trunk").json_body["dids"] == [changed]
+    assert api.call("DELETE", ONE).status_code == 204
+    for method in ("GET", "PATCH", "DELETE"):
+        assert problem(api.call(method, ONE, {})) == (404, "number_not_found")
+
+
+def test_numbers_need_a_trunk(api):
+    assert problem(api.call("POST", "/api/trunk/dids", {"e164": E164})) == (404, "no_trunk")
+    for method in ("GET", "PATCH", "DELETE"):
+        assert problem(api.call(method, ONE, {})) == (404, "no_trunk")
+
+
+def test_a_number_that_is_added_already_is_409_and_says_where(api, connected):
+    api.call("POST", "/api/trunk/dids", {"e164": E164})
+    again = api.call("POST", "/api/trunk/dids", {"e164": E164})
+    assert problem(again) == (409, "number_taken")
+    assert "your trunk" in again.json_body["detail"]
+
+
+def test_a_number_of_another_trunk_at_twilio_is_409(twilio, world):
+    _, foreign = world.new_account()
+    for key in (foreign, world.key):
+        twilio.call("PUT", "/api/trunk", {**TRUNK, "provider": "twilio"}, key=key)
+    body = {"e164": "+33187654399"}
+    assert twilio.call("POST", "/api/trunk/dids", body, key=foreign).status_code == 201
+    refused = twilio.call("POST", "/api/trunk/dids", body)
+    assert problem(refused) == (409, "number_taken")
+    assert "another trunk" in refused.json_body["detail"]
+
+
+def test_too_many_numbers_are_409(api, connected, monkeypatch):
+    monkeypatch.setattr(store, "MAX_DIDS", 1)
+    api.call("POST", "/api/trunk/dids", {"e164": E164})
+    refused = api.call("POST", "/api/trunk/dids", {"e164": "+33187654322"})
+    assert problem(refused) == (409, "too_many_dids")
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [({}, "e164"), ({"e164": "0187654321"}, "e164"), ({"e164": E164, "agent_url": "http://x"},
+     "agent_url"), ({"e164": E164, "label": "x" * 101}, "label"), ({"e164": E164, "x": 1}, "x")],
+)  # fmt: skip
+def test_a_number_that_makes_no_sense_is_422(api, connected, body, field):
+    answered = api.call("POST", "/api/trunk/dids", body)
+    assert problem(answered) == (422, "invalid")
+    assert answered.json_body["errors"][0]["field"] == field
+
+
+def test_anothers_trunk_and_numbers_are_not_found(api, world, connected):
+    _, foreign = world.new_account()
+    api.call("POST", "/api/trunk/dids", {"e164": E164})
+    for method, path in (("GET", "/api/trunk"), ("DELETE", "/api/trunk"), ("GET", ONE)):
+        assert problem(api.call(method, path, key=foreign)) == (404, "no_trunk")
+    api.call("PUT", "/api/trunk", TRUNK, key=foreign)
+    for method in ("GET", "PATCH", "DELETE"):
+        assert problem(api.call(method, ONE, {}, key=foreign)) == (404, "number_not_found")
+    assert api.call("GET", "/api/trunk", key=foreign).json_body["dids"] == []
+    assert api.call("GET", ONE).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("PUT", "/api/trunk"), ("GET", "/api/trunk"), ("DELETE", "/api/trunk"),
+     ("POST", "/api/trunk/dids"), ("GET", ONE), ("PATCH", ONE), ("DELETE", ONE)],
+)  # fmt: skip
+def test_without_a_key_there_is_nothing(api, method, path):
+    assert problem(api.call(method, path, TRUNK, key="")) == (401, "bad_key")
+
+
+# The gateway.
+
+
+def test_the_gateway_lists_fetches_and_reports(api, world, connected):
+    trunk_id, after = connected["trunk_id"], None
+    listed = []
+    while True:
+        page = gateway(api, "list", {"after": after}).json_body
+        listed += page["trunks"]
+        after = page["next"]
+        if after is None:
+            break
+    assert {"trunk_id": trunk_id, "revision": 1} in listed
+    assert gateway(api, "fetch", {"trunk_id": trunk_id}).json_body == {
+        "trunk": {
+            "trunk_id": trunk_id,
+            "revision": 1,
+            "host": "sip.carrier.example",
+            "port": 5060,
+            "transport": "udp",
+            "username": "acct42",
+            "password": "s3cret-pw",
+            "realm": None,
+            "caller_id": None,
+        }
+    }
+    told = {
+        "trunk_id": trunk_id,
+        "revision": 1,
+        "status": "failed",
+        "sip_code": 401,
+        "detail": "The carrier refuses username or password: set them anew.",
+    }
+    assert gateway(api, "report", told).json_body == {"revision": 1}
+    view = api.call("GET", "/api/trunk").json_body
+    assert (view["status"], view["sip_code"], view["detail"]) == ("failed", 401, told["detail"])
+    assert gateway(api, "report", {**told, "revision": 7}).json_body == {"revision": 1}
+
+
+def test_a_trunk_that_is_gone_is_404_for_the_gateway(api, connected):
+    api.call("DELETE", "/api/trunk")
+    told = {"trunk_id": connected["trunk_id"], "revision": 1, "status": "registered"}
+    for verb in ("fetch", "report"):
+        assert problem(gateway(api, verb, told)) == (404, "trunk_not_found")
+
+
+@pytest.mark.parametrize("verb", ["list", "fetch", "report"])
+def test_a_post_that_the_gateway_did_not_sign_gets_nothing(api, connected, verb, monkeypatch):
+    body = {"trunk_id": connected["trunk_id"], "revision": 1, "status": "registered"}
+    for secret in (CONTROL_SECRET, "x"):  # a relay's is not the gateway's
+        assert problem(gateway(api, verb, body, secret)) == (401, "bad_signature")
+    settings = replace(bootstrap.config(), gateway_control_secret="")
+    monkeypatch.setattr(bootstrap, "config", lambda: settings)
+    assert problem(gateway(api, verb, body, "")) == (401, "bad_signature")
+
+
+@pytest.mark.parametrize(
+    "change", [{"status": "unregistered"}, {"sip_code": 9}, {"revision": "x"}, {"trunk_id": None}]
+)
+def test_a_report_that_makes_no_sense_is_422(api, connected, change):
+    told = {"trunk_id": connected["trunk_id"], "revision": 1, "status": "registered", **change}
+    assert problem(gateway(api, "report", told)) == (422, "invalid")
+
+
+# The nudge.
+
+
+@pytest.fixture
+def listening():
+    """A gateway that notes what it is posted; its URL and the posts."""
+    posts = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            length = int(self.headers["content-length"])
+            posts.append((self.path, self.headers["authorization"], self.rfile.read(length)))
+            self.send_response(202)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}", posts
+        server.shutdown()
+
+
+def host_at(url):
+    return GatewayTrunkHost(TwilioAccount("gateway", "AC1", "t0ken", "", "", api_url=url))
+
+
+def test_the_gateway_is_told_that_a_trunk_has_changed(listening):
+    url, posts = listening
+    host_at(url).changed("trunk_abc")
+    assert posts == [("/trunks/trunk_abc/changed", "Basic QUMxOnQwa2Vu", b"")]
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:9", "nonsense", "http://127.0.0.1:9/\n"])
+def test_a_gateway_that_is_not_there_costs_a_line_in_the_log_only(url, caplog):
+    with caplog.at_level(logging.WARNING):
+        host_at(url).changed("trunk_abc")
+    assert "gateway not told" in caplog.text
+    assert "t0ken" not in caplog.text

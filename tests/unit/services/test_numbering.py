@@ -1,0 +1,61 @@
+"""What libphonenumber says, as far as the rules rely on it: an update must not turn this around."""
+
+from __future__ import annotations
+
+import pytest
+
+from chalicelib.domain.dialling import NotDialled, check_number
+from chalicelib.services.numbering import facts_of, home_country
+
+EVERYWHERE = {"FR", "US", "GB", "DE", "JM", "CU", "LV"}
+
+
+@pytest.mark.parametrize(
+    ("number", "country"),
+    [
+        ("+33199001234", "FR"),
+        ("+12025550123", "US"),
+        ("+442079460123", "GB"),
+        ("+18765551234", "JM"),
+        ("+77012345678", "KZ"),
+        ("+441534123456", "JE"),
+    ],
+)
+def test_a_number_is_of_its_country_not_of_its_country_code(number, country):
+    facts = facts_of(number)
+    assert (facts.valid, facts.country) == (True, country)
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        "+33899123456",  # French premium rate
+        "+19005551234",  # +1 900
+        "+491371234567",  # German mass calling
+        "+447012345678",  # British 070, personal
+        "+447640123456",  # British pager
+        "+870772001234",  # Inmarsat
+        "+881612345678",  # Iridium
+        "+883510012345",
+        "+882161234567",
+        "+979123456789",
+        "+80812345678",
+        "+8781234567890",
+    ],
+)
+def test_what_costs_the_earth_is_refused(number):
+    with pytest.raises(NotDialled) as refused:
+        check_number(number, facts_of(number), EVERYWHERE)
+    assert refused.value.code == "premium_number"
+
+
+@pytest.mark.parametrize("number", ["+3312345", "+15555500103", "+33000000000", "+9991234567"])
+def test_what_nobody_was_given_is_not_valid(number):
+    assert not facts_of(number).valid
+
+
+def test_a_number_of_ones_own_has_a_country_even_if_the_plan_does_not_know_it():
+    assert home_country("+33199001234") == "FR"
+    assert home_country("+15555500103") == "US"
+    assert home_country("+883510012345") is None
+    assert home_country("+9991234567") is None

@@ -40,6 +40,10 @@ class Call:
     direction: Direction
     created_at: float
     forwarded_from: str | None = None
+    trunk_id: str | None = None
+    """The trunk it came in or goes out through."""
+    sip_call_id: str | None = None
+    """The `Call-ID` of its INVITE, which carriers ask for."""
     sid: str = field(default_factory=lambda: new_sid("CA"))
     status: Status = "queued"
     answered_at: float | None = None
@@ -78,6 +82,10 @@ class Call:
         }
         if self.forwarded_from:
             params["ForwardedFrom"] = self.forwarded_from
+        if self.trunk_id:
+            params["TrunkSid"] = self.trunk_id
+        if self.sip_call_id:
+            params["SipCallId"] = self.sip_call_id
         return params
 
     def status_params(self, sequence: int, now: float) -> dict[str, str]:
@@ -120,7 +128,7 @@ class Call:
             "caller_name": None,
             "phone_number_sid": None,
             "group_sid": None,
-            "trunk_sid": None,
+            "trunk_sid": self.trunk_id,
             "queue_time": "0",
             "annotation": None,
             "uri": uri + ".json",

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import ipaddress
+import math
 import re
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from urllib.parse import urlsplit
 
 _ACCOUNT_SID = re.compile(r"AC[0-9a-f]{32}")
+_GATEWAY_ID = re.compile(r"[\w.:-]{1,64}", re.ASCII)
+_PORT_RANGE = re.compile(r"(\d{1,5})-(\d{1,5})", re.ASCII)
+_HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|\[[0-9A-Fa-f:.]{2,45}\]")
+
+_MIN_RTP_PORTS = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +51,29 @@ class Config:
     """How long a stopping gateway waits for its last status callbacks."""
     log_level: str = "INFO"
 
+    control_url: str | None = None
+    """The application's base URL for control requests; None: this gateway has no trunks."""
+    control_secret: str = field(default="", repr=False)
+    gateway_id: str = "gateway-1"
+    """The name that the application knows this process by."""
+    trunk_refresh: float = 60.0
+    """How often the list of trunks is fetched."""
+    allow_private_trunks: bool = False
+    """Whether trunks may be at private or loopback addresses: for one machine, and for tests."""
+    sip_port: int = 0
+    """Child i takes SIP at this port + i; 0: no SIP at all."""
+    sip_host: str = "127.0.0.1"
+    sip_children: int = 2
+    rtp_ports: tuple[int, int] = (10000, 19999)
+    """First and last UDP port for audio, of all children together."""
+    sip_edge: str | None = None
+    """host:port of the SIP edge that all SIP goes through."""
+    sip_ca_file: str | None = None
+    """PEM file of the authorities that TLS trunks are checked against; None: the system's."""
+    sip_register_interval: float = 120.0
+    rtp_timeout: float = 30.0
+    """How long an answered call may be without any audio packet."""
+
 
 def from_env(environ: Mapping[str, str]) -> Config:
     """The settings in `GATEWAY_*`. ValueError names the variable that is missing or wrong."""
@@ -51,9 +83,8 @@ def from_env(environ: Mapping[str, str]) -> Config:
     mode = environ.get("GATEWAY_REDIRECT_RINGING", "work")
     if mode not in ("work", "21220"):
         raise ValueError("GATEWAY_REDIRECT_RINGING must be 'work' or '21220'")
-    port = int(_number(environ, "GATEWAY_PORT", 8703))
-    if port > 65535:
-        raise ValueError("GATEWAY_PORT must be at most 65535")
+    control_url, control_secret = _control(environ)
+    sip_port, sip_children = _sip_ports(environ)
     status_url = environ.get("GATEWAY_STATUS_URL") or None
     return Config(
         account_sid=account_sid,
@@ -61,13 +92,28 @@ def from_env(environ: Mapping[str, str]) -> Config:
         voice_url=_url("GATEWAY_VOICE_URL", _required(environ, "GATEWAY_VOICE_URL")),
         status_url=_url("GATEWAY_STATUS_URL", status_url) if status_url else None,
         host=environ.get("GATEWAY_HOST", "127.0.0.1"),
-        port=port,
+        port=_port(environ, "GATEWAY_PORT", 8703),
         redirect_ringing_works=mode == "work",
         webhook_timeout=_number(environ, "GATEWAY_WEBHOOK_TIMEOUT", 15.0),
         max_calls=int(_number(environ, "GATEWAY_MAX_CALLS", 500)),
         max_redirects=int(_number(environ, "GATEWAY_MAX_REDIRECTS", 1000)),
         time_limit=_number(environ, "GATEWAY_TIME_LIMIT", 4 * 3600),
         log_level=environ.get("GATEWAY_LOG_LEVEL", "INFO").upper(),
+        control_url=control_url,
+        control_secret=control_secret,
+        gateway_id=_gateway_id(environ),
+        trunk_refresh=_number(environ, "GATEWAY_TRUNK_REFRESH", 60.0, least=1.0),
+        allow_private_trunks=_flag(environ, "GATEWAY_ALLOW_PRIVATE_TRUNKS"),
+        sip_port=sip_port,
+        sip_host=_host(environ, "GATEWAY_SIP_HOST", "127.0.0.1"),
+        sip_children=sip_children,
+        rtp_ports=_rtp_ports(environ),
+        sip_edge=_authority(environ, "GATEWAY_SIP_EDGE"),
+        sip_ca_file=_file(environ, "GATEWAY_SIP_CA_FILE"),
+        sip_register_interval=_number(
+            environ, "GATEWAY_SIP_REGISTER_INTERVAL", 120.0, least=30.0, most=86400.0
+        ),
+        rtp_timeout=_number(environ, "GATEWAY_RTP_TIMEOUT", 30.0, least=1.0),
     )
 
 
@@ -84,7 +130,14 @@ def _url(name: str, value: str) -> str:
     return value
 
 
-def _number(environ: Mapping[str, str], name: str, default: float) -> float:
+def _number(
+    environ: Mapping[str, str],
+    name: str,
+    default: float,
+    *,
+    least: float = 0.0,
+    most: float = float("inf"),
+) -> float:
     text = environ.get(name, "")
     if not text:
         return default
@@ -94,4 +147,93 @@ def _number(environ: Mapping[str, str], name: str, default: float) -> float:
         raise ValueError(f"{name} must be a number, not {text!r}") from None
     if value < 0:
         raise ValueError(f"{name} must not be negative")
+    if not math.isfinite(value):
+        raise ValueError(f"{name} must be a finite number")
+    if value < least:
+        raise ValueError(f"{name} must be at least {least:g}")
+    if value > most:
+        raise ValueError(f"{name} must be at most {most:g}")
     return value
+
+
+def _port(environ: Mapping[str, str], name: str, default: int) -> int:
+    value = _number(environ, name, default)
+    if value > 65535:
+        raise ValueError(f"{name} must be at most 65535")
+    return int(value)
+
+
+def _flag(environ: Mapping[str, str], name: str) -> bool:
+    text = environ.get(name) or "0"
+    if text not in ("0", "1"):
+        raise ValueError(f"{name} must be 0 or 1, not {text!r}")
+    return text == "1"
+
+
+def _control(environ: Mapping[str, str]) -> tuple[str | None, str]:
+    url = environ.get("GATEWAY_CONTROL_URL", "")
+    secret = environ.get("GATEWAY_CONTROL_SECRET", "")
+    if bool(url) != bool(secret):
+        missing = "GATEWAY_CONTROL_SECRET" if url else "GATEWAY_CONTROL_URL"
+        other = "GATEWAY_CONTROL_URL" if url else "GATEWAY_CONTROL_SECRET"
+        raise ValueError(f"{missing} is not set, but {other} is: set both, or neither")
+    return (_url("GATEWAY_CONTROL_URL", url).rstrip("/"), secret) if url else (None, "")
+
+
+def _gateway_id(environ: Mapping[str, str]) -> str:
+    if name := environ.get("GATEWAY_ID"):
+        if not _GATEWAY_ID.fullmatch(name):
+            raise ValueError("GATEWAY_ID must be 1 to 64 letters, digits or any of _ . : -")
+        return name
+    # The host's name is not the operator's decision here: it must not keep the process down.
+    return re.sub(r"[^\w.:-]", "-", socket.gethostname(), flags=re.ASCII)[:64] or "gateway-1"
+
+
+def _sip_ports(environ: Mapping[str, str]) -> tuple[int, int]:
+    """The first port (0: none) and how many children take one each."""
+    port = _port(environ, "GATEWAY_SIP_PORT", 0)
+    children = int(_number(environ, "GATEWAY_SIP_CHILDREN", 2, least=1, most=64))
+    if port + children - 1 > 65535:
+        raise ValueError("GATEWAY_SIP_PORT leaves too few ports for GATEWAY_SIP_CHILDREN")
+    return port, children
+
+
+def _rtp_ports(environ: Mapping[str, str]) -> tuple[int, int]:
+    found = _PORT_RANGE.fullmatch(environ.get("GATEWAY_RTP_PORTS") or "10000-19999")
+    if found is None:
+        raise ValueError("GATEWAY_RTP_PORTS must be first-last, such as 10000-19999")
+    first, last = int(found[1]), int(found[2])
+    if not 1024 <= first <= last <= 65535 or last - first + 1 < _MIN_RTP_PORTS:
+        raise ValueError(
+            f"GATEWAY_RTP_PORTS must be {_MIN_RTP_PORTS} ports or more between 1024 and 65535"
+        )
+    return first, last
+
+
+def _host(environ: Mapping[str, str], name: str, default: str) -> str:
+    """An address to bind, or a name: it ends up in the SIP stack's configuration."""
+    text = environ.get(name) or default
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        if not _HOST.fullmatch(text):
+            raise ValueError(f"{name} must be a host, not {text!r}") from None
+    return text
+
+
+def _authority(environ: Mapping[str, str], name: str) -> str | None:
+    text = environ.get(name) or None
+    if text is not None:
+        host, _, port = text.rpartition(":")
+        if not _HOST.fullmatch(host) or not (port.isascii() and port.isdigit()):
+            raise ValueError(f"{name} must be host:port, not {text!r}")
+        if not 1 <= int(port[:6]) <= 65535:
+            raise ValueError(f"{name} must name a port from 1 to 65535")
+    return text
+
+
+def _file(environ: Mapping[str, str], name: str) -> str | None:
+    text = environ.get(name) or None
+    if text is not None and not Path(text).is_file():
+        raise ValueError(f"{name} must name a file that is there, not {text!r}")
+    return text

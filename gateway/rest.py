@@ -16,7 +16,8 @@ from gateway import auth, rest_params
 from gateway.call import Call
 from gateway.config import Config
 from gateway.exchange import Exchange
-from gateway.rest_errors import RestError, not_found, not_in_progress, unauthorised
+from gateway.rest_errors import RestError, not_found, not_in_progress, unauthorised, unknown_trunk
+from gateway.trunks import Trunks
 
 _ROOT = "/2010-04-01/Accounts/{account_sid}"
 
@@ -26,9 +27,10 @@ log = logging.getLogger(__name__)
 class CallsApi:
     """The three routes."""
 
-    def __init__(self, config: Config, exchange: Exchange) -> None:
+    def __init__(self, config: Config, exchange: Exchange, trunks: Trunks | None = None) -> None:
         self._config = config
         self._exchange = exchange
+        self._trunks = trunks
 
     def routes(self) -> list[web.RouteDef]:
         """For the application's router."""
@@ -45,12 +47,16 @@ class CallsApi:
             raise RestError(503, 20503, "The gateway is stopping")
         if self._exchange.full:
             raise RestError(429, 20429, "Too many calls at once")
+        trunk_id = asked.destination.trunk_id
+        if trunk_id is not None and not (self._trunks and self._trunks.get(trunk_id)):
+            raise unknown_trunk(trunk_id)
         call = Call(
             account_sid=self._config.account_sid,
             to=asked.destination.to,
             from_=asked.destination.from_,
             direction="outbound-api",
             created_at=time.time(),
+            trunk_id=trunk_id,
         )
         if asked.plan.status_url and not asked.plan.events:
             log.warning(

@@ -45,6 +45,11 @@ def not_in_progress(what: str = "Call is not in-progress. Cannot redirect.") -> 
     return RestError(400, 21220, what)
 
 
+def unknown_trunk(trunk_id: str) -> RestError:
+    """21300: there is no such trunk (of a carrier of one's own)."""
+    return RestError(400, 21300, f"Invalid BYOC trunk SID: {trunk_id[:64]}")
+
+
 def invalid(code: int, message: str) -> RestError:
     """A parameter is missing or wrong."""
     return RestError(400, code, message)

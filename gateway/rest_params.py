@@ -59,9 +59,13 @@ def create(form: Form) -> Create:
     program = _program(form)
     if program is None:
         raise invalid(21205, "Url parameter is required.")
+    trunk_id = form.get("Byoc") or None
+    if trunk_id is not None and not _E164.fullmatch(to):
+        raise invalid(21211, "With Byoc, 'To' must be a phone number in E.164 form")
     destination = Destination(
         to=to,
         from_=caller,
+        trunk_id=trunk_id,
         sip_username=form.get("SipAuthUsername") or None,
         sip_password=form.get("SipAuthPassword") or None,
     )

@@ -40,6 +40,47 @@ def test_the_environment_makes_the_settings():
     assert from_env(ENV).redirect_ringing_works is True
 
 
+def test_trunks_and_sip_are_off_unless_they_are_set_up():
+    config = from_env(ENV)
+    assert config.control_url is None
+    assert config.sip_port == 0
+    assert config.gateway_id
+    assert config.sip_edge is None
+    assert config.rtp_ports == (10000, 19999)
+    assert not config.allow_private_trunks
+
+
+def test_the_environment_sets_up_trunks_and_sip(tmp_path):
+    authorities = tmp_path / "ca.pem"
+    authorities.write_text("")
+    config = from_env(
+        ENV
+        | {
+            "GATEWAY_CONTROL_URL": "https://app.example/api/",
+            "GATEWAY_CONTROL_SECRET": "also-secret",
+            "GATEWAY_ID": "gateway-2",
+            "GATEWAY_TRUNK_REFRESH": "5",
+            "GATEWAY_ALLOW_PRIVATE_TRUNKS": "1",
+            "GATEWAY_SIP_PORT": "5070",
+            "GATEWAY_SIP_HOST": "10.0.0.5",
+            "GATEWAY_SIP_CHILDREN": "3",
+            "GATEWAY_RTP_PORTS": "20000-20999",
+            "GATEWAY_SIP_EDGE": "edge:5060",
+            "GATEWAY_SIP_CA_FILE": str(authorities),
+            "GATEWAY_SIP_REGISTER_INTERVAL": "300",
+            "GATEWAY_RTP_TIMEOUT": "12",
+        }
+    )
+    assert config.control_url == "https://app.example/api"
+    assert (config.control_secret, config.gateway_id) == ("also-secret", "gateway-2")
+    assert (config.trunk_refresh, config.allow_private_trunks) == (5.0, True)
+    assert (config.sip_host, config.sip_port, config.sip_children) == ("10.0.0.5", 5070, 3)
+    assert config.rtp_ports == (20000, 20999)
+    assert (config.sip_edge, config.sip_ca_file) == ("edge:5060", str(authorities))
+    assert (config.sip_register_interval, config.rtp_timeout) == (300.0, 12.0)
+    assert "also-secret" not in repr(config)
+
+
 def test_the_token_is_in_no_representation_of_the_settings():
     assert "hush-hush" not in repr(from_env(ENV))
 
@@ -55,11 +96,41 @@ def test_the_token_is_in_no_representation_of_the_settings():
         ("GATEWAY_PORT", "70000"),
         ("GATEWAY_MAX_CALLS", "-1"),
         ("GATEWAY_REDIRECT_RINGING", "maybe"),
+        ("GATEWAY_WEBHOOK_TIMEOUT", "nan"),
+        ("GATEWAY_TIME_LIMIT", "inf"),
+        ("GATEWAY_CONTROL_URL", "ftp://x"),
+        ("GATEWAY_ID", "a b"),
+        ("GATEWAY_TRUNK_REFRESH", "0.5"),
+        ("GATEWAY_ALLOW_PRIVATE_TRUNKS", "yes"),
+        ("GATEWAY_SIP_PORT", "65536"),
+        ("GATEWAY_SIP_PORT", "65535"),
+        ("GATEWAY_SIP_HOST", "a b"),
+        ("GATEWAY_SIP_CHILDREN", "0"),
+        ("GATEWAY_SIP_CHILDREN", "65"),
+        ("GATEWAY_RTP_PORTS", "10000"),
+        ("GATEWAY_RTP_PORTS", "20000-10000"),
+        ("GATEWAY_RTP_PORTS", "10000-10001"),
+        ("GATEWAY_RTP_PORTS", "60000-70000"),
+        ("GATEWAY_RTP_PORTS", "80-9000"),
+        ("GATEWAY_SIP_EDGE", "edge"),
+        ("GATEWAY_SIP_EDGE", "edge:0"),
+        ("GATEWAY_SIP_EDGE", "edge:99999"),
+        ("GATEWAY_SIP_EDGE", "ed>ge:5060"),
+        ("GATEWAY_SIP_CA_FILE", "/nowhere/ca.pem"),
+        ("GATEWAY_SIP_REGISTER_INTERVAL", "5"),
+        ("GATEWAY_RTP_TIMEOUT", "0"),
     ],
 )
 def test_a_wrong_setting_is_named(name, value):
     with pytest.raises(ValueError, match=name):
         from_env(ENV | {name: value})
+
+
+@pytest.mark.parametrize("name", ["GATEWAY_CONTROL_URL", "GATEWAY_CONTROL_SECRET"])
+def test_the_control_settings_come_together(name):
+    both = {"GATEWAY_CONTROL_URL": "http://app", "GATEWAY_CONTROL_SECRET": "s"}
+    with pytest.raises(ValueError, match=f"{name} is not set"):
+        from_env(ENV | {key: value for key, value in both.items() if key != name})
 
 
 def test_a_log_line_is_json_and_names_the_call():

@@ -1,0 +1,304 @@
+"""The trunks that this gateway shall register: fetched from the application, handed to the host.
+
+In memory only, and only what the application wants right now. The application is the one that
+knows; if it does not answer, what is there stays. How registering is done is the host's business
+(`legs/sip/`), how the application is asked `application.py`'s.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from gateway import remedies
+from gateway.application import Application, ApplicationError, pause_s
+from gateway.ssrf import Resolver, allowed_target
+from gateway.trunk import BadTrunkError, Status, Trunk
+from gateway.trunk_reports import Pause, Report, Reports
+
+__all__ = ["NoSip", "State", "Status", "Trunk", "TrunkHost", "Trunks"]
+
+_AT_ONCE = 8
+_MAX_NUDGES = 1000
+"""Trunks that may wait to be fetched by themselves; beyond that the whole list is."""
+
+log = logging.getLogger(__name__)
+
+
+class TrunkHost(Protocol):
+    """What registers trunks. Plain calls that must be quick; outcomes go to `Trunks.on_status`."""
+
+    def apply(self, trunk: Trunk) -> None:
+        """A trunk that is new, or another revision of one: registered from now on."""
+
+    def drop(self, trunk_id: str) -> None:
+        """A trunk that is to be registered no longer."""
+
+
+class NoSip:
+    """The host of a gateway without a SIP stack: every trunk has failed. Implements `TrunkHost`."""
+
+    def __init__(self, on_status: Callable[[str, int, Status, int | None, str], None]) -> None:
+        self._on_status = on_status
+
+    def apply(self, trunk: Trunk) -> None:
+        """Says so."""
+        self._on_status(trunk.trunk_id, trunk.revision, "failed", None, remedies.NO_SIP)
+
+    def drop(self, trunk_id: str) -> None:
+        """There is nothing to unregister."""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """How a trunk is doing; `since` (epoch seconds) its status is what it is."""
+
+    trunk_id: str
+    revision: int
+    status: Status
+    sip_code: int | None
+    detail: str
+    since: float
+
+
+@dataclass(slots=True, eq=False)
+class _Entry:
+    revision: int
+    trunk: Trunk | None  # None: its settings are no good
+    applied: bool = False
+    state: State | None = None
+
+
+class Trunks:
+    """The registry. `run` it beside the server; everything else are quick, plain calls."""
+
+    def __init__(
+        self,
+        application: Application,
+        *,
+        refresh: float = 60.0,
+        resolver: Resolver | None = None,
+        pause: Pause = lambda failures: pause_s(failures, random.random()),  # noqa: S311 - spreads
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """`refresh` in seconds. `resolver` finds out where hosts lead; None: they may lead
+        anywhere, private networks included. `clock` gives epoch seconds.
+        """
+        self._application = application
+        self._refresh_every = refresh
+        self._resolver = resolver
+        self._pause = pause
+        self._clock = clock
+        self._entries: dict[str, _Entry] = {}
+        self._at_host: set[str] = set()
+        self._reports = Reports(application, pause, self.changed)
+        self._to_fetch: set[str] = set()
+        self._list_due = True
+        self._wake = asyncio.Event()
+
+    # What others ask and say.
+
+    def get(self, trunk_id: str) -> Trunk | None:
+        """The trunk, whether it is registered or not; None: there is none that could be used."""
+        entry = self._entries.get(trunk_id)
+        return entry.trunk if entry is not None else None
+
+    def status(self, trunk_id: str) -> State | None:
+        """How it is doing; None: there is no such trunk."""
+        entry = self._entries.get(trunk_id)
+        return entry.state if entry is not None else None
+
+    def states(self) -> list[State]:
+        """How all of them are doing, by id."""
+        return [state for _, entry in sorted(self._entries.items()) if (state := entry.state)]
+
+    def by_status(self) -> Counter[str]:
+        """How many trunks there are of each status."""
+        return Counter(state.status for state in self.states())
+
+    def changed(self, trunk_id: str) -> None:
+        """The application may know something new of this trunk: it is fetched at once."""
+        if len(self._to_fetch) < _MAX_NUDGES:
+            self._to_fetch.add(trunk_id)
+        else:
+            self._list_due = True
+        self._wake.set()
+
+    def on_status(
+        self, trunk_id: str, revision: int, status: Status, sip_code: int | None, reason: str
+    ) -> None:
+        """The host's word on a registration; about another revision than ours it counts nothing."""
+        entry = self._entries.get(trunk_id)
+        if entry is None or entry.trunk is None or entry.revision != revision:
+            return
+        detail = remedies.remedy(status, sip_code, reason, entry.trunk)
+        self._note(trunk_id, entry, status, sip_code, detail)
+
+    async def run(self, host: TrunkHost) -> None:
+        """Keeps `host` in step with the application, until it is cancelled. Never gives up."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._follow(host))
+                if self._resolver is not None:
+                    group.create_task(self._keep_checking(host))
+        finally:
+            await self._reports.close()
+
+    # In step with the application.
+
+    async def _follow(self, host: TrunkHost) -> None:
+        loop = asyncio.get_running_loop()
+        next_list, failures = loop.time(), 0
+        while True:
+            self._wake.clear()
+            if loop.time() >= next_list:
+                self._list_due = True
+            if self._list_due:
+                next_list = loop.time() + self._refresh_every
+            failures = 0 if await self._catch_up(host) else failures + 1
+            wait = self._pause(failures) if failures else next_list - loop.time()
+            # Woken while it pauses, too: an application that nudges is most likely back.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(wait):
+                    await self._wake.wait()
+
+    async def _catch_up(self, host: TrunkHost) -> bool:
+        """Whether all that was to be asked is answered."""
+        if self._list_due and not await self._list():
+            return False
+        waiting, self._to_fetch = list(self._to_fetch), set()
+        random.shuffle(waiting)  # one whose answer never comes must not always be the first
+        await asyncio.gather(*(self._fetch_some(waiting, host) for _ in range(_AT_ONCE)))
+        return not self._to_fetch
+
+    async def _list(self) -> bool:
+        self._list_due = False  # before asking: what changes from now on needs another one
+        try:
+            self._to_fetch |= self._differing(await self._application.list_trunks())
+        except ApplicationError:
+            self._list_due = True
+        except Exception:
+            log.exception("the list of trunks was not fetched")
+            self._list_due = True
+        return not self._list_due
+
+    def _differing(self, listed: Mapping[str, int]) -> set[str]:
+        """What is new, has another revision, or is not in the list any more.
+
+        The latter is asked for before it is dropped: a list may lag behind, and what is dropped
+        by mistake takes no calls.
+        """
+        known = {trunk_id: entry.revision for trunk_id, entry in self._entries.items()}
+        return {trunk_id for trunk_id, _ in listed.items() ^ known.items()}
+
+    async def _fetch_some(self, waiting: list[str], host: TrunkHost) -> None:
+        while waiting:
+            trunk_id = waiting.pop()
+            try:
+                await self._fetch(trunk_id, host)
+            except ApplicationError as error:
+                self._to_fetch.add(trunk_id)
+                if error.silent:  # nor would it answer for the others
+                    self._to_fetch.update(waiting)
+                    waiting.clear()
+            except Exception:
+                log.exception("a trunk was not taken over", extra={"trunk_id": trunk_id})
+
+    async def _fetch(self, trunk_id: str, host: TrunkHost) -> None:
+        try:
+            trunk = await self._application.fetch_trunk(trunk_id)
+        except BadTrunkError as error:
+            self._refuse(trunk_id, error, host)
+            return
+        except ApplicationError as error:
+            if not error.final:
+                raise
+            log.warning("the application refuses a trunk: %s", error, extra={"trunk_id": trunk_id})
+            return  # the next list brings it up again
+        if trunk is None:
+            self._forget(trunk_id, host)
+            return
+        entry = self._entries.get(trunk_id)
+        if entry is None or entry.trunk != trunk:
+            entry = self._entries[trunk_id] = _Entry(trunk.revision, trunk)
+            await self._settle(entry, trunk, host)
+
+    def _refuse(self, trunk_id: str, error: BadTrunkError, host: TrunkHost) -> None:
+        log.warning("a trunk is no good: %s", error, extra={"trunk_id": trunk_id})
+        if error.revision is not None:
+            self._take_back(trunk_id, host)
+            entry = self._entries[trunk_id] = _Entry(error.revision, None)
+            self._note(trunk_id, entry, "failed", None, remedies.unusable(str(error)))
+
+    def _forget(self, trunk_id: str, host: TrunkHost) -> None:
+        self._reports.forget(trunk_id)
+        if self._entries.pop(trunk_id, None) is not None:
+            self._take_back(trunk_id, host)
+            log.info("trunk dropped", extra={"trunk_id": trunk_id})
+
+    # Handed to the host, if its host name leads to where trunks may be.
+
+    async def _keep_checking(self, host: TrunkHost) -> None:
+        """Names may lead elsewhere later: to where a trunk may be, or to where it may not."""
+        while True:
+            await asyncio.sleep(self._refresh_every)
+            for entry in list(self._entries.values()):
+                if entry.trunk is not None:
+                    try:
+                        await self._settle(entry, entry.trunk, host)
+                    except Exception:
+                        trunk_id = entry.trunk.trunk_id
+                        log.exception("a trunk was not checked", extra={"trunk_id": trunk_id})
+
+    async def _settle(self, entry: _Entry, trunk: Trunk, host: TrunkHost) -> None:
+        trunk_id = trunk.trunk_id
+        try:
+            allowed = self._resolver is None or await allowed_target(
+                trunk.host, trunk.port, self._resolver
+            )
+            trouble = None if allowed else remedies.private_host(trunk)
+        except OSError:
+            if entry.applied:
+                return  # name servers have their moments
+            trouble = remedies.unresolved_host(trunk)
+        if self._entries.get(trunk_id) is not entry:
+            return  # superseded meanwhile
+        if trouble is not None:
+            entry.applied = False
+            self._take_back(trunk_id, host)
+            self._note(trunk_id, entry, "failed", None, trouble)
+        elif not entry.applied:
+            entry.applied = True
+            self._at_host.add(trunk_id)
+            self.on_status(trunk_id, entry.revision, "registering", None, "")
+            host.apply(trunk)
+            log.info("trunk applied", extra={"trunk_id": trunk_id, "revision": entry.revision})
+
+    def _take_back(self, trunk_id: str, host: TrunkHost) -> None:
+        if trunk_id in self._at_host:
+            self._at_host.discard(trunk_id)
+            host.drop(trunk_id)
+
+    def _note(
+        self, trunk_id: str, entry: _Entry, status: Status, sip_code: int | None, detail: str
+    ) -> None:
+        before = entry.state
+        if before is not None and (status, sip_code, detail) == (
+            before.status,
+            before.sip_code,
+            before.detail,
+        ):
+            return
+        lasts = before is not None and before.status == status
+        since = before.since if before is not None and lasts else self._clock()
+        entry.state = State(trunk_id, entry.revision, status, sip_code, detail, since)
+        if not lasts:
+            log.info("trunk %s", status, extra={"trunk_id": trunk_id, "sip_code": sip_code})
+        self._reports.put(Report(trunk_id, entry.revision, status, sip_code, detail))

@@ -1,0 +1,127 @@
+"""A trunk's settings on the way in, and where its host may lead."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.ssrf import allowed_target, forbidden, system_resolver
+from gateway.trunk import BadTrunkError, Trunk
+from tests.unit.gateway.control_server import A, settings
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"host": "203.0.113.9"},
+        {"host": "2001:db8::1"},
+        {"host": "a"},
+        {"username": "0033-123.x_y+z!~*$%&=/"},
+        {"password": "with space;<>' and é"},
+        {"realm": "carrier.example:5070"},
+        {"caller_id": "+33123456789"},
+        {"something": "new"},
+    ],
+)
+def test_good_settings_are_taken(changes):
+    trunk = Trunk.from_json(settings(**changes))
+    shown = {name: getattr(trunk, name) for name in settings()}
+    assert shown == settings() | {k: v for k, v in changes.items() if k != "something"}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("trunk_id", "trunk_1"),
+        ("trunk_id", A + "\n"),
+        *(("host", value) for value in ("", None, 5, "a b", "a;b", "<a>", '"a"', "a\r\nb", "a@b")),
+        *(("host", value) for value in ("-a", "a-", "a..b", "[::1]", "fe80::1%eth0", "127.1")),
+        *(("port", value) for value in (0, 65536, "5060", True, None, 5060.0)),
+        *(("transport", value) for value in ("UDP", "ws", None)),
+        *(("username", value) for value in ("", None, "a b", "a;b", "a@b", "a<b", "a>b", 'a"b')),
+        *(("username", value) for value in ("a\\b", "a\tb", "a\nb", "a'b", "a:b", "é", "x" * 65)),
+        *(("password", value) for value in ("", None, 'a"b', "a\\b", "a\r\nb", "a\0b", "x" * 129)),
+        ("password", "line\N{LINE SEPARATOR}separator"),
+        *(("realm", value) for value in ("", 5, "a b", "a;b", "a>b", 'a"b', "a@b", "a\nb")),
+        *(("caller_id", value) for value in ("", "0123", "+33 1", "+33123456789\n", 33)),
+    ],
+)
+def test_what_could_break_out_of_a_sip_line_is_refused(name, value):
+    with pytest.raises(BadTrunkError, match=name) as failure:
+        Trunk.from_json(settings(revision=9, **{name: value}))
+    assert failure.value.revision == 9
+    assert "hush" not in str(failure.value)
+
+
+@pytest.mark.parametrize("given", [None, [], {}, {"revision": "1"}, {"revision": True}])
+def test_what_is_no_trunk_at_all_has_no_revision(given):
+    with pytest.raises(BadTrunkError) as failure:
+        Trunk.from_json(given)
+    assert failure.value.revision is None
+
+
+@given(st.dictionaries(st.sampled_from(sorted(settings())), st.none() | st.integers() | st.text()))
+def test_any_settings_are_taken_or_refused(changes):
+    try:
+        trunk = Trunk.from_json(settings() | changes)
+    except BadTrunkError:
+        return
+    line = f"{trunk.host}{trunk.username}{trunk.realm or ''}"
+    assert line.isprintable()
+    assert not set(line) & set("<>;\"'\\ @")
+    assert trunk.password.isprintable()
+    assert not set(trunk.password) & set('"\\')
+
+
+def test_the_password_is_in_no_representation():
+    assert "hush" not in repr(Trunk.from_json(settings()))
+
+
+def test_an_authority_brackets_ipv6():
+    assert Trunk.from_json(settings(host="2001:db8::1")).authority == "[2001:db8::1]:5060"
+    assert Trunk.from_json(settings()).authority == "sip.carrier.example:5060"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "0.0.0.0",
+        "100.64.0.1", "224.0.0.1", "240.0.0.1", "255.255.255.255", "192.0.2.1", "198.18.0.1",
+        "192.88.99.1", "::", "::1", "fe80::1", "fe80::1%eth0", "fd00:ec2::254", "fc00::1",
+        "ff02::1", "2001:db8::1", "::ffff:10.0.0.1", "::ffff:127.0.0.1", "2002:7f00:1::",
+        "64:ff9b::7f00:1", "64:ff9b::a9fe:a9fe", "2001:0:4136:e378:8000:63bf:3fff:fdd2",
+        "::7f00:1", "", "nonsense", "sip.carrier.example",
+    ],
+)  # fmt: skip
+def test_private_and_odd_addresses_are_forbidden(address):
+    assert forbidden(address)
+
+
+@pytest.mark.parametrize(
+    "address", ["8.8.8.8", "1.1.1.1", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808"]
+)
+def test_global_addresses_are_not(address):
+    assert not forbidden(address)
+
+
+async def test_every_address_of_a_name_must_be_allowed():
+    async def resolver(host, port):
+        assert port == 5060
+        return {"good": ["8.8.8.8", "2606:4700::1111"], "mixed": ["8.8.8.8", "10.0.0.1"]}[host]
+
+    async def nobody(host, port):
+        return []
+
+    assert await allowed_target("good", 5060, resolver)
+    assert not await allowed_target("mixed", 5060, resolver)
+    assert not await allowed_target("127.0.0.1", 5060, nobody)
+    assert await allowed_target("8.8.8.8", 5060, nobody)
+    with pytest.raises(OSError, match="no address"):
+        await allowed_target("good", 5060, nobody)
+
+
+async def test_the_system_resolves_names():
+    assert "127.0.0.1" in await system_resolver("localhost", 5060)
+    with pytest.raises(OSError, match=r"."):
+        await system_resolver("a" * 64 + ".example", 5060)

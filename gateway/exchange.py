@@ -37,8 +37,15 @@ class Exchange:
         """A further technology that can reach called parties; asked in order of adding."""
         self._diallers.append(dialler)
 
-    def admit(
-        self, leg: Leg, *, to: str, from_: str, forwarded_from: str | None = None
+    def admit(  # noqa: PLR0913 - the facts of a call are what they are
+        self,
+        leg: Leg,
+        *,
+        to: str,
+        from_: str,
+        forwarded_from: str | None = None,
+        trunk_id: str | None = None,
+        sip_call_id: str | None = None,
     ) -> LiveCall | None:
         """An inbound call on `leg`. None: it was turned away as busy, without any webhook."""
         config = self._switch.config
@@ -53,6 +60,8 @@ class Exchange:
             direction="inbound",
             created_at=self._clock(),
             forwarded_from=forwarded_from,
+            trunk_id=trunk_id,
+            sip_call_id=sip_call_id,
         )
         plan = Plan(Fetch(config.voice_url), config.status_url, time_limit=config.time_limit)
         live = self._enter(call, plan)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -20,7 +21,7 @@ from gateway.legs.base import Leg, Release
 from gateway.metrics import Metrics
 from gateway.outcomes import Outcome
 from gateway.playout import SILENT_FRAME
-from gateway.stream import MediaStream, Opening
+from gateway.stream import EARLY, MediaStream, Opening
 from gateway.ticker import Ticker
 from gateway.webhooks import Webhooks
 
@@ -62,6 +63,7 @@ class LiveCall:
         self._stream: MediaStream | None = None
         self._script: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._early: deque[bytes] = deque(maxlen=EARLY)
         self._sequence = 0
         self._interpreter = Interpreter(self, self, switch.config.max_redirects)
 
@@ -122,9 +124,11 @@ class LiveCall:
             self._script = asyncio.create_task(self._run(self._plan.program))
 
     def on_audio(self, frame: bytes) -> None:
-        """A frame from the far end; lost unless a stream is up."""
+        """A frame from the far end; kept for a moment if no stream is up."""
         if self._stream is not None:
             self._stream.hear(frame)
+        else:
+            self._early.append(frame)
 
     def on_dtmf(self, digit: str) -> None:
         """A key; lost unless a stream is up."""
@@ -134,6 +138,10 @@ class LiveCall:
     def on_hangup(self, sip_code: int, reason: str) -> None:
         """The far end is gone."""
         self._finish(outcomes.of_far_end(self.call, sip_code), reason)
+
+    def on_broken(self, reason: str) -> None:
+        """The leg is lost: whatever the call was doing, neither side ended it."""
+        self._finish(outcomes.BROKEN, reason)
 
     # Line and Fetcher, for the script.
 
@@ -154,7 +162,9 @@ class LiveCall:
             call_sid=self.call.sid,
             parameters=verb.parameters,
         )
-        stream = self._stream = MediaStream(opening, self._switch.metrics)
+        stream = self._stream = MediaStream(opening, self._switch.metrics, self._press)
+        while self._early:
+            stream.hear(self._early.popleft())
         self._switch.metrics.streams_open += 1
         try:
             return await stream.run()
@@ -200,6 +210,10 @@ class LiveCall:
         if self._leg is not None:
             stream = self._stream
             self._leg.play(stream.tick() if stream is not None else SILENT_FRAME)
+
+    def _press(self, digit: str) -> None:
+        if self._leg is not None:
+            self._leg.press(digit)
 
     def _after(self, seconds: float, outcome: Outcome, reason: str) -> None:
         if self._timer is not None:

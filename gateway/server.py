@@ -14,13 +14,19 @@ import aiohttp
 from aiohttp import web
 
 from gateway import rest_errors
+from gateway.application import Application
 from gateway.config import Config
 from gateway.exchange import Exchange
+from gateway.legs.sip.pool import SipLegs
 from gateway.legs.socket_routes import SocketLegs
 from gateway.live_call import Switch
 from gateway.metrics import Metrics
 from gateway.rest import CallsApi
+from gateway.ssrf import system_resolver
 from gateway.ticker import Ticker
+from gateway.trunk import Status
+from gateway.trunks import NoSip, TrunkHost, Trunks
+from gateway.trunks_api import TrunksApi
 from gateway.webhooks import Webhooks
 
 _MAX_FORM = 64 * 1024
@@ -35,12 +41,20 @@ class Gateway:
     url: str
     exchange: Exchange
     metrics: Metrics
+    trunks: Trunks | None
+    sip: SipLegs | None
     _runner: web.AppRunner
     _session: aiohttp.ClientSession
+    _registering: asyncio.Task[None] | None
 
     async def stop(self) -> None:
         """Refuses new calls, hangs up the live ones, sends their callbacks, closes everything."""
         await self.exchange.drain()
+        if self._registering is not None:
+            self._registering.cancel()
+            await asyncio.gather(self._registering, return_exceptions=True)
+        if self.sip is not None:
+            await self.sip.stop()
         await self._runner.cleanup()
         await self._session.close()
 
@@ -57,19 +71,29 @@ async def start(config: Config) -> Gateway:
     )
     switch = Switch(config, Webhooks(session, config, metrics), Ticker(), metrics)
     exchange = Exchange(switch)
-    runner = web.AppRunner(
-        _application(config, exchange, metrics), access_log=None, shutdown_timeout=1.0
-    )
+    trunks = _trunks(config, session)
+    sip = _sip(config, exchange, trunks)
+    app = _web_application(config, exchange, metrics, trunks, sip)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
     await runner.setup()
     site = web.TCPSite(runner, config.host, config.port, backlog=1024)
     try:
+        if sip is not None:
+            await sip.start()
         await site.start()
     except OSError:
+        if sip is not None:
+            await sip.stop()
         await runner.cleanup()
         await session.close()
         raise
     port = runner.addresses[0][1]
-    return Gateway(f"http://{config.host}:{port}", exchange, metrics, runner, session)
+    registering = None
+    if trunks is not None:
+        host: TrunkHost = sip if sip is not None else NoSip(trunks.on_status)
+        registering = asyncio.create_task(trunks.run(host))
+    url = f"http://{config.host}:{port}"
+    return Gateway(url, exchange, metrics, trunks, sip, runner, session, registering)
 
 
 async def run(config: Config) -> None:
@@ -85,7 +109,38 @@ async def run(config: Config) -> None:
     await gateway.stop()
 
 
-def _application(config: Config, exchange: Exchange, metrics: Metrics) -> web.Application:
+def _trunks(config: Config, session: aiohttp.ClientSession) -> Trunks | None:
+    if config.control_url is None:
+        return None
+    return Trunks(
+        Application(session, config.control_url, config.control_secret, config.gateway_id),
+        refresh=config.trunk_refresh,
+        resolver=None if config.allow_private_trunks else system_resolver,
+    )
+
+
+def _sip(config: Config, exchange: Exchange, trunks: Trunks | None) -> SipLegs | None:
+    if not config.sip_port:
+        return None
+    on_status = trunks.on_status if trunks is not None else _nobody_cares
+    sip = SipLegs(config, exchange, on_status)
+    exchange.add_dialler(sip)
+    return sip
+
+
+def _nobody_cares(
+    trunk_id: str, revision: int, status: Status, sip_code: int | None, reason: str
+) -> None:
+    """A gateway without an application to ask has no trunks."""
+
+
+def _web_application(
+    config: Config,
+    exchange: Exchange,
+    metrics: Metrics,
+    trunks: Trunks | None,
+    sip: SipLegs | None,
+) -> web.Application:
     app = web.Application(middlewares=[rest_errors.as_json], client_max_size=_MAX_FORM)
     sockets = SocketLegs(config, exchange)
     exchange.add_dialler(sockets)
@@ -96,11 +151,15 @@ def _application(config: Config, exchange: Exchange, metrics: Metrics) -> web.Ap
         return web.json_response({"status": "ok"})
 
     async def prometheus(_request: web.Request) -> web.Response:
-        text = metrics.render(exchange.by_status())
+        if sip is not None:
+            metrics.sip_restarts = sum(child.restarts for child in sip.children)
+            metrics.sip_lag_ms = max(child.lag_ms for child in sip.children)
+        text = metrics.render(exchange.by_status(), trunks.by_status() if trunks else {})
         return web.Response(text=text, headers={"Content-Type": "text/plain; version=0.0.4"})
 
     app.add_routes([web.get("/healthz", healthz), web.get("/metrics", prometheus)])
-    app.add_routes(CallsApi(config, exchange).routes())
+    app.add_routes(CallsApi(config, exchange, trunks).routes())
+    app.add_routes(TrunksApi(config, trunks).routes())
     app.add_routes(sockets.routes())
     app.on_shutdown.append(sockets.close)
     return app

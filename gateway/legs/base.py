@@ -21,10 +21,11 @@ class Release:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Destination:
-    """Whom an outbound call shall reach, and as whom."""
+    """Whom an outbound call shall reach, as whom, and through which trunk."""
 
     to: str
     from_: str
+    trunk_id: str | None = None
     sip_username: str | None = None
     sip_password: str | None = field(default=None, repr=False)
 
@@ -46,6 +47,9 @@ class LegEvents(Protocol):
 
     def on_hangup(self, sip_code: int, reason: str) -> None:
         """The far end is gone, or never came: 200 normal, 486 busy, 603 declined, 404 unknown …"""
+
+    def on_broken(self, reason: str) -> None:
+        """The leg is lost through no doing of the far end."""
 
 
 class Leg(Protocol):
@@ -71,6 +75,9 @@ class Leg(Protocol):
 
     def play(self, frame: bytes) -> None:
         """160 bytes of mu-law to the far end. Never blocks; drops when the far end is too slow."""
+
+    def press(self, digit: str) -> None:
+        """One of `0-9*#ABCD` to the far end, out of band."""
 
 
 class Dialler(Protocol):

@@ -12,7 +12,7 @@ the account's credentials, in `socket_routes.py`.
 | `{"type":"incoming","call_sid","from","to"}` | a registered number is called | |
 | `{"type":"accept"}` | | takes the incoming call |
 | `{"type":"reject","reason":"busy"\\|"declined"}` | | does not |
-| `{"type":"dtmf","digit"}` | | a key was pressed |
+| `{"type":"dtmf","digit"}` | the other side pressed a key | a key was pressed |
 | `{"type":"hangup"}` | | hangs up |
 | `{"type":"ended","call_sid","status","sip_code","reason"}` | last word about a call | |
 """
@@ -132,6 +132,10 @@ class SocketLeg:
     def play(self, frame: bytes) -> None:
         """A frame for the party's ear."""
         self._socket.play(frame)
+
+    def press(self, digit: str) -> None:
+        """Tells the party of a key."""
+        self._socket.tell("dtmf", digit=digit)
 
     # What the party does.
 

@@ -40,6 +40,8 @@ class SocketLegs:
 
     def route(self, destination: Destination) -> SocketLeg | _BusyLeg | None:
         """A leg to a registered party: by the number, or the user part of a SIP URI."""
+        if destination.trunk_id is not None:
+            return None  # somebody far away is meant, not who registered here by that number
         user = re.sub(r"^sips?:([^@;?]*).*$", r"\1", destination.to)
         lines = self._lines.get(destination.to) or self._lines.get(user)
         if not lines:
@@ -165,6 +167,9 @@ class _BusyLeg:
         """There is nobody to tell."""
 
     def play(self, frame: bytes) -> None:
+        """There is nobody to hear it."""
+
+    def press(self, digit: str) -> None:
         """There is nobody to hear it."""
 
 

@@ -1,0 +1,137 @@
+"""`python -m gateway.legs.sip.child FD SETTINGS`: started by the gateway, not by hand.
+
+FD is the child's end of a socket pair, SETTINGS the JSON of `settings.py`. Ends when the socket
+does, so that no child outlives its gateway.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+import sys
+from typing import Any
+
+from baresip import Call, Runtime
+
+from gateway import logs
+from gateway.legs.sip import codec
+from gateway.legs.sip.child.agents import Agents, TrunkAccount
+from gateway.legs.sip.child.audio import AudioClock
+from gateway.legs.sip.child.calls import Calls
+from gateway.legs.sip.child.native import StackThread
+from gateway.legs.sip.child.registrations import Registrations
+from gateway.legs.sip.child.settings import Settings
+
+_CHUNK = 1 << 18
+_PULSE = 1.0
+_BUFFER_LIMIT = 1 << 20
+"""Bytes that may wait for a gateway that does not read; then audio is dropped, never control."""
+
+log = logging.getLogger("gateway.legs.sip.child")
+
+
+class Child:
+    """The process: one stack, one socket."""
+
+    def __init__(self, settings: Settings, writer: asyncio.StreamWriter) -> None:
+        self._settings = settings
+        self._writer = writer
+        self._runtime = Runtime()
+        self._clock = AudioClock(self._send_audio)
+        self._agents = Agents(self._runtime, settings, self._incoming)
+        self._registrations = Registrations(self._runtime, self._agents, self._registration)
+
+    async def run(self, reader: asyncio.StreamReader) -> None:
+        """Until the gateway closes the socket."""
+        await self._runtime.start(self._settings.stack())
+        self._calls = Calls(self._tell, self._clock, StackThread(self._runtime))
+        await self._agents.open()
+        self._tell(on="ready")
+        beside = [asyncio.create_task(self._clock.run()), asyncio.create_task(self._pulse())]
+        try:
+            await self._obey(reader)
+        finally:
+            for task in beside:
+                task.cancel()
+            await self._registrations.close()
+            with contextlib.suppress(Exception):
+                await self._runtime.close()
+
+    async def _obey(self, reader: asyncio.StreamReader) -> None:
+        decoder = codec.Decoder()
+        while data := await reader.read(_CHUNK):
+            for message in decoder.feed(data):
+                if isinstance(message, tuple):
+                    self._clock.say(*message)
+                else:
+                    self._do(message)
+
+    def _do(self, message: codec.Message) -> None:
+        number = message.get("call", 0)
+        match message["do"]:
+            case "trunk":
+                self._registrations.apply(TrunkAccount.from_message(message))
+            case "drop":
+                self._registrations.drop(message["trunk_id"])
+            case "dial":
+                trunk = self._registrations.get(message["trunk_id"])
+                self._calls.dial(message, trunk, self._agents)
+            case "answer":
+                self._calls.answer(number)
+            case "reject":
+                self._calls.reject(number, message["code"], message["reason"])
+            case "hangup":
+                self._calls.hangup(number)
+            case "dtmf":
+                self._calls.dtmf(number, message["digit"])
+
+    def _incoming(self, call: Call, trunk_id: str | None, registered: bool) -> None:
+        self._calls.incoming(call, trunk_id, registered)
+
+    def _registration(
+        self, trunk: TrunkAccount, status: str, sip_code: int | None, reason: str
+    ) -> None:
+        self._tell(
+            on="trunk",
+            trunk_id=trunk.trunk_id,
+            revision=trunk.revision,
+            status=status,
+            sip_code=sip_code,
+            reason=reason,
+        )
+
+    async def _pulse(self) -> None:
+        while True:
+            await asyncio.sleep(_PULSE)
+            self._tell(on="pulse", lag_ms=round(self._clock.lag * 1000, 1), calls=len(self._calls))
+            self._clock.lag = 0.0
+
+    def _tell(self, **event: Any) -> None:
+        self._writer.write(codec.control(**event))
+
+    def _send_audio(self, frame: bytes) -> None:
+        if self._writer.transport.get_write_buffer_size() < _BUFFER_LIMIT:
+            self._writer.write(frame)
+
+
+async def _main(descriptor: int, settings: Settings) -> None:
+    reader, writer = await asyncio.open_unix_connection(sock=socket.socket(fileno=descriptor))
+    await Child(settings, writer).run(reader)
+
+
+def main(argv: list[str]) -> int:
+    """0 when the gateway has closed the socket."""
+    # The gateway decides when a child ends: a Ctrl-C in a terminal reaches both.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    settings = Settings.from_json(argv[2])
+    logs.set_up(settings.log_level)
+    logging.getLogger("baresip").setLevel(logging.WARNING)
+    asyncio.run(_main(int(argv[1]), settings))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv))

@@ -1,0 +1,117 @@
+"""The user agents of a child: for each trunk one that registers, and one for each caller ID it
+dials with; and one that takes what belongs to no trunk.
+
+The stack cannot give an agent back. What a trunk no longer needs stays, unregistered: a few kB.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from baresip import Account, Call, Runtime, UserAgent
+
+from gateway.legs.sip.child.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class TrunkAccount:
+    """A trunk as far as the stack needs it."""
+
+    trunk_id: str
+    revision: int
+    host: str
+    port: int
+    transport: str
+    username: str
+    password: str
+    realm: str | None
+
+    @classmethod
+    def from_message(cls, message: dict[str, Any]) -> TrunkAccount:
+        """From the `trunk` command."""
+        return cls(**{name: message[name] for name in cls.__slots__})
+
+    @property
+    def domain(self) -> str:
+        """What stands behind the @: the realm, else the host."""
+        return self.realm or (f"[{self.host}]" if ":" in self.host else self.host)
+
+    @property
+    def authority(self) -> str:
+        """`host:port`, as in a URI: IPv6 in brackets."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    def __repr__(self) -> str:
+        return f"TrunkAccount({self.trunk_id}, revision {self.revision})"
+
+
+class Agents:
+    """Makes user agents and knows whose they are."""
+
+    def __init__(self, runtime: Runtime, settings: Settings, on_incoming: Any) -> None:
+        self._runtime = runtime
+        self._settings = settings
+        self._on_incoming = on_incoming
+        self._diallers: dict[tuple[str, int, str], UserAgent] = {}
+        self._registering: dict[str, UserAgent] = {}
+
+    async def open(self) -> None:
+        """The agent for calls that come to no trunk: softphones, or what the edge lets through."""
+        account = Account(
+            "gateway",
+            self._settings.host,
+            "",
+            reg_interval=0,
+            extra_params=("catchall=yes", "mediaenc=srtp"),
+        )
+        self._receive(await UserAgent.create(self._runtime, account), None)
+
+    async def registering(self, trunk: TrunkAccount) -> UserAgent:
+        """The agent that registers as of this revision of the trunk."""
+        # The one that dials comes first: it takes the bare user name as its contact, so the one
+        # that registers gets a random one, which only the registrar learns.
+        await self.dialling(trunk, trunk.username)
+        agent = await self._create(trunk, trunk.username, self._settings.register_interval, "srtp")
+        self._registering[trunk.trunk_id] = agent
+        return agent
+
+    async def dialling(self, trunk: TrunkAccount, caller_id: str) -> UserAgent:
+        """The agent whose calls say `From: caller_id`."""
+        key = (trunk.trunk_id, trunk.revision, caller_id)
+        if key not in self._diallers:
+            encryption = "srtp" if trunk.transport == "tls" else None
+            self._diallers[key] = await self._create(trunk, caller_id, 0, encryption)
+        return self._diallers[key]
+
+    async def _create(
+        self, trunk: TrunkAccount, user: str, interval: int, encryption: str | None
+    ) -> UserAgent:
+        account = Account(
+            user,
+            trunk.domain,
+            trunk.password,
+            auth_user=trunk.username,
+            registrar=self._next_hop(trunk),
+            reg_interval=interval,
+            transport="udp" if self._settings.edge else trunk.transport,  # type: ignore[arg-type]
+            extra_params=(f"mediaenc={encryption}",) if encryption else (),
+        )
+        agent = await UserAgent.create(self._runtime, account)
+        self._receive(agent, trunk.trunk_id)
+        return agent
+
+    def _next_hop(self, trunk: TrunkAccount) -> str:
+        if self._settings.edge:
+            # The edge takes its next hop from the Route (gateway/edge).
+            return (
+                f"sip:{self._settings.edge};transport=udp"
+                f";hop={trunk.authority};via={trunk.transport}"
+            )
+        return f"sip:{trunk.authority};transport={trunk.transport}"
+
+    def _receive(self, agent: UserAgent, trunk_id: str | None) -> None:
+        def incoming(call: Call) -> None:
+            self._on_incoming(call, trunk_id, agent is self._registering.get(trunk_id or ""))
+
+        agent.on_incoming(incoming)

@@ -1,0 +1,167 @@
+"""Keeps the trunks of a child registered: register, notice what fails, back off, try again.
+
+The stack refreshes by itself and reports each outcome. It would also retry by itself, after half a
+minute and more; we ask again sooner after a carrier's hiccup and much later when it refused the
+credentials, since carriers lock out whoever keeps knocking. So after each failure it is silenced.
+
+It must not be silenced while a REGISTER of its own is under way: it would free what the answer (or
+its time-out, 32 s after the request, RFC 3261 timer F) still needs, and corrupt the heap.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import random
+from collections.abc import Callable
+from typing import NamedTuple
+
+from baresip import BaresipError, Event, Runtime, StackEvent, UserAgent
+from baresip._native import lib
+from baresip.errors import split_status
+
+from gateway.legs.sip.child.agents import Agents, TrunkAccount
+from gateway.remedies import retry_after_s
+
+ANSWER_WITHIN = 8.0
+"""Seconds in which a registrar that is there has answered, four retransmissions included."""
+
+_TRANSACTION = 40.0
+_LEAVE_WITHIN = 3.0
+
+Report = Callable[[TrunkAccount, str, int | None, str], None]
+
+
+class Outcome(NamedTuple):
+    """What became of one REGISTER."""
+
+    ok: bool
+    sip_code: int | None
+    reason: str
+
+
+class Registration:
+    """One user agent's registration, as the stack does it."""
+
+    def __init__(self, runtime: Runtime, agent: UserAgent) -> None:
+        self._runtime = runtime
+        self._agent = agent
+        self._outcomes: asyncio.Queue[Outcome] = asyncio.Queue()
+        self._under_way = False
+        self._wanted = False
+        agent.on(self._happened)
+
+    async def begin(self) -> None:
+        """Sends a REGISTER; `outcome` tells what becomes of it, and of each refresh after it."""
+        while not self._outcomes.empty():
+            self._outcomes.get_nowait()
+        self._under_way = self._wanted = True
+        _, refusal = await self._runtime.cmd(lib.BP_CMD_UA_REGISTER, args=str(self._agent.handle))
+        if refusal is not None:
+            errno = json.loads(refusal).get("errno", 0)
+            self._outcomes.put_nowait(Outcome(False, None, os.strerror(errno)))
+
+    async def outcome(self) -> Outcome:
+        """The next one."""
+        outcome = await self._outcomes.get()
+        self._under_way = False
+        return outcome
+
+    async def end(self) -> None:
+        """Unregisters if it is registered, and asks for nothing any more."""
+        if not self._wanted:
+            return
+        self._wanted = False
+        if self._under_way:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.outcome(), _TRANSACTION)
+        with contextlib.suppress(BaresipError):
+            await self._runtime.cmd(lib.BP_CMD_UA_UNREGISTER, args=str(self._agent.handle))
+
+    async def leave(self) -> None:
+        """`end`, and waits a moment for the registrar to confirm, if it was registered."""
+        await self.end()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.outcome(), _LEAVE_WITHIN)
+
+    def _happened(self, event: StackEvent) -> None:
+        if event.event is Event.REGISTER_OK:
+            self._outcomes.put_nowait(Outcome(True, 200, "OK"))
+        elif event.event is Event.REGISTER_FAIL:
+            code, reason = split_status(event.text or "")
+            self._outcomes.put_nowait(Outcome(False, code, reason))
+
+
+class Registrations:
+    """The trunks of one child. `report(trunk, status, sip_code, reason)` hears of every outcome."""
+
+    def __init__(self, runtime: Runtime, agents: Agents, report: Report) -> None:
+        self._runtime = runtime
+        self._agents = agents
+        self._report = report
+        self._trunks: dict[str, TrunkAccount] = {}
+        self._keepers: dict[str, asyncio.Task[None]] = {}
+        self._registered: dict[str, Registration] = {}
+        self._leaving: set[asyncio.Task[None]] = set()
+
+    def get(self, trunk_id: str) -> TrunkAccount | None:
+        """The trunk as it was last given."""
+        return self._trunks.get(trunk_id)
+
+    def apply(self, trunk: TrunkAccount) -> None:
+        """A trunk that is new or has changed."""
+        self.drop(trunk.trunk_id)
+        self._trunks[trunk.trunk_id] = trunk
+        self._keepers[trunk.trunk_id] = asyncio.create_task(self._keep(trunk))
+
+    def drop(self, trunk_id: str) -> None:
+        """A trunk that is to be registered no longer."""
+        self._trunks.pop(trunk_id, None)
+        if (keeper := self._keepers.pop(trunk_id, None)) is not None:
+            keeper.cancel()
+
+    async def close(self) -> None:
+        """Tells the registrars that are known to answer; the child is about to end."""
+        registered = list(self._registered.values())
+        for trunk_id in list(self._trunks):
+            self.drop(trunk_id)
+        await asyncio.gather(*(registration.leave() for registration in registered))
+
+    async def _keep(self, trunk: TrunkAccount) -> None:
+        self._report(trunk, "registering", None, "")
+        registration = Registration(self._runtime, await self._agents.registering(trunk))
+        failures = 0
+        try:
+            while True:
+                await registration.begin()
+                outcome = await self._first(trunk, registration)
+                while outcome.ok:
+                    failures = 0
+                    self._registered[trunk.trunk_id] = registration
+                    self._report(trunk, "registered", outcome.sip_code, outcome.reason)
+                    outcome = await registration.outcome()  # of the next refresh
+                failures += 1
+                self._registered.pop(trunk.trunk_id, None)
+                self._report(trunk, "failed", outcome.sip_code, outcome.reason)
+                await registration.end()
+                # Spreads, guards nothing.
+                pause = retry_after_s(failures, outcome.sip_code, random.random())  # noqa: S311
+                await asyncio.sleep(pause)
+        finally:
+            self._registered.pop(trunk.trunk_id, None)
+            leaving = asyncio.create_task(registration.end())
+            self._leaving.add(leaving)
+            leaving.add_done_callback(self._leaving.discard)
+
+    async def _first(self, trunk: TrunkAccount, registration: Registration) -> Outcome:
+        """The outcome of a first REGISTER. The stack waits half a minute; people should not."""
+        waiting = asyncio.ensure_future(registration.outcome())
+        try:
+            return await asyncio.wait_for(asyncio.shield(waiting), ANSWER_WITHIN)
+        except TimeoutError:
+            self._report(trunk, "failed", None, "no answer")
+            return await waiting
+        finally:
+            waiting.cancel()

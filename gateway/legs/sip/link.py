@@ -1,0 +1,192 @@
+"""The gateway's end of one SIP child: starts it, talks to it, starts it again when it dies.
+
+A child that does not say its pulse for some seconds hangs in the library's code: it is killed,
+which is what its calls will be told, and the next one takes over its trunks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import socket
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from gateway.legs.sip import codec
+from gateway.legs.sip.child.settings import Settings
+
+PULSE_MISSED = 6.0
+"""Seconds without a word from a child after which it is taken for dead."""
+
+_STARTED_WITHIN = 20.0
+_STEADY = 30.0
+"""A child that lived this long (seconds) is replaced at once, as the first one was started."""
+
+_PAUSES = (0.0, 0.2, 0.5, 1.0, 2.0, 5.0)
+_CHUNK = 1 << 18
+_BUFFER_LIMIT = 1 << 18
+"""Bytes that may wait for a child; then audio is dropped, never a command."""
+
+_STOP_WITHIN = 5.0
+
+log = logging.getLogger(__name__)
+
+OnEvent = Callable[[codec.Message], None]
+OnAudio = Callable[[int, bytes], None]
+
+
+class ChildLink:
+    """One child after the other in one place. `on_up` and `on_down` frame each one's life."""
+
+    def __init__(
+        self,
+        index: int,
+        settings: Settings,
+        *,
+        on_event: OnEvent,
+        on_audio: OnAudio,
+        on_down: Callable[[], None],
+    ) -> None:
+        self.index = index
+        self.settings = settings
+        self.up = False
+        self.restarts = 0
+        self.lag_ms = 0.0
+        self.ready = asyncio.Event()
+        self._on_event = on_event
+        self._on_audio = on_audio
+        self._on_down = on_down
+        self._process: asyncio.subprocess.Process | None = None
+        self._writer: asyncio.StreamWriter | None = None
+        self._batch = codec.AudioBatch()
+        self._flushing = False
+        self._heard_at = 0.0
+        self._stopping = False
+
+    @property
+    def pid(self) -> int | None:
+        """The process that is there now."""
+        return self._process.pid if self._process is not None else None
+
+    async def run(self) -> None:
+        """Keeps a child there until cancelled or stopped."""
+        deaths = 0
+        while not self._stopping:
+            began = time.monotonic()
+            await self._live()
+            if self._stopping:
+                return
+            self.restarts += 1
+            deaths = 1 if time.monotonic() - began > _STEADY else deaths + 1
+            pause = _PAUSES[min(deaths, len(_PAUSES)) - 1]
+            log.error("SIP child %d is gone; the next one comes in %.1f s", self.index, pause)
+            await asyncio.sleep(pause)
+
+    async def stop(self) -> None:
+        """Lets the child unregister its trunks and end; kills it if it does not."""
+        self._stopping = True
+        if self._writer is not None:
+            self._writer.close()
+        if self._process is not None:
+            try:
+                async with asyncio.timeout(_STOP_WITHIN):
+                    await self._process.wait()
+            except TimeoutError:
+                self._kill()
+
+    def command(self, **message: Any) -> None:
+        """To the child; lost if there is none, since what it was about is lost, too."""
+        if self._writer is not None:
+            self._flush()  # what was to be heard before the command is sent before it
+            self._writer.write(codec.control(**message))
+
+    def play(self, call: int, frame: bytes) -> None:
+        """A call's next 20 ms. Frames of one tick travel together."""
+        self._batch.add(call, frame)
+        if not self._flushing:
+            self._flushing = True
+            asyncio.get_running_loop().call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._flushing = False
+        frame = self._batch.take()
+        if not frame or self._writer is None:
+            return
+        if self._writer.transport.get_write_buffer_size() < _BUFFER_LIMIT:
+            self._writer.write(frame)
+
+    async def _live(self) -> None:
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        try:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "gateway.legs.sip.child",
+                str(theirs.fileno()),
+                self.settings.as_json(),
+                pass_fds=(theirs.fileno(),),
+                env=_environment(),
+            )
+        finally:
+            theirs.close()
+        reader, self._writer = await asyncio.open_unix_connection(sock=ours)
+        self._heard_at = time.monotonic() + _STARTED_WITHIN - PULSE_MISSED
+        watch = asyncio.create_task(self._watch())
+        try:
+            await self._read(reader)
+        finally:
+            watch.cancel()
+            self.up = False
+            self.ready.clear()
+            self._writer.close()
+            self._writer = None
+            if not self._stopping:
+                self._kill()
+                self._on_down()
+                await self._process.wait()
+
+    async def _read(self, reader: asyncio.StreamReader) -> None:
+        decoder = codec.Decoder()
+        with contextlib.suppress(ConnectionError, ValueError):
+            while data := await reader.read(_CHUNK):
+                self._heard_at = max(self._heard_at, time.monotonic())
+                for message in decoder.feed(data):
+                    if isinstance(message, tuple):
+                        self._on_audio(*message)
+                    else:
+                        self._took(message)
+
+    def _took(self, message: codec.Message) -> None:
+        match message["on"]:
+            case "pulse":
+                self.lag_ms = message["lag_ms"]
+            case "ready":
+                self.up = True
+                self.ready.set()
+                log.info("SIP child %d listens on port %d", self.index, self.settings.port)
+        self._on_event(message)
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(1.0)
+            if time.monotonic() - self._heard_at > PULSE_MISSED:
+                log.error("SIP child %d does not answer and is killed", self.index)
+                self._kill()
+                return
+
+    def _kill(self) -> None:
+        if self._process is not None and self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
+
+
+def _environment() -> dict[str, str]:
+    """What Python needs to start; none of the gateway's settings, which hold its secrets."""
+    return {
+        name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")
+    } | {"OPENBLAS_NUM_THREADS": "1"}

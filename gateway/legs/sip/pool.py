@@ -1,0 +1,304 @@
+"""All SIP of the gateway: its children, which trunk is on which, and the way in and out of them.
+
+Implements `Dialler` for the exchange and `TrunkHost` for the registry of trunks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import itertools
+import logging
+import re
+import zlib
+from typing import Any, Protocol
+
+from gateway.config import Config
+from gateway.exchange import Exchange
+from gateway.legs.base import Destination, LegEvents, Release
+from gateway.legs.sip import headers
+from gateway.legs.sip.attribution import Evidence, trunk_of
+from gateway.legs.sip.child.settings import Settings
+from gateway.legs.sip.leg import SipLeg
+from gateway.legs.sip.link import ChildLink
+from gateway.trunk import Status, Trunk
+
+_RESOLVE_EVERY = 300.0
+_STARTED_WITHIN = 15.0
+
+log = logging.getLogger(__name__)
+
+
+class OnStatus(Protocol):
+    """Whom a trunk's status is told."""
+
+    def __call__(
+        self, trunk_id: str, revision: int, status: Status, sip_code: int | None, reason: str
+    ) -> None:
+        """One outcome of one registration."""
+
+
+class SipLegs:
+    """The pool. `start` it, then `apply` trunks and add it to the exchange's diallers."""
+
+    def __init__(self, config: Config, exchange: Exchange, on_status: OnStatus) -> None:
+        self._exchange = exchange
+        self._edge = config.sip_edge is not None
+        self._on_status = on_status
+        self._children = [self._child(config, index) for index in range(config.sip_children)]
+        self._legs: dict[tuple[int, int], SipLeg] = {}
+        self._numbers = itertools.count(2, 2)
+        self._trunks: dict[str, Trunk] = {}
+        self._hosts: dict[str, frozenset[str]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def children(self) -> list[ChildLink]:
+        """For metrics, and for tests that kill them."""
+        return self._children
+
+    async def start(self) -> None:
+        """Starts the children; returns when all listen. OSError: one cannot."""
+        for child in self._children:
+            self._beside(child.run())
+        self._beside(self._keep_resolving())
+        try:
+            async with asyncio.timeout(_STARTED_WITHIN):
+                await asyncio.gather(*(child.ready.wait() for child in self._children))
+        except TimeoutError:
+            ports = ", ".join(str(c.settings.port) for c in self._children if not c.up)
+            raise OSError(f"SIP does not come up on port {ports}; is it taken?") from None
+
+    async def stop(self) -> None:
+        """Unregisters every trunk and ends the children."""
+        await asyncio.gather(*(child.stop() for child in self._children))
+        for task in list(self._tasks):
+            task.cancel()
+
+    # TrunkHost.
+
+    def apply(self, trunk: Trunk) -> None:
+        """A trunk to be registered, new or changed."""
+        self._trunks[trunk.trunk_id] = trunk
+        self._beside(self._resolve(trunk))
+        self._hand_over(trunk)
+
+    def drop(self, trunk_id: str) -> None:
+        """A trunk that is gone; its calls stay up."""
+        self._hosts.pop(trunk_id, None)
+        if self._trunks.pop(trunk_id, None) is not None:
+            self._child_of(trunk_id).command(do="drop", trunk_id=trunk_id)
+
+    # Dialler.
+
+    def route(self, destination: Destination) -> SipLeg | UnreachableLeg | None:
+        """A leg through the destination's trunk; None if it names none."""
+        if destination.trunk_id is None:
+            return None
+        trunk = self._trunks.get(destination.trunk_id)
+        if trunk is None:
+            return UnreachableLeg("the trunk is not connected")
+        child = self._child_of(trunk.trunk_id)
+        if not child.up:
+            return UnreachableLeg("the SIP stack is being restarted")
+        number = next(self._numbers)
+        asked = {
+            "trunk_id": trunk.trunk_id,
+            "to": destination.to,
+            "caller_id": destination.from_,
+        }
+        leg = SipLeg(child, number, asked)
+        self._legs[child.index, number] = leg
+        return leg
+
+    # What the children say.
+
+    def _happened(self, child: ChildLink, message: dict[str, Any]) -> None:
+        match message["on"]:
+            case "ready":
+                for trunk in self._trunks.values():
+                    if self._child_of(trunk.trunk_id) is child:
+                        self._hand_over(trunk)
+            case "incoming":
+                self._incoming(child, message)
+            case "trunk":
+                trunk_now = self._trunks.get(message["trunk_id"])
+                if trunk_now is not None and trunk_now.revision == message["revision"]:
+                    self._on_status(
+                        message["trunk_id"],
+                        message["revision"],
+                        message["status"],
+                        message["sip_code"],
+                        message["reason"],
+                    )
+            case "ringing" | "answered" | "dtmf":
+                if (leg := self._legs.get((child.index, message["call"]))) is not None:
+                    leg.happened(message)
+            case "ended":
+                if (leg := self._legs.pop((child.index, message["call"]), None)) is not None:
+                    leg.happened(message)
+
+    def _heard(self, child: ChildLink, number: int, frame: bytes) -> None:
+        if (leg := self._legs.get((child.index, number))) is not None:
+            leg.heard(frame)
+
+    def _incoming(self, child: ChildLink, message: dict[str, Any]) -> None:
+        number = message["call"]
+        leg = SipLeg(child, number)
+        self._legs[child.index, number] = leg
+        told = {name.lower(): value for name, value in message["headers"].items()}
+        if not self._edge:
+            # The edge takes these from strangers; without one anybody might have written them.
+            told = {name: value for name, value in told.items() if not name.startswith("x-")}
+        source = told.get("x-chamade-source") or message["source"] or ""
+        evidence = Evidence(
+            chosen=message["trunk_id"],
+            registered=message["registered"],
+            contact=message["contact"],
+            request_user=_user(told["x-chamade-request-uri"])
+            if "x-chamade-request-uri" in told
+            else None,
+            source=origin(source),
+        )
+        trunk_id = trunk_of(evidence, self._hosts)
+        who = headers.parties(told, message["peer"])
+        log.info(
+            "INVITE",
+            extra={
+                "sip_call_id": message["sip_call_id"],
+                "source": source,
+                "trunk_id": trunk_id,
+                "from": who.from_,
+                "to": who.to,
+            },
+        )
+        self._exchange.admit(
+            leg,
+            to=who.to,
+            from_=who.from_,
+            forwarded_from=who.forwarded_from,
+            trunk_id=trunk_id,
+            sip_call_id=message["sip_call_id"],
+        )
+
+    def _down(self, child: ChildLink) -> None:
+        lost = [key for key in self._legs if key[0] == child.index]
+        for key in lost:
+            self._legs.pop(key).lost("the SIP stack died")
+        for trunk in list(self._trunks.values()):
+            if self._child_of(trunk.trunk_id) is child:
+                self._on_status(
+                    trunk.trunk_id, trunk.revision, "registering", None, "the SIP stack restarts"
+                )
+
+    # Trunks and children.
+
+    def _child(self, config: Config, index: int) -> ChildLink:
+        low, high = config.rtp_ports
+        share = (high - low + 1) // config.sip_children
+        settings = Settings(
+            host=config.sip_host,
+            port=config.sip_port + index,
+            rtp_ports=(low + index * share, low + (index + 1) * share - 1),
+            register_interval=int(config.sip_register_interval),
+            rtp_timeout=int(config.rtp_timeout),
+            edge=config.sip_edge,
+            ca_file=config.sip_ca_file,
+            log_level=config.log_level,
+        )
+        child = ChildLink(
+            index,
+            settings,
+            on_event=lambda message: self._happened(child, message),
+            on_audio=lambda number, frame: self._heard(child, number, frame),
+            on_down=lambda: self._down(child),
+        )
+        return child
+
+    def _child_of(self, trunk_id: str) -> ChildLink:
+        """The same one always, whatever other trunks come and go."""
+        return self._children[zlib.crc32(trunk_id.encode()) % len(self._children)]
+
+    def _hand_over(self, trunk: Trunk) -> None:
+        self._child_of(trunk.trunk_id).command(
+            do="trunk",
+            trunk_id=trunk.trunk_id,
+            revision=trunk.revision,
+            host=trunk.host,
+            port=trunk.port,
+            transport=trunk.transport,
+            username=trunk.username,
+            password=trunk.password,
+            realm=trunk.realm,
+        )
+
+    async def _resolve(self, trunk: Trunk) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            found = await loop.getaddrinfo(trunk.host, trunk.port)
+        except OSError as error:
+            log.warning("%s: %s", trunk.host, error, extra={"trunk_id": trunk.trunk_id})
+            return
+        if self._trunks.get(trunk.trunk_id) is trunk:
+            self._hosts[trunk.trunk_id] = frozenset(
+                origin(f"[{address[4][0]}]:{trunk.port}") or "" for address in found
+            )
+
+    async def _keep_resolving(self) -> None:
+        while True:
+            await asyncio.sleep(_RESOLVE_EVERY)
+            for trunk in list(self._trunks.values()):
+                await self._resolve(trunk)
+
+    def _beside(self, doing: Any) -> None:
+        task = asyncio.create_task(doing)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+class UnreachableLeg:
+    """The leg to a trunk that cannot be used now. Implements `Leg`."""
+
+    def __init__(self, reason: str) -> None:
+        self._reason = reason
+        self._events: LegEvents | None = None
+
+    def attach(self, events: LegEvents, call_sid: str) -> None:  # noqa: ARG002
+        """Whom to report to."""
+        self._events = events
+
+    def ring(self) -> None:
+        """Fails at once."""
+        if self._events is not None:
+            self._events.on_hangup(503, self._reason)
+
+    async def answer(self) -> None:
+        """Never comes to that."""
+
+    def reject(self, release: Release) -> None:
+        """There is nobody to tell."""
+
+    def hangup(self, release: Release) -> None:
+        """There is nobody to tell."""
+
+    def play(self, frame: bytes) -> None:
+        """There is nobody to hear it."""
+
+    def press(self, digit: str) -> None:
+        """There is nobody to hear it."""
+
+
+def _user(uri: str) -> str | None:
+    found = re.match(r"\s*<?\s*sips?:([^@;>\s]+)@", uri, re.IGNORECASE)
+    return found[1] if found else None
+
+
+def origin(source: str) -> str | None:
+    """`1.2.3.4:5060` or `[::1]:5060` -> the address. On loopback everybody has the same one, so
+    there the port counts, too."""
+    host, _, port = source.rpartition(":")
+    try:
+        address = ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        return None
+    return f"{address}:{port}" if address.is_loopback else str(address)

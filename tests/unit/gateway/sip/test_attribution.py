@@ -1,0 +1,59 @@
+"""Whose call is it? A user name proves nothing."""
+
+from __future__ import annotations
+
+from gateway.legs.sip.attribution import Evidence, trunk_of
+from gateway.legs.sip.pool import origin
+
+HOSTS = {"trunk_a": {"192.0.2.1"}, "trunk_b": {"192.0.2.2"}, "trunk_c": {"192.0.2.2"}}
+
+
+def evidence(**changes) -> Evidence:
+    facts = {
+        "chosen": None,
+        "registered": False,
+        "contact": None,
+        "request_user": None,
+        "source": "203.0.113.9",
+    }
+    return Evidence(**(facts | changes))
+
+
+def test_the_secret_contact_is_believed_from_anywhere():
+    known = evidence(chosen="trunk_a", registered=True, contact="u-x1", request_user="u-x1")
+    assert trunk_of(known, HOSTS) == "trunk_a"
+
+
+def test_a_guessed_user_name_is_not():
+    guess = evidence(chosen="trunk_a", registered=True, contact="u-x1", request_user="u")
+    assert trunk_of(guess, HOSTS) is None
+
+
+def test_the_trunks_own_host_is_believed():
+    assert trunk_of(evidence(chosen="trunk_a", source="192.0.2.1"), HOSTS) == "trunk_a"
+    assert trunk_of(evidence(source="192.0.2.1"), HOSTS) == "trunk_a"
+
+
+def test_of_two_trunks_at_a_host_the_one_that_was_called():
+    assert trunk_of(evidence(chosen="trunk_c", source="192.0.2.2"), HOSTS) == "trunk_c"
+
+
+def test_of_two_trunks_at_a_host_none_if_neither_was_called():
+    assert trunk_of(evidence(source="192.0.2.2"), HOSTS) is None
+
+
+def test_another_hosts_call_for_a_name_of_ours_is_nobodys():
+    claimed = evidence(chosen="trunk_a", source="192.0.2.2", request_user="x")
+    assert trunk_of(claimed, HOSTS) is None
+
+
+def test_without_an_edge_the_registering_agent_is_believed():
+    assert trunk_of(evidence(chosen="trunk_a", registered=True), HOSTS) == "trunk_a"
+    assert trunk_of(evidence(chosen="trunk_a"), HOSTS) is None
+
+
+def test_on_loopback_the_port_tells_who_is_who():
+    assert origin("127.0.0.1:5062") == "127.0.0.1:5062"
+    assert origin("192.0.2.1:5062") == "192.0.2.1"
+    assert origin("[2001:db8::1]:5060") == "2001:db8::1"
+    assert origin("") is None

@@ -1,0 +1,155 @@
+"""SIP children are started, watched and replaced; what they held is told to be lost."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+
+import pytest
+
+from gateway.config import Config
+from gateway.legs.base import Destination
+from gateway.legs.sip.pool import SipLegs
+from gateway.trunk import Trunk
+
+TRUNK_A, TRUNK_B = "trunk_" + "a" * 26, "trunk_" + "c" * 26
+"""One on each child."""
+
+
+class Swallower(asyncio.DatagramProtocol):
+    """A registrar that never answers, and counts."""
+
+    def __init__(self) -> None:
+        self.came = asyncio.Event()
+
+    def datagram_received(self, data, addr):
+        self.came.set()
+
+
+@pytest.fixture
+async def silent():
+    loop = asyncio.get_running_loop()
+    transport, protocol = await loop.create_datagram_endpoint(
+        Swallower, local_addr=("127.0.0.1", 0)
+    )
+    protocol.port = transport.get_extra_info("sockname")[1]
+    yield protocol
+    transport.close()
+
+
+@pytest.fixture
+async def pool():
+    statuses: asyncio.Queue = asyncio.Queue()
+    config = Config(
+        account_sid="AC" + "0" * 32,
+        auth_token="t",
+        voice_url="http://127.0.0.1:1/",
+        sip_port=two_free_ports(),
+        sip_children=2,
+    )
+    pool = SipLegs(config, None, lambda *status: statuses.put_nowait(status))
+    pool.statuses = statuses
+    await pool.start()
+    yield pool
+    await pool.stop()
+
+
+def two_free_ports() -> int:
+    for port in range(31_000, 31_900, 2):
+        try:
+            for each in (port, port + 1):
+                with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+                    probe.bind(("127.0.0.1", each))
+                with socket.socket() as probe:
+                    probe.bind(("127.0.0.1", each))
+        except OSError:
+            continue
+        return port
+    raise AssertionError("no free ports")
+
+
+def trunk(trunk_id: str, port: int) -> Trunk:
+    return Trunk(
+        trunk_id=trunk_id,
+        revision=1,
+        host="127.0.0.1",
+        port=port,
+        transport="udp",
+        username="acct",
+        password="s3cret",
+    )
+
+
+async def test_a_killed_child_is_replaced_and_its_trunks_handed_over_again(pool, silent):
+    pool.apply(trunk(TRUNK_A, silent.port))
+    await asyncio.wait_for(silent.came.wait(), 5)
+    child = next(each for each in pool.children if each is pool._child_of(TRUNK_A))
+    old = child.pid
+    silent.came.clear()
+    os.kill(old, signal.SIGKILL)
+    await asyncio.wait_for(silent.came.wait(), 5)
+    assert child.pid != old
+    assert child.restarts == 1
+
+
+async def test_calls_of_a_killed_child_are_broken_and_others_are_not(pool, silent):
+    told: dict[str, list] = {TRUNK_A: [], TRUNK_B: []}
+    for trunk_id, events in told.items():
+        pool.apply(trunk(trunk_id, silent.port))
+        destination = Destination(to="+33199001234", from_="+33199005678", trunk_id=trunk_id)
+        leg = pool.route(destination)
+        leg.attach(Noted(events), "CA1")
+        leg.ring()
+    victim, other = pool._child_of(TRUNK_A), pool._child_of(TRUNK_B)
+    assert victim is not other
+    os.kill(victim.pid, signal.SIGKILL)
+    victim.ready.clear()
+    await asyncio.wait_for(victim.ready.wait(), 10)
+    assert [name for name, *_ in told[TRUNK_A]] == ["on_broken"]
+    assert told[TRUNK_B] == []
+    assert other.restarts == 0
+
+
+async def test_a_child_that_hangs_is_killed_and_replaced(pool):
+    child = pool.children[0]
+    old = child.pid
+    child.ready.clear()
+    os.kill(old, signal.SIGSTOP)
+    await asyncio.wait_for(child.ready.wait(), 20)
+    assert child.pid != old
+
+
+async def test_a_registrar_that_is_silent_is_told_within_ten_seconds(pool, silent):
+    pool.apply(trunk(TRUNK_A, silent.port))
+    seen = []
+    async with asyncio.timeout(12):
+        while not seen or seen[-1][2] != "failed":
+            seen.append(await pool.statuses.get())
+    assert seen[0][:3] == (TRUNK_A, 1, "registering")
+    assert seen[-1][3:] == (None, "no answer")
+
+
+async def test_a_trunk_that_is_not_there_fails_its_call_at_once(pool):
+    events: list = []
+    leg = pool.route(Destination(to="+33199001234", from_="+331", trunk_id=TRUNK_A))
+    leg.attach(Noted(events), "CA1")
+    leg.ring()
+    assert events == [("on_hangup", 503, "the trunk is not connected")]
+
+
+async def test_no_child_outlives_its_gateway(pool):
+    pids = [child.pid for child in pool.children]
+    await pool.stop()
+    for pid in pids:
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+
+
+class Noted:
+    def __init__(self, events: list) -> None:
+        self.events = events
+
+    def __getattr__(self, name):
+        return lambda *arguments: self.events.append((name, *arguments))

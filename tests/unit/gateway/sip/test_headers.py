@@ -1,0 +1,86 @@
+"""Who calls whom, from headers as carriers write them."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.legs.sip.headers import parties, party
+
+
+@pytest.mark.parametrize(
+    ("header", "found"),
+    [
+        ("<sip:+33199001234@carrier.example>;tag=1", "+33199001234"),
+        ('"Alice, \\"A\\"" <sip:+33199001234@carrier.example:5061;transport=tls>', "+33199001234"),
+        ("sip:0199001234@10.0.0.1", "0199001234"),
+        ("<sip:+33199001234;npdi=yes@carrier.example;user=phone>", "+33199001234"),
+        ("<sip:%2B33199001234@carrier.example>", "+33199001234"),
+        ("<tel:+33-1-99-00-12-34;phone-context=x>", "+33199001234"),
+        ("<sips:alice@example.com>", "sips:alice@example.com"),
+        ("<sip:carrier.example>", "sip:carrier.example"),
+        ("<sip:acct42@carrier.example>", "sip:acct42@carrier.example"),
+        ("", ""),
+        ("nonsense", ""),
+    ],
+)
+def test_a_party_is_its_number_or_its_uri(header, found):
+    assert party(header) == found
+
+
+def test_the_called_number_is_read_from_to():
+    who = parties({"To": "<sip:+1555@gw>", "From": "<sip:+33199@c>;tag=1"}, "")
+    assert (who.to, who.from_) == ("+1555", "+33199")
+
+
+def test_a_called_party_id_counts_more_than_to():
+    found = parties({"To": "<sip:acct@c>", "P-Called-Party-ID": "<sip:+33199001234@c>"}, "")
+    assert found.to == "+33199001234"
+
+
+def test_the_request_uri_counts_if_it_is_a_number():
+    to = {"To": "<sip:+33199001234@c>"}
+    contact = parties(to | {"X-Chamade-Request-URI": "sip:acct42-a1b2@gw"}, "")
+    number = parties(to | {"X-Chamade-Request-URI": "sip:+33199009999@gw"}, "")
+    assert (contact.to, number.to) == ("+33199001234", "+33199009999")
+
+
+def test_an_asserted_caller_counts_more_than_from():
+    headers = {"From": "<sip:acct@c>", "P-Asserted-Identity": "<tel:+33199001234>"}
+    assert parties(headers, "").from_ == "+33199001234"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"From": '"Anonymous" <sip:anonymous@anonymous.invalid>'},
+        {"From": "<sip:+33199001234@c>", "Privacy": "id"},
+        {},
+    ],
+)
+def test_who_hides_is_anonymous(headers):
+    assert parties(headers, "").from_ == "anonymous"
+
+
+def test_the_last_diversion_is_who_forwarded_the_call():
+    value = '<sip:+33199001234@c>;reason=no-answer, "B, Inc" <sip:+33199005678@c>;reason=busy'
+    assert parties({"Diversion": value}, "").forwarded_from == "+33199001234"
+
+
+def test_history_tells_who_forwarded_the_call():
+    history = "<sip:+33199001234@c>;index=1, <sip:+33199005678@c?Reason=SIP>;index=1.1"
+    assert parties({"History-Info": history}, "").forwarded_from == "+33199001234"
+
+
+def test_a_history_of_one_is_no_forwarding():
+    assert parties({"History-Info": "<sip:+33199001234@c>;index=1"}, "").forwarded_from is None
+
+
+@given(st.dictionaries(st.sampled_from(["To", "From", "Diversion", "History-Info"]), st.text()))
+def test_nothing_that_strangers_write_breaks_it_or_is_too_long(headers):
+    who = parties(headers, "")
+    for value in (who.to, who.from_, who.forwarded_from or "x"):
+        assert 0 < len(value) <= 255
+        assert "\n" not in value
+        assert "\r" not in value

@@ -10,6 +10,7 @@ import json
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -99,3 +100,23 @@ class Talk:
     async def tell(self, **message: Any) -> None:
         """Send a text message."""
         await self.socket.send(json.dumps(message))
+
+
+async def ringing_on(rest: Rest, number: str) -> str:
+    """The id of the next call that rings on a number, as an agent learns of it: from the events."""
+    event = await event_of(
+        rest,
+        lambda event: event["type"] == "call.ringing" and event["data"]["call"]["line"] == number,
+    )
+    return str(event["call_id"])
+
+
+async def event_of(rest: Rest, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+    """The first of the account's events that is wanted; waits until it comes."""
+    cursor = ""
+    while True:
+        news = await rest("GET", f"/api/events?wait=5{cursor}")
+        for event in news["events"]:
+            if wanted(event):
+                return dict(event)
+        cursor = f"&after={news['cursor']}"

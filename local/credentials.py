@@ -18,16 +18,24 @@ class Credentials:
     provider_account_sid: str
     provider_auth_token: str = field(repr=False)
     api_key: str = field(default="", repr=False)
+    gateway_control_secret: str = field(default="", repr=False)
 
     @classmethod
     def load(cls, state_dir: Path) -> Credentials:
-        """Those of the last start, or new ones."""
+        """Those of the last start, or new ones. Also makes the vault's key, if there is none."""
+        if not key_file(state_dir).exists():
+            write_private(key_file(state_dir), secrets.token_bytes(32))
         path = _file(state_dir)
         if path.exists():
-            return cls(**json.loads(path.read_text()))
+            kept = cls(**json.loads(path.read_text()))
+            if not kept.gateway_control_secret:  # of a stack that knew no trunks
+                kept = replace(kept, gateway_control_secret=secrets.token_hex(32))
+                kept.save(state_dir)
+            return kept
         fresh = cls(
             token_secret=secrets.token_hex(32),
             control_secret=secrets.token_hex(32),
+            gateway_control_secret=secrets.token_hex(32),
             provider_account_sid="AC" + secrets.token_hex(16),
             provider_auth_token=secrets.token_hex(16),
         )
@@ -43,13 +51,18 @@ class Credentials:
         write_private(_file(state_dir), json.dumps(asdict(self), indent=2))
 
 
-def write_private(path: Path, text: str) -> None:
+def key_file(state_dir: Path) -> Path:
+    """What the application seals trunks' passwords with: 32 random bytes."""
+    return state_dir / "vault.key"
+
+
+def write_private(path: Path, content: str | bytes) -> None:
     """Write a file that only its owner can read, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
     partial.unlink(missing_ok=True)
-    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(text)
+    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(content.encode() if isinstance(content, str) else content)
     partial.replace(path)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from local.credentials import Credentials
+from local.credentials import Credentials, key_file
 from local.layout import HOST, ROOT, Layout
 
 TABLE = "chamade"
@@ -48,6 +48,9 @@ def application(layout: Layout, credentials: Credentials) -> dict[str, str]:
         "CHAMADE_RING_STATE_MACHINE": STATE_MACHINE_ARN,
         "CHAMADE_TOKEN_SECRET": credentials.token_secret,
         "CHAMADE_CONTROL_SECRET": credentials.control_secret,
+        "CHAMADE_GATEWAY_CONTROL_SECRET": credentials.gateway_control_secret,
+        "CHAMADE_KEY_FILE": str(key_file(layout.state_dir)),
+        "CHAMADE_ALLOW_PRIVATE_TRUNKS": "1",  # a PBX on this machine is what one tries first
         "CHAMADE_GATEWAY_ACCOUNT_SID": credentials.provider_account_sid,
         "CHAMADE_GATEWAY_AUTH_TOKEN": credentials.provider_auth_token,
         "CHAMADE_GATEWAY_API_URL": layout.gateway_url,
@@ -77,7 +80,7 @@ def relay(layout: Layout, credentials: Credentials) -> dict[str, str]:
 
 
 def gateway(layout: Layout, credentials: Credentials) -> dict[str, str]:
-    """The trunking gateway: every number rings at the local application."""
+    """The trunking gateway: every number rings at the local application; SIP on loopback."""
     webhooks = f"{layout.api_url}/webhooks/gateway"
     return {
         **_base(),
@@ -87,6 +90,11 @@ def gateway(layout: Layout, credentials: Credentials) -> dict[str, str]:
         "GATEWAY_AUTH_TOKEN": credentials.provider_auth_token,
         "GATEWAY_VOICE_URL": f"{webhooks}/voice",
         "GATEWAY_STATUS_URL": f"{webhooks}/status",
+        "GATEWAY_CONTROL_URL": layout.api_url,
+        "GATEWAY_CONTROL_SECRET": credentials.gateway_control_secret,
+        "GATEWAY_ALLOW_PRIVATE_TRUNKS": "1",
+        "GATEWAY_SIP_PORT": str(layout.ports["sip"]),
+        "GATEWAY_SIP_CHILDREN": "2",
     }
 
 

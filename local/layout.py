@@ -40,7 +40,7 @@ class Layout:
     @property
     def ports(self) -> dict[str, int]:
         """Port of each part."""
-        parts = ("api", "relay", "gateway", "aws")
+        parts = ("api", "relay", "gateway", "aws", "sip", "sip-2")
         return {part: self.port_base + offset for offset, part in enumerate(parts)}
 
     @property
@@ -57,6 +57,10 @@ class Layout:
     def gateway_url(self) -> str:
         """The gateway's Calls REST."""
         return f"http://{HOST}:{self.ports['gateway']}"
+
+    def sip_uri(self, number: str) -> str:
+        """Where a softphone on this machine calls a number."""
+        return f"sip:{number}@{HOST}:{self.ports['sip']}"
 
     @property
     def aws_url(self) -> str:

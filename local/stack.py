@@ -56,7 +56,7 @@ class Stack:
         self._launch("api", "local.api_server", environment.api_server(layout, credentials))
         say(f"relay    {layout.relay_url}")
         self._launch("relay", "relay", environment.relay(layout, credentials))
-        say(f"gateway  {layout.gateway_url}")
+        say(f"gateway  {layout.gateway_url}  (SIP on port {layout.ports['sip']})")
         self._launch("gateway", "gateway", environment.gateway(layout, credentials))
         http_relay = layout.relay_url.replace("ws://", "http://")
         for part, url in zip(
@@ -107,14 +107,15 @@ class Stack:
         layout, credentials = self.layout, self.credentials
         ports = application_ports(layout, credentials)
         account_id = _known(ports, credentials.api_key) or ""
+        numbers = [line.e164 for line in ports.lines.held_by(account_id)]
         document: dict[str, Any] = {
             "api_url": layout.api_url,
             "api_key": credentials.api_key,
             "dashboard_url": None,
             "relay_url": layout.relay_url,
             "gateway_url": layout.gateway_url,
-            "sip_uri": None,
-            "numbers": [line.e164 for line in ports.lines.held_by(account_id)],
+            "sip_uri": layout.sip_uri(numbers[0]) if numbers else None,
+            "numbers": numbers,
             "provider_account_sid": credentials.provider_account_sid,
             "provider_auth_token": credentials.provider_auth_token,
             "aws_url": layout.aws_url,
@@ -124,7 +125,8 @@ class Stack:
         exports = {
             "CHAMADE_API_URL": layout.api_url,
             "CHAMADE_API_KEY": credentials.api_key,
-            "CHAMADE_NUMBER": document["numbers"][0] if document["numbers"] else "",
+            "CHAMADE_NUMBER": numbers[0] if numbers else "",
+            "CHAMADE_SIP_URI": document["sip_uri"] or "",
         }
         lines = [f"export {name}={value}" for name, value in exports.items()]
         write_private(layout.shell_file, "\n".join(lines) + "\n")

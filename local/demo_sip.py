@@ -1,0 +1,127 @@
+"""The SIP part of the demonstration: a softphone calls in, a trunk is connected, its number is
+called, and the agent dials out through it. Carrier and phone are `carrier.py` and `sip_phone.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from gateway import wav
+from local import listening
+from local.agent import Rest, Talk, event_of, ringing_on
+from local.carrier import carrier
+from local.layout import HOST, ROOT, Layout
+from local.sip_phone import SipPhone, Talking, sip_phone
+from wire import g711
+
+CALLS = ("sip_inbound", "trunk_inbound", "trunk_outbound")
+
+DID = "+33199005678"
+ABROAD = "+33199001234"
+"""Numbers that are set aside for fiction, so valid and nobody's."""
+
+_AGENT, _CALLER = (ROOT / "examples" / "audio" / f"{name}.wav" for name in ("greeting", "caller"))
+
+Say = Callable[[str], None]
+
+
+async def demonstrate(rest: Rest, layout: Layout, number: str, say: Say) -> dict[str, Any]:
+    """The three calls, one after the other."""
+    username, password = "acct42", secrets.token_hex(8)
+    sip, phones = _free_port(), _free_port()
+    async with (
+        sip_phone(phones) as phone,
+        carrier(sip, username, password, (HOST, phones)),
+    ):
+        shown = {"sip_inbound": await _inbound(rest, phone, layout.sip_uri(number), number, say)}
+        settings = {"host": HOST, "port": sip, "username": username, "password": password}
+        await rest("PUT", "/api/trunk", settings | {"caller_id": DID, "allowed_countries": ["FR"]})
+        await event_of(rest, lambda event: event["type"] == "trunk.registered")
+        say(f"trunk at {HOST}:{sip} registered")
+        await rest("POST", "/api/trunk/dids", {"e164": DID, "label": "demonstration"})
+        shown["trunk_inbound"] = await _inbound(rest, phone, f"sip:{DID}@{HOST}:{sip}", DID, say)
+        shown["trunk_outbound"] = await _outbound(rest, phone, say)
+        await rest("DELETE", "/api/trunk")
+    return shown
+
+
+def all_well(shown: dict[str, Any]) -> bool:
+    """Whether each call ended as it was ended."""
+    reasons = {"trunk_outbound": "agent_hangup"}
+    return all(
+        (shown[name]["state"], shown[name]["end_reason"])
+        == ("ended", reasons.get(name, "caller_hangup"))
+        for name in CALLS
+    )
+
+
+async def _inbound(rest: Rest, phone: SipPhone, uri: str, line: str, say: Say) -> dict[str, Any]:
+    """The phone calls, the agent accepts, both talk, the phone hangs up."""
+    dialling = asyncio.create_task(phone.dial(uri))
+    call_id = await ringing_on(rest, line)
+    accepted = await rest("POST", f"/api/call/{call_id}/accept")
+    talk = Talk(accepted["audio"])
+    running = asyncio.create_task(talk.run(wav.read(_AGENT)))
+    talking = await dialling
+    await _talk(talk, talking)
+    await talking.hang_up()
+    await running
+    return _verdict(uri, talk, talking, say) | await _outcome(rest, call_id)
+
+
+async def _outbound(rest: Rest, phone: SipPhone, say: Say) -> dict[str, Any]:
+    """The agent dials, the phone answers, both talk, the agent hangs up."""
+    uri = f"sip:{ABROAD}@{HOST}"
+    answering = asyncio.create_task(phone.answer_next())
+    call = await rest("POST", "/api/call", {"platform": "sip", "meeting_url": uri})
+    talk = Talk(call["audio"])
+    running = asyncio.create_task(talk.run(wav.read(_AGENT)))
+    talking = await answering
+    await _talk(talk, talking)
+    await rest("POST", f"/api/call/{call['call_id']}/leave")
+    await asyncio.gather(talking.ended.wait(), running)
+    return _verdict(uri, talk, talking, say) | await _outcome(rest, call["call_id"])
+
+
+_IN_FLIGHT_S = 0.5
+"""What was played last is still in jitter buffers."""
+
+
+async def _talk(talk: Talk, talking: Talking) -> None:
+    """Both at the same time, until each has been heard to the end."""
+    await talk.started.wait()
+    await asyncio.gather(talk.played.wait(), talking.play(g711.decode(wav.read(_CALLER))))
+    await asyncio.sleep(_IN_FLIGHT_S)
+
+
+async def _outcome(rest: Rest, call_id: str) -> dict[str, Any]:
+    over = await rest.wait_for(call_id, "ended", "failed", "missed", "declined")
+    return {"state": over["state"], "end_reason": over["end_reason"]}
+
+
+def _verdict(uri: str, talk: Talk, talking: Talking, say: Say) -> dict[str, Any]:
+    heard = np.frombuffer(bytes(talking.heard), "<i2")
+    phone_side = listening.find(_samples(wav.read(_AGENT)), heard)
+    agent_side = listening.find(_samples(wav.read(_CALLER)), _samples(talk.heard))
+    say(
+        f"{uri}: phone heard {phone_side.share:.0%} of the agent's clip, "
+        f"agent heard {agent_side.share:.0%} of the phone's"
+    )
+    return {"caller_heard": phone_side.heard, "agent_heard": agent_side.heard}
+
+
+def _samples(ulaw: bytes | bytearray) -> listening.Samples:
+    return g711.DECODE_TABLE[np.frombuffer(bytes(ulaw), np.uint8)]
+
+
+def _free_port() -> int:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind((HOST, 0))
+        port: int = probe.getsockname()[1]
+        return port

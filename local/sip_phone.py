@@ -1,0 +1,117 @@
+"""A SIP phone for demonstrations: calls, is called, plays a clip, keeps what it hears.
+
+One a process, since the SIP library allows one stack a process. Audio is PCM, 16 bit at 8 kHz.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+from baresip import (
+    Account,
+    AudioNotActive,
+    AudioRestarted,
+    Call,
+    CallState,
+    Config,
+    Event,
+    Runtime,
+    StackEvent,
+    UserAgent,
+)
+
+from local.layout import HOST
+
+_FRAME = 320
+_PERIOD_S = 0.02
+_ANSWERED_WITHIN_S = 20.0
+
+
+class Talking:
+    """One call of the phone's, up."""
+
+    def __init__(self, call: Call) -> None:
+        self.call = call
+        self.heard = bytearray()
+        self.played = asyncio.Event()
+        self.ended = asyncio.Event()
+        call.on(self._happened)
+        self._clip = b""
+        self._task = asyncio.create_task(self._talk())
+
+    async def play(self, clip: bytes) -> None:
+        """Plays a clip; returns when its last frame has been handed to the stack."""
+        self._clip = clip
+        self.played.clear()
+        await self.played.wait()
+
+    async def hang_up(self) -> None:
+        """BYE."""
+        await self.call.hangup()
+        await self.ended.wait()
+
+    async def _talk(self) -> None:
+        loop = asyncio.get_running_loop()
+        due = loop.time()
+        while self.call.state is CallState.ESTABLISHED:
+            with contextlib.suppress(AudioNotActive, AudioRestarted):
+                self.heard += self.call.audio.read(10 * _FRAME)
+                if self._clip:
+                    self.call.audio.write(self._clip[:_FRAME])
+                    self._clip = self._clip[_FRAME:]
+                else:
+                    self.played.set()
+            due += _PERIOD_S
+            await asyncio.sleep(max(0.0, due - loop.time()))
+        self.ended.set()
+        self.played.set()
+
+    def _happened(self, event: StackEvent) -> None:
+        if event.event is Event.CALL_CLOSED:
+            self.ended.set()
+
+
+class SipPhone:
+    """The phone; `async with sip_phone(port)`."""
+
+    def __init__(self, agent: UserAgent) -> None:
+        self._agent = agent
+        self._incoming: asyncio.Queue[Call] = asyncio.Queue()
+        agent.on_incoming(self._incoming.put_nowait)
+
+    async def dial(self, uri: str) -> Talking:
+        """Calls, and returns when somebody has answered. CallFailed: nobody did."""
+        call = await self._agent.dial(uri)
+        await call.wait_established(_ANSWERED_WITHIN_S)
+        return Talking(call)
+
+    async def answer_next(self, ring_s: float = 0.5) -> Talking:
+        """Waits for a call, lets it ring a moment, answers."""
+        call = await self._incoming.get()
+        await asyncio.sleep(ring_s)
+        established = asyncio.Event()
+        call.on(lambda event: established.set() if event.event is Event.CALL_ESTABLISHED else None)
+        await call.answer(video=True)  # see gateway/legs/sip/child/calls.py
+        await asyncio.wait_for(established.wait(), _ANSWERED_WITHIN_S)
+        return Talking(call)
+
+
+@contextlib.asynccontextmanager
+async def sip_phone(port: int) -> AsyncIterator[SipPhone]:
+    """A phone that listens on `port` and takes calls to any user."""
+    runtime = Runtime(native_log_level="error")
+    await runtime.start(
+        Config(
+            net_interface=HOST,
+            max_concurrent_calls=None,
+            native_log_level="error",
+            extra_config_text=f"sip_listen {HOST}:{port}\n",
+        )
+    )
+    try:
+        account = Account("phone", HOST, "", reg_interval=0, extra_params=("catchall=yes",))
+        yield SipPhone(await UserAgent.create(runtime, account))
+    finally:
+        await runtime.close()

@@ -1,4 +1,5 @@
-# Every target sets up what it lacks; nothing is installed outside .venv and .local.
+# Every target sets up what it lacks; nothing is installed outside .venv and .local, but for the
+# Debian packages of the SIP tests.
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -14,15 +15,15 @@ help:  ## This list
 run: .venv/.stack  ## The whole system on this machine, until Ctrl-C
 	@exec $(BIN)/python -m local
 
-demo: .venv/.stack  ## Three calls on a stack of their own, 65 s; the last line is JSON
+demo: .venv/.stack  ## Six calls on a stack of their own, 70 s; the last line is JSON
 	@$(BIN)/python -m local.demo
 
-test: .venv/.dev .venv/.node  ## All tests; coverage of the rules and of the bridge is held at 95 %
+test: .venv/.dev .venv/.node .venv/.sip  ## All tests; coverage of the rules and of the bridge is held at 95 %
 	@$(BIN)/python -m pytest --cov=chalicelib.domain --cov=chalicelib.services --cov=relay.bridge \
 	  --cov=relay.speech --cov=relay.talk --cov=relay.watch --cov=relay.playout --cov=relay.drops \
 	  --cov-branch --cov-report=term:skip-covered --cov-fail-under=95
 
-bench: .venv/.dev  ## Measures, side by side; JSON in .local/bench
+bench: .venv/.dev .venv/.sip  ## Measures, side by side; JSON in .local/bench
 	@$(BIN)/python -m tests.load
 
 lint: .venv/.dev  ## Style, types, layers
@@ -55,6 +56,11 @@ synth:  ## The AWS templates (not there yet)
 .venv/.node: Makefile
 	@command -v npm >/dev/null || { echo "npm is needed to validate the state machine: install Node.js 20" >&2; exit 1; }
 	@npm install --silent --no-audit --no-fund --no-package-lock --prefix .venv/node $(ASL_VALIDATOR) >/dev/null
+	@touch $@
+
+# Debian packages, the one thing that is installed outside: the programs we talk SIP to in tests.
+.venv/.sip: tests/sip/packages.txt tests/sip/install.sh | .venv/bin/python
+	@tests/sip/install.sh < $<
 	@touch $@
 
 constraints: .venv/.dev  ## After a version was changed

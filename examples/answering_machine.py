@@ -15,6 +15,7 @@ import asyncio
 import http.client
 import json
 import os
+import re
 import time
 import urllib.error
 import urllib.request
@@ -127,7 +128,8 @@ async def take(api, call, folder):
         try:
             await conversation.talk()
         finally:
-            name = f"{time.strftime('%Y%m%d-%H%M%S')}-{call['from']}-{call['call_id']}.wav"
+            caller = re.sub(r"[^+\w.@-]", "_", call["from"])  # may be a SIP URI
+            name = f"{time.strftime('%Y%m%d-%H%M%S')}-{caller}-{call['call_id']}.wav"
             save(folder / name, conversation.message)
 
 

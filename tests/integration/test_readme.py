@@ -10,7 +10,8 @@ import pytest
 from tests.support.engine import ROOT
 
 BLOCKS = re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-BY_HAND = [block for block in BLOCKS if "curl" in block]
+BY_HAND = [block for block in BLOCKS if "curl" in block and "gateway.caller" in block]
+TRUNK = [block for block in BLOCKS if "/api/trunk" in block]
 
 
 def test_the_readme_shows_how_to_use_it_by_hand():
@@ -21,7 +22,27 @@ def test_the_readme_shows_how_to_use_it_by_hand():
 
 @pytest.mark.parametrize("block", BY_HAND)
 def test_the_readmes_curl_lines_work_as_printed(running, live, block):
-    script = block.replace(".local/", f"{running.state_dir}/")
+    printed = shell(running, block)
+    assert '"state":"active"' in printed
+    assert '"state":"ended"' in printed
+    assert '"status": "completed"' in printed
+    assert "urn:chamade:problem" not in printed
+
+
+@pytest.mark.parametrize("block", TRUNK)
+def test_the_readmes_trunk_lines_work_as_printed(running, live, block):
+    """As far as an example host can: the trunk is connected, its number added, the call refused
+    because nobody by that name answers."""
+    api = next(line for line in BY_HAND[0].splitlines() if line.startswith("api()"))
+    printed = shell(running, f". .local/env\n{api}\n{block}")
+    assert printed.count('"trunk_id"') >= 2
+    assert "trunk_not_registered" in printed
+    assert '"invalid"' not in printed
+    live.rest.now("DELETE", "/api/trunk")
+
+
+def shell(running, script: str) -> str:
+    script = script.replace(".local/", f"{running.state_dir}/")
     script = script.replace(
         "gateway.caller ", f"gateway.caller --stack {running.state_dir}/stack.json "
     )
@@ -30,7 +51,4 @@ def test_the_readmes_curl_lines_work_as_printed(running, live, block):
         cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
-    assert '"state":"active"' in done.stdout
-    assert '"state":"ended"' in done.stdout
-    assert '"status": "completed"' in done.stdout
-    assert "urn:chamade:problem" not in done.stdout
+    return done.stdout

@@ -54,7 +54,7 @@ def parties(headers: Mapping[str, str], peer: str) -> Parties:
     return Parties(
         to=to or "anonymous",
         from_=_caller(found, peer),
-        forwarded_from=_forwarder(found),
+        forwarded_from=_forwarder(found, to),
     )
 
 
@@ -91,14 +91,24 @@ def _caller(found: Mapping[str, str], peer: str) -> str:
     return "anonymous" if caller.startswith("sip:anonymous@") else caller
 
 
-def _forwarder(found: Mapping[str, str]) -> str | None:
+def _forwarder(found: Mapping[str, str], to: str) -> str | None:
     """Who forwarded the call here last: the topmost Diversion, or the last but one History-Info."""
     if diversion := party(_split(found.get("diversion", ""))[0]):
         return diversion
     entries = [entry for entry in _split(found.get("history-info", "")) if party(entry)]
-    if len(entries) < 2:
-        return None
-    return party(sorted(entries, key=_index)[-2])
+    if len(entries) > 1:
+        return party(sorted(entries, key=_index)[-2])
+    # Of a list the stack hands out the first value: whom the caller called to begin with.
+    first = party(entries[0]) if entries else ""
+    return first if _differ(first, to) else None
+
+
+def _differ(number: str, other: str) -> bool:
+    """Whether both are numbers, and not the same one with and without its country."""
+    if not (_NUMBER.fullmatch(number) and _NUMBER.fullmatch(other)):
+        return False
+    one, two = number.lstrip("+0"), other.lstrip("+0")
+    return not (one.endswith(two) or two.endswith(one))
 
 
 def _index(entry: str) -> tuple[int, ...]:

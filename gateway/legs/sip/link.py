@@ -154,7 +154,8 @@ class ChildLink:
         decoder = codec.Decoder()
         with contextlib.suppress(ConnectionError, ValueError):
             while data := await reader.read(_CHUNK):
-                self._heard_at = max(self._heard_at, time.monotonic())
+                if self.up:
+                    self._heard_at = time.monotonic()
                 for message in decoder.feed(data):
                     if isinstance(message, tuple):
                         self._on_audio(*message)
@@ -167,6 +168,7 @@ class ChildLink:
                 self.lag_ms = message["lag_ms"]
             case "ready":
                 self.up = True
+                self._heard_at = time.monotonic()
                 self.ready.set()
                 log.info("SIP child %d listens on port %d", self.index, self.settings.port)
         self._on_event(message)

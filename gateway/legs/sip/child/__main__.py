@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import re
 import signal
 import socket
 import sys
@@ -30,7 +31,18 @@ _PULSE = 1.0
 _BUFFER_LIMIT = 1 << 20
 """Bytes that may wait for a gateway that does not read; then audio is dropped, never control."""
 
+_PASSWORD = re.compile(r'auth_pass="?[^";]*"?')
+
 log = logging.getLogger("gateway.legs.sip.child")
+
+
+class NoPasswords(logging.Filter):
+    """The stack quotes the account lines that it cannot read."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Keeps every record, without the password in it."""
+        record.msg, record.args = _PASSWORD.sub("auth_pass=***", record.getMessage()), ()
+        return True
 
 
 class Child:
@@ -129,6 +141,8 @@ def main(argv: list[str]) -> int:
     settings = Settings.from_json(argv[2])
     logs.set_up(settings.log_level)
     logging.getLogger("baresip").setLevel(logging.WARNING)
+    for handler in logging.root.handlers:
+        handler.addFilter(NoPasswords())
     asyncio.run(_main(int(argv[1]), settings))
     return 0
 

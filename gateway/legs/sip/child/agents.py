@@ -57,15 +57,17 @@ class Agents:
         self._registering: dict[str, UserAgent] = {}
 
     async def open(self) -> None:
-        """The agent for calls that come to no trunk: softphones, or what the edge lets through."""
-        account = Account(
-            "gateway",
-            self._settings.host,
-            "",
-            reg_interval=0,
-            extra_params=("catchall=yes", "mediaenc=srtp"),
-        )
-        self._receive(await UserAgent.create(self._runtime, account), None)
+        """The agents for calls that come to no trunk: softphones, or what the edge lets through."""
+        for transport in ("udp", "tcp"):  # one takes only what came by its own
+            account = Account(
+                "gateway",
+                self._settings.host,
+                "",
+                reg_interval=0,
+                transport=transport,
+                extra_params=("catchall=yes", "mediaenc=srtp"),
+            )
+            self._receive(await self._make(account), None)
 
     async def registering(self, trunk: TrunkAccount) -> UserAgent:
         """The agent that registers as of this revision of the trunk."""
@@ -97,9 +99,13 @@ class Agents:
             transport="udp" if self._settings.edge else trunk.transport,  # type: ignore[arg-type]
             extra_params=(f"mediaenc={encryption}",) if encryption else (),
         )
-        agent = await UserAgent.create(self._runtime, account)
+        agent = await self._make(account)
         self._receive(agent, trunk.trunk_id)
         return agent
+
+    async def _make(self, account: Account) -> UserAgent:
+        # A far end that asks to be transferred would have us dial whom it likes.
+        return await UserAgent.create(self._runtime, account, transfer_policy="reject")
 
     def _next_hop(self, trunk: TrunkAccount) -> str:
         if self._settings.edge:

@@ -22,7 +22,6 @@ from gateway.legs.sip import codec
 from gateway.legs.sip.child.agents import Agents, TrunkAccount
 from gateway.legs.sip.child.audio import AudioClock
 from gateway.legs.sip.child.calls import Calls
-from gateway.legs.sip.child.native import StackThread
 from gateway.legs.sip.child.registrations import Registrations
 from gateway.legs.sip.child.settings import Settings
 
@@ -59,7 +58,7 @@ class Child:
     async def run(self, reader: asyncio.StreamReader) -> None:
         """Until the gateway closes the socket."""
         await self._runtime.start(self._settings.stack())
-        self._calls = Calls(self._tell, self._clock, StackThread(self._runtime))
+        self._calls = Calls(self._runtime, self._tell, self._clock)
         await self._agents.open()
         self._tell(on="ready")
         beside = [asyncio.create_task(self._clock.run()), asyncio.create_task(self._pulse())]

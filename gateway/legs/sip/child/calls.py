@@ -9,32 +9,62 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from baresip import BaresipError, Call, CallState, Event, StackEvent
+from baresip import BaresipError, Call, CallState, Event, Runtime, StackEvent
 from baresip.errors import split_status
 
 from gateway.legs.sip.child import native
 from gateway.legs.sip.child.agents import Agents, TrunkAccount
 from gateway.legs.sip.child.audio import AudioClock
+from gateway.legs.sip.child.early import EarlyEvents
 
 log = logging.getLogger(__name__)
 
 Tell = Callable[..., None]
 
-_NOT_REACHED, _TIMED_OUT, _ENDED = 503, 408, 200
+_FORBIDDEN, _TIMED_OUT, _NOT_REACHED = 403, 408, 503
 _STATS = (
     "rx_packets", "tx_packets", "rx_lost", "tx_lost", "rx_jitter_ms", "tx_jitter_ms", "rtt_ms",
     "jbuf_late", "jbuf_lost", "audio_tx_starved_frames", "audio_rx_dropped_bytes",
 )  # fmt: skip
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Dialled:
+    """A call that goes out and has not rung yet."""
+
+    trunk: TrunkAccount
+    agents: Agents
+    to: str
+    caller_id: str
+    call_sid: str
+    by_account: bool
+
+    @property
+    def user(self) -> str:
+        """Who stands in From: the number that calls, or the account."""
+        return self.trunk.username if self.by_account else self.caller_id
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What goes beside the standard headers."""
+        return {
+            "P-Asserted-Identity": f"<sip:{self.caller_id}@{self.trunk.domain}>",
+            "X-Call-Sid": self.call_sid,
+        }
+
+
 class Calls:
     """By number. `tell(on=…, call=…)` sends an event to the gateway."""
 
-    def __init__(self, tell: Tell, clock: AudioClock, stack: native.StackThread) -> None:
+    def __init__(self, runtime: Runtime, tell: Tell, clock: AudioClock) -> None:
         self._tell = tell
-        self._stack = stack
         self._clock = clock
+        self._stack = native.StackThread(runtime)
+        self._early = EarlyEvents(runtime)
         self._calls: dict[int, Call] = {}
+        self._dialled: dict[int, Dialled] = {}
+        self._by_account: set[tuple[str, int]] = set()
+        """Trunks (and revision) whose carrier takes no number in From."""
         self._numbers = itertools.count(1, 2)
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -46,6 +76,7 @@ class Calls:
         self._start(self._incoming(call, trunk_id, registered))
 
     async def _incoming(self, call: Call, trunk_id: str | None, registered: bool) -> None:
+        self._early.take(call)  # it has listened from the start, since it began with an event
         source, contact = await self._stack.origin(call.call_id or "")
         if call.state is CallState.CLOSED:
             log.info("cancelled at once", extra={"sip_call_id": call.call_id})
@@ -70,7 +101,16 @@ class Calls:
         if trunk is None:
             self._over(number, _NOT_REACHED, "the trunk is not known here")
             return
-        self._start(self._dial(number, message, trunk, agents))
+        dialled = Dialled(
+            trunk=trunk,
+            agents=agents,
+            to=message["to"],
+            caller_id=message["caller_id"],
+            call_sid=message["call_sid"],
+            by_account=(trunk.trunk_id, trunk.revision) in self._by_account,
+        )
+        self._dialled[number] = dialled
+        self._start(self._dial(number, dialled))
 
     def answer(self, number: int) -> None:
         """200 OK."""
@@ -87,6 +127,7 @@ class Calls:
 
     def hangup(self, number: int) -> None:
         """BYE, or CANCEL."""
+        self._dialled.pop(number, None)  # an INVITE that is about to go out finds itself unwanted
         if (call := self._calls.get(number)) is not None:
             self._start(self._do(number, call.hangup()))
 
@@ -95,24 +136,20 @@ class Calls:
         if (call := self._calls.get(number)) is not None:
             self._start(self._do(number, call.send_dtmf(digit)))
 
-    async def _dial(
-        self, number: int, message: dict[str, Any], trunk: TrunkAccount, agents: Agents
-    ) -> None:
-        caller_id = message["caller_id"]
-        uri = f"sip:{message['to']}@{trunk.domain}"
-        headers = {
-            "P-Asserted-Identity": f"<sip:{caller_id}@{trunk.domain}>",
-            "X-Call-Sid": message["call_sid"],
-        }
+    async def _dial(self, number: int, dialled: Dialled) -> None:
+        trunk = dialled.trunk
         try:
-            agent = await agents.dialling(trunk, caller_id)
-            call = await agent.dial(uri, headers=headers)
+            agent = await dialled.agents.dialling(trunk, dialled.user)
+            call = await agent.dial(f"sip:{dialled.to}@{trunk.domain}", headers=dialled.headers)
         except (BaresipError, ValueError) as error:
             self._over(number, _NOT_REACHED, str(error))
             return
         self._follow(number, call)
-        if call.state is CallState.CLOSED:  # refused before we could listen
-            self._closed(number, call, call._close_reason or "")
+        unwanted = number not in self._dialled
+        for event in self._early.take(call):
+            call._on_stack_event(event)  # as if it had been there to hear it
+        if unwanted:
+            self.hangup(number)
 
     async def _do(self, number: int, doing: Awaitable[None]) -> None:
         try:
@@ -129,8 +166,10 @@ class Calls:
     def _happened(self, number: int, call: Call, event: StackEvent) -> None:
         match event.event:
             case Event.CALL_RINGING | Event.CALL_PROGRESS:
+                self._settled(number)
                 self._tell(on="ringing", call=number)
             case Event.CALL_ESTABLISHED:
+                self._settled(number)
                 self._clock.add(number, call)
                 self._tell(on="answered", call=number)
             case Event.CALL_CLOSED:
@@ -141,9 +180,27 @@ class Calls:
             return
         self._clock.discard(number)
         code, reason = split_status(text)
+        if code == _FORBIDDEN and self._dial_by_account(number):
+            return
         if code is None:
             code = _TIMED_OUT if "timed out" in text.lower() else _NOT_REACHED
         self._over(number, code, reason, _stats(call), broken="rtp" in text.lower())
+
+    def _settled(self, number: int) -> None:
+        """The carrier has taken the call as it was dialled."""
+        dialled = self._dialled.pop(number, None)
+        if dialled is not None and dialled.by_account:
+            self._by_account.add((dialled.trunk.trunk_id, dialled.trunk.revision))
+
+    def _dial_by_account(self, number: int) -> bool:
+        """Carriers that take only the account in From say 403: once more, the number in
+        P-Asserted-Identity alone (RFC 3325). False if that was it already, or nobody waits."""
+        dialled = self._dialled.get(number)
+        if dialled is None or dialled.by_account or dialled.user == dialled.trunk.username:
+            return False
+        again = self._dialled[number] = dataclasses.replace(dialled, by_account=True)
+        self._start(self._dial(number, again))
+        return True
 
     def _over(
         self,
@@ -154,6 +211,7 @@ class Calls:
         *,
         broken: bool = False,
     ) -> None:
+        self._dialled.pop(number, None)
         self._tell(
             on="ended", call=number, code=code, reason=reason, stats=stats or {}, broken=broken
         )

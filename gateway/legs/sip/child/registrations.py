@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import json
 import os
 import random
@@ -60,8 +61,8 @@ class Registration:
         self._under_way = self._wanted = True
         _, refusal = await self._runtime.cmd(lib.BP_CMD_UA_REGISTER, args=str(self._agent.handle))
         if refusal is not None:
-            errno = json.loads(refusal).get("errno", 0)
-            self._outcomes.put_nowait(Outcome(False, None, os.strerror(errno)))
+            why = os.strerror(json.loads(refusal).get("errno", 0))
+            self._outcomes.put_nowait(Outcome(False, None, why))
 
     async def outcome(self) -> Outcome:
         """The next one."""
@@ -144,7 +145,7 @@ class Registrations:
                     outcome = await registration.outcome()  # of the next refresh
                 failures += 1
                 self._registered.pop(trunk.trunk_id, None)
-                self._report(trunk, "failed", outcome.sip_code, outcome.reason)
+                self._report(trunk, "failed", outcome.sip_code, _worded(outcome.reason, trunk))
                 await registration.end()
                 # Spreads, guards nothing.
                 pause = retry_after_s(failures, outcome.sip_code, random.random())  # noqa: S311
@@ -165,3 +166,10 @@ class Registrations:
             return await waiting
         finally:
             waiting.cancel()
+
+
+def _worded(reason: str, trunk: TrunkAccount) -> str:
+    """The stack's words for a failed handshake are the system's for EPROTO, which help nobody."""
+    if trunk.transport == "tls" and reason.startswith(os.strerror(errno.EPROTO)):
+        return "TLS handshake failed, mostly because of the certificate"
+    return reason

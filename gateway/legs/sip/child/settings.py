@@ -45,6 +45,8 @@ class Settings:
             "sip_tos 96",
             # Only what we play is recorded or sent; a call costs no sound card and no camera.
             "audio_level no",
+            # Names as the machine knows them: /etc/hosts, too.
+            "dns_getaddrinfo yes",
         ]
         if authorities := self.ca_file or _system_authorities():
             lines += [f"sip_cafile {authorities}", "sip_verify_server yes"]

@@ -5,17 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import socket
 
 import pytest
 
-from gateway.config import Config
 from gateway.legs.base import Destination
-from gateway.legs.sip.pool import SipLegs
-from gateway.trunk import Trunk
-
-TRUNK_A, TRUNK_B = "trunk_" + "a" * 26, "trunk_" + "c" * 26
-"""One on each child."""
+from tests.unit.gateway.sip.conftest import TRUNK_A, TRUNK_B, Noted, trunk
 
 
 class Swallower(asyncio.DatagramProtocol):
@@ -37,49 +31,6 @@ async def silent():
     protocol.port = transport.get_extra_info("sockname")[1]
     yield protocol
     transport.close()
-
-
-@pytest.fixture
-async def pool():
-    statuses: asyncio.Queue = asyncio.Queue()
-    config = Config(
-        account_sid="AC" + "0" * 32,
-        auth_token="t",
-        voice_url="http://127.0.0.1:1/",
-        sip_port=two_free_ports(),
-        sip_children=2,
-    )
-    pool = SipLegs(config, None, lambda *status: statuses.put_nowait(status))
-    pool.statuses = statuses
-    await pool.start()
-    yield pool
-    await pool.stop()
-
-
-def two_free_ports() -> int:
-    for port in range(31_000, 31_900, 2):
-        try:
-            for each in (port, port + 1):
-                with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-                    probe.bind(("127.0.0.1", each))
-                with socket.socket() as probe:
-                    probe.bind(("127.0.0.1", each))
-        except OSError:
-            continue
-        return port
-    raise AssertionError("no free ports")
-
-
-def trunk(trunk_id: str, port: int) -> Trunk:
-    return Trunk(
-        trunk_id=trunk_id,
-        revision=1,
-        host="127.0.0.1",
-        port=port,
-        transport="udp",
-        username="acct",
-        password="s3cret",
-    )
 
 
 async def test_a_killed_child_is_replaced_and_its_trunks_handed_over_again(pool, silent):
@@ -145,11 +96,3 @@ async def test_no_child_outlives_its_gateway(pool):
     for pid in pids:
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
-
-
-class Noted:
-    def __init__(self, events: list) -> None:
-        self.events = events
-
-    def __getattr__(self, name):
-        return lambda *arguments: self.events.append((name, *arguments))

@@ -77,6 +77,15 @@ def test_a_history_of_one_is_no_forwarding():
     assert parties({"History-Info": "<sip:+33199001234@c>;index=1"}, "").forwarded_from is None
 
 
+@pytest.mark.parametrize(
+    ("called", "forwarder"),
+    [("+33199005678", "+33199001234"), ("+33199001234", None), ("0199001234", None)],
+)
+def test_all_that_the_stack_shows_of_a_history_is_whom_the_caller_called(called, forwarder):
+    headers = {"To": f"<sip:{called}@c>", "History-Info": "<sip:+33199001234@c>;index=1"}
+    assert parties(headers, "").forwarded_from == forwarder
+
+
 @given(st.dictionaries(st.sampled_from(["To", "From", "Diversion", "History-Info"]), st.text()))
 def test_nothing_that_strangers_write_breaks_it_or_is_too_long(headers):
     who = parties(headers, "")

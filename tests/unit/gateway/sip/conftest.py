@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import asyncio
+import socket
+
+import pytest
+
+from gateway.config import Config
+from gateway.legs.sip.pool import SipLegs
+from gateway.trunk import Trunk
+
+TRUNK_A, TRUNK_B = "trunk_" + "a" * 26, "trunk_" + "c" * 26
+"""One on each child."""
+
+
+@pytest.fixture
+async def pool():
+    """Two children, and a queue of what they say of trunks."""
+    statuses: asyncio.Queue = asyncio.Queue()
+    config = Config(
+        account_sid="AC" + "0" * 32,
+        auth_token="t",
+        voice_url="http://127.0.0.1:1/",
+        sip_port=two_free_ports(),
+        sip_children=2,
+    )
+    pool = SipLegs(config, None, lambda *status: statuses.put_nowait(status))
+    pool.statuses = statuses
+    await pool.start()
+    yield pool
+    await pool.stop()
+
+
+def two_free_ports() -> int:
+    for port in range(31_000, 31_900, 2):
+        try:
+            for each in (port, port + 1):
+                with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+                    probe.bind(("127.0.0.1", each))
+                with socket.socket() as probe:
+                    probe.bind(("127.0.0.1", each))
+        except OSError:
+            continue
+        return port
+    raise AssertionError("no free ports")
+
+
+def trunk(trunk_id: str, port: int) -> Trunk:
+    return Trunk(
+        trunk_id=trunk_id,
+        revision=1,
+        host="127.0.0.1",
+        port=port,
+        transport="udp",
+        username="acct",
+        password="s3cret",
+    )
+
+
+class Noted:
+    """A call that notes what its leg tells it, as (name, arguments…)."""
+
+    def __init__(self, events: list) -> None:
+        self.events = events
+        self.news = asyncio.Event()
+
+    def __getattr__(self, name):
+        def note(*arguments):
+            self.events.append((name, *arguments))
+            self.news.set()
+
+        return note
+
+    async def hears(self, name: str) -> tuple:
+        """The first event of that name; waits for it."""
+        async with asyncio.timeout(10):
+            while True:
+                self.news.clear()
+                for event in self.events:
+                    if event[0] == name:
+                        return event
+                await self.news.wait()

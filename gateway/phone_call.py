@@ -58,6 +58,7 @@ class PhoneCall:
         self.ended_at: float | None = None
         self.answered_epoch: float | None = None
         self.received: list[Heard] = []
+        self.keys = ""
         self.ending: Ending | None = None
         self.hung_up = False
         self.keep_audio = True
@@ -121,6 +122,12 @@ class PhoneCall:
             self._heard.clear()
             await self._heard.wait()
 
+    async def wait_keys(self, keys: str) -> None:
+        """Waits until the other side has pressed these keys, or the call is over."""
+        while self.keys != keys and not self.ended.is_set():
+            self._heard.clear()
+            await self._heard.wait()
+
     async def wait_heard(self, ulaw: bytes) -> int:
         """Waits until exactly this audio was received; returns where in `audio()` it begins.
 
@@ -158,6 +165,9 @@ class PhoneCall:
                 if self._speak:
                     self._ticker.add(self._speak_on)
                 self.answered.set()
+            case "dtmf":
+                self.keys += message["digit"]
+                self._heard.set()
             case "ended":
                 self.call_sid = message["call_sid"] or self.call_sid
                 ending = Ending(message["status"], message["sip_code"], message["reason"])

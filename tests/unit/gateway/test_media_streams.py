@@ -157,6 +157,26 @@ async def test_keys_reach_the_server(connect):
     ]
 
 
+async def test_the_server_presses_keys_behind_what_it_said(connect, tone):
+    call, session = await connect()
+    speech = tone(440, 0.5)
+    await session.say(speech)
+    for digit in "1#":
+        await session.send(event="dtmf", streamSid=session.sid, dtmf={"digit": digit})
+    await session.mark("pressed")
+    assert call.keys == ""
+    await session.next("mark")
+    await wait_for(call.wait_keys("1#"), 5)
+    assert speech in call.audio()
+
+
+async def test_keys_that_are_none_are_ignored(connect):
+    call, session = await connect()
+    await session.send(event="dtmf", streamSid=session.sid, dtmf={"digit": "12"})
+    await session.send(event="dtmf", streamSid=session.sid, dtmf={"digit": "5"})
+    await wait_for(call.wait_keys("5"), 5)
+
+
 async def test_bad_messages_are_logged_and_ignored(connect, tone, caplog):
     call, session = await connect()
     await session.ws.send("{no json")

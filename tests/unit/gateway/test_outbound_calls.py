@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from asyncio import wait_for
 
 import aiohttp
@@ -171,3 +172,26 @@ async def test_a_ringing_outbound_call_can_be_canceled_but_not_redirected(
     await wait_for(call.ended.wait(), 5)
     (told,) = await events(application, 1)
     assert told["CallStatus"] == "canceled"
+
+
+async def test_the_hello_of_who_picks_up_waits_for_the_stream(
+    application, place, callee, media, tone
+):
+    """Said while the application is still asked what to do, and while its server is connected."""
+    said = asyncio.Event()
+
+    async def slow(_post):
+        await said.wait()
+        return f'<Connect><Stream url="{media.url}/s"/></Connect>'
+
+    application.on("/outbound", slow)
+    await place()
+    call = await wait_for(callee.next_call(), 5)
+    call.accept()
+    await wait_for(call.answered.wait(), 5)
+    hello = tone(440, 0.3)
+    await wait_for(call.play(hello), 5)
+    said.set()
+    session = await media.accept()
+    await session.hear(hello)
+    call.hangup()

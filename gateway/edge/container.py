@@ -1,0 +1,89 @@
+"""`python -m gateway.edge.container`: the gateway and, with a public address, the edge before it.
+
+Both end if one ends. On SIGTERM the gateway goes first: its farewells leave through the edge.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import MutableMapping
+from contextlib import suppress
+
+from gateway.edge.settings import from_env
+
+_PATIENCE = 20.0
+"""Seconds a part has to end before it is killed."""
+
+
+def main() -> int:
+    """The exit status of whichever ended first; 2 if the settings are no good."""
+    environ = dict(os.environ)
+    gateway = [sys.executable, "-m", "gateway"]
+    if not environ.get("EDGE_PUBLIC_IP"):
+        os.execve(sys.executable, gateway, environ)  # noqa: S606
+    try:
+        tell_the_gateway(environ)
+    except ValueError as error:
+        sys.stderr.write(f"edge: {error}\n")
+        return 2
+    return asyncio.run(_both([sys.executable, "-m", "gateway.edge"], gateway, environ))
+
+
+def tell_the_gateway(environ: MutableMapping[str, str]) -> None:
+    """Where the edge is and where its children are to be. ValueError: the two do not fit."""
+    settings = from_env(environ)
+    host, first = settings.children[0]
+    ports = [port for _, port in settings.children]
+    if ports != list(range(first, first + len(ports))):
+        raise ValueError("EDGE_CHILDREN must have ports side by side: the gateway numbers them")
+    fitting = {
+        "GATEWAY_SIP_EDGE": f"{settings.inside[0]}:{settings.inside[1]}",
+        "GATEWAY_SIP_HOST": host,
+        "GATEWAY_SIP_PORT": str(first),
+        "GATEWAY_SIP_CHILDREN": str(len(ports)),
+    }
+    for name, value in fitting.items():
+        if environ.setdefault(name, value) != value:
+            raise ValueError(f"{name} must be {value}, as EDGE_INSIDE and EDGE_CHILDREN say")
+
+
+async def _both(edge: list[str], gateway: list[str], environ: MutableMapping[str, str]) -> int:
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, stopping.set)
+    # In sessions of their own: a Ctrl-C is for this process, which knows the order.
+    parts = [
+        await asyncio.create_subprocess_exec(*command, env=environ, start_new_session=True)
+        for command in (gateway, edge)
+    ]
+    ends = [asyncio.create_task(part.wait()) for part in parts]
+    asked = asyncio.create_task(stopping.wait())
+    await asyncio.wait([*ends, asked], return_when=asyncio.FIRST_COMPLETED)
+    status = next((end.result() for end in ends if end.done()), 0)
+    if not stopping.is_set():
+        sys.stderr.write(f"edge: a part has ended with status {status}, so all ends\n")
+        status = status or 1
+    for part in parts:
+        await _end(part)
+    asked.cancel()
+    return status if status >= 0 else 1
+
+
+async def _end(part: asyncio.subprocess.Process) -> None:
+    if part.returncode is not None:
+        return
+    part.terminate()
+    try:
+        await asyncio.wait_for(part.wait(), _PATIENCE)
+    except TimeoutError:
+        with suppress(ProcessLookupError):
+            os.killpg(part.pid, signal.SIGKILL)
+        await part.wait()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

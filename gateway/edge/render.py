@@ -1,0 +1,223 @@
+"""The settings -> Kamailio's files."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import shutil
+import subprocess
+from pathlib import Path
+
+from gateway.edge.settings import Settings
+
+_TEMPLATE = Path(__file__).with_name("kamailio.cfg.template")
+_MODULES = (
+    "/usr/lib/x86_64-linux-gnu/kamailio/modules",
+    "/usr/lib/aarch64-linux-gnu/kamailio/modules",
+    "/usr/lib64/kamailio/modules",
+    "/usr/lib/kamailio/modules",
+)
+_AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"
+_LEVELS = {"WARNING": "0", "INFO": "2", "DEBUG": "3"}
+
+_METHODS = (
+    "INVITE",
+    "ACK",
+    "BYE",
+    "CANCEL",
+    "OPTIONS",
+    "UPDATE",
+    "INFO",
+    "PRACK",
+)
+_KEPT = (
+    "P-Asserted-Identity",
+    "P-Called-Party-ID",
+    "Diversion",
+    "History-Info",
+    "Privacy",
+    "Remote-Party-ID",
+    "Supported",
+    "k",
+    "Require",
+    "Allow",
+    "RSeq",
+    "RAck",
+    "Session-Expires",
+    "x",
+    "Min-SE",
+    "Expires",
+    "Min-Expires",
+    "WWW-Authenticate",
+    "Proxy-Authenticate",
+    "Authentication-Info",
+    "Unsupported",
+    "Retry-After",
+    "Reason",
+    "Warning",
+    "User-Agent",
+    "Server",
+)
+"""What a child gets to parse beside Via, From, To, Call-ID, CSeq, Contact, Record-Route,
+Max-Forwards, Content-*. Not Replaces, Join, Refer-To: nobody takes a call over from outside."""
+_SCANNERS = (
+    "friendly-scanner",
+    "sipvicious",
+    "sipcli",
+    "sundayddr",
+    "pplsip",
+    "VaxSIPUserAgent",
+    "VaxIPUserAgent",
+    "sip-scan",
+    "sipscan",
+    "smap",
+    "iWar",
+    "SIVuS",
+    "sipv",
+    "gulp",
+    "siparmyknife",
+    "Test.Agent",
+    "Custom.SIP",
+    "scanner",
+)
+
+_USER = r'[^][@<>,"[:space:]]+'
+_HOST = r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9][A-Za-z0-9._-]*)(:[0-9]{1,5})?"
+_IN_BRACKETS = r"([;?][^<>[:space:]]*)?"
+_BARE = r'([;?][^][<>,"[:space:]]*)?'
+_TEL = r'tel:[^][@<>,"[:space:]]+'
+_NAME = r'("([^"\]|\\.)*"|[^][<>",;:@]*)[[:blank:]]*'
+_SIP_IN_BRACKETS = rf"<sips?:({_USER}@)?{_HOST}{_IN_BRACKETS}>"
+_SIP_BARE = rf"sips?:({_USER}@)?{_HOST}{_BARE}"
+_PARAMS = r"[[:blank:]]*(;.*)?$"
+
+
+def render(settings: Settings, run: Path, modules: str | None = None) -> Path:
+    """Writes Kamailio's files into the directory `run`; -> the configuration's path."""
+    values = _values(settings)
+    values["RUN"] = str(run)
+    values["MODULES"] = modules or _modules()
+    text = re.sub(r"@([A-Z_]+)@", lambda found: values[found[1]], _TEMPLATE.read_text())
+    defines = "".join(f"#!define {name}\n" for name in _defines(settings))
+    config = run / "kamailio.cfg"
+    _write(config, text.replace("#!KAMAILIO\n", f"#!KAMAILIO\n{defines}", 1))
+    _write(
+        run / "children.list",
+        "".join(f"1 sip:{host}:{port} 0 0\n" for host, port in settings.children),
+    )
+    if settings.tls_port:
+        _write(run / "tls.cfg", _tls(settings, run))
+    return config
+
+
+def _write(path: Path, text: str) -> None:
+    path.write_text(text)
+    path.chmod(0o600)
+
+
+def _defines(settings: Settings) -> list[str]:
+    found = []
+    if settings.tls_port:
+        found.append("WITH_TLS")
+    if not settings.public_ip.startswith("127."):
+        found.append("PUBLIC")
+    if settings.log_level != "DEBUG":
+        found.append("QUIET")
+    return found
+
+
+def _values(settings: Settings) -> dict[str, str]:
+    inside_ip, inside_port = settings.inside
+    inside = f"{inside_ip}:{inside_port}"
+    ports = "|".join(str(port) for _, port in settings.children)
+    outside_ports = "|".join(str(port) for port in (settings.sip_port, settings.tls_port) if port)
+    return {
+        "NOTHING": "",
+        "DEBUG": _LEVELS[settings.log_level],
+        "WORKERS": "2",
+        "TCP_WORKERS": "2",
+        "TCP_CONNECTIONS": "1024",
+        "PUBLIC_IP": settings.public_ip,
+        "BIND_IP": settings.bind_ip,
+        "SIP_PORT": str(settings.sip_port),
+        "TLS_PORT": str(settings.tls_port or 5061),
+        "INSIDE": inside,
+        "INSIDE_IP": inside_ip,
+        "INSIDE_PORT": str(inside_port),
+        "INSIDE_RE": _regex(inside),
+        "INSIDE_IP_RE": _regex(inside_ip),
+        "PUBLIC_RE": f"{_regex(settings.public_ip)}:({outside_ports})",
+        "CHILDREN_RE": "|".join(_regex(f"{host}:{port}") for host, port in settings.children),
+        "CHILD_URI_RE": f"{_regex(inside_ip)}:({ports})",
+        "PEERS": ",".join(settings.peers) or "255.255.255.255/32",
+        "REQUESTS_PER_S": str(settings.requests_per_s),
+        "STRANGERS_PER_S": str(settings.strangers_per_s),
+        "INVITES_PER_S": str(settings.invites_per_s),
+        "BAN_S": str(settings.ban_s),
+        "CALL_S": str(settings.call_s),
+        "LONGEST": "7000",
+        "SECRET": secrets.token_hex(16),
+        "METHODS": "|".join(_METHODS),
+        "ALLOW": ", ".join(_METHODS),
+        "KEEP": "|".join(_KEPT),
+        "SCANNERS": "|".join(_SCANNERS),
+        "SIP_URI": _quoted(rf"^({_SIP_BARE}|{_TEL})$"),
+        "NAME_ADDR": _quoted(rf"^({_NAME}({_SIP_IN_BRACKETS}|<{_TEL}>)|{_SIP_BARE}|{_TEL})"),
+        "ONE_CONTACT": _quoted(rf"^({_NAME}{_SIP_IN_BRACKETS}|{_SIP_BARE}){_PARAMS}"),
+        "NUL": _quoted(r"\\0"),
+        "CONTROLS": "[\x01-\x08\x0b\x0c\x0e-\x1f\x7f]",
+    }
+
+
+def _regex(text: str) -> str:
+    """For a substitution expression: Kamailio takes one backslash from a string."""
+    return text.replace(".", r"\.")
+
+
+def _quoted(regex: str) -> str:
+    """A regular expression as it is written within a string of Kamailio's."""
+    return regex.replace("\\", "\\\\").replace('"', '\\"')
+
+
+def _tls(settings: Settings, run: Path) -> str:
+    cert, key = settings.tls_cert, settings.tls_key
+    if cert is None:
+        cert, key = _self_signed(settings, run)
+    server = ["[server:default]", "method = TLSv1.2+", "verify_certificate = no"]
+    server += [f"certificate = {cert}", f"private_key = {key}"]
+    client = ["[client:default]", "method = TLSv1.2+"]
+    if settings.tls_verify:
+        client += [
+            "verify_certificate = yes",
+            "require_certificate = yes",
+            f"ca_list = {settings.tls_ca or _AUTHORITIES}",
+        ]
+    else:
+        client += ["verify_certificate = no", "require_certificate = no"]
+    return "\n".join([*server, *client, ""])
+
+
+def _self_signed(settings: Settings, run: Path) -> tuple[str, str]:
+    """Kamailio wants a certificate, even where all TLS connections are those it makes itself."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        raise ValueError("EDGE_TLS_CERT is not set, and there is no openssl to make one")
+    cert, key = str(run / "cert.pem"), str(run / "key.pem")
+    subprocess.run(  # noqa: S603
+        [
+            openssl,
+            *("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"),
+            *("-nodes", "-days", "3650", "-subj", f"/CN={settings.public_ip}"),
+            *("-keyout", key, "-out", cert),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    return cert, key
+
+
+def _modules() -> str:
+    for path in _MODULES:
+        if Path(path, "tm.so").exists():
+            return path
+    raise ValueError("Kamailio's modules are not to be found: is kamailio installed?")

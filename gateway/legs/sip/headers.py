@@ -23,8 +23,9 @@ EXPOSED = (
     "Privacy",
     "X-Chamade-Source",
     "X-Chamade-Request-URI",
+    "X-Chamade-Trunk",
 )
-"""The headers that the stack is told to hand out. The last two are the edge's."""
+"""The headers that the stack is told to hand out. The last three are the edge's."""
 
 _LONGEST = 255
 _NUMBER = re.compile(r"\+?[0-9*#]{2,32}", re.ASCII)

@@ -80,6 +80,7 @@ class SipLegs:
     def apply(self, trunk: Trunk) -> None:
         """A trunk to be registered, new or changed."""
         self._trunks[trunk.trunk_id] = trunk
+        self._hosts.setdefault(trunk.trunk_id, frozenset())
         self._beside(self._resolve(trunk))
         self._hand_over(trunk)
 
@@ -159,6 +160,7 @@ class SipLegs:
             if "x-chamade-request-uri" in told
             else None,
             source=origin(source),
+            edge_says=told.get("x-chamade-trunk"),
         )
         trunk_id = trunk_of(evidence, self._hosts)
         who = headers.parties(told, message["peer"])

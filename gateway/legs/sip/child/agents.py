@@ -96,7 +96,6 @@ class Agents:
             auth_user=trunk.username,
             registrar=self._next_hop(trunk),
             reg_interval=interval,
-            transport="udp" if self._settings.edge else trunk.transport,  # type: ignore[arg-type]
             extra_params=(f"mediaenc={encryption}",) if encryption else (),
         )
         agent = await self._make(account)
@@ -104,15 +103,18 @@ class Agents:
         return agent
 
     async def _make(self, account: Account) -> UserAgent:
+        # The Route says by what transport; in the account it would end up in To and in the request
+        # URI, where carriers do not expect it.
+        line = account.aor().replace(";transport=udp>", ">", 1)
         # A far end that asks to be transferred would have us dial whom it likes.
-        return await UserAgent.create(self._runtime, account, transfer_policy="reject")
+        return await UserAgent.create(self._runtime, line, transfer_policy="reject")
 
     def _next_hop(self, trunk: TrunkAccount) -> str:
         if self._settings.edge:
             # The edge takes its next hop from the Route (gateway/edge).
             return (
                 f"sip:{self._settings.edge};transport=udp"
-                f";hop={trunk.authority};via={trunk.transport}"
+                f";hop={trunk.authority};via={trunk.transport};trunk={trunk.trunk_id}"
             )
         return f"sip:{trunk.authority};transport={trunk.transport}"
 

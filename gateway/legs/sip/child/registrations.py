@@ -169,7 +169,9 @@ class Registrations:
 
 
 def _worded(reason: str, trunk: TrunkAccount) -> str:
-    """The stack's words for a failed handshake are the system's for EPROTO, which help nobody."""
+    """The stack's words are the system's for an error number; two of them help nobody."""
     if trunk.transport == "tls" and reason.startswith(os.strerror(errno.EPROTO)):
         return "TLS handshake failed, mostly because of the certificate"
+    if reason.startswith(os.strerror(errno.EADDRNOTAVAIL)):
+        return "no such host"
     return reason

@@ -24,6 +24,13 @@ def test_the_secret_contact_is_believed_from_anywhere():
     assert trunk_of(known, HOSTS) == "trunk_a"
 
 
+def test_the_edge_knows_whose_contact_it_is():
+    told = evidence(chosen="trunk_b", source="192.0.2.2", edge_says="trunk_a")
+    assert trunk_of(told, HOSTS) == "trunk_a"
+    gone = evidence(edge_says="trunk_that_is_gone")
+    assert trunk_of(gone, HOSTS) is None
+
+
 def test_a_guessed_user_name_is_not():
     guess = evidence(chosen="trunk_a", registered=True, contact="u-x1", request_user="u")
     assert trunk_of(guess, HOSTS) is None

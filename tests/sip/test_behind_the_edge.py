@@ -1,0 +1,132 @@
+"""The gateway's own children behind the edge, and a carrier in front of it: registration, a call in
+and a call out, each with audio, and nothing of the inside to be seen outside.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import types
+
+import numpy as np
+import pytest
+
+from gateway.config import Config
+from gateway.legs.base import Destination, Release
+from gateway.legs.sip.pool import SipLegs
+from gateway.trunk import Trunk
+from local.listening import find
+from tests.sip.edge_support import Edge
+from tests.sip.peers import Sipp
+from tests.sip.support import DID, PASSWORD, USER
+from tests.unit.gateway.sip.conftest import TRUNK_A, Noted, two_free_ports
+from wire import g711
+
+DONE = Release("completed", 200, "")
+
+
+class Admitting:
+    """The exchange's place: answers what comes in, and notes it."""
+
+    def __init__(self) -> None:
+        self.admitted: asyncio.Queue = asyncio.Queue()
+
+    def admit(self, leg, **facts):
+        call = Noted([])
+        leg.attach(call, "CA1")
+        leg.ring()
+        self.admitted.put_nowait((leg, call, facts))
+
+
+@pytest.fixture
+async def behind(tmp_path):
+    """Two children behind an edge."""
+    port = two_free_ports()
+    children = [f"127.0.0.1:{port}", f"127.0.0.1:{port + 1}"]
+    edge = await asyncio.to_thread(Edge, children, tmp_path / "edge.log")
+    config = Config(
+        account_sid="AC" + "0" * 32,
+        auth_token="t",
+        voice_url="http://127.0.0.1:1/",
+        sip_port=port,
+        sip_edge=f"127.0.0.1:{edge.inside[1]}",
+    )
+    statuses: asyncio.Queue = asyncio.Queue()
+    exchange = Admitting()
+    pool = SipLegs(config, exchange, lambda *status: statuses.put_nowait(status))
+    await pool.start()
+    yield types.SimpleNamespace(pool=pool, edge=edge, exchange=exchange, statuses=statuses)
+    await pool.stop()
+    await asyncio.to_thread(edge.stop)
+
+
+async def registered(behind, carrier) -> None:
+    behind.pool.apply(
+        Trunk(
+            trunk_id=TRUNK_A, revision=1, host="127.0.0.1", port=carrier.port, transport="udp",
+            username=USER, password=PASSWORD, realm=carrier.realm,
+        )
+    )  # fmt: skip
+    async with asyncio.timeout(10):
+        while (await behind.statuses.get())[2] != "registered":
+            pass
+
+
+async def speak(leg, pcm) -> None:
+    """20 ms every 20 ms, as the gateway's clock does."""
+    ulaw = g711.encode(pcm.astype("<i2").tobytes())
+    loop = asyncio.get_running_loop()
+    due = loop.time()
+    for at in range(0, len(ulaw) - 159, 160):
+        leg.play(ulaw[at : at + 160])
+        due += 0.02
+        await asyncio.sleep(max(0, due - loop.time()))
+
+
+def heard(call):
+    frames = b"".join(event[1] for event in call.events if event[0] == "on_audio")
+    return g711.DECODE_TABLE[np.frombuffer(frames, np.uint8)]
+
+
+async def test_a_trunk_registers_through_the_edge_under_its_public_address(behind, carrier):
+    await registered(behind, carrier)
+    [contact] = (await carrier.registered())[USER]
+    assert f"@127.0.0.2:{behind.edge.port}" in contact["Address"]
+    assert "127.0.0.1" not in contact["Address"]
+
+
+async def test_a_call_to_the_trunks_number_comes_in_through_the_edge(behind, carrier, up, speech):
+    await registered(behind, carrier)
+    uac = await up(Sipp.uac("is_hung_up", carrier.pstn_port, number=DID))
+    async with asyncio.timeout(10):
+        leg, call, facts = await behind.exchange.admitted.get()
+    assert (facts["trunk_id"], facts["to"]) == (TRUNK_A, DID)
+    await leg.answer()
+    await uac.receives(200)
+    words, answer = speech("caller"), speech("greeting")
+    await asyncio.gather(uac.rtp.play(words, uac.remote_media), speak(leg, answer))
+    await asyncio.sleep(0.3)  # what is under way
+    leg.hangup(DONE)
+    await uac.finished()
+    assert find(answer, uac.rtp.heard()).heard
+    assert find(words, heard(call)).heard
+    answered = next(m for m in uac.received("INVITE") + uac.messages if "200 OK" in str(m))
+    assert "127.0.0.1:" + str(behind.pool.children[0].settings.port) not in str(answered)
+
+
+async def test_a_call_goes_out_through_the_edge(behind, carrier, up, speech):
+    await registered(behind, carrier)
+    uas = await up(Sipp.uas("answers", echo=True))
+    await carrier.route("+33199", uas.address)
+    call = Noted([])
+    leg = behind.pool.route(Destination(to="+33199001234", from_="+33199005678", trunk_id=TRUNK_A))
+    leg.attach(call, "CA1")
+    leg.ring()
+    await call.hears("on_answered")
+    words = speech("caller")
+    await speak(leg, words)
+    await asyncio.sleep(0.3)  # what is under way
+    leg.hangup(DONE)
+    await uas.finished()
+    assert find(words, heard(call)).heard
+    invite = uas.received("INVITE")[0]
+    assert f"sip:+33199005678@127.0.0.2:{behind.edge.port}" in invite.header("Contact")

@@ -17,8 +17,8 @@ from gateway.trunk import Trunk
 from local.listening import find
 from tests.sip.edge_support import Edge
 from tests.sip.peers import Sipp
-from tests.sip.support import DID, PASSWORD, USER
-from tests.unit.gateway.sip.conftest import TRUNK_A, Noted, two_free_ports
+from tests.sip.support import DID, PASSWORD, USER, spoken
+from tests.unit.gateway.sip.conftest import TRUNK_A, Noted, free_sip_ports
 from wire import g711
 
 DONE = Release("completed", 200, "")
@@ -40,8 +40,8 @@ class Admitting:
 @pytest.fixture
 async def behind(tmp_path):
     """Two children behind an edge."""
-    port = two_free_ports()
-    children = [f"127.0.0.1:{port}", f"127.0.0.1:{port + 1}"]
+    port = free_sip_ports()
+    children = [f"127.0.0.1:{port}", f"127.0.0.1:{port + 2}"]
     edge = await asyncio.to_thread(Edge, children, tmp_path / "edge.log")
     config = Config(
         account_sid="AC" + "0" * 32,
@@ -103,7 +103,7 @@ async def test_a_call_to_the_trunks_number_comes_in_through_the_edge(behind, car
     await leg.answer()
     await uac.receives(200)
     words, answer = speech("caller"), speech("greeting")
-    await asyncio.gather(uac.rtp.play(words, uac.remote_media), speak(leg, answer))
+    await asyncio.gather(uac.rtp.play(spoken(words), uac.remote_media), speak(leg, spoken(answer)))
     await asyncio.sleep(0.3)  # what is under way
     leg.hangup(DONE)
     await uac.finished()
@@ -123,7 +123,7 @@ async def test_a_call_goes_out_through_the_edge(behind, carrier, up, speech):
     leg.ring()
     await call.hears("on_answered")
     words = speech("caller")
-    await speak(leg, words)
+    await speak(leg, spoken(words))
     await asyncio.sleep(0.3)  # what is under way
     leg.hangup(DONE)
     await uas.finished()

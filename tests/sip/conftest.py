@@ -1,0 +1,165 @@
+"""Peers for a test: whatever it brings up goes down with it. And the stack they talk to, one for
+all tests, with accounts that nobody else has used.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+import wave
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import pytest
+import pytest_asyncio
+
+from local.agent import Refused, Rest
+from tests.sip.peers import Carrier, Sipp, Softphone
+from tests.sip.peers.kamailio import certificates
+from tests.sip.peers.rtp import Samples
+from tests.sip.support import DID, PASSWORD, USER, Line, Tenant, fresh_caller
+from tests.support.engine import ROOT
+from tests.support.running import Process
+
+_Peer = TypeVar("_Peer")
+Up = Callable[[AbstractAsyncContextManager[_Peer]], Awaitable[_Peer]]
+
+RTP_TIMEOUT_S = 5
+"""The stack's: how long a call may be without sound."""
+
+_ACCOUNTS = 100
+_NEW_ACCOUNTS = f"""
+from chalicelib.services.accounts import create_account
+from local.credentials import Credentials
+from local.layout import Layout
+from local.stack import application_ports
+layout = Layout.from_environment()
+ports = application_ports(layout, Credentials.load(layout.state_dir))
+for _ in range({_ACCOUNTS}):
+    print(create_account(ports, "Tenant")[1])
+"""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def installed() -> None:
+    """Says so once, rather than in every test."""
+    found = shutil.which("sipp") and shutil.which("baresip") and Path("/usr/sbin/kamailio").exists()
+    if not found:
+        pytest.fail("the SIP tests need Debian packages: make .venv/.sip")
+
+
+@pytest.fixture
+async def up() -> AsyncIterator[Up[Any]]:
+    """`peer = await up(Sipp.uas("answers"))`: there until the test is over."""
+    async with AsyncExitStack() as stack:
+        yield stack.enter_async_context
+
+
+@pytest.fixture
+def softphone(up: Up[Softphone]) -> Iterator[Callable[..., Awaitable[Softphone]]]:
+    """`phone = await softphone(says=…)`."""
+    # Not tmp_path: a name of more than 127 characters baresip records to nowhere.
+    with tempfile.TemporaryDirectory(prefix="phone-") as folder:
+        yield lambda **options: up(Softphone(Path(folder), **options))
+
+
+@pytest.fixture
+async def carrier(up: Up[Carrier]) -> Carrier:
+    """One with a subscriber, `acct42`, who has a number."""
+    return await up(Carrier({USER: PASSWORD}, dids={DID: USER}))
+
+
+@pytest.fixture(scope="session")
+def speech() -> Callable[..., Samples]:
+    """`speech("greeting", 2)`: the first two seconds of an example, 8 kHz."""
+
+    def read(name: str, seconds: float = 1.3) -> Samples:
+        with wave.open(str(ROOT / "examples" / "audio" / f"{name}.wav")) as file:
+            return np.frombuffer(file.readframes(int(8000 * seconds)), "<i2")
+
+    return read
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder: whom the stack believes in certificates (`ca.pem`), and a carrier's that holds."""
+    folder = tmp_path_factory.mktemp("authority")
+    asyncio.run(certificates(folder))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory, authority: Path) -> Iterator[Process]:
+    """The whole local stack."""
+    process = Process(
+        tmp_path_factory.mktemp("stack") / "state",
+        GATEWAY_RTP_TIMEOUT=str(RTP_TIMEOUT_S),
+        GATEWAY_SIP_CA_FILE=str(authority / "ca.pem"),
+    )
+    process.start()
+    try:
+        process.wait_ready()
+        yield process
+    finally:
+        process.stop()
+
+
+@pytest.fixture(scope="session")
+def sip_port(stack: Process) -> int:
+    """Of the first child; the other one is two ports on."""
+    return stack.port_base + 4
+
+
+@pytest.fixture(scope="session")
+def accounts(stack: Process) -> Iterator[Tenant]:
+    """Accounts that nobody has used, without end."""
+    made = subprocess.run(
+        [sys.executable, "-c", _NEW_ACCOUNTS],
+        cwd=ROOT, env=stack.env, check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    api_url = json.loads((stack.state_dir / "stack.json").read_text())["api_url"]
+    return (Tenant(Rest(api_url, key)) for key in made.stdout.split())
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def unanswered(accounts: Iterator[Tenant], sip_port: int) -> AsyncIterator[Any]:
+    """A call that nobody takes; it rings while the other tests run. Its owner, and its caller."""
+    owner, caller = next(accounts), fresh_caller()
+    number = (await owner.rest("POST", "/api/number", {"country": "US"}))["e164"]
+    async with Sipp.uac(
+        "is_refused", sip_port, number=number, caller=f"<sip:{caller}@127.0.0.1>", code=480,
+        within_s=75,
+    ) as calling:  # fmt: skip
+        await owner.rings(caller)
+        yield owner, calling
+
+
+@pytest.fixture(scope="session")
+def line(stack: Process, sip_port: int, unanswered: Any) -> Line:
+    """The number of the stack's first account."""
+    told = json.loads((stack.state_dir / "stack.json").read_text())
+    return Line(Tenant(Rest(told["api_url"], told["api_key"])), told["numbers"][0], sip_port)
+
+
+@pytest_asyncio.fixture
+async def tenant(accounts: Iterator[Tenant], unanswered: Any) -> AsyncIterator[Tenant]:
+    """An account of one's own. Its trunk goes with it."""
+    mine = next(accounts)
+    yield mine
+    with suppress(Refused):  # it never had one
+        await mine.rest("DELETE", "/api/trunk")
+
+
+@pytest.fixture
+async def connected(carrier: Carrier, tenant: Tenant) -> Tenant:
+    """The same, with a trunk registered with `carrier`, and its number."""
+    await tenant.register(carrier)
+    await tenant.add(DID)
+    return tenant

@@ -1,0 +1,28 @@
+"""What the gateway talks SIP to in tests: programs of other people's making, on this machine.
+
+`Sipp` says exactly what a scenario says and shows what was on the wire; `Softphone` is a phone
+with ears; `Carrier` is a registrar and proxy; `Rtp` sends and records sound where sipp cannot;
+`Wire` loses packets.
+"""
+
+from tests.sip.peers.baresip import Call, Softphone
+from tests.sip.peers.kamailio import Carrier
+from tests.sip.peers.messages import Message
+from tests.sip.peers.ports import HOST, free_port, free_ports
+from tests.sip.peers.rtp import Rtp
+from tests.sip.peers.sipp import Sipp
+from tests.sip.peers.wire import Silent, Wire
+
+__all__ = [
+    "HOST",
+    "Call",
+    "Carrier",
+    "Message",
+    "Rtp",
+    "Silent",
+    "Sipp",
+    "Softphone",
+    "Wire",
+    "free_port",
+    "free_ports",
+]

@@ -1,0 +1,188 @@
+"""Trunks that register, with Kamailio as the registrar, and what their owners are told if not."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import shutil
+import time
+
+import pytest
+
+from tests.sip.peers import HOST, Carrier, Silent, Sipp, free_port
+from tests.sip.peers.kamailio import certificates
+from tests.sip.support import CALLED, DID, PASSWORD, USER, Agent, hears, spoken
+
+
+async def test_trunk_registers_and_its_owner_is_told(tenant, carrier):
+    connecting = await tenant.connect(carrier.port)
+    assert connecting["status"] in {"registering", "registered"}
+    trunk = (await tenant.happens("trunk.registered"))["trunk"]
+    assert (trunk["status"], trunk["sip_code"]) == ("registered", 200)
+    assert [one.answer for one in carrier.requests("REGISTER")] == ["401", "200"]
+    (contact,) = (await carrier.registered())[USER]
+    # Whoever knows the user name does not know the contact.
+    assert not contact["Address"].startswith(f"sip:{USER}@")
+    types = [event["type"] for event in await tenant.events()]
+    assert types == ["trunk.connected", "trunk.registered"]
+    assert PASSWORD not in str(await tenant.events())
+
+
+@pytest.mark.parametrize("code", [401, 403])
+async def test_wrong_password_fails_and_a_right_one_registers(up, tenant, code):
+    carrier = await up(Carrier({USER: PASSWORD}, wrong_password=code))
+    await tenant.connect(carrier.port, password="wrong")
+    trunk = (await tenant.happens("trunk.failed"))["trunk"]
+    assert (trunk["status"], trunk["sip_code"]) == ("failed", code)
+    assert USER in trunk["detail"]
+    assert "password" in trunk["detail"]
+    asked = len(carrier.requests("REGISTER"))
+    trunk = await tenant.register(carrier)
+    assert trunk["revision"] == 2
+    # It was not asked again meanwhile: carriers lock out who keeps knocking.
+    assert len(carrier.requests("REGISTER")) <= asked + 2
+
+
+async def test_wrong_realm_fails(tenant, carrier):
+    await tenant.connect(carrier.port, realm="other.example")
+    trunk = (await tenant.happens("trunk.failed"))["trunk"]
+    assert (trunk["status"], trunk["sip_code"]) == ("failed", 404)
+    assert f"{USER}@other.example" in trunk["detail"]
+    assert "realm" in trunk["detail"]
+
+
+async def test_right_realm_registers(tenant, carrier):
+    trunk = await tenant.register(carrier, realm="trunk.example")
+    assert trunk["status"] == "registered"
+    assert carrier.registrations(USER)[0].uri.startswith("sip:trunk.example")
+
+
+async def test_silence_fails_soon(up, accounts, unanswered, carrier):
+    silent = await up(Silent())
+    began = time.monotonic()
+    asked, spoken_to = next(accounts), next(accounts)
+    await asked.connect(silent.port)
+    # Where no TLS is spoken.
+    await spoken_to.connect(carrier.port, transport="tls", host="localhost")
+    for tenant, host, port in (
+        (asked, "127.0.0.1", silent.port),
+        (spoken_to, "localhost", carrier.port),
+    ):
+        trunk = (await tenant.happens("trunk.failed", within_s=12))["trunk"]
+        assert 7 <= time.monotonic() - began <= 10.5
+        assert (trunk["status"], trunk["sip_code"]) == ("failed", None)
+        for remedy in (host, f"port {port}", "transport", "firewall"):
+            assert remedy in trunk["detail"]
+        await tenant.rest("DELETE", "/api/trunk")
+
+
+async def test_registrations_are_refreshed_and_survive_a_restart(up, accounts, unanswered):
+    async def outlives(transport):
+        tenant = next(accounts)
+        carrier = await up(Carrier({USER: PASSWORD}, dids={DID: USER}, expires=(1, 3)))
+        await tenant.register(carrier, transport=transport)
+        await tenant.add(DID)
+        accepted = await carrier.registers(USER, count=4)
+        gaps = [after.at - before.at for before, after in itertools.pairwise(accepted)]
+        assert all(1 < gap < 3 for gap in gaps), gaps  # it never runs out
+        await carrier.restart()
+        assert await carrier.registered() == {}
+        await carrier.registers(USER, count=len(carrier.registrations()) + 1)
+        assert len((await carrier.registered())[USER]) == 1
+        caller = await up(Sipp.uac("cancels", carrier.pstn_port, number=DID))
+        await tenant.rings()
+        await caller.finished()
+        assert (await tenant.rest("GET", "/api/trunk"))["status"] == "registered"
+        await tenant.rest("DELETE", "/api/trunk")
+
+    await asyncio.gather(outlives("udp"), outlives("tcp"))
+
+
+async def test_registration_is_ended_with_the_trunk(tenant, carrier):
+    await tenant.register(carrier)
+    await tenant.rest("DELETE", "/api/trunk")
+    _, last = await carrier.registers(USER, count=2)
+    assert last.expires == "0" or last.contact.endswith("expires=0")
+    assert await carrier.registered() == {}
+
+
+async def test_new_settings_leave_no_registration_of_the_old(up, tenant, carrier):
+    await tenant.register(carrier)
+    other = await up(Carrier({"acct43": PASSWORD}))
+    await tenant.connect(other.port, username="acct43")
+    await asyncio.gather(other.registers("acct43"), carrier.registers(USER, count=2))
+    assert await carrier.registered() == {}
+
+
+@pytest.fixture(params=["tcp", "tls"])
+async def over_connection(up, tenant, authority, request):
+    """A tenant whose trunk has a connection to its carrier; and that carrier, and its host."""
+    carrier = await up(Carrier({USER: PASSWORD}, dids={DID: USER}, tls=authority))
+    port = carrier.tls_port if request.param == "tls" else carrier.port
+    host = "localhost" if request.param == "tls" else HOST  # a name, for its certificate
+    await tenant.register(carrier, host=host, port=port, transport=request.param)
+    await tenant.add(DID, auto_answer=True)
+    assert carrier.registrations()[0].transport == request.param
+    yield tenant, carrier, host
+    assert {one.transport for one in carrier.requests("INVITE") if one.user} <= {request.param}
+
+
+async def test_calls_come_in_by_the_trunks_connection(up, over_connection, softphone, speech):
+    tenant, carrier, _ = over_connection
+    theirs, agents = speech("caller"), speech("greeting")
+    phone = await softphone(says=spoken(theirs), encryption="srtp")
+    calling = await phone.dial(f"sip:{DID}@{HOST}:{carrier.pstn_port}")
+    call = await tenant.rings()
+    agent = await up(Agent(call))
+    await calling.established()
+    await agent.say(agents)
+    await asyncio.gather(hears(phone, agents), hears(agent, theirs))
+    await calling.hang_up()
+    assert await tenant.ending(call) == ("ended", "caller_hangup")
+
+
+async def test_calls_go_out_by_the_trunks_connection(up, over_connection, softphone, speech):
+    tenant, carrier, host = over_connection
+    theirs, agents = speech("caller"), speech("greeting")
+    phone = await softphone(user=CALLED, says=spoken(theirs), encryption="srtp")
+    await carrier.route(CALLED, ("127.0.0.1", phone.port))
+    call = await tenant.dial(host=host)
+    agent = await up(Agent(call))
+    ringing = await phone.rings()
+    await ringing.accept()
+    await agent.say(agents)
+    await asyncio.gather(hears(phone, agents), hears(agent, theirs))
+    await tenant.leave(call)
+    await ringing.closed()
+    assert carrier.requests("INVITE")[-1].answer == "routed"
+
+
+async def test_certificate_of_a_stranger_fails(up, tenant):
+    carrier = await up(Carrier({USER: PASSWORD}, tls=True))
+    await tenant.connect(carrier.tls_port, transport="tls", host="localhost")
+    trunk = (await tenant.happens("trunk.failed", within_s=12))["trunk"]
+    assert carrier.requests("REGISTER") == []
+    assert "certificate" in trunk["detail"]
+
+
+async def test_certificate_for_another_name_fails(up, tenant, authority, tmp_path):
+    for file in ("ca.pem", "ca.key"):
+        shutil.copy(authority / file, tmp_path)
+    await certificates(tmp_path, "DNS:other.example,IP:127.0.0.99")
+    carrier = await up(Carrier({USER: PASSWORD}, tls=tmp_path))
+    await tenant.connect(carrier.tls_port, transport="tls", host="localhost")
+    trunk = (await tenant.happens("trunk.failed", within_s=4))["trunk"]
+    assert carrier.requests("REGISTER") == []
+    assert "certificate" in trunk["detail"]
+
+
+async def test_host_without_an_address_fails(tenant):
+    await tenant.connect(5060, host="nowhere.invalid")
+    trunk = (await tenant.happens("trunk.failed", within_s=12))["trunk"]
+    assert "nowhere.invalid has no address" in trunk["detail"]
+
+
+async def test_port_where_nobody_is_fails(tenant):
+    await tenant.connect(free_port(), transport="tcp")
+    trunk = (await tenant.happens("trunk.failed", within_s=12))["trunk"]
+    assert "takes no connections" in trunk["detail"]

@@ -17,6 +17,7 @@ _PORT_RANGE = re.compile(r"(\d{1,5})-(\d{1,5})", re.ASCII)
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|\[[0-9A-Fa-f:.]{2,45}\]")
 
 _MIN_RTP_PORTS = 100
+SIP_PORTS_APART = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +62,7 @@ class Config:
     allow_private_trunks: bool = False
     """Whether trunks may be at private or loopback addresses: for one machine, and for tests."""
     sip_port: int = 0
-    """Child i takes SIP at this port + i; 0: no SIP at all."""
+    """The first child takes SIP here, the others at `sip_ports`; 0: no SIP at all."""
     sip_host: str = "127.0.0.1"
     sip_children: int = 2
     rtp_ports: tuple[int, int] = (10000, 19999)
@@ -73,6 +74,12 @@ class Config:
     sip_register_interval: float = 120.0
     rtp_timeout: float = 30.0
     """How long an answered call may be without any audio packet."""
+
+    @property
+    def sip_ports(self) -> list[int]:
+        """Each child's port. Every second one: the stack takes the next for TLS, asked or not."""
+        first = self.sip_port
+        return list(range(first, first + SIP_PORTS_APART * self.sip_children, SIP_PORTS_APART))
 
 
 def from_env(environ: Mapping[str, str]) -> Config:
@@ -193,7 +200,7 @@ def _sip_ports(environ: Mapping[str, str]) -> tuple[int, int]:
     """The first port (0: none) and how many children take one each."""
     port = _port(environ, "GATEWAY_SIP_PORT", 0)
     children = int(_number(environ, "GATEWAY_SIP_CHILDREN", 2, least=1, most=64))
-    if port + children - 1 > 65535:
+    if port + SIP_PORTS_APART * children - 1 > 65535:
         raise ValueError("GATEWAY_SIP_PORT leaves too few ports for GATEWAY_SIP_CHILDREN")
     return port, children
 

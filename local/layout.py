@@ -40,8 +40,9 @@ class Layout:
     @property
     def ports(self) -> dict[str, int]:
         """Port of each part."""
-        parts = ("api", "relay", "gateway", "aws", "sip", "sip-2")
-        return {part: self.port_base + offset for offset, part in enumerate(parts)}
+        # SIP children are two ports apart: the stack takes the next one, too (gateway/config.py).
+        offsets = {"api": 0, "relay": 1, "gateway": 2, "aws": 3, "sip": 4, "sip-2": 6}
+        return {part: self.port_base + offset for part, offset in offsets.items()}
 
     @property
     def api_url(self) -> str:

@@ -123,6 +123,14 @@ def _global(address: _IpAddress) -> bool:
     return address.is_global and not odd
 
 
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
 def _username(text: str) -> str:
     if not _USERNAME.fullmatch(text) or set(_UNSAFE + ":") & set(text):
         raise ValueError(
@@ -229,6 +237,16 @@ class TrunkSettings(BaseModel):
         if isinstance(given, dict) and given.get("transport") == "tls" and "port" not in given:
             return {**given, "port": SIPS_PORT}
         return given
+
+    @model_validator(mode="after")
+    def _tls_names_its_host(self) -> TrunkSettings:
+        """The SIP stack checks a certificate against names only: an address it would take from
+        whoever holds any certificate at all."""
+        if self.transport == "tls" and _is_address(self.host):
+            raise ValueError(
+                "transport tls needs the host's name, not its address: certificates name hosts"
+            )
+        return self
 
 
 class Did(BaseModel):

@@ -12,6 +12,7 @@ import sys
 from collections.abc import MutableMapping
 from contextlib import suppress
 
+from gateway.config import SIP_PORTS_APART
 from gateway.edge.settings import from_env
 
 _PATIENCE = 20.0
@@ -37,8 +38,10 @@ def tell_the_gateway(environ: MutableMapping[str, str]) -> None:
     settings = from_env(environ)
     host, first = settings.children[0]
     ports = [port for _, port in settings.children]
-    if ports != list(range(first, first + len(ports))):
-        raise ValueError("EDGE_CHILDREN must have ports side by side: the gateway numbers them")
+    if ports != list(range(first, first + SIP_PORTS_APART * len(ports), SIP_PORTS_APART)):
+        raise ValueError(
+            f"EDGE_CHILDREN must have ports {SIP_PORTS_APART} apart: the gateway numbers them"
+        )
     fitting = {
         "GATEWAY_SIP_EDGE": f"{settings.inside[0]}:{settings.inside[1]}",
         "GATEWAY_SIP_HOST": host,

@@ -32,7 +32,7 @@ class Settings:
     """PEM file of the authorities that carriers are checked against; None: the system's."""
     inside: tuple[str, int] = ("127.0.0.1", 5060)
     """Where the children send to."""
-    children: tuple[tuple[str, int], ...] = (("127.0.0.1", 5070), ("127.0.0.1", 5071))
+    children: tuple[tuple[str, int], ...] = (("127.0.0.1", 5070), ("127.0.0.1", 5072))
     peers: tuple[str, ...] = ()
     """Networks whose INVITEs for any number are let in."""
     requests_per_s: int = 20
@@ -58,7 +58,7 @@ def from_env(environ: Mapping[str, str]) -> Settings:
     inside = _address("EDGE_INSIDE", environ.get("EDGE_INSIDE") or f"127.0.0.1:{sip_port}")
     children = tuple(
         _address("EDGE_CHILDREN", part)
-        for part in _list(environ, "EDGE_CHILDREN", "127.0.0.1:5070,127.0.0.1:5071")
+        for part in _list(environ, "EDGE_CHILDREN", "127.0.0.1:5070,127.0.0.1:5072")
     )
     _check_inside(inside, children, (bind_ip, sip_port))
     cert, key = (_file(environ, name) for name in ("EDGE_TLS_CERT", "EDGE_TLS_KEY"))

@@ -200,7 +200,7 @@ class SipLegs:
         share = (high - low + 1) // config.sip_children
         settings = Settings(
             host=config.sip_host,
-            port=config.sip_port + index,
+            port=config.sip_ports[index],
             rtp_ports=(low + index * share, low + (index + 1) * share - 1),
             register_interval=int(config.sip_register_interval),
             rtp_timeout=int(config.rtp_timeout),

@@ -112,6 +112,7 @@ def test_a_password_is_always_wanted(api, connected):
         ({"password": "a\\b"}, "password", "SIP accounts"),
         ({"port": 70000}, "port", "65535"),
         ({"transport": "ws"}, "transport", "tls"),
+        ({"transport": "tls", "host": "192.0.2.1"}, "", "name"),
         ({"colour": "red"}, "colour", "not permitted"),
     ],
 )

@@ -23,8 +23,11 @@ PCM_FRAME = 2 * FRAME
 _CUSHION = 3 * PCM_FRAME
 """PCM bytes of silence before the first frame: what our clock and the stack's may be apart."""
 
-_DEEPEST = 10 * PCM_FRAME
-"""PCM bytes that may wait to be sent: beyond it the far end would hear a conversation of old."""
+_DEEPEST = 15 * PCM_FRAME
+"""PCM bytes that may wait to be sent (300 ms). After a stall the frames that were late come at
+once, and would make everything after them late for good."""
+
+_STALL = 1.0
 
 _AT_ONCE = 10 * PCM_FRAME
 _CHECK_EVERY = 25
@@ -38,7 +41,9 @@ class CallAudio:
         self._audio = call.audio
         self._rest = b""
         self._cushioned = False
-        self._written = 0
+        self._frames = self._skip = 0
+        self.skipped = 0
+        """Frames left out so that the far end hears what is said now."""
 
     def heard(self) -> bytes:
         """PCM that came in since the last tick, in whole frames; the rest waits."""
@@ -54,11 +59,16 @@ class CallAudio:
             if not self._cushioned:
                 self._cushioned = True
                 self._audio.write(bytes(_CUSHION))
-            self._written += 1
-            if self._written % _CHECK_EVERY == 0 and self._audio.info().tx_buffered > _DEEPEST:
-                self._audio.flush_tx()
-                self._audio.write(bytes(_CUSHION))
-            self._audio.write(pcm)
+            self._frames += 1
+            if self._frames % _CHECK_EVERY == 0:
+                waiting = self._audio.info().tx_buffered
+                if waiting > _DEEPEST:
+                    self._skip = (waiting - _CUSHION) // PCM_FRAME
+            if self._skip:
+                self._skip -= 1
+                self.skipped += 1
+            else:
+                self._audio.write(pcm)
 
 
 class AudioClock:
@@ -75,9 +85,10 @@ class AudioClock:
         """The call is up."""
         self._calls[number] = CallAudio(number, call)
 
-    def discard(self, number: int) -> None:
-        """The call is over."""
-        self._calls.pop(number, None)
+    def discard(self, number: int) -> int:
+        """The call is over. How many frames were left out."""
+        audio = self._calls.pop(number, None)
+        return audio.skipped if audio is not None else 0
 
     def say(self, number: int, ulaw: bytes) -> None:
         """A frame of mu-law for one call's far end."""
@@ -89,14 +100,11 @@ class AudioClock:
         due = time.monotonic()
         while True:
             due += PERIOD
+            await asyncio.sleep(max(0.0, due - time.monotonic()))
             late = time.monotonic() - due
-            if late < 0:
-                await asyncio.sleep(-late)
-            else:
-                self.lag = max(self.lag, late)
-                if late > 1.0:
-                    due = time.monotonic()  # a stall: what was missed is missed
-                await asyncio.sleep(0)
+            self.lag = max(self.lag, late)
+            if late > _STALL:
+                due = time.monotonic()  # what was missed is missed
             self._tick()
 
     def _tick(self) -> None:

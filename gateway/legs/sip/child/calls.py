@@ -178,13 +178,14 @@ class Calls:
     def _closed(self, number: int, call: Call, text: str) -> None:
         if self._calls.pop(number, None) is None:
             return
-        self._clock.discard(number)
+        skipped = self._clock.discard(number)
         code, reason = split_status(text)
         if code == _FORBIDDEN and self._dial_by_account(number):
             return
         if code is None:
             code = _TIMED_OUT if "timed out" in text.lower() else _NOT_REACHED
-        self._over(number, code, reason, _stats(call), broken="rtp" in text.lower())
+        stats = _stats(call) | ({"tx_skipped_frames": skipped} if skipped else {})
+        self._over(number, code, reason, stats, broken="rtp" in text.lower())
 
     def _settled(self, number: int) -> None:
         """The carrier has taken the call as it was dialled."""

@@ -22,7 +22,7 @@ async def pool():
         account_sid="AC" + "0" * 32,
         auth_token="t",
         voice_url="http://127.0.0.1:1/",
-        sip_port=two_free_ports(),
+        sip_port=free_sip_ports(),
         sip_children=2,
     )
     pool = SipLegs(config, None, lambda *status: statuses.put_nowait(status))
@@ -32,10 +32,10 @@ async def pool():
     await pool.stop()
 
 
-def two_free_ports() -> int:
-    for port in random.sample(range(32_000, 32_700, 2), 100):
+def free_sip_ports() -> int:
+    for port in random.sample(range(32_000, 32_700, 4), 100):
         try:
-            for each in (port, port + 1):
+            for each in range(port, port + 4):
                 with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
                     probe.bind(("127.0.0.1", each))
                 with socket.socket() as probe:

@@ -17,7 +17,7 @@ def compile_c(name: str, folder: Path) -> Path:
     """`name.c`, compiled into `folder`."""
     gcc = shutil.which("gcc")
     if gcc is None:
-        raise CannotCompile("the relay bench needs gcc (for its load client and the C floor)")
+        raise CannotCompile("the bench needs gcc (for the programs of tests/load that are in C)")
     folder.mkdir(parents=True, exist_ok=True)
     program = folder / name
     command = [gcc, "-O2", "-std=gnu11", "-Wall", "-o", str(program), str(HERE / f"{name}.c")]

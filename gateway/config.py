@@ -41,6 +41,7 @@ class Config:
     status_retries: tuple[float, ...] = (0.5, 2.0, 8.0)
     """Pauses before a status callback is tried again."""
     max_calls: int = 500
+    max_calls_per_trunk: int = 100
     max_redirects: int = 1000
     """Consecutive redirects before a call is taken for a loop; a connected stream resets it."""
     time_limit: float = 4 * 3600
@@ -103,6 +104,7 @@ def from_env(environ: Mapping[str, str]) -> Config:
         redirect_ringing_works=mode == "work",
         webhook_timeout=_number(environ, "GATEWAY_WEBHOOK_TIMEOUT", 15.0),
         max_calls=int(_number(environ, "GATEWAY_MAX_CALLS", 500)),
+        max_calls_per_trunk=int(_number(environ, "GATEWAY_MAX_CALLS_PER_TRUNK", 100)),
         max_redirects=int(_number(environ, "GATEWAY_MAX_REDIRECTS", 1000)),
         time_limit=_number(environ, "GATEWAY_TIME_LIMIT", 4 * 3600),
         log_level=environ.get("GATEWAY_LOG_LEVEL", "INFO").upper(),

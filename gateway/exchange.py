@@ -49,7 +49,7 @@ class Exchange:
     ) -> LiveCall | None:
         """An inbound call on `leg`. None: it was turned away as busy, without any webhook."""
         config = self._switch.config
-        if self.full:
+        if self.full or self._trunk_full(trunk_id):
             self._switch.metrics.refused += 1
             leg.reject(Release("busy", 486, "the gateway takes no more calls"))
             return None
@@ -67,6 +67,13 @@ class Exchange:
         live = self._enter(call, plan)
         live.receive(leg)
         return live
+
+    def _trunk_full(self, trunk_id: str | None) -> bool:
+        """One trunk's callers must not take every place there is."""
+        if trunk_id is None:
+            return False
+        live = sum(live.call.trunk_id == trunk_id for live in self._live.values())
+        return live >= self._switch.config.max_calls_per_trunk
 
     def dial(self, call: Call, plan: Plan, destination: Destination) -> None:
         """An outbound call. Rings a moment later, so that the REST answer says `queued`."""

@@ -16,7 +16,16 @@ Resolver = Callable[[str, int], Awaitable[Iterable[str]]]
 
 _RESOLVE_WITHIN = 4.0
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
-_SIX_TO_FOUR_RELAYS = ipaddress.IPv4Network("192.88.99.0/24")
+_ODD = tuple(
+    ipaddress.ip_network(network)
+    for network in (
+        "192.88.99.0/24",  # 6to4 relays
+        "192.0.0.0/24",
+        "168.63.129.16/32",  # a cloud's own services, at a global address
+        "fec0::/10",
+        "3fff::/20",
+    )
+)
 
 
 def forbidden(address: str) -> bool:
@@ -65,7 +74,7 @@ def _global(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
             return _global(inner)
         if address.teredo is not None or address.scope_id is not None:
             return False
-    elif address in _SIX_TO_FOUR_RELAYS:
+    if any(address in network for network in _ODD):
         return False
     odd = address.is_multicast or address.is_reserved or address.is_unspecified
     return address.is_global and not odd

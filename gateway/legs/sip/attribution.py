@@ -5,8 +5,9 @@ himself by another's number. What counts, in this order:
 
 1. The INVITE was sent to the random contact that only the trunk's registrar was told; the edge, if
    there is one, remembers which trunk that is.
-2. It came from an address of the trunk's host. If several trunks are at that host, the one whose
-   user agent the stack chose, else none: better 404 than somebody else's agent.
+2. It came from the address at which a trunk is registered: not one that its owner says is the
+   host's, one whose registrar took the trunk's password. If several are registered there, the one
+   whose registering agent the stack chose, else none: better 404 than somebody else's agent.
 3. Without an edge the stack does not say to which contact the INVITE went; then the agent that it
    chose is believed if it is one that registers. (Carriers do send from other addresses than their
    name resolves to.) With an edge, 1 has seen the request URI, and nothing is left to believe.
@@ -14,7 +15,7 @@ himself by another's number. What counts, in this order:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 
@@ -35,18 +36,16 @@ class Evidence:
     """The trunk whose contact the edge found in the request URI."""
 
 
-def trunk_of(evidence: Evidence, hosts: Mapping[str, Set[str]]) -> str | None:
-    """The trunk's id; None if the call belongs to none. `hosts`: the addresses of each trunk's."""
-    if evidence.edge_says in hosts:
+def trunk_of(evidence: Evidence, registered: Mapping[str, str]) -> str | None:
+    """The trunk's id; None if the call belongs to none. `registered`: where each trunk is."""
+    if evidence.edge_says is not None:
         return evidence.edge_says
-    at_contact = evidence.request_user is not None and evidence.request_user == evidence.contact
-    if evidence.registered and at_contact:
-        return evidence.chosen
-    at_host = [trunk_id for trunk_id, addresses in hosts.items() if evidence.source in addresses]
-    if evidence.chosen in at_host:
-        return evidence.chosen
-    if len(at_host) == 1 and evidence.chosen is None:
-        return at_host[0]
-    if evidence.request_user is None and evidence.registered:
-        return evidence.chosen
-    return None
+    chosen = evidence.chosen if evidence.registered else None
+    if chosen is not None and evidence.request_user == evidence.contact:
+        return chosen
+    at_host = [trunk_id for trunk_id, at in registered.items() if at == evidence.source]
+    if chosen in at_host:
+        return chosen
+    if at_host:
+        return at_host[0] if len(at_host) == 1 else None
+    return chosen if evidence.request_user is None else None

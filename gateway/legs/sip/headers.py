@@ -28,6 +28,8 @@ EXPOSED = (
 """The headers that the stack is told to hand out. The last three are the edge's."""
 
 _LONGEST = 255
+_HEADER = 1024
+"""Characters of a header that are looked at."""
 _NUMBER = re.compile(r"\+?[0-9*#]{2,32}", re.ASCII)
 _TEL = re.compile(r"tel:([^;>]+)", re.IGNORECASE)
 _SIP = re.compile(r"(sips?):(?:([^@>\s]*)@)?([^;>?\s]+)", re.IGNORECASE)
@@ -61,6 +63,7 @@ def parties(headers: Mapping[str, str], peer: str) -> Parties:
 
 def party(header: str) -> str:
     """A name-addr or URI -> `+33…`, another number, `sip:user@host`; "" if there is none."""
+    header = header[:_HEADER]
     if tel := _TEL.search(header):
         number = re.sub(r"[\s().-]", "", tel[1])
         return number if _NUMBER.fullmatch(number) else ""

@@ -33,6 +33,8 @@ _BUFFER_LIMIT = 1 << 18
 
 _STOP_WITHIN = 5.0
 
+_KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "VIRTUAL_ENV", "SSL_CERT_FILE")
+
 log = logging.getLogger(__name__)
 
 OnEvent = Callable[[codec.Message], None]
@@ -171,7 +173,11 @@ class ChildLink:
                 self._heard_at = time.monotonic()
                 self.ready.set()
                 log.info("SIP child %d listens on port %d", self.index, self.settings.port)
-        self._on_event(message)
+        try:
+            self._on_event(message)
+        except Exception:
+            # One call's trouble must not cost the child and all its calls.
+            log.exception("what SIP child %d said was not understood", self.index)
 
     async def _watch(self) -> None:
         while True:
@@ -188,7 +194,8 @@ class ChildLink:
 
 
 def _environment() -> dict[str, str]:
-    """What Python needs to start; none of the gateway's settings, which hold its secrets."""
-    return {
-        name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")
-    } | {"OPENBLAS_NUM_THREADS": "1"}
+    """What Python needs to start, and nothing else: secrets have no business where strangers'
+    packets are parsed."""
+    kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
+    python = {name: value for name, value in os.environ.items() if name.startswith("PYTHON")}
+    return kept | python | {"OPENBLAS_NUM_THREADS": "1"}

@@ -21,9 +21,10 @@ from gateway.legs.sip.attribution import Evidence, trunk_of
 from gateway.legs.sip.child.settings import Settings
 from gateway.legs.sip.leg import SipLeg
 from gateway.legs.sip.link import ChildLink
+from gateway.ssrf import forbidden, system_resolver
 from gateway.trunk import Status, Trunk
 
-_RESOLVE_EVERY = 300.0
+_LOOK_EVERY = 300.0
 _STARTED_WITHIN = 15.0
 
 log = logging.getLogger(__name__)
@@ -49,7 +50,11 @@ class SipLegs:
         self._legs: dict[tuple[int, int], SipLeg] = {}
         self._numbers = itertools.count(2, 2)
         self._trunks: dict[str, Trunk] = {}
-        self._hosts: dict[str, frozenset[str]] = {}
+        self._private = config.allow_private_trunks
+        self._ipv6 = ":" in config.sip_host
+        self._addresses: dict[str, str] = {}
+        self._registered: dict[str, str] = {}
+        """Where each registered trunk is, as `origin` says it."""
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -61,7 +66,7 @@ class SipLegs:
         """Starts the children; returns when all listen. OSError: one cannot."""
         for child in self._children:
             self._beside(child.run())
-        self._beside(self._keep_resolving())
+        self._beside(self._keep_looking())
         try:
             async with asyncio.timeout(_STARTED_WITHIN):
                 await asyncio.gather(*(child.ready.wait() for child in self._children))
@@ -80,13 +85,13 @@ class SipLegs:
     def apply(self, trunk: Trunk) -> None:
         """A trunk to be registered, new or changed."""
         self._trunks[trunk.trunk_id] = trunk
-        self._hosts.setdefault(trunk.trunk_id, frozenset())
-        self._beside(self._resolve(trunk))
-        self._hand_over(trunk)
+        self._registered.pop(trunk.trunk_id, None)
+        self._beside(self._find_and_hand_over(trunk))
 
     def drop(self, trunk_id: str) -> None:
         """A trunk that is gone; its calls stay up."""
-        self._hosts.pop(trunk_id, None)
+        self._addresses.pop(trunk_id, None)
+        self._registered.pop(trunk_id, None)
         if self._trunks.pop(trunk_id, None) is not None:
             self._child_of(trunk_id).command(do="drop", trunk_id=trunk_id)
 
@@ -123,21 +128,30 @@ class SipLegs:
             case "incoming":
                 self._incoming(child, message)
             case "trunk":
-                trunk_now = self._trunks.get(message["trunk_id"])
-                if trunk_now is not None and trunk_now.revision == message["revision"]:
-                    self._on_status(
-                        message["trunk_id"],
-                        message["revision"],
-                        message["status"],
-                        message["sip_code"],
-                        message["reason"],
-                    )
+                self._trunk_is(message)
             case "ringing" | "answered" | "dtmf":
                 if (leg := self._legs.get((child.index, message["call"]))) is not None:
                     leg.happened(message)
             case "ended":
                 if (leg := self._legs.pop((child.index, message["call"]), None)) is not None:
                     leg.happened(message)
+
+    def _trunk_is(self, message: dict[str, Any]) -> None:
+        trunk = self._trunks.get(message["trunk_id"])
+        if trunk is None or trunk.revision != message["revision"]:
+            return
+        at = origin(f"{message['at']}:{trunk.port}")
+        if message["status"] == "registered" and at is not None:
+            self._registered[trunk.trunk_id] = at
+        else:
+            self._registered.pop(trunk.trunk_id, None)
+        self._on_status(
+            trunk.trunk_id,
+            trunk.revision,
+            message["status"],
+            message["sip_code"],
+            message["reason"],
+        )
 
     def _heard(self, child: ChildLink, number: int, frame: bytes) -> None:
         if (leg := self._legs.get((child.index, number))) is not None:
@@ -152,6 +166,7 @@ class SipLegs:
             # The edge takes these from strangers; without one anybody might have written them.
             told = {name: value for name, value in told.items() if not name.startswith("x-")}
         source = told.get("x-chamade-source") or message["source"] or ""
+        edge_says = told.get("x-chamade-trunk")
         evidence = Evidence(
             chosen=message["trunk_id"],
             registered=message["registered"],
@@ -160,9 +175,9 @@ class SipLegs:
             if "x-chamade-request-uri" in told
             else None,
             source=origin(source),
-            edge_says=told.get("x-chamade-trunk"),
+            edge_says=edge_says if edge_says in self._trunks else None,
         )
-        trunk_id = trunk_of(evidence, self._hosts)
+        trunk_id = trunk_of(evidence, self._registered)
         who = headers.parties(told, message["peer"])
         log.info(
             "INVITE",
@@ -189,6 +204,7 @@ class SipLegs:
             self._legs.pop(key).lost("the SIP stack died")
         for trunk in list(self._trunks.values()):
             if self._child_of(trunk.trunk_id) is child:
+                self._registered.pop(trunk.trunk_id, None)
                 self._on_status(
                     trunk.trunk_id, trunk.revision, "registering", None, "the SIP stack restarts"
                 )
@@ -222,11 +238,15 @@ class SipLegs:
         return self._children[zlib.crc32(trunk_id.encode()) % len(self._children)]
 
     def _hand_over(self, trunk: Trunk) -> None:
+        address = self._addresses.get(trunk.trunk_id)
+        if address is None:
+            return  # it is being looked for
         self._child_of(trunk.trunk_id).command(
             do="trunk",
             trunk_id=trunk.trunk_id,
             revision=trunk.revision,
             host=trunk.host,
+            address=address,
             port=trunk.port,
             transport=trunk.transport,
             username=trunk.username,
@@ -234,23 +254,41 @@ class SipLegs:
             realm=trunk.realm,
         )
 
-    async def _resolve(self, trunk: Trunk) -> None:
-        loop = asyncio.get_running_loop()
+    async def _find_and_hand_over(self, trunk: Trunk) -> None:
+        """The stack is given the address that was checked, and does not ask the name servers again:
+        their next answer may be one of our own network."""
+        found = await self._find(trunk)
+        if self._trunks.get(trunk.trunk_id) is not trunk:
+            return
+        if not found:
+            self._on_status(trunk.trunk_id, trunk.revision, "failed", None, "no such host")
+            return
+        if self._addresses.get(trunk.trunk_id) not in found:
+            self._addresses[trunk.trunk_id] = found[0]
+        self._hand_over(trunk)
+
+    async def _find(self, trunk: Trunk) -> list[str]:
         try:
-            found = await loop.getaddrinfo(trunk.host, trunk.port)
+            addresses = await system_resolver(trunk.host, trunk.port)
         except OSError as error:
             log.warning("%s: %s", trunk.host, error, extra={"trunk_id": trunk.trunk_id})
-            return
-        if self._trunks.get(trunk.trunk_id) is trunk:
-            self._hosts[trunk.trunk_id] = frozenset(
-                origin(f"[{address[4][0]}]:{trunk.port}") or "" for address in found
-            )
+            return []
+        usable = [each for each in addresses if (":" in each) == self._ipv6]
+        return [each for each in usable if self._private or not forbidden(each)]
 
-    async def _keep_resolving(self) -> None:
+    async def _keep_looking(self) -> None:
+        """Carriers move. A trunk stays where it is as long as its name leads there, and is tried at
+        another of its addresses if it is not registered."""
         while True:
-            await asyncio.sleep(_RESOLVE_EVERY)
+            await asyncio.sleep(_LOOK_EVERY)
             for trunk in list(self._trunks.values()):
-                await self._resolve(trunk)
+                found = await self._find(trunk)
+                now = self._addresses.get(trunk.trunk_id)
+                others = [address for address in found if address != now]
+                lost = now not in found or trunk.trunk_id not in self._registered
+                if others and lost and self._trunks.get(trunk.trunk_id) is trunk:
+                    self._addresses[trunk.trunk_id] = others[0]
+                    self._hand_over(trunk)
 
     def _beside(self, doing: Any) -> None:
         task = asyncio.create_task(doing)

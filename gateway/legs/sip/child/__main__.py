@@ -30,7 +30,11 @@ _PULSE = 1.0
 _BUFFER_LIMIT = 1 << 20
 """Bytes that may wait for a gateway that does not read; then audio is dropped, never control."""
 
-_PASSWORD = re.compile(r'auth_pass="?[^";]*"?')
+RENEWED_AT = 300
+"""Agents after which a child without calls makes room for the next: the stack has 1,023 handles for
+agents and calls, and gives none of an agent's back."""
+
+_PASSWORD = re.compile(r'auth_pass="[^"]*"')
 
 log = logging.getLogger("gateway.legs.sip.child")
 
@@ -51,6 +55,7 @@ class Child:
         self._settings = settings
         self._writer = writer
         self._runtime = Runtime()
+        self._renew = asyncio.Event()
         self._clock = AudioClock(self._send_audio)
         self._agents = Agents(self._runtime, settings, self._incoming)
         self._registrations = Registrations(self._runtime, self._agents, self._registration)
@@ -63,7 +68,9 @@ class Child:
         self._tell(on="ready")
         beside = [asyncio.create_task(self._clock.run()), asyncio.create_task(self._pulse())]
         try:
-            await self._obey(reader)
+            ends = [asyncio.create_task(self._obey(reader)), asyncio.create_task(self._renewed())]
+            beside += ends
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for task in beside:
                 task.cancel()
@@ -109,16 +116,23 @@ class Child:
             on="trunk",
             trunk_id=trunk.trunk_id,
             revision=trunk.revision,
+            at=f"[{trunk.address}]" if ":" in trunk.address else trunk.address,
             status=status,
             sip_code=sip_code,
             reason=reason,
         )
+
+    async def _renewed(self) -> None:
+        await self._renew.wait()
 
     async def _pulse(self) -> None:
         while True:
             await asyncio.sleep(_PULSE)
             self._tell(on="pulse", lag_ms=round(self._clock.lag * 1000, 1), calls=len(self._calls))
             self._clock.lag = 0.0
+            if self._agents.made >= RENEWED_AT and not len(self._calls):
+                log.info("all agents are used up; the next child takes over")
+                self._renew.set()
 
     def _tell(self, **event: Any) -> None:
         self._writer.write(codec.control(**event))

@@ -1,7 +1,9 @@
 """The user agents of a child: for each trunk one that registers, and one for each caller ID it
-dials with; and one that takes what belongs to no trunk.
+dials with; and those that take what belongs to no trunk.
 
-The stack cannot give an agent back. What a trunk no longer needs stays, unregistered: a few kB.
+The stack cannot give an agent back, and has 1,023 handles for agents and calls together. So agents
+are used again as long as their settings are the same, are counted (`made`), and the child is
+renewed before they run out.
 """
 
 from __future__ import annotations
@@ -21,6 +23,8 @@ class TrunkAccount:
     trunk_id: str
     revision: int
     host: str
+    address: str
+    """The checked address of the host, at which it is to be reached."""
     port: int
     transport: str
     username: str
@@ -39,8 +43,10 @@ class TrunkAccount:
 
     @property
     def authority(self) -> str:
-        """`host:port`, as in a URI: IPv6 in brackets."""
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+        """Where to send, `address:port`, as in a URI: IPv6 in brackets. With TLS it is the name,
+        for the certificate's sake: who answers elsewhere has none for it."""
+        host = self.host if self.transport == "tls" else self.address
+        return f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
 
     def __repr__(self) -> str:
         return f"TrunkAccount({self.trunk_id}, revision {self.revision})"
@@ -53,8 +59,10 @@ class Agents:
         self._runtime = runtime
         self._settings = settings
         self._on_incoming = on_incoming
-        self._diallers: dict[tuple[str, int, str], UserAgent] = {}
+        self._agents: dict[tuple[str, str], UserAgent] = {}
+        """By trunk and account line."""
         self._registering: dict[str, UserAgent] = {}
+        self.made = 0
 
     async def open(self) -> None:
         """The agents for calls that come to no trunk: softphones, or what the edge lets through."""
@@ -74,19 +82,16 @@ class Agents:
         # The one that dials comes first: it takes the bare user name as its contact, so the one
         # that registers gets a random one, which only the registrar learns.
         await self.dialling(trunk, trunk.username)
-        agent = await self._create(trunk, trunk.username, self._settings.register_interval, "srtp")
+        agent = await self._agent(trunk, trunk.username, self._settings.register_interval, "srtp")
         self._registering[trunk.trunk_id] = agent
         return agent
 
     async def dialling(self, trunk: TrunkAccount, caller_id: str) -> UserAgent:
         """The agent whose calls say `From: caller_id`."""
-        key = (trunk.trunk_id, trunk.revision, caller_id)
-        if key not in self._diallers:
-            encryption = "srtp" if trunk.transport == "tls" else None
-            self._diallers[key] = await self._create(trunk, caller_id, 0, encryption)
-        return self._diallers[key]
+        encryption = "srtp" if trunk.transport == "tls" else None
+        return await self._agent(trunk, caller_id, 0, encryption)
 
-    async def _create(
+    async def _agent(
         self, trunk: TrunkAccount, user: str, interval: int, encryption: str | None
     ) -> UserAgent:
         account = Account(
@@ -98,11 +103,14 @@ class Agents:
             reg_interval=interval,
             extra_params=(f"mediaenc={encryption}",) if encryption else (),
         )
-        agent = await self._make(account)
-        self._receive(agent, trunk.trunk_id)
-        return agent
+        key = (trunk.trunk_id, account.aor())
+        if key not in self._agents:
+            self._agents[key] = agent = await self._make(account)
+            self._receive(agent, trunk.trunk_id)
+        return self._agents[key]
 
     async def _make(self, account: Account) -> UserAgent:
+        self.made += 1
         # The Route says by what transport; in the account it would end up in To and in the request
         # URI, where carriers do not expect it.
         line = account.aor().replace(";transport=udp>", ">", 1)

@@ -6,6 +6,7 @@ import asyncio
 import dataclasses
 import itertools
 import logging
+from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -20,6 +21,13 @@ from gateway.legs.sip.child.early import EarlyEvents
 log = logging.getLogger(__name__)
 
 Tell = Callable[..., None]
+
+_HANDLES = 850
+"""Agents and calls after which no more are dialled: a call that the stack has no handle for (it has
+1,023) goes out all the same, and nobody could hang it up."""
+
+_KEYS = 64
+"""Keys of one call that may wait to be pressed."""
 
 _FORBIDDEN, _TIMED_OUT, _NOT_REACHED = 403, 408, 503
 _STATS = (
@@ -65,6 +73,7 @@ class Calls:
         self._dialled: dict[int, Dialled] = {}
         self._by_account: set[tuple[str, int]] = set()
         """Trunks (and revision) whose carrier takes no number in From."""
+        self._keys: dict[int, deque[str]] = {}
         self._numbers = itertools.count(1, 2)
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -101,6 +110,9 @@ class Calls:
         if trunk is None:
             self._over(number, _NOT_REACHED, "the trunk is not known here")
             return
+        if agents.made + len(self._calls) > _HANDLES:
+            self._over(number, _NOT_REACHED, "the SIP stack is full until its calls are over")
+            return
         dialled = Dialled(
             trunk=trunk,
             agents=agents,
@@ -132,9 +144,15 @@ class Calls:
             self._start(self._do(number, call.hangup()))
 
     def dtmf(self, number: int, digit: str) -> None:
-        """A telephone-event of 100 ms."""
-        if (call := self._calls.get(number)) is not None:
-            self._start(self._do(number, call.send_dtmf(digit)))
+        """A telephone-event of 100 ms, after those before it."""
+        if number not in self._calls:
+            return
+        waiting = self._keys.get(number)
+        if waiting is None:
+            waiting = self._keys[number] = deque()
+            self._start(self._press(number, waiting))
+        if len(waiting) < _KEYS:
+            waiting.append(digit)
 
     async def _dial(self, number: int, dialled: Dialled) -> None:
         trunk = dialled.trunk
@@ -150,6 +168,11 @@ class Calls:
             call._on_stack_event(event)  # as if it had been there to hear it
         if unwanted:
             self.hangup(number)
+
+    async def _press(self, number: int, waiting: deque[str]) -> None:
+        while waiting and (call := self._calls.get(number)) is not None:
+            await self._do(number, call.send_dtmf(waiting.popleft()))
+        self._keys.pop(number, None)
 
     async def _do(self, number: int, doing: Awaitable[None]) -> None:
         try:

@@ -52,7 +52,7 @@ class Registration:
         self._outcomes: asyncio.Queue[Outcome] = asyncio.Queue()
         self._under_way = False
         self._wanted = False
-        agent.on(self._happened)
+        agent.on(self._happened)  # until `close`
 
     async def begin(self) -> None:
         """Sends a REGISTER; `outcome` tells what becomes of it, and of each refresh after it."""
@@ -86,6 +86,11 @@ class Registration:
         await self.end()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self.outcome(), _LEAVE_WITHIN)
+
+    async def close(self) -> None:
+        """`end`, and listens no more: the agent may be used again."""
+        await self.end()
+        self._agent.off(self._happened)
 
     def _happened(self, event: StackEvent) -> None:
         if event.event is Event.REGISTER_OK:
@@ -132,7 +137,7 @@ class Registrations:
 
     async def _keep(self, trunk: TrunkAccount) -> None:
         self._report(trunk, "registering", None, "")
-        registration = Registration(self._runtime, await self._agents.registering(trunk))
+        registration = await self._begin(trunk)
         failures = 0
         try:
             while True:
@@ -152,9 +157,18 @@ class Registrations:
                 await asyncio.sleep(pause)
         finally:
             self._registered.pop(trunk.trunk_id, None)
-            leaving = asyncio.create_task(registration.end())
+            leaving = asyncio.create_task(registration.close())
             self._leaving.add(leaving)
             leaving.add_done_callback(self._leaving.discard)
+
+    async def _begin(self, trunk: TrunkAccount) -> Registration:
+        while True:
+            try:
+                return Registration(self._runtime, await self._agents.registering(trunk))
+            except (BaresipError, ValueError) as error:
+                # Such as a stack without room for another agent: its child is about to be renewed.
+                self._report(trunk, "failed", None, str(error))
+                await asyncio.sleep(_TRANSACTION)
 
     async def _first(self, trunk: TrunkAccount, registration: Registration) -> Outcome:
         """The outcome of a first REGISTER. The stack waits half a minute; people should not."""

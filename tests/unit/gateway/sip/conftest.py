@@ -22,6 +22,7 @@ async def pool():
         account_sid="AC" + "0" * 32,
         auth_token="t",
         voice_url="http://127.0.0.1:1/",
+        allow_private_trunks=True,
         sip_port=free_sip_ports(),
         sip_children=2,
     )
@@ -56,6 +57,16 @@ def trunk(trunk_id: str, port: int) -> Trunk:
         username="acct",
         password="s3cret",
     )
+
+
+async def applied(pool, wanted: Trunk, until: str = "registering") -> None:
+    """The trunk, once its child has it (or is that far with it)."""
+    pool.apply(wanted)
+    async with asyncio.timeout(10):
+        while True:
+            trunk_id, revision, status, *_ = await pool.statuses.get()
+            if (trunk_id, revision, status) == (wanted.trunk_id, wanted.revision, until):
+                return
 
 
 class Noted:

@@ -9,7 +9,7 @@ import signal
 import pytest
 
 from gateway.legs.base import Destination
-from tests.unit.gateway.sip.conftest import TRUNK_A, TRUNK_B, Noted, trunk
+from tests.unit.gateway.sip.conftest import TRUNK_A, TRUNK_B, Noted, applied, trunk
 
 
 class Swallower(asyncio.DatagramProtocol):
@@ -48,7 +48,7 @@ async def test_a_killed_child_is_replaced_and_its_trunks_handed_over_again(pool,
 async def test_calls_of_a_killed_child_are_broken_and_others_are_not(pool, silent):
     told: dict[str, list] = {TRUNK_A: [], TRUNK_B: []}
     for trunk_id, events in told.items():
-        pool.apply(trunk(trunk_id, silent.port))
+        await applied(pool, trunk(trunk_id, silent.port))
         destination = Destination(to="+33199001234", from_="+33199005678", trunk_id=trunk_id)
         leg = pool.route(destination)
         leg.attach(Noted(events), "CA1")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 
 import pytest
 
 from gateway.legs.base import Destination, Release
+from gateway.legs.sip.child.__main__ import RENEWED_AT
 from local.carrier import Message
-from tests.unit.gateway.sip.conftest import TRUNK_A, Noted, trunk
+from tests.unit.gateway.sip.conftest import TRUNK_A, Noted, applied, trunk
 
 NUMBER, CALLER = "+33199001234", "+33199005678"
 
@@ -69,7 +71,8 @@ async def carrier():
 
 
 async def dial(pool, carrier):
-    pool.apply(trunk(TRUNK_A, carrier.port))
+    if TRUNK_A not in pool._trunks:
+        await applied(pool, trunk(TRUNK_A, carrier.port))
     call = Noted([])
     leg = pool.route(Destination(to=NUMBER, from_=CALLER, trunk_id=TRUNK_A))
     leg.attach(call, "CA1")
@@ -121,3 +124,35 @@ async def test_a_call_given_up_at_once_never_rings_on(carrier, pool):
     assert call.events == []
     ringing = [invite for invite in carrier.invites if CALLER not in invite.get("from")]
     assert carrier.methods.count("CANCEL") == len(ringing)
+
+
+async def test_settings_that_stay_the_same_cost_the_stack_nothing(carrier, pool):
+    """It has a thousand handles for agents and calls, and never gives an agent's back."""
+    one = trunk(TRUNK_A, carrier.port)
+    for revision in range(2, 60):
+        await applied(pool, dataclasses.replace(one, revision=revision))
+    leg, call = await dial(pool, carrier)
+    await call.hears("on_ringing")
+    assert all(child.restarts == 0 for child in pool.children)
+    leg.hangup(Release("canceled", 487, ""))
+
+
+async def test_a_child_that_has_used_up_its_agents_is_renewed(carrier, pool):
+    one = trunk(TRUNK_A, carrier.port)
+    child = pool._child_of(TRUNK_A)
+    old = child.pid
+    child.ready.clear()
+    for revision in range(2, 2 + RENEWED_AT // 2):
+        another = dataclasses.replace(one, revision=revision, password=f"another{revision}")
+        await applied(pool, another, until="registered")
+    await asyncio.wait_for(child.ready.wait(), 20)
+    assert child.pid != old
+
+
+async def test_keys_are_pressed_one_after_the_other(carrier, pool):
+    leg, call = await dial(pool, carrier)
+    await call.hears("on_ringing")
+    for _ in range(500):
+        leg.press("5")
+    leg.hangup(Release("canceled", 487, ""))
+    await carrier.sees("CANCEL")

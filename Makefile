@@ -6,6 +6,9 @@ BIN := .venv/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 REQUIREMENTS := requirements.txt relay/requirements.txt gateway/requirements.txt local/requirements.txt
 ASL_VALIDATOR := asl-validator@4.0.0
+COVERED := chalicelib.domain chalicelib.services relay.bridge relay.speech relay.talk relay.watch \
+  relay.playout relay.drops
+PYTEST := $(BIN)/python -m pytest $(addprefix --cov=,$(COVERED)) --cov-branch
 
 .PHONY: help run test demo bench lint synth format constraints clean
 
@@ -19,9 +22,8 @@ demo: .venv/.stack  ## Six calls on a stack of their own, 70 s; the last line is
 	@$(BIN)/python -m local.demo
 
 test: .venv/.dev .venv/.node .venv/.sip  ## All tests; coverage of the rules and of the bridge is held at 95 %
-	@$(BIN)/python -m pytest --cov=chalicelib.domain --cov=chalicelib.services --cov=relay.bridge \
-	  --cov=relay.speech --cov=relay.talk --cov=relay.watch --cov=relay.playout --cov=relay.drops \
-	  --cov-branch --cov-report=term:skip-covered --cov-fail-under=95
+	@$(PYTEST) -n 2 --dist loadfile --cov-report= tests/unit tests/sip
+	@$(PYTEST) --cov-append --cov-report=term:skip-covered --cov-fail-under=95 tests/integration
 
 bench: .venv/.dev .venv/.sip  ## Measures, side by side; JSON in .local/bench
 	@$(BIN)/python -m tests.load

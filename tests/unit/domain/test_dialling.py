@@ -24,7 +24,7 @@ from chalicelib.domain.dialling import (
     choose_caller_id,
     parse_target,
 )
-from chalicelib.domain.trunk import Trunk
+from chalicelib.domain.trunk import Did, Trunk
 
 NOW = 1_790_000_000_000
 FR = NumberFacts(valid=True, country="FR", kind="fixed_line")
@@ -38,6 +38,10 @@ def trunk(**changes) -> Trunk:
         "status_at": NOW, "created_at": NOW, "updated_at": NOW,
     }  # fmt: skip
     return Trunk.model_validate({**given, **changes})
+
+
+def did(e164, called_at=NOW) -> Did:
+    return Did(e164=e164, trunk_id="trunk_1", account_id="acc_1", added_at=NOW, called_at=called_at)
 
 
 def account(**limits) -> Account:
@@ -155,7 +159,7 @@ def test_a_number_that_is_not_allocated_is_refused():
 
 def test_who_calls_is_a_number_of_the_trunk():
     mine = trunk(caller_id="+33199005678")
-    dids = ["+33199000001", "+33199000002"]
+    dids = [did("+33199000001"), did("+33199000002")]
     assert choose_caller_id(None, mine, dids) == "+33199005678"
     assert choose_caller_id("+33199000002", mine, dids) == "+33199000002"
     assert choose_caller_id("+33199005678", mine, []) == "+33199005678"
@@ -163,8 +167,27 @@ def test_who_calls_is_a_number_of_the_trunk():
     assert refusal(choose_caller_id, "+33199009999", mine, dids).code == "bad_caller_id"
 
 
+def test_nobody_calls_as_a_number_on_which_no_call_has_come_in():
+    """It takes an API key only to add a number, anybody's."""
+    added, called = did("+33199000001", called_at=None), did("+33199000002")
+    mine = trunk(caller_id="+33199005678")
+    refused = refusal(choose_caller_id, added.e164, mine, [added, called])
+    assert refused.code == "bad_caller_id"
+    assert "call it once, then it may be used" in refused.detail
+    assert choose_caller_id(None, trunk(), [added, called]) == called.e164
+    refused = refusal(choose_caller_id, None, trunk(), [added])
+    assert refused.code == "no_caller_id"
+    assert "call one of its DIDs once" in refused.detail
+
+
+def test_the_trunks_caller_id_needs_no_call():
+    """It takes the trunk's password to set it."""
+    mine = trunk(caller_id="+33199005678")
+    assert choose_caller_id(mine.caller_id, mine, [did(mine.caller_id, None)]) == mine.caller_id
+
+
 def test_without_any_number_to_call_from_there_is_no_call():
-    for dids in ([], ["+33199000001", "+33199000002"]):
+    for dids in ([], [did("+33199000001"), did("+33199000002")]):
         assert refusal(choose_caller_id, None, trunk(), dids).code == "no_caller_id"
 
 

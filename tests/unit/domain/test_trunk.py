@@ -137,6 +137,26 @@ def test_settings_that_make_no_sense_are_refused(changes):
     assert refusal(**changes)
 
 
+@pytest.mark.parametrize("char", ["\r", "\n", "\x00", "\x7f", " ", '"', ";", "@", "é"])
+@pytest.mark.parametrize("length", [0, 63, 64, 100, 127])
+def test_a_realm_is_checked_to_its_last_character(char, length):
+    assert settings(realm="r" * length + "r").realm
+    assert "a realm is" in refusal(realm="r" * length + char)
+    if length < 127:
+        assert "a realm is" in refusal(realm="r" * length + char + "r")
+
+
+@pytest.mark.parametrize("host", ["twilio.com", "x.sip.twilio.com", "X.SIP.Twilio.COM."])
+def test_the_gateway_does_not_call_into_the_operators_own_sip_domain(host):
+    assert "provider twilio" in refusal(host=host)
+    assert settings(host=host, provider="twilio").host == host.lower().removesuffix(".")
+
+
+@pytest.mark.parametrize("host", ["nottwilio.com", "twilio.com.example", "twilio.example"])
+def test_a_host_that_only_looks_like_twilios_is_taken(host):
+    assert settings(host=host).host == host
+
+
 def test_countries_are_held_once_each_in_capitals():
     assert settings(allowed_countries=["fr", "DE", "FR"]).allowed_countries == ("DE", "FR")
 

@@ -139,5 +139,5 @@ async def test_two_hundred_ringing_calls_poll_side_by_side(application, start_ga
     await asyncio.gather(*(wait_for(call.ended.wait(), 10) for call in calls))
     assert {call.ending.status for call in calls} == {"no-answer"}
     late = [call.ended_at - call.ringing_at for call in calls]
-    assert max(late) < 2.0
+    assert max(late) < 5.0  # one after the other they would take a hundred
     assert sum(post.path == "/ringing" for post in application.posts) == 200

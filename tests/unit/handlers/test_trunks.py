@@ -12,6 +12,7 @@ from urllib.parse import quote
 import pytest
 
 from chalicelib import bootstrap
+from chalicelib.domain.instant import to_text
 from chalicelib.providers.trunk_host import GatewayTrunkHost
 from chalicelib.providers.twilio import TwilioAccount
 from chalicelib.store import trunks as store
@@ -112,6 +113,8 @@ def test_a_password_is_always_wanted(api, connected):
         ({"password": "a\\b"}, "password", "SIP accounts"),
         ({"port": 70000}, "port", "65535"),
         ({"transport": "ws"}, "transport", "tls"),
+        ({"host": "x.sip.twilio.com"}, "", "twilio.com"),
+        ({"realm": "r" * 64 + "\r\nVia: x"}, "realm", "a realm is"),
         ({"transport": "tls", "host": "192.0.2.1"}, "", "name"),
         ({"colour": "red"}, "colour", "not permitted"),
     ],
@@ -163,6 +166,7 @@ def test_numbers_live_their_life_over_rest(api, connected):
         "agent_url": None,
         "auto_answer": False,
         "added_at": made.json_body["added_at"],
+        "called_at": None,
     }
     changes = {"auto_answer": True, "agent_url": "wss://agent.example/"}
     changed = api.call("PATCH", ONE, changes).json_body
@@ -172,6 +176,30 @@ def test_numbers_live_their_life_over_rest(api, connected):
     assert api.call("DELETE", ONE).status_code == 204
     for method in ("GET", "PATCH", "DELETE"):
         assert problem(api.call(method, ONE, {})) == (404, "number_not_found")
+
+
+def test_nobody_says_of_a_number_that_it_was_called_but_a_call(api, world, connected):
+    when = "2026-11-22T15:36:40.011Z"
+    for method, path, body in (
+        ("POST", "/api/trunk/dids", {"e164": E164, "called_at": when}),
+        ("PATCH", ONE, {"called_at": when}),
+    ):
+        api.call("POST", "/api/trunk/dids", {"e164": E164})
+        assert problem(api.call(method, path, body)) == (422, "invalid")
+    assert api.call("GET", ONE).json_body["called_at"] is None
+    world.called(world.ports.trunks.get(connected["trunk_id"]), E164)
+    assert api.call("GET", ONE).json_body["called_at"] == to_text(world.clock())
+    assert api.call("GET", "/api/trunk").json_body["dids"][0]["called_at"]
+
+
+def test_too_many_connects_are_429_and_say_when_and_what_helps(api, connected, monkeypatch):
+    monkeypatch.setattr(store, "MAX_CONNECTS", 1)
+    refused = api.call("PUT", "/api/trunk", {**TRUNK, "port": 5080})
+    assert problem(refused) == (429, "trunk_rate")
+    assert 1 <= int(refused.headers["Retry-After"]) <= 3600
+    assert refused.json_body["limit"] == 1
+    assert "GET /api/trunk" in refused.json_body["detail"]
+    assert api.call("GET", "/api/trunk").json_body == connected
 
 
 def test_numbers_need_a_trunk(api):

@@ -10,7 +10,7 @@ from chalicelib.domain.call import Act, CallState, EndReason
 from chalicelib.domain.dialling import NotDialled
 from chalicelib.domain.trunk import TrunkStatus
 from chalicelib.providers.base import HangUp
-from chalicelib.services import dial, leave, outbound
+from chalicelib.services import dial, dids, leave, outbound
 from chalicelib.services.dial import NotPlaced, Wish
 from chalicelib.services.transition import settle
 from chalicelib.store.calls import CallStore
@@ -152,13 +152,35 @@ def test_numbers_that_are_not_allocated_are_not_dialled(world):
 
 
 def test_a_caller_id_is_one_of_the_trunks_numbers(world):
-    world.registered(caller_id=None, allowed_countries=["FR"])
+    trunk = world.registered(caller_id=None, allowed_countries=["FR"])
     world.new_did("+33199007777")
+    world.called(trunk, "+33199007777")
     assert world.dial().from_ == "+33199007777"
     world.new_did("+33199008888")
+    world.called(trunk, "+33199008888")
     assert refused(world).code == "no_caller_id"
     assert world.dial(caller_id="+33199008888").from_ == "+33199008888"
     assert refused(world, caller_id="+33199009999").code == "bad_caller_id"
+
+
+def test_a_number_added_is_a_caller_id_from_the_first_call_to_it_on(world):
+    """Else whoever holds a key could add anybody's number and call as them."""
+    trunk = world.registered()
+    world.new_did("+33199007777")
+    error = refused(world, caller_id="+33199007777")
+    assert error.code == "bad_caller_id"
+    assert "call it once, then it may be used" in error.detail
+    world.called(trunk, "+33199007777")
+    assert world.dial(caller_id="+33199007777").from_ == "+33199007777"
+    dids.remove(world.ports, world.account_id, "+33199007777")
+    world.new_did("+33199007777")
+    assert refused(world, caller_id="+33199007777").code == "bad_caller_id"
+
+
+def test_a_number_with_its_national_prefix_is_not_dialled_though_it_looks_like_another(world):
+    """It would evade the peace of who has declined."""
+    world.registered()
+    assert refused(world, to=CALLEE.replace("+33", "+330")).code == "bad_number"
 
 
 def test_a_call_is_no_longer_than_the_account_may(world):

@@ -54,6 +54,19 @@ def test_what_nobody_was_given_is_not_valid(number):
     assert not facts_of(number).valid
 
 
+@pytest.mark.parametrize(
+    "number", ["+330612345678", "+4407911123456", "+112025550123", "+784951234567"]
+)
+def test_a_number_with_its_national_prefix_is_not_valid(number):
+    """libphonenumber reads past it; dialled it would be another number than the one checked."""
+    assert not facts_of(number).valid
+
+
+@pytest.mark.parametrize("number", ["+390612345678", "+5491123456789", "+2250102030405"])
+def test_a_zero_or_nine_that_belongs_to_the_number_does_no_harm(number):
+    assert facts_of(number).valid
+
+
 def test_a_number_of_ones_own_has_a_country_even_if_the_plan_does_not_know_it():
     assert home_country("+33199001234") == "FR"
     assert home_country("+15555500103") == "US"

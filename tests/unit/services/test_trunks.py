@@ -30,6 +30,7 @@ from chalicelib.services.trunks import (
     NumberTaken,
     PrivateHost,
     ProviderNotConfigured,
+    TooManyConnects,
     TooManyDids,
     UnknownTrunk,
     VaultMissing,
@@ -276,9 +277,9 @@ def test_disconnected_a_trunk_is_gone_for_everybody_and_nothing_is_left(empty_ta
     assert world.trunk_host.told == [trunk.trunk_id] * 2
     assert world.events()[-1] == "trunk.disconnected"
     after = everything_in(empty_table)
-    kept = ("#EVENTS", "#OUTBOX")
-    rest = [i for i in after if not i["pk"].endswith(kept) and i["sk"] != "EVENT_COUNTER"]
-    gone = [i for i in before if not i["pk"].endswith(kept) and i["sk"] != "EVENT_COUNTER"]
+    kept, counters = ("#EVENTS", "#OUTBOX"), ("EVENT_COUNTER", "CONNECTS#")
+    rest = [i for i in after if not (i["pk"].endswith(kept) or i["sk"].startswith(counters))]
+    gone = [i for i in before if not (i["pk"].endswith(kept) or i["sk"].startswith(counters))]
     assert sorted(rest, key=str) == sorted(gone, key=str)
 
 
@@ -311,6 +312,59 @@ def test_a_new_trunk_after_the_old_one_starts_from_nothing(world, e164):
     new = world.new_trunk()
     assert (new.trunk_id != old.trunk_id, new.revision) == (True, 1)
     assert world.ports.trunks.dids(new.trunk_id) == []
+
+
+def test_no_more_connects_an_hour_than_the_account_may_and_disconnecting_helps_nothing(world):
+    """Each makes the gateway knock at a carrier."""
+    world.clock.ms = 1_789_999_200_000 + 600_000  # ten past
+    for _ in range(store.MAX_CONNECTS // 2):
+        world.new_trunk()
+        trunks.disconnect(world.ports, world.account_id)
+        last = world.new_trunk()
+    told = len(world.trunk_host.told)
+    with pytest.raises(TooManyConnects) as refused:
+        world.new_trunk(port=5080)
+    assert (refused.value.limit, refused.value.retry_after_s) == (20, 50 * 60)
+    assert world.ports.trunks.of_account(world.account_id) == last
+    trunks.disconnect(world.ports, world.account_id)
+    with pytest.raises(TooManyConnects):
+        world.new_trunk()
+    assert len(world.trunk_host.told) == told + 1
+    assert world.new_trunk(world.new_account()[0])
+    world.clock.advance(50 * 60 - 0.001)
+    with pytest.raises(TooManyConnects) as refused:
+        world.new_trunk()
+    assert refused.value.retry_after_s == 1
+    world.clock.advance(0.001)
+    assert world.new_trunk()
+
+
+def test_connects_at_once_are_counted_each(world, monkeypatch):
+    monkeypatch.setattr(store, "MAX_CONNECTS", 3)
+
+    def connect(_):
+        try:
+            return world.new_trunk()
+        except TooManyConnects:
+            return None
+
+    with ThreadPoolExecutor(6) as crowd:
+        made = [trunk for trunk in crowd.map(connect, range(6)) if trunk]
+    assert sorted(trunk.revision for trunk in made) == [1, 2, 3]
+
+
+def test_the_count_of_connects_goes_by_itself(world):
+    world.new_trunk()
+    now_s = world.clock() // 1000
+    item = world.table.get(f"ACCOUNT#{world.account_id}", f"CONNECTS#{now_s // 3600}")
+    assert now_s + 3600 < item["expires_at"] <= now_s + 2 * 3600
+
+
+def test_settings_that_are_refused_do_not_count(world, monkeypatch):
+    monkeypatch.setattr(store, "MAX_CONNECTS", 1)
+    with pytest.raises(PrivateHost):
+        world.new_trunk(host="localhost")
+    assert world.new_trunk()
 
 
 # What the gateway asks and tells.
@@ -646,6 +700,107 @@ def test_a_call_through_a_trunk_rings_at_its_number_however_it_is_written(world,
     call = world.call_of(incoming)
     assert (call.state, call.line, call.to) == (CallState.RINGING, e164, to)
     assert call.account_id == world.account_id
+
+
+def called_at(world, e164):
+    return dids.owned(world.ports, world.account_id, e164).called_at
+
+
+def test_the_first_call_to_a_number_is_noted_and_no_other(world, e164):
+    trunk = world.new_trunk()
+    assert world.new_did(e164).called_at is None
+    first = world.clock()
+    incoming = world.called(trunk, e164)
+    world.clock.advance(1)
+    ring.receive(world.ports, incoming)
+    world.called(trunk, e164)
+    world.ports.trunks.note_called(trunk.trunk_id, e164, world.clock())
+    assert called_at(world, e164) == first
+
+
+def test_a_number_that_was_called_stays_so_when_changed_but_not_when_added_anew(world, e164):
+    trunk = world.new_trunk()
+    world.new_did(e164)
+    world.called(trunk, e164)
+    changes = DidChanges(label="Desk", auto_answer=True)
+    assert dids.change(world.ports, world.account_id, e164, changes).called_at == world.clock()
+    world.new_trunk(port=5080)
+    assert called_at(world, e164) == world.clock()
+    dids.remove(world.ports, world.account_id, e164)
+    world.new_did(e164)
+    assert called_at(world, e164) is None
+
+
+def test_a_call_noted_late_does_not_bring_a_removed_number_back(world, e164):
+    trunk = world.new_trunk()
+    world.new_did(e164)
+    dids.remove(world.ports, world.account_id, e164)
+    world.ports.trunks.note_called(trunk.trunk_id, e164, world.clock())
+    assert world.ports.trunks.dids(trunk.trunk_id) == []
+
+
+@pytest.mark.parametrize("written", ["sip:{}@pbx.example", "00{bare}", "{bare}"])
+def test_a_call_is_noted_however_the_number_is_written_in_full(world, e164, written):
+    trunk = world.new_trunk()
+    world.new_did(e164)
+    world.called(trunk, written.format(e164, bare=e164[1:]))
+    assert called_at(world, e164) == world.clock()
+
+
+@pytest.mark.parametrize("to", ["sip:442079460123@pbx.example", "sip:s@pbx.example", "0{national}"])
+def test_a_call_that_does_not_name_the_number_in_full_shows_not_whose_it_is(world, e164, to):
+    """Else who has a key could add somebody's number alone, and call the trunk's real one."""
+    trunk = world.new_trunk(username="442079460123")
+    world.new_did(e164)
+    incoming = world.called(trunk, to.format(national=e164[3:]))
+    assert world.call_of(incoming).line == e164
+    assert called_at(world, e164) is None
+
+
+def test_a_caller_who_is_gone_before_we_heard_of_the_call_has_called_the_number(world, e164):
+    trunk = world.new_trunk()
+    world.new_did(e164)
+    ring.caller_gone(world.ports, through(world, trunk, e164), failed=False)
+    assert called_at(world, e164) == world.clock()
+
+
+def test_a_call_elsewhere_shows_nothing_of_a_number(world, e164):
+    """Neither one that another trunk brought, nor one that was rejected."""
+    world.new_trunk()
+    world.new_did(e164)
+    stranger, _ = world.new_account()
+    theirs = world.new_trunk(stranger)
+    assert ring.receive(world.ports, through(world, theirs, e164)) == Reject()
+    world.new_did(e164, stranger)
+    world.called(theirs, e164)
+    assert called_at(world, e164) is None
+
+
+def test_a_call_at_twilio_is_noted_too(both, e164):
+    both.new_trunk(provider="twilio")
+    both.new_did(e164)
+    ring.receive(both.ports, ring.Incoming("twilio", both.sid(), "+33612345678", e164))
+    assert called_at(both, e164) == both.clock()
+
+
+def test_a_first_call_that_cannot_be_noted_rings_all_the_same_and_the_next_one_is(
+    world, monkeypatch, caplog, e164
+):
+    trunk = world.new_trunk()
+    world.new_did(e164)
+
+    def collide(*_):
+        raise Contention
+
+    monkeypatch.setattr(world.ports.trunks, "note_called", collide)
+    incoming = through(world, trunk, e164)
+    assert ring.receive(world.ports, incoming) == KeepRinging()
+    assert world.call_of(incoming).state is CallState.RINGING
+    assert "first call not noted" in caplog.text
+    monkeypatch.undo()
+    assert called_at(world, e164) is None
+    world.called(trunk, e164)
+    assert called_at(world, e164) == world.clock()
 
 
 def test_a_trunk_that_names_only_its_account_rings_at_its_only_number(world, e164):

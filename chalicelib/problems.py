@@ -26,6 +26,7 @@ from chalicelib.services.trunks import (
     NumberTaken,
     PrivateHost,
     ProviderNotConfigured,
+    TooManyConnects,
     TooManyDids,
     UnknownTrunk,
     VaultMissing,
@@ -48,7 +49,7 @@ _NOT_DIALLED = {
     "recently_declined": (429, "The called party has declined"),
     "wrong_host": (422, "Not your trunk's host"),
     "bad_number": (422, "Not a number that can be dialled"),
-    "bad_caller_id": (422, "Not a number of yours"),
+    "bad_caller_id": (422, "Not a number that you may call from"),
     "no_caller_id": (422, "No number to call from"),
     "too_long": (422, "Longer than your calls may be"),
 }
@@ -156,6 +157,16 @@ def problem_from(error: Exception) -> Problem:  # noqa: PLR0911, PLR0912 - a tab
                 f"{e164} is added to another trunk of this provider."
                 if elsewhere
                 else f"{e164} is added to your trunk. PATCH /api/trunk/dids/{e164} changes it.",
+            )
+        case TooManyConnects(limit=limit, retry_after_s=retry_after_s):
+            return Problem(
+                429,
+                "trunk_rate",
+                "The trunk is connected too often",
+                f"The limit is {limit} times an hour. The trunk stays as it was set last: see "
+                "GET /api/trunk for how it is doing, and set all that is wrong with it at once.",
+                headers={"Retry-After": str(retry_after_s)},
+                limit=limit,
             )
         case TooManyDids(detail=detail):
             return Problem(409, "too_many_dids", "Too many numbers", detail)

@@ -15,7 +15,7 @@ from typing import Any
 
 from chalicelib.domain.account import Account
 from chalicelib.domain.phone import BadNumber, parse_e164
-from chalicelib.domain.trunk import Trunk, TrunkStatus, parse_host
+from chalicelib.domain.trunk import Did, Trunk, TrunkStatus, parse_host
 
 REDIAL_AFTER_DECLINE_S = 3600
 """How long a number that declined (603, 607, 608) is left in peace by the account that dialled."""
@@ -153,7 +153,8 @@ def check_number(e164: str, facts: NumberFacts, allowed: Iterable[str]) -> None:
     if not facts.valid:
         raise NotDialled(
             "bad_number",
-            f"{e164} is a number that its country has not allocated: look it up again.",
+            f"{e164} is a number that its country has not allocated: look it up again, and write "
+            "it without its national prefix.",
         )
     countries = sorted(set(allowed))
     if facts.country not in countries:
@@ -167,29 +168,38 @@ def check_number(e164: str, facts: NumberFacts, allowed: Iterable[str]) -> None:
         )
 
 
-def choose_caller_id(wanted: str | None, trunk: Trunk, dids: Sequence[str]) -> str:
+def choose_caller_id(wanted: str | None, trunk: Trunk, dids: Sequence[Did]) -> str:
     """The number to call as: the one wanted if it is the trunk's, else the trunk's caller ID, else
     its only number. `bad_caller_id`, `no_caller_id`.
+
+    The caller ID was set with the trunk's password. A DID takes an API key only, so it counts once
+    a call to it has come in: the carrier has then shown that it is the trunk's.
     """
-    own = [*([trunk.caller_id] if trunk.caller_id else []), *dids]
+    called = [did.e164 for did in dids if did.called_at is not None]
     if wanted is not None:
-        if wanted not in own:
+        if wanted != trunk.caller_id and wanted not in called:
+            added = any(did.e164 == wanted for did in dids)
             raise NotDialled(
                 "bad_caller_id",
-                f"{wanted} is not a number of your trunk. Use its caller_id or one of its DIDs, "
-                "or add the number with POST /api/trunk/dids.",
+                f"No call that names {wanted} in full has come in through your trunk: call it "
+                "once, then it may be used. Or set it as caller_id with PUT /api/trunk."
+                if added
+                else f"{wanted} is not a number of your trunk. Use its caller_id or one of its "
+                "DIDs, or add the number with POST /api/trunk/dids: call it once, then it may be "
+                "used.",
             )
         return wanted
     if trunk.caller_id:
         return trunk.caller_id
-    if len(dids) != 1:
+    if len(called) != 1:
         raise NotDialled(
             "no_caller_id",
             "Say which number to call from: give caller_id here, or set one with PUT /api/trunk."
-            if dids
-            else "Your trunk has no number to call from: set caller_id with PUT /api/trunk.",
+            if called
+            else "Your trunk has no number to call from: set caller_id with PUT /api/trunk, or "
+            "call one of its DIDs once, then it may be used.",
         )
-    return dids[0]
+    return called[0]
 
 
 def check_registered(trunk: Trunk) -> None:

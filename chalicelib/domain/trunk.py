@@ -57,6 +57,7 @@ _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 _SEPARATORS = re.compile(r"[\s().-]")
 _DIGITS = re.compile(r"\+?\d+", re.ASCII)
 _USERNAME = re.compile(r"[!-~]{1,64}", re.ASCII)
+_REALM = re.compile(r"[!-~]{1,128}", re.ASCII)
 _UNSAFE = "@;<>?\"'`\\,"
 """What would end a field of the SIP stack's account line, or of a header (gateway/trunk.py)."""
 _IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -151,7 +152,7 @@ def _password(secret: SecretStr) -> SecretStr:
 
 
 def _realm(text: str) -> str:
-    if not _USERNAME.fullmatch(text[:64]) or not text.isascii() or set(_UNSAFE + " ") & set(text):
+    if not _REALM.fullmatch(text) or set(_UNSAFE) & set(text):
         raise ValueError(
             "a realm is what stands behind the @ of your account, such as sip.carrier.example: "
             f"ASCII, no space and none of {_UNSAFE}"
@@ -248,9 +249,23 @@ class TrunkSettings(BaseModel):
             )
         return self
 
+    @model_validator(mode="after")
+    def _gateway_leaves_twilio_alone(self) -> TrunkSettings:
+        """The operator's SIP domain is there: the gateway would call into our own application."""
+        if self.provider == "gateway" and f".{self.host}".endswith(".twilio.com"):
+            raise ValueError(
+                "provider gateway does not connect to hosts of twilio.com: give your carrier's "
+                "host, or say provider twilio if your trunk sends its calls there"
+            )
+        return self
+
 
 class Did(BaseModel):
-    """A number of a trunk, and what happens when somebody calls it."""
+    """A number of a trunk, and what happens when somebody calls it.
+
+    `called_at` is when the first call to it came in through the trunk. Until then only an API key
+    says that the number is the trunk's, and nobody calls as it.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -261,6 +276,7 @@ class Did(BaseModel):
     agent_url: AgentUrl | None = None
     auto_answer: bool = False
     added_at: Instant
+    called_at: Instant | None = None
 
 
 class NewDid(BaseModel):

@@ -12,6 +12,7 @@ from chalicelib.domain.trunk import (
     NewDid,
     Trunk,
     did_event,
+    international_forms,
     not_added_event,
     shown,
 )
@@ -84,6 +85,20 @@ def remove(ports: Ports, account_id: str, e164: str) -> None:
         log.info("number removed", extra=_facts(did))
         return
     raise Contention
+
+
+def note_called(ports: Ports, did: Did, to: str) -> None:
+    """Note the first call to a number. It counts only if the carrier names the number in full: what
+    rings there for want of another number, or by its last digits, does not show whose it is. That
+    the call rings must not fail by it.
+    """
+    if did.called_at is not None or did.e164 not in international_forms(to):
+        return
+    try:
+        ports.trunks.note_called(did.trunk_id, did.e164, ports.now())
+    except Exception:
+        # The next call is another chance.
+        log.exception("number's first call not noted", extra=_facts(did))
 
 
 def tell_not_added(ports: Ports, trunk: Trunk, to: str, from_: str) -> None:

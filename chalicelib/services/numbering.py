@@ -12,7 +12,11 @@ _WORLD = "001"
 
 
 def facts_of(e164: str) -> NumberFacts:
-    """Whether the number is allocated, its country and its kind."""
+    """Whether the number is allocated, its country and its kind.
+
+    libphonenumber reads past a national prefix behind the country code (+33 06…). Dialled would be
+    what is written, so only what it would write itself is valid: each number in one form.
+    """
     import phonenumbers
 
     try:
@@ -21,8 +25,9 @@ def facts_of(e164: str) -> NumberFacts:
         return NumberFacts(valid=False, country=None, kind="unknown")
     region = phonenumbers.region_code_for_number(number)
     kind = phonenumbers.PhoneNumberType.to_string(phonenumbers.number_type(number))
+    written = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
     return NumberFacts(
-        valid=phonenumbers.is_valid_number(number),
+        valid=phonenumbers.is_valid_number(number) and written == e164,
         country=None if region == _WORLD else region,
         kind=kind.lower(),
     )

@@ -25,7 +25,7 @@ from chalicelib.domain.line import Line
 from chalicelib.domain.phone import called_number
 from chalicelib.domain.trunk import Did, international_forms, match_did
 from chalicelib.providers.base import Connect, HangUp, Instruction, KeepRinging, Reject
-from chalicelib.services.dids import tell_not_added
+from chalicelib.services.dids import note_called, tell_not_added
 from chalicelib.services.ports import Ports
 from chalicelib.services.transition import settle
 from chalicelib.store.calls import AlreadyThere
@@ -127,9 +127,11 @@ def caller_gone(ports: Ports, incoming: Incoming, *, failed: bool) -> None:
             return
         try:
             ports.calls.create(missed_unseen(_born(ports, incoming, line)))
-            return
         except AlreadyThere as there:
             call = there.call
+        else:
+            _note_called(ports, incoming, line)
+            return
     if failed:
         # A provider that fails an answered call has lost its line: neither side hung up.
         answered = call.state is CallState.ACTIVE
@@ -244,6 +246,7 @@ def _record(ports: Ports, incoming: Incoming, line: Line | Did) -> Call:
         return there.call
     call = born.call
     log.info("call rings", extra={**_facts(incoming), "account_id": call.account_id})
+    _note_called(ports, incoming, line)
     if not call.auto_answer:
         try:
             ports.timer.start(call)
@@ -251,3 +254,8 @@ def _record(ports: Ports, incoming: Incoming, line: Line | Did) -> Call:
             # The call must ring all the same: its polls and the sweep know the deadline, too.
             log.exception("ring timer did not start", extra={"call_id": call.call_id})
     return call
+
+
+def _note_called(ports: Ports, incoming: Incoming, line: Line | Did) -> None:
+    if isinstance(line, Did):
+        note_called(ports, line, incoming.to)

@@ -57,6 +57,16 @@ class ProviderNotConfigured(Exception):
     """This installation does not have the provider; the message says what is missing."""
 
 
+class TooManyConnects(Exception):
+    """The account has connected its trunk as often as it may (`limit`) in this hour of the clock;
+    the next begins in `retry_after_s`.
+    """
+
+    def __init__(self, limit: int, retry_after_s: int) -> None:
+        super().__init__(limit)
+        self.limit, self.retry_after_s = limit, retry_after_s
+
+
 class TooManyDids(Exception):
     """More numbers than the trunk may have (or can take along); `limit` is how many."""
 
@@ -85,10 +95,12 @@ def connect(ports: Ports, account_id: str, settings: TrunkSettings) -> tuple[Tru
     """The account's trunk as `settings` make it, and whether it is its first. Its numbers stay.
 
     Two who do so at once are served one after the other. VaultMissing, PrivateHost,
-    ProviderNotConfigured; NumberTaken and TooManyDids if another provider cannot have its numbers.
+    ProviderNotConfigured, TooManyConnects; NumberTaken and TooManyDids if another provider cannot
+    have its numbers.
     """
     _check(ports, settings)
     vault = _vault(ports)
+    _count(ports, account_id)
     for _ in range(MAX_TRIES):
         before = ports.trunks.record_of_account(account_id)
         now = ports.now()
@@ -246,6 +258,12 @@ def _check(ports: Ports, settings: TrunkSettings) -> None:
             f"{settings.host!r} is not on the public Internet: give the public name or address of "
             "your trunk"
         )
+
+
+def _count(ports: Ports, account_id: str) -> None:
+    now = ports.now()
+    if not ports.trunks.count_connect(account_id, now):
+        raise TooManyConnects(store.MAX_CONNECTS, 3600 - now // 1000 % 3600)
 
 
 def _gateways(ports: Ports, trunk_id: str) -> Record:

@@ -5,6 +5,7 @@
 | trunk, with its sealed password | `TRUNK#<trunk id>` | `TRUNK` |
 | number | `TRUNK#<trunk id>` | `DID#<e164>` |
 | the account's trunk | `ACCOUNT#<id>` | `TRUNK` |
+| how often it was connected in an hour; goes by TTL | `ACCOUNT#<id>` | `CONNECTS#<hour>` |
 | who has a number at a provider | `DID#twilio#<e164>` | `DID` |
 | number told of as not added | `TRUNK#<trunk id>#NOT_ADDED` | `NUMBER#<as called>` |
 | how many were told of in an hour | `TRUNK#<trunk id>#NOT_ADDED` | `HOUR#<hour>` |
@@ -49,6 +50,9 @@ TOLD_APART_MS = 3_600_000
 
 MAX_TOLD = 50
 """Different ones told of in an hour (of the clock): a scanner must not bury what else happens."""
+
+MAX_CONNECTS = 20
+"""Connects of an account in an hour (of the clock): each has the gateway knock at a carrier."""
 
 _MARKER_KEPT_S = 2 * 3600
 _KEY_ATTRIBUTES = frozenset({"pk", "sk", "listing", "listing_order"})
@@ -158,6 +162,27 @@ class TrunkStore:
             f"TRUNKS#{provider}", index=LISTING, sk_above=after, limit=limit
         )
         return [_to_record(item).trunk for item in items], more["listing_order"] if more else None
+
+    def count_connect(self, account_id: str, now: int) -> bool:
+        """Count one more connect of the account. False if it has had `MAX_CONNECTS` this hour."""
+        try:
+            self._table.write(
+                update(
+                    f"ACCOUNT#{account_id}",
+                    f"CONNECTS#{now // 3_600_000}",
+                    "SET #expires = :expires ADD #connects :one",
+                    condition="attribute_not_exists(#connects) OR #connects < :max",
+                    names={"#expires": "expires_at", "#connects": "connects"},
+                    values={
+                        ":expires": now // 1000 + _MARKER_KEPT_S,
+                        ":one": 1,
+                        ":max": MAX_CONNECTS,
+                    },
+                )
+            )
+        except ConditionFailed:
+            return False
+        return True
 
     def create(self, record: Record, event: Event) -> None:
         """An account's trunk. TrunkExists, Contention."""
@@ -275,6 +300,22 @@ class TrunkStore:
         if did is None:
             raise NotAdded
         return did
+
+    def note_called(self, trunk_id: str, e164: str, now: int) -> None:
+        """Set when a number was first called, unless it is set or the number not there (any more).
+        Contention.
+        """
+        with contextlib.suppress(ConditionFailed):
+            self._table.write(
+                update(
+                    f"TRUNK#{trunk_id}",
+                    f"DID#{e164}",
+                    "SET #called = :now",
+                    condition="attribute_exists(pk) AND attribute_not_exists(#called)",
+                    names={"#called": "called_at"},
+                    values={":now": to_text(now)},
+                )
+            )
 
     def remove_did(self, trunk: Trunk, e164: str, event: Event) -> None:
         """One number less. NotAdded, TrunkChanged, Contention."""

@@ -9,7 +9,7 @@ import pytest
 from local.agent import Refused
 from tests.sip.peers import Sipp, Wire
 from tests.sip.peers.wire import first
-from tests.sip.support import CALLED, DID, Agent, hears, spoken
+from tests.sip.support import CALLED, DID, PASSWORD, USER, Agent, hears, spoken
 
 OTHER = "+33199001235"
 
@@ -129,8 +129,12 @@ async def test_early_media_rings_and_sound_flows_from_the_answer_on(up, connecte
     ]  # fmt: skip
 
 
-async def test_caller_id_is_what_the_far_end_sees(connected, callee):
+async def test_caller_id_is_what_the_far_end_sees(up, connected, carrier, callee):
     await connected.add(OTHER)
+    await carrier.subscriber(USER, PASSWORD, OTHER)
+    caller = await up(Sipp.uac("cancels", carrier.pstn_port, number=OTHER, ring_ms=300))
+    await connected.rings()  # so that it may be used
+    await caller.finished()
     for expected, more in ((DID, {}), (OTHER, {"caller_id": OTHER})):
         called = await callee("hangs_up", ring_ms=0, talk_ms=0)
         call = await connected.dial(**more)

@@ -9,7 +9,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from contextlib import suppress
 
 from gateway.config import SIP_PORTS_APART
@@ -17,6 +17,10 @@ from gateway.edge.settings import from_env
 
 _PATIENCE = 20.0
 """Seconds a part has to end before it is killed."""
+_EDGES = ("PATH", "HOME", "LANG", "TMPDIR")
+_EDGES_SECRETS = ("EDGE_TLS_KEY",)
+_Part = tuple[list[str], dict[str, str]]
+"""A command and its environment."""
 
 
 def main() -> int:
@@ -24,13 +28,14 @@ def main() -> int:
     environ = dict(os.environ)
     gateway = [sys.executable, "-m", "gateway"]
     if not environ.get("EDGE_PUBLIC_IP"):
-        os.execve(sys.executable, gateway, environ)  # noqa: S606
+        os.execve(sys.executable, gateway, for_the_gateway(environ))  # noqa: S606
     try:
         tell_the_gateway(environ)
     except ValueError as error:
         sys.stderr.write(f"edge: {error}\n")
         return 2
-    return asyncio.run(_both([sys.executable, "-m", "gateway.edge"], gateway, environ))
+    edge = [sys.executable, "-m", "gateway.edge"]
+    return asyncio.run(_both((gateway, for_the_gateway(environ)), (edge, for_the_edge(environ))))
 
 
 def tell_the_gateway(environ: MutableMapping[str, str]) -> None:
@@ -53,7 +58,21 @@ def tell_the_gateway(environ: MutableMapping[str, str]) -> None:
             raise ValueError(f"{name} must be {value}, as EDGE_INSIDE and EDGE_CHILDREN say")
 
 
-async def _both(edge: list[str], gateway: list[str], environ: MutableMapping[str, str]) -> int:
+def for_the_gateway(environ: Mapping[str, str]) -> dict[str, str]:
+    """What the gateway gets of the environment: all but the edge's secrets."""
+    return {name: value for name, value in environ.items() if name not in _EDGES_SECRETS}
+
+
+def for_the_edge(environ: Mapping[str, str]) -> dict[str, str]:
+    """What the edge gets, which all the world talks to: no secret of the gateway's."""
+    return {
+        name: value
+        for name, value in environ.items()
+        if name in _EDGES or name.startswith(("EDGE_", "PYTHON"))
+    }
+
+
+async def _both(gateway: _Part, edge: _Part) -> int:
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
@@ -61,7 +80,7 @@ async def _both(edge: list[str], gateway: list[str], environ: MutableMapping[str
     # In sessions of their own: a Ctrl-C is for this process, which knows the order.
     parts = [
         await asyncio.create_subprocess_exec(*command, env=environ, start_new_session=True)
-        for command in (gateway, edge)
+        for command, environ in (gateway, edge)
     ]
     ends = [asyncio.create_task(part.wait()) for part in parts]
     asked = asyncio.create_task(stopping.wait())

@@ -89,6 +89,17 @@ _TEL = r'tel:[^][@<>,"[:space:]]+'
 _NAME = r'("([^"\]|\\.)*"|[^][<>",;:@]*)[[:blank:]]*'
 _SIP_IN_BRACKETS = rf"<sips?:({_USER}@)?{_HOST}{_IN_BRACKETS}>"
 _SIP_BARE = rf"sips?:({_USER}@)?{_HOST}{_BARE}"
+_NOT_PUBLIC = (
+    r"10[.]|127[.]|169[.]254[.]|172[.](1[6-9]|2[0-9]|3[01])[.]|192[.]168[.]|192[.]0[.]0[.]"
+    r"|100[.](6[4-9]|[7-9][0-9]|1[01][0-9]|12[0-7])[.]|198[.]1[89][.]|22[4-9][.]|2[3-5][0-9][.]"
+)
+"""How an IPv4 address begins that is no host's on the Internet. 0.0.0.0/8 is seen to apart."""
+_NOT_PUBLIC_6 = r"[0-9A-Fa-f]{0,3}:|[^23.][0-9A-Fa-f]{3}:|2002:"
+_BAD_C_LINE = (
+    r"\nc=([^I]|I[^N]|IN[^ ]|IN [^I]|IN I[^P]|IN IP[^46]|IN IP[46][^ ]|IN IP[46] ([^0-9A-Fa-f:]"
+    r"|[0-9A-Fa-f.:]+([^0-9A-Fa-f.:/\r\n]|/[0-9/]*[^0-9/\r\n])))"
+)
+"""Any that is not `IN IP4 address`: one good one would hide others."""
 _PARAMS = r"[[:blank:]]*(;.*)?$"
 
 
@@ -121,6 +132,8 @@ def _defines(settings: Settings) -> list[str]:
         found.append("WITH_TLS")
     if not settings.public_ip.startswith("127."):
         found.append("PUBLIC")
+    if not settings.allow_private:
+        found.append("NO_PRIVATE")
     if settings.log_level != "DEBUG":
         found.append("QUIET")
     return found
@@ -153,6 +166,7 @@ def _values(settings: Settings) -> dict[str, str]:
         "REQUESTS_PER_S": str(settings.requests_per_s),
         "STRANGERS_PER_S": str(settings.strangers_per_s),
         "INVITES_PER_S": str(settings.invites_per_s),
+        "INVITES_PER_SOURCE_S": str(settings.invites_per_source_s),
         "BAN_S": str(settings.ban_s),
         "CALL_S": str(settings.call_s),
         "LONGEST": "7000",
@@ -164,6 +178,10 @@ def _values(settings: Settings) -> dict[str, str]:
         "SIP_URI": _quoted(rf"^({_SIP_BARE}|{_TEL})$"),
         "NAME_ADDR": _quoted(rf"^({_NAME}({_SIP_IN_BRACKETS}|<{_TEL}>)|{_SIP_BARE}|{_TEL})"),
         "ONE_CONTACT": _quoted(rf"^({_NAME}{_SIP_IN_BRACKETS}|{_SIP_BARE}){_PARAMS}"),
+        "PRIVATE": rf"0[.]|{_NOT_PUBLIC}",
+        # 0.0.0.0 puts a call on hold.
+        "PRIVATE_MEDIA": rf"0[.][0-9.]*[1-9]|{_NOT_PUBLIC}|{_NOT_PUBLIC_6}",
+        "BAD_C_LINE": _BAD_C_LINE,
         "NUL": _quoted(r"\\0"),
         "CONTROLS": "[\x01-\x08\x0b\x0c\x0e-\x1f\x7f]",
     }

@@ -41,6 +41,10 @@ class Settings:
     """Of all sources that are no peers; beyond it they are not even counted."""
     invites_per_s: int = 30
     """New calls of all sources; beyond it they are answered 503."""
+    invites_per_source_s: int = 10
+    """New calls of one source, peer or not; those beyond it do not count among all sources'."""
+    allow_private: bool = False
+    """Whether SIP and audio may go to private addresses: a PBX in the operator's own network."""
     ban_s: int = 300
     call_s: int = 5 * 3600
     """How long a call's path is remembered after the last that was said in it."""
@@ -82,6 +86,8 @@ def from_env(environ: Mapping[str, str]) -> Settings:
         requests_per_s=_int(environ, "EDGE_REQUESTS_PER_S", 20, range(1, 100_001)),
         strangers_per_s=_int(environ, "EDGE_STRANGERS_PER_S", 500, range(1, 100_001)),
         invites_per_s=_int(environ, "EDGE_INVITES_PER_S", 30, range(1, 10_001)),
+        invites_per_source_s=_int(environ, "EDGE_INVITES_PER_SOURCE_S", 10, range(1, 10_001)),
+        allow_private=_yes(environ, "EDGE_ALLOW_PRIVATE", "no"),
         ban_s=_int(environ, "EDGE_BAN_S", 300, range(1, 86_401)),
         call_s=_int(environ, "EDGE_CALL_S", 5 * 3600, range(60, 7 * 86_400)),
         memory_mb=_int(environ, "EDGE_MEMORY_MB", 128, range(32, 4097)),

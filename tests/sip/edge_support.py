@@ -328,6 +328,8 @@ class Edge:
             "EDGE_REQUESTS_PER_S": "100000",
             "EDGE_STRANGERS_PER_S": "100000",
             "EDGE_INVITES_PER_S": "10000",
+            "EDGE_INVITES_PER_SOURCE_S": "10000",
+            "EDGE_ALLOW_PRIVATE": "yes",
             **{f"EDGE_{name.upper()}": str(value) for name, value in settings.items()},
         }
         self._log = log.open("ab")

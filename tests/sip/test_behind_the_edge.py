@@ -47,6 +47,7 @@ async def behind(tmp_path):
         account_sid="AC" + "0" * 32,
         auth_token="t",
         voice_url="http://127.0.0.1:1/",
+        allow_private_trunks=True,
         sip_port=port,
         sip_edge=f"127.0.0.1:{edge.inside[1]}",
     )

@@ -179,6 +179,12 @@ class World:
         wish = NewDid.model_validate({"e164": e164, **settings})
         return dids.add(self.ports, account_id or self.account_id, wish)
 
+    def called(self, trunk: Trunk, e164: str) -> ring.Incoming:
+        """A call to the number that the trunk brought."""
+        incoming = replace(self.incoming(e164), trunk_id=trunk.trunk_id)
+        ring.receive(self.ports, incoming)
+        return incoming
+
     def registered(self, account_id: str | None = None, **settings: Any) -> Trunk:
         """An account's trunk that is registered, with a French caller ID."""
         trunk = self.new_trunk(account_id, **{"caller_id": "+33199005678", **settings})

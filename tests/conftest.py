@@ -5,9 +5,14 @@ from __future__ import annotations
 import itertools
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.support.engine import make_table, ministack
 from tests.support.world import World
+
+# A machine that is new, or busy with other tests, is slow to make up inputs.
+settings.register_profile("ours", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("ours")
 
 _tables = itertools.count(1)
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import errno
 import json
 import os
@@ -30,7 +31,10 @@ ANSWER_WITHIN = 8.0
 """Seconds in which a registrar that is there has answered, four retransmissions included."""
 
 _TRANSACTION = 40.0
-_LEAVE_WITHIN = 3.0
+_CONFIRMED_WITHIN = 3.0
+
+Standing = tuple[str, int | None, str]
+"""Status, SIP code, reason."""
 
 Report = Callable[[TrunkAccount, str, int | None, str], None]
 
@@ -52,6 +56,8 @@ class Registration:
         self._outcomes: asyncio.Queue[Outcome] = asyncio.Queue()
         self._under_way = False
         self._wanted = False
+        self._there = False
+        """Whether the registrar has us."""
         agent.on(self._happened)  # until `close`
 
     async def begin(self) -> None:
@@ -68,27 +74,30 @@ class Registration:
         """The next one."""
         outcome = await self._outcomes.get()
         self._under_way = False
+        self._there = outcome.ok
         return outcome
 
     async def end(self) -> None:
-        """Unregisters if it is registered, and asks for nothing any more."""
+        """Asks for nothing any more; unregisters if it is registered, and waits a moment for the
+        registrar to confirm it: the agent can be used again only after that.
+        """
         if not self._wanted:
             return
         self._wanted = False
         if self._under_way:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.outcome(), _TRANSACTION)
+                async with asyncio.timeout(_TRANSACTION):
+                    await self.outcome()
         with contextlib.suppress(BaresipError):
             await self._runtime.cmd(lib.BP_CMD_UA_UNREGISTER, args=str(self._agent.handle))
-
-    async def leave(self) -> None:
-        """`end`, and waits a moment for the registrar to confirm, if it was registered."""
-        await self.end()
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self.outcome(), _LEAVE_WITHIN)
+        if self._there:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_CONFIRMED_WITHIN):
+                    await self.outcome()
+            self._there = False
 
     async def close(self) -> None:
-        """`end`, and listens no more: the agent may be used again."""
+        """`end`, and listens no more."""
         await self.end()
         self._agent.off(self._happened)
 
@@ -109,7 +118,10 @@ class Registrations:
         self._report = report
         self._trunks: dict[str, TrunkAccount] = {}
         self._keepers: dict[str, asyncio.Task[None]] = {}
-        self._registered: dict[str, Registration] = {}
+        self._told: dict[str, Standing] = {}
+        """What was last reported of each trunk."""
+        self._busy: dict[int, asyncio.Lock] = {}
+        """By agent: one registration at a time, until the one before it has ended for good."""
         self._leaving: set[asyncio.Task[None]] = set()
 
     def get(self, trunk_id: str) -> TrunkAccount | None:
@@ -118,8 +130,15 @@ class Registrations:
 
     def apply(self, trunk: TrunkAccount) -> None:
         """A trunk that is new or has changed."""
+        before = self._trunks.get(trunk.trunk_id)
+        if before is not None and dataclasses.replace(before, revision=trunk.revision) == trunk:
+            # Nothing that a registrar would see: how it stands is told anew, and nothing is asked.
+            self._trunks[trunk.trunk_id] = trunk
+            self._report(trunk, *self._told[trunk.trunk_id])
+            return
         self.drop(trunk.trunk_id)
         self._trunks[trunk.trunk_id] = trunk
+        self._tell(trunk, "registering", None, "")
         self._keepers[trunk.trunk_id] = asyncio.create_task(self._keep(trunk))
 
     def drop(self, trunk_id: str) -> None:
@@ -129,57 +148,80 @@ class Registrations:
             keeper.cancel()
 
     async def close(self) -> None:
-        """Tells the registrars that are known to answer; the child is about to end."""
-        registered = list(self._registered.values())
+        """Tells the registrars that we go; those that do not answer are not waited for."""
+        keepers = list(self._keepers.values())
         for trunk_id in list(self._trunks):
             self.drop(trunk_id)
-        await asyncio.gather(*(registration.leave() for registration in registered))
+        await asyncio.gather(*keepers, return_exceptions=True)
+        if self._leaving:
+            await asyncio.wait(self._leaving, timeout=_CONFIRMED_WITHIN)
 
     async def _keep(self, trunk: TrunkAccount) -> None:
-        self._report(trunk, "registering", None, "")
-        registration = await self._begin(trunk)
+        agent = await self._agent(trunk)
+        _heed_cancellation()
+        busy = self._busy.setdefault(agent.handle, asyncio.Lock())
+        await busy.acquire()
+        registration = Registration(self._runtime, agent)
         failures = 0
         try:
             while True:
                 await registration.begin()
+                _heed_cancellation()
                 outcome = await self._first(trunk, registration)
                 while outcome.ok:
                     failures = 0
-                    self._registered[trunk.trunk_id] = registration
-                    self._report(trunk, "registered", outcome.sip_code, outcome.reason)
+                    self._tell(trunk, "registered", outcome.sip_code, outcome.reason)
                     outcome = await registration.outcome()  # of the next refresh
                 failures += 1
-                self._registered.pop(trunk.trunk_id, None)
-                self._report(trunk, "failed", outcome.sip_code, _worded(outcome.reason, trunk))
+                self._tell(trunk, "failed", outcome.sip_code, _worded(outcome.reason, trunk))
                 await registration.end()
                 # Spreads, guards nothing.
                 pause = retry_after_s(failures, outcome.sip_code, random.random())  # noqa: S311
                 await asyncio.sleep(pause)
         finally:
-            self._registered.pop(trunk.trunk_id, None)
-            leaving = asyncio.create_task(registration.close())
+            leaving = asyncio.create_task(self._leave(registration, busy))
             self._leaving.add(leaving)
             leaving.add_done_callback(self._leaving.discard)
 
-    async def _begin(self, trunk: TrunkAccount) -> Registration:
+    async def _leave(self, registration: Registration, busy: asyncio.Lock) -> None:
+        try:
+            await registration.close()
+        finally:
+            busy.release()
+
+    def _tell(self, trunk: TrunkAccount, status: str, sip_code: int | None, reason: str) -> None:
+        self._told[trunk.trunk_id] = (status, sip_code, reason)
+        self._report(self._trunks.get(trunk.trunk_id, trunk), status, sip_code, reason)
+
+    async def _agent(self, trunk: TrunkAccount) -> UserAgent:
         while True:
             try:
-                return Registration(self._runtime, await self._agents.registering(trunk))
+                return await self._agents.registering(trunk)
             except (BaresipError, ValueError) as error:
                 # Such as a stack without room for another agent: its child is about to be renewed.
-                self._report(trunk, "failed", None, str(error))
+                self._tell(trunk, "failed", None, str(error))
                 await asyncio.sleep(_TRANSACTION)
 
     async def _first(self, trunk: TrunkAccount, registration: Registration) -> Outcome:
         """The outcome of a first REGISTER. The stack waits half a minute; people should not."""
         waiting = asyncio.ensure_future(registration.outcome())
         try:
-            return await asyncio.wait_for(asyncio.shield(waiting), ANSWER_WITHIN)
+            # Not wait_for: in Python 3.11 it swallows a cancellation that comes with the outcome.
+            async with asyncio.timeout(ANSWER_WITHIN):
+                return await asyncio.shield(waiting)
         except TimeoutError:
-            self._report(trunk, "failed", None, "no answer")
+            self._tell(trunk, "failed", None, "no answer")
             return await waiting
         finally:
             waiting.cancel()
+
+
+def _heed_cancellation() -> None:
+    """The binding waits for its commands with `wait_for`, which in Python 3.11 swallows a
+    cancellation that comes together with the answer."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 def _worded(reason: str, trunk: TrunkAccount) -> str:

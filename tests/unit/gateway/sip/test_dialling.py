@@ -134,7 +134,20 @@ async def test_settings_that_stay_the_same_cost_the_stack_nothing(carrier, pool)
     leg, call = await dial(pool, carrier)
     await call.hears("on_ringing")
     assert all(child.restarts == 0 for child in pool.children)
+    assert carrier.methods.count("REGISTER") == 1
     leg.hangup(Release("canceled", 487, ""))
+
+
+async def test_settings_that_go_to_and_fro_do_not_hurt_the_stack(carrier, pool):
+    """It must not be told to unregister an agent while it registers it."""
+    right = trunk(TRUNK_A, carrier.port)
+    for revision in range(2, 60):
+        password = "another" if revision % 2 else right.password
+        pool.apply(dataclasses.replace(right, revision=revision, password=password))
+        if revision % 3:
+            await applied(pool, dataclasses.replace(right, revision=revision, password=password))
+    await applied(pool, dataclasses.replace(right, revision=60), until="registered")
+    assert all(child.restarts == 0 for child in pool.children)
 
 
 async def test_a_child_that_has_used_up_its_agents_is_renewed(carrier, pool):

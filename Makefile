@@ -23,7 +23,8 @@ demo: .venv/.stack  ## Six calls on a stack of their own, 70 s; the last line is
 
 test: .venv/.dev .venv/.node .venv/.sip  ## All tests; coverage of the rules and of the bridge is held at 95 %
 	@$(PYTEST) -n 2 --dist loadfile --cov-report= tests/unit tests/sip
-	@$(PYTEST) --cov-append --cov-report=term:skip-covered --cov-fail-under=95 tests/integration
+	@$(PYTEST) -n 2 --dist loadfile --cov-append --cov-report=term:skip-covered \
+	  --cov-fail-under=95 tests/integration
 
 bench: .venv/.dev .venv/.sip  ## Measures, side by side; JSON in .local/bench
 	@$(BIN)/python -m tests.load

@@ -158,27 +158,9 @@ async def test_keys_go_both_ways(live):
     pressed = [m["digit"] for m in talking.talk.told if m["type"] == "dtmf"]
     assert pressed == ["1", "#"]
     await talking.call.wait_frames(len(talking.call.received) + 5)
-    assert tones_in(samples(talking.call.audio())) == ["5", "9"]
+    await asyncio.wait_for(talking.call.wait_keys("59"), 5)
     talking.call.hangup()
     await talking.over()
-
-
-def tones_in(heard: np.ndarray) -> list[str]:
-    """DTMF digits in a signal, by the strongest row and column frequency of each 20 ms."""
-    rows, columns = (697, 770, 852, 941), (1209, 1336, 1477, 1633)
-    keys = ["123A", "456B", "789C", "*0#D"]
-    found: list[str] = []
-    for at in range(0, len(heard) - 160, 160):
-        frame = heard[at : at + 160].astype(float)
-        if np.abs(frame).max() < 500:
-            found.append("")
-            continue
-        power = [
-            [abs(frame @ np.exp(-2j * np.pi * f * np.arange(160) / 8000)) for f in group]
-            for group in (rows, columns)
-        ]
-        found.append(keys[int(np.argmax(power[0]))][int(np.argmax(power[1]))])
-    return [key for key, last in zip(found, ["", *found], strict=False) if key and key != last]
 
 
 async def test_an_agent_that_drops_may_come_back(live):

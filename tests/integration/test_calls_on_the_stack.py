@@ -159,6 +159,7 @@ async def test_keys_go_both_ways(live):
     assert pressed == ["1", "#"]
     await talking.call.wait_frames(len(talking.call.received) + 5)
     await asyncio.wait_for(talking.call.wait_keys("59"), 5)
+    assert talking.call.keys == "59"
     talking.call.hangup()
     await talking.over()
 

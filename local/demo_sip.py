@@ -107,11 +107,13 @@ async def _outcome(rest: Rest, call_id: str) -> dict[str, Any]:
 
 def _verdict(uri: str, talk: Talk, talking: Talking, say: Say) -> dict[str, Any]:
     heard = np.frombuffer(bytes(talking.heard), "<i2")
-    phone_side = listening.find(_samples(wav.read(_AGENT)), heard)
-    agent_side = listening.find(_samples(wav.read(_CALLER)), _samples(talk.heard))
+    phone_side = listening.follow(_samples(wav.read(_AGENT)), heard)
+    agent_side = listening.follow(_samples(wav.read(_CALLER)), _samples(talk.heard))
+    slips = phone_side.slips + agent_side.slips
     say(
         f"{uri}: phone heard {phone_side.share:.0%} of the agent's clip, "
         f"agent heard {agent_side.share:.0%} of the phone's"
+        + (f"; slips, since this machine was busy: {slips}" if slips else "")
     )
     return {"caller_heard": phone_side.heard, "agent_heard": agent_side.heard}
 

@@ -3,16 +3,21 @@
 The recording is searched for the played signal (FFT cross-correlation finds where it begins, to the
 sample), then each stretch of 100 ms is compared at that very place. Works across mu-law and across
 resampling; a lost, repeated or shifted frame shows as stretches that do not match.
+
+A jitter buffer is allowed to let the sound wait when packets are late, so across SIP `follow` also
+looks for each stretch a little before and after, and counts how often the sound slipped.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 Samples = npt.NDArray[np.int16]
+_Floats = npt.NDArray[np.float64]
 
 RATE = 8000
 STRETCH = RATE // 10
@@ -20,37 +25,76 @@ ALIKE = 0.97
 """Correlation of a stretch above which it is the same sound; mu-law alone leaves 0.999."""
 HEARD = 0.98
 """Share of the stretches that must be the same for the whole to count as heard."""
+HEARD_FOLLOWING = 0.95
+"""The same where the sound may slip: the stretch in which it does so is like neither."""
+SLIP = RATE // 2
+"""Samples the sound may slip by at a time: longer and a listener would ask."""
 _QUIET = 200.0
 """RMS (of 32767) of a stretch below which there is nothing to compare."""
 
 
 @dataclass(frozen=True)
 class Match:
-    """`share` of the played sound found in the recording, beginning `at_ms` into it. `heard` is
-    the verdict."""
+    """`share` of the played sound found in the recording, beginning `at_ms` into it, slipping
+    `slips` times. `heard` is the verdict."""
 
     at_ms: float
     share: float
+    slips: int = 0
+    enough: float = HEARD
 
     @property
     def heard(self) -> bool:
         """True if the played sound arrived whole."""
-        return self.share >= HEARD
+        return self.share >= self.enough
 
 
 def find(played: Samples, recorded: Samples) -> Match:
     """Where and how well `played` (8 kHz) is in `recorded` (8 kHz)."""
     if len(played) == 0 or len(recorded) == 0:
         return Match(0.0, 0.0)
-    start = _best_offset(played.astype(np.float64), recorded.astype(np.float64))
-    there = np.zeros(len(played), np.int16)
-    first, last = max(0, start), min(len(recorded), start + len(played))
-    if last > first:
-        there[first - start : last - start] = recorded[first:last]
-    return Match(start * 1000 / RATE, _share(played, there))
+    mine, theirs = played.astype(np.float64), recorded.astype(np.float64)
+    start = _best_offset(mine, theirs)
+    there = _cut(theirs, start, len(played))
+    loud = list(_loud_stretches(mine))
+    alike = sum(_alike(mine[at : at + STRETCH], there[at : at + STRETCH]) for at in loud)
+    return Match(start * 1000 / RATE, alike / len(loud) if loud else 0.0)
 
 
-def _best_offset(played: npt.NDArray[np.float64], recorded: npt.NDArray[np.float64]) -> int:
+def follow(played: Samples, recorded: Samples) -> Match:
+    """As `find`, for sound that may slip: its stretches are looked for in their order, each up to
+    `SLIP` from where the one before it says it should be."""
+    if len(played) == 0 or len(recorded) == 0:
+        return Match(0.0, 0.0, enough=HEARD_FOLLOWING)
+    mine, theirs = played.astype(np.float64), recorded.astype(np.float64)
+    start = offset = _best_offset(mine, theirs)
+    alike = total = slips = 0
+    begun = False
+    for at in _loud_stretches(mine):
+        total += 1
+        stretch = mine[at : at + STRETCH]
+        if not _alike(stretch, _cut(theirs, at + offset, STRETCH)):
+            moved = _slipped(stretch, theirs, at + offset)
+            if moved is None:
+                continue
+            offset += moved
+            slips += begun
+        start = start if begun else offset
+        begun = True
+        alike += 1
+    return Match(start * 1000 / RATE, alike / total if total else 0.0, slips, HEARD_FOLLOWING)
+
+
+def _slipped(stretch: _Floats, recorded: _Floats, expected: int) -> int | None:
+    """By how many samples the stretch is away from where it was expected; None: not near."""
+    around = _cut(recorded, expected - SLIP, STRETCH + 2 * SLIP)
+    loudness = np.sqrt(np.convolve(around**2, np.ones(len(stretch)), "valid"))
+    alike = np.correlate(around, stretch) / np.maximum(loudness, 1.0)
+    moved = int(np.argmax(alike)) - SLIP
+    return moved if _alike(stretch, _cut(recorded, expected + moved, STRETCH)) else None
+
+
+def _best_offset(played: _Floats, recorded: _Floats) -> int:
     size = 1 << int(np.ceil(np.log2(len(played) + len(recorded))))
     spectrum = np.fft.rfft(recorded, size) * np.conj(np.fft.rfft(played, size))
     correlation = np.fft.irfft(spectrum, size)
@@ -58,14 +102,21 @@ def _best_offset(played: npt.NDArray[np.float64], recorded: npt.NDArray[np.float
     return best if best < len(recorded) else best - size
 
 
-def _share(played: Samples, there: Samples) -> float:
-    alike = total = 0
+def _loud_stretches(played: _Floats) -> Iterator[int]:
     for at in range(0, len(played) - STRETCH + 1, STRETCH):
-        mine = played[at : at + STRETCH].astype(np.float64)
-        theirs = there[at : at + STRETCH].astype(np.float64)
-        if np.sqrt(np.mean(mine**2)) < _QUIET:
-            continue
-        total += 1
-        norm = np.linalg.norm(mine) * np.linalg.norm(theirs)
-        alike += bool(norm > 0 and float(mine @ theirs) / norm >= ALIKE)
-    return alike / total if total else 0.0
+        if np.sqrt(np.mean(played[at : at + STRETCH] ** 2)) >= _QUIET:
+            yield at
+
+
+def _cut(samples: _Floats, start: int, length: int) -> _Floats:
+    """`length` samples from `start`, silence where there are none."""
+    cut = np.zeros(length)
+    first, last = max(0, start), min(len(samples), start + length)
+    if last > first:
+        cut[first - start : last - start] = samples[first:last]
+    return cut
+
+
+def _alike(mine: _Floats, theirs: _Floats) -> bool:
+    norm = np.linalg.norm(mine) * np.linalg.norm(theirs)
+    return bool(norm > 0 and float(mine @ theirs) / norm >= ALIKE)

@@ -26,6 +26,8 @@ from local.layout import HOST
 
 _FRAME = 320
 _PERIOD_S = 0.02
+_CUSHION = 10 * _FRAME
+"""Silence ahead of what is played (200 ms): this process may be held up that long unheard."""
 _ANSWERED_WITHIN_S = 20.0
 
 
@@ -39,6 +41,7 @@ class Talking:
         self.ended = asyncio.Event()
         call.on(self._happened)
         self._clip = b""
+        self._cushioned = False
         self._task = asyncio.create_task(self._talk())
 
     async def play(self, clip: bytes) -> None:
@@ -58,10 +61,12 @@ class Talking:
         while self.call.state is CallState.ESTABLISHED:
             with contextlib.suppress(AudioNotActive, AudioRestarted):
                 self.heard += self.call.audio.read(10 * _FRAME)
-                if self._clip:
-                    self.call.audio.write(self._clip[:_FRAME])
-                    self._clip = self._clip[_FRAME:]
-                else:
+                if not self._cushioned:
+                    self.call.audio.write(bytes(_CUSHION))
+                    self._cushioned = True
+                self.call.audio.write(self._clip[:_FRAME].ljust(_FRAME, b"\0"))
+                self._clip = self._clip[_FRAME:]
+                if not self._clip:
                     self.played.set()
             due += _PERIOD_S
             await asyncio.sleep(max(0.0, due - loop.time()))

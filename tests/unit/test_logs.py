@@ -16,9 +16,8 @@ def record():
 
 
 def test_both_formatters_write_the_same_line():
-    lines = [
-        json.loads(each.format(record())) for each in (JsonFormatter(), log_lines.JsonFormatter())
-    ]
+    made = record()
+    lines = [json.loads(each.format(made)) for each in (JsonFormatter(), log_lines.JsonFormatter())]
     assert lines[0] == lines[1]
     assert lines[0]["message"] == "call rings"
     assert lines[0]["call_id"] == "call_1"

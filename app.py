@@ -23,8 +23,10 @@ logs.configure()
 app = ProblemChalice(app_name="chamade", configure_logs=False)
 app.api.binary_types = []
 
-for module in (calls, numbers, trunks, events, keys, webhooks, media, gateway):
+for module in (calls, trunks, events, keys, webhooks, media, gateway):
     app.register_blueprint(module.routes)
+for group in (numbers,):
+    app.register_blueprint(group.operations.blueprint)
 
 
 @app.route("/healthz", methods=["GET"])

@@ -2,69 +2,66 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from chalice.app import Blueprint, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from chalicelib import bootstrap
-from chalicelib.auth import account
 from chalicelib.domain.line import LineChanges, public_view
 from chalicelib.domain.phone import parse_e164
-from chalicelib.http import created, json_body, no_content, path_part
+from chalicelib.handlers.operation import Answer, Asked, NoBody, NoQuery, Operations
+from chalicelib.handlers.views import Number, Numbers
 from chalicelib.services import numbers
 
-routes = Blueprint(__name__)
+operations = Operations("numbers")
 
 
 class Activation(BaseModel):
-    """Body of `POST /api/number`."""
+    """Which number."""
 
     model_config = ConfigDict(extra="forbid")
 
-    country: str = Field(default="US", pattern=r"^[A-Z]{2}$")
+    country: str = Field(default="US", pattern=r"^[A-Z]{2}$", description="ISO 3166, two letters")
 
 
-@routes.route("/api/number", methods=["POST"])
-def activate() -> Response:
+@operations.post(
+    "/api/number",
+    body=Activation,
+    answer=Number,
+    location=lambda number: f"/api/number/{number['e164']}",
+    problems=("pool_empty", "too_many_numbers"),
+    idempotent=True,
+)
+def activate_number(asked: Asked[Activation, NoQuery]) -> Answer:
     """Take a routing number from the pool."""
-    ports = bootstrap.ports()
-    account_id = account(ports, routes.current_request)
-    wish = json_body(routes.current_request, Activation)
-    line = numbers.activate(ports, account_id, wish.country)
-    return created(public_view(line), f"/api/number/{line.e164}")
+    return public_view(numbers.activate(asked.ports, asked.account_id, asked.body.country))
 
 
-@routes.route("/api/numbers", methods=["GET"])
-def list_numbers() -> dict[str, Any]:
+@operations.get("/api/numbers", answer=Numbers)
+def list_numbers(asked: Asked[NoBody, NoQuery]) -> Answer:
     """The account's numbers."""
-    ports = bootstrap.ports()
-    account_id = account(ports, routes.current_request)
-    return {"numbers": [public_view(line) for line in ports.lines.held_by(account_id)]}
+    held = asked.ports.lines.held_by(asked.account_id)
+    return {"numbers": [public_view(line) for line in held]}
 
 
-@routes.route("/api/number/{e164}", methods=["GET"])
-def get_number(e164: str) -> dict[str, Any]:
+@operations.get("/api/number/{e164}", answer=Number, problems=("number_not_found",))
+def get_number(asked: Asked[NoBody, NoQuery]) -> Answer:
     """One number."""
-    ports = bootstrap.ports()
-    account_id = account(ports, routes.current_request)
-    return public_view(numbers.owned(ports, account_id, parse_e164(path_part(e164))))
+    return public_view(numbers.owned(asked.ports, asked.account_id, _number(asked)))
 
 
-@routes.route("/api/number/{e164}", methods=["PATCH"])
-def change(e164: str) -> dict[str, Any]:
-    """Set auto-answer or label."""
-    ports = bootstrap.ports()
-    account_id = account(ports, routes.current_request)
-    number = parse_e164(path_part(e164))
-    changes = json_body(routes.current_request, LineChanges)
-    return public_view(numbers.change(ports, account_id, number, changes))
+@operations.patch(
+    "/api/number/{e164}", body=LineChanges, answer=Number, problems=("number_not_found",)
+)
+def change_number(asked: Asked[LineChanges, NoQuery]) -> Answer:
+    """Set auto-answer, label or agent URL; what is not given stays."""
+    changed = numbers.change(asked.ports, asked.account_id, _number(asked), asked.body)
+    return public_view(changed)
 
 
-@routes.route("/api/number/{e164}", methods=["DELETE"])
-def release(e164: str) -> Response:
-    """Give a number back."""
-    ports = bootstrap.ports()
-    account_id = account(ports, routes.current_request)
-    numbers.release(ports, account_id, parse_e164(path_part(e164)))
-    return no_content()
+@operations.delete("/api/number/{e164}", problems=("number_not_found",))
+def release_number(asked: Asked[NoBody, NoQuery]) -> Answer:
+    """Give a number back; calls to it are rejected from then on."""
+    numbers.release(asked.ports, asked.account_id, _number(asked))
+    return None
+
+
+def _number(asked: Asked[BaseModel, BaseModel]) -> str:
+    return parse_e164(asked.path["e164"])

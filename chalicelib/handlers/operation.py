@@ -28,8 +28,8 @@ from chalicelib.auth import account
 from chalicelib.http import created, json_body, no_content, path_part
 from chalicelib.services.ports import Ports
 
-Body = TypeVar("Body", bound=BaseModel, covariant=True)
-Query = TypeVar("Query", bound=BaseModel, covariant=True)
+Body_co = TypeVar("Body_co", bound=BaseModel, covariant=True)
+Query_co = TypeVar("Query_co", bound=BaseModel, covariant=True)
 
 
 class NoBody(BaseModel):
@@ -43,14 +43,14 @@ class NoQuery(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Asked(Generic[Body, Query]):
+class Asked(Generic[Body_co, Query_co]):
     """Who asks what of what. `path` are the parts of the path by name, as meant (`+33…`)."""
 
     ports: Ports
     account_id: str
     path: Mapping[str, str]
-    body: Body
-    query: Query
+    body: Body_co
+    query: Query_co
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,9 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from gateway.config import Config
+from tests.unit.gateway.sip.conftest import free_sip_ports
+
 INSIDE = "127.0.0.1"
 PUBLIC = "127.0.0.2"
 PEER = "127.0.0.10"
@@ -116,11 +119,16 @@ class Talker:
             except OSError:
                 return
             message = Message.parse(raw, source)
-            if self._answers_options and message.method == "OPTIONS":
-                self.send(reply(message, 200), source)
+            if (answer := self.answer_to(message)) is not None:
+                self.send(answer, source)
                 continue
             self.everything.append(message)
             self.heard.put(message)
+
+    def answer_to(self, message):
+        """What it says by itself; None: it is for the test to answer."""
+        asked = self._answers_options and message.method == "OPTIONS"
+        return reply(message, 200) if asked else None
 
     def send(self, text, to):
         self.socket.sendto(text.encode() if isinstance(text, str) else text, to)
@@ -388,11 +396,27 @@ class Edge:
         self._log.close()
 
 
-def private_kb(pids):
-    """Kilobytes of memory that are these processes' own, and what they share counted once."""
+def edge_and_gateway(log: Path, **settings) -> tuple[Edge, Config]:
+    """An edge for two children, and the settings of a gateway that has them behind it."""
+    port = free_sip_ports()
+    edge = Edge([f"{INSIDE}:{port}", f"{INSIDE}:{port + 2}"], log)
+    defaults = {
+        "account_sid": "AC" + "0" * 32,
+        "auth_token": "t",
+        "voice_url": "http://127.0.0.1:1/",
+        "allow_private_trunks": True,
+        "sip_port": port,
+        "sip_edge": f"{INSIDE}:{edge.inside[1]}",
+    }
+    return edge, Config(**(defaults | settings))
+
+
+def own_kb(pids):
+    """Kilobytes that these processes have written to, and what they share counted once. Not what
+    they have of files: libraries count for more as soon as others that use them have ended."""
     total = 0
     for pid in pids:
         with contextlib.suppress(OSError):
             text = Path(f"/proc/{pid}/smaps_rollup").read_text()
-            total += int(re.search(r"^Pss:\s+(\d+)", text, re.MULTILINE)[1])
+            total += sum(map(int, re.findall(r"^Pss_(?:Anon|Shmem):\s+(\d+)", text, re.MULTILINE)))
     return total

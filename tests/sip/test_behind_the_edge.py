@@ -10,15 +10,14 @@ import types
 import numpy as np
 import pytest
 
-from gateway.config import Config
 from gateway.legs.base import Destination, Release
 from gateway.legs.sip.pool import SipLegs
 from gateway.trunk import Trunk
 from local.listening import find
-from tests.sip.edge_support import Edge
+from tests.sip.edge_support import edge_and_gateway
 from tests.sip.peers import Sipp
 from tests.sip.support import DID, PASSWORD, USER, spoken
-from tests.unit.gateway.sip.conftest import TRUNK_A, Noted, free_sip_ports
+from tests.unit.gateway.sip.conftest import TRUNK_A, Noted
 from wire import g711
 
 DONE = Release("completed", 200, "")
@@ -40,17 +39,7 @@ class Admitting:
 @pytest.fixture
 async def behind(tmp_path):
     """Two children behind an edge."""
-    port = free_sip_ports()
-    children = [f"127.0.0.1:{port}", f"127.0.0.1:{port + 2}"]
-    edge = await asyncio.to_thread(Edge, children, tmp_path / "edge.log")
-    config = Config(
-        account_sid="AC" + "0" * 32,
-        auth_token="t",
-        voice_url="http://127.0.0.1:1/",
-        allow_private_trunks=True,
-        sip_port=port,
-        sip_edge=f"127.0.0.1:{edge.inside[1]}",
-    )
+    edge, config = await asyncio.to_thread(edge_and_gateway, tmp_path / "edge.log")
     statuses: asyncio.Queue = asyncio.Queue()
     exchange = Admitting()
     pool = SipLegs(config, exchange, lambda *status: statuses.put_nowait(status))

@@ -21,8 +21,9 @@ from gateway.legs.sip.attribution import Evidence, trunk_of
 from gateway.legs.sip.child.settings import Settings
 from gateway.legs.sip.leg import SipLeg
 from gateway.legs.sip.link import ChildLink
-from gateway.ssrf import forbidden, system_resolver
+from gateway.ssrf import system_resolver
 from gateway.trunk import Status, Trunk
+from wire.addresses import forbidden
 
 _LOOK_EVERY = 300.0
 _STARTED_WITHIN = 15.0

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.ssrf import allowed_target, forbidden, system_resolver
+from gateway.ssrf import allowed_target, system_resolver
 from gateway.trunk import BadTrunkError, Trunk
 from tests.unit.gateway.control_server import A, settings
+from wire.addresses import forbidden
 
 
 @pytest.mark.parametrize(

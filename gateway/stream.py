@@ -61,10 +61,9 @@ class MediaStream(WSListener):  # type: ignore[misc, unused-ignore]
         self._press = press
         self._log = logs.of_call(__name__, opening.call_sid, stream_sid=self.sid)
         self._playout = Playout()
+        self._says = ms.Outgoing(self.sid, opening.account_sid, opening.call_sid)
         self._transport: WSTransport | None = None
         self._closed = asyncio.Event()
-        self._sequence = 0
-        self._chunk = 0
         self._congested = False
         self._fragments = bytearray()
         self._early: deque[bytes] = deque(maxlen=EARLY)
@@ -102,15 +101,11 @@ class MediaStream(WSListener):  # type: ignore[misc, unused-ignore]
             self._metrics.bytes_dropped += len(frame)
             self._warn(STREAM_SLOW_READER, "the server reads too slowly; audio is dropped")
             return
-        # The frame's place in the audio, not the wall clock: chunks are 20 ms apart by definition.
-        timestamp = str(self._chunk * 20)
-        self._chunk += 1
-        detail = ms.MediaDetail(frame, "inbound", str(self._chunk), timestamp)
-        self._send(ms.Media(detail, self.sid, self._next()))
+        self._send(self._says.media(frame))
 
     def dtmf(self, digit: str) -> None:
         """The caller pressed a key."""
-        self._send(ms.Dtmf(ms.DtmfDetail(digit), self.sid, self._next()))
+        self._send(self._says.dtmf(digit))
 
     def tick(self) -> bytes:
         """20 ms are over: the frame that the caller shall hear now. Echoes marks passed by."""
@@ -123,9 +118,7 @@ class MediaStream(WSListener):  # type: ignore[misc, unused-ignore]
         """The call goes another way: says `stop` and closes. Harmless when closed already."""
         transport, self._transport = self._transport, None
         if transport is not None and not transport.is_disconnected:
-            detail = ms.StopDetail(self._opening.account_sid, self._opening.call_sid)
-            message = ms.encode(ms.Stop(detail, self.sid, self._next()))
-            transport.send(WSMsgType.TEXT, message)
+            transport.send(WSMsgType.TEXT, self._says.stop())
             transport.send_close(WSCloseCode.OK)
             asyncio.get_running_loop().call_later(_CLOSE_TIMEOUT, transport.disconnect, False)
         self._closed.set()
@@ -173,15 +166,8 @@ class MediaStream(WSListener):  # type: ignore[misc, unused-ignore]
         self._metrics.streams += 1
         self._transport = transport
         self._log.info("stream opened", extra={"url": self._opening.url.rpartition("/")[0]})
-        self._send(ms.Connected())
-        detail = ms.StartDetail(
-            account_sid=self._opening.account_sid,
-            stream_sid=self.sid,
-            call_sid=self._opening.call_sid,
-            custom_parameters=self._opening.parameters,
-            keys=True,
-        )
-        self._send(ms.Start(detail, self.sid, self._next()))
+        self._send(self._says.connected())
+        self._send(self._says.start(self._opening.parameters, keys=True))
         while self._early:
             self.hear(self._early.popleft())
 
@@ -232,15 +218,11 @@ class MediaStream(WSListener):  # type: ignore[misc, unused-ignore]
             self._echo(marker)
 
     def _echo(self, name: str) -> None:
-        self._send(ms.Mark(ms.MarkDetail(name), self.sid, self._next()))
+        self._send(self._says.mark(name))
 
-    def _next(self) -> str:
-        self._sequence += 1
-        return str(self._sequence)
-
-    def _send(self, message: ms.FromProvider) -> None:
+    def _send(self, message: bytes) -> None:
         if self._transport is not None:
-            self._transport.send(WSMsgType.TEXT, ms.encode(message))
+            self._transport.send(WSMsgType.TEXT, message)
 
     def _warn(self, code: int, text: str) -> None:
         count = self._warned[code] = self._warned.get(code, 0) + 1

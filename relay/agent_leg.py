@@ -10,6 +10,7 @@ import asyncio
 
 from picows import WSFrame, WSTransport
 
+from relay.bridge import Bridge
 from relay.calls import Calls
 from relay.control import Answer
 from relay.leg import (
@@ -21,6 +22,8 @@ from relay.leg import (
     Leg,
     now,
 )
+from relay.ports import Dialect
+from relay.wire import agent as protocol
 from relay.wire.agent import AudioFormat
 
 EARLY_AUDIO = 4 << 20
@@ -35,9 +38,12 @@ class AgentSocket(Leg):
 
     kind = "agent"
     high_water = 64 * 1024
+    dialled = False
+    """Whether we opened the connection."""
 
     def __init__(self, calls: Calls, call_id: str, token: str, audio: AudioFormat) -> None:
         super().__init__(calls)
+        self.dialect: Dialect = protocol.Dialect(audio)
         self.call_id = call_id
         self._token = token
         self._audio = audio
@@ -80,7 +86,10 @@ class AgentSocket(Leg):
 
     def admitted(self, answer: Answer) -> None:
         """It is."""
-        bridge = self.calls.bridge(answer)
+        self.join(self.calls.bridge(answer))
+
+    def join(self, bridge: Bridge) -> None:
+        """Become the call's agent."""
         if not bridge.agent_joined(self, self._audio, now()):
             return
         self.joined(bridge)

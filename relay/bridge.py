@@ -16,6 +16,7 @@ Every wait is a deadline named for the report it leads to:
     max_duration  the call's time is up
     agent_hangup  the agent asked for it: due at once
     drops         no report: audio that was thrown away is to be said to the agent
+    dial          no report: the agent is to be dialled
 """
 
 from __future__ import annotations
@@ -25,23 +26,21 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from relay import dialling
 from relay.config import Graces
 from relay.deadlines import Deadlines
 from relay.drops import Drops
 from relay.metrics import Counters
-from relay.playout import MAX_MARKS
-from relay.ports import LIVE, AgentLeg, Port, ProviderLeg
+from relay.ports import LIVE, AgentAddress, AgentLeg, Port, ProviderLeg
 from relay.speech import ULAW_PER_MS, Speech
 from relay.talk import Talk
 from relay.watch import Watch
-from relay.wire import agent as protocol
 from relay.wire import pcm
-from relay.wire.agent import AudioFormat
+from relay.wire.agent import AudioFormat, Sids
+from relay.wishes import Wishes
 from wire import media_stream
 
 RETRY_S = 2.0
-TEXT_COST_S = 0.1
-"""What a text counts for in the budget of what nobody hears: a hundred a second are read."""
 
 
 class Bridge:
@@ -63,7 +62,9 @@ class Bridge:
         self._counters = counters
         self._watching = Watch(graces, spread)
         self._call: dict[str, Any] = {}
+        self._sids = Sids()
         self._deadlines = Deadlines(port.wake_at)
+        self._dialling = dialling.Dialling(self._deadlines, port)
         self._drops = Drops()
         self._speech = Speech(counters, partial(self._drop, "to_caller"))
         self.agent_audio = self._speech.play
@@ -72,9 +73,9 @@ class Bridge:
         self._listening: AgentLeg | None = None
         """The agent, once it has had `start`."""
         self._begun = False
-        self._audio = AudioFormat()
         self._to_agent: pcm.Transcoder | None = None
         self._talk = Talk()
+        self._wishes = Wishes(self._speech, self._talk, self._hang_up)
 
     # The call, as the application sees it
 
@@ -87,6 +88,14 @@ class Bridge:
             self._deadlines.drop("max_duration")
         else:
             self._deadlines.set("max_duration", ends_at if ends_at > now else now + RETRY_S)
+
+    def known_as(self, sids: Sids) -> None:
+        """What agents of Twilio's dialect are told that account and call are called."""
+        self._sids = sids
+
+    def agent_at(self, agent: AgentAddress | None) -> None:
+        """Where the agent is to be dialled, as the application says now; None: it is not."""
+        self._dialling.learn(agent)
 
     def answered(self, kind: str, call: dict[str, Any], ends_at: float | None, now: float) -> None:
         """The answer to a report."""
@@ -101,7 +110,7 @@ class Bridge:
             self._watch(now)
         elif kind == "agent_hangup":
             self._deadlines.drop(kind)
-            self._talk.say(protocol.error("not_active", f"the call is {call.get('state')}"))
+            self._talk.refuse("not_active", f"the call is {call.get('state')}")
         elif kind != "max_duration":
             self._deadlines.set(kind, now + RETRY_S)
 
@@ -122,8 +131,11 @@ class Bridge:
             if name == "drops":
                 self._deadlines.drop(name)
                 self._say_drops(now)
+            elif name == dialling.NAME:
+                self._dialling.due()
             else:
-                self._port.report(name)
+                lacking = name in ("no_agent", "agent_lost")
+                self._port.report(name, self._dialling.why if lacking else "")
 
     def shut(self, code: int, reason: str) -> None:
         """Close both legs and have the call forgotten here, whatever its state."""
@@ -146,7 +158,7 @@ class Bridge:
     def _finish(self) -> None:
         if self.over:
             return
-        self._talk.say(protocol.stop(self._call.get("end_reason"), str(self._call.get("state"))))
+        self._talk.stop(self._call.get("end_reason"), str(self._call.get("state")))
         self.shut(1000, "the call is over")
 
     # The provider's leg
@@ -174,6 +186,7 @@ class Bridge:
             self._begin(now)
         elif "agent_lost" not in self._deadlines:
             self._deadlines.set("no_agent", now + self._graces.agent_first)
+        self._dial_if_lacking(now)
         return True
 
     def provider_gone(self, leg: ProviderLeg, now: float) -> None:
@@ -183,7 +196,7 @@ class Bridge:
         self._talk.unplayed(self._speech.end())
         self._provider = None
         self._watching.lost()
-        self._deadlines.drop("no_agent")
+        self._deadlines.drop("no_agent", dialling.NAME)
         self._deadlines.set("media_lost", now + self._graces.provider_back)
         self._watch(now)
 
@@ -202,28 +215,38 @@ class Bridge:
     def caller_message(self, message: media_stream.FromProvider) -> None:
         """Anything else that the provider says once its stream has begun."""
         if isinstance(message, media_stream.Dtmf):
-            self._talk.say(protocol.dtmf(message.dtmf.digit))
+            self._talk.dtmf(message.dtmf.digit)
+            self._port.pressed(message.dtmf.digit)
         elif isinstance(message, media_stream.Mark):
             name = self._speech.reached(message.mark.name)
             if name is not None:
-                self._talk.say(protocol.mark(name, played=True))
+                self._talk.mark(name, played=True)
 
     # The agent's leg
 
     def agent_joined(self, leg: AgentLeg, audio: AudioFormat, now: float) -> bool:
-        """An agent's socket was let in; it replaces an older one. False if it is the older.
+        """An agent's socket was let in; it replaces an older one. False if it is the older, or was
+        dialled while another agent came by itself.
 
         Held until there is a stream.
         """
+        if leg.dialled and self._dialling.stood_down:
+            leg.close(1000, "another agent has come by itself")
+            return False
         old = self._agent
-        if old is not None and old.order > leg.order:
+        if old is not None and old.order > leg.order and not old.dialled:
             leg.close(4409, "a newer connection is here")
             return False
         self._agent, self._listening = leg, None
         if old is not None:
             old.close(4409, "replaced by a newer connection")
-        self._audio = audio
         self._talk.turn_to(leg)
+        if leg.dialled:
+            self._dialling.joined(now)
+        else:
+            self._dialling.stand_down()
+        if not leg.dialect.resumes:
+            self._speech.forget_marks()
         self._to_agent, to_caller = pcm.transcoders(audio)
         self._speech.hear(leg, audio, to_caller)
         self._deadlines.drop("agent_lost", "no_agent")
@@ -235,18 +258,34 @@ class Bridge:
             self._watch(now)
         return True
 
-    def agent_gone(self, leg: AgentLeg, now: float) -> None:
-        """The agent's socket went. Once audio has flowed it is given time to come back."""
+    def agent_gone(self, leg: AgentLeg, now: float, *, hung_up: bool = False) -> None:
+        """The agent's socket went: hung up, or given time to come back once audio has flowed."""
         if leg is not self._agent:
             return
         self._agent = self._listening = None
         self._talk.turn_to(None)
         self._deadlines.drop("drops")
-        if self._begun:
-            self._deadlines.set("agent_lost", now + self._graces.agent_back)
+        if hung_up:
+            self._dialling.stand_down()
+            self._deadlines.set("agent_hangup", now)
+        elif self._begun or leg.dialled:
+            since = self._dialling.lost(now) if leg.dialled else now
+            self._deadlines.set("agent_lost", since + self._graces.agent_back)
+            self._dial_if_lacking(now)
         elif "media_lost" not in self._deadlines:
             # The call rings, or its stream is not here yet: nothing of it is left on this relay.
             self.shut(1000, "")
+
+    def agent_unreached(self, why: str, now: float, *, final: bool) -> None:
+        """The agent was dialled in vain; `final`: so would be every other attempt."""
+        self._dialling.unreached(why)
+        if self._agent is not None or self._provider is None:
+            return
+        if final:
+            was_there = "agent_lost" in self._deadlines
+            self._deadlines.set("agent_lost" if was_there else "no_agent", now)
+        else:
+            self._dialling.need(now)
 
     def agent_early(self, size: int, now: float) -> None:
         """`size` bytes of audio came before the agent's socket was let in."""
@@ -254,34 +293,23 @@ class Bridge:
 
     def agent_text(self, text: bytes | memoryview, now: float) -> None:
         """A JSON message from the agent."""
-        self._speech.wasted(TEXT_COST_S, now)
-        try:
-            message = protocol.parse(text)
-        except protocol.BadMessageError as error:
-            self._talk.complain(error.code, str(error))
-            return
-        if isinstance(message, protocol.Hangup):
-            if "agent_hangup" not in self._deadlines:
-                self._deadlines.set("agent_hangup", now)
-        elif isinstance(message, protocol.Clear):
-            self._talk.unplayed(self._speech.clear(now))
-        elif self._listening is None:
-            self._talk.say(protocol.error("not_started", "wait for start"))
-        elif isinstance(message, protocol.Mark):
-            taken = self._speech.mark(message.name)
-            if taken is None:
-                self._talk.unplayed([message.name])
-            elif not taken:
-                self._talk.complain("too_many_marks", f"{MAX_MARKS} marks are outstanding")
-        else:
-            self._speech.tones(message.digits, now)
+        if self._agent is not None:
+            self._wishes.heed(self._agent, text, now, started=self._listening is not None)
+
+    def _hang_up(self, now: float) -> None:
+        if "agent_hangup" not in self._deadlines:
+            self._deadlines.set("agent_hangup", now)
+
+    def _dial_if_lacking(self, now: float) -> None:
+        if self._agent is None and self._provider is not None:
+            self._dialling.need(now)
 
     # Both
 
     def _begin(self, now: float) -> None:
         """Tell the agent that audio flows, once a socket: a new stream needs no second `start`."""
         if self._agent is not None and self._listening is None:
-            self._agent.send_text(protocol.start(self._call, self._audio, resumed=self._begun))
+            self._talk.start(self._call, self._sids, resumed=self._begun)
             self._listening = self._agent
             self._begun = True
             self._say_drops(now)
@@ -298,4 +326,4 @@ class Bridge:
 
     def _say_drops(self, now: float) -> None:
         for direction, why, ms in self._drops.take(now):
-            self._talk.say(protocol.dropped(direction, ms, why))
+            self._talk.dropped(direction, ms, why)

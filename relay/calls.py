@@ -8,7 +8,10 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
+from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 from picows import WSTransport
 
@@ -16,7 +19,10 @@ from relay import logs
 from relay.bridge import Bridge
 from relay.config import Graces
 from relay.control import Answer, Control, RefusedError, UnreachableError
+from relay.keys import Keys
 from relay.metrics import Counters
+from relay.ports import AgentAddress
+from relay.wire.agent import Sids
 
 OWNED_ELSEWHERE = "another relay holds the call; connect again"
 
@@ -31,11 +37,26 @@ class Socket(Protocol):
         ...
 
 
+Dial = Callable[["Calls", str, Bridge, AgentAddress], Awaitable[None]]
+"""Opens a connection to the agent of a call, which then joins the bridge. UnreachedError."""
+
+
+class UnreachedError(Exception):
+    """An agent that was dialled cannot be reached. `code`: why, in a word; the text: in a few,
+    without the URL, which may hold a token. `final`: every other attempt would end the same.
+    """
+
+    def __init__(self, code: str, detail: str, *, final: bool = False) -> None:
+        super().__init__(detail)
+        self.code, self.final = code, final
+
+
 class Calls:
     """All calls that have a leg here, or wait for one to come back."""
 
-    def __init__(self, control: Control, graces: Graces, counters: Counters) -> None:
+    def __init__(self, control: Control, graces: Graces, counters: Counters, dial: Dial) -> None:
         self.control = control
+        self.dial = dial
         self.graces = graces
         self.counters = counters
         self.empty = asyncio.Event()
@@ -57,7 +78,7 @@ class Calls:
         if call is None:
             call = self._calls[answer.call_id] = _Call(answer.call_id, self)
             self._count()
-        call.bridge.update(answer.call, _ends_at(answer), time.monotonic())
+        call.take(answer, time.monotonic())
         return call.bridge
 
     def shut(self, code: int, reason: str) -> None:
@@ -87,8 +108,18 @@ class _Call:
         self._calls = calls
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
-        self._reports: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._dialling: asyncio.Task[None] | None = None
+        self._keys = Keys(call_id, partial(calls.control.report_keys, call_id))
+        self.pressed = self._keys.press
         self.bridge = Bridge(self, calls.graces, calls.counters)
+
+    def take(self, answer: Answer, now: float) -> None:
+        """What the application said when a socket was let in."""
+        if answer.account_sid and answer.provider_call_id:
+            self.bridge.known_as(Sids(answer.account_sid, answer.provider_call_id))
+        self.bridge.agent_at(answer.agent)
+        self.bridge.update(answer.call, _ends_at(answer), now)
 
     def wake_at(self, at: float) -> None:
         if self._timer is not None:
@@ -96,25 +127,45 @@ class _Call:
         delay = max(0.0, at - time.monotonic())
         self._timer = self._loop.call_later(delay, self._wake)
 
-    def report(self, kind: str) -> None:
+    def report(self, kind: str, why: str = "") -> None:
         if kind != "watch":
-            logs.info("report", call_id=self.call_id, type=kind)
-        task = self._loop.create_task(self._report(kind))
-        self._reports.add(task)
-        task.add_done_callback(self._reports.discard)
+            logs.info("report", call_id=self.call_id, type=kind, why=why or None)
+        self._begin(self._report(kind, why))
+
+    def dial(self, agent: AgentAddress) -> None:
+        self._dialling = self._begin(self._dial(agent))
 
     def forget(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
+        if self._dialling is not None:
+            self._dialling.cancel()
         self._calls.forget(self)
 
     def _wake(self) -> None:
         self.bridge.tick(time.monotonic())
 
-    async def _report(self, kind: str) -> None:
+    def _begin(self, what: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = self._loop.create_task(what)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _dial(self, agent: AgentAddress) -> None:
+        where = urlsplit(agent.url).netloc.rpartition("@")[2]
+        try:
+            await self._calls.dial(self._calls, self.call_id, self.bridge, agent)
+        except UnreachedError as error:
+            self._calls.counters.unreached[error.code] += 1
+            logs.warning("agent not reached", call_id=self.call_id, host=where, why=str(error))
+            self.bridge.agent_unreached(str(error), time.monotonic(), final=error.final)
+        else:
+            logs.info("agent dialled", call_id=self.call_id, host=where)
+
+    async def _report(self, kind: str, said: str) -> None:
         answer, why = None, ""
         try:
-            answer = await self._calls.control.report(self.call_id, kind)
+            answer = await self._calls.control.report(self.call_id, kind, said)
         except RefusedError as error:
             why = error.code or str(error.status)
             if why == "owned_elsewhere":
@@ -134,6 +185,8 @@ class _Call:
             self.bridge.unanswered(kind, now)
             return
         was_over = self.bridge.over
+        if answer.agent is not None:
+            self.bridge.agent_at(answer.agent)
         self.bridge.answered(kind, answer.call, _ends_at(answer), now)
         if self.bridge.over and not was_over:
             reason = answer.call.get("end_reason")

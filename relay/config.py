@@ -43,6 +43,8 @@ class Config:
     drain_s: float = 100.0
     max_waiting: int = 200
     """Sockets that are open and not let in (yet), beyond which upgrades are answered 503."""
+    allow_private_agents: bool = False
+    """Whether an agent may be dialled at an address of our own network."""
     graces: Graces = Graces()
 
 
@@ -65,6 +67,7 @@ def from_env(env: Mapping[str, str]) -> Config:
         public_url=(env.get("RELAY_PUBLIC_URL") or base).rstrip("/"),
         drain_s=_number(env, "RELAY_DRAIN_S", 100.0),
         max_waiting=int(_number(env, "RELAY_MAX_WAITING", 200, least=1)),
+        allow_private_agents=env.get("RELAY_ALLOW_PRIVATE_AGENTS") == "1",
         graces=Graces(
             agent_back=_number(env, "RELAY_AGENT_BACK_S", graces.agent_back),
             agent_first=_number(env, "RELAY_AGENT_FIRST_S", graces.agent_first),

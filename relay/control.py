@@ -17,7 +17,7 @@ import msgspec
 
 from chalicelib.domain import control
 from relay.config import Config
-from relay.ports import LIVE
+from relay.ports import LIVE, AgentAddress
 
 ATTACH, REPORT = "/media/attach", "/media/report"
 AT_ONCE = 64
@@ -25,12 +25,14 @@ AT_ONCE = 64
 
 
 class Answer(msgspec.Struct):
-    """What the application says of a call; the last three only where they apply."""
+    """What the application says of a call; all but the first only where they apply."""
 
     call: dict[str, Any]
     provider_call_id: str | None = None
+    account_sid: str | None = None
     owner: str | None = None
     ends_at_ms: int | None = None
+    agent: AgentAddress | None = None
 
     @property
     def call_id(self) -> str:
@@ -116,10 +118,17 @@ class Control:
         """May this agent's socket come in? RefusedError, UnreachableError."""
         return await self._attach({"leg": "agent", "call_id": call_id, "token": token})
 
-    async def report(self, call_id: str, kind: str) -> Answer:
+    async def report(self, call_id: str, kind: str, why: str = "") -> Answer:
         """Say what happened to a call, hear how it stands. RefusedError, UnreachableError."""
+        return await self._report(call_id, kind, {"why": why} if why else {})
+
+    async def report_keys(self, call_id: str, digits: str, sequence: int) -> Answer:
+        """Say which keys were pressed; `sequence` rises from report to report of a call."""
+        return await self._report(call_id, "dtmf", {"digits": digits, "sequence": sequence})
+
+    async def _report(self, call_id: str, kind: str, more: dict[str, Any]) -> Answer:
         body = {"relay": self._config.relay_id, "call_id": call_id, "type": kind}
-        return await self._post(REPORT, body)
+        return await self._post(REPORT, body | more)
 
     async def _attach(self, what: dict[str, Any]) -> Answer:
         who = {"relay": self._config.relay_id, "relay_url": self._config.relay_url}

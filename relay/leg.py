@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
+from collections.abc import Callable
 from functools import partial
 
 from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
@@ -57,6 +58,8 @@ class Leg(WSListener):
         self.calls = calls
         self.bridge: Bridge | None = None
         self.call_id: str | None = None
+        self.close_code: int | None = None
+        """With which the peer closed, 0 for none; None: it has not, or just went."""
         self._parts: list[bytes] = []
         self._parts_cost = 0
         self._parts_kind = WSMsgType.BINARY
@@ -115,7 +118,7 @@ class Leg(WSListener):
         self.transport = transport
         self.order = next(self.calls.numbers)
         self.send_text = partial(transport.send, TEXT)  # type: ignore[arg-type]
-        self.send_audio = partial(transport.send, BINARY)  # type: ignore[arg-type]
+        self.send_audio: Callable[[bytes], None] = partial(transport.send, BINARY)  # type: ignore[arg-type]
         # Kernel buffers grow to megabytes, which is minutes of audio that nobody wants any more.
         sock = transport.underlying_transport.get_extra_info("socket")
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
@@ -148,6 +151,7 @@ class Leg(WSListener):
         if kind == WSMsgType.CLOSE:
             if not transport.is_close_frame_sent:
                 code = frame.get_close_code()
+                self.close_code = int.from_bytes(frame.get_payload_as_bytes()[:2], "big")
                 transport.send_close(WSCloseCode.OK if code == WSCloseCode.NO_INFO else code)
             transport.disconnect()
         elif transport.is_close_frame_sent:

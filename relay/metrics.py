@@ -20,6 +20,8 @@ class Counters:
     """(direction, why) -> chunks of audio thrown away."""
     refused: Counter[tuple[str, str]] = field(default_factory=Counter)
     """(leg, code) -> sockets that were not let in."""
+    unreached: Counter[str] = field(default_factory=Counter)
+    """why -> attempts to dial an agent that were in vain."""
     unanswered: int = 0
     """Control posts given up after their retries."""
     calls: int = 0
@@ -62,6 +64,11 @@ def exposition(counters: Counters) -> bytes:
         "attach_failures_total",
         "counter",
         {f'{{leg="{leg}",code="{code}"}}': n for (leg, code), n in counters.refused.items()},
+    )
+    family(
+        "dial_failures_total",
+        "counter",
+        {f'{{why="{why}"}}': n for why, n in counters.unreached.items()},
     )
     family("control_unanswered_total", "counter", {"": counters.unanswered})
     return ("\n".join(lines) + "\n").encode()

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
+
+import msgspec
+
+from relay.wire.agent import FromAgent, Sids
 
 LIVE = frozenset(("connecting", "ringing", "active"))
 """The states of a call that goes on; any other is final."""
+
+
+class AgentAddress(msgspec.Struct, frozen=True):
+    """Where a call's agent is to be dialled, and the headers that show that it is us."""
+
+    url: str
+    headers: dict[str, str] = {}
 
 
 class ProviderLeg(Protocol):
@@ -25,11 +36,59 @@ class ProviderLeg(Protocol):
         ...
 
 
+class Dialect(Protocol):
+    """How one connection of an agent is spoken to: text messages to it (None: it has no such), and
+    what its own mean."""
+
+    @property
+    def resumes(self) -> bool:
+        """Whether marks of the connection before it are its own."""
+        ...
+
+    def start(self, call: dict[str, Any], sids: Sids, /, *, resumed: bool) -> list[bytes]:
+        """Audio flows from here on."""
+        ...
+
+    def dtmf(self, digit: str) -> bytes | None:
+        """The caller pressed a key."""
+        ...
+
+    def mark(self, name: str, *, played: bool) -> bytes | None:
+        """Playout got to a mark, or never will."""
+        ...
+
+    def dropped(self, direction: str, ms: int, why: str) -> bytes | None:
+        """Audio was thrown away."""
+        ...
+
+    def error(self, code: str, detail: str) -> bytes | None:
+        """Something the agent sent was not done."""
+        ...
+
+    def stop(self, reason: str | None, state: str, /) -> bytes | None:
+        """The call is over."""
+        ...
+
+    def parse(self, text: bytes | memoryview) -> FromAgent:
+        """A text message of the agent's. BadMessageError."""
+        ...
+
+
 class AgentLeg(ProviderLeg, Protocol):
-    """The agent's socket, as the bridge sees it: like the provider's, with binary audio."""
+    """The agent's socket, as the bridge sees it: like the provider's, with audio."""
+
+    @property
+    def dialect(self) -> Dialect:
+        """How it is spoken to."""
+        ...
+
+    @property
+    def dialled(self) -> bool:
+        """Whether we opened the connection."""
+        ...
 
     def send_audio(self, audio: bytes, /) -> None:
-        """Queue one binary message."""
+        """Queue one message of audio."""
         ...
 
     def pause(self, seconds: float) -> None:
@@ -40,8 +99,16 @@ class AgentLeg(ProviderLeg, Protocol):
 class Port(Protocol):
     """What a bridge may ask of the world around it."""
 
-    def report(self, kind: str) -> None:
+    def report(self, kind: str, why: str = "") -> None:
         """Report to the application; `answered` or `unanswered` follows."""
+        ...
+
+    def pressed(self, digit: str) -> None:
+        """The caller pressed a key; nothing follows."""
+        ...
+
+    def dial(self, agent: AgentAddress) -> None:
+        """Open a connection to the agent; `agent_joined` or `agent_unreached` follows."""
         ...
 
     def wake_at(self, at: float) -> None:

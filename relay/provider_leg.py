@@ -104,7 +104,9 @@ class ProviderSocket(Leg):
             self.close(4403, "start names another call")
             return
         bridge = self.calls.bridge(answer)
-        if not bridge.provider_started(self, start.stream_sid, now(), keys=start.start.keys):
+        if not bridge.provider_started(
+            self, start.stream_sid, now(), keys=start.start.keys is True
+        ):
             return
         self.joined(bridge)
         held, self._held = self._held, []

@@ -20,9 +20,11 @@ from relay.agent_leg import AgentSocket, RefusedAgent
 from relay.calls import Calls
 from relay.config import Config
 from relay.control import Control
+from relay.dialler import Dialler
 from relay.leg import MAX_MESSAGE, Leg
 from relay.metrics import Counters, exposition
 from relay.provider_leg import ProviderSocket
+from relay.twilio_leg import TwilioSocket
 from relay.wire.agent import choose_format
 
 _PROVIDER = re.compile(r"/media/provider/([A-Za-z0-9._~=-]{1,1024})/?")
@@ -39,7 +41,8 @@ class Relay:
     def __init__(self, config: Config, control: Control) -> None:
         self.counters = Counters()
         self._config = config
-        self._calls = Calls(control, config.graces, self.counters)
+        dialler = Dialler(allow_private=config.allow_private_agents)
+        self._calls = Calls(control, config.graces, self.counters, dialler.dial)
         self._server: asyncio.Server | None = None
 
     async def start(self) -> int:
@@ -130,12 +133,12 @@ class Relay:
         token = bearer.strip() if scheme.lower() == "bearer" else given.get("token", "")
         if not token:
             return RefusedAgent(self._calls, 4401, "no token")
-        if "dialect" in given:
-            return RefusedAgent(self._calls, 4400, "this relay knows no dialect")
         try:
-            audio = choose_format(given.get("format"), given.get("rate"))
+            audio = choose_format(given.get("dialect"), given.get("format"), given.get("rate"))
         except ValueError as error:
             return RefusedAgent(self._calls, 4400, str(error))
+        if given.get("dialect"):
+            return TwilioSocket(self._calls, call_id, token)
         return AgentSocket(self._calls, call_id, token, audio)
 
 

@@ -97,6 +97,11 @@ class Speech:
         """The agent's name of a mark that the provider echoes; None if cleared or never ours."""
         return None if self._playout is None else self._playout.reached(echo)
 
+    def forget_marks(self) -> None:
+        """Nobody is left who set them."""
+        if self._playout is not None:
+            self._playout.abandon()
+
     def clear(self, now: float) -> list[str]:
         """Barge-in. The names of marks that will not be played."""
         if self._transcode is not None:

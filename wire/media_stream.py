@@ -2,11 +2,13 @@
 
 Source: https://www.twilio.com/docs/voice/media-streams/websocket-messages. Numbers travel as
 strings there, payloads as base64 of headerless mu-law at 8 kHz. `parse_from_provider` is what the
-relay reads, `parse_to_provider` what the gateway (being the provider) reads; the encoders are
-their counterparts. Unknown fields are ignored, unknown events are a `ValueError`.
+relay reads of a provider, `parse_to_provider` what a provider reads: the gateway, and the relay of
+an agent that was written for Twilio. `Outgoing` says what a provider says, numbered as Twilio
+numbers it. Unknown fields are ignored, unknown events are a `ValueError`.
 
 Audio is by far the most frequent message, so it has a path of its own in both directions:
-`decode_media` (JSON and base64 in one pass of C) and `MediaEncoder` (prefix + base64 + suffix).
+`decode_media` (JSON and base64 in one pass of C) and `MediaEncoder` (prefix + base64 + suffix);
+`MediaDecoder` and `Outgoing.media` at the provider's end.
 """
 
 from __future__ import annotations
@@ -39,7 +41,7 @@ class StartDetail(msgspec.Struct, rename="camel"):
     tracks: list[str] = msgspec.field(default_factory=lambda: ["inbound"])
     media_format: MediaFormat = msgspec.field(default_factory=MediaFormat)
     custom_parameters: dict[str, str] = {}
-    keys: bool = False
+    keys: bool | msgspec.UnsetType = msgspec.UNSET
     """Ours, not Twilio's: the provider takes `dtmf` messages and sends them out of band."""
 
 
@@ -170,6 +172,82 @@ class MediaEncoder:
     def __call__(self, ulaw: bytes | memoryview) -> bytes:
         """mu-law of any length -> one JSON text message."""
         return self._prefix + pybase64.b64encode(ulaw) + b'"}}'
+
+
+class MediaDecoder:
+    """Decodes `media` messages *to* the provider of one stream. Hot path."""
+
+    def __init__(self, stream_sid: str) -> None:
+        self._stream_sid = stream_sid
+
+    def __call__(self, text: bytes | memoryview) -> bytes | None:
+        """The mu-law, or None if it is another message, another stream's, or none."""
+        try:
+            message = _media.decode(text)
+        except (msgspec.ValidationError, msgspec.DecodeError):
+            return None
+        payload: bytes = message.media.payload
+        return payload if message.stream_sid == self._stream_sid else None
+
+
+class Outgoing:
+    """What a provider says on one stream, in order: everything but `connected` is numbered from 1,
+    media also by chunk and by its place in the caller's audio.
+    """
+
+    def __init__(self, stream_sid: str, account_sid: str, call_sid: str) -> None:
+        self._sid, self._account_sid, self._call_sid = stream_sid, account_sid, call_sid
+        self._sequence = self._chunk = self._samples = 0
+        sid = msgspec.json.encode(stream_sid).replace(b"%", b"%%")
+        self._media = (
+            b'{"event":"media","sequenceNumber":"%d","media":{"track":"inbound","chunk":"%d",'
+            b'"timestamp":"%d","payload":"%b"},"streamSid":' + sid + b"}"
+        )
+
+    def connected(self) -> bytes:
+        """The first message of all."""
+        return encode(Connected())
+
+    def start(
+        self, parameters: dict[str, str], keys: bool | msgspec.UnsetType = msgspec.UNSET
+    ) -> bytes:
+        """The second. `parameters`: those that go with the stream. `keys`: see `StartDetail`."""
+        detail = StartDetail(
+            account_sid=self._account_sid,
+            stream_sid=self._sid,
+            call_sid=self._call_sid,
+            custom_parameters=parameters,
+            keys=keys,
+        )
+        return encode(Start(detail, self._sid, self._next()))
+
+    def media(self, ulaw: bytes) -> bytes:
+        """The caller's audio. Hot path."""
+        self._sequence += 1
+        self._chunk += 1
+        timestamp = self._samples * 1000 // SAMPLE_RATE
+        self._samples += len(ulaw)
+        return self._media % (self._sequence, self._chunk, timestamp, pybase64.b64encode(ulaw))
+
+    def skip(self, ms: int) -> None:
+        """So much of the caller's audio is left out; time goes by all the same."""
+        self._samples += ms * SAMPLE_RATE // 1000
+
+    def dtmf(self, digit: str) -> bytes:
+        """The caller pressed a key."""
+        return encode(Dtmf(DtmfDetail(digit), self._sid, self._next()))
+
+    def mark(self, name: str) -> bytes:
+        """Playout got to a mark, or it was cleared."""
+        return encode(Mark(MarkDetail(name), self._sid, self._next()))
+
+    def stop(self) -> bytes:
+        """The last message."""
+        return encode(Stop(StopDetail(self._account_sid, self._call_sid), self._sid, self._next()))
+
+    def _next(self) -> str:
+        self._sequence += 1
+        return str(self._sequence)
 
 
 def _parse(decoder: msgspec.json.Decoder[Any], text: bytes | memoryview) -> Any:

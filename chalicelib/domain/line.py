@@ -8,9 +8,10 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from chalicelib.domain.event import Event, EventType
+from chalicelib.domain.event import Event, EventType, event_id
 from chalicelib.domain.instant import Instant, to_text
 from chalicelib.domain.phone import E164
+from chalicelib.domain.trunk import AgentUrl
 
 
 class Line(BaseModel):
@@ -24,6 +25,7 @@ class Line(BaseModel):
     account_id: str | None = None
     auto_answer: bool = False
     label: str = ""
+    agent_url: AgentUrl | None = None
     activated_at: Instant | None = None
     released_at: Instant | None = None
 
@@ -47,22 +49,27 @@ class LineChanges(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    auto_answer: bool = False
-    label: str = Field(default="", max_length=100)
+    auto_answer: bool = Field(default=False, description="calls are answered at once")
+    label: str = Field(default="", max_length=100, description="what you call it")
+    agent_url: AgentUrl | None = Field(
+        default=None, description="a WebSocket of yours, `ws://` or `wss://`; null for none"
+    )
 
 
 def public_view(line: Line) -> dict[str, Any]:
-    """The line as REST and events show it."""
+    """The line as REST shows it to its holder."""
     return line.model_dump(mode="json", exclude={"account_id", "provider", "released_at"})
 
 
 def line_event(event_type: EventType, line: Line, account_id: str, now: int) -> Event:
-    """`number.activated` or `number.released`; the id holds the moment: a number comes and goes."""
-    stamp = to_text(now)
+    """`number.activated` or `number.released`; the id holds the moment: a number comes and goes.
+    Without the agent's URL: such URLs hold tokens, and events go to more places than that one.
+    """
+    shown = {name: value for name, value in public_view(line).items() if name != "agent_url"}
     return Event(
-        event_id=f"evt_{line.e164.removeprefix('+')}_{event_type.value}_{stamp}",
+        event_id=event_id(line.e164.removeprefix("+"), event_type.value, to_text(now)),
         type=event_type,
         account_id=account_id,
         at=now,
-        data={"number": public_view(line)},
+        data={"number": shown},
     )

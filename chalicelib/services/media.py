@@ -10,7 +10,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from chalicelib.domain import media_token
+from chalicelib.domain.agent_token import handshake_headers
 from chalicelib.domain.call import CALL_ID, Act, Call, CallState
+from chalicelib.services import agent_token as agent_tokens
+from chalicelib.services import digits as keypad
 from chalicelib.services.nudge import hang_up
 from chalicelib.services.ports import Ports
 from chalicelib.services.transition import UnknownCall, settle
@@ -19,7 +22,9 @@ log = logging.getLogger(__name__)
 
 _MEDIA_ITEM_KEPT_S = 3600
 
-Report = Literal["watch", "agent_hangup", "agent_lost", "no_agent", "media_lost", "max_duration"]
+Report = Literal[
+    "watch", "agent_hangup", "agent_lost", "no_agent", "media_lost", "max_duration", "dtmf"
+]
 
 _LOSSES = frozenset({"watch", "agent_lost", "no_agent", "media_lost"})
 
@@ -50,6 +55,23 @@ class CallOver(Exception):
     def __init__(self, call: Call) -> None:
         super().__init__(call.call_id)
         self.call = call
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What belongs to a report: `digits` and `sequence` of a `dtmf`, `why` where it is known."""
+
+    digits: str | None = None
+    sequence: int | None = None
+    why: str | None = None
+
+
+@dataclass(frozen=True)
+class AgentToDial:
+    """Where a call's agent is to be reached, and the headers that show whose handshake it is."""
+
+    url: str
+    headers: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -90,7 +112,7 @@ def attach_agent(ports: Ports, relay: str, call_id: str, token: str) -> Attached
     return Attached(call, owner)
 
 
-def report(ports: Ports, relay: str, call_id: str, kind: Report) -> Call:
+def report(ports: Ports, relay: str, call_id: str, kind: Report, facts: Facts = Facts()) -> Call:
     """Something happened to the call's sockets (or nothing, `watch`): the call after it.
 
     OwnedElsewhere if a relay that does not hold the call's media (any more) has lost something: it
@@ -99,6 +121,11 @@ def report(ports: Ports, relay: str, call_id: str, kind: Report) -> Call:
     call = ports.calls.get(call_id) if CALL_ID.fullmatch(call_id) else None
     if call is None:
         raise UnknownCall(call_id)
+    if facts.why:
+        log.warning("relay: %s", facts.why, extra={"call_id": call_id, "report": kind})
+    if kind == "dtmf" and facts.digits and facts.sequence is not None:
+        # Also of a call that is over by now: who presses a key and hangs up has pressed it.
+        keypad.heard(ports, call, facts.digits, facts.sequence)
     if call.state.final:
         return call
     if kind in _LOSSES and ports.calls.media(call_id).relay not in (None, relay):
@@ -112,6 +139,17 @@ def report(ports: Ports, relay: str, call_id: str, kind: Report) -> Call:
     if after.state.final and not call.state.final:
         hang_up(ports, after)
     return after
+
+
+def agent_to_dial(ports: Ports, call: Call) -> AgentToDial | None:
+    """Whom the relay shall dial for an active call that has an agent's URL. Signed anew each time:
+    agents may refuse a handshake that was signed long ago, and the token may have been rotated.
+    """
+    if call.agent_url is None or call.state is not CallState.ACTIVE:
+        return None
+    token = agent_tokens.current(ports, call.account_id).token
+    headers = handshake_headers(token, call.agent_url, call.call_id, ports.now() // 1000)
+    return AgentToDial(call.agent_url, headers)
 
 
 def agent_token(ports: Ports, call: Call) -> tuple[str, int]:

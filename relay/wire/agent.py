@@ -41,8 +41,13 @@ class AudioFormat:
         }
 
 
-def choose_format(format_: str | None, rate: str | None) -> AudioFormat:
+MULAW: Final = AudioFormat("mulaw", 8000)
+
+
+def choose_format(dialect: str | None, format_: str | None, rate: str | None) -> AudioFormat:
     """The format that the URL's parameters ask for. ValueError says what is wrong with them."""
+    if dialect:
+        return _format_of_dialect(dialect, format_, rate)
     name = format_ or "pcm_s16le"
     if name not in ("pcm_s16le", "mulaw"):
         raise ValueError("format must be pcm_s16le or mulaw")
@@ -53,6 +58,22 @@ def choose_format(format_: str | None, rate: str | None) -> AudioFormat:
     if name == "mulaw" and rate != "8000":
         raise ValueError("rate: mulaw is 8000 Hz only")
     return AudioFormat(name, int(rate))
+
+
+def _format_of_dialect(dialect: str, format_: str | None, rate: str | None) -> AudioFormat:
+    if dialect != "twilio":
+        raise ValueError("dialect must be twilio")
+    if (format_ or "mulaw") != "mulaw" or (rate or "8000") != "8000":
+        raise ValueError("dialect twilio is mulaw at 8000 Hz only")
+    return MULAW
+
+
+@dataclass(frozen=True, slots=True)
+class Sids:
+    """Account and call by the names that Twilio's dialect has for them."""
+
+    account: str = ""
+    call: str = ""
 
 
 class Clear(msgspec.Struct, tag_field="type", tag="clear"):
@@ -104,39 +125,46 @@ def parse(text: bytes | memoryview) -> FromAgent:
     return message
 
 
-def start(call: dict[str, Any], audio: AudioFormat, *, resumed: bool) -> bytes:
-    """First message on a socket: audio flows from here on."""
-    return _encode(
-        {
+class Dialect:
+    """What is said to an agent on one connection, as text messages, and what it says itself."""
+
+    resumes = True
+    """A connection takes up where the one before it left: outstanding marks are its own."""
+
+    def __init__(self, audio: AudioFormat) -> None:
+        self._audio = audio
+
+    def start(self, call: dict[str, Any], _sids: Sids, *, resumed: bool) -> list[bytes]:
+        """First message: audio flows from here on."""
+        message = {
             "type": "start",
             "protocol": PROTOCOL,
             "resumed": resumed,
             "call": call,
-            "audio": audio.describe(),
+            "audio": self._audio.describe(),
         }
-    )
+        return [_encode(message)]
 
+    def dtmf(self, digit: str) -> bytes | None:
+        """The caller pressed a key."""
+        return _encode({"type": "dtmf", "digit": digit})
 
-def dtmf(digit: str) -> bytes:
-    """The caller pressed a key."""
-    return _encode({"type": "dtmf", "digit": digit})
+    def mark(self, name: str, *, played: bool) -> bytes | None:
+        """Playout got to a mark, or never will."""
+        return _encode({"type": "mark", "name": name, "played": played})
 
+    def dropped(self, direction: str, ms: int, why: str) -> bytes | None:
+        """So much audio was thrown away. `direction` is `to_agent` or `to_caller`."""
+        return _encode({"type": "dropped", "direction": direction, "ms": ms, "why": why})
 
-def mark(name: str, *, played: bool) -> bytes:
-    """Playout got to a mark, or never will."""
-    return _encode({"type": "mark", "name": name, "played": played})
+    def error(self, code: str, detail: str) -> bytes | None:
+        """Something the agent sent was not done."""
+        return _encode({"type": "error", "code": code, "detail": detail})
 
+    def stop(self, reason: str | None, state: str) -> bytes | None:
+        """Last message: the call is over."""
+        return _encode({"type": "stop", "reason": reason, "state": state})
 
-def stop(reason: str | None, state: str) -> bytes:
-    """Last message: the call is over."""
-    return _encode({"type": "stop", "reason": reason, "state": state})
-
-
-def dropped(direction: str, ms: int, why: str) -> bytes:
-    """So much audio was thrown away. `direction` is `to_agent` or `to_caller`."""
-    return _encode({"type": "dropped", "direction": direction, "ms": ms, "why": why})
-
-
-def error(code: str, detail: str) -> bytes:
-    """Something the agent sent was not done."""
-    return _encode({"type": "error", "code": code, "detail": detail})
+    def parse(self, text: bytes | memoryview) -> FromAgent:
+        """What the agent says. BadMessageError."""
+        return parse(text)

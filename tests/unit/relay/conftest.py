@@ -48,6 +48,7 @@ async def stack(app: FakeApplication) -> AsyncIterator[Stack]:
         public_url="wss://relay.example",
         drain_s=0.3,
         max_waiting=MAX_WAITING,
+        allow_private_agents=True,
         graces=GRACES,
     )
     async with Control(config, Patience(timeout=1, pauses=(0.01, 0.01))) as control:

@@ -46,13 +46,28 @@ class FakeApplication:
     """How many posts to come are answered 500."""
     attaches: list[dict[str, Any]] = field(default_factory=list)
     reports: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
+    bodies: list[dict[str, Any]] = field(default_factory=list)
+    """Reports as they came, but for `watch`."""
+    agent: dict[str, Any] | None = None
+    """The agent that is to be dialled."""
+    metadata: dict[str, Any] = field(default_factory=dict)
     endings: dict[str, str] = field(default_factory=dict)
     """Report type -> end_reason: what ends the call."""
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     """Attaches are answered once it is set."""
 
     def call(self) -> dict[str, Any]:
-        return {"call_id": "call_1", "state": self.state, "end_reason": self.end_reason}
+        return {
+            "call_id": "call_1",
+            "state": self.state,
+            "end_reason": self.end_reason,
+            "direction": "inbound",
+            "from": "+33612345678",
+            "to": "+15555500103",
+            "line": "+15555500103",
+            "forwarded_from": None,
+            "metadata": self.metadata,
+        }
 
     async def reported(self, *kinds: str) -> str:
         """Wait for a report of one of these types."""
@@ -87,6 +102,8 @@ class FakeApplication:
             {
                 "call": self.call(),
                 "provider_call_id": "CA1",
+                "account_sid": "AC1",
+                "agent": self.agent,
                 "owner": None,
                 "ends_at_ms": self.ends_in_s and int((time.time() + self.ends_in_s) * 1000),
             }
@@ -94,6 +111,8 @@ class FakeApplication:
 
     async def report(self, body: dict[str, Any]) -> web.Response:
         kind = body["type"]
+        if kind != "watch":
+            self.bodies.append(body)
         await asyncio.sleep(self.report_s)
         if self.refuse_reports and kind not in self.heeded:
             self.reports.put_nowait(kind)
@@ -101,7 +120,7 @@ class FakeApplication:
         if kind in self.endings:
             self.end(self.endings[kind])
         self.reports.put_nowait(kind)
-        return web.json_response({"call": self.call(), "ends_at_ms": None})
+        return web.json_response({"call": self.call(), "ends_at_ms": None, "agent": self.agent})
 
     def signed(
         self, handle: Callable[[dict[str, Any]], Awaitable[web.Response]]

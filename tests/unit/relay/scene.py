@@ -10,6 +10,8 @@ from typing import Any
 from relay.bridge import Bridge
 from relay.config import Graces
 from relay.metrics import Counters
+from relay.ports import AgentAddress, Dialect
+from relay.wire import agent
 from relay.wire.agent import AudioFormat
 from wire import media_stream
 
@@ -23,7 +25,9 @@ _order = itertools.count(1)
 class FakeLeg:
     """Remembers what it was told."""
 
-    def __init__(self) -> None:
+    def __init__(self, dialect: Dialect | None = None, *, dialled: bool = False) -> None:
+        self.dialect = dialect or agent.Dialect(MULAW)
+        self.dialled = dialled
         self.order = next(_order)
         self.choked = False
         self.pauses: list[float] = []
@@ -59,11 +63,21 @@ class FakeLeg:
 @dataclass
 class FakePort:
     reports: list[str] = field(default_factory=list)
+    whys: list[str] = field(default_factory=list)
+    keys: list[str] = field(default_factory=list)
+    dialled: list[AgentAddress] = field(default_factory=list)
     wakes: list[float] = field(default_factory=list)
     forgotten: bool = False
 
-    def report(self, kind: str) -> None:
+    def report(self, kind: str, why: str = "") -> None:
         self.reports.append(kind)
+        self.whys.append(why)
+
+    def pressed(self, digit: str) -> None:
+        self.keys.append(digit)
+
+    def dial(self, agent: AgentAddress) -> None:
+        self.dialled.append(agent)
 
     def wake_at(self, at: float) -> None:
         self.wakes.append(at)
@@ -86,7 +100,7 @@ class Scene:
         self.bridge.update(call("active"), None, self.now)
 
     def join_agent(self, audio: AudioFormat = MULAW) -> FakeLeg:
-        self.agent = FakeLeg()
+        self.agent = FakeLeg(agent.Dialect(audio))
         assert self.bridge.agent_joined(self.agent, audio, self.now)
         return self.agent
 

@@ -29,7 +29,7 @@ START = {
         "customParameters": {},
     },
 }
-GRACES = Graces(agent_back=0.4, agent_first=0.6, provider_back=0.6, provider_start=0.4)
+GRACES = Graces(agent_back=0.4, agent_first=1.5, provider_back=0.6, provider_start=0.4)
 
 
 @dataclass

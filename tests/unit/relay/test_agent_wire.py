@@ -22,7 +22,7 @@ from relay.wire import agent
     ],
 )
 def test_formats(format_: str | None, rate: str | None, expected: agent.AudioFormat) -> None:
-    assert agent.choose_format(format_, rate) == expected
+    assert agent.choose_format(None, format_, rate) == expected
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,7 @@ def test_formats(format_: str | None, rate: str | None, expected: agent.AudioFor
 )
 def test_wrong_formats_say_what_is_right(format_: str | None, rate: str | None) -> None:
     with pytest.raises(ValueError, match=r"must be|only"):
-        agent.choose_format(format_, rate)
+        agent.choose_format(None, format_, rate)
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_frame_is_twenty_milliseconds(format_: str, rate: int, size: int) -> Non
 def test_any_name_survives(name: str) -> None:
     message = agent.parse(json.dumps({"type": "mark", "name": name}).encode())
     assert isinstance(message, agent.Mark)
-    assert json.loads(agent.mark(message.name, played=True))["name"] == name
+    assert json.loads(agent.Dialect(agent.MULAW).mark(message.name, played=True))["name"] == name
 
 
 @given(st.binary(max_size=200))

@@ -145,7 +145,9 @@ async def test_token_may_come_as_bearer(stack: Stack) -> None:
         ("format=opus", "format"),
         ("rate=44100", "rate"),
         ("format=mulaw&rate=16000", "mulaw"),
-        ("dialect=twilio", "dialect"),
+        ("dialect=telnyx", "dialect"),
+        ("dialect=twilio&format=pcm_s16le", "twilio"),
+        ("dialect=twilio&rate=16000", "twilio"),
     ],
 )
 async def test_wrong_format_is_closed_with_the_reason(
@@ -377,10 +379,10 @@ async def test_fault_in_a_report_is_survived_and_the_report_repeated(
     faults = iter([RuntimeError("a fault")])
     asked = Control.report
 
-    async def stumbling(control: Control, call_id: str, kind: str) -> Answer:
+    async def stumbling(control: Control, call_id: str, kind: str, why: str) -> Answer:
         for fault in faults:
             raise fault
-        return await asked(control, call_id, kind)
+        return await asked(control, call_id, kind, why)
 
     monkeypatch.setattr(Control, "report", stumbling)
     await stack.agent()

@@ -1,0 +1,203 @@
+"""When a bridge has its agent dialled, with the time in the test's hand."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from relay.ports import AgentAddress
+from relay.wire.twilio import TwilioDialect
+from tests.unit.relay.scene import MULAW, FakeLeg, Scene, call
+from wire import media_stream
+
+AGENT = AgentAddress("wss://agent.example/")
+
+
+@pytest.fixture
+def dialling(scene: Scene) -> Scene:
+    """The stream is up, and there is an agent to dial."""
+    scene.bridge.agent_at(AGENT)
+    scene.start_stream()
+    return scene
+
+
+def dialled(scene: Scene) -> int:
+    """How often it was, since last asked."""
+    scene.bridge.tick(scene.now)
+    count = len(scene.port.dialled)
+    scene.port.dialled.clear()
+    return count
+
+
+def join(scene: Scene) -> FakeLeg:
+    scene.agent = FakeLeg(TwilioDialect(lambda *_: None), dialled=True)
+    scene.bridge.agent_joined(scene.agent, MULAW, scene.now)
+    return scene.agent
+
+
+def fail(scene: Scene, *, final: bool = False) -> None:
+    scene.bridge.agent_unreached("refused", scene.now, final=final)
+
+
+def test_it_is_dialled_once_when_the_stream_is_up(scene: Scene) -> None:
+    scene.bridge.agent_at(AGENT)
+    assert dialled(scene) == 0
+    scene.start_stream()
+    assert dialled(scene) == 1
+    scene.wait(0.5)
+    assert dialled(scene) == 0
+    join(scene)
+    assert [m["event"] for m in scene.agent.said()] == ["connected", "start"]
+    assert scene.told(60) == []
+
+
+def test_a_call_without_an_agent_url_dials_nobody(scene: Scene) -> None:
+    scene.start_stream()
+    assert dialled(scene) == 0
+    assert scene.told(30) == ["no_agent"]
+
+
+def test_in_vain_it_is_tried_again_and_ever_more_slowly(dialling: Scene) -> None:
+    began, tries = dialling.now, []
+    while "no_agent" not in dialling.port.reports:
+        if dialled(dialling):
+            tries.append(round(dialling.now - began, 2))
+            fail(dialling)
+        dialling.now += 0.01
+    assert tries[:5] == pytest.approx([0, 0.25, 0.75, 1.75, 3.75], abs=0.11)
+    assert 15 < len(tries) < 20
+    assert dialling.port.whys[dialling.port.reports.index("no_agent")] == "refused"
+
+
+def test_one_that_never_can_be_reached_is_given_up_at_once(dialling: Scene) -> None:
+    assert dialled(dialling) == 1
+    fail(dialling, final=True)
+    assert dialling.told(0) == ["no_agent"]
+    dialling.answer("no_agent", "ended", "no_agent")
+    assert dialling.bridge.over
+
+
+def test_lost_it_has_ten_seconds_in_all(dialling: Scene) -> None:
+    dialled(dialling)
+    join(dialling)
+    dialling.wait(60)
+    dialling.lose_agent()
+    for _ in range(3):
+        assert dialled(dialling) == 1
+        join(dialling)
+        assert dialling.told(1) == []
+        dialling.lose_agent()
+        dialling.now += 2
+    assert dialling.told(1.1) == ["agent_lost"]
+
+
+def test_one_that_worked_for_a_while_has_them_anew(dialling: Scene) -> None:
+    dialled(dialling)
+    for _ in range(3):
+        join(dialling)
+        assert dialling.told(10.1) == []
+        dialling.lose_agent()
+        assert dialled(dialling) == 1, "at once"
+        assert dialling.told(9) == []
+
+
+def test_lost_for_good_is_told_with_the_reason(dialling: Scene) -> None:
+    dialled(dialling)
+    join(dialling)
+    dialling.lose_agent()
+    assert dialled(dialling) == 1
+    fail(dialling, final=True)
+    assert dialling.told(0) == ["agent_lost"]
+    assert dialling.port.whys[-1] == "refused"
+
+
+def test_hanging_up_is_told_at_once_and_nobody_is_dialled_again(dialling: Scene) -> None:
+    dialled(dialling)
+    join(dialling)
+    dialling.bridge.agent_gone(dialling.agent, dialling.now, hung_up=True)
+    assert dialling.told(0) == ["agent_hangup"]
+    dialling.lose_stream()
+    dialling.start_stream()
+    assert dialled(dialling) == 0
+
+
+def test_while_there_is_no_stream_nobody_is_dialled(dialling: Scene) -> None:
+    dialled(dialling)
+    dialling.lose_stream()
+    fail(dialling)
+    dialling.now += 1
+    assert dialled(dialling) == 0
+    dialling.start_stream()
+    dialling.now += 0.3
+    assert dialled(dialling) == 1
+
+
+def test_an_attempt_that_succeeds_too_late_is_closed(dialling: Scene) -> None:
+    dialled(dialling)
+    dialling.join_agent()
+    own = dialling.agent
+    late = FakeLeg(TwilioDialect(lambda *_: None), dialled=True)
+    assert not dialling.bridge.agent_joined(late, MULAW, dialling.now)
+    assert late.closed is not None
+    assert own.closed is None
+
+
+def test_one_that_opened_earlier_and_came_by_itself_rules_all_the_same(dialling: Scene) -> None:
+    own = FakeLeg()
+    dialled(dialling)
+    join(dialling)
+    assert dialling.agent.order > own.order
+    assert dialling.bridge.agent_joined(own, MULAW, dialling.now)
+    assert dialling.agent.closed is not None
+    assert [m["type"] for m in own.said()] == ["start"]
+
+
+def test_a_call_that_ends_meanwhile_takes_no_agent(dialling: Scene) -> None:
+    dialled(dialling)
+    dialling.bridge.update(call("ended", "caller_hangup"), None, dialling.now)
+    fail(dialling)
+    assert dialling.told(60) == []
+
+
+def test_keys_go_to_the_agent_and_to_the_application(dialling: Scene) -> None:
+    dialled(dialling)
+    join(dialling).said()
+    for digit in "1#":
+        detail = media_stream.DtmfDetail(digit)
+        dialling.bridge.caller_message(media_stream.Dtmf(detail, "MZ1"))
+    assert dialling.port.keys == ["1", "#"]
+    assert [m["dtmf"]["digit"] for m in dialling.agent.said()] == ["1", "#"]
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.binary(min_size=1, max_size=320).map(lambda ulaw: ("media", ulaw)),
+            st.sampled_from("0123456789*#ABCD").map(lambda digit: ("dtmf", digit)),
+        ),
+        max_size=30,
+    )
+)
+def test_whatever_comes_is_passed_on_in_its_order_and_numbered_without_gaps(said: list) -> None:
+    scene = Scene()
+    scene.bridge.agent_at(AGENT)
+    scene.start_stream()
+    dialled(scene)
+    leg = join(scene)
+    leg.send_audio = lambda ulaw: leg.send_text(leg.dialect.media(ulaw))  # type: ignore[method-assign]
+    for event, what in said:
+        if event == "media":
+            scene.bridge.caller_audio(what, scene.now)
+        else:
+            scene.bridge.caller_message(media_stream.Dtmf(media_stream.DtmfDetail(what), "MZ1"))
+    _, start, *rest = [json.loads(text) for text in leg.texts]
+    heard = [media_stream.parse_from_provider(text) for text in leg.texts[2:]]
+    assert start["sequenceNumber"] == "1"
+    assert [m["sequenceNumber"] for m in rest] == [str(n + 2) for n in range(len(rest))]
+    assert [
+        ("media", m.media.payload) if isinstance(m, media_stream.Media) else ("dtmf", m.dtmf.digit)
+        for m in heard
+    ] == said

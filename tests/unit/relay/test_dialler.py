@@ -1,0 +1,179 @@
+"""Where a dialled agent may be, and what is said of one that cannot be reached."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from relay.calls import Calls, UnreachedError
+from relay.config import Graces
+from relay.dialler import Dialler
+from relay.metrics import Counters
+from relay.ports import AgentAddress
+from tests.unit.relay.scene import Scene
+from tests.unit.relay.twilio_agent import TwilioAgent, twilio_agent
+
+
+class Names:
+    """Answers with each list of addresses once; the last one for ever."""
+
+    def __init__(self, *answers: Sequence[str]) -> None:
+        self.answers, self.asked = list(answers), []
+
+    def __call__(self, host: str, port: int) -> Sequence[str]:
+        self.asked.append((host, port))
+        return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+
+
+async def dial(url: str, **options: Any) -> None:
+    dialler = Dialler(**options)
+    control: Any = SimpleNamespace(report_keys=None)
+    calls = Calls(control, Graces(), Counters(), dialler.dial)
+    await dialler.dial(calls, "call_1", Scene().bridge, AgentAddress(url, {"X-A": "b"}))
+    for leg in calls.legs:
+        leg.close(1000, "")
+
+
+async def refused(url: str, **options: Any) -> UnreachedError:
+    with pytest.raises(UnreachedError) as unreached:
+        await dial(url, **options)
+    assert "secret" not in str(unreached.value)
+    return unreached.value
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["127.0.0.1", "10.1.2.3", "169.254.169.254", "[::1]", "[::ffff:10.0.0.1]", "0.0.0.0",
+     "[fe80::1]", "[64:ff9b::7f00:1]", "127.1", "2130706433", "0x7f000001", "localhost"],
+)  # fmt: skip
+async def test_private_addresses_are_refused_for_good_however_written(host: str) -> None:
+    async with twilio_agent() as agent:
+        port = agent.url.split(":")[2].split("/")[0]
+        why = await refused(f"ws://{host}:{port}/?key=secret")
+        assert (why.code, why.final) == ("private", True)
+        assert agent.streams.empty()
+
+
+@pytest.mark.parametrize("addresses", [["127.0.0.1"], ["93.184.215.14", "10.0.0.1"]])
+async def test_a_name_with_any_private_address_is_refused(addresses: list[str]) -> None:
+    why = await refused("ws://agent.example/", resolve=Names(addresses))
+    assert (why.code, why.final) == ("private", True)
+
+
+async def test_a_name_is_resolved_once_and_what_was_checked_is_connected_to(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Rebinding: the second answer leads home. It is never asked for."""
+    names = Names(["93.184.215.14"], ["127.0.0.1"])
+    tried = []
+
+    async def connect(_: Any, __: socket.socket, address: Any) -> None:
+        tried.append(address)
+        raise OSError("no route")
+
+    loop = type(asyncio.get_running_loop())
+    monkeypatch.setattr(loop, "sock_connect", connect)
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: pytest.fail("resolved again"))
+    assert (await refused("ws://agent.example:81/", resolve=names)).code == "connection"
+    assert names.asked == [("agent.example", 81)]
+    assert tried == [("93.184.215.14", 81)]
+
+
+async def test_the_name_is_what_the_handshake_says() -> None:
+    async with twilio_agent() as agent:
+        port = agent.url.split(":")[2].split("/")[0]
+        url = f"ws://user:secret@agent.example:{port}/voice"
+        await dial(url, allow_private=True, resolve=Names(["127.0.0.1"]))
+        stream = await agent.stream()
+        assert (stream.headers["Host"], stream.headers["X-A"]) == (f"agent.example:{port}", "b")
+
+
+async def test_the_next_address_is_tried() -> None:
+    async with twilio_agent() as agent:
+        names = Names(["::1", "127.0.0.1"])
+        port = agent.url.split(":")[2].split("/")[0]
+        await dial(f"ws://agent.example:{port}/", allow_private=True, resolve=names)
+        await agent.stream()
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """A server's context for agent.example, and a client's that trusts it."""
+    import subprocess
+
+    folder = tmp_path_factory.mktemp("tls")
+    cert, key = folder / "cert.pem", folder / "key.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
+         "-nodes", "-keyout", key, "-out", cert, "-days", "2", "-subj", "/CN=agent.example",
+         "-addext", "subjectAltName=DNS:agent.example"],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(cert, key)
+    return server, ssl.create_default_context(cafile=str(cert))
+
+
+async def tls_url(agent: TwilioAgent, name: str) -> str:
+    return agent.url.replace("127.0.0.1", name)
+
+
+async def test_tls_is_verified_against_the_name(certificates) -> None:
+    server, trust = certificates
+    here = Names(["127.0.0.1"])
+    async with twilio_agent(server) as agent:
+        good = await tls_url(agent, "agent.example")
+        await dial(good, allow_private=True, resolve=here, trust=trust)
+        await agent.stream()
+        other = await tls_url(agent, "other.example")
+        why = await refused(other, allow_private=True, resolve=here, trust=trust)
+        assert (why.code, "hostname" in str(why).lower()) == ("tls", True)
+        unknown = await refused(good, allow_private=True, resolve=here)
+        assert (unknown.code, unknown.final) == ("tls", False)
+
+
+async def test_what_it_is_like_when_nobody_is_there() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        assert (await refused(f"ws://127.0.0.1:{port}/", allow_private=True)).code == "refused"
+    assert (await refused("ws://agent.example/", resolve=Names([]))).code == "name"
+
+
+async def test_one_that_never_answers_is_given_up_and_not_taken_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("relay.dialler.WITHIN_S", 0.2)
+    asked, gone = asyncio.Event(), asyncio.Event()
+
+    async def mute(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.set()
+        while await reader.read(4096):
+            pass
+        gone.set()
+        writer.close()
+
+    server = await asyncio.start_server(mute, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        why = await refused(f"ws://127.0.0.1:{port}/", allow_private=True)
+        assert (why.code, asked.is_set()) == ("timeout", True)
+        await asyncio.wait_for(gone.wait(), 5)
+
+
+async def test_an_answer_without_end_is_not_read_without_end() -> None:
+    async def babble(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 101 Switching Protocols\r\nX-Long: " + b"x" * (1 << 20))
+        await writer.drain()
+
+    server = await asyncio.start_server(babble, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        why = await refused(f"ws://127.0.0.1:{port}/", allow_private=True)
+        assert why.code in ("handshake", "connection", "timeout")

@@ -1,0 +1,102 @@
+"""The published conformance suite against a running stack, for both eras of the protocol.
+
+The suite is made for a server with a hundred fixtures. What is applicable has to pass as a whole;
+of the rest every failure has to be one of not having what this server does not offer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+
+import pytest
+
+from tests.mcp import conformance
+from tests.mcp.key_proxy import key_proxy
+from tests.support.running import Process
+
+APPLICABLE = {
+    "2025-11-25": {
+        "server-initialize", "ping", "tools-list", "dns-rebinding-protection",
+    },
+    "2026-07-28": {
+        "tools-list", "dns-rebinding-protection", "http-header-validation",
+        "server-sse-multiple-streams", "input-required-result-unsupported-methods",
+        "input-required-result-validate-input",
+    },
+}  # fmt: skip
+"""Scenarios of which every check passes."""
+
+NOT_OFFERED = re.compile(
+    r"""
+      Unknown\ tool:\ (?!chamade)                   # a fixture of the suite's
+    | (Tool\ '\w+'\ not\ found|does\ not\ list\ the\ diagnostic\ tool)
+    | exposes\ no\ tool\ with\ x-mcp-header
+    | Method\ not\ found | -32601                   # prompts, resources, completion, logging, tasks
+    | no\ task\ was\ created | capabilities\.extensions\ MUST\ be\ advertised   # tasks
+    | tools/call\ for\ failing_job
+    | fixture\ from\ Check\ 2\ unavailable
+    | InputRequiredResult                           # no tool asks back
+    | Prerequisite\ failed | Error\ data\.uri\ is\ undefined
+    """,
+    re.VERBOSE,
+)
+"""What the suite says where it finds nothing to test."""
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory):
+    process = Process(tmp_path_factory.mktemp("conformance") / "state")
+    process.start()
+    try:
+        yield process.wait_ready()
+    finally:
+        process.stop()
+
+
+@pytest.fixture(scope="session", params=list(conformance.ERAS))
+def checked(request, stack, tmp_path_factory):
+    """An era and its checks."""
+
+    async def run():
+        async with key_proxy(stack["api_url"], stack["api_key"]) as url:
+            results = tmp_path_factory.mktemp("results")
+            return await conformance.run(url, request.param, results)
+
+    return request.param, asyncio.run(run())
+
+
+def test_what_is_applicable_passes_as_a_whole(checked):
+    era, checks = checked
+    ran = {check.scenario for check in checks}
+    assert ran >= APPLICABLE[era]
+    failed = [c for c in checks if c.scenario in APPLICABLE[era] and not c.passed]
+    assert failed == []
+
+
+def test_all_that_is_said_on_the_wire_is_as_the_specification_has_it(checked):
+    wire = [check for check in checked[1] if check.name == "wire-schema-valid"]
+    assert len(wire) > 20
+    assert all(check.passed for check in wire)
+
+
+def test_what_fails_is_what_is_not_offered(checked):
+    failed = [c for c in checked[1] if not c.passed and c.status != "SKIPPED" and c.why]
+    assert [c for c in failed if not NOT_OFFERED.search(c.why)] == []
+
+
+def test_of_the_stateless_protocol_only_the_suites_own_tools_are_missing(checked):
+    era, checks = checked
+    if era == "2026-07-28":
+        stateless = [check for check in checks if check.scenario == "server-stateless"]
+        failed = [check for check in stateless if check.status == "FAILURE"]
+        assert sum(check.status == "SUCCESS" for check in stateless) == 21
+        assert len(failed) == 4
+        assert all("does not list the diagnostic tool" in check.why for check in failed)
+
+
+def test_the_list_of_tools_says_how_long_it_may_be_kept(checked):
+    era, checks = checked
+    if era == "2026-07-28":
+        passed = {check.name for check in checks if check.scenario == "caching" and check.passed}
+        assert "sep-2549-tools-list-caching-hints" in passed

@@ -1,0 +1,242 @@
+"""`POST /mcp` as HTTP sees it: who gets in, what is refused, and that JSON-RPC is answered."""
+
+from __future__ import annotations
+
+import json
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+import app as application
+from chalicelib import bootstrap
+
+META = {
+    "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+    "io.modelcontextprotocol/clientCapabilities": {},
+}
+ACCEPT = {"Accept": "application/json, text/event-stream", "Content-Type": "application/json"}
+
+
+class Mcp:
+    """An MCP client that is nothing but its requests."""
+
+    def __init__(self, api) -> None:
+        self.api = api
+
+    def post(self, body, key=None, **headers):
+        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+        key = self.api.world.key if key is None else key
+        sent = {"Host": "api.test", **ACCEPT, **({"X-API-Key": key} if key else {}), **headers}
+        return self.api.raw("POST", "/mcp", raw, **sent)
+
+    def ask(self, method, **params):
+        return self.post({"jsonrpc": "2.0", "id": 7, "method": method, "params": params})
+
+    def tool(self, name, **arguments):
+        return self.ask("tools/call", name=name, arguments=arguments).json_body["result"]
+
+
+@pytest.fixture
+def mcp(api):
+    return Mcp(api)
+
+
+@pytest.mark.parametrize("key", ["", "nonsense", "chmd_live_" + "0" * 49])
+def test_without_a_valid_key_nothing_is_answered_nor_the_sdk_loaded(mcp, monkeypatch, key):
+    monkeypatch.setitem(sys.modules, "chalicelib.handlers.mcp.exchange", None)
+    answered = mcp.post({"jsonrpc": "2.0", "id": 1, "method": "tools/list"}, key=key)
+    assert (answered.status_code, answered.json_body["code"]) == (401, "bad_key")
+    assert answered.headers["Content-Type"] == "application/problem+json"
+    assert answered.headers["WWW-Authenticate"].startswith("Bearer")
+
+
+def test_the_key_also_comes_as_bearer(mcp, world):
+    bearer = {"Authorization": f"Bearer {world.key}"}
+    answered = mcp.post({"jsonrpc": "2.0", "id": 1, "method": "tools/list"}, key="", **bearer)
+    assert len(answered.json_body["result"]["tools"]) == 16
+
+
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+def test_there_is_no_stream_and_no_session(api, method):
+    answered = api.raw(method, "/mcp", b"")
+    assert (answered.status_code, answered.headers["Allow"]) == (405, "POST")
+    assert answered.json_body["code"] == "method_not_allowed"
+
+
+@pytest.mark.parametrize(
+    ("headers", "status", "code"),
+    [
+        ({"Host": "evil.example"}, 421, "foreign_host"),
+        ({"Host": "api.test:8080"}, 421, "foreign_host"),
+        ({"Origin": "https://evil.example"}, 403, "foreign_origin"),
+        ({"Origin": "null"}, 403, "foreign_origin"),
+        ({"Origin": "http://api.test"}, 403, "foreign_origin"),
+    ],
+)
+def test_pages_of_others_do_not_get_in_by_a_name_of_theirs(mcp, headers, status, code):
+    answered = mcp.post({"jsonrpc": "2.0", "id": 1, "method": "tools/list"}, **headers)
+    assert (answered.status_code, answered.json_body["code"]) == (status, code)
+
+
+def test_our_own_origin_may(mcp):
+    own = {"Origin": "https://api.test"}
+    answered = mcp.post({"jsonrpc": "2.0", "id": 1, "method": "ping"}, **own)
+    assert answered.json_body["result"] == {}
+
+
+def test_api_gateways_own_name_is_ours(mcp, world):
+    host = "abc123.execute-api.eu-west-1.amazonaws.com"
+    event = {
+        "resource": "/mcp", "path": "/mcp", "httpMethod": "POST",
+        "headers": None, "queryStringParameters": None, "multiValueQueryStringParameters": None,
+        "multiValueHeaders": {
+            "Host": [host], "X-API-Key": [world.key], "Accept": ["application/json"],
+            "Content-Type": ["application/json"],
+        },
+        "pathParameters": None, "stageVariables": None, "isBase64Encoded": False,
+        "body": '{"jsonrpc": "2.0", "id": 1, "method": "ping"}',
+        "requestContext": {"httpMethod": "POST", "resourcePath": "/mcp", "domainName": host},
+    }  # fmt: skip
+    event["headers"] = {name: values[0] for name, values in event["multiValueHeaders"].items()}
+    assert json.loads(application.app(event, None)["body"])["result"] == {}
+    event["requestContext"]["domainName"] = "another.example"
+    assert application.app(event, None)["statusCode"] == 421
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:8000", "localhost:8000", "[::1]:8000"])
+def test_a_local_stack_answers_to_each_name_of_the_machine(mcp, monkeypatch, host):
+    local = SimpleNamespace(public_url="http://127.0.0.1:8000")
+    monkeypatch.setattr(bootstrap, "config", lambda: local)
+    answered = mcp.post(
+        {"jsonrpc": "2.0", "id": 1, "method": "ping"}, Host=host, Origin=f"http://{host}"
+    )
+    assert answered.status_code == 200
+    other = mcp.post({"jsonrpc": "2.0", "id": 1, "method": "ping"}, Host="localhost:9000")
+    assert other.status_code == 421
+
+
+def test_the_earlier_protocol_is_greeted_with_what_to_do(mcp):
+    client = {"name": "test", "version": "1"}
+    hello = mcp.ask(
+        "initialize", protocolVersion="2025-11-25", capabilities={}, clientInfo=client
+    ).json_body["result"]
+    assert hello["protocolVersion"] == "2025-11-25"
+    assert list(hello["capabilities"]) == ["tools"]
+    assert hello["serverInfo"]["name"] == "chamade"
+    assert hello["instructions"].index("chamade_inbox") < hello["instructions"].index(
+        "chamade_call_accept"
+    )
+
+
+def test_the_stateless_protocol_needs_no_greeting(mcp):
+    headers = {"MCP-Protocol-Version": "2026-07-28", "Mcp-Method": "server/discover"}
+    found = mcp.post(
+        {"jsonrpc": "2.0", "id": 1, "method": "server/discover", "params": {"_meta": META}},
+        **headers,
+    ).json_body["result"]
+    assert "2026-07-28" in found["supportedVersions"]
+    assert "chamade_inbox" in found["instructions"]
+    headers = {**headers, "Mcp-Method": "tools/call", "Mcp-Name": "chamade_number_list"}
+    params = {"_meta": META, "name": "chamade_number_list", "arguments": {}}
+    called = mcp.post(
+        {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}, **headers
+    ).json_body["result"]
+    assert len(called["structuredContent"]["numbers"]) == 1
+
+
+def test_notifications_are_taken_and_not_answered(mcp):
+    answered = mcp.post({"jsonrpc": "2.0", "method": "notifications/initialized"})
+    assert (answered.status_code, answered.body) == (202, b"")
+
+
+def test_a_body_that_is_too_large_is_refused(mcp):
+    answered = mcp.post(b" " * (256 * 1024 + 1))
+    assert (answered.status_code, answered.json_body["code"]) == (413, "too_large")
+
+
+@pytest.mark.parametrize("modern", [False, True], ids=["earlier", "stateless"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"", b"{", b"\xff\xfe", b"null", b"[]", b"5", b'"x"', b"{}", b"[" * 100_000,
+        b'{"jsonrpc": "1.0", "id": 1, "method": "ping"}',
+        b'{"jsonrpc": "2.0", "id": 1, "method": 5}',
+        b'{"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": []}',
+        b'[{"jsonrpc": "2.0", "id": 1, "method": "ping"}]',
+        b'{"a":' * 20_000 + b"1" + b"}" * 20_000,
+    ],
+)  # fmt: skip
+def test_what_is_no_request_is_refused_as_json_rpc(mcp, body, modern):
+    headers = {"MCP-Protocol-Version": "2026-07-28", "Mcp-Method": "ping"} if modern else {}
+    answered = mcp.post(body, **headers)
+    assert 400 <= answered.status_code < 500
+    assert "error" in answered.json_body
+    assert b"Traceback" not in answered.body
+    assert b"site-packages" not in answered.body
+
+
+@pytest.mark.parametrize("modern", [False, True], ids=["earlier", "stateless"])
+@pytest.mark.parametrize("name", ["\ud800", "\x00", "x" * 5000, "chamade_call_status"])
+def test_text_that_is_none_breaks_nothing(mcp, name, modern):
+    params = {
+        "name": name,
+        "arguments": {"call_id": "\ud800"},
+        **({"_meta": META} if modern else {}),
+    }
+    headers = {"MCP-Protocol-Version": "2026-07-28", "Mcp-Method": "tools/call",
+               "Mcp-Name": name if name.isprintable() else "x"}  # fmt: skip
+    answered = mcp.post(
+        {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params},
+        **(headers if modern else {}),
+    )
+    assert answered.status_code < 500
+    assert "jsonrpc" in answered.json_body
+    assert b"Traceback" not in answered.body
+
+
+def test_methods_and_tools_that_there_are_not_are_said_to_be_so(mcp):
+    assert mcp.ask("resources/list").json_body["error"]["code"] == -32601
+    unknown = mcp.ask("tools/call", name="chamade_dance", arguments={}).json_body["error"]
+    assert (unknown["code"], unknown["message"]) == (-32602, "Unknown tool: chamade_dance")
+
+
+def test_what_nobody_foresaw_is_told_without_its_inside(mcp, monkeypatch):
+    monkeypatch.setattr("chalicelib.services.call_list.page", lambda *a, **k: 1 / 0)
+    failed = mcp.tool("chamade_call_list")
+    assert failed["isError"] is True
+    assert failed["structuredContent"]["code"] == "internal_error"
+    assert "division" not in json.dumps(failed)
+
+
+def test_a_list_that_breaks_is_an_error_without_its_inside(mcp, monkeypatch):
+    monkeypatch.setattr("chalicelib.handlers.mcp.server.listed", lambda: 1 / 0)
+    answered = mcp.ask("tools/list")
+    assert answered.json_body["error"]["code"] == -32603
+    assert "division" not in answered.body.decode()
+
+
+def test_two_accounts_at_once_each_see_their_own(mcp, world):
+    from concurrent.futures import ThreadPoolExecutor
+
+    other, _ = world.new_account()
+    theirs = world.new_number(other)
+    ask = {"jsonrpc": "2.0", "id": 1, "method": "tools/call",
+           "params": {"name": "chamade_number_list", "arguments": {}}}  # fmt: skip
+    from chalicelib.handlers.mcp.exchange import exchange
+    from chalicelib.handlers.mcp.server import server
+
+    def numbers(account_id):
+        answered = exchange(
+            server(world.ports, account_id),
+            {"host": "api.test", "accept": "application/json", "content-type": "application/json"},
+            json.dumps(ask).encode(),
+            ["api.test"],
+            [],
+        )
+        content = json.loads(answered.body)["result"]["structuredContent"]
+        return [number["e164"] for number in content["numbers"]]
+
+    with ThreadPoolExecutor(8) as eight:
+        seen = list(eight.map(numbers, [world.account_id, other] * 20))
+    assert seen == [[world.number], [theirs]] * 20

@@ -7,10 +7,10 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 REQUIREMENTS := requirements.txt relay/requirements.txt gateway/requirements.txt local/requirements.txt
 ASL_VALIDATOR := asl-validator@4.0.0
 COVERED := chalicelib.domain chalicelib.services relay.bridge relay.speech relay.talk relay.watch \
-  relay.playout relay.drops
+  relay.playout relay.drops relay.dialling relay.keys relay.wishes
 PYTEST := $(BIN)/python -m pytest $(addprefix --cov=,$(COVERED)) --cov-branch
 
-.PHONY: help run test demo bench lint synth format constraints clean
+.PHONY: help run test demo bench openapi fuzz lint synth format constraints clean
 
 help:  ## This list
 	@grep -hE "^[a-z]+:.*##" Makefile | sed -E "s/:[^#]*## /\t/" | expand -t 14
@@ -21,13 +21,19 @@ run: .venv/.stack  ## The whole system on this machine, until Ctrl-C
 demo: .venv/.stack  ## Six calls on a stack of their own, 70 s; the last line is JSON
 	@$(BIN)/python -m local.demo
 
-test: .venv/.dev .venv/.node .venv/.sip  ## All tests; coverage of the rules and of the bridge is held at 95 %
+test: .venv/.dev .venv/.node .venv/.sip .venv/.pipecat .venv/.conformance  ## All tests; coverage of the rules and of the bridge is held at 95 %
 	@$(PYTEST) -n 2 --dist loadfile --cov-report= tests/unit tests/sip
 	@$(PYTEST) -n 2 --dist loadfile --cov-append --cov-report=term:skip-covered \
-	  --cov-fail-under=95 tests/integration
+	  --cov-fail-under=95 tests/integration tests/mcp
 
 bench: .venv/.dev .venv/.sip  ## Measures, side by side; JSON in .local/bench
 	@$(BIN)/python -m tests.load
+
+openapi: .venv/.dev  ## Rewrite docs/openapi.json after the API was changed
+	@$(BIN)/python -m chalicelib.handlers.openapi > docs/openapi.json.new && mv docs/openapi.json.new docs/openapi.json
+
+fuzz: .venv/.dev  ## Thousands of made-up requests to a running stack, some minutes
+	@SCHEMATHESIS_EXAMPLES=$${SCHEMATHESIS_EXAMPLES:-150} $(BIN)/python -m pytest -q -s tests/integration/test_schemathesis.py
 
 lint: .venv/.dev  ## Style, types, layers
 	@$(BIN)/ruff check .
@@ -47,9 +53,9 @@ synth:  ## The AWS templates (not there yet)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed" >&2; exit 1; }
 	@$(PYTHON) -m venv .venv
 
-.venv/.stack: .venv/bin/python constraints.txt $(REQUIREMENTS)
+.venv/.stack: .venv/bin/python constraints.txt client/pyproject.toml $(REQUIREMENTS)
 	@echo "setting up Python packages in .venv (once)"
-	@$(PIP) -r local/requirements.txt
+	@$(PIP) -r local/requirements.txt -e './client[cli]'
 	@touch $@
 
 .venv/.dev: .venv/.stack requirements-dev.txt
@@ -61,13 +67,24 @@ synth:  ## The AWS templates (not there yet)
 	@npm install --silent --no-audit --no-fund --no-package-lock --prefix .venv/node $(ASL_VALIDATOR) >/dev/null
 	@touch $@
 
+# The Pipecat bot of examples/, in an environment of its own: what a bot needs is none of ours.
+.venv/.pipecat: examples/pipecat_bot/requirements.txt | .venv/bin/python
+	@echo "setting up Pipecat in .venv/pipecat (once, 190 MB)"
+	@$(BIN)/python -m venv .venv/pipecat
+	@.venv/pipecat/bin/pip install --quiet --disable-pip-version-check --no-deps -r $<
+	@touch $@
+
+.venv/.conformance: tests/mcp/install.sh | .venv/bin/python
+	@tests/mcp/install.sh
+	@touch $@
+
 # Debian packages, the one thing that is installed outside: the programs we talk SIP to in tests.
 .venv/.sip: tests/sip/packages.txt tests/sip/install.sh | .venv/bin/python
 	@tests/sip/install.sh < $<
 	@touch $@
 
 constraints: .venv/.dev  ## After a version was changed
-	@{ echo "# Every version, exactly: pip install -c constraints.txt. Made by 'make constraints'."; $(BIN)/pip freeze; } > constraints.txt
+	@{ echo "# Every version, exactly: pip install -c constraints.txt. Made by 'make constraints'."; $(BIN)/pip freeze --exclude-editable; } > constraints.txt
 
 clean:  ## Forget everything: packages, state
 	rm -rf .venv .local

@@ -6,7 +6,10 @@ from typing import Any
 
 from chalicelib import logs
 from chalicelib.handlers import (
+    account,
     calls,
+    description,
+    endpoints,
     events,
     gateway,
     keys,
@@ -16,6 +19,7 @@ from chalicelib.handlers import (
     trunks,
     webhooks,
 )
+from chalicelib.handlers.mcp import endpoint as mcp
 from chalicelib.http import ProblemChalice
 
 logs.configure()
@@ -23,10 +27,10 @@ logs.configure()
 app = ProblemChalice(app_name="chamade", configure_logs=False)
 app.api.binary_types = []
 
-for module in (calls, trunks, events, keys, webhooks, media, gateway):
-    app.register_blueprint(module.routes)
-for group in (numbers,):
+for group in (account, keys, calls, numbers, trunks, events, endpoints):
     app.register_blueprint(group.operations.blueprint)
+for module in (description, webhooks, media, gateway, mcp):
+    app.register_blueprint(module.routes)
 
 
 @app.route("/healthz", methods=["GET"])
@@ -44,4 +48,16 @@ def expire_ring(event: dict[str, Any], context: Any) -> dict[str, Any]:
 @app.lambda_function(name="sweep")
 def sweep(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Puts right what a restart or a lost message left behind."""
-    return tasks.sweep_calls(event, context)
+    return tasks.run_sweep(event, context)
+
+
+@app.lambda_function(name="fan_out_events")
+def fan_out_events(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """The table's stream: events that have just been written."""
+    return tasks.fan_out_events(event, context)
+
+
+@app.lambda_function(name="deliver_event")
+def deliver_event(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """Step Functions' task: one try of an event's delivery to a webhook endpoint."""
+    return tasks.deliver_event(event, context)

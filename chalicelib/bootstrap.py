@@ -10,14 +10,20 @@ import time
 from typing import TYPE_CHECKING
 
 from chalicelib import config as configuration
+from chalicelib.providers.outgoing_http import GuardedPoster
 from chalicelib.providers.trunk_host import GatewayTrunkHost
 from chalicelib.providers.twilio import TwilioProvider
 from chalicelib.services.ports import Ports
 from chalicelib.store.accounts import AccountStore
 from chalicelib.store.calls import CallStore
+from chalicelib.store.courier import Courier
+from chalicelib.store.deliveries import DeliveryStore
 from chalicelib.store.dialling import DiallingStore
+from chalicelib.store.endpoints import EndpointStore
 from chalicelib.store.events import EventStore
+from chalicelib.store.idempotency import IdempotencyStore
 from chalicelib.store.lines import LineStore
+from chalicelib.store.rate_limits import RateLimitStore
 from chalicelib.store.ring_timer import RingTimer
 from chalicelib.store.table import Table
 from chalicelib.store.trunks import TrunkStore
@@ -50,15 +56,21 @@ def ports() -> Ports:
         retries={"mode": "standard", "max_attempts": 4},
     )
     table = Table(boto3.client("dynamodb", config=aws), settings.table)
-    timer = RingTimer(boto3.client("stepfunctions", config=aws), settings.ring_state_machine)
+    executions = boto3.client("stepfunctions", config=aws)
     return Ports(
         accounts=AccountStore(table),
         calls=CallStore(table),
+        deliveries=DeliveryStore(table),
         dialling=DiallingStore(table),
+        endpoints=EndpointStore(table),
         events=EventStore(table),
+        idempotency=IdempotencyStore(table),
         lines=LineStore(table),
+        rate_limits=RateLimitStore(table),
         trunks=TrunkStore(table),
-        timer=timer,
+        timer=RingTimer(executions, settings.ring_state_machine),
+        courier=Courier(executions, settings.delivery_state_machine),
+        poster=GuardedPoster(private=settings.allow_private_webhooks),
         providers={account.name: TwilioProvider(account) for account in settings.accounts},
         now=lambda: time.time_ns() // 1_000_000,
         pause=time.sleep,
@@ -70,6 +82,8 @@ def ports() -> Ports:
         ),
         twilio_sip_domain=settings.twilio_sip_domain,
         private_trunks=settings.allow_private_trunks,
+        private_webhooks=settings.allow_private_webhooks,
+        sign_up_open=settings.sign_up_open,
     )
 
 

@@ -29,6 +29,9 @@ class Config:
     key_file: str = ""
     twilio_sip_domain: str | None = None
     allow_private_trunks: bool = False
+    delivery_state_machine: str = ""
+    allow_private_webhooks: bool = False
+    sign_up_open: bool = True
 
 
 def from_environment(env: Mapping[str, str] = os.environ) -> Config:
@@ -68,7 +71,17 @@ def from_environment(env: Mapping[str, str] = os.environ) -> Config:
         key_file=env.get("CHAMADE_KEY_FILE", ""),
         twilio_sip_domain=env.get("CHAMADE_TWILIO_SIP_DOMAIN") or None,
         allow_private_trunks=env.get("CHAMADE_ALLOW_PRIVATE_TRUNKS") == "1",
+        delivery_state_machine=_required(env, "CHAMADE_DELIVERY_STATE_MACHINE"),
+        allow_private_webhooks=env.get("CHAMADE_ALLOW_PRIVATE_WEBHOOKS") == "1",
+        sign_up_open=_open(env, "CHAMADE_SIGN_UP"),
     )
+
+
+def _open(env: Mapping[str, str], name: str) -> bool:
+    value = env.get(name) or "open"
+    if value not in ("open", "closed"):
+        raise BadConfig(f"{name} is open or closed")
+    return value == "open"
 
 
 def _required(env: Mapping[str, str], name: str) -> str:

@@ -8,18 +8,14 @@ import functools
 import json
 import time
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import parse_qsl, unquote
 
 from chalice.app import Chalice, Request, Response
-from pydantic import BaseModel
 
-from chalicelib import bootstrap
 from chalicelib.domain import control
 from chalicelib.logs import log_context
-from chalicelib.problems import CONTENT_TYPE, Problem, problem_from
-
-Model = TypeVar("Model", bound=BaseModel)
+from chalicelib.problems import CONTENT_TYPE, Problem, known, problem_from
 
 FORM = ["application/x-www-form-urlencoded"]
 MAX_BODY = 256 * 1024
@@ -59,8 +55,15 @@ class ProblemChalice(Chalice):
             answer = problem_from(error).response().to_dict()
         if answer["statusCode"] >= 400 and answer["headers"].get("Content-Type") != CONTENT_TYPE:
             answer = _as_problem(answer)
+        if answer["statusCode"] == 405:
+            answer["headers"].setdefault("Allow", self._methods(event))
         answer["headers"].update(_SECURITY_HEADERS)
         return answer
+
+    def _methods(self, event: dict[str, Any]) -> str:
+        """The methods of the path that was asked for (RFC 9110, 15.5.6)."""
+        path = event.get("requestContext", {}).get("resourcePath", "")
+        return ", ".join(sorted(self.routes.get(path, ())))
 
 
 def _answering_problems(view: Callable[..., Any]) -> Callable[..., Any]:
@@ -81,6 +84,8 @@ def _as_problem(answer: dict[str, Any]) -> dict[str, Any]:
         said = json.loads(answer["body"])
     except ValueError:
         said = {}
+    if isinstance(said, dict) and "jsonrpc" in said:
+        return answer  # what is wrong with an MCP request is told as JSON-RPC tells it
     detail = said.get("Message", "") if isinstance(said, dict) and status < 500 else ""
     code = _CHALICE_CODES.get(status, "internal_error" if status >= 500 else "bad_request")
     problem: dict[str, Any] = (
@@ -95,18 +100,16 @@ def raw_body(request: Request) -> bytes:
     if isinstance(raw, str):
         raw = raw.encode()
     if len(raw) > MAX_BODY:
-        raise Problem(413, "too_large", "The body is too large", f"At most {MAX_BODY} bytes.")
+        raise known("too_large", f"At most {MAX_BODY} bytes.")
     return raw
 
 
-def json_body(request: Request, model: type[Model]) -> Model:
-    """The request's JSON as `model`; an empty body is `{}`. Problem 400, 413 or 422."""
-    raw = raw_body(request)
+def json_of(request: Request) -> Any:
+    """The request's JSON; an empty body is `{}`. Problem 400 or 413."""
     try:
-        given = json.loads(raw or b"{}")
+        return json.loads(raw_body(request) or b"{}")
     except (ValueError, RecursionError):
-        raise Problem(400, "bad_json", "The body is not JSON") from None
-    return model.model_validate(given)
+        raise known("bad_json") from None
 
 
 def signed_body(request: Request, path: str, secret: str) -> bytes:
@@ -116,7 +119,7 @@ def signed_body(request: Request, path: str, secret: str) -> bytes:
     body = raw_body(request)
     header = request.headers.get(control.HEADER.lower())
     if not secret or not control.verify(secret, path, body, header, int(time.time())):
-        raise Problem(401, "bad_signature", "The signature is missing, old or wrong")
+        raise known("bad_signature")
     return body
 
 
@@ -126,17 +129,12 @@ def form_body(request: Request) -> dict[str, str]:
     try:
         return dict(parse_qsl(raw.decode(), keep_blank_values=True, max_num_fields=200))
     except ValueError:
-        raise Problem(400, "bad_form", "The body is not a form") from None
+        raise known("bad_form") from None
 
 
 def path_part(text: str) -> str:
     """A path parameter as meant: `%2B` stays encoded in places, and `+` is a plus in a path."""
     return unquote(text)
-
-
-def created(body: dict[str, Any], path: str) -> Response:
-    """201 with the new thing and where it is (a whole URL: a stage path may stand before ours)."""
-    return Response(body, {"Location": bootstrap.config().public_url + path}, 201)
 
 
 def no_content() -> Response:

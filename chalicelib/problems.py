@@ -1,6 +1,7 @@
 """Errors as the outside sees them: RFC 9457 problem+json with a stable `code`.
 
-`problem_from` is the one place that knows which failure of a service is which HTTP answer.
+`problem_from` is the one place that knows which failure of a service is which HTTP answer; the
+statuses and titles are those of `problem_codes.py`.
 """
 
 from __future__ import annotations
@@ -15,11 +16,19 @@ from pydantic import ValidationError
 from chalicelib.domain import call as calls
 from chalicelib.domain.cursor import BadCursor
 from chalicelib.domain.dialling import NotDialled
+from chalicelib.domain.endpoint import PlainHttp, PrivateUrl
+from chalicelib.domain.idempotency import BadIdempotencyKey
 from chalicelib.domain.phone import BadNumber
-from chalicelib.services.accounts import LastKey, UnknownKey
+from chalicelib.problem_codes import CODES
+from chalicelib.services.accounts import LastKey, SignUpClosed, TooManyKeys, UnknownKey
+from chalicelib.services.deliveries import UnknownDelivery
 from chalicelib.services.dial import NotPlaced
+from chalicelib.services.endpoints import EndpointDisabled, TooManyEndpoints, UnknownEndpoint
+from chalicelib.services.idempotency import InFlight, KeyReused, OutcomeUnknown
 from chalicelib.services.media import BadToken, CallOver, NotActive, OwnedElsewhere
 from chalicelib.services.numbers import PoolEmpty, TooManyNumbers, UnknownNumber
+from chalicelib.services.rate_limits import TooOften
+from chalicelib.services.say import VoiceGated, VoiceUnavailable
 from chalicelib.services.transition import TooBusy, UnknownCall
 from chalicelib.services.trunks import (
     NoTrunk,
@@ -37,23 +46,6 @@ from chalicelib.store.vault import BadSeal, VaultUnavailable
 log = logging.getLogger(__name__)
 
 CONTENT_TYPE = "application/problem+json"
-
-
-_NOT_DIALLED = {
-    "no_trunk": (409, "No trunk is connected"),
-    "trunk_not_registered": (409, "The trunk is not registered"),
-    "country_not_allowed": (403, "Your trunk does not dial that country"),
-    "premium_number": (403, "Such numbers are not dialled"),
-    "too_many_dials": (429, "Too many calls at a time"),
-    "dial_rate": (429, "Too many calls a minute"),
-    "recently_declined": (429, "The called party has declined"),
-    "wrong_host": (422, "Not your trunk's host"),
-    "bad_number": (422, "Not a number that can be dialled"),
-    "bad_caller_id": (422, "Not a number that you may call from"),
-    "no_caller_id": (422, "No number to call from"),
-    "too_long": (422, "Longer than your calls may be"),
-}
-"""Codes of `NotDialled`: status and title."""
 
 
 class Problem(Exception):
@@ -93,137 +85,180 @@ class Problem(Exception):
         return Response(json.dumps(self.document()), headers, self.status)
 
 
+def known(
+    code: str, detail: str = "", *, retry_after_s: int | None = None, **extra: Any
+) -> Problem:
+    """The problem of that code, with its status and title as in `CODES`."""
+    status, title = CODES[code]
+    headers = {} if retry_after_s is None else {"Retry-After": str(retry_after_s)}
+    return Problem(status, code, title, detail, headers, **extra)
+
+
 def problem_from(error: Exception) -> Problem:  # noqa: PLR0911, PLR0912 - a table
     """The problem that a failure is. What nobody foresaw is logged and told as a bare 500."""
     match error:
         case Problem():
             return error
         case calls.Refused(call=call, code=code, detail=detail):
-            return Problem(409, code, "Not possible", detail, call=calls.public_view(call))
+            return known(code, detail, call=calls.public_view(call))
         case UnknownCall():
-            return Problem(404, "call_not_found", "No such call")
+            return known("call_not_found")
         case UnknownNumber():
-            return Problem(404, "number_not_found", "You hold no such number")
+            return known("number_not_found")
         case UnknownKey():
-            return Problem(404, "key_not_found", "No such key")
+            return known("key_not_found")
         case LastKey():
-            return Problem(
-                409,
-                "last_key",
-                "That is the account's last key",
-                "Create another key first, then revoke this one.",
+            return known("last_key", "Create another key first, then revoke this one.")
+        case TooManyKeys(limit=limit):
+            return known("too_many_keys", f"The limit is {limit}; revoke one first.", limit=limit)
+        case SignUpClosed():
+            return known(
+                "sign_up_closed",
+                "Whoever runs this installation opens accounts: ask them for one.",
+            )
+        case TooOften(limit=limit, per_s=per_s, retry_after_s=retry_after_s):
+            return known(
+                "too_many_requests",
+                f"This is possible {limit} times in {_span(per_s)}; wait {retry_after_s} s.",
+                retry_after_s=retry_after_s,
+                limit=limit,
+            )
+        case InFlight(retry_after_s=retry_after_s):
+            return known(
+                "idempotency_in_flight",
+                "Its answer will be there in a moment: send the same request again.",
+                retry_after_s=retry_after_s,
+            )
+        case BadIdempotencyKey():
+            return known("bad_idempotency_key", "1 to 255 visible ASCII characters, no spaces.")
+        case KeyReused():
+            return known(
+                "idempotency_key_reused",
+                "An Idempotency-Key stands for one request, its body included: use a new one for "
+                "another.",
+            )
+        case OutcomeUnknown():
+            return known(
+                "idempotency_unknown",
+                "It ended in the middle, and may have done what it was to do. Look whether it "
+                "has; if not, send the request with a new key.",
+            )
+        case VoiceGated():
+            return known(
+                "hosted_voice_gated",
+                "Ask the operator of this installation to open it to your account. Until then "
+                "make speech yourself, with a TTS of your choice, and stream it to audio.url.",
+            )
+        case VoiceUnavailable():
+            return known(
+                "hosted_voice_unavailable",
+                "This installation runs no speech host. Stream speech of your own to audio.url.",
             )
         case PoolEmpty():
-            return Problem(
-                409,
+            return known(
                 "pool_empty",
-                "No number is free",
                 f"The pool holds no free number of country {error}. The operator can add some.",
             )
         case TooManyNumbers(limit=limit):
-            return Problem(
-                409,
-                "too_many_numbers",
-                "You hold as many numbers as you may",
-                f"The limit is {limit}; release one first.",
-            )
+            return known("too_many_numbers", f"The limit is {limit}; release one first.")
         case NotDialled(code=code, detail=detail, retry_after_s=retry_after_s, facts=facts):
-            status, title = _NOT_DIALLED[code]
-            wait = {} if retry_after_s is None else {"Retry-After": str(retry_after_s)}
-            return Problem(status, code, title, detail, headers=wait, **facts)
+            problem = known(code, detail, retry_after_s=retry_after_s, **facts)
+            # Nothing is missing where the request went; the account is not ready for it.
+            problem.status = 409 if code == "no_trunk" else problem.status
+            return problem
         case NotPlaced(call=call, why=why):
-            return Problem(
-                502,
+            return known(
                 "provider_error",
-                "The provider did not place the call",
                 why or "Try again; if it stays so, tell the operator.",
                 call=calls.public_view(call),
             )
         case NoTrunk():
-            return Problem(
-                404,
+            return known(
                 "no_trunk",
-                "No trunk is connected",
                 'Connect yours: PUT /api/trunk {"host": "sip.carrier.example", "username": "…", '
                 '"password": "…"}.',
             )
         case UnknownTrunk():
-            return Problem(404, "trunk_not_found", "No such trunk")
+            return known("trunk_not_found")
         case NumberTaken(e164=e164, elsewhere=elsewhere):
-            return Problem(
-                409,
+            return known(
                 "number_taken",
-                "The number is added already",
                 f"{e164} is added to another trunk of this provider."
                 if elsewhere
                 else f"{e164} is added to your trunk. PATCH /api/trunk/dids/{e164} changes it.",
             )
         case TooManyConnects(limit=limit, retry_after_s=retry_after_s):
-            return Problem(
-                429,
+            return known(
                 "trunk_rate",
-                "The trunk is connected too often",
                 f"The limit is {limit} times an hour. The trunk stays as it was set last: see "
                 "GET /api/trunk for how it is doing, and set all that is wrong with it at once.",
-                headers={"Retry-After": str(retry_after_s)},
+                retry_after_s=retry_after_s,
                 limit=limit,
             )
         case TooManyDids(detail=detail):
-            return Problem(409, "too_many_dids", "Too many numbers", detail)
+            return known("too_many_dids", detail)
         case ProviderNotConfigured():
-            return Problem(
-                409, "provider_not_configured", "Not possible with that provider", str(error)
-            )
+            return known("provider_not_configured", str(error))
         case PrivateHost():
             return invalid(("host", str(error)))
+        case UnknownEndpoint():
+            return known("endpoint_not_found")
+        case UnknownDelivery():
+            return known("delivery_not_found", "Deliveries are kept for 14 days.")
+        case EndpointDisabled():
+            return known("endpoint_disabled", str(error))
+        case TooManyEndpoints(limit=limit):
+            return known(
+                "too_many_endpoints", f"The limit is {limit}; delete one first.", limit=limit
+            )
+        case PrivateUrl():
+            return known("private_url", str(error))
+        case PlainHttp():
+            return invalid(("url", str(error)))
         case VaultMissing():
-            return Problem(
-                503,
+            return known(
                 "vault_missing",
-                "No trunk can be connected here yet",
-                "The operator has to say what seals passwords: CHAMADE_KMS_KEY_ID or "
+                "The operator has to say what seals secrets: CHAMADE_KMS_KEY_ID or "
                 "CHAMADE_KEY_FILE.",
             )
         case VaultUnavailable() | BadSeal():
             log.error("vault: %s", error)
-            return Problem(
-                503,
+            return known(
                 "vault_unavailable",
-                "The trunk's password cannot be sealed or opened now",
                 "Try again; if it stays so, tell the operator.",
-                headers={"Retry-After": "5"},
+                retry_after_s=5,
             )
         case BadCursor():
-            return Problem(
-                400, "bad_cursor", "Bad cursor", "Use a cursor as this list returned it, or none."
-            )
+            return known("bad_cursor", "Use a cursor as this list returned it, or none.")
         case BadNumber():
             return invalid(("number", str(error)))
         case ValidationError():
             return invalid(*((_where(e["loc"]), e["msg"]) for e in error.errors()))
         case BadToken():
-            return Problem(403, "bad_token", "The token opens nothing")
+            return known("bad_token")
         case NotActive():
-            return Problem(409, "not_active", "The call is not answered")
+            return known("not_active")
         case OwnedElsewhere():
-            return Problem(409, "owned_elsewhere", "Another relay holds this call")
+            return known("owned_elsewhere")
         case CallOver(call=call):
             return Problem(410, "call_over", "The call is over", call=calls.public_view(call))
         case TooBusy() | Contention():
-            return Problem(
-                503, "too_busy", "Too much at once", "Try again.", headers={"Retry-After": "1"}
-            )
+            return known("too_busy", "Try again.", retry_after_s=1)
         case _:
             log.error("unforeseen error", exc_info=error)
-            return Problem(500, "internal_error", "Something went wrong here")
+            return known("internal_error")
 
 
 def invalid(*errors: tuple[str, str]) -> Problem:
     """422: fields and what is wrong with each."""
     listed = [{"field": field, "message": message} for field, message in errors]
     detail = "; ".join(f"{field}: {message}" if field else message for field, message in errors)
-    return Problem(422, "invalid", "The request is not valid", detail, errors=listed)
+    return known("invalid", detail, errors=listed)
 
 
 def _where(location: tuple[int | str, ...]) -> str:
     return ".".join(str(part) for part in location)
+
+
+def _span(seconds: int) -> str:
+    return {60: "a minute", 3600: "an hour", 86400: "a day"}.get(seconds, f"{seconds} s")

@@ -63,6 +63,16 @@ class Handler(ChaliceRequestHandler):
 
     do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = do_PATCH = do_OPTIONS = _generic_handle
 
+    def __getattr__(self, name: str) -> Any:
+        """Methods that nobody knows the application refuses, too: it says which ones there are."""
+        if name.startswith("do_"):
+            return self._generic_handle
+        raise AttributeError(name)
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """What is no HTTP that is spoken here: the library would answer with a page."""
+        self._refuse(Problem(code, "bad_request", "Bad request", explain or message or ""))
+
     def _send_error_response(self, error: LocalGatewayException) -> None:
         # API Gateway says 403 for a path or method it does not know.
         if error.CODE == 403:

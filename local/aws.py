@@ -1,5 +1,5 @@
-"""Makes the AWS side on the local engine: the table, the Lambda functions, the state machine. Each
-from the definition that the infrastructure uses, each only if it is not there yet.
+"""Makes the AWS side on the local engine: the table with its stream, the Lambda functions, the
+state machines. Each from the definition that the infrastructure uses.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ import boto3
 from local.credentials import Credentials
 from local.environment import (
     AWS_ACCOUNT,
+    DELIVERY_MACHINE_ARN,
     REGION,
-    STATE_MACHINE,
     STATE_MACHINE_ARN,
     TABLE,
     application,
@@ -25,12 +25,21 @@ from local.environment import (
 )
 from local.layout import ROOT, Layout
 
-FUNCTIONS = {"expire_ring": "chamade-expire-ring", "sweep": "chamade-sweep"}
+FUNCTIONS = {
+    "expire_ring": "chamade-expire-ring",
+    "sweep": "chamade-sweep",
+    "fan_out_events": "chamade-fan-out-events",
+    "deliver_event": "chamade-deliver-event",
+}
 """Function of `app.py` -> name in Lambda."""
 
-WORKERS = 3
+WORKERS = {"expire_ring": 3, "sweep": 1, "fan_out_events": 1, "deliver_event": 4}
 """Executions of a function at a time. The engine starts a process for each, and a hundred calls
 missed in the same moment must not start a hundred; AWS has no such limit."""
+
+LOST_AFTER_S = 60
+"""A batch of the stream that fails is left to the sweep after this time: the engine would try it
+for ever, and nothing behind it would come through."""
 
 _ROLE = f"arn:aws:iam::{AWS_ACCOUNT}:role/local"
 
@@ -48,10 +57,22 @@ def client(layout: Layout, service: str) -> Any:
 
 
 def provision(layout: Layout, credentials: Credentials) -> None:
-    """Table, functions and state machine, as of this checkout."""
-    _table(client(layout, "dynamodb"))
-    arns = _functions(client(layout, "lambda"), application(layout, credentials))
-    _state_machine(client(layout, "stepfunctions"), arns["expire_ring"])
+    """Table, functions and state machines, as of this checkout."""
+    dynamodb, lambdas = client(layout, "dynamodb"), client(layout, "lambda")
+    _table(dynamodb)
+    arns = _functions(lambdas, application(layout, credentials))
+    executions = client(layout, "stepfunctions")
+    _state_machine(
+        executions,
+        STATE_MACHINE_ARN,
+        _definition("ring_timeout.asl.json", ExpireRingFunctionArn=arns["expire_ring"]),
+    )
+    _state_machine(
+        executions,
+        DELIVERY_MACHINE_ARN,
+        _definition("deliver_event.asl.json", DeliverEventFunctionArn=arns["deliver_event"]),
+    )
+    _stream(dynamodb, lambdas)
 
 
 def invoke(layout: Layout, function: str, payload: dict[str, Any]) -> Any:
@@ -63,17 +84,27 @@ def invoke(layout: Layout, function: str, payload: dict[str, Any]) -> Any:
 
 
 def warm_up(layout: Layout) -> None:
-    """Start the function's workers now: sixty calls missed at once should not wait for Python."""
+    """Start the functions' workers now: sixty calls missed at once should not wait for Python."""
     nobody = {"call_id": "call_nobody"}
-    with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
-        for _ in range(WORKERS):
-            pool.submit(invoke, layout, "expire_ring", nobody)
+    nothing = {"account_id": "", "endpoint_id": "", "delivery_id": "", "run": 0}
+    jobs: list[tuple[str, dict[str, Any]]] = [
+        *[("expire_ring", nobody)] * WORKERS["expire_ring"],
+        ("fan_out_events", {"Records": []}),
+        ("deliver_event", nothing),
+    ]
+    with concurrent.futures.ThreadPoolExecutor(len(jobs)) as pool:
+        for function, payload in jobs:
+            pool.submit(invoke, layout, function, payload)
 
 
 def _table(dynamodb: Any) -> None:
     spec = json.loads((ROOT / "infra" / "table.json").read_text())
     ttl = spec.pop("TimeToLiveAttribute")
     if TABLE in dynamodb.list_tables()["TableNames"]:
+        there = dynamodb.describe_table(TableName=TABLE)["Table"]
+        if "StreamSpecification" not in there:  # of a stack that had no webhooks
+            stream = spec["StreamSpecification"]
+            dynamodb.update_table(TableName=TABLE, StreamSpecification=stream)
         return
     dynamodb.create_table(TableName=TABLE, **spec)
     dynamodb.get_waiter("table_exists").wait(
@@ -81,6 +112,23 @@ def _table(dynamodb: Any) -> None:
     )
     dynamodb.update_time_to_live(
         TableName=TABLE, TimeToLiveSpecification={"Enabled": True, "AttributeName": ttl}
+    )
+
+
+def _stream(dynamodb: Any, lambdas: Any) -> None:
+    """What the table writes from now on comes to `fan_out_events`.
+
+    The mapping is made anew each start: the engine keeps its place in the stream over a restart,
+    but not the stream. What was not handed out before that the sweep finds.
+    """
+    function = FUNCTIONS["fan_out_events"]
+    for mapping in lambdas.list_event_source_mappings(FunctionName=function)["EventSourceMappings"]:
+        lambdas.delete_event_source_mapping(UUID=mapping["UUID"])
+    spec = json.loads((ROOT / "infra" / "fan_out_events.json").read_text())
+    lambdas.create_event_source_mapping(
+        EventSourceArn=dynamodb.describe_table(TableName=TABLE)["Table"]["LatestStreamArn"],
+        FunctionName=function,
+        **{**spec, "MaximumRecordAgeInSeconds": LOST_AFTER_S},
     )
 
 
@@ -100,7 +148,9 @@ def _functions(lambdas: Any, settings: dict[str, str]) -> dict[str, str]:
             Timeout=30,
             Environment={"Variables": settings},
         )
-        lambdas.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=WORKERS)
+        lambdas.put_function_concurrency(
+            FunctionName=name, ReservedConcurrentExecutions=WORKERS[handler]
+        )
         arns[handler] = made["FunctionArn"]
     return arns
 
@@ -118,13 +168,20 @@ def _bootstrap() -> bytes:
     return package.getvalue()
 
 
-def _state_machine(stepfunctions: Any, expire_ring_arn: str) -> None:
-    definition = (ROOT / "infra" / "ring_timeout.asl.json").read_text()
-    definition = definition.replace("${ExpireRingFunctionArn}", expire_ring_arn)
+def _definition(file: str, **arns: str) -> str:
+    """A state machine of `infra/`, with the functions that it names."""
+    definition = (ROOT / "infra" / file).read_text()
+    for name, arn in arns.items():
+        definition = definition.replace(f"${{{name}}}", arn)
+    return definition
+
+
+def _state_machine(stepfunctions: Any, arn: str, definition: str) -> None:
     machines = stepfunctions.list_state_machines()["stateMachines"]
-    if any(machine["name"] == STATE_MACHINE for machine in machines):
+    if any(machine["stateMachineArn"] == arn for machine in machines):
         stepfunctions.update_state_machine(
-            stateMachineArn=STATE_MACHINE_ARN, definition=definition, roleArn=_ROLE
+            stateMachineArn=arn, definition=definition, roleArn=_ROLE
         )
         return
-    stepfunctions.create_state_machine(name=STATE_MACHINE, definition=definition, roleArn=_ROLE)
+    name = arn.rpartition(":")[2]
+    stepfunctions.create_state_machine(name=name, definition=definition, roleArn=_ROLE)

@@ -10,8 +10,9 @@ from local.layout import HOST, ROOT, Layout
 TABLE = "chamade"
 REGION = "us-east-1"
 AWS_ACCOUNT = "000000000000"
-STATE_MACHINE = "chamade-ring-timeout"
-STATE_MACHINE_ARN = f"arn:aws:states:{REGION}:{AWS_ACCOUNT}:stateMachine:{STATE_MACHINE}"
+_MACHINES = f"arn:aws:states:{REGION}:{AWS_ACCOUNT}:stateMachine"
+STATE_MACHINE_ARN = f"{_MACHINES}:chamade-ring-timeout"
+DELIVERY_MACHINE_ARN = f"{_MACHINES}:chamade-deliver-event"
 
 
 def aws(layout: Layout) -> dict[str, str]:
@@ -46,11 +47,13 @@ def application(layout: Layout, credentials: Credentials) -> dict[str, str]:
         "CHAMADE_PUBLIC_URL": layout.api_url,
         "CHAMADE_RELAY_URL": layout.relay_url,
         "CHAMADE_RING_STATE_MACHINE": STATE_MACHINE_ARN,
+        "CHAMADE_DELIVERY_STATE_MACHINE": DELIVERY_MACHINE_ARN,
         "CHAMADE_TOKEN_SECRET": credentials.token_secret,
         "CHAMADE_CONTROL_SECRET": credentials.control_secret,
         "CHAMADE_GATEWAY_CONTROL_SECRET": credentials.gateway_control_secret,
         "CHAMADE_KEY_FILE": str(key_file(layout.state_dir)),
         "CHAMADE_ALLOW_PRIVATE_TRUNKS": "1",  # a PBX on this machine is what one tries first
+        "CHAMADE_ALLOW_PRIVATE_WEBHOOKS": "1",  # and a receiver on this machine
         "CHAMADE_GATEWAY_ACCOUNT_SID": credentials.provider_account_sid,
         "CHAMADE_GATEWAY_AUTH_TOKEN": credentials.provider_auth_token,
         "CHAMADE_GATEWAY_API_URL": layout.gateway_url,
@@ -76,6 +79,7 @@ def relay(layout: Layout, credentials: Credentials) -> dict[str, str]:
         "RELAY_URL": layout.relay_url,
         "RELAY_PUBLIC_URL": layout.relay_url,
         "RELAY_DRAIN_S": "0",
+        "RELAY_ALLOW_PRIVATE_AGENTS": "1",  # agents that are written here run here
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -19,6 +20,8 @@ from local.credentials import Credentials, write_private
 from local.layout import Layout
 from local.processes import Part
 
+SWEEP_DELIVERIES_EVERY_S = 30.0
+
 LOCK_WAIT_S = 3.0
 """How long a stack that is just being stopped may keep its folder."""
 
@@ -33,6 +36,7 @@ class Stack:
     def __init__(self, layout: Layout, credentials: Credentials, lock: int) -> None:
         self.layout, self.credentials, self._lock = layout, credentials, lock
         self.parts: list[Part] = []
+        self._stopping = threading.Event()
 
     def start(self, say: Callable[[str], None]) -> None:
         """Everything, in order. On an error what was started stays in `parts`, to be stopped."""
@@ -64,13 +68,15 @@ class Stack:
         ):
             processes.wait_until_up(part, f"{url}/healthz")
         warming.join()
-        swept = aws.invoke(layout, "sweep", {})
+        swept = aws.invoke(layout, "sweep", {"restarted": True})
         if any(swept.values()):
             say(f"sweep    {json.dumps(swept)}")
+        threading.Thread(target=self._sweep_now_and_again, daemon=True).start()
         self._write_stack_file()
 
     def stop(self) -> list[str]:
         """All of it. Names of parts that had to be killed."""
+        self._stopping.set()
         return processes.stop(self.parts)
 
     @property
@@ -90,6 +96,12 @@ class Stack:
     def _launch(self, name: str, module: str, env: dict[str, str]) -> None:
         logs = self.layout.state_dir / "logs"
         self.parts.append(processes.start(name, module, env, logs))
+
+    def _sweep_now_and_again(self) -> None:
+        """What a schedule does in AWS."""
+        while not self._stopping.wait(SWEEP_DELIVERIES_EVERY_S):
+            with contextlib.suppress(Exception):  # the engine is busy, or on its way down
+                aws.invoke(self.layout, "sweep", {"calls": False})
 
     def _seed(self, say: Callable[[str], None]) -> None:
         ports = application_ports(self.layout, self.credentials)

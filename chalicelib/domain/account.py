@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 import zlib
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -19,13 +20,21 @@ DEFAULT_MAX_NUMBERS = 5
 DEFAULT_MAX_CONCURRENT_DIALS = 5
 DEFAULT_MAX_DIALS_PER_MINUTE = 10
 DEFAULT_MAX_CALL_S = 4 * 3600
+DEFAULT_MAX_KEYS = 20
+
+USE_NOTED_EVERY_MS = 3_600_000
+"""How exact a key's `last_used_at` is: to note each use would be a write a request."""
 
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _SECRET_CHARS, _CHECK_CHARS = 43, 6
 
 
 class Account(BaseModel):
-    """Who owns numbers, calls and keys, and how much of each: the operator may set the limits."""
+    """Who owns numbers, calls and keys, and how much of each: the operator may set the limits.
+
+    `rate_factor`: how many times as often as usual it may do what has a rate limit.
+    `hosted_voice`: takes part in the closed beta of hosted speech.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -36,8 +45,12 @@ class Account(BaseModel):
     max_concurrent_dials: int = DEFAULT_MAX_CONCURRENT_DIALS
     max_dials_per_minute: int = DEFAULT_MAX_DIALS_PER_MINUTE
     max_call_s: int = DEFAULT_MAX_CALL_S
+    max_keys: int = DEFAULT_MAX_KEYS
+    rate_factor: int = Field(default=1, ge=1)
+    hosted_voice: bool = False
     numbers_held: int = 0
     keys_held: int = 1
+    agent_token_version: int = 1
 
 
 class ApiKey(BaseModel):
@@ -51,6 +64,28 @@ class ApiKey(BaseModel):
     last4: str
     label: str = Field(default="", max_length=100)
     created_at: Instant
+    last_used_at: Instant | None = None
+
+    def use_to_be_noted(self, now: int) -> bool:
+        """True if a use at `now` is to be noted: the last one that was is an hour ago."""
+        return self.last_used_at is None or now - self.last_used_at >= USE_NOTED_EVERY_MS
+
+
+_LIMITS = ("max_numbers", "max_keys", "max_concurrent_dials", "max_dials_per_minute", "max_call_s")
+
+
+def account_view(account: Account) -> dict[str, Any]:
+    """The account as REST shows it."""
+    shown = account.model_dump(mode="json")
+    return {
+        **{name: shown[name] for name in ("account_id", "name", "created_at", "hosted_voice")},
+        "limits": {name: shown[name] for name in _LIMITS},
+    }
+
+
+def key_view(key: ApiKey) -> dict[str, Any]:
+    """The key as REST shows it: nothing that opens anything."""
+    return key.model_dump(mode="json", exclude={"hash", "account_id"})
 
 
 def new_account_id() -> str:

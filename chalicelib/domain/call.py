@@ -239,6 +239,11 @@ def inbound_call_id(provider: str, provider_call_id: str) -> str:
     return "call_" + base64.b32encode(digest).decode().lower()[:26]
 
 
+def derived_call_id(seed: str) -> str:
+    """The id of the call that a request dials which may come twice: the same for the same seed."""
+    return inbound_call_id("seed", seed)
+
+
 def new_call_id() -> str:
     """An id like `inbound_call_id`'s, for a call that begins with us: random."""
     return "call_" + base64.b32encode(secrets.token_bytes(17)).decode().lower()[:26]
@@ -255,6 +260,7 @@ def new_inbound(  # noqa: PLR0913 - the facts of a call are what they are
     forwarded_from: str | None,
     auto_answer: bool,
     now: int,
+    agent_url: str | None = None,
 ) -> Moved:
     """A call that came in and rings until `now + RING_MS`."""
     call = Call(
@@ -268,6 +274,7 @@ def new_inbound(  # noqa: PLR0913 - the facts of a call are what they are
         forwarded_from=forwarded_from,
         provider=provider,
         provider_call_id=provider_call_id,
+        agent_url=agent_url,
         auto_answer=auto_answer,
         created_at=now,
         updated_at=now,
@@ -289,10 +296,11 @@ def new_outbound(  # noqa: PLR0913 - the facts of a call are what they are
     agent_url: str | None,
     metadata: dict[str, Any],
     now: int,
+    call_id: str | None = None,
 ) -> Moved:
-    """A call that the provider is about to be asked for."""
+    """A call that the provider is about to be asked for. `call_id`: a derived one, if any."""
     call = Call(
-        call_id=new_call_id(),
+        call_id=call_id or new_call_id(),
         account_id=account_id,
         state=CallState.CONNECTING,
         direction="outbound",

@@ -1,5 +1,6 @@
-"""What an account is told: one event for each transition of a call, and what becomes of its
-numbers and its trunk.
+"""What an account is told: one event for each transition of a call and the keys that its caller
+presses, and what becomes of its numbers, its trunk and its webhook endpoints. What an event of each
+type holds is in `handlers/catalogue.py`, with the shapes of REST.
 
 An event is written in the transaction that makes it true (outbox). `event_id` is derived from what
 it tells, so writing it twice is writing it once.
@@ -7,6 +8,7 @@ it tells, so writing it twice is writing it once.
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from typing import Any
 
@@ -28,6 +30,7 @@ class EventType(StrEnum):
     CALL_DECLINED = "call.declined"
     CALL_ENDED = "call.ended"
     CALL_FAILED = "call.failed"
+    CALL_DTMF = "call.dtmf"
     NUMBER_ACTIVATED = "number.activated"
     NUMBER_RELEASED = "number.released"
     NUMBER_ADDED = "number.added"
@@ -37,6 +40,8 @@ class EventType(StrEnum):
     TRUNK_DISCONNECTED = "trunk.disconnected"
     TRUNK_REGISTERED = "trunk.registered"
     TRUNK_FAILED = "trunk.failed"
+    WEBHOOK_DISABLED = "webhook.disabled"
+    WEBHOOK_TEST = "webhook.test"
 
 
 class Event(BaseModel):
@@ -51,3 +56,8 @@ class Event(BaseModel):
     call_id: str | None = None
     version: int | None = None
     data: dict[str, Any]
+
+
+def event_id(*parts: str) -> str:
+    """An id of letters, digits, `_` and `-`: where events are signed it must hold no full stop."""
+    return re.sub(r"[^A-Za-z0-9_-]", "-", "_".join(("evt", *parts)))

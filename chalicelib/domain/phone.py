@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, WithJsonSchema
 
 _E164 = re.compile(r"\+[1-9]\d{6,14}", re.ASCII)
 _SIP_USER = re.compile(r"sips?:(?P<user>[^@;>]+)(?:@|;|>|$)", re.ASCII | re.IGNORECASE)
@@ -36,5 +36,9 @@ def called_number(address: str) -> str | None:
         return None
 
 
-E164 = Annotated[str, AfterValidator(parse_e164)]
-"""Field type: accepts the usual separators, holds the bare form."""
+E164 = Annotated[
+    str,
+    AfterValidator(parse_e164),
+    WithJsonSchema({"type": "string", "pattern": r"^\+[1-9][0-9]{6,14}$"}),
+]
+"""Field type: accepts the usual separators, which nobody is told of, and holds the bare form."""

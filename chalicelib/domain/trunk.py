@@ -19,6 +19,7 @@ from urllib.parse import unquote, urlsplit
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     SecretStr,
@@ -26,9 +27,10 @@ from pydantic import (
     model_validator,
 )
 
-from chalicelib.domain.event import Event, EventType
+from chalicelib.domain.event import Event, EventType, event_id
 from chalicelib.domain.instant import Instant, to_text
 from chalicelib.domain.phone import E164, BadNumber, parse_e164
+from wire.addresses import forbidden
 
 MAX_DIDS = 100
 """Numbers of one trunk."""
@@ -53,7 +55,6 @@ Transport = Literal["udp", "tcp", "tls"]
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
 _NUMERIC_LABEL = re.compile(r"\d+|0x[0-9a-f]*", re.ASCII)
 _PRIVATE_SUFFIXES = (".localhost", ".local", ".internal", ".home.arpa", ".localdomain")
-_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 _SEPARATORS = re.compile(r"[\s().-]")
 _DIGITS = re.compile(r"\+?\d+", re.ASCII)
 _USERNAME = re.compile(r"[!-~]{1,64}", re.ASCII)
@@ -97,9 +98,8 @@ def public_host(host: str) -> bool:
     """False for what can only be a host of our own network: the gateway must not be made to
     register there. Where a public *name* leads is for the gateway to check when it resolves it.
     """
-    address = _address(host)
-    if address is not None:
-        return _global(address)
+    if _address(host) is not None:
+        return not forbidden(host)
     return "." in host and not f".{host}".endswith(_PRIVATE_SUFFIXES)
 
 
@@ -110,18 +110,6 @@ def _address(text: str) -> _IpAddress | None:
         return None
     scoped = isinstance(address, ipaddress.IPv6Address) and address.scope_id is not None
     return None if scoped else address
-
-
-def _global(address: _IpAddress) -> bool:
-    if isinstance(address, ipaddress.IPv6Address):
-        # Addresses that carry an IPv4 one lead to where that one does.
-        inner = address.ipv4_mapped or address.sixtofour
-        if address in _NAT64:
-            inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-        if inner is not None:
-            return _global(inner)
-    odd = address.is_multicast or address.is_reserved or address.is_unspecified
-    return address.is_global and not odd
 
 
 def _is_address(host: str) -> bool:
@@ -180,7 +168,13 @@ Host = Annotated[str, AfterValidator(parse_host)]
 Username = Annotated[str, AfterValidator(_username)]
 Realm = Annotated[str, Field(min_length=1, max_length=128), AfterValidator(_realm)]
 Country = Annotated[str, StringConstraints(to_upper=True, pattern=r"^[A-Za-z]{2}$")]
-Countries = Annotated[tuple[Country, ...], Field(max_length=300), AfterValidator(_countries)]
+# Behind `_default_port` a JSON array is a list, which strictly is no tuple.
+Countries = Annotated[
+    tuple[Country, ...],
+    Field(max_length=300),
+    AfterValidator(_countries),
+    BeforeValidator(lambda given: tuple(given) if isinstance(given, list) else given),
+]
 AgentUrl = Annotated[str, Field(max_length=2048), AfterValidator(_agent_url)]
 Label = Annotated[str, Field(max_length=100)]
 
@@ -215,22 +209,43 @@ class Trunk(BaseModel):
 
 
 class TrunkSettings(BaseModel):
-    """What an owner sets: always the whole, the password included. So who has got hold of an API
+    """A trunk's settings: always the whole, the password included. So who has got hold of an API
     key alone cannot widen `allowed_countries`, or send the stored password to another host: without
     the password, what they set does not work.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    host: Host
-    port: int = Field(default=SIP_PORT, ge=1, le=65535)
-    transport: Transport = "udp"
-    username: Username
-    password: Annotated[SecretStr, AfterValidator(_password)] = Field(repr=False)
-    realm: Realm | None = None
-    caller_id: E164 | None = None
-    provider: Provider = "gateway"
-    allowed_countries: Countries = ()
+    host: Host = Field(
+        description="DNS name or IP address alone, on the public Internet",
+        examples=["sip.carrier.example"],
+    )
+    port: int = Field(
+        default=SIP_PORT, ge=1, le=65535, description=f"for `tls` {SIPS_PORT} if not given"
+    )
+    transport: Transport = Field(default="udp", description="`tls` needs the host's name")
+    username: Username = Field(
+        description="the part before the @ of your account", examples=["acct42"]
+    )
+    password: Annotated[SecretStr, AfterValidator(_password)] = Field(
+        repr=False, description="never shown again"
+    )
+    realm: Realm | None = Field(
+        default=None, description="what stands behind the @, if that is not the host"
+    )
+    caller_id: E164 | None = Field(
+        default=None, description="the number to call as", examples=["+33199005678"]
+    )
+    provider: Provider = Field(
+        default="gateway",
+        description="`gateway` registers with your trunk; with `twilio` your trunk sends its calls "
+        "to `inbound_uri`",
+    )
+    allowed_countries: Countries = Field(
+        default=(),
+        description="where it may dial besides the country of `caller_id`: ISO 3166",
+        examples=[["FR", "DE"]],
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -279,25 +294,22 @@ class Did(BaseModel):
     called_at: Instant | None = None
 
 
-class NewDid(BaseModel):
-    """What an owner says of a number when adding it."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    e164: E164
-    label: Label = ""
-    agent_url: AgentUrl | None = None
-    auto_answer: bool = False
-
-
 class DidChanges(BaseModel):
     """What an owner may change. Fields that are not given stay as they are."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    label: Label = ""
-    agent_url: AgentUrl | None = None
-    auto_answer: bool = False
+    label: Label = Field(default="", description="what you call it")
+    agent_url: AgentUrl | None = Field(
+        default=None, description="a WebSocket of yours, `ws://` or `wss://`; null for none"
+    )
+    auto_answer: bool = Field(default=False, description="calls are answered at once")
+
+
+class NewDid(DidChanges):
+    """What an owner says of a number when adding it."""
+
+    e164: E164 = Field(description="the number", examples=["+33199005678"])
 
 
 def new_trunk_id() -> str:
@@ -439,8 +451,12 @@ def did_view(did: Did) -> dict[str, Any]:
 def trunk_event(event_type: EventType, trunk: Trunk, now: int) -> Event:
     """`trunk.connected`, `.disconnected`, `.registered` or `.failed`."""
     return Event(
-        event_id=f"evt_{trunk.trunk_id.removeprefix('trunk_')}_{event_type.value}"
-        f"_{trunk.revision:03d}_{to_text(now)}",
+        event_id=event_id(
+            trunk.trunk_id.removeprefix("trunk_"),
+            event_type.value,
+            f"{trunk.revision:03d}",
+            to_text(now),
+        ),
         type=event_type,
         account_id=trunk.account_id,
         at=now,
@@ -449,13 +465,16 @@ def trunk_event(event_type: EventType, trunk: Trunk, now: int) -> Event:
 
 
 def did_event(event_type: EventType, did: Did, now: int) -> Event:
-    """`number.added` or `number.removed`; the id holds the moment: a number comes and goes."""
+    """`number.added` or `number.removed`; the id holds the moment: a number comes and goes.
+    Without the agent's URL: such URLs hold tokens, and events go to more places than that one.
+    """
+    shown = {name: value for name, value in did_view(did).items() if name != "agent_url"}
     return Event(
-        event_id=f"evt_{did.e164.removeprefix('+')}_{event_type.value}_{to_text(now)}",
+        event_id=event_id(did.e164.removeprefix("+"), event_type.value, to_text(now)),
         type=event_type,
         account_id=did.account_id,
         at=now,
-        data={"number": did_view(did)},
+        data={"number": shown},
     )
 
 
@@ -475,8 +494,9 @@ def not_added_event(trunk: Trunk, to: str, from_: str, now: int) -> Event:
         f"trunk's numbers ends with it, in {MIN_NATIONAL_DIGITS} digits or more)"
     )
     return Event(
-        event_id=f"evt_{trunk.trunk_id.removeprefix('trunk_')}_not_added"
-        f"_{to_text(now)}_{secrets.token_hex(4)}",
+        event_id=event_id(
+            trunk.trunk_id.removeprefix("trunk_"), "not_added", to_text(now), secrets.token_hex(4)
+        ),
         type=EventType.NUMBER_NOT_ADDED,
         account_id=trunk.account_id,
         at=now,

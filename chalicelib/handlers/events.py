@@ -2,33 +2,39 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from chalice.app import Blueprint
 from pydantic import BaseModel, ConfigDict, Field
 
-from chalicelib import bootstrap
-from chalicelib.auth import account
+from chalicelib.handlers import views
+from chalicelib.handlers.operation import Answer, Asked, NoBody, Operations
 from chalicelib.services import inbox
 
-routes = Blueprint(__name__)
+operations = Operations("events")
 
 
 class EventsQuery(BaseModel):
-    """Query of `GET /api/events`."""
+    """Where to begin, how long to wait."""
 
     model_config = ConfigDict(extra="forbid")
 
-    after: str | None = None
-    wait: float = Field(default=0, ge=0, le=inbox.MAX_WAIT_S)
+    after: str | None = Field(
+        default=None,
+        description="the `cursor` of the last answer; `latest`: only what happens from now on; "
+        "`recent`: the last five minutes, `limit` events at most; nothing: from the oldest that is "
+        "kept (7 days)",
+    )
+    wait: float = Field(
+        default=0, ge=0, le=inbox.MAX_WAIT_S, description="seconds to wait for the first event"
+    )
+    limit: int = Field(default=inbox.PAGE, ge=1, le=inbox.PAGE, description="events in an answer")
 
 
-@routes.route("/api/events", methods=["GET"])
-def list_events() -> dict[str, Any]:
-    """Events after a cursor; waits for the first one if asked to."""
-    ports = bootstrap.ports()
-    account_id = account(ports, routes.current_request)
-    query = EventsQuery.model_validate(routes.current_request.query_params or {})
-    events, cursor = inbox.read(ports, account_id, query.after, query.wait)
+@operations.get("/api/events", query=EventsQuery, answer=views.Events, problems=("bad_cursor",))
+def list_events(asked: Asked[NoBody, EventsQuery]) -> Answer:
+    """What happened since a cursor; waits for the first event if asked to.
+
+    Hand the cursor back to go on. Every event comes at least once, those of one call in order.
+    """
+    query = asked.query
+    events, cursor = inbox.read(asked.ports, asked.account_id, query.after, query.wait, query.limit)
     shown = [event.model_dump(mode="json", exclude={"account_id"}) for event in events]
     return {"events": shown, "cursor": cursor}

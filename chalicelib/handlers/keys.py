@@ -2,54 +2,48 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from chalice.app import Blueprint, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from chalicelib import bootstrap
-from chalicelib.auth import account
-from chalicelib.domain.account import ApiKey
-from chalicelib.http import created, json_body, no_content, path_part
+from chalicelib.domain.account import key_view
+from chalicelib.handlers import views
+from chalicelib.handlers.operation import Answer, Asked, Limit, NoBody, NoQuery, Operations
 from chalicelib.services import accounts
 
-routes = Blueprint(__name__)
+operations = Operations("keys")
 
 
 class NewKey(BaseModel):
-    """Body of `POST /api/keys`."""
+    """What to call the key."""
 
     model_config = ConfigDict(extra="forbid")
 
-    label: str = Field(default="", max_length=100)
+    label: str = Field(default="", max_length=100, description="who uses it", examples=["laptop"])
 
 
-@routes.route("/api/keys", methods=["GET"])
-def list_keys() -> dict[str, Any]:
-    """The account's keys, without their secrets."""
-    ports = bootstrap.ports()
-    account_id = account(ports, routes.current_request)
-    return {"keys": [_view(key) for key in ports.accounts.keys(account_id)]}
+@operations.get("/api/keys", answer=views.Keys)
+def list_keys(asked: Asked[NoBody, NoQuery]) -> Answer:
+    """Your API keys, oldest first, without their secrets."""
+    return {"keys": [key_view(key) for key in asked.ports.accounts.keys(asked.account_id)]}
 
 
-@routes.route("/api/keys", methods=["POST"])
-def create() -> Response:
-    """One more key; the only answer that shows it."""
-    ports = bootstrap.ports()
-    account_id = account(ports, routes.current_request)
-    wish = json_body(routes.current_request, NewKey)
-    key, clear = accounts.create_key(ports, account_id, wish.label)
-    return created({**_view(key), "key": clear}, f"/api/keys/{key.key_id}")
+@operations.post(
+    "/api/keys",
+    body=NewKey,
+    answer=views.KeyWithSecret,
+    location=lambda key: f"/api/keys/{key['key_id']}",
+    problems=("too_many_keys",),
+    example={"label": "laptop"},
+    limit=Limit("create_key", 20, 3600),
+    idempotent=True,
+)
+def create_key(asked: Asked[NewKey, NoQuery]) -> Answer:
+    """Make one more API key. No other answer shows it."""
+    key, clear = accounts.create_key(asked.ports, asked.account_id, asked.body.label)
+    return {**key_view(key), "key": clear}
 
 
-@routes.route("/api/keys/{key_id}", methods=["DELETE"])
-def revoke(key_id: str) -> Response:
-    """Make a key useless."""
-    ports = bootstrap.ports()
-    account_id = account(ports, routes.current_request)
-    accounts.revoke_key(ports, account_id, path_part(key_id))
-    return no_content()
-
-
-def _view(key: ApiKey) -> dict[str, Any]:
-    return key.model_dump(mode="json", exclude={"hash", "account_id"})
+@operations.delete("/api/keys/{key_id}", problems=("key_not_found", "last_key"))
+def revoke_key(asked: Asked[NoBody, NoQuery]) -> Answer:
+    """Make a key useless, at once."""
+    accounts.revoke_key(asked.ports, asked.account_id, asked.path["key_id"])
+    return None

@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from chalicelib.domain.line import LineChanges, public_view
 from chalicelib.domain.phone import parse_e164
-from chalicelib.handlers.operation import Answer, Asked, NoBody, NoQuery, Operations
+from chalicelib.handlers.operation import Answer, Asked, Limit, NoBody, NoQuery, Operations
 from chalicelib.handlers.views import Number, Numbers
 from chalicelib.services import numbers
 
@@ -27,6 +27,8 @@ class Activation(BaseModel):
     answer=Number,
     location=lambda number: f"/api/number/{number['e164']}",
     problems=("pool_empty", "too_many_numbers"),
+    example={"country": "US"},
+    limit=Limit("activate_number", 20, 3600),
     idempotent=True,
 )
 def activate_number(asked: Asked[Activation, NoQuery]) -> Answer:
@@ -48,7 +50,11 @@ def get_number(asked: Asked[NoBody, NoQuery]) -> Answer:
 
 
 @operations.patch(
-    "/api/number/{e164}", body=LineChanges, answer=Number, problems=("number_not_found",)
+    "/api/number/{e164}",
+    body=LineChanges,
+    answer=Number,
+    problems=("number_not_found",),
+    example={"auto_answer": True, "label": "Desk"},
 )
 def change_number(asked: Asked[LineChanges, NoQuery]) -> Answer:
     """Set auto-answer, label or agent URL; what is not given stays."""

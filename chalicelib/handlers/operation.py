@@ -9,24 +9,38 @@
 
 The function's name is the operation's id, its docstring the description. It is given what was
 asked, checked, and answers with JSON of the shape of `answer`, or raises what `problems.py` knows.
-`OPERATIONS` has them all, once their modules have been imported.
+`OPERATIONS` has them all, once their modules have been imported. How HTTP asks is in `rest.py`.
 """
 
 from __future__ import annotations
 
 import inspect
+import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from chalice.app import Blueprint, Response
+from chalice.app import Blueprint
 from pydantic import BaseModel, ConfigDict
 
-from chalicelib import bootstrap
-from chalicelib.auth import account
-from chalicelib.http import created, json_body, no_content, path_part
+from chalicelib.domain.rate_limit import Limit
+from chalicelib.handlers import rest
+from chalicelib.services import rate_limits
 from chalicelib.services.ports import Ports
+
+__all__ = [
+    "OPERATIONS",
+    "Answer",
+    "Asked",
+    "Created",
+    "Limit",
+    "NoBody",
+    "NoQuery",
+    "Operation",
+    "Operations",
+    "perform_json",
+]
 
 Body_co = TypeVar("Body_co", bound=BaseModel, covariant=True)
 Query_co = TypeVar("Query_co", bound=BaseModel, covariant=True)
@@ -37,20 +51,26 @@ class NoBody(BaseModel):
 
 
 class NoQuery(BaseModel):
-    """Of operations that read none."""
+    """Of operations that know no parameter: any is one too many."""
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="forbid")
 
 
 @dataclass(frozen=True, slots=True)
 class Asked(Generic[Body_co, Query_co]):
-    """Who asks what of what. `path` are the parts of the path by name, as meant (`+33…`)."""
+    """Who asks what of what. `path` are the parts of the path by name, as meant (`+33…`).
+
+    `source` is the address that asks, as the network says, where no account does. `seed` is there
+    if the request has an Idempotency-Key: what is made is to have an id that is derived from it.
+    """
 
     ports: Ports
     account_id: str
     path: Mapping[str, str]
     body: Body_co
     query: Query_co
+    source: str = ""
+    seed: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +89,12 @@ Run = Callable[[Asked[Any, Any]], Answer]
 class Operation:
     """One method on one path.
 
-    `status` is that of success; `answer` None means 204. `location`: where what was created is.
-    `problems`: codes of `problems.py` beside those that every operation may answer with.
-    `open`: needs no key. `idempotent`: heeds an `Idempotency-Key`.
+    `status` is that of success; `answer` None means 204. `location`: where what was created is; a
+    PUT that has one may answer 201. `problems`: codes of `problem_codes.py` beside those that any
+    operation of its kind may answer with (`code:status` for another status than usual).
+    `example`: a body. `open`: needs no key. `limit`: how often it may be done. `idempotent`: heeds
+    an `Idempotency-Key`; if it `resumes`, it finds what it made by `Asked.seed`, and can be done
+    again after it died half-way.
     """
 
     group: str
@@ -84,8 +107,11 @@ class Operation:
     status: int = 200
     location: Callable[[Mapping[str, Any]], str] | None = None
     problems: tuple[str, ...] = ()
+    example: Mapping[str, Any] | None = None
     open: bool = False
+    limit: Limit | None = None
     idempotent: bool = False
+    resumes: bool = False
 
     @property
     def name(self) -> str:
@@ -102,16 +128,34 @@ class Operation:
         """The names in the path, in order."""
         return re.findall(r"{(\w+)}", self.path)
 
-    def perform(
+    @property
+    def reads_body(self) -> bool:
+        """Whether it has a body at all."""
+        return self.body is not NoBody
+
+    def read(self, given: Any) -> BaseModel:
+        """JSON as a body of it. Strictly as it is described: text is no number, 0 is not false.
+        ValidationError.
+        """
+        self.body.model_validate(given)  # which says where, also of what no JSON text may hold
+        return self.body.model_validate_json(json.dumps(given), strict=True)
+
+    def perform(  # noqa: PLR0913, PLR0917 - what is asked is what it is
         self,
         ports: Ports,
         account_id: str,
         path: Mapping[str, str],
         body: BaseModel,
         query: BaseModel,
+        source: str = "",
+        seed: str | None = None,
     ) -> tuple[int, Content]:
-        """Does it; the status and the content of the answer."""
-        answer = self.run(Asked(ports, account_id, path, body, query))
+        """Does it, if it was not done too often; the status and the content of the answer."""
+        if self.limit is not None and self.open:
+            rate_limits.count_source(ports, source, self.limit)
+        elif self.limit is not None:
+            rate_limits.count_account(ports, account_id, self.limit)
+        answer = self.run(Asked(ports, account_id, path, body, query, source, seed))
         if isinstance(answer, Created):
             return 201, answer.content
         return self.status, answer
@@ -119,6 +163,22 @@ class Operation:
 
 OPERATIONS: dict[str, Operation] = {}
 """All operations by name."""
+
+
+def perform_json(  # noqa: PLR0913, PLR0917 - the parts of a request
+    name: str,
+    ports: Ports,
+    account_id: str,
+    path: Mapping[str, str],
+    body: Mapping[str, Any],
+    query: Mapping[str, Any],
+) -> tuple[int, Content]:
+    """An operation asked in-process, as HTTP would ask it: status and content. Raises what
+    `problems.problem_from` knows, a `ValidationError` of body or query included.
+    """
+    operation = OPERATIONS[name]
+    asked = operation.query.model_validate(dict(query))
+    return operation.perform(ports, account_id, path, operation.read(dict(body)), asked)
 
 
 class Operations:
@@ -139,7 +199,7 @@ class Operations:
         return self._declare("POST", path, declared)
 
     def put(self, path: str, **declared: Any) -> Callable[[Run], Run]:
-        """Declares a PUT; it answers `Created` when it has created."""
+        """Declares a PUT; it answers `Created` when it has created, and then has a `location`."""
         return self._declare("PUT", path, declared)
 
     def patch(self, path: str, **declared: Any) -> Callable[[Run], Run]:
@@ -166,7 +226,7 @@ class Operations:
 
     def _view(self, operation: Operation) -> Callable[..., Any]:
         def view(**path: str) -> Any:
-            return _answer(operation, self.blueprint.current_request, path)
+            return rest.answer(operation, self.blueprint.current_request, path)
 
         view.__name__ = operation.name
         # Chalice checks that a view has a parameter for each name in its path.
@@ -177,19 +237,3 @@ class Operations:
             ]
         )
         return view
-
-
-def _answer(operation: Operation, request: Any, path: dict[str, str]) -> Response:
-    """One HTTP request."""
-    ports = bootstrap.ports()
-    account_id = "" if operation.open else account(ports, request)
-    query = operation.query.model_validate(dict(request.query_params or {}))
-    body = json_body(request, operation.body) if operation.body is not NoBody else NoBody()
-    meant = {name: path_part(value) for name, value in path.items()}
-    status, content = operation.perform(ports, account_id, meant, body, query)
-    if content is None:
-        return no_content()
-    if status == 201:
-        where = operation.location(content) if operation.location else operation.path
-        return created(dict(content), where)
-    return Response(dict(content), {}, status)

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from chalice.app import Blueprint, Response
+from pydantic import BaseModel
 
-from chalicelib import bootstrap
-from chalicelib.auth import account
 from chalicelib.domain.phone import parse_e164
 from chalicelib.domain.trunk import (
     Did,
@@ -19,74 +17,117 @@ from chalicelib.domain.trunk import (
     inbound_uri,
     public_view,
 )
-from chalicelib.http import created, json_body, no_content, path_part
+from chalicelib.handlers import views
+from chalicelib.handlers.operation import (
+    Answer,
+    Asked,
+    Created,
+    Limit,
+    NoBody,
+    NoQuery,
+    Operations,
+)
 from chalicelib.services import dids, trunks
 from chalicelib.services.ports import Ports
 
-routes = Blueprint(__name__)
+operations = Operations("trunks")
+
+_EXAMPLE = {
+    "host": "sip.carrier.example",
+    "username": "acct42",
+    "password": "the password of the account",
+    "caller_id": "+33199005678",
+}
 
 
-@routes.route("/api/trunk", methods=["PUT"])
-def connect() -> Response | dict[str, Any]:
-    """Connect the account's trunk, or set it anew as a whole."""
-    ports = bootstrap.ports()
-    account_id = account(ports, routes.current_request)
-    settings = json_body(routes.current_request, TrunkSettings)
-    trunk, first = trunks.connect(ports, account_id, settings)
+@operations.put(
+    "/api/trunk",
+    body=TrunkSettings,
+    answer=views.Trunk,
+    location=lambda _: "/api/trunk",
+    problems=(
+        "number_taken",
+        "too_many_dids",
+        "provider_not_configured",
+        "trunk_rate",
+        "vault_missing",
+        "vault_unavailable",
+    ),
+    example=_EXAMPLE,
+)
+def connect_trunk(asked: Asked[TrunkSettings, NoQuery]) -> Answer:
+    """Connect your SIP trunk (201), or set it anew as a whole (200).
+
+    What is left out is back at its default; the trunk's numbers stay. Whether it registers
+    `get_trunk` tells a few seconds later, and the events `trunk.registered` and `trunk.failed`.
+    """
+    ports = asked.ports
+    trunk, first = trunks.connect(ports, asked.account_id, asked.body)
     view = _view(ports, trunk, ports.trunks.dids(trunk.trunk_id))
-    return created(view, "/api/trunk") if first else view
+    return Created(view) if first else view
 
 
-@routes.route("/api/trunk", methods=["GET"])
-def see() -> dict[str, Any]:
-    """The trunk, how it is doing, and its numbers."""
-    ports = bootstrap.ports()
-    seen = trunks.see(ports, account(ports, routes.current_request))
-    return _view(ports, seen.trunk, seen.dids)
+@operations.get("/api/trunk", answer=views.Trunk, problems=("no_trunk",))
+def get_trunk(asked: Asked[NoBody, NoQuery]) -> Answer:
+    """The trunk, how it is doing, and its numbers.
+
+    `status` is how it is doing; if it is `failed`, `detail` says what to do about it.
+    """
+    seen = trunks.see(asked.ports, asked.account_id)
+    return _view(asked.ports, seen.trunk, seen.dids)
 
 
-@routes.route("/api/trunk", methods=["DELETE"])
-def disconnect() -> Response:
-    """Forget the trunk and its numbers."""
-    ports = bootstrap.ports()
-    trunks.disconnect(ports, account(ports, routes.current_request))
-    return no_content()
+@operations.delete("/api/trunk", problems=("no_trunk",))
+def disconnect_trunk(asked: Asked[NoBody, NoQuery]) -> Answer:
+    """Forget the trunk and its numbers; calls that are up go on."""
+    trunks.disconnect(asked.ports, asked.account_id)
+    return None
 
 
-@routes.route("/api/trunk/dids", methods=["POST"])
-def add_did() -> Response:
-    """A number on which calls come in through the trunk."""
-    ports = bootstrap.ports()
-    account_id = account(ports, routes.current_request)
-    did = dids.add(ports, account_id, json_body(routes.current_request, NewDid))
-    return created(did_view(did), f"/api/trunk/dids/{did.e164}")
+@operations.post(
+    "/api/trunk/dids",
+    body=NewDid,
+    answer=views.Did,
+    location=lambda did: f"/api/trunk/dids/{did['e164']}",
+    problems=("no_trunk", "number_taken", "too_many_dids"),
+    example={"e164": "+33199005678", "label": "Desk", "auto_answer": True},
+    limit=Limit("add_did", 200, 3600),
+    idempotent=True,
+)
+def add_did(asked: Asked[NewDid, NoQuery]) -> Answer:
+    """Add a number of yours (DID) on which calls come in through the trunk."""
+    return did_view(dids.add(asked.ports, asked.account_id, asked.body))
 
 
-@routes.route("/api/trunk/dids/{e164}", methods=["GET"])
-def get_did(e164: str) -> dict[str, Any]:
-    """One number."""
-    ports = bootstrap.ports()
-    account_id = account(ports, routes.current_request)
-    return did_view(dids.owned(ports, account_id, parse_e164(path_part(e164))))
+@operations.get(
+    "/api/trunk/dids/{e164}", answer=views.Did, problems=("no_trunk", "number_not_found")
+)
+def get_did(asked: Asked[NoBody, NoQuery]) -> Answer:
+    """One number of the trunk."""
+    return did_view(dids.owned(asked.ports, asked.account_id, _number(asked)))
 
 
-@routes.route("/api/trunk/dids/{e164}", methods=["PATCH"])
-def change_did(e164: str) -> dict[str, Any]:
-    """Set auto-answer, label or agent URL."""
-    ports = bootstrap.ports()
-    account_id = account(ports, routes.current_request)
-    number = parse_e164(path_part(e164))
-    changes = json_body(routes.current_request, DidChanges)
-    return did_view(dids.change(ports, account_id, number, changes))
+@operations.patch(
+    "/api/trunk/dids/{e164}",
+    body=DidChanges,
+    answer=views.Did,
+    problems=("no_trunk", "number_not_found"),
+    example={"auto_answer": False},
+)
+def change_did(asked: Asked[DidChanges, NoQuery]) -> Answer:
+    """Set auto-answer, label or agent URL of a number; what is not given stays."""
+    return did_view(dids.change(asked.ports, asked.account_id, _number(asked), asked.body))
 
 
-@routes.route("/api/trunk/dids/{e164}", methods=["DELETE"])
-def remove_did(e164: str) -> Response:
-    """No longer take calls to a number."""
-    ports = bootstrap.ports()
-    account_id = account(ports, routes.current_request)
-    dids.remove(ports, account_id, parse_e164(path_part(e164)))
-    return no_content()
+@operations.delete("/api/trunk/dids/{e164}", problems=("no_trunk", "number_not_found"))
+def remove_did(asked: Asked[NoBody, NoQuery]) -> Answer:
+    """Take a number off the trunk; calls to it are rejected from then on."""
+    dids.remove(asked.ports, asked.account_id, _number(asked))
+    return None
+
+
+def _number(asked: Asked[BaseModel, BaseModel]) -> str:
+    return parse_e164(asked.path["e164"])
 
 
 def _view(ports: Ports, trunk: Trunk, numbers: list[Did]) -> dict[str, Any]:

@@ -5,7 +5,20 @@ Answers are made by the domain's `public_view`s; a test holds every answer to th
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from chalicelib.domain.call import CALL_ID, CallState, Direction, EndReason
+from chalicelib.domain.event import EventType
+from chalicelib.domain.trunk import Provider, Transport, TrunkStatus
+
+Time = Annotated[
+    str, Field(examples=["2026-11-22T15:36:40.011Z"], json_schema_extra={"format": "date-time"})
+]
+"""RFC 3339 UTC with milliseconds."""
+
+Number164 = Annotated[str, Field(pattern=r"^\+[1-9][0-9]{6,14}$", examples=["+33199005678"])]
 
 
 class View(BaseModel):
@@ -14,17 +27,212 @@ class View(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class Number(View):
-    """A routing number."""
+class NumberFacts(View):
+    """A routing number, without its agent's URL: such URLs hold tokens."""
 
-    e164: str
-    country: str
-    auto_answer: bool
+    e164: Number164
+    country: str = Field(description="ISO 3166, two letters", examples=["US"])
+    auto_answer: bool = Field(description="calls are answered at once")
     label: str
-    activated_at: str | None
+    activated_at: Time | None
+
+
+class Number(NumberFacts):
+    """A routing number: calls to it ring here."""
+
+    agent_url: str | None = Field(description="the agent that we dial when a call is answered")
 
 
 class Numbers(View):
     """The account's routing numbers."""
 
     numbers: list[Number]
+
+
+class Audio(View):
+    """Where the call's sound is. Open `url` with `Authorization: Bearer <token>`."""
+
+    url: str = Field(description="a WebSocket", examples=["wss://relay.example/media/agent/call_…"])
+    token: str = Field(description="opens the audio of this call, and nothing else")
+    expires_at: Time
+    format: Literal["pcm_s16le"]
+    sample_rate: Literal[16000]
+    channels: Literal[1]
+    frame_duration_ms: Literal[20]
+    frame_bytes: Literal[640]
+
+
+class HistoryEntry(View):
+    """One transition of a call."""
+
+    version: int
+    state: CallState
+    at: Time
+    end_reason: EndReason | None
+
+
+class CallFacts(View):
+    """A call, without its audio."""
+
+    call_id: str = Field(pattern=f"^{CALL_ID.pattern}$")
+    version: int = Field(description="counts the call's transitions")
+    state: CallState = Field(
+        description="`connecting`, `ringing` and `active` are live; the others are final"
+    )
+    end_reason: EndReason | None = Field(description="why it is over")
+    sip_code: int | None = Field(description="the far end's last SIP answer, if it is known")
+    platform: Literal["sip"]
+    direction: Direction
+    from_: str = Field(alias="from", description="who calls, as the network says")
+    to: str = Field(description="who is called")
+    line: str = Field(description="the number of yours that the call is on")
+    forwarded_from: str | None
+    provider: str
+    provider_call_id: str | None
+    auto_answer: bool
+    created_at: Time
+    updated_at: Time
+    ring_deadline: Time = Field(description="it does not ring longer than until then")
+    answered_at: Time | None
+    ended_at: Time | None
+    max_duration_s: int
+    metadata: dict[str, Any] = Field(description="what you attached when dialling")
+    history: list[HistoryEntry]
+    capabilities: list[Literal["audio_in", "audio_out"]]
+
+
+class Call(CallFacts):
+    """A call."""
+
+    audio: Audio | None = Field(description="null once the call is over")
+
+
+class Calls(View):
+    """A page of calls, newest first."""
+
+    calls: list[Call]
+    next_cursor: str | None = Field(description="hand it back as `cursor`; null at the end")
+
+
+class DidFacts(View):
+    """A number of the trunk, without its agent's URL."""
+
+    e164: Number164
+    trunk_id: str
+    label: str
+    auto_answer: bool
+    added_at: Time
+    called_at: Time | None = Field(
+        description="when the first call to it came in through the trunk; from then on it may be "
+        "a caller ID"
+    )
+
+
+class Did(DidFacts):
+    """A number of the trunk."""
+
+    agent_url: str | None
+
+
+class TrunkFacts(View):
+    """A SIP trunk, without its password and its numbers."""
+
+    trunk_id: str
+    provider: Provider
+    host: str
+    port: int
+    transport: Transport
+    username: str
+    realm: str | None
+    caller_id: Number164 | None
+    allowed_countries: list[str]
+    revision: int = Field(description="counts what you have set")
+    status: TrunkStatus
+    sip_code: int | None = Field(description="the carrier's answer, if it gave one")
+    detail: str = Field(description="what to do, if something is wrong")
+    status_at: Time
+    created_at: Time
+    updated_at: Time
+    inbound_uri: str | None = Field(
+        default=None, description="provider `twilio`: where your trunk sends its calls"
+    )
+
+
+class Trunk(TrunkFacts):
+    """A SIP trunk, without its password."""
+
+    dids: list[Did]
+
+
+class Event(View):
+    """Something that happened."""
+
+    event_id: str
+    type: EventType
+    at: Time
+    call_id: str | None
+    version: int | None = Field(description="the call's version that this event made")
+    data: dict[str, Any] = Field(description="the thing, as it was at that moment")
+
+
+class Events(View):
+    """What happened after the cursor."""
+
+    events: list[Event]
+    cursor: str = Field(description="hand it back as `after`")
+
+
+class Key(View):
+    """An API key, without its secret."""
+
+    key_id: str
+    last4: str = Field(description="its last four characters")
+    label: str
+    created_at: Time
+    last_used_at: Time | None = Field(description="to the hour")
+
+
+class Keys(View):
+    """The account's keys."""
+
+    keys: list[Key]
+
+
+class KeyWithSecret(Key):
+    """A key, this once with its secret."""
+
+    key: str = Field(description="keep it: no other answer shows it")
+
+
+class Limits(View):
+    """How much of each an account may have; the operator can set others."""
+
+    max_numbers: int
+    max_keys: int
+    max_concurrent_dials: int
+    max_dials_per_minute: int
+    max_call_s: int
+
+
+class Account(View):
+    """An account."""
+
+    account_id: str
+    name: str
+    created_at: Time
+    hosted_voice: bool = Field(description="takes part in the closed beta of hosted speech")
+    limits: Limits
+
+
+class AccountWithKey(Account):
+    """An account, this once with its first key."""
+
+    key_id: str
+    key: str = Field(description="keep it: no other answer shows it")
+
+
+class AgentToken(View):
+    """What our handshakes with your agent carry."""
+
+    token: str
+    version: int = Field(description="counts the tokens of the account")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 
 from chalicelib.domain.account import (
@@ -13,7 +14,9 @@ from chalicelib.domain.account import (
     new_account_id,
 )
 from chalicelib.services.ports import Ports
-from chalicelib.store.accounts import KeyGone, OnlyKey
+from chalicelib.store.accounts import KeyGone, KeysFull, OnlyKey
+
+log = logging.getLogger(__name__)
 
 
 class UnknownKey(LookupError):
@@ -24,19 +27,47 @@ class LastKey(Exception):
     """Revoking it would lock the account out."""
 
 
+class TooManyKeys(Exception):
+    """The account has as many keys as it may; `limit` is how many."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"limit of {limit} keys")
+        self.limit = limit
+
+
+class SignUpClosed(Exception):
+    """The operator opens accounts, nobody else."""
+
+
+def sign_up(ports: Ports, name: str) -> tuple[Account, ApiKey, str]:
+    """A new account of whoever asks, its first key, and that key in clear. SignUpClosed."""
+    if not ports.sign_up_open:
+        raise SignUpClosed
+    return _create(ports, name)
+
+
+def account(ports: Ports, account_id: str) -> Account:
+    """The account of somebody who has shown a key of it."""
+    found = ports.accounts.get(account_id)
+    if found is None:
+        raise LookupError(f"{account_id} has a key and is not there")
+    return found
+
+
 def create_account(ports: Ports, name: str) -> tuple[Account, str]:
     """A new account and its first key, in clear: nobody will see it again."""
-    now = ports.now()
-    account = Account(account_id=new_account_id(), name=name, created_at=now)
-    key, clear = _new_key(account.account_id, "first key", now)
-    ports.accounts.create(account, key)
+    account, _, clear = _create(ports, name)
     return account, clear
 
 
 def create_key(ports: Ports, account_id: str, label: str) -> tuple[ApiKey, str]:
-    """One more key, in clear: nobody will see it again."""
+    """One more key, in clear: nobody will see it again. TooManyKeys."""
+    limit = account(ports, account_id).max_keys
     key, clear = _new_key(account_id, label, ports.now())
-    ports.accounts.add_key(key)
+    try:
+        ports.accounts.add_key(key, limit)
+    except KeysFull:
+        raise TooManyKeys(limit) from None
     return key, clear
 
 
@@ -59,7 +90,31 @@ def account_of(ports: Ports, clear: str) -> str | None:
     if not looks_like_key(clear):
         return None
     key = ports.accounts.key(key_hash(clear))
-    return None if key is None else key.account_id
+    if key is None:
+        return None
+    _note_use(ports, key)
+    return key.account_id
+
+
+def _note_use(ports: Ports, key: ApiKey) -> None:
+    """What is asked must not fail by it."""
+    now = ports.now()
+    if not key.use_to_be_noted(now):
+        return
+    try:
+        ports.accounts.note_use(key, now)
+    except Exception:
+        # The next request is another chance.
+        log.exception("use of a key not noted", extra={"key_id": key.key_id})
+
+
+def _create(ports: Ports, name: str) -> tuple[Account, ApiKey, str]:
+    now = ports.now()
+    account = Account(account_id=new_account_id(), name=name, created_at=now)
+    key, clear = _new_key(account.account_id, "first key", now)
+    ports.accounts.create(account, key)
+    log.info("account created", extra={"account_id": account.account_id})
+    return account, key, clear
 
 
 def _new_key(account_id: str, label: str, now: int) -> tuple[ApiKey, str]:

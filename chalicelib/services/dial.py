@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chalicelib.domain.account import Account
-from chalicelib.domain.call import Act, Call, Moved, new_outbound
+from chalicelib.domain.call import Act, Call, EndReason, Moved, new_outbound
 from chalicelib.domain.dialling import (
     DEFAULT_RING_TIMEOUT_S,
     NotDialled,
@@ -33,7 +33,7 @@ from chalicelib.services.outbound import bind
 from chalicelib.services.ports import Ports
 from chalicelib.services.transition import settle
 from chalicelib.services.trunks import UnknownTrunk, credentials
-from chalicelib.store.calls import Outpaced
+from chalicelib.store.calls import AlreadyThere, Outpaced
 from chalicelib.store.table import Contention
 
 log = logging.getLogger(__name__)
@@ -62,14 +62,24 @@ class Wish:
     metadata: dict[str, Any] = field(default_factory=dict)
 
 
-def dial(ports: Ports, account_id: str, wish: Wish) -> Call:
+def dial(ports: Ports, account_id: str, wish: Wish, call_id: str | None = None) -> Call:
     """The call, asked of the provider: `connecting`, or further if it was quick. NotDialled if the
     account may not, NotPlaced if the provider would not.
+
+    `call_id` is given for a request that may come again, and is then the same. Whoever finds the
+    call written does not ask the provider: somebody has, or died in between, and then the call
+    fails by its deadline.
     """
+    dialled = ports.calls.get(call_id) if call_id else None
+    if dialled is not None:
+        return _dialled_before(dialled)
     account, trunk = _account_and_trunk(ports, account_id)
-    born = _born(ports, account, trunk, wish)
+    born = _born(ports, account, trunk, wish, call_id)
     order = _order(ports, trunk, born.call, wish.ring_timeout_s)
-    _record(ports, account, born)
+    try:
+        _record(ports, account, born)
+    except AlreadyThere as there:
+        return _dialled_before(there.call)
     try:
         provider_call_id = ports.providers[trunk.provider].dial(order)
     except ProviderError as error:
@@ -88,7 +98,13 @@ def _account_and_trunk(ports: Ports, account_id: str) -> tuple[Account, Trunk]:
     return account, trunk
 
 
-def _born(ports: Ports, account: Account, trunk: Trunk, wish: Wish) -> Moved:
+def _dialled_before(call: Call) -> Call:
+    if call.end_reason is EndReason.PROVIDER_ERROR and call.provider_call_id is None:
+        raise NotPlaced(call, "The provider was asked for this call before, and did not place it.")
+    return call
+
+
+def _born(ports: Ports, account: Account, trunk: Trunk, wish: Wish, call_id: str | None) -> Moved:
     """The call that the wish makes, if the rules allow it."""
     now = ports.now()
     if wish.max_duration_s is not None and wish.max_duration_s > account.max_call_s:
@@ -115,6 +131,7 @@ def _born(ports: Ports, account: Account, trunk: Trunk, wish: Wish) -> Moved:
         agent_url=wish.agent_url,
         metadata=wish.metadata,
         now=now,
+        call_id=call_id,
     )
 
 

@@ -6,12 +6,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from chalicelib.providers.base import Provider
+from chalicelib.providers.outgoing_http import Poster
 from chalicelib.providers.trunk_host import TrunkHost
 from chalicelib.store.accounts import AccountStore
 from chalicelib.store.calls import CallStore
+from chalicelib.store.courier import Courier
+from chalicelib.store.deliveries import DeliveryStore
 from chalicelib.store.dialling import DiallingStore
+from chalicelib.store.endpoints import EndpointStore
 from chalicelib.store.events import EventStore
+from chalicelib.store.idempotency import IdempotencyStore
 from chalicelib.store.lines import LineStore
+from chalicelib.store.rate_limits import RateLimitStore
 from chalicelib.store.ring_timer import RingTimer
 from chalicelib.store.trunks import TrunkStore
 from chalicelib.store.vault import Vault
@@ -23,11 +29,17 @@ class Ports:
 
     accounts: AccountStore
     calls: CallStore
+    deliveries: DeliveryStore
     dialling: DiallingStore
+    endpoints: EndpointStore
     events: EventStore
+    idempotency: IdempotencyStore
     lines: LineStore
+    rate_limits: RateLimitStore
     trunks: TrunkStore
     timer: RingTimer
+    courier: Courier
+    poster: Poster
     providers: Mapping[str, Provider]
     now: Callable[[], int]
     pause: Callable[[float], None]
@@ -41,3 +53,7 @@ class Ports:
     """Where trunks of provider twilio send their calls."""
     private_trunks: bool = False
     """Whether a trunk's host may be one of our own network."""
+    private_webhooks: bool = False
+    """Whether a webhook endpoint may be in our own network, and http://."""
+    sign_up_open: bool = True
+    """Whether anybody may open an account."""

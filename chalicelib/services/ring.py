@@ -233,6 +233,7 @@ def _born(ports: Ports, incoming: Incoming, line: Line | Did) -> Moved:
         to=incoming.to,
         line=line.e164,
         forwarded_from=incoming.forwarded_from,
+        agent_url=line.agent_url,
         auto_answer=line.auto_answer,
         now=ports.now(),
     )

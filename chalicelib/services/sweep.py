@@ -3,7 +3,9 @@ times: it only does what the deadline, the provider or a webhook would have done
 
 * a call that rang past its deadline is missed; one that we dialled was not answered,
 * a call that still rings gets a timer (its execution may have died with the engine),
-* a call that is up, but of which the provider knows nothing any more, has failed.
+* a call that is up, but of which the provider knows nothing any more, has failed,
+* an event that was not handed out to its account's endpoints is, and a delivery whose execution was
+  lost is sent anew.
 """
 
 from __future__ import annotations
@@ -13,11 +15,25 @@ from collections import Counter
 
 from chalicelib.domain.call import Act, Call, CallState
 from chalicelib.providers.base import RemoteStatus
+from chalicelib.services import deliver, fan_out
 from chalicelib.services.miss import expire
 from chalicelib.services.ports import Ports
 from chalicelib.services.transition import settle
 
 log = logging.getLogger(__name__)
+
+
+def sweep_deliveries(ports: Ports, *, restarted: bool = False) -> dict[str, int]:
+    """How many deliveries were `made` late and `revived`; nothing that there was none of.
+
+    `restarted`: no execution is left, so whatever is due is overdue.
+    """
+    overdue = {"overdue_ms": 0} if restarted else {}
+    done = {"made": fan_out.catch_up(ports), "revived": deliver.revive(ports, **overdue)}
+    done = {what: count for what, count in done.items() if count}
+    if done:
+        log.info("deliveries swept", extra=done)
+    return done
 
 
 def sweep(ports: Ports) -> dict[str, int]:

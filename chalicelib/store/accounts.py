@@ -10,9 +10,20 @@ Index `listing`: an account's keys by age.
 
 from __future__ import annotations
 
+import contextlib
+
 from chalicelib.domain.account import Account, ApiKey
 from chalicelib.domain.instant import to_text
-from chalicelib.store.table import ConditionFailed, Item, Table, Write, delete, put, update
+from chalicelib.store.table import (
+    ConditionFailed,
+    Contention,
+    Item,
+    Table,
+    Write,
+    delete,
+    put,
+    update,
+)
 
 LISTING = ("listing", "listing", "listing_order")
 
@@ -23,6 +34,14 @@ class KeyGone(Exception):
 
 class OnlyKey(Exception):
     """It is the account's last key."""
+
+
+class KeysFull(Exception):
+    """The account has as many keys as it may."""
+
+
+class TokenRotated(Exception):
+    """The account's agent token is not of that version (any more)."""
 
 
 class AccountStore:
@@ -45,9 +64,48 @@ class AccountStore:
         item = self._table.get(f"ACCOUNT#{account_id}", "ACCOUNT")
         return None if item is None else Account.model_validate(item)
 
-    def add_key(self, key: ApiKey) -> None:
-        """One more key for an account."""
-        self._table.write(_key_put(key), _count(key.account_id, 1))
+    def add_key(self, key: ApiKey, most: int) -> None:
+        """One more key for an account, which then has at most `most`. KeysFull, Contention."""
+        try:
+            self._table.write(_key_put(key), _count(key.account_id, 1, "#held < :bound", most))
+        except ConditionFailed:
+            raise KeysFull from None
+
+    def note_use(self, key: ApiKey, now: int) -> None:
+        """The key was used; of many who note that at once one does. Not for a key that is gone."""
+        values: Item = {":now": to_text(now)}
+        unused = "attribute_not_exists(#used)"
+        if key.last_used_at is not None:
+            values[":seen"], unused = to_text(key.last_used_at), "#used = :seen"
+        with contextlib.suppress(ConditionFailed, Contention):
+            self._table.write(
+                update(
+                    f"KEY#{key.hash}",
+                    "KEY",
+                    "SET #used = :now",
+                    condition=f"attribute_exists(pk) AND {unused}",
+                    names={"#used": "last_used_at"},
+                    values=values,
+                )
+            )
+
+    def rotate_agent_token(self, account_id: str, version: int) -> None:
+        """The agent token after `version` counts from now on. TokenRotated, Contention."""
+        # Accounts that are older than the attribute have the first version.
+        first = " OR attribute_not_exists(#version)" if version == 1 else ""
+        try:
+            self._table.write(
+                update(
+                    f"ACCOUNT#{account_id}",
+                    "ACCOUNT",
+                    "SET #version = :next",
+                    condition=f"attribute_exists(pk) AND (#version = :version{first})",
+                    names={"#version": "agent_token_version"},
+                    values={":version": version, ":next": version + 1},
+                )
+            )
+        except ConditionFailed:
+            raise TokenRotated from None
 
     def key(self, key_hash: str) -> ApiKey | None:
         """The key with this SHA-256, or None."""
@@ -64,13 +122,13 @@ class AccountStore:
         try:
             self._table.write(
                 delete(f"KEY#{key.hash}", "KEY", "attribute_exists(pk)"),
-                _count(key.account_id, -1, "#held > :one"),
+                _count(key.account_id, -1, "#held > :bound", 1),
             )
         except ConditionFailed as lost:
             raise (KeyGone if lost.failed[0] else OnlyKey) from None
 
 
-def _count(account_id: str, step: int, condition: str | None = None) -> Write:
+def _count(account_id: str, step: int, condition: str, bound: int) -> Write:
     """The account's number of keys: the index that lists them may lag, this does not."""
     return update(
         f"ACCOUNT#{account_id}",
@@ -78,7 +136,7 @@ def _count(account_id: str, step: int, condition: str | None = None) -> Write:
         "ADD #held :step",
         condition=condition,
         names={"#held": "keys_held"},
-        values={":step": step, **({":one": 1} if condition else {})},
+        values={":step": step, ":bound": bound},
     )
 
 
@@ -88,6 +146,6 @@ def _key_put(key: ApiKey) -> Write:
         "sk": "KEY",
         "listing": f"ACCOUNT#{key.account_id}#KEYS",
         "listing_order": f"{to_text(key.created_at)}#{key.key_id}",
-        **key.model_dump(mode="json"),
+        **key.model_dump(mode="json", exclude_none=True),
     }
     return put(item, "attribute_not_exists(pk)")

@@ -18,6 +18,7 @@ from typing import Any
 
 from chalicelib.domain.call import Call, CallState, Moved
 from chalicelib.domain.dialling import Dialling
+from chalicelib.domain.event import Event
 from chalicelib.domain.instant import from_text, to_text
 from chalicelib.store import dialling
 from chalicelib.store.events import outbox_put
@@ -100,7 +101,8 @@ class CallStore:
 
     def dial(self, born: Moved, seen: Dialling) -> None:
         """A new outbound call with its event, counted among those the account is dialling: all or
-        nothing. Outpaced if another dial came since `seen`; Contention.
+        nothing. AlreadyThere for a call id that is taken, Outpaced if another dial came since
+        `seen`, Contention.
         """
         try:
             self._table.write(
@@ -108,7 +110,9 @@ class CallStore:
                 dialling.begin(born.call, seen),
                 outbox_put(born.event),
             )
-        except ConditionFailed:
+        except ConditionFailed as lost:
+            if lost.failed[0] and lost.items[0]:
+                raise AlreadyThere(_to_call(lost.items[0])) from None
             raise Outpaced from None
 
     def bind(self, call_id: str, provider_call_id: str) -> Call:
@@ -234,6 +238,26 @@ class CallStore:
         streams = 1 if afresh else self.media(call_id).streams + 1
         self._set_media(call_id, expires, streams=streams)
         return streams
+
+    def tell_keys(self, call_id: str, sequence: int, event: Event, expires: int) -> bool:
+        """Write an event about keys, once: False if one with this `sequence`, or a later one, has
+        been. Contention.
+        """
+        try:
+            self._table.write(
+                update(
+                    f"CALL#{call_id}",
+                    "MEDIA",
+                    "SET #keys = :sequence, #expires = :expires",
+                    condition="attribute_not_exists(#keys) OR #keys < :sequence",
+                    names={"#keys": "keys_heard", "#expires": "expires_at"},
+                    values={":sequence": sequence, ":expires": expires},
+                ),
+                outbox_put(event),
+            )
+        except ConditionFailed:
+            return False
+        return True
 
     def _set_media(self, call_id: str, expires: int, **attributes: Any) -> None:
         given = {**attributes, "expires_at": expires}

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 Item = dict[str, Any]
 
+_MAX_INTEGER = 2**63
+"""Nothing larger is stored but as a float."""
+
 
 class ConditionFailed(Exception):
     """A conditional write lost. `items[i]` is what stood in the way of the i-th write (or None)."""
@@ -84,7 +87,10 @@ class Table:
 
         self._client, self.name = client, name
         self._serialize: Callable[[Any], Any] = TypeSerializer().serialize
-        self._deserialize: Callable[[Any], Any] = TypeDeserializer().deserialize
+        deserializer = TypeDeserializer()
+        # 1e50 comes back in 51 digits, and boto3 reads no more than 38.
+        deserializer._deserialize_n = Decimal  # type: ignore[attr-defined]
+        self._deserialize: Callable[[Any], Any] = deserializer.deserialize
 
     def get(self, pk: str, sk: str) -> Item | None:
         """The item as last written (consistent read), or None."""
@@ -199,6 +205,10 @@ class Table:
             request["ExpressionAttributeValues"] = self._marshal(write.values)
         return request
 
+    def from_image(self, image: Mapping[str, Any]) -> Item:
+        """An item as the table's stream has it."""
+        return self._unmarshal(image)
+
     def _marshal(self, item: Item) -> dict[str, Any]:
         return {key: self._serialize(_storable(value)) for key, value in item.items()}
 
@@ -220,7 +230,8 @@ def _storable(value: Any) -> Any:
 def _plain(value: Any) -> Any:
     """The inverse of `_storable`."""
     if isinstance(value, Decimal):
-        return int(value) if value == value.to_integral_value() else float(value)
+        whole = abs(value) < _MAX_INTEGER and value == value.to_integral_value()
+        return int(value) if whole else float(value)
     if isinstance(value, dict):
         return {key: _plain(inner) for key, inner in value.items()}
     if isinstance(value, list):

@@ -1,7 +1,8 @@
 """Secrets that must come back in clear (a trunk's password), sealed before they go into the table.
 
 AES-256-GCM with a context as additional data: what was sealed for one trunk opens for no other. A
-sealed text is versioned, `kf1.` (a key file's) or `kms1.` (AWS KMS's), and base64url between dots.
+sealed text is versioned, `kf1.` (a key file's), `kms1.` (AWS KMS's) or `hk1.` (with a key derived
+from secrets), and base64url between dots.
 `cryptography` loads when the first secret is sealed or opened, never at import.
 """
 
@@ -63,6 +64,34 @@ class KeyFileVault:
         if len(key) != KEY_BYTES:
             raise VaultUnavailable(f"key file: {len(key)} bytes instead of {KEY_BYTES}")
         return key
+
+
+class DerivedVault:
+    """With a key derived (HKDF-SHA256, RFC 5869) from a secret of the installation and something
+    that only the asker knows: what is sealed opens while both are there.
+    """
+
+    _PREFIX = "hk1"
+
+    def __init__(self, secret: str, known_to_the_asker: str) -> None:
+        self._secret, self._known = secret, known_to_the_asker
+
+    def seal(self, plaintext: str, context: Mapping[str, str]) -> str:
+        """See `Vault`."""
+        return _join(self._PREFIX, *_encrypt(self._key, plaintext, self._PREFIX, context))
+
+    def open(self, sealed: str, context: Mapping[str, str]) -> str:
+        """See `Vault`."""
+        nonce, ciphertext = _split(sealed, self._PREFIX, 2)
+        return _decrypt(self._key, nonce, ciphertext, self._PREFIX, context)
+
+    @functools.cached_property
+    def _key(self) -> bytes:
+        from cryptography.hazmat.primitives.hashes import SHA256
+        from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+        derive = HKDF(SHA256(), KEY_BYTES, salt=self._known.encode(), info=b"chamade sealed answer")
+        return derive.derive(self._secret.encode())
 
 
 class KmsVault:

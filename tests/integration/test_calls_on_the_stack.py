@@ -191,61 +191,6 @@ async def test_an_agent_may_wait_on_the_line_while_it_rings(live):
     await asyncio.wait_for(running, 10)
 
 
-async def test_the_answering_machine_takes_a_message(live, running, tmp_path):
-    environment = {
-        **os.environ,
-        "CHAMADE_API_URL": live.stack["api_url"],
-        "CHAMADE_API_KEY": live.stack["api_key"],
-    }
-    machine = await asyncio.create_subprocess_exec(
-        sys.executable, "examples/answering_machine.py", "--messages", str(tmp_path),
-        cwd=ROOT, env=environment, stdout=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    try:
-        assert b"waiting" in await asyncio.wait_for(machine.stdout.readline(), 15)
-        phone = live.phone()
-        call = await phone.place_call(live.number, from_="+33699999999")
-        assert await asyncio.wait_for(call.wait_answered(), 10)
-        await call.wait_heard(wav.read(AUDIO / "greeting.wav")[:8000])
-        await call.play(wav.read(AUDIO / "caller.wav"))  # talks over the greeting
-        await asyncio.wait_for(call.ended.wait(), 20)
-        lines = []
-        while not lines or b"message saved" not in lines[-1]:
-            lines.append(await asyncio.wait_for(machine.stdout.readline(), 5))
-    finally:
-        machine.terminate()
-        await machine.wait()
-    assert any(b"interrupts the greeting" in line for line in lines)
-    (message,) = tmp_path.glob("*+33699999999*.wav")
-    spoken = samples(wav.read(AUDIO / "caller.wav"))
-    assert listening.find(spoken, samples(wav.read(message))).heard
-    assert listening.find(samples(wav.read(AUDIO / "goodbye.wav")), samples(call.audio())).heard
-
-
-async def test_the_echo_agent_echoes(live):
-    environment = {
-        **os.environ,
-        "CHAMADE_API_URL": live.stack["api_url"],
-        "CHAMADE_API_KEY": live.stack["api_key"],
-    }
-    agent = await asyncio.create_subprocess_exec(
-        sys.executable, "examples/echo.py", cwd=ROOT, env=environment,
-        stdout=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    try:
-        assert b"waiting" in await asyncio.wait_for(agent.stdout.readline(), 15)
-        call = await live.phone().place_call(live.number)
-        assert await asyncio.wait_for(call.wait_answered(), 5)
-        said = clip("caller.wav", 2)
-        await call.play(bytes([0xFF]) * 8000 + said)  # the agent is on the line in a moment
-        await call.wait_frames(len(call.received) + 20)
-        call.hangup()
-    finally:
-        agent.terminate()
-        await agent.wait()
-    assert listening.find(samples(said), samples(call.audio())).heard
-
-
 async def test_an_unanswered_call_is_missed_after_a_minute_by_the_state_machine(
     live, running, unanswered
 ):

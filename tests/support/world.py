@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from chalicelib.domain.call import Call
+from chalicelib.domain.delivery import Answer, Delivery
 from chalicelib.domain.line import Line
 from chalicelib.domain.trunk import Did, NewDid, Trunk, TrunkSettings, TrunkStatus
 from chalicelib.providers.base import Dial, Instruction, ProviderError, RemoteStatus
@@ -17,9 +18,13 @@ from chalicelib.services import accounts, dial, dids, numbers, ring, trunks
 from chalicelib.services.ports import Ports
 from chalicelib.store.accounts import AccountStore
 from chalicelib.store.calls import CallStore
+from chalicelib.store.deliveries import DeliveryStore
 from chalicelib.store.dialling import DiallingStore
+from chalicelib.store.endpoints import EndpointStore
 from chalicelib.store.events import EventStore
+from chalicelib.store.idempotency import IdempotencyStore
 from chalicelib.store.lines import LineStore
+from chalicelib.store.rate_limits import RateLimitStore
 from chalicelib.store.table import Table
 from chalicelib.store.trunks import TrunkStore
 from chalicelib.store.vault import KeyFileVault
@@ -102,6 +107,28 @@ class NotedTimer:
 
 
 @dataclass
+class NotedCourier:
+    """Notes the deliveries that it is to carry."""
+
+    sent: list[Delivery] = field(default_factory=list)
+
+    def send(self, delivery: Delivery) -> None:
+        self.sent.append(delivery)
+
+
+@dataclass
+class Receiver:
+    """Takes what is posted, and answers as `answers` says, the last one over and over."""
+
+    answers: list[Answer] = field(default_factory=lambda: [Answer(200, 3)])
+    posted: list[tuple[str, dict[str, str], bytes]] = field(default_factory=list)
+
+    def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        self.posted.append((url, dict(headers), body))
+        return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+
+
+@dataclass
 class NotedTrunkHost:
     """Notes the trunks it is told of."""
 
@@ -137,14 +164,21 @@ class World:
         self.table = table
         self.provider, self.timer, self.clock = NotedProvider(), NotedTimer(), Clock()
         self.trunk_host = NotedTrunkHost()
+        self.courier, self.receiver = NotedCourier(), Receiver()
         self.ports = Ports(
             accounts=AccountStore(table),
             calls=CallStore(table),
+            deliveries=DeliveryStore(table),
             dialling=DiallingStore(table),
+            endpoints=EndpointStore(table),
             events=EventStore(table),
+            idempotency=IdempotencyStore(table),
             lines=LineStore(table),
+            rate_limits=RateLimitStore(table),
             trunks=TrunkStore(table),
             timer=self.timer,  # type: ignore[arg-type]
+            courier=self.courier,  # type: ignore[arg-type]
+            poster=self.receiver,
             providers={"gateway": self.provider},
             now=self.clock,
             pause=self.clock.advance,

@@ -11,6 +11,7 @@ ENV = {
     "CHAMADE_PUBLIC_URL": "https://api.test/api/",
     "CHAMADE_RELAY_URL": "wss://relay.test/",
     "CHAMADE_RING_STATE_MACHINE": "arn",
+    "CHAMADE_DELIVERY_STATE_MACHINE": "arn:delivery",
     "CHAMADE_TOKEN_SECRET": "s3cret-token",
     "CHAMADE_CONTROL_SECRET": "s3cret-control",
     "CHAMADE_TWILIO_ACCOUNT_SID": "AC1",
@@ -73,6 +74,11 @@ def test_settings_for_trunks_are_read():
     assert not from_environment(ENV | {"CHAMADE_ALLOW_PRIVATE_TRUNKS": "0"}).allow_private_trunks
 
 
+def test_private_webhooks_are_the_operators_choice():
+    assert not from_environment(ENV).allow_private_webhooks
+    assert from_environment(ENV | {"CHAMADE_ALLOW_PRIVATE_WEBHOOKS": "1"}).allow_private_webhooks
+
+
 def test_two_vaults_are_one_too_many():
     both = {"CHAMADE_KMS_KEY_ID": "alias/chamade", "CHAMADE_KEY_FILE": "/keys/vault"}
     with pytest.raises(BadConfig, match="not both"):
@@ -81,3 +87,16 @@ def test_two_vaults_are_one_too_many():
 
 def test_secrets_do_not_show():
     assert "s3cret" not in repr(from_environment(ENV))
+
+
+@pytest.mark.parametrize(
+    ("setting", "is_open"), [({}, True), ({"CHAMADE_SIGN_UP": ""}, True),
+    ({"CHAMADE_SIGN_UP": "open"}, True), ({"CHAMADE_SIGN_UP": "closed"}, False)],
+)  # fmt: skip
+def test_sign_up_is_open_unless_it_is_closed(setting, is_open):
+    assert from_environment(ENV | setting).sign_up_open is is_open
+
+
+def test_sign_up_is_not_left_open_by_a_slip():
+    with pytest.raises(BadConfig, match="CHAMADE_SIGN_UP is open or closed"):
+        from_environment(ENV | {"CHAMADE_SIGN_UP": "close"})

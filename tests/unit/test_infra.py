@@ -1,21 +1,26 @@
-"""The state machine and the table as files: valid, and what the code relies on is in them."""
+"""State machines, stream and table as files: valid, and what the code relies on is in them."""
 
 from __future__ import annotations
 
 import json
 import subprocess
 
-from chalicelib.store import accounts, calls, lines
+import pytest
+
+from chalicelib.domain.delivery import DeliveryState
+from chalicelib.store import accounts, calls, deliveries, endpoints, lines
 from tests.support.engine import ROOT
 
 ASL = ROOT / "infra" / "ring_timeout.asl.json"
+DELIVERY = ROOT / "infra" / "deliver_event.asl.json"
 VALIDATOR = ROOT / ".venv" / "node" / "node_modules" / ".bin" / "asl-validator"
 
 
-def test_the_state_machine_is_valid_amazon_states_language():
+@pytest.mark.parametrize("asl", [ASL, DELIVERY], ids=lambda path: path.name)
+def test_each_state_machine_is_valid_amazon_states_language(asl):
     assert VALIDATOR.exists(), "run `make test`: it installs the validator"
     done = subprocess.run(
-        [VALIDATOR, "--json-path", ASL], capture_output=True, text=True, timeout=60, check=False
+        [VALIDATOR, "--json-path", asl], capture_output=True, text=True, timeout=60, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -34,6 +39,30 @@ def test_the_state_machine_retries_what_the_task_raises():
     assert StillRinging.__name__ in retried
 
 
+def test_a_delivery_that_is_pending_waits_for_its_next_try_and_no_other_does():
+    states = json.loads(DELIVERY.read_text())["States"]
+    choices = {c["StringEquals"]: c["Next"] for c in states["HowItStands"]["Choices"]}
+    assert set(choices) <= set(DeliveryState)
+    waits = {state for state, then in choices.items() if states[then]["Type"] == "Wait"}
+    assert waits == {DeliveryState.PENDING}
+    wait = states[choices[DeliveryState.PENDING]]
+    assert (wait["TimestampPath"], wait["Next"]) == ("$.result.next_at", "Try")
+    assert states[states["HowItStands"]["Default"]]["Type"] == "Succeed"
+
+
+def test_the_stream_shows_new_items_and_its_mapping_heeds_what_failed():
+    table = json.loads((ROOT / "infra" / "table.json").read_text())
+    mapping = json.loads((ROOT / "infra" / "fan_out_events.json").read_text())
+    assert table["StreamSpecification"]["StreamViewType"] == "NEW_IMAGE"
+    assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert mapping["MaximumRetryAttempts"] > 0
+
+
+def test_what_the_functions_import_from_beside_their_package_goes_with_them():
+    """Chalice packages `chalicelib/` and `vendor/`; the domain uses the address rule of `wire/`."""
+    assert (ROOT / "vendor" / "wire").resolve() == ROOT / "wire"
+
+
 def test_the_table_has_the_indexes_that_the_stores_use():
     indexes = {
         (
@@ -45,4 +74,7 @@ def test_the_table_has_the_indexes_that_the_stores_use():
             "GlobalSecondaryIndexes"
         ]
     }
-    assert indexes == {calls.LISTING, calls.LIVE, accounts.LISTING, lines.LISTING}
+    assert indexes == {
+        *(calls.LISTING, calls.LIVE, accounts.LISTING, lines.LISTING),
+        *(deliveries.LISTING, deliveries.LIVE, endpoints.LIVE),
+    }

@@ -1,5 +1,9 @@
-import pytest
+import json
 
+import pytest
+from pydantic import ValidationError
+
+from chalicelib.handlers.operation import Operation
 from tests.support.http import serving
 
 
@@ -8,3 +12,23 @@ def api(world, monkeypatch):
     """The application behind HTTP."""
     with serving(world, monkeypatch) as served:
         yield served
+
+
+@pytest.fixture(autouse=True)
+def answers_as_described(monkeypatch):
+    """Every answer of every operation has the shape that the description promises."""
+    perform = Operation.perform
+
+    def checked(self, *asked, **more):
+        status, content = perform(self, *asked, **more)
+        if content is None:
+            assert (self.answer, status) == (None, self.status)
+        else:
+            assert self.answer is not None, f"{self.name} promises no content"
+            try:
+                self.answer.model_validate_json(json.dumps(content), strict=True)
+            except ValidationError as drift:
+                raise AssertionError(f"{self.name} answers otherwise: {drift}") from drift
+        return status, content
+
+    monkeypatch.setattr(Operation, "perform", checked)

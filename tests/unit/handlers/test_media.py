@@ -5,7 +5,9 @@ from __future__ import annotations
 from twilio.request_validator import RequestValidator
 
 from chalicelib.domain.call import Act
-from chalicelib.services import ring
+from chalicelib.domain.line import LineChanges
+from chalicelib.services import agent_token as agent_tokens
+from chalicelib.services import inbox, numbers, ring
 from chalicelib.services.media import agent_token
 from chalicelib.services.transition import settle
 from tests.support.http import AUTH_TOKEN
@@ -43,8 +45,11 @@ def test_both_legs_attach_to_an_active_call(api, world):
         "from": "+33612345678",
         "to": world.number,
         "line": world.number,
+        "forwarded_from": None,
         "metadata": {},
     }
+    assert provider.json_body["account_sid"].startswith("AC")
+    assert provider.json_body["agent"] is None
     agent = api.control("/media/attach", agent_attach(world, call))
     assert (agent.status_code, agent.json_body["owner"]) == (200, "relay-1")
 
@@ -81,3 +86,75 @@ def test_a_report_answers_with_the_call_as_it_became(api, world):
     assert answered.json_body["call"]["state"] == "ended"
     watched = api.control("/media/report", {**report, "type": "watch"})
     assert watched.json_body["call"]["end_reason"] == "agent_hangup"
+
+
+AGENT_URL = "wss://agent.example/voice?key=secret"
+
+
+def call_with_agent(world):
+    changes = LineChanges(agent_url=AGENT_URL, auto_answer=True)
+    numbers.change(world.ports, world.account_id, world.number, changes)
+    return world.ringing()
+
+
+def test_the_line_names_the_agent_to_dial_and_its_handshake_is_signed(api, world):
+    call = call_with_agent(world)
+    token = agent_tokens.current(world.ports, world.account_id).token
+    attach = api.control("/media/attach", provider_attach(world, call)).json_body
+    assert attach["agent"]["url"] == AGENT_URL
+    headers = attach["agent"]["headers"]
+    signature = headers["X-Twilio-Signature"]
+    assert RequestValidator(token).validate(AGENT_URL, {}, signature)
+    assert headers["X-Chamade-Call-Id"] == call.call_id
+    assert AGENT_URL not in str(attach["call"]), "agents that came by themselves are not told it"
+
+
+def test_each_report_signs_the_handshake_anew_with_the_token_that_counts(api, world):
+    call = call_with_agent(world)
+    report = {"relay": "r", "call_id": call.call_id, "type": "watch"}
+    before = api.control("/media/report", report).json_body["agent"]["headers"]
+    world.clock.advance(600)
+    token = agent_tokens.rotate(world.ports, world.account_id).token
+    after = api.control("/media/report", report).json_body["agent"]["headers"]
+    stamps = [int(headers["X-Chamade-Timestamp"]) for headers in (before, after)]
+    assert stamps[1] - stamps[0] == 600
+    assert RequestValidator(token).validate(AGENT_URL, {}, after["X-Twilio-Signature"])
+    settle(world.ports, call, Act.AGENT_HANGUP)
+    assert api.control("/media/report", report).json_body["agent"] is None
+
+
+def test_changing_the_line_does_not_move_a_call_that_is_up(api, world):
+    call = call_with_agent(world)
+    changes = LineChanges(agent_url=None)
+    assert numbers.change(world.ports, world.account_id, world.number, changes).agent_url is None
+    attach = api.control("/media/attach", provider_attach(world, call)).json_body
+    assert attach["agent"]["url"] == AGENT_URL
+
+
+def test_keys_are_told_once_for_each_report_also_when_the_call_is_over(api, world):
+    call = settle(world.ports, world.ringing(), Act.ANSWER)
+    keys = {"relay": "r", "call_id": call.call_id, "type": "dtmf", "digits": "12*", "sequence": 5}
+    for report in (keys, keys, {**keys, "digits": "9", "sequence": 4}):
+        assert api.control("/media/report", report).status_code == 200
+    settle(world.ports, call, Act.CALLER_HANGUP)
+    api.control("/media/report", {**keys, "digits": "#", "sequence": 6})
+    events, _ = inbox.read(world.ports, world.account_id, None, 0)
+    told = [event for event in events if event.type.value == "call.dtmf"]
+    assert [event.data["digits"] for event in told] == ["12*", "#"]
+    assert {event.data["call_id"] for event in told} == {call.call_id}
+    assert len({event.event_id for event in told}) == 2
+
+
+def test_keys_without_their_place_or_that_are_none_are_422(api, world):
+    call = settle(world.ports, world.ringing(), Act.ANSWER)
+    keys = {"relay": "r", "call_id": call.call_id, "type": "dtmf", "digits": "1", "sequence": 1}
+    for wrong in ({"sequence": None}, {"digits": None}, {"digits": "x"}, {"sequence": 0}):
+        assert api.control("/media/report", {**keys, **wrong}).status_code == 422
+
+
+def test_why_an_agent_was_not_reached_is_in_the_log(api, world, caplog):
+    call = call_with_agent(world)
+    report = {"relay": "r", "call_id": call.call_id, "type": "no_agent", "why": "refused"}
+    answered = api.control("/media/report", report)
+    assert answered.json_body["call"]["end_reason"] == "no_agent"
+    assert [r.call_id for r in caplog.records if r.message == "relay: refused"] == [call.call_id]

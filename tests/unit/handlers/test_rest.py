@@ -286,3 +286,41 @@ def test_events_are_read_with_a_cursor(api, world):
 
 def test_health_needs_no_key(api):
     assert api.call("GET", "/healthz", key="").json_body == {"status": "ok"}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("PATCH", "/api/number/{number}", {"auto_answer": 0}),
+        ("PATCH", "/api/number/{number}", {"auto_answer": "yes"}),
+        ("PATCH", "/api/number/{number}", {"label": 5}),
+        ("PUT", "/api/trunk", {"host": "a.b", "username": "u", "password": "p", "port": "5060"}),
+    ],
+)
+def test_what_is_of_another_type_is_not_taken_for_what_it_could_mean(
+    api, world, method, path, body
+):
+    answered = api.call(method, path.format(number=world.number), body)
+    assert problem(answered) == (422, "invalid")
+    assert answered.json_body["errors"][0]["field"] in body
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "methods"),
+    [
+        ("PUT", "/api/numbers", "GET"),
+        ("DELETE", "/api/trunk/dids", "POST"),
+        ("POST", "/api/trunk", "DELETE, GET, PUT"),
+        ("QUERY", "/api/number/+15555500100", "DELETE, GET, PATCH"),
+        ("HEAD", "/openapi.json", "GET"),
+    ],
+)
+def test_a_wrong_method_is_told_the_right_ones(api, method, path, methods):
+    answered = api.call(method, path)
+    assert problem(answered) == (405, "method_not_allowed")
+    assert answered.headers["Allow"] == methods
+
+
+def test_answers_are_kept_by_nobody_on_the_way(api, world):
+    call = world.ringing()
+    assert api.call("GET", f"/api/call/{call.call_id}").headers["Cache-Control"] == "no-store"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from chalicelib.store.table import ConditionFailed, Contention, Table, delete, put, update
 
@@ -15,6 +17,28 @@ def test_json_types_survive(table):
     table.write(put(item))
     assert table.get("types", "1") == item
     assert table.get("types", "2") is None
+
+
+NUMBERS = st.one_of(
+    st.integers(-(2**63) + 1, 2**63 - 1),
+    st.floats(1e-99, 1e99),
+    st.floats(-1e99, -1e-99),
+    st.sampled_from([1e50, -1e50, 1.5e99, 2.5e-99, 1e22, 2.0**63, 0.1]),
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30, deadline=None)
+@given(st.lists(NUMBERS, min_size=1, max_size=30))
+def test_every_number_that_metadata_may_hold_survives_again_and_again(table, numbers):
+    item = {"pk": "numbers", "sk": "1", "numbers": numbers}
+    for _ in range(2):
+        table.write(put(item))
+        item = table.get("numbers", "1")
+        found = item["numbers"]
+        # A float comes back as the same decimal number, which for whole ones is an int.
+        assert [float(n) for n in found] == [float(n) for n in numbers]
+        assert all(a == b for a, b in zip(found, numbers, strict=True) if isinstance(b, int))
+        numbers = found
 
 
 def test_a_lost_condition_shows_what_stands_there(table):

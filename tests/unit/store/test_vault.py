@@ -9,7 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from moto import mock_aws
 
-from chalicelib.store.vault import BadSeal, KeyFileVault, KmsVault, VaultUnavailable
+from chalicelib.store.vault import (
+    BadSeal,
+    DerivedVault,
+    KeyFileVault,
+    KmsVault,
+    VaultUnavailable,
+)
 
 CONTEXT = {"account_id": "acc_1", "trunk_id": "trunk_a"}
 OTHER = {"account_id": "acc_1", "trunk_id": "trunk_b"}
@@ -30,7 +36,12 @@ def kms_vault(monkeypatch):
         yield KmsVault(lambda: client, client.create_key()["KeyMetadata"]["KeyId"])
 
 
-@pytest.fixture(params=["file_vault", "kms_vault"])
+@pytest.fixture
+def derived_vault():
+    return DerivedVault("the installation's", "the asker's")
+
+
+@pytest.fixture(params=["file_vault", "kms_vault", "derived_vault"])
 def vault(request):
     return request.getfixturevalue(request.param)
 
@@ -120,3 +131,13 @@ def test_kms_never_sees_the_secret_but_sees_what_it_is_for(kms_vault):
     assert [verb for verb, _ in asked] == ["generate_data_key", "decrypt"]
     assert all(request["EncryptionContext"] == CONTEXT for _, request in asked)
     assert "s3cret" not in repr(asked)
+
+
+@pytest.mark.parametrize(
+    "other", [DerivedVault("another's", "the asker's"), DerivedVault("the installation's", "")]
+)
+def test_a_derived_key_takes_both_secrets(derived_vault, other):
+    sealed = derived_vault.seal("s3cret", CONTEXT)
+    assert DerivedVault("the installation's", "the asker's").open(sealed, CONTEXT) == "s3cret"
+    with pytest.raises(BadSeal):
+        other.open(sealed, CONTEXT)

@@ -1,0 +1,43 @@
+"""How often something may be done: so many times in each window of the clock."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Limit:
+    """`times` in each `per_s` seconds (of the clock) for an account.
+
+    With `overall` it is for what no account does (sign-up): `times` for each source address, and
+    `overall` for all of them together.
+    """
+
+    name: str
+    times: int
+    per_s: int
+    overall: int | None = None
+
+    def window(self, now: int) -> int:
+        """The number of the window that `now` (epoch ms) is in."""
+        return now // (self.per_s * 1000)
+
+    def retry_after_s(self, now: int) -> int:
+        """Seconds until the next window, rounded up."""
+        return self.per_s - now // 1000 % self.per_s
+
+
+def source_of(address: str) -> str:
+    """Who an IP address stands for: itself, and for IPv6 its /64, of which everybody has many.
+    What is no address counts together, as `unknown`.
+    """
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return "unknown"
+    if isinstance(found, ipaddress.IPv6Address):
+        if found.ipv4_mapped:
+            return str(found.ipv4_mapped)
+        return str(ipaddress.IPv6Network((int(found) >> 64 << 64, 64)))
+    return str(found)

@@ -1,0 +1,69 @@
+"""How often things were done, in the table: a counter for each window of the clock, gone by TTL.
+
+| item | pk | sk |
+|---|---|---|
+| an account's | `ACCOUNT#<id>` | `RATE#<limit>#<window>` |
+| a source address's | `RATE#<limit>#<source>` | `<window>` |
+| everybody's | `RATE#<limit>` | `<window>` |
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from chalicelib.domain.rate_limit import Limit
+from chalicelib.store.table import ConditionFailed, Table, Write, update
+
+_KEPT_S = 3600
+"""How long a counter stays after its window: clocks differ."""
+
+
+@dataclass(frozen=True)
+class Counter:
+    """One counter of a window, and how far it may count."""
+
+    pk: str
+    sk: str
+    most: int
+    expires_at: int
+
+
+class RateLimitStore:
+    """Counts."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def count(self, *counters: Counter) -> bool:
+        """Count one more in all of them, or in none and False if one is full. Contention."""
+        try:
+            self._table.write(*(_count(counter) for counter in counters))
+        except ConditionFailed:
+            return False
+        return True
+
+
+def of_account(limit: Limit, account_id: str, now: int, most: int) -> Counter:
+    """An account's counter of now."""
+    window = limit.window(now)
+    expires_at = (window + 1) * limit.per_s + _KEPT_S
+    return Counter(f"ACCOUNT#{account_id}", f"RATE#{limit.name}#{window}", most, expires_at)
+
+
+def of_everybody(limit: Limit, source: str | None, now: int, most: int) -> Counter:
+    """The counter of now of a source address, or of all of them."""
+    window = limit.window(now)
+    expires_at = (window + 1) * limit.per_s + _KEPT_S
+    pk = f"RATE#{limit.name}" + (f"#{source}" if source else "")
+    return Counter(pk, str(window), most, expires_at)
+
+
+def _count(counter: Counter) -> Write:
+    return update(
+        counter.pk,
+        counter.sk,
+        "SET #expires = :expires ADD #count :one",
+        condition="attribute_not_exists(#count) OR #count < :most",
+        names={"#expires": "expires_at", "#count": "count"},
+        values={":expires": counter.expires_at, ":one": 1, ":most": counter.most},
+    )

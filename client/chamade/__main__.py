@@ -1,0 +1,21 @@
+"""`chamade`, and `python -m chamade`: the command line, if what it needs is installed."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Runs the command line and ends the program."""
+    try:
+        import click  # noqa: F401 - is it there?
+        import rich  # noqa: F401
+    except ImportError:
+        sys.exit('error: the command line needs more packages: pip install "chamade[cli]"')
+    from chamade.cli.app import main as run
+
+    sys.exit(run())
+
+
+if __name__ == "__main__":
+    main()

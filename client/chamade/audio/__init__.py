@@ -1,0 +1,1 @@
+"""The audio of a call (docs/protocol.md): hear, speak, keys, marks."""

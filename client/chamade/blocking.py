@@ -1,0 +1,269 @@
+"""Calls and their audio for programs without asyncio: `live.py` and `AsyncAudio`, waited for."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from chamade.audio.line import Format
+from chamade.audio.messages import Heard, Stop
+from chamade.audio.socket import AsyncAudio
+from chamade.errors import CallGone, ChamadeError, Conflict, NotFound
+from chamade.feed import Doorbell, Feed
+from chamade.http.request import Request
+from chamade.http.shells import Blocking
+from chamade.live import accepting, lost, on_the_line
+from chamade.models import Call, Event
+from chamade.operations import Calls
+from chamade.portal import Portal
+
+log = logging.getLogger("chamade")
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
+
+def _blocking(
+    method: Callable[Concatenate[AsyncAudio, Arguments], Coroutine[Any, Any, Result]],
+) -> Callable[Concatenate[Audio, Arguments], Result]:
+    """A method of the asyncio audio that waits for its result."""
+
+    def wait(self: Audio, /, *args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+        return self._portal.run(method(self._audio, *args, **kwargs))
+
+    wait.__doc__, wait.__name__ = method.__doc__, method.__name__
+    return wait
+
+
+class Audio:
+    """Hear and speak on a call: `for frame in call.audio` hears. As `AsyncAudio`, without await."""
+
+    def __init__(self, portal: Portal, audio: AsyncAudio) -> None:
+        self._portal, self._audio = portal, audio
+
+    next = _blocking(AsyncAudio.next)
+    started = _blocking(AsyncAudio.started)
+    send = _blocking(AsyncAudio.send)
+    clear = _blocking(AsyncAudio.clear)
+    mark = _blocking(AsyncAudio.mark)
+    dtmf = _blocking(AsyncAudio.dtmf)
+    close = _blocking(AsyncAudio.close)
+
+    def play(self, audio: bytes | str | Path) -> bool:
+        """As `AsyncAudio.play`."""
+        return self._portal.run(self._audio.play(audio))
+
+    def __iter__(self) -> Iterator[bytes]:
+        return (item for item in self.messages() if isinstance(item, bytes))
+
+    def messages(self) -> Iterator[Heard]:
+        """As `AsyncAudio.messages`."""
+        while (item := self.next()) is not None:
+            yield item
+
+    def skip(self) -> None:
+        """As `AsyncAudio.skip`."""
+        self._portal.run(_soon(self._audio.skip))
+
+    def on_dtmf(self, tell: Callable[[str], None]) -> None:
+        """Calls `tell(digit)`, in another thread, whenever the caller presses a key."""
+        self._portal.run(_soon(self._audio.on_dtmf, tell))
+
+    @property
+    def format(self) -> Format:
+        """What frames hold."""
+        return self._audio.format
+
+    @property
+    def keys(self) -> str:
+        """All the keys that the caller has pressed so far."""
+        return self._audio.keys
+
+    @property
+    def stop(self) -> Stop | None:
+        """How the call ended, once it has."""
+        return self._audio.stop
+
+
+async def _soon(do: Callable[..., None], *args: Any) -> None:
+    do(*args)
+
+
+class LiveCall:
+    """A call of ours, from `with` on: dialled or accepted there, and hung up at the end. As
+    `AsyncLiveCall`, without await.
+    """
+
+    info: Call
+    audio: Audio
+
+    def __init__(
+        self,
+        shell: Blocking,
+        portal: Portal,
+        opening: Request[Call],
+        line_format: Format,
+        *,
+        hang_up: bool = True,
+    ) -> None:
+        self._calls: Calls[Blocking] = Calls(shell)
+        self._shell, self._portal = shell, portal
+        self._opening, self._format, self._hangs_up = opening, line_format, hang_up
+
+    @property
+    def id(self) -> str:
+        """The call's id."""
+        return self.info.call_id
+
+    @property
+    def end_reason(self) -> str | None:
+        """Why it is over; None while it is not, or nobody said."""
+        return self.audio.stop.reason if self.audio.stop else self.info.end_reason
+
+    def answered(self) -> bool:
+        """Waits until somebody has answered and audio flows. False if nobody did."""
+        return self.audio.started()
+
+    def hang_up(self) -> None:
+        """Ends the call, at once. To let the last words be heard, `play` them."""
+        try:
+            self.info = self._calls.leave(self.id)
+        except (Conflict, NotFound):
+            return  # it is over
+
+    def refresh(self) -> Call:
+        """The call as it is."""
+        self.info = self._calls.get(self.id)
+        return self.info
+
+    def __enter__(self) -> LiveCall:
+        try:
+            self.info = self._shell.ask(self._opening)
+        except Conflict as conflict:
+            raise (lost(conflict) if conflict.call else conflict) from None
+        opening = on_the_line(self.info, self._format)
+        self.audio = Audio(self._portal, self._portal.run(opening))
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> bool:
+        try:
+            if self._hangs_up and self.audio.stop is None:
+                self.hang_up()
+        except ChamadeError as trouble:
+            # The call ends by itself, ten seconds after its agent has left the line.
+            log.warning("%s: not hung up: %s", self.id, trouble)
+        finally:
+            self.audio.close()
+        return isinstance(error, CallGone) and error.call_id == self.id
+
+
+class Ringing:
+    """A call that came in, and rings. `call` is what is known of it."""
+
+    def __init__(self, shell: Blocking, portal: Portal, call: Call) -> None:
+        self._shell, self._portal, self.call = shell, portal, call
+
+    def accept(self, format: str = "pcm_s16le", rate: int | None = None) -> LiveCall:
+        """`with ringing.accept() as call:` answers it. CallGone if it cannot be had any more.
+        `format`: `pcm_s16le` (`rate` 8000, 16000 or 24000) or `mulaw` (8000).
+        """
+        line_format = Format.wanted(format, rate)
+        return LiveCall(self._shell, self._portal, accepting(self.call), line_format)
+
+    def refuse(self) -> Call:
+        """Declines it: the caller hears a busy tone. CallGone if it does not ring any more."""
+        try:
+            return Calls(self._shell).refuse(self.call.call_id)
+        except Conflict as conflict:
+            raise lost(conflict) from None
+
+
+class Events:
+    """The account's events as they come: `for event in events`. `cursor` is what to begin after,
+    the next time: all before it were handed out and done with.
+    """
+
+    def __init__(self, shell: Blocking, feed: Feed) -> None:
+        self._shell, self._feed = shell, feed
+
+    @property
+    def cursor(self) -> str | None:
+        """Where the events that were done with end."""
+        return self._feed.cursor
+
+    def begin(self) -> None:
+        """Fixes where "latest" is, now (otherwise with the first event asked for)."""
+        self._shell.run(self._feed.begin())
+
+    def __iter__(self) -> Iterator[Event]:
+        return self
+
+    def __next__(self) -> Event:
+        return self._shell.run(self._feed.next())
+
+
+class Incoming:
+    """The calls that come in: `for ringing in client.incoming()`."""
+
+    def __init__(self, shell: Blocking, portal: Portal, bell: Doorbell) -> None:
+        self._shell, self._portal, self._bell = shell, portal, bell
+
+    def begin(self) -> None:
+        """From here on no call is missed (otherwise from the first one asked for)."""
+        self._shell.run(self._bell.begin())
+
+    def __iter__(self) -> Iterator[Ringing]:
+        return self
+
+    def __next__(self) -> Ringing:
+        return Ringing(self._shell, self._portal, self._shell.run(self._bell.next()))
+
+
+def serve(
+    incoming: Incoming,
+    handler: Callable[[LiveCall], object],
+    accept: Callable[[Ringing], LiveCall],
+    at_once: int,
+    ready: Callable[[], object] | None,
+) -> None:
+    """Each call that comes in, accepted and handed to `handler` in a thread, up to `at_once` at a
+    time. Ends by an exception only, Ctrl-C for instance; then the calls are hung up.
+    """
+    free, live = threading.Semaphore(at_once), set[LiveCall]()
+
+    def talk(ringing: Ringing) -> None:
+        try:
+            with accept(ringing) as call:
+                live.add(call)
+                try:
+                    handler(call)
+                finally:
+                    live.discard(call)
+        except CallGone as gone:
+            log.info("%s: %s", ringing.call.call_id, gone)
+        except Exception:
+            log.exception("%s: the handler failed", ringing.call.call_id)
+        finally:
+            free.release()
+
+    with ThreadPoolExecutor(at_once, "chamade-call") as threads:
+        try:
+            incoming.begin()
+            if ready is not None:
+                ready()
+            while True:
+                free.acquire()
+                threads.submit(talk, next(incoming))
+        finally:
+            for call in list(live):
+                call.hang_up()

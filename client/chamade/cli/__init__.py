@@ -1,0 +1,1 @@
+"""The command line: `chamade NOUN VERB`. Needs the extra `cli` (click, rich)."""

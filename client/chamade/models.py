@@ -1,0 +1,277 @@
+"""What the API shows, as frozen dataclasses.
+
+Members that a newer server adds are ignored here and found in `raw`; values of an open set, such as
+states, are plain strings, so that a new one is no error. Times are aware datetimes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cache
+from typing import Any, TypeVar
+
+Model = TypeVar("Model")
+
+LIVE_STATES = frozenset({"connecting", "ringing", "active"})
+"""States of a call that is not over."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shown:
+    """What all of them have: the JSON that they were read from."""
+
+    raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Audio(Shown):
+    """Where a call's audio is, and what lets one in."""
+
+    url: str
+    token: str = field(repr=False)
+    expires_at: datetime | None = None
+    format: str = "pcm_s16le"
+    sample_rate: int = 16000
+    frame_bytes: int = 640
+
+
+@dataclass(frozen=True, kw_only=True)
+class HistoryEntry(Shown):
+    """A line of a call's story."""
+
+    version: int
+    state: str
+    at: datetime
+    end_reason: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call(Shown):
+    """A call. `from_` is who calls, `line` the number of yours, `audio` None once it is over."""
+
+    call_id: str
+    version: int
+    state: str
+    direction: str
+    from_: str
+    to: str
+    line: str
+    created_at: datetime
+    updated_at: datetime
+    ring_deadline: datetime | None = None
+    answered_at: datetime | None = None
+    ended_at: datetime | None = None
+    end_reason: str | None = None
+    sip_code: int | None = None
+    platform: str = "sip"
+    forwarded_from: str | None = None
+    provider: str = ""
+    provider_call_id: str | None = None
+    auto_answer: bool = False
+    max_duration_s: int = 0
+    metadata: dict[str, Any] = field(default_factory=dict)
+    history: tuple[HistoryEntry, ...] = ()
+    capabilities: tuple[str, ...] = ()
+    audio: Audio | None = None
+
+    @property
+    def over(self) -> bool:
+        """True in any of the final states, new ones included."""
+        return self.state not in LIVE_STATES
+
+
+@dataclass(frozen=True, kw_only=True)
+class Number(Shown):
+    """A routing number of yours."""
+
+    e164: str
+    country: str = ""
+    auto_answer: bool = False
+    label: str = ""
+    agent_url: str | None = None
+    activated_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Did(Shown):
+    """A number of your trunk. `called_at`: when a call to it first came in through the trunk."""
+
+    e164: str
+    label: str = ""
+    auto_answer: bool = False
+    agent_url: str | None = None
+    added_at: datetime | None = None
+    called_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trunk(Shown):
+    """Your SIP trunk. `detail` says what to do about a `status` that is `failed`."""
+
+    trunk_id: str
+    host: str
+    port: int
+    username: str
+    status: str
+    transport: str = "udp"
+    provider: str = "gateway"
+    realm: str | None = None
+    caller_id: str | None = None
+    allowed_countries: tuple[str, ...] = ()
+    revision: int = 0
+    sip_code: int | None = None
+    detail: str | None = None
+    status_at: datetime | None = None
+    inbound_uri: str | None = None
+    dids: tuple[Did, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event(Shown):
+    """Something that happened. `data` is as the API shows the thing; `call` the call, if any."""
+
+    event_id: str
+    type: str
+    at: datetime
+    call_id: str | None = None
+    version: int | None = None
+    data: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def call(self) -> Call | None:
+        """The call at that moment, without `audio`."""
+        shown = self.data.get("call")
+        return decode(Call, shown) if isinstance(shown, dict) else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Key(Shown):
+    """What is known of an API key after the answer that showed it."""
+
+    key_id: str
+    label: str = ""
+    last4: str = ""
+    created_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewKey(Key):
+    """A fresh key, in clear: the only time that it is shown."""
+
+    key: str = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Account(Shown):
+    """Who you are, and how much of each you may have."""
+
+    account_id: str
+    name: str = ""
+    created_at: datetime | None = None
+    limits: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewAccount(Account):
+    """A fresh account with its first key, in clear: the only time that it is shown."""
+
+    key: str = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgentToken(Shown):
+    """The secret by which your agent recognises the API's connections, and its version."""
+
+    token: str = field(repr=False)
+    version: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Endpoint(Shown):
+    """A URL of yours to which events are posted."""
+
+    endpoint_id: str
+    url: str
+    events: tuple[str, ...] = ()
+    label: str = ""
+    enabled: bool = True
+    disabled_reason: str | None = None
+    failing_since: datetime | None = None
+    created_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewEndpoint(Endpoint):
+    """The same with its secret, `whsec_…`, in clear: the only time that it is shown."""
+
+    secret: str = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Delivery(Shown):
+    """An event on its way to an endpoint, or there. `status` is the endpoint's last answer."""
+
+    delivery_id: str
+    endpoint_id: str
+    event_id: str
+    type: str
+    state: str
+    attempts: int = 0
+    status: int | None = None
+    error: str | None = None
+    next_at: datetime | None = None
+    created_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page(typing.Generic[Model]):
+    """Some of a list, and where it goes on: `next_cursor` None at the end."""
+
+    items: tuple[Model, ...]
+    next_cursor: str | None = None
+
+
+def decode(model: type[Model], shown: Any) -> Model:
+    """`shown` (JSON) as a `model`. ValueError if it is not such a thing."""
+    if not isinstance(shown, Mapping):
+        raise ValueError(f"{model.__name__}: an object is wanted, not {type(shown).__name__}")
+    values: dict[str, Any] = {"raw": shown}
+    for name, kind, required in _members(model):  # type: ignore[arg-type]
+        member = name.removesuffix("_")
+        if member in shown:
+            values[name] = _value(kind, shown[member])
+        elif required:
+            raise ValueError(f"{model.__name__}: {member} is missing")
+    return model(**values)
+
+
+@cache
+def _members(model: type) -> list[tuple[str, Any, bool]]:
+    hints = typing.get_type_hints(model)
+    missing = dataclasses.MISSING
+    return [
+        (one.name, hints[one.name], one.default is missing and one.default_factory is missing)
+        for one in dataclasses.fields(model)
+        if one.name != "raw"
+    ]
+
+
+def _value(kind: Any, shown: Any) -> Any:
+    origin = typing.get_origin(kind)
+    if origin in (types.UnionType, typing.Union):
+        if shown is None:
+            return None
+        (kind,) = (one for one in typing.get_args(kind) if one is not type(None))
+        return _value(kind, shown)
+    if origin is tuple:
+        return tuple(_value(typing.get_args(kind)[0], one) for one in shown or ())
+    if kind is datetime:
+        return datetime.fromisoformat(shown)
+    if isinstance(kind, type) and dataclasses.is_dataclass(kind):
+        return decode(kind, shown)
+    return shown

@@ -1,0 +1,228 @@
+"""The command line by itself: exit codes, what is printed, what is not. No network."""
+
+from __future__ import annotations
+
+import json
+import sys
+import types
+
+import httpx
+import pytest
+
+from chamade.cli import common, microphone
+from chamade.cli.app import main
+from chamade.client import Client
+from tests.unit.client.conftest import CALL, KEY
+
+TOKEN = "a-token-that-opens-the-call"
+AUDIO = {"url": "wss://relay.example/a", "token": TOKEN, "frame_bytes": 640}
+
+
+class Api:
+    """Answers what the test says; keeps what was asked."""
+
+    def __init__(self, monkeypatch) -> None:
+        self.asked: list[httpx.Request] = []
+        self.answers: dict[tuple[str, str], httpx.Response] = {}
+        transport = httpx.MockTransport(self._answer)
+        monkeypatch.setattr(
+            common, "Client", lambda: Client("https://api.example", KEY, transport=transport)
+        )
+
+    def on(self, method: str, path: str, status: int, shown: object = None, **headers: str):
+        self.answers[method, path] = httpx.Response(status, json=shown, headers=headers)
+
+    def _answer(self, request: httpx.Request) -> httpx.Response:
+        self.asked.append(request)
+        return self.answers[request.method, request.url.path]
+
+
+@pytest.fixture
+def api(monkeypatch):
+    return Api(monkeypatch)
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "headers"),
+    [(422, 2, {}), (404, 3, {}), (401, 4, {}), (403, 4, {}), (409, 5, {}),
+     (429, 6, {"Retry-After": "60"}), (500, 1, {})],
+)  # fmt: skip
+def test_exit_codes_say_what_kind_of_failure_it_was(api, capsys, status, code, headers):
+    api.on("POST", "/api/call/call_a/accept", status, {"code": "c", "detail": "Because."}, **headers)
+    assert main(["call", "accept", "call_a"]) == code
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith("error: Because. (c)")
+    if headers:
+        assert "in 60 s" in printed.err
+
+
+def test_nobody_there_is_exit_code_7(monkeypatch, capsys):
+    def refuse(request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("refused", request=request)
+
+    transport = httpx.MockTransport(refuse)
+    monkeypatch.setattr(
+        common, "Client", lambda: Client("https://api.example", KEY, transport=transport)
+    )
+    assert main(["call", "refuse", "call_a"]) == 7
+    assert "CHAMADE_API_URL" in capsys.readouterr().err
+
+
+def test_a_lost_race_says_how_the_call_is_now(api, capsys):
+    api.on("POST", "/api/call/call_a/accept", 409,
+           {"code": "call_not_ringing", "detail": "No.", "call": {**CALL, "state": "active"}})  # fmt: skip
+    assert main(["call", "accept", "call_a", "--json"]) == 5
+    told = json.loads(capsys.readouterr().err)
+    assert (told["code"], told["exit_code"]) == ("call_not_ringing", 5)
+    assert main(["call", "accept", "call_a"]) == 5
+    assert "active now" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [["call", "frobnicate"], ["call", "show"], ["number", "change", "+1555"], ["--nope"],
+     ["call", "dial", "sip:1@x", "--metadata", "[1]"], ["call", "talk", "call_a"],
+     ["call", "talk", "call_a", "--play", "/nowhere.wav"]],
+)  # fmt: skip
+def test_wrong_usage_is_exit_code_2_and_asks_nothing(api, capsys, wrong):
+    assert main(wrong) == 2
+    assert capsys.readouterr().err
+    assert not api.asked
+
+
+def test_without_credentials_it_is_not_allowed(monkeypatch, tmp_path, capsys):
+    monkeypatch.delenv("CHAMADE_API_URL", raising=False)
+    monkeypatch.delenv("CHAMADE_API_KEY", raising=False)
+    monkeypatch.chdir(tmp_path)
+    assert main(["call", "list"]) == 4
+    assert ". .local/env" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("form", [[], ["--json"]])
+def test_the_token_of_a_calls_audio_is_not_printed(api, capsys, form):
+    shown = {**CALL, "audio": AUDIO}
+    api.on("GET", "/api/call/call_a", 200, shown)
+    api.on("GET", "/api/calls", 200, {"calls": [shown], "next_cursor": None})
+    assert main(["call", "show", "call_a", *form]) == 0
+    assert main(["call", "list", *form]) == 0
+    printed = capsys.readouterr().out
+    assert CALL["call_id"] in printed
+    assert TOKEN not in printed
+    if form:
+        first, second = map(json.loads, printed.splitlines())
+        assert first["audio"]["url"] == second[0]["audio"]["url"] == AUDIO["url"]
+
+
+def test_names_that_callers_chose_cannot_move_the_cursor(api, capsys):
+    evil = {**CALL, "from": "sip:\x1b[2Jyou\n@evil"}
+    api.on("GET", "/api/calls", 200, {"calls": [evil], "next_cursor": None})
+    assert main(["call", "list"]) == 0
+    printed = capsys.readouterr().out
+    assert "\x1b" not in printed
+    assert len(printed.splitlines()) == 2
+
+
+def test_the_call_that_rang_longest_is_the_one(api, capsys):
+    calls = [{**CALL, "call_id": "call_new"}, {**CALL, "call_id": "call_old"}]
+    api.on("GET", "/api/calls", 200, {"calls": calls, "next_cursor": None})
+    api.on("POST", "/api/call/call_old/accept", 200, {**CALL, "state": "active"})
+    assert main(["call", "accept"]) == 0
+    assert api.asked[0].url.params["state"] == "ringing"
+    assert "active" in capsys.readouterr().out
+    api.on("GET", "/api/calls", 200, {"calls": [], "next_cursor": None})
+    assert main(["call", "refuse"]) == 5
+
+
+def test_a_trunks_password_comes_from_where_nobody_looks(api, monkeypatch, capsys):
+    trunk = {"trunk_id": "t", "host": "h", "port": 5060, "username": "u", "status": "registering"}
+    api.on("PUT", "/api/trunk", 200, trunk)
+    monkeypatch.setenv("CHAMADE_TRUNK_PASSWORD", "from the environment")
+    connect = ["trunk", "connect", "h", "--username", "u"]
+    assert main([*connect, "--allow", "FR", "--allow", "DE"]) == 0
+    monkeypatch.setattr(sys, "stdin", types.SimpleNamespace(readline=lambda: "from a pipe\n"))
+    assert main([*connect, "--password-stdin"]) == 0
+    first, second = (json.loads(one.content) for one in api.asked)
+    assert first == {
+        "host": "h", "username": "u", "password": "from the environment",
+        "allowed_countries": ["FR", "DE"],
+    }  # fmt: skip
+    assert second["password"] == "from a pipe"
+    assert "from a pipe" not in "".join(capsys.readouterr())
+    assert main([*connect, "--password", "x"]) == 2
+
+
+@pytest.mark.parametrize(("status", "code"), [("registered", 0), ("failed", 1)])
+def test_waiting_for_a_trunk_ends_with_its_status(api, monkeypatch, capsys, status, code):
+    trunk = {"trunk_id": "t", "host": "h", "port": 5060, "username": "u", "status": "registering"}
+    api.on("PUT", "/api/trunk", 200, trunk)
+    api.on("GET", "/api/trunk", 200, {**trunk, "status": status, "detail": "Wrong password."})
+    monkeypatch.setattr("chamade.cli.trunk.time.sleep", lambda _: None)
+    monkeypatch.setenv("CHAMADE_TRUNK_PASSWORD", "x")
+    assert main(["trunk", "connect", "h", "--username", "u", "--wait"]) == code
+    if code:
+        assert "Wrong password." in capsys.readouterr().err
+
+
+def test_secrets_are_printed_by_what_makes_them(api, capsys):
+    api.on("POST", "/api/keys", 201, {"key_id": "key_1", "last4": "abcd", "key": KEY})
+    api.on("GET", "/api/keys", 200, {"keys": [{"key_id": "key_1", "last4": "abcd"}]})
+    api.on("POST", "/api/webhooks", 201,
+           {"endpoint_id": "ep_1", "url": "https://x.example", "secret": "whsec_eA=="})  # fmt: skip
+    assert main(["key", "create"]) == 0
+    assert KEY in capsys.readouterr().out
+    assert main(["key", "list"]) == 0
+    assert KEY not in capsys.readouterr().out
+    assert main(["webhook", "create", "https://x.example", "--event", "call.*"]) == 0
+    assert "whsec_eA==" in capsys.readouterr().out
+    assert json.loads(api.asked[-1].content)["events"] == ["call.*"]
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_shells_complete_commands(shell, capsys):
+    assert main(["completion", shell]) == 0
+    assert "_CHAMADE_COMPLETE" in capsys.readouterr().out
+
+
+def test_without_sounddevice_a_microphone_is_explained(api, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "sounddevice", None)
+    assert main(["call", "talk", "call_a", "--mic"]) == 1
+    assert "chamade[mic]" in capsys.readouterr().err
+    assert not api.asked
+
+
+class Stream:
+    """A sound card."""
+
+    opened: list[Stream] = []
+
+    def __init__(self, callback=None, **settings) -> None:
+        self.callback, self.settings, self.played, self.closed = callback, settings, [], False
+        Stream.opened.append(self)
+
+    def start(self) -> None:
+        if self.callback is not None:
+            for number in range(30):
+                self.callback(bytearray([number]) * 640, 320, None, None)
+
+    def write(self, frame: bytes) -> None:
+        self.played.append(frame)
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def test_a_microphone_is_heard_and_does_not_fall_behind(monkeypatch):
+    card = types.SimpleNamespace(
+        RawInputStream=Stream, RawOutputStream=Stream, PortAudioError=OSError
+    )
+    monkeypatch.setitem(sys.modules, "sounddevice", card)
+    with microphone.Microphone() as mic:
+        frames = mic.frames()
+        assert next(frames) == bytes([5]) * 640  # of 30 frames the newest 25 wait
+        mic.hear(b"frame")
+    mouth, ear = Stream.opened[-2:]
+    assert (mouth.settings["samplerate"], mouth.settings["blocksize"]) == (16000, 320)
+    assert ear.played == [b"frame"]
+    assert mouth.closed
+    assert ear.closed

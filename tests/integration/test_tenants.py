@@ -1,0 +1,193 @@
+"""Nobody gets at what is another's. Made from the list of operations: a new one is in it."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from typing import Any
+
+import pytest
+
+import app
+from chalicelib.handlers.mcp.perform import perform
+from chalicelib.handlers.mcp.tools import TOOLS
+from chalicelib.handlers.operation import OPERATIONS
+from chalicelib.services import accounts
+from tests.support.engine import everything_in
+from tests.support.http import serving
+from tests.support.tenants import (
+    NOWHERE,
+    body_of,
+    cursor_of,
+    nothing_there,
+    paged,
+    settle_in,
+    with_keys,
+    with_paths,
+)
+
+assert app.app  # whose modules declare the operations
+
+_dids = (f"+3319900{last:04d}" for last in itertools.count(1000))
+
+
+def names(operations):
+    return [operation.name for operation in operations]
+
+
+@pytest.fixture
+def api(world, monkeypatch):
+    with serving(world, monkeypatch) as served:
+        yield served
+
+
+@pytest.fixture
+def owner(api):
+    return settle_in(api, next(_dids))
+
+
+@pytest.fixture
+def stranger(api):
+    """Who has one of everything, too."""
+    return settle_in(api, next(_dids))
+
+
+def table_but_for(world, account_id: str) -> list[dict[str, Any]]:
+    """All items, but for how often the account has done what it may do so many times."""
+    return sorted(
+        (
+            item
+            for item in everything_in(world.table)
+            if not (item["pk"] == f"ACCOUNT#{account_id}" and item["sk"].startswith("RATE#"))
+        ),
+        key=lambda item: (item["pk"], item["sk"]),
+    )
+
+
+def asked(api, operation, url, key):
+    return api.call(operation.method, url, body_of(operation), key=key)
+
+
+def without(text, *ids):
+    """A problem as it would read for anything else."""
+    for each in ids:
+        text = text.replace(each, "…")
+    return json.loads(text)
+
+
+@pytest.mark.parametrize("name", names(with_paths()))
+def test_anothers_thing_is_as_if_there_were_none(api, world, owner, stranger, name):
+    operation = OPERATIONS[name]
+    theirs, nowhere = owner.url_of(operation), nothing_there(operation)
+    before = table_but_for(world, stranger.account_id)
+    refused = asked(api, operation, theirs, stranger.key)
+    unknown = asked(api, operation, nowhere, stranger.key)
+    assert refused.status_code == unknown.status_code == 404
+    assert without(refused.body.decode(), *owner.things.values()) == without(
+        unknown.body.decode(), *nowhere.split("/")[3:]
+    )
+    assert set(refused.headers) == set(unknown.headers)
+    assert table_but_for(world, stranger.account_id) == before
+
+
+@pytest.mark.parametrize("name", names(with_paths()))
+def test_its_owner_gets_at_it(api, owner, name):
+    """Or the test above would show nothing."""
+    operation = OPERATIONS[name]
+    assert asked(api, operation, owner.url_of(operation), owner.key).status_code != 404
+
+
+@pytest.mark.parametrize(
+    "name",
+    [each.name for each in with_paths() if len(each.path_names) > 1],
+)
+def test_ones_own_thing_does_not_lead_to_anothers_within_it(api, world, owner, stranger, name):
+    operation = OPERATIONS[name]
+    mine, theirs = stranger.path_of(operation), owner.path_of(operation)
+    inner = operation.path_names[-1]
+    before = table_but_for(world, stranger.account_id)
+    for path in ({**mine, inner: theirs[inner]}, {**theirs, inner: mine[inner]}):
+        answer = asked(api, operation, operation.path.format(**path), stranger.key)
+        assert answer.status_code == 404
+    assert table_but_for(world, stranger.account_id) == before
+
+
+@pytest.mark.parametrize("name", [each.name for each in with_keys() if each.method == "GET"])
+def test_what_one_sees_is_ones_own(api, owner, stranger, name):
+    operation = OPERATIONS[name]
+    mine = asked(api, operation, stranger.url_of(operation), stranger.key)
+    assert mine.status_code == 200
+    for secret in owner.secrets:
+        assert secret not in mine.body.decode()
+    theirs = asked(api, operation, owner.url_of(operation), owner.key)
+    assert theirs.body != mine.body
+
+
+@pytest.mark.parametrize("name", names(paged()))
+def test_anothers_cursor_is_refused(api, owner, stranger, name):
+    operation = OPERATIONS[name]
+    limit = "?limit=1" if "limit" in operation.query.model_fields else ""
+    page = api.call("GET", owner.url_of(operation) + limit, key=owner.key).json_body
+    cursor = page.get("next_cursor") or page.get("cursor")
+    assert cursor, f"{name}: make more than a page of it in tests/support/tenants.py"
+    query = f"?{cursor_of(operation)}={cursor}"
+    assert api.call("GET", owner.url_of(operation) + query, key=owner.key).status_code == 200
+    refused = api.call("GET", stranger.url_of(operation) + query, key=stranger.key)
+    assert (refused.status_code, refused.json_body["code"]) == (400, "bad_cursor")
+
+
+@pytest.mark.parametrize("name", names(paged()))
+def test_a_cursor_of_one_list_is_none_of_another(api, owner, name):
+    operation = OPERATIONS[name]
+    for other in paged():
+        if other is operation:
+            continue
+        limit = "?limit=1" if "limit" in other.query.model_fields else ""
+        page = api.call("GET", owner.url_of(other) + limit, key=owner.key).json_body
+        cursor = page.get("next_cursor") or page.get("cursor")
+        url = f"{owner.url_of(operation)}?{cursor_of(operation)}={cursor}"
+        assert api.call("GET", url, key=owner.key).status_code == 400
+
+
+@pytest.mark.parametrize("name", names(with_keys()))
+def test_without_a_key_that_opens_there_is_nothing(api, world, owner, name):
+    operation = OPERATIONS[name]
+    world.clock.advance(0.001)
+    key, revoked = accounts.create_key(world.ports, owner.account_id, "revoked")
+    accounts.revoke_key(world.ports, owner.account_id, key.key_id)
+    before = everything_in(world.table)
+    bodies = set()
+    for wrong in ("", "nonsense", "chmd_live_" + "0" * 49, owner.key[:-1] + "_", revoked):
+        answer = asked(api, operation, owner.url_of(operation), wrong)
+        assert (answer.status_code, answer.json_body["code"]) == (401, "bad_key")
+        bodies.add(answer.body if wrong else b"")
+    # A key that was and one that never was look the same.
+    assert len(bodies) == 2
+    assert everything_in(world.table) == before
+
+
+ON_ONE_THING = [tool for tool in TOOLS.values() if OPERATIONS[tool.operation].path_names]
+
+
+@pytest.mark.parametrize("tool", ON_ONE_THING, ids=lambda tool: tool.name)
+def test_a_tool_finds_no_more_of_anothers_than_rest_does(world, owner, stranger, tool):
+    operation = OPERATIONS[tool.operation]
+    example = {**(operation.example or {}), **owner.path_of(operation)}
+    given = {
+        name: example[tool.operations_name(name)]
+        for name in tool.arguments
+        if tool.operations_name(name) in example
+    }
+    nowhere = {
+        name: NOWHERE.get(tool.operations_name(name), value) for name, value in given.items()
+    }
+    before = table_but_for(world, stranger.account_id)
+    refused, unknown = (
+        perform(tool, arguments, world.ports, stranger.account_id) for arguments in (given, nowhere)
+    )
+    assert (refused.failed, unknown.failed) == (True, True)
+    assert refused.content["code"].endswith("_not_found")
+    assert refused.text == unknown.text
+    assert table_but_for(world, stranger.account_id) == before
+    mine = perform(tool, given, world.ports, owner.account_id)
+    assert not mine.failed or not mine.content["code"].endswith("_not_found")

@@ -1,0 +1,96 @@
+"""What schemathesis' requests are made to be before they go out (`SCHEMATHESIS_HOOKS`): nothing of
+them leaves this machine, dials reach a trunk, and the tested key stays alive.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import re
+import urllib.request
+import uuid
+from typing import Any
+from urllib.parse import urlsplit
+
+import schemathesis
+
+from chalicelib.domain.idempotency import KEY_PATTERN
+from chalicelib.domain.trunk import parse_host
+
+SETTING = json.loads(os.environ.get("FUZZ_SETTING", "{}"))
+"""`api_url`; `key` and `key_id` of the account that is tested; `number`: one that it holds, and is
+not to release; `dial`: a URL that it can dial, if it has a trunk that stays."""
+
+_LONGEST_WAIT_S = 0.2
+_MOSTLY = 0.8
+_TAKEN = {"url": "https://127.0.0.1:59999/events", "agent_url": "ws://127.0.0.1:59999/agent"}
+_OF_A_CALL = ("accept_call", "refuse_call", "leave_call", "say_call")
+
+
+@schemathesis.hook
+def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
+    name = case.operation.definition.raw["operationId"]
+    if isinstance(case.body, dict):
+        _keep_here(case.body)
+        _make_likely(name, case.body)
+    if name in _OF_A_CALL and random.random() < _MOSTLY:
+        case.path_parameters["call_id"] = _newest_call() or case.path_parameters["call_id"]
+    if name == "revoke_key" and case.path_parameters.get("key_id") == SETTING["key_id"]:
+        case.path_parameters["key_id"] = "key_" + "0" * 16
+    if name == "release_number" and case.path_parameters.get("e164") == SETTING["number"]:
+        case.path_parameters["e164"] = "+15555500999"
+    headers = case.headers or {}
+    once = headers.get("Idempotency-Key")
+    if isinstance(once, str) and re.fullmatch(KEY_PATTERN, once) and random.random() < _MOSTLY:
+        # Made-up keys are short: most would have been used for something else.
+        case.headers["Idempotency-Key"] = f"{once[:200]}-{uuid.uuid4()}"
+    wait = (case.query or {}).get("wait")
+    if isinstance(wait, int | float) and _LONGEST_WAIT_S < wait <= 20:
+        case.query["wait"] = _LONGEST_WAIT_S
+
+
+def _make_likely(name: str, body: dict[str, Any]) -> None:
+    """What the schema cannot tell: which numbers and events there are."""
+    if name == "dial_call" and isinstance(body.get("meeting_url"), str):
+        body["meeting_url"] = SETTING["dial"]
+        if random.random() < _MOSTLY:
+            body.pop("caller_id", None)
+            body.pop("max_duration_s", None)
+    if "url" in body and random.random() < _MOSTLY:
+        # None that happens all the while: the machine would be busy with deliveries.
+        body["events"] = ["number.not_added"]
+
+
+def _newest_call() -> str | None:
+    request = urllib.request.Request(
+        f"{SETTING['api_url']}/api/calls?limit=1", headers={"X-API-Key": SETTING["key"]}
+    )
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        calls = json.loads(answer.read())["calls"]
+    return calls[0]["call_id"] if calls else None
+
+
+def _keep_here(body: dict[str, Any]) -> None:
+    """Hosts that could be looked up become this machine's; most URLs become ones that are taken."""
+    if isinstance(body.get("host"), str) and _is_host(body["host"]):
+        body["host"] = "localhost"
+    for name, taken in _TAKEN.items():
+        if isinstance(body.get(name), str):
+            body[name] = taken if random.random() < _MOSTLY else _here(body[name])
+
+
+def _is_host(text: str) -> bool:
+    try:
+        parse_host(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _here(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        return parts._replace(netloc="127.0.0.1:59999").geturl() if parts.netloc else url
+    except ValueError:
+        return url

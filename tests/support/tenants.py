@@ -1,0 +1,122 @@
+"""An account that has one of everything, and a stranger who has, too: for tests that neither gets
+at what is the other's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from chalicelib.handlers.operation import OPERATIONS, Operation
+from tests.support.http import Api
+from tests.support.world import World
+
+
+@dataclass
+class Tenant:
+    """An account. `things` are the values of path parameters that lead to what it has, by the group
+    of the operations and the parameter's name.
+    """
+
+    world: World
+    account_id: str
+    key: str
+    things: dict[tuple[str, str], str] = field(default_factory=dict)
+
+    def path_of(self, operation: Operation) -> dict[str, str]:
+        """The operation's path parameters for what this account has. KeyError says which operation
+        came without its fixture.
+        """
+        found = {}
+        for name in operation.path_names:
+            if (operation.group, name) not in self.things:
+                raise KeyError(
+                    f"{operation.name}: what is {{{name}}} of {operation.group}? Make one in "
+                    "tests/support/tenants.py, so that strangers can be shown not to get at it"
+                )
+            found[name] = self.things[operation.group, name]
+        return found
+
+    def url_of(self, operation: Operation) -> str:
+        """The operation's path."""
+        return operation.path.format(**self.path_of(operation))
+
+    @property
+    def secrets(self) -> list[str]:
+        """What must not turn up in a stranger's answers."""
+        return [self.account_id, *self.things.values()]
+
+
+def settle_in(api: Api, number: str) -> Tenant:
+    """A new account with two of everything that is listed in pages, one of all the rest; `number`
+    is the DID of its trunk.
+    """
+    world = api.world
+    account_id, key = world.new_account()
+    tenant = Tenant(world, account_id, key)
+    endpoint = made(api, key, "/api/webhooks", {"url": "https://agent.example/chamade"})
+    endpoint_id = endpoint["endpoint_id"]
+    deliveries = [made(api, key, f"/api/webhooks/{endpoint_id}/test", None) for _ in range(2)]
+    e164 = world.new_number(account_id)
+    world.registered(account_id)
+    world.new_did(number, account_id)
+    world.clock.advance(0.001)
+    calls = [world.ringing(e164) for _ in range(2)]
+    keys = [made(api, key, "/api/keys", {"label": "second"})["key_id"] for _ in range(2)]
+    tenant.things = {
+        ("calls", "call_id"): calls[-1].call_id,
+        ("numbers", "e164"): e164,
+        ("trunks", "e164"): number,
+        ("keys", "key_id"): keys[0],
+        ("endpoints", "endpoint_id"): endpoint_id,
+        ("endpoints", "delivery_id"): deliveries[-1]["delivery_id"],
+    }
+    return tenant
+
+
+NOWHERE = {
+    "call_id": "call_" + "7" * 26,
+    "e164": "+33199009999",
+    "key_id": "key_" + "0" * 16,
+    "endpoint_id": "ep_" + "7" * 26,
+    "delivery_id": "dlv_" + "7" * 26,
+}
+"""Path parameters of what nobody has."""
+
+
+def nothing_there(operation: Operation) -> str:
+    """The operation's path for what nobody has."""
+    return operation.path.format(**NOWHERE)
+
+
+def body_of(operation: Operation) -> Any:
+    """A body that the operation takes."""
+    return dict(operation.example or {}) if operation.reads_body else None
+
+
+def made(api: Api, key: str, path: str, body: Any) -> dict[str, Any]:
+    """What a POST has made."""
+    answer = api.call("POST", path, body, key=key)
+    assert answer.status_code in (201, 202), answer.body
+    return dict(answer.json_body)
+
+
+def with_paths() -> list[Operation]:
+    """The operations on one thing."""
+    return [operation for operation in OPERATIONS.values() if operation.path_names]
+
+
+def with_keys() -> list[Operation]:
+    """The operations that need a key."""
+    return [operation for operation in OPERATIONS.values() if not operation.open]
+
+
+def paged() -> list[Operation]:
+    """The operations that take a cursor."""
+    return [operation for operation in OPERATIONS.values() if cursor_of(operation)]
+
+
+def cursor_of(operation: Operation) -> str | None:
+    """The name of the parameter that takes a cursor."""
+    names = {"cursor", "after"} & set(operation.query.model_fields)
+    return names.pop() if names else None

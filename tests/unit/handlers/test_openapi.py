@@ -1,0 +1,198 @@
+"""The description of the API: it is true, whole, valid, and what is committed."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+
+import pytest
+from jsonschema import Draft202012Validator
+from schemathesis.specs.openapi import definitions
+
+import app
+from chalicelib.handlers import docs_page, openapi
+from chalicelib.handlers.openapi_texts import VERSION
+from chalicelib.handlers.operation import OPERATIONS
+from tests.support.engine import ROOT
+from tests.support.http import PUBLIC_URL
+
+
+@pytest.fixture(scope="module")
+def document():
+    return openapi.document()
+
+
+def described(document):
+    """Each operation of the document: path, method, description."""
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            yield path, method, operation
+
+
+def everything(value):
+    """Every dict within a JSON value."""
+    if isinstance(value, dict):
+        yield value
+        for inner in value.values():
+            yield from everything(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from everything(inner)
+
+
+def resolved(document, reference):
+    found = document
+    for part in reference.removeprefix("#/").split("/"):
+        found = found[part]
+    return found
+
+
+def test_what_is_committed_is_what_the_code_says(document):
+    committed = json.loads((ROOT / "docs" / "openapi.json").read_text())
+    assert committed == document, "make openapi"
+
+
+def test_it_is_openapi_3_1(document):
+    errors = list(definitions.OPENAPI_31_VALIDATOR.iter_errors(document))
+    assert not errors, errors[0]
+
+
+def test_its_schemas_are_json_schema_and_its_examples_fit_them(document):
+    for name, schema in document["components"]["schemas"].items():
+        Draft202012Validator.check_schema(schema)
+        whole = {**schema, "components": document["components"]}
+        for example in schema.get("examples", ()):
+            problems = list(Draft202012Validator(whole).iter_errors(example))
+            assert not problems, (name, problems[0].message)
+    for _, _, operation in described(document):
+        body = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
+        if body:
+            assert "example" in body, operation["operationId"]
+            whole = {**body["schema"], "components": document["components"]}
+            assert not list(Draft202012Validator(whole).iter_errors(body["example"]))
+
+
+def test_every_reference_leads_somewhere_and_every_schema_is_led_to(document):
+    references = {each["$ref"] for each in everything(document) if "$ref" in each}
+    for reference in references:
+        assert resolved(document, reference), reference
+    schemas = {f"#/components/schemas/{name}" for name in document["components"]["schemas"]}
+    assert references == schemas
+
+
+def test_schemas_have_the_names_of_their_models(document):
+    names = set(document["components"]["schemas"])
+    assert {name for name in names if "__" in name or "-" in name} == set()
+
+
+def test_every_route_with_a_key_is_described_and_nothing_else_is(document):
+    ours = {
+        (route.uri_pattern, route.method.lower())
+        for methods in app.app.routes.values()
+        for route in methods.values()
+        if route.uri_pattern.startswith("/api")
+    }
+    assert {(path, method) for path, method, _ in described(document)} == ours
+    assert len(ours) == len(OPERATIONS)
+
+
+def test_every_operation_says_what_it_does_and_what_can_go_wrong(document):
+    for path, _, operation in described(document):
+        name = operation["operationId"]
+        assert 10 <= len(operation["summary"]) <= 100, name
+        assert operation["tags"][0] in openapi.TAGS, name
+        for parameter in operation.get("parameters", ()):
+            assert parameter["description"], (name, parameter)
+        statuses = set(operation["responses"])
+        assert {"422"} < statuses, name
+        assert ("401" in statuses) != (operation.get("security") == []), name
+        assert ("{" in path) <= ("404" in statuses), name
+        for status, answer in operation["responses"].items():
+            kinds = set(answer.get("content", ()))
+            expected = {
+                "2": {"application/json"} if status != "204" else set(),
+                "4": {"application/problem+json"},
+                "5": {"application/problem+json"},
+            }
+            assert kinds == expected[status[0]], (name, status)
+
+
+def test_every_member_of_a_body_is_described(document):
+    for _, _, operation in described(document):
+        body = operation.get("requestBody")
+        if body is None:
+            continue
+        schema = resolved(document, body["content"]["application/json"]["schema"]["$ref"])
+        assert schema["additionalProperties"] is False
+        for name, field in schema["properties"].items():
+            assert field.get("description"), (operation["operationId"], name)
+
+
+def test_links_lead_to_operations_by_what_was_answered(document):
+    by_name = {operation["operationId"]: operation for _, _, operation in described(document)}
+    links = by_name["dial_call"]["responses"]["201"]["links"]
+    assert links["leave_call"]["parameters"] == {"call_id": "$response.body#/call_id"}
+    for operation in by_name.values():
+        for answer in operation["responses"].values():
+            for link in answer.get("links", {}).values():
+                wanted = {
+                    each["name"]
+                    for each in by_name[link["operationId"]]["parameters"]
+                    if each["in"] == "path"
+                }
+                assert set(link["parameters"]) == wanted
+
+
+def test_limits_and_idempotency_keys_are_told(document):
+    by_name = {operation["operationId"]: operation for _, _, operation in described(document)}
+    key = by_name["create_key"]
+    assert "Retry-After" in key["responses"]["429"]["headers"]
+    assert "20 times in 3600 s" in key["description"]
+    assert "Idempotency-Key" in {each["name"] for each in key["parameters"]}
+    assert "Idempotency-Replayed" in key["responses"]["201"]["headers"]
+    codes = key["responses"]["409"]["content"]["application/problem+json"]["schema"]["properties"]
+    assert "idempotency_in_flight" in codes["code"]["enum"]
+    assert by_name["create_account"]["security"] == []
+
+
+def test_it_is_served_with_its_own_address(api, document):
+    served = api.call("GET", "/openapi.json", key="")
+    assert served.status_code == 200
+    assert served.json_body == {**document, "servers": [{"url": PUBLIC_URL}]}
+
+
+def test_the_page_shows_every_operation_and_may_load_nothing(api, document):
+    served = api.call("GET", "/docs", key="")
+    page = served.body.decode()
+    assert served.headers["Content-Type"] == "text/html; charset=utf-8"
+    policy = served.headers["Content-Security-Policy"]
+    assert policy.startswith("default-src 'none'; style-src 'sha256-")
+    assert "unsafe" not in policy
+    for path, method, operation in described(document):
+        assert f"<code>{method.upper()} {path}</code>" in page
+        assert f"id='{operation['operationId']}'" in page
+    assert not re.search(r"<script|<link|<img|src=|@import|url\(|style=", page)
+
+
+def test_what_is_written_on_the_page_is_text(document):
+    hostile = json.loads(json.dumps(document).replace("Hang up", "<b>Hang & up</b>"))
+    page = docs_page.page(hostile)
+    assert "&lt;b&gt;Hang &amp; up&lt;/b&gt;" in page
+    assert "<b>" not in page
+
+
+def test_every_code_is_written_about():
+    written = "".join(page.read_text() for page in (ROOT / "docs").glob("*.md"))
+    codes = {
+        code
+        for operation in OPERATIONS.values()
+        for each in openapi.problem_codes(operation).values()
+        for code in each
+    }
+    assert {code for code in codes if f"`{code}`" not in written} == set()
+
+
+def test_the_version_is_the_projects():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert project["version"] == VERSION

@@ -27,7 +27,9 @@ NUMBERS = st.one_of(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30, deadline=None)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30, deadline=None
+)
 @given(st.lists(NUMBERS, min_size=1, max_size=30))
 def test_every_number_that_metadata_may_hold_survives_again_and_again(table, numbers):
     item = {"pk": "numbers", "sk": "1", "numbers": numbers}

@@ -48,7 +48,9 @@ def api(monkeypatch):
      (429, 6, {"Retry-After": "60"}), (500, 1, {})],
 )  # fmt: skip
 def test_exit_codes_say_what_kind_of_failure_it_was(api, capsys, status, code, headers):
-    api.on("POST", "/api/call/call_a/accept", status, {"code": "c", "detail": "Because."}, **headers)
+    api.on(
+        "POST", "/api/call/call_a/accept", status, {"code": "c", "detail": "Because."}, **headers
+    )
     assert main(["call", "accept", "call_a"]) == code
     printed = capsys.readouterr()
     assert printed.out == ""
@@ -70,8 +72,9 @@ def test_nobody_there_is_exit_code_7(monkeypatch, capsys):
 
 
 def test_a_lost_race_says_how_the_call_is_now(api, capsys):
-    api.on("POST", "/api/call/call_a/accept", 409,
-           {"code": "call_not_ringing", "detail": "No.", "call": {**CALL, "state": "active"}})  # fmt: skip
+    now = {**CALL, "state": "active"}
+    problem = {"code": "call_not_ringing", "detail": "No.", "call": now}
+    api.on("POST", "/api/call/call_a/accept", 409, problem)
     assert main(["call", "accept", "call_a", "--json"]) == 5
     told = json.loads(capsys.readouterr().err)
     assert (told["code"], told["exit_code"]) == ("call_not_ringing", 5)

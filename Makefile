@@ -33,7 +33,7 @@ openapi: .venv/.dev  ## Rewrite docs/openapi.json after the API was changed
 	@$(BIN)/python -m chalicelib.handlers.openapi > docs/openapi.json.new && mv docs/openapi.json.new docs/openapi.json
 
 fuzz: .venv/.dev  ## Thousands of made-up requests to a running stack, some minutes
-	@SCHEMATHESIS_EXAMPLES=$${SCHEMATHESIS_EXAMPLES:-150} $(BIN)/python -m pytest -q -s tests/integration/test_schemathesis.py
+	@SCHEMATHESIS_EXAMPLES=$${SCHEMATHESIS_EXAMPLES:-110} $(BIN)/python -m pytest -q -s tests/integration/test_schemathesis.py
 
 lint: .venv/.dev  ## Style, types, layers
 	@$(BIN)/ruff check .

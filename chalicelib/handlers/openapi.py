@@ -10,8 +10,8 @@ import importlib
 import json
 import sys
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, get_args, get_origin
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, models_json_schema
@@ -234,24 +234,15 @@ def _links(operation: Operation) -> _Json:
         for other in OPERATIONS.values()
         if other.group == operation.group and other is not operation and other.path_names
     ]
-    links: _Json = {}
-    for place, members in _things(operation.answer):
-        for other in others:
-            if members.issuperset(other.path_names):
-                where = {name: f"$response.body#{place}/{name}" for name in other.path_names}
-                links.setdefault(other.name, {"operationId": other.name, "parameters": where})
-    return links
-
-
-def _things(answer: type[BaseModel]) -> Iterator[tuple[str, set[str]]]:
-    """What an answer tells of: where (JSON pointer), and the names of its members. The thing itself
-    comes first, then the first ones of its lists.
-    """
-    yield "", set(answer.model_fields)
-    for name, field in answer.model_fields.items():
-        [item] = get_args(field.annotation) if get_origin(field.annotation) is list else [None]
-        if isinstance(item, type) and issubclass(item, BaseModel):
-            yield f"/{name}/0", set(item.model_fields)
+    members = set(operation.answer.model_fields)
+    return {
+        other.name: {
+            "operationId": other.name,
+            "parameters": {name: f"$response.body#/{name}" for name in other.path_names},
+        }
+        for other in others
+        if members.issuperset(other.path_names)
+    }
 
 
 def _problem(codes: list[str]) -> _Json:

@@ -29,13 +29,13 @@ def read(
     pause = _FIRST_PAUSE_S
     while True:
         found = _after(ports, account_id, place, limit)
-        if not found:
-            # Who is behind has enough to read, and leaves the numbering to who is not. Looked at
-            # again in any case: what does not wait any more another reader may just have numbered.
+        waiting = True
+        # A page holds all that was there when it was asked for, up to its limit; who has a full one
+        # to read leaves the numbering to others. Looked at again after the last one, too: what does
+        # not wait any more another reader may just have numbered.
+        while waiting and len(found) < limit:
             waiting = ports.events.number_waiting(account_id)
             found = _after(ports, account_id, place, limit)
-            if waiting and not found:
-                continue
         if found or time.monotonic() >= deadline:
             break
         time.sleep(min(pause, max(0.0, deadline - time.monotonic())))

@@ -241,7 +241,7 @@ async def test_agent_that_sends_without_end_is_read_less_often(
     while (await message(provider))["event"] != "mark":
         pass
     # 20 MiB are 2600 s of audio; 300 s are queued, 600 s may be wasted at once.
-    assert 1 < time.monotonic() - began < 5
+    assert 0.5 < time.monotonic() - began < 5  # read without a pause it takes a tenth of a second
     assert agent.close_code is None
 
 

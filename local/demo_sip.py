@@ -5,6 +5,7 @@ called, and the agent dials out through it. Carrier and phone are `carrier.py` a
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 import socket
 from collections.abc import Callable
@@ -123,7 +124,14 @@ def _samples(ulaw: bytes | bytearray) -> listening.Samples:
 
 
 def _free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """One that is free for UDP and TCP, and so is the next: a SIP stack listens on all of them."""
+    while True:
+        with contextlib.ExitStack() as probes:
+            first = probes.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+            first.bind((HOST, 0))
+            port: int = first.getsockname()[1]
+            with contextlib.suppress(OSError, OverflowError):
+                for each in (port, port + 1):
+                    probe = probes.enter_context(socket.socket())
+                    probe.bind((HOST, each))
+                return port

@@ -35,6 +35,9 @@ RTP_TIMEOUT_S = 5
 """The stack's: how long a call may be without sound."""
 
 _ACCOUNTS = 100
+_SAID = 12_000
+"""Characters of the gateway's log that a failure shows."""
+
 _NEW_ACCOUNTS = f"""
 from chalicelib.services.accounts import create_account
 from local.credentials import Credentials
@@ -93,6 +96,16 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("authority")
     asyncio.run(certificates(folder))
     return folder
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """What the gateway said, for who reads why a test failed."""
+    report = (yield).get_result()  # type: ignore[func-returns-value]
+    stack = getattr(item, "funcargs", {}).get("stack")
+    if report.failed and stack is not None:
+        said = (stack.state_dir / "logs" / "gateway.log").read_text(errors="replace")
+        report.sections.append(("gateway", said[-_SAID:]))
 
 
 @pytest.fixture(scope="session")

@@ -88,13 +88,14 @@ async def test_killed_child_takes_its_calls_and_nothing_else(
     await calling.hang_up()
     assert await owner.ending(surviving) == ("ended", "caller_hangup")
 
-    # And the next one takes calls.
+    # And the next one takes calls; once, though the carrier still has the killed one's contact.
     told = [event["type"] for event in await tenant.events()]
     assert told.count("trunk.registered") == 2
     now_first, now_second = children(line.port)
     assert now_first == first
     assert now_second.pid != second.pid
     await until(lambda: not second.alive)
+    assert len((await carrier.registered())[USER]) == 2
     from_ = fresh_caller()
     caller = await up(
         Sipp.uac(
@@ -104,6 +105,8 @@ async def test_killed_child_takes_its_calls_and_nothing_else(
     call = await tenant.rings(from_)
     await caller.finished()
     assert await tenant.ending(call) == ("ended", "caller_hangup")
+    rang = [e["data"]["call"] for e in await tenant.events() if e["type"] == "call.ringing"]
+    assert [each["from"] for each in rang].count(from_) == 1
 
 
 async def test_child_that_hangs_is_replaced(on_second_child, line):

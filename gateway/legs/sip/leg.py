@@ -13,6 +13,7 @@ REASONS = {
     404: "Not Found",
     408: "Request Timeout",
     480: "Temporarily Unavailable",
+    482: "Loop Detected",
     486: "Busy Here",
     487: "Request Terminated",
     500: "Server Internal Error",
@@ -36,9 +37,21 @@ class Link(Protocol):
 
 
 class SipLeg:
-    """One call in a child. `dial` is what to ask of the child; None: the call came in."""
+    """One call in a child. `dial` is what to ask of the child; None: the call came in.
 
-    def __init__(self, link: Link, number: int, dial: dict[str, Any] | None = None) -> None:
+    `invite` names what came in: its trunk and the caller's Call-ID, which two branches of one
+    forked INVITE have in common.
+    """
+
+    def __init__(
+        self,
+        link: Link,
+        number: int,
+        dial: dict[str, Any] | None = None,
+        *,
+        invite: tuple[str | None, str] | None = None,
+    ) -> None:
+        self.invite = invite
         self._link = link
         self._number = number
         self._dial = dial
@@ -47,6 +60,11 @@ class SipLeg:
         self._asked_to_answer = False
         self._up = asyncio.Event()
         self._over = False
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more comes of it."""
+        return self._over
 
     # Leg: what the call wants.
 

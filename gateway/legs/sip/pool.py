@@ -27,6 +27,8 @@ from wire.addresses import forbidden
 
 _LOOK_EVERY = 300.0
 _STARTED_WITHIN = 15.0
+_MERGED = Release("canceled", 482, "another branch of a call that is here already")
+"""RFC 3261 8.2.2.2."""
 
 log = logging.getLogger(__name__)
 
@@ -159,9 +161,6 @@ class SipLegs:
             leg.heard(frame)
 
     def _incoming(self, child: ChildLink, message: dict[str, Any]) -> None:
-        number = message["call"]
-        leg = SipLeg(child, number)
-        self._legs[child.index, number] = leg
         told = {name.lower(): value for name, value in message["headers"].items()}
         if not self._edge:
             # The edge takes these from strangers; without one anybody might have written them.
@@ -179,6 +178,9 @@ class SipLegs:
             edge_says=edge_says if edge_says in self._trunks else None,
         )
         trunk_id = trunk_of(evidence, self._registered)
+        leg = SipLeg(child, message["call"], invite=(trunk_id, message["sip_call_id"]))
+        merged = self._has(leg.invite)
+        self._legs[child.index, message["call"]] = leg
         who = headers.parties(told, message["peer"])
         log.info(
             "INVITE",
@@ -188,8 +190,12 @@ class SipLegs:
                 "trunk_id": trunk_id,
                 "from": who.from_,
                 "to": who.to,
+                "merged": merged,
             },
         )
+        if merged:
+            leg.reject(_MERGED)
+            return
         self._exchange.admit(
             leg,
             to=who.to,
@@ -198,6 +204,11 @@ class SipLegs:
             trunk_id=trunk_id,
             sip_call_id=message["sip_call_id"],
         )
+
+    def _has(self, invite: tuple[str | None, str] | None) -> bool:
+        """Whether a call is up that began as another branch of this INVITE. A registrar that still
+        has a contact of ours from before a crash forks to both (RFC 3261 16.6)."""
+        return any(leg.invite == invite and not leg.over for leg in self._legs.values())
 
     def _down(self, child: ChildLink) -> None:
         lost = [key for key in self._legs if key[0] == child.index]

@@ -86,7 +86,7 @@ class Calls:
 
     async def _incoming(self, call: Call, trunk_id: str | None, registered: bool) -> None:
         self._early.take(call)  # it has listened from the start, since it began with an event
-        source, contact = await self._stack.origin(call.call_id or "")
+        source, contact = await self._stack.origin(call.handle)
         if call.state is CallState.CLOSED:
             log.info("cancelled at once", extra={"sip_call_id": call.call_id})
             return
@@ -135,7 +135,7 @@ class Calls:
         """A final code."""
         call = self._calls.get(number)
         if call is not None and call.state is CallState.INCOMING:
-            self._start(self._stack.reject(call.call_id or "", code, reason))
+            self._start(self._stack.reject(call.handle, code, reason))
 
     def hangup(self, number: int) -> None:
         """BYE, or CANCEL."""

@@ -4,7 +4,10 @@ caller away with another code than 486, and to say where an INVITE came from.
 The functions are baresip 4.10's own, exported by the binding's extension module. They may be called
 on the stack's thread only, whose lock and timers belong to it: so a job waits until the stack
 answers a PING, and runs inside that answer's callback, which is on that thread and in no loop over
-the stack's lists. Prototypes: baresip.h (`ua_hangup`, `uag_call_find`, `call_msg_src`).
+the stack's lists. Prototypes: baresip.h (`ua_hangup`, `uag_list`, `ua_calls`, `call_msg_src`) and
+the binding's own (`bp_call_handle_find`: the handle of a call).
+
+A call is looked up by its handle: a Call-ID names two of them when a proxy has forked the INVITE.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ import concurrent.futures
 import ctypes
 import ipaddress
 from asyncio import wrap_future
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 from baresip import Runtime, _native
@@ -36,7 +39,26 @@ def _function(name: str, result: Any, *arguments: Any) -> Callable[..., Any]:
     return function  # type: ignore[no-any-return]
 
 
-_find = _function("uag_call_find", _pointer, ctypes.c_char_p)
+class _Element(ctypes.Structure):
+    """`struct le` of re_list.h."""
+
+
+class _List(ctypes.Structure):
+    """`struct list` of re_list.h."""
+
+    _fields_ = [("head", ctypes.POINTER(_Element)), ("tail", _pointer), ("count", ctypes.c_size_t)]
+
+
+_Element._fields_ = [
+    ("prev", ctypes.POINTER(_Element)),
+    ("next", ctypes.POINTER(_Element)),
+    ("list", _pointer),
+    ("data", _pointer),
+]
+
+_agents = _function("uag_list", ctypes.POINTER(_List))
+_calls_of = _function("ua_calls", ctypes.POINTER(_List), _pointer)
+_handle_of = _function("bp_call_handle_find", ctypes.c_uint32, _pointer)
 _ua_of = _function("call_get_ua", _pointer, _pointer)
 _contact_user = _function("ua_cuser", ctypes.c_char_p, _pointer)
 _source = _function("call_msg_src", ctypes.c_int, _pointer, _pointer)
@@ -51,20 +73,20 @@ class StackThread:
         self._jobs: collections.deque[Callable[[], None]] = collections.deque()
         self._next_sink: Any = set_sink(self._sink)  # type: ignore[no-untyped-call]
 
-    async def reject(self, sip_call_id: str, code: int, reason: str) -> None:
+    async def reject(self, handle: int, code: int, reason: str) -> None:
         """Answers an incoming call with a final code; nothing if it is gone."""
 
         def job() -> None:
-            if (call := _find(sip_call_id.encode())) is not None:
+            if (call := _find(handle)) is not None:
                 _hangup(_ua_of(call), call, code, reason.encode("ascii", "replace"))
 
         await self._run(job)
 
-    async def origin(self, sip_call_id: str) -> tuple[str | None, str | None]:
+    async def origin(self, handle: int) -> tuple[str | None, str | None]:
         """Where an incoming call's INVITE came from (`ip:port`), and the contact of its agent."""
 
         def job() -> tuple[str | None, str | None]:
-            if (call := _find(sip_call_id.encode())) is None:
+            if (call := _find(handle)) is None:
                 return None, None
             address = ctypes.create_string_buffer(_SOCKADDR_SIZE)
             source = None if _source(call, address) else _address(address.raw)
@@ -91,6 +113,21 @@ class StackThread:
             while self._jobs:
                 self._jobs.popleft()()
         self._next_sink(event, handle, payload)
+
+
+def _find(handle: int) -> int | None:
+    """The call of that handle. On the stack's thread only, where its lists hold still."""
+    agents = _each(_agents())
+    calls = (call for agent in agents for call in _each(_calls_of(agent)))
+    return next((call for call in calls if _handle_of(call) == handle), None)
+
+
+def _each(entries: Any) -> Iterator[int]:
+    """What a list holds."""
+    element = entries.contents.head if entries else None
+    while element:
+        yield element.contents.data
+        element = element.contents.next
 
 
 def _address(raw: bytes) -> str | None:

@@ -2,13 +2,13 @@
 // pressed, its sound, and all of it as JSON.
 
 import { get } from "./api.js";
-import { callActions, duration, partyName, stateBadge } from "./callrow.js";
+import { callActions, duration, stateBadge } from "./callrow.js";
 import { fill, h, say } from "./dom.js";
 import { calls, learn, onCalls, onEvents, recent } from "./feed.js";
 import { pretty } from "./phone.js";
 import { timeOf, when } from "./time.js";
 import { badge, card, copyButton, facts, problemBox, raw, skeleton } from "./ui.js";
-import { STATES, ending, isTestCall, sipCode } from "./words.js";
+import { STATES, ending, isTestCall, otherParty, sipCode } from "./words.js";
 
 export function show(callId, signal) {
   const title = h("h1", { tabindex: -1 }, "Call");
@@ -41,7 +41,7 @@ class CallView {
     const open = this.body.querySelector("details")?.open;
     this.version = call.version;
     this.audio = Boolean(call.audio);
-    say(this.title, `Call ${call.direction === "inbound" ? "from" : "to"} ${partyName(call)}`);
+    say(this.title, `Call ${call.direction === "inbound" ? "from" : "to"} ${otherParty(call)}`);
     fill(this.body, this.standing(call), this.parties(call), this.story(call), this.sound(call), raw({ ...call, audio: call.audio && { ...call.audio, token: "…" } }));
     this.body.querySelector("details").open = Boolean(open);
     if (held) (this.body.querySelector("button") ?? this.title).focus();
@@ -61,7 +61,7 @@ class CallView {
   parties(call) {
     const number = (text) => h("span", { class: "copyable num" }, pretty(text), copyButton(text, text));
     return card("Parties", facts(
-      ["From", isTestCall(call) ? "Test call from the browser" : number(call.from)],
+      ["From", isTestCall(call) ? otherParty(call) : number(call.from)],
       ["To", number(call.to)],
       call.line !== call.to && call.line !== call.from && ["Line", number(call.line)],
       ["Forwarded from", call.forwarded_from && number(call.forwarded_from)],

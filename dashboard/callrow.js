@@ -8,10 +8,7 @@ import { pretty } from "./phone.js";
 import { answerHere } from "./talk.js";
 import { clock, span, timeOf } from "./time.js";
 import { badge, button, problemToast } from "./ui.js";
-import { STATES, ending, isTestCall, otherParty } from "./words.js";
-
-/** Who is on the other side, to be read. */
-export const partyName = (call) => (isTestCall(call) ? "Test call from the browser" : pretty(otherParty(call)));
+import { STATES, ending, otherParty } from "./words.js";
 
 /** The state as a badge. */
 export function stateBadge(call) {
@@ -33,7 +30,7 @@ export function callActions(call) {
     if (problem.document?.call) learn([problem.document.call]);
     problemToast(problem);
   };
-  const make = (text, work, name = "") => button(text, work, { class: `small ${name}`, label: `${text}: ${partyName(call)}`, failed });
+  const make = (text, work, name = "") => button(text, work, { class: `small ${name}`, label: `${text}: ${otherParty(call)}`, failed });
   const inbound = call.direction === "inbound";
   if (call.state === "ringing" && inbound) {
     return [make("Answer here", () => answerHere(call), "primary"), make("Accept", act("accept")), make("Refuse", act("refuse"), "danger")];
@@ -58,7 +55,7 @@ export function callRow(call) {
   const update = (now) => {
     if (now.version === shown) return;
     shown = now.version;
-    say(name, partyName(now));
+    say(name, otherParty(now));
     say(line, `${now.direction === "inbound" ? "in, on" : "out, from"} ${pretty(now.line)}${now.auto_answer ? " · auto-answer" : ""}`);
     fill(state, stateBadge(now));
     fill(long, duration(now));

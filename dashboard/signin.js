@@ -27,7 +27,7 @@ export function signInView(enter, why) {
       h("h1", { tabindex: -1 }, "Sign in to Chamade SIP"),
       h("p", { class: "lead" }, "A phone line for AI agents: numbers, calls and your own SIP trunk.")),
     note,
-    card("With your API key", form({ fields: [key], submit: "Sign in", doing: "Signing in…", send: signIn })),
+    card("You have an account", form({ fields: [key], submit: "Sign in", doing: "Signing in…", send: signIn })),
     signUp);
 }
 

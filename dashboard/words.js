@@ -1,6 +1,8 @@
 // What the API's words mean, and what to do: states, the reasons that calls end for, SIP codes. One
 // entry for each `end_reason` there is; a word that is newer than this page is shown as it is.
 
+import { pretty } from "./phone.js";
+
 /** Tone and word of each state of a call. */
 export const STATES = {
   connecting: ["busy", "Connecting"],
@@ -73,11 +75,12 @@ export function ending(call) {
   return [what, remedy];
 }
 
-/** Who is on the other side of the call, as text. */
-export const otherParty = (call) => (call.direction === "inbound" ? call.from : call.to);
-
 /** A browser of ours that calls: providers name those by such an identity. */
-export const isTestCall = (call) => /^client:/.test(call.from);
+export const isTestCall = (call) => call.from.startsWith("client:");
+
+/** Who calls or is called, to be read. */
+export const caller = (call) => (isTestCall(call) ? "Test call from the browser" : pretty(call.from));
+export const otherParty = (call) => (call.direction === "inbound" ? caller(call) : pretty(call.to));
 
 /** What tries of a delivery came to, in a word and its tone. */
 export const DELIVERY_STATES = {

@@ -7,6 +7,7 @@ import { choice } from "./form.js";
 import { pretty } from "./phone.js";
 import { timeOf } from "./time.js";
 import { badge, empty, heading, raw } from "./ui.js";
+import { caller } from "./words.js";
 
 const MOST = 200; // rows
 
@@ -37,11 +38,11 @@ export function show(_, signal) {
 
 function row(event) {
   const { call, number, trunk, digits, host, label, to } = event.data;
-  const about = call ? `${pretty(call.from)} → ${pretty(call.to)}` : number ? pretty(number.e164) : trunk ? trunk.host : digits ? `keys ${digits}` : to ?? (label || host) ?? "";
+  const about = call ? `${caller(call)} → ${pretty(call.to)}` : number ? pretty(number.e164) : trunk ? trunk.host : digits ? `keys ${digits}` : to ?? (label || host) ?? "";
   const tone = /failed|missed|not_added|disabled/.test(event.type) ? "bad" : /answered|registered|activated|added|connected/.test(event.type) ? "good" : "quiet";
   // Its JSON is made when somebody asks for it: rows are many, readers few.
   const details = h("details", { class: "raw" }, h("summary", {}, "JSON"));
   details.addEventListener("toggle", () => details.replaceWith(Object.assign(raw(event, "JSON"), { open: true })), { once: true });
   return { node: h("li", { class: "row event" }, timeOf(event.at), h("span", {}, badge(event.type, tone)),
-    h("span", { class: "num" }, event.call_id ? h("a", { href: `#/call/${event.call_id}` }, about) : about), details) };
+    h("span", { class: "num about" }, event.call_id ? h("a", { href: `#/call/${event.call_id}` }, about) : about), details) };
 }

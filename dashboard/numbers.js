@@ -54,7 +54,8 @@ class Numbers {
 
   activation() {
     const countries = this.service.countries.length ? this.service.countries : ["US"];
-    const country = choice(countries.map((code) => [code, countryName(code)]));
+    const here = new Intl.Locale(navigator.language).region;
+    const country = choice(countries.map((code) => [code, countryName(code)]), countries.includes(here) ? here : undefined);
     country.setAttribute("aria-label", "Country of the new number");
     const activate = button("Activate routing number", async () => {
       const number = await create("number", { country: country.value });

@@ -88,7 +88,7 @@ class TrunkView {
     const [tone, text] = TRUNK_STATES[trunk.status] ?? ["quiet", trunk.status];
     const transport = trunk.transport.toUpperCase();
     fill(this.status, card("Status",
-      h("p", { class: "big", role: "status" }, badge(text, tone), trunk.sip_code && h("span", { class: "num" }, ` SIP ${trunk.sip_code} ${sipCode(trunk.sip_code)[0]}`)),
+      h("p", { class: "big", role: "status" }, badge(text, tone), trunk.status === "failed" && trunk.sip_code && h("span", { class: "num" }, ` SIP ${trunk.sip_code} ${sipCode(trunk.sip_code)[0]}`)),
       trunk.detail && h("p", { class: trunk.status === "failed" ? "problem" : "" }, trunk.detail),
       trunk.inbound_uri && h("p", {}, "Have your trunk send its calls to:"),
       trunk.inbound_uri && h("p", { class: "copyable" }, h("code", {}, trunk.inbound_uri), copyButton(trunk.inbound_uri, "the inbound URI")),

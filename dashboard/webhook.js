@@ -110,7 +110,8 @@ class Deliveries {
   }
 
   row(delivery) {
-    const [tone, text] = DELIVERY_STATES[delivery.state] ?? ["quiet", delivery.state];
+    const again = delivery.state === "pending" && delivery.attempts > 0;
+    const [tone, text] = again ? ["warn", "Trying again"] : DELIVERY_STATES[delivery.state] ?? ["quiet", delivery.state];
     const tries = h("div");
     const details = h("details", {}, h("summary", {}, "Tries and body"), tries);
     const path = `${this.path}/deliveries/${delivery.delivery_id}`;

@@ -84,7 +84,7 @@ function frame(session) {
 function themeChoice() {
   const root = document.documentElement;
   const select = h("select", { "aria-label": "Theme", class: "small" },
-    ["System theme", "Light", "Dark"].map((text) => h("option", { value: text.split(" ")[0].toLowerCase() }, text)));
+    ["System", "Light", "Dark"].map((text) => h("option", { value: text.toLowerCase() }, text)));
   select.value = root.dataset.theme ?? "system";
   select.addEventListener("change", () => {
     localStorage.setItem("theme", select.value);

@@ -39,6 +39,7 @@ def node(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
         cwd=ROOT,
         env=os.environ | env,
         timeout=120,
+        check=False,
     )
 
 

@@ -10,7 +10,7 @@ import { button, empty, heading, problemBox, skeleton } from "./ui.js";
 import { STATES } from "./words.js";
 
 const PAGE = 50;
-const A_FRAME = 60; // rows touched in one frame: a burst must not hold the page up
+const A_FRAME = 25; // rows touched in one frame: a burst must not hold the page up
 
 export function show(_, signal) {
   const state = choice([["", "Any state"], ...Object.entries(STATES).map(([id, [, text]]) => [id, text])]);
@@ -66,27 +66,23 @@ export function show(_, signal) {
       h("div", { class: "filters" }, state, direction, count), others, note, more));
 }
 
-/** Which calls are shown, and where. */
+/** Which calls are shown, and where. `held` are the calls as they are drawn; `calls` may be ahead. */
 class CallList {
   constructor(ringing, others, ringingPart, count) {
     Object.assign(this, { ringing, others, ringingPart, count });
     this.filter("", "");
   }
 
-  /** Begins anew, with those calls that are known and pass. */
+  /** Begins anew, with the calls that are not over. */
   filter(state, direction) {
     this.passes = (call) => (!state || call.state === state) && (!direction || call.direction === direction);
-    this.ids = new Set([...calls.values()].filter((call) => !call.ended_at).map((call) => call.call_id));
+    this.held = new Map();
     this.waiting = new Set();
-    this.draw();
-  }
-
-  get size() {
-    return this.shown;
+    this.add([...calls.values()].filter((call) => !call.ended_at).map((call) => call.call_id));
   }
 
   add(ids) {
-    for (const id of ids) this.ids.add(id);
+    for (const id of ids) this.held.set(id, calls.get(id));
     this.draw();
   }
 
@@ -99,21 +95,18 @@ class CallList {
 
   next() {
     const batch = [...this.waiting].slice(0, A_FRAME);
-    for (const id of batch) {
-      this.waiting.delete(id);
-      this.ids.add(id);
-    }
-    this.draw();
+    for (const id of batch) this.waiting.delete(id);
+    this.add(batch);
     if (this.waiting.size) requestAnimationFrame(() => this.next());
   }
 
   draw() {
-    const all = [...this.ids].map((id) => calls.get(id)).filter((call) => call && !this.waiting.has(call.call_id) && this.passes(call));
+    const all = [...this.held.values()].filter((call) => call && this.passes(call));
     const rings = (call) => call.state === "ringing" && call.direction === "inbound";
     const newestFirst = (a, b) => (a.created_at < b.created_at ? 1 : -1);
     const ringing = all.filter(rings).sort((a, b) => (a.ring_deadline < b.ring_deadline ? -1 : 1));
     const others = all.filter((call) => !rings(call)).sort(newestFirst);
-    this.shown = all.length;
+    this.size = all.length;
     sync(this.ringing, ringing, (call) => call.call_id, callRow);
     sync(this.others, others, (call) => call.call_id, callRow);
     this.ringingPart.hidden = !ringing.length;

@@ -17,7 +17,7 @@ export function agentForm(path, url, e164, changed) {
   const clear = button("Remove agent URL", async () => {
     changed(await patch(path, { agent_url: null }));
     toast("Agent URL removed.");
-  }, { label: `Remove the agent URL of ${e164}` });
+  }, { label: `Remove agent URL of ${e164}` });
   const send = async (values) => {
     changed(await patch(path, values));
     input.input.value = "";

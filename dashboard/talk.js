@@ -73,10 +73,11 @@ class Talk {
     } }, "Keypad");
     this.live = h("div", {}, this.mic.node, this.peer.node, this.keypad,
       h("div", { class: "actions" }, this.muteButton, keys, this.hangButton));
-    const fold = h("button", { type: "button", class: "small", "aria-expanded": "true", "aria-label": `Details of: ${title}`, onclick: () => {
+    const fold = h("button", { type: "button", class: "small", "aria-expanded": "true", "aria-label": `Hide: ${title}`, onclick: () => {
       const folded = this.panel.classList.toggle("folded");
       fold.setAttribute("aria-expanded", String(!folded));
       say(fold, folded ? "Show" : "Hide");
+      fold.setAttribute("aria-label", `${fold.textContent}: ${title}`);
     } }, "Hide");
     this.panel = h("section", { class: "talk", "aria-label": title, tabindex: -1 },
       h("header", { class: "spread" }, h("div", {}, h("h2", {}, title), h("p", { class: "fine" }, this.role)), fold),

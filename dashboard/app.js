@@ -3,8 +3,11 @@
 
 import { get, request, whenSessionIsOver } from "./api.js";
 import { fill, h, say } from "./dom.js";
-import { feedStatus, onStatus, start, stop } from "./feed.js";
+import { calls, feedStatus, onEvents, onStatus, start, stop } from "./feed.js";
+import { pretty } from "./phone.js";
+import { serverNow } from "./time.js";
 import { button, problemBox, skeleton, toast } from "./ui.js";
+import { caller, isTestCall } from "./words.js";
 
 const VIEWS = [
   ["numbers", "AI Answering Machine", () => import("./numbers.js")],
@@ -127,6 +130,16 @@ async function show() {
   scrollTo(0, 0);
 }
 
+/** Says, whatever view is open, that somebody calls and waits for an answer. */
+function tellOfRinging(events) {
+  for (const { type, call_id: id } of events) {
+    const call = calls.get(id);
+    const waits = call?.state === "ringing" && call.direction === "inbound" && !call.auto_answer && Date.parse(call.ring_deadline) > serverNow();
+    if (type === "call.ringing" && waits && !isTestCall(call)) toast(`Ringing: ${caller(call)} calls ${pretty(call.to)}.`, "warn");
+  }
+}
+
+onEvents(tellOfRinging);
 whenSessionIsOver(() => {
   if (signedIn) askToSignIn("Your session is over. Sign in again, and you are back where you were.");
 });

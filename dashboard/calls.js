@@ -21,7 +21,7 @@ export function show(_, signal) {
   const others = h("ul", { class: "rows", "aria-label": "Calls" });
   const ringingPart = h("section", { class: "card ringing", "aria-label": "Ringing now" }, h("h2", {}, "Ringing now"), ringing);
   const note = h("div");
-  const count = h("p", { class: "fine", role: "status" });
+  const count = h("p", { class: "fine" });
   const more = button("Load more", () => nextPage(), { doing: "Loading…" });
   const list = new CallList(ringing, others, ringingPart, count);
   let cursor, page;

@@ -15,7 +15,7 @@ export function show(_, signal) {
   const kind = choice([["", "All events"], ["call.", "Calls"], ["number.", "Numbers"], ["trunk.", "Trunk"], ["webhook.", "Webhooks"]]);
   kind.setAttribute("aria-label", "Type of event");
   const list = h("ul", { class: "rows", "aria-label": "Events" });
-  const count = h("p", { class: "fine", role: "status" });
+  const count = h("p", { class: "fine" });
   const none = h("div", {}, empty("Nothing yet", "Events of the last five minutes and new ones appear here. Call one of your numbers to see some."));
   let waiting = false;
   const draw = () => {

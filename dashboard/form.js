@@ -67,7 +67,7 @@ export function form({ fields, submit, doing = "Saving…", send, layout, action
   function refuse(problem) {
     const at = (problem.errors ?? []).filter(({ field, message }) => {
       const named = fields.find(({ name }) => name === field.split(".")[0]);
-      named?.complain(message);
+      named?.complain(message.replace(/^Value error, /, ""));
       return named;
     });
     if (!at.length || at.length < problem.errors.length) fill(wrong, problemBox(problem));

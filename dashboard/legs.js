@@ -82,6 +82,7 @@ export class AgentLeg {
   open() {
     this.socket = open(this.url);
     this.socket.onmessage = ({ data }) => (typeof data === "string" ? this.told(JSON.parse(data)) : this.on.audio(data));
+    this.socket.onopen = () => this.on.state("Waiting for the call's sound…");
     this.socket.onclose = ({ code, reason }) => this.closed(code, reason);
   }
 

@@ -3,7 +3,7 @@
 
 import { create, del, get, patch } from "./api.js";
 import { fill, h, sync } from "./dom.js";
-import { onEvents } from "./feed.js";
+import { calls, learn, onCalls, onEvents } from "./feed.js";
 import { choice, field, form } from "./form.js";
 import { forwarding } from "./forwarding.js";
 import { gettingStarted } from "./start.js";
@@ -18,10 +18,12 @@ export function show(_, signal) {
   const place = h("div");
   const activation = h("div", { class: "actions" });
   load(place, async () => {
-    const [{ numbers }, service, { calls }] = await Promise.all([get("numbers", {}, signal), get("service", {}, signal), get("calls", { limit: 20 }, signal)]);
-    const list = new Numbers(numbers, service, steps, calls);
+    const [{ numbers }, service, page] = await Promise.all([get("numbers", {}, signal), get("service", {}, signal), get("calls", { limit: 20 }, signal)]);
+    learn(page.calls);
+    const list = new Numbers(numbers, service, steps);
     fill(activation, list.activation());
     onEvents((events) => events.some(({ type }) => type.startsWith("number.")) && list.refresh(signal), signal);
+    onCalls(() => list.drawSteps(), signal);
     return list.node;
   });
   return h("div", {},
@@ -30,10 +32,10 @@ export function show(_, signal) {
 }
 
 class Numbers {
-  constructor(numbers, service, steps, calls) {
+  constructor(numbers, service, steps) {
+    this.numbers = numbers;
     this.service = service;
     this.steps = steps;
-    this.calls = calls;
     this.list = h("div");
     this.none = h("div");
     this.node = h("div", {}, this.none, this.list);
@@ -44,7 +46,11 @@ class Numbers {
     this.numbers = numbers;
     sync(this.list, numbers, (number) => number.e164, (number) => this.row(number));
     fill(this.none, !numbers.length && empty("No number yet", "Activate one: it is yours at once, and calls to it ring at your agent."));
-    fill(this.steps, gettingStarted(numbers, this.calls));
+    this.drawSteps();
+  }
+
+  drawSteps() {
+    gettingStarted(this.steps, this.numbers, [...calls.values()]);
   }
 
   async refresh(signal) {
@@ -80,7 +86,7 @@ class Numbers {
       auto.show(now.auto_answer);
       agent.show(now.agent_url);
       self.numbers = self.numbers.map((each) => (each.e164 === e164 ? now : each));
-      fill(self.steps, gettingStarted(self.numbers, self.calls));
+      self.drawSteps();
     }
     const rename = async (values) => {
       changed(await patch(path, values));

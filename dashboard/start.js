@@ -1,10 +1,11 @@
 // The first three steps, and how far one is: a number, a call, an agent. Folded away once all are done.
 
 import { ROOT } from "./api.js";
-import { h } from "./dom.js";
+import { fill, h } from "./dom.js";
 import { snippet } from "./ui.js";
 
-export function gettingStarted(numbers, calls) {
+/** Draws the steps into `place`, again only if one more is done. */
+export function gettingStarted(place, numbers, calls) {
   const url = ROOT.replace(/\/$/, "");
   const steps = [
     ["Activate a number", numbers.length > 0, h("p", {}, "Choose a country above and activate one.")],
@@ -17,8 +18,10 @@ export function gettingStarted(numbers, calls) {
       h("p", {}, "No agent yet? Answer a ringing call under Calls with Answer here."))],
   ];
   const done = steps.filter(([, yes]) => yes).length;
-  return h("details", { class: "card start", open: done < steps.length },
+  if (place.dataset.done === String(done)) return;
+  place.dataset.done = done;
+  fill(place, h("details", { class: "card start", open: done < steps.length },
     h("summary", {}, h("span", { class: "strong" }, "Getting started"), h("span", { class: "fine num" }, ` ${done} of ${steps.length} done`)),
     h("ol", {}, steps.map(([title, yes, text]) =>
-      h("li", { class: yes ? "done" : null }, h("p", { class: "strong" }, title, yes && h("span", { class: "fine" }, " – done")), !yes && text))));
+      h("li", { class: yes ? "done" : null }, h("p", { class: "strong" }, title, yes && h("span", { class: "fine" }, " – done")), !yes && text)))));
 }

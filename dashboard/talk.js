@@ -20,7 +20,7 @@ export const callOneself = (to) => begin(`Test call to ${pretty(to)}`, "You are 
 export function answerHere(call) {
   const running = [...talks].find((talk) => talk.leg.callId === call.call_id);
   if (running) return running.panel.focus();
-  return begin(`Answering: ${otherParty(call)}`, "You are the agent", (on) => new AgentLeg(call.call_id, on));
+  return begin(`${call.direction === "inbound" ? "Answering" : "Talking to"}: ${otherParty(call)}`, "You are the agent", (on) => new AgentLeg(call.call_id, on));
 }
 
 /** Ends all of them. */

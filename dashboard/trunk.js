@@ -116,16 +116,18 @@ class TrunkView {
     const select = (name, label, options, extra = {}) => field({ name, label, required: true, control: choice(options, trunk?.[name]), ...extra });
     const transport = select("transport", "Transport", [["udp", "UDP"], ["tcp", "TCP"], ["tls", "TLS"]]);
     const port = text("port", "Port", "5060, for TLS 5061.", { attributes: { inputmode: "numeric" } });
-    const fields = [
-      this.service.trunk_providers.length > 1 && select("provider", "How calls come in", [["gateway", "Our gateway registers with your trunk"], ["twilio", "Your trunk sends its calls to us (Twilio)"]].filter(([id]) => this.service.trunk_providers.includes(id))),
-      text("host", "Host", "The registrar or proxy alone, as in sip.carrier.example.", { required: true }),
-      transport, port,
-      text("username", "Username", "The part before the @ of your SIP account.", { required: true }),
-      field({ name: "password", label: "Password", type: "password", required: true, hint: "Kept sealed; never shown again.", attributes: { autocomplete: "new-password" } }),
-      text("realm", "Realm", "Only if your account is user@something-else."),
-      text("caller_id", "Caller ID", "The number to call as, in E.164: +33187654321."),
-      field({ name: "allowed_countries", label: "Allowed countries", value: trunk?.allowed_countries.join(", ") ?? "", hint: "Where it may dial besides the caller ID's country: FR, DE." }),
-    ].filter(Boolean);
+    const provider =
+      this.service.trunk_providers.length > 1 && select("provider", "How calls come in", [["gateway", "Our gateway registers with your trunk"], ["twilio", "Your trunk sends its calls to us (Twilio)"]].filter(([id]) => this.service.trunk_providers.includes(id)));
+    const pairs = [
+      [text("host", "Host", "The registrar or proxy alone, as in sip.carrier.example.", { required: true }), transport, port],
+      [text("username", "Username", "The part before the @ of your SIP account.", { required: true }),
+      field({ name: "password", label: "Password", type: "password", required: true, hint: "Kept sealed; never shown again.", attributes: { autocomplete: "new-password" } })],
+      [text("realm", "Realm", "Only if your account is user@something-else."),
+      text("caller_id", "Caller ID", "The number to call as, in E.164: +33187654321.")],
+      [field({ name: "allowed_countries", label: "Allowed countries", value: trunk?.allowed_countries.join(", ") ?? "", hint: "Where it may dial besides the caller ID's country: FR, DE." })],
+    ];
+    const fields = [provider, ...pairs.flat()].filter(Boolean);
+    const layout = [provider && provider.node, pairs.map((pair) => h("div", { class: "pair" }, pair.map(({ node }) => node)))];
     const send = async (values) => {
       const settings = Object.fromEntries(Object.entries(values).filter(([, value]) => value !== ""));
       if (settings.port) settings.port = /^\d+$/.test(settings.port) ? Number(settings.port) : settings.port;
@@ -137,6 +139,6 @@ class TrunkView {
       this.place.querySelector("h2")?.scrollIntoView({ block: "nearest" });
       this.watch();
     };
-    return form({ fields, submit: trunk ? "Save and connect" : "Connect", doing: "Connecting…", send });
+    return form({ fields, layout, submit: trunk ? "Save and connect" : "Connect", doing: "Connecting…", send });
   }
 }

@@ -30,7 +30,9 @@ export const badge = (text, tone = "quiet") => h("span", { class: `badge ${tone}
 /** A message at the page's edge; read out, gone after some seconds. */
 export function toast(text, tone = "good") {
   const node = h("p", { class: `toast ${tone}` }, text);
-  document.getElementById("toasts").append(node);
+  const place = document.getElementById("toasts");
+  place.append(node);
+  if (place.childElementCount > 2) place.firstElementChild.remove();
   setTimeout(() => node.remove(), tone === "bad" ? 10000 : 4000);
 }
 
@@ -121,6 +123,7 @@ export function confirm(title, text, action) {
 export function showSecret(title, text, secret, what) {
   const node = dialog(title, h("p", {}, text), snippet(secret, what), h("div", { class: "actions" },
     h("button", { type: "button", class: "primary", onclick: () => node.close() }, "I have kept it")));
+  node.addEventListener("cancel", (event) => event.preventDefault()); // not lost by a slip of the hand
   return new Promise((done) => node.addEventListener("close", done));
 }
 

@@ -20,7 +20,12 @@ const VIEWS = [
 ];
 /** Views of single things: whose place in the navigation is marked, and their module. */
 const DETAILS = { call: ["calls", () => import("./call.js")], webhook: ["webhooks", () => import("./webhook.js")] };
-const FEED = { connecting: ["busy", "Connecting…"], live: ["good", "Live"], paused: ["quiet", "Paused"], offline: ["bad", "Offline, trying again"] };
+const FEED = {
+  connecting: ["busy", "Connecting…"],
+  live: ["good", "Live"],
+  paused: ["quiet", "Paused"],
+  offline: ["bad", "Offline, trying again"],
+};
 
 const app = document.getElementById("app");
 const main = h("main", { id: "main" });
@@ -33,7 +38,16 @@ async function begin() {
     enter(await get("session"));
   } catch (problem) {
     if (problem.status === 401) await askToSignIn();
-    else fill(app, h("main", { class: "alone" }, h("h1", {}, "Chamade SIP"), problemBox(problem, h("button", { type: "button", onclick: begin }, "Try again"))));
+    else
+      fill(
+        app,
+        h(
+          "main",
+          { class: "alone" },
+          h("h1", {}, "Chamade SIP"),
+          problemBox(problem, h("button", { type: "button", onclick: begin }, "Try again")),
+        ),
+      );
   }
 }
 
@@ -71,23 +85,51 @@ function frame(session) {
   };
   showLive(feedStatus());
   onStatus(showLive);
-  return h("div", { class: "frame" },
-    h("a", { class: "skip", href: "#main", onclick: (event) => {
-      event.preventDefault();
-      main.querySelector("h1")?.focus();
-    } }, "Skip to content"),
-    h("header", { class: "side" },
-      h("p", { class: "brand" }, h("img", { src: new URL("mark.svg", import.meta.url).href, alt: "", width: 28, height: 28 }), "Chamade SIP"),
+  return h(
+    "div",
+    { class: "frame" },
+    h(
+      "a",
+      {
+        class: "skip",
+        href: "#main",
+        onclick: (event) => {
+          event.preventDefault();
+          main.querySelector("h1")?.focus();
+        },
+      },
+      "Skip to content",
+    ),
+    h(
+      "header",
+      { class: "side" },
+      h(
+        "p",
+        { class: "brand" },
+        h("img", { src: new URL("mark.svg", import.meta.url).href, alt: "", width: 28, height: 28 }),
+        "Chamade SIP",
+      ),
       h("nav", { "aria-label": "Sections" }, [...links.values()]),
-      h("div", { class: "foot" }, live, h("p", { class: "fine account" }, session.account_name || session.account_id),
-        themeChoice(), button("Sign out", signOut, { class: "small" }))),
-    main);
+      h(
+        "div",
+        { class: "foot" },
+        live,
+        h("p", { class: "fine account" }, session.account_name || session.account_id),
+        themeChoice(),
+        button("Sign out", signOut, { class: "small" }),
+      ),
+    ),
+    main,
+  );
 }
 
 function themeChoice() {
   const root = document.documentElement;
-  const select = h("select", { "aria-label": "Theme", class: "small" },
-    ["System", "Light", "Dark"].map((text) => h("option", { value: text.toLowerCase() }, text)));
+  const select = h(
+    "select",
+    { "aria-label": "Theme", class: "small" },
+    ["System", "Light", "Dark"].map((text) => h("option", { value: text.toLowerCase() }, text)),
+  );
   select.value = root.dataset.theme ?? "system";
   select.addEventListener("change", () => {
     localStorage.setItem("theme", select.value);
@@ -108,7 +150,8 @@ async function show() {
   leaving = new AbortController();
   const { signal } = leaving;
   const [, name, param] = /^#\/([a-z]+)(?:\/(.*))?$/.exec(location.hash) ?? [null, VIEWS[0][0]];
-  const [section, module] = DETAILS[name] ?? VIEWS.filter((view) => view[0] === name).map(([id, , load]) => [id, load])[0] ?? [VIEWS[0][0], VIEWS[0][2]];
+  const [section, module] = DETAILS[name] ??
+    VIEWS.filter((view) => view[0] === name).map(([id, , load]) => [id, load])[0] ?? [VIEWS[0][0], VIEWS[0][2]];
   for (const [id, link] of links) {
     if (id === section) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
@@ -119,7 +162,11 @@ async function show() {
     if (signal.aborted) return;
     fill(main, view.show(decodeURIComponent(param ?? ""), signal));
   } catch (problem) {
-    fill(main, h("h1", { tabindex: -1 }, "This did not load"), problemBox(problem, h("button", { type: "button", onclick: show }, "Try again")));
+    fill(
+      main,
+      h("h1", { tabindex: -1 }, "This did not load"),
+      problemBox(problem, h("button", { type: "button", onclick: show }, "Try again")),
+    );
   } finally {
     clearTimeout(waiting);
   }
@@ -134,8 +181,13 @@ async function show() {
 function tellOfRinging(events) {
   for (const { type, call_id: id } of events) {
     const call = calls.get(id);
-    const waits = call?.state === "ringing" && call.direction === "inbound" && !call.auto_answer && Date.parse(call.ring_deadline) > serverNow();
-    if (type === "call.ringing" && waits && !isTestCall(call)) toast(`Ringing: ${caller(call)} calls ${pretty(call.to)}.`, "warn");
+    const waits =
+      call?.state === "ringing" &&
+      call.direction === "inbound" &&
+      !call.auto_answer &&
+      Date.parse(call.ring_deadline) > serverNow();
+    if (type === "call.ringing" && waits && !isTestCall(call))
+      toast(`Ringing: ${caller(call)} calls ${pretty(call.to)}.`, "warn");
   }
 }
 

@@ -5,7 +5,8 @@ const MIC = { audio: { echoCancellation: true, noiseSuppression: true, autoGainC
 
 /** Why there is no microphone, and what to do about it, by the name of the browser's error. */
 const NO_MIC = {
-  NotAllowedError: "The microphone is blocked for this page. Allow it in the address bar's site settings, then call again.",
+  NotAllowedError:
+    "The microphone is blocked for this page. Allow it in the address bar's site settings, then call again.",
   NotFoundError: "No microphone was found. Plug one in, then call again.",
   NotReadableError: "Another program holds the microphone. Close it, then call again.",
 };
@@ -30,10 +31,13 @@ export class Sound {
       throw new Error("This browser gives pages sound only over https:// or on localhost. Open the dashboard there.");
     }
     this.context = new AudioContext({ latencyHint: "interactive" });
-    const ready = Promise.all(["capture.js", "playback.js"].map((name) => this.context.audioWorklet.addModule(new URL(name, import.meta.url))));
+    const ready = Promise.all(
+      ["capture.js", "playback.js"].map((name) => this.context.audioWorklet.addModule(new URL(name, import.meta.url))),
+    );
     const [stream] = await Promise.all([this.microphone(), ready, this.context.resume()]);
     if (this.closed) return this.close(); // hung up while the browser asked
-    const make = (name, extra) => new AudioWorkletNode(this.context, name, { processorOptions: this.options, outputChannelCount: [1], ...extra });
+    const make = (name, extra) =>
+      new AudioWorkletNode(this.context, name, { processorOptions: this.options, outputChannelCount: [1], ...extra });
     this.capture = make("capture", { channelCount: 1, channelCountMode: "explicit" });
     this.playback = make("playback", { numberOfInputs: 0 });
     this.capture.port.onmessage = ({ data }) => {

@@ -7,13 +7,19 @@ import { fill, h, say } from "./dom.js";
 import { calls, learn, onCalls, onEvents, recent } from "./feed.js";
 import { pretty } from "./phone.js";
 import { timeOf, when } from "./time.js";
-import { badge, card, copyButton, facts, problemBox, raw, skeleton } from "./ui.js";
+import { badge, card, copyable, facts, problemBox, raw, skeleton } from "./ui.js";
 import { STATES, ending, isTestCall, otherParty, sipCode } from "./words.js";
 
 export function show(callId, signal) {
   const title = h("h1", { tabindex: -1 }, "Call");
   const body = h("div", {}, skeleton(6));
-  const node = h("div", {}, h("p", {}, h("a", { href: "#/calls" }, "← Calls")), h("header", { class: "top" }, h("div", {}, title)), body);
+  const node = h(
+    "div",
+    {},
+    h("p", {}, h("a", { href: "#/calls" }, "← Calls")),
+    h("header", { class: "top" }, h("div", {}, title)),
+    body,
+  );
   const view = new CallView(title, body);
   const refresh = async () => {
     try {
@@ -24,7 +30,12 @@ export function show(callId, signal) {
     }
   };
   onCalls((ids) => ids.has(callId) && view.draw(calls.get(callId)), signal);
-  onEvents((events) => events.some((event) => event.type === "call.dtmf" && event.call_id === callId) && view.draw(calls.get(callId), true), signal);
+  onEvents(
+    (events) =>
+      events.some((event) => event.type === "call.dtmf" && event.call_id === callId) &&
+      view.draw(calls.get(callId), true),
+    signal,
+  );
   refresh();
   return node;
 }
@@ -42,7 +53,14 @@ class CallView {
     this.version = call.version;
     this.audio = Boolean(call.audio);
     say(this.title, `Call ${call.direction === "inbound" ? "from" : "to"} ${otherParty(call)}`);
-    fill(this.body, this.standing(call), this.parties(call), this.story(call), this.sound(call), raw({ ...call, audio: call.audio && { ...call.audio, token: "…" } }));
+    fill(
+      this.body,
+      this.standing(call),
+      this.parties(call),
+      this.story(call),
+      this.sound(call),
+      raw({ ...call, audio: call.audio && { ...call.audio, token: "…" } }),
+    );
     this.body.querySelector("details").open = Boolean(open);
     if (held) (this.body.querySelector("button") ?? this.title).focus();
   }
@@ -50,48 +68,78 @@ class CallView {
   standing(call) {
     const [what, remedy] = ending(call);
     const [name, todo] = call.sip_code ? sipCode(call.sip_code) : [];
-    return card("State",
-      h("p", { class: "big", role: "status" }, stateBadge(call), " ", duration(call)),
+    return card(
+      "State",
+      h("p", { class: "big" }, h("span", { role: "status" }, stateBadge(call)), " ", duration(call)),
       what && h("p", { class: "strong" }, what),
       remedy && h("p", {}, remedy),
       name && h("p", {}, h("span", { class: "num" }, `SIP ${call.sip_code}`), ` ${name}. ${todo}`),
-      h("div", { class: "actions" }, callActions(call)));
+      h("div", { class: "actions" }, callActions(call)),
+    );
   }
 
   parties(call) {
-    const number = (text) => h("span", { class: "copyable num" }, pretty(text), copyButton(text, text));
-    return card("Parties", facts(
-      ["From", isTestCall(call) ? otherParty(call) : number(call.from)],
-      ["To", number(call.to)],
-      call.line !== call.to && call.line !== call.from && ["Line", number(call.line)],
-      ["Forwarded from", call.forwarded_from && number(call.forwarded_from)],
-      ["Direction", call.direction],
-      ["Auto-answer", call.direction === "inbound" ? (call.auto_answer ? "on" : "off") : null],
-      ["Provider", call.provider],
-      ["Call id", h("span", { class: "copyable" }, h("code", {}, call.call_id), copyButton(call.call_id, "the call id"))],
-      ["Provider's id", call.provider_call_id && h("span", { class: "copyable" }, h("code", {}, call.provider_call_id), copyButton(call.provider_call_id, "the provider's call id"))],
-      Object.keys(call.metadata).length > 0 && ["Metadata", h("code", {}, JSON.stringify(call.metadata))]));
+    const number = (text) => copyable(pretty(text), text);
+    const id = (text, what) => text && copyable(h("code", {}, text), text, what);
+    return card(
+      "Parties",
+      facts(
+        ["From", isTestCall(call) ? otherParty(call) : number(call.from)],
+        ["To", number(call.to)],
+        call.line !== call.to && call.line !== call.from && ["Line", number(call.line)],
+        ["Forwarded from", call.forwarded_from && number(call.forwarded_from)],
+        ["Direction", call.direction],
+        ["Auto-answer", call.direction === "inbound" ? (call.auto_answer ? "on" : "off") : null],
+        ["Provider", call.provider],
+        ["Call id", id(call.call_id, "the call id")],
+        ["Provider's id", id(call.provider_call_id, "the provider's call id")],
+        Object.keys(call.metadata).length > 0 && ["Metadata", h("code", {}, JSON.stringify(call.metadata))],
+      ),
+    );
   }
 
   story(call) {
-    const steps = call.history.map(({ at, state, end_reason: reason }) => [at, STATES[state]?.[1] ?? state, STATES[state]?.[0], reason]);
-    const keys = recent.filter((event) => event.type === "call.dtmf" && event.call_id === call.call_id)
+    const steps = call.history.map(({ at, state, end_reason: reason }) => [
+      at,
+      STATES[state]?.[1] ?? state,
+      STATES[state]?.[0],
+      reason,
+    ]);
+    const keys = recent
+      .filter((event) => event.type === "call.dtmf" && event.call_id === call.call_id)
       .map((event) => [event.at, `Keys ${event.data.digits}`, "busy", null]);
     const all = [...steps, ...keys].sort(([a], [b]) => (a < b ? -1 : 1));
-    return card("Timeline",
-      h("ol", { class: "timeline" }, all.map(([at, text, tone, reason]) =>
-        h("li", {}, timeOf(at), badge(text, tone), reason && h("code", {}, reason)))),
-      h("p", { class: "fine" }, "Keys are shown that were pressed in the last minutes, or while this page was open."));
+    return card(
+      "Timeline",
+      h(
+        "ol",
+        { class: "timeline" },
+        all.map(([at, text, tone, reason]) =>
+          h("li", {}, timeOf(at), badge(text, tone), reason && h("code", {}, reason)),
+        ),
+      ),
+      h("p", { class: "fine" }, "Keys are shown that were pressed in the last minutes, or while this page was open."),
+    );
   }
 
   sound(call) {
-    if (!call.audio) return card("Audio", h("p", {}, "The call is over: its audio socket is closed. Nothing is recorded."));
+    if (!call.audio)
+      return card("Audio", h("p", {}, "The call is over: its audio socket is closed. Nothing is recorded."));
     const { url, format, sample_rate: rate, expires_at: until } = call.audio;
-    return card("Audio",
-      h("p", {}, call.state === "active" ? "The agent's socket is open to one connection at a time; talking here takes it over." : "The agent may connect now; sound flows from the answer on."),
+    return card(
+      "Audio",
+      h(
+        "p",
+        {},
+        call.state === "active"
+          ? "The agent's socket is open to one connection at a time; talking here takes it over."
+          : "The agent may connect now; sound flows from the answer on.",
+      ),
       facts(
-        ["Socket", h("span", { class: "copyable" }, h("code", {}, url), copyButton(url, "the audio URL"))],
+        ["Socket", copyable(h("code", {}, url), url, "the audio URL")],
         ["Format", `${format}, ${rate} Hz, mono`],
-        ["Token", h("span", { class: "copyable" }, `valid until ${when(until)}`, copyButton(call.audio.token, "the audio token"))]));
+        ["Token", copyable(`valid until ${when(until)}`, call.audio.token, "the audio token")],
+      ),
+    );
   }
 }

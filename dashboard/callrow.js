@@ -18,9 +18,12 @@ export function stateBadge(call) {
 
 /** How long: a countdown while it rings, running while it is up, and what it was. */
 export function duration(call) {
-  if (call.state === "ringing" || call.state === "connecting") return [clock({ until: call.ring_deadline }), h("span", { class: "fine" }, " left")];
+  if (call.state === "ringing" || call.state === "connecting")
+    return [clock({ until: call.ring_deadline }), h("span", { class: "fine" }, " left")];
   if (call.state === "active") return clock({ since: call.answered_at });
-  return call.answered_at ? h("span", { class: "num" }, span(Date.parse(call.ended_at) - Date.parse(call.answered_at))) : "–";
+  return call.answered_at
+    ? h("span", { class: "num" }, span(Date.parse(call.ended_at) - Date.parse(call.answered_at)))
+    : "–";
 }
 
 /** What can be done to a call now, as buttons. A lost race shows how the call is instead. */
@@ -30,10 +33,15 @@ export function callActions(call) {
     if (problem.document?.call) learn([problem.document.call]);
     problemToast(problem);
   };
-  const make = (text, work, name = "") => button(text, work, { class: `small ${name}`, label: `${text}: ${otherParty(call)}`, failed });
+  const make = (text, work, name = "") =>
+    button(text, work, { class: `small ${name}`, label: `${text}: ${otherParty(call)}`, failed });
   const inbound = call.direction === "inbound";
   if (call.state === "ringing" && inbound) {
-    return [make("Answer here", () => answerHere(call), "primary"), make("Accept", act("accept")), make("Refuse", act("refuse"), "danger")];
+    return [
+      make("Answer here", () => answerHere(call), "primary"),
+      make("Accept", act("accept")),
+      make("Refuse", act("refuse"), "danger"),
+    ];
   }
   if (call.state === "active" || (call.state in STATES && !call.ended_at)) {
     return [make("Talk here", () => answerHere(call)), make("Leave", act("leave"), "danger")];
@@ -49,14 +57,25 @@ export function callRow(call) {
   const long = h("span", { class: "long" });
   const why = h("span", { class: "fine why" });
   const actions = h("span", { class: "actions" });
-  const node = h("li", { class: "row call" },
-    h("span", { class: "who" }, name, line), state, long, h("span", { class: "at" }, timeOf(call.created_at)), why, actions);
+  const node = h(
+    "li",
+    { class: "row call" },
+    h("span", { class: "who" }, name, line),
+    state,
+    long,
+    h("span", { class: "at" }, timeOf(call.created_at)),
+    why,
+    actions,
+  );
   let shown;
   const update = (now) => {
     if (now.version === shown) return;
     shown = now.version;
     say(name, otherParty(now));
-    say(line, `${now.direction === "inbound" ? "in, on" : "out, from"} ${pretty(now.line)}${now.auto_answer ? " · auto-answer" : ""}`);
+    say(
+      line,
+      `${now.direction === "inbound" ? "in, on" : "out, from"} ${pretty(now.line)}${now.auto_answer ? " · auto-answer" : ""}`,
+    );
     fill(state, stateBadge(now));
     fill(long, duration(now));
     say(why, ending(now)[0]);

@@ -14,12 +14,21 @@ const A_FRAME = 25; // rows touched in one frame: a burst must not hold the page
 
 export function show(_, signal) {
   const state = choice([["", "Any state"], ...Object.entries(STATES).map(([id, [, text]]) => [id, text])]);
-  const direction = choice([["", "Both directions"], ["inbound", "Inbound"], ["outbound", "Outbound"]]);
+  const direction = choice([
+    ["", "Both directions"],
+    ["inbound", "Inbound"],
+    ["outbound", "Outbound"],
+  ]);
   state.setAttribute("aria-label", "State");
   direction.setAttribute("aria-label", "Direction");
   const ringing = h("ul", { class: "rows", "aria-label": "Ringing calls" });
   const others = h("ul", { class: "rows", "aria-label": "Calls" });
-  const ringingPart = h("section", { class: "card ringing", "aria-label": "Ringing now" }, h("h2", {}, "Ringing now"), ringing);
+  const ringingPart = h(
+    "section",
+    { class: "card ringing", "aria-label": "Ringing now" },
+    h("h2", {}, "Ringing now"),
+    ringing,
+  );
   const note = h("div");
   const count = h("p", { class: "fine" });
   const more = button("Load more", () => nextPage(), { doing: "Loading…" });
@@ -35,9 +44,20 @@ export function show(_, signal) {
     learn(found.calls);
     list.add(found.calls.map((call) => call.call_id));
     more.hidden = !cursor;
-    fill(note, list.size === 0 && (asked.state || asked.direction
-      ? empty("No such calls", cursor ? "None on this page; there are older ones." : "Choose another state or direction.")
-      : empty("No calls yet", "Call one of your numbers, from any phone or from this browser: Test call.", h("a", { class: "button", href: "#/numbers" }, "To your numbers"))));
+    fill(
+      note,
+      list.size === 0 &&
+        (asked.state || asked.direction
+          ? empty(
+              "No such calls",
+              cursor ? "None on this page; there are older ones." : "Choose another state or direction.",
+            )
+          : empty(
+              "No calls yet",
+              "Call one of your numbers, from any phone or from this browser: Test call.",
+              h("a", { class: "button", href: "#/numbers" }, "To your numbers"),
+            )),
+    );
   }
 
   async function begin() {
@@ -48,7 +68,8 @@ export function show(_, signal) {
     try {
       await nextPage();
     } catch (problem) {
-      if (problem.name !== "AbortError") fill(note, problemBox(problem, h("button", { type: "button", onclick: begin }, "Try again")));
+      if (problem.name !== "AbortError")
+        fill(note, problemBox(problem, h("button", { type: "button", onclick: begin }, "Try again")));
     }
   }
 
@@ -59,11 +80,20 @@ export function show(_, signal) {
     if (list.size) note.querySelector(".empty")?.remove();
   }, signal);
   begin();
-  return h("div", {},
+  return h(
+    "div",
+    {},
     heading("Calls", "They appear here as they happen.", h("a", { class: "button primary", href: "#/dial" }, "Dial")),
     ringingPart,
-    h("section", { class: "card", "aria-label": "All calls" },
-      h("div", { class: "filters" }, state, direction, count), others, note, more));
+    h(
+      "section",
+      { class: "card", "aria-label": "All calls" },
+      h("div", { class: "filters" }, state, direction, count),
+      others,
+      note,
+      more,
+    ),
+  );
 }
 
 /** Which calls are shown, and where. `held` are the calls as they are drawn; `calls` may be ahead. */

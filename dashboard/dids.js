@@ -17,7 +17,14 @@ export function didsCard(trunk, service) {
   const draw = (now) => {
     trunk = now;
     sync(list, now.dids, (did) => did.e164, row);
-    fill(none, !now.dids.length && empty("No inbound numbers yet", "Add each number that your carrier sends to this trunk. Calls to others are rejected."));
+    fill(
+      none,
+      !now.dids.length &&
+        empty(
+          "No inbound numbers yet",
+          "Add each number that your carrier sends to this trunk. Calls to others are rejected.",
+        ),
+    );
   };
 
   function row(did) {
@@ -30,43 +37,98 @@ export function didsCard(trunk, service) {
     const agent = agentForm(path, did.agent_url, e164, changed);
     function changed(now) {
       did = now;
-      fill(text, now.label && `${now.label} · `, now.called_at
-        ? ["called through the trunk since ", timeOf(now.called_at), ": may be a caller ID"]
-        : "not called yet: call it once from any phone, and it may be a caller ID");
+      fill(
+        text,
+        now.label && `${now.label} · `,
+        now.called_at
+          ? ["called through the trunk since ", timeOf(now.called_at), ": may be a caller ID"]
+          : "not called yet: call it once from any phone, and it may be a caller ID",
+      );
       auto.show(now.auto_answer);
       agent.show(now.agent_url);
     }
-    const remove = button("Remove", async () => {
-      if (!(await confirm(`Remove ${pretty(e164)}?`, "Calls to it are rejected from then on. Added again, it has to be called again before it may be a caller ID.", "Remove the number"))) return;
-      await del(path);
-      draw({ ...trunk, dids: trunk.dids.filter((each) => each.e164 !== e164) });
-      toast(`${pretty(e164)} is removed.`);
-    }, { class: "small danger", label: `Remove ${pretty(e164)}` });
-    const test = service.test_calls && trunk.provider === "gateway" && button("Test call", () => callOneself(e164), { class: "small", label: `Test call to ${pretty(e164)}` });
+    const remove = button(
+      "Remove",
+      async () => {
+        if (
+          !(await confirm(
+            `Remove ${pretty(e164)}?`,
+            "Calls to it are rejected from then on. Added again, it has to be called again before it may be a caller ID.",
+            "Remove the number",
+          ))
+        )
+          return;
+        await del(path);
+        draw({ ...trunk, dids: trunk.dids.filter((each) => each.e164 !== e164) });
+        toast(`${pretty(e164)} is removed.`);
+      },
+      { class: "small danger", label: `Remove ${pretty(e164)}` },
+    );
+    const test =
+      service.test_calls &&
+      trunk.provider === "gateway" &&
+      button("Test call", () => callOneself(e164), { class: "small", label: `Test call to ${pretty(e164)}` });
     changed(did);
-    const node = h("section", { class: "row two", "aria-label": pretty(e164) },
-      h("div", {}, title, text), h("div", { class: "actions" }, auto.node, test, remove),
-      h("details", {}, h("summary", {}, "Label and agent"),
-        form({ fields: [name], submit: "Save label", send: async (values) => {
-          changed(await patch(path, values));
-          toast("Label saved.");
-        } }), agent.node));
+    const node = h(
+      "section",
+      { class: "row two", "aria-label": pretty(e164) },
+      h("div", {}, title, text),
+      h("div", { class: "actions" }, auto.node, test, remove),
+      h(
+        "details",
+        {},
+        h("summary", {}, "Label and agent"),
+        form({
+          fields: [name],
+          submit: "Save label",
+          send: async (values) => {
+            changed(await patch(path, values));
+            toast("Label saved.");
+          },
+        }),
+        agent.node,
+      ),
+    );
     return { node, update: changed };
   }
 
-  const node = card("Inbound numbers", none, list, h("h3", {}, "Add a number"), addForm(() => trunk, (did) => draw({ ...trunk, dids: [...trunk.dids, did] })));
+  const node = card(
+    "Inbound numbers",
+    none,
+    list,
+    h("h3", {}, "Add a number"),
+    addForm(
+      () => trunk,
+      (did) => draw({ ...trunk, dids: [...trunk.dids, did] }),
+    ),
+  );
   draw(trunk);
   return { node, draw };
 }
 
 function addForm(trunk, added) {
   const home = trunk().caller_id ? countryOf(trunk().caller_id) : null;
-  const number = field({ name: "e164", label: "Number", required: true, hint: "As you write it at home, or with + and country code.", type: "tel" });
-  const country = field({ name: "country", label: "Country", required: true, control: choice(COUNTRIES.map((code) => [code, countryName(code)]), home ?? "US") });
+  const number = field({
+    name: "e164",
+    label: "Number",
+    required: true,
+    hint: "As you write it at home, or with + and country code.",
+    type: "tel",
+  });
+  const country = field({
+    name: "country",
+    label: "Country",
+    required: true,
+    control: choice(
+      COUNTRIES.map((code) => [code, countryName(code)]),
+      home ?? "US",
+    ),
+  });
   const label = field({ name: "label", label: "Label", attributes: { maxlength: 100 } });
   const shown = h("p", { class: "hint num", role: "status" });
   const read = () => toE164(number.input.value, country.input.value);
-  const preview = () => say(shown, number.input.value.trim() && (read() ? `Will be added as ${read()}` : "Not a number yet."));
+  const preview = () =>
+    say(shown, number.input.value.trim() && (read() ? `Will be added as ${read()}` : "Not a number yet."));
   number.input.addEventListener("input", preview);
   country.input.addEventListener("change", preview);
   const send = async (values) => {

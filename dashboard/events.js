@@ -12,15 +12,31 @@ import { caller } from "./words.js";
 const MOST = 200; // rows
 
 export function show(_, signal) {
-  const kind = choice([["", "All events"], ["call.", "Calls"], ["number.", "Numbers"], ["trunk.", "Trunk"], ["webhook.", "Webhooks"]]);
+  const kind = choice([
+    ["", "All events"],
+    ["call.", "Calls"],
+    ["number.", "Numbers"],
+    ["trunk.", "Trunk"],
+    ["webhook.", "Webhooks"],
+  ]);
   kind.setAttribute("aria-label", "Type of event");
   const list = h("ul", { class: "rows", "aria-label": "Events" });
   const count = h("p", { class: "fine" });
-  const none = h("div", {}, empty("Nothing yet", "Events of the last five minutes and new ones appear here. Call one of your numbers to see some."));
+  const none = h(
+    "div",
+    {},
+    empty(
+      "Nothing yet",
+      "Events of the last five minutes and new ones appear here. Call one of your numbers to see some.",
+    ),
+  );
   let waiting = false;
   const draw = () => {
     waiting = false;
-    const shown = recent.filter((event) => event.type.startsWith(kind.value)).slice(-MOST).reverse();
+    const shown = recent
+      .filter((event) => event.type.startsWith(kind.value))
+      .slice(-MOST)
+      .reverse();
     sync(list, shown, (event) => event.event_id, row);
     none.hidden = shown.length > 0;
     say(count, `${shown.length} shown`);
@@ -31,18 +47,49 @@ export function show(_, signal) {
     waiting = true;
   }, signal);
   draw();
-  return h("div", {},
+  return h(
+    "div",
+    {},
     heading("Events", "Live, as your agent and your webhooks get them."),
-    h("section", { class: "card", "aria-label": "Live events" }, h("div", { class: "filters" }, kind, count), none, list));
+    h(
+      "section",
+      { class: "card", "aria-label": "Live events" },
+      h("div", { class: "filters" }, kind, count),
+      none,
+      list,
+    ),
+  );
 }
 
 function row(event) {
   const { call, number, trunk, digits, host, label, to } = event.data;
-  const about = call ? `${caller(call)} → ${pretty(call.to)}` : number ? pretty(number.e164) : trunk ? trunk.host : digits ? `keys ${digits}` : to ?? (label || host) ?? "";
-  const tone = /failed|missed|not_added|disabled/.test(event.type) ? "bad" : /answered|registered|activated|added|connected/.test(event.type) ? "good" : "quiet";
+  const about = call
+    ? `${caller(call)} → ${pretty(call.to)}`
+    : number
+      ? pretty(number.e164)
+      : trunk
+        ? trunk.host
+        : digits
+          ? `keys ${digits}`
+          : (to ?? (label || host) ?? "");
+  const tone = /failed|missed|not_added|disabled/.test(event.type)
+    ? "bad"
+    : /answered|registered|activated|added|connected/.test(event.type)
+      ? "good"
+      : "quiet";
   // Its JSON is made when somebody asks for it: rows are many, readers few.
   const details = h("details", { class: "raw" }, h("summary", {}, "JSON"));
-  details.addEventListener("toggle", () => details.replaceWith(Object.assign(raw(event, "JSON"), { open: true })), { once: true });
-  return { node: h("li", { class: "row event" }, timeOf(event.at), h("span", {}, badge(event.type, tone)),
-    h("span", { class: "num about" }, event.call_id ? h("a", { href: `#/call/${event.call_id}` }, about) : about), details) };
+  details.addEventListener("toggle", () => details.replaceWith(Object.assign(raw(event, "JSON"), { open: true })), {
+    once: true,
+  });
+  return {
+    node: h(
+      "li",
+      { class: "row event" },
+      timeOf(event.at),
+      h("span", {}, badge(event.type, tone)),
+      h("span", { class: "num about" }, event.call_id ? h("a", { href: `#/call/${event.call_id}` }, about) : about),
+      details,
+    ),
+  };
 }

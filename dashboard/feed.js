@@ -116,7 +116,9 @@ function tell(now) {
 }
 
 function shown(signal) {
-  return until(signal, (done) => document.addEventListener("visibilitychange", () => document.hidden || done(), { signal }));
+  return until(signal, (done) =>
+    document.addEventListener("visibilitychange", () => document.hidden || done(), { signal }),
+  );
 }
 
 function pause(ms, signal) {

@@ -17,9 +17,14 @@ export function field({ name, label, hint, type = "text", value = "", required, 
   input.required = Boolean(required);
   const error = h("p", { class: "error", id: `${id}e` });
   input.setAttribute("aria-describedby", `${hint ? `${id}h ` : ""}${id}e`);
-  const node = h("div", { class: "field" },
+  const node = h(
+    "div",
+    { class: "field" },
     h("label", { for: id }, label, !required && h("span", { class: "fine" }, " (optional)")),
-    input, hint && h("p", { class: "hint", id: `${id}h` }, hint), error);
+    input,
+    hint && h("p", { class: "hint", id: `${id}h` }, hint),
+    error,
+  );
   const complain = (text) => {
     say(error, text);
     if (text) input.setAttribute("aria-invalid", "true");
@@ -31,7 +36,11 @@ export function field({ name, label, hint, type = "text", value = "", required, 
 
 /** A choice among `[value, text]` pairs, for `field`'s `control`. */
 export function choice(options, chosen) {
-  const node = h("select", {}, options.map(([value, text]) => h("option", { value }, text)));
+  const node = h(
+    "select",
+    {},
+    options.map(([value, text]) => h("option", { value }, text)),
+  );
   node.value = chosen ?? options[0][0];
   return node;
 }
@@ -45,7 +54,13 @@ export function choice(options, chosen) {
 export function form({ fields, submit, doing = "Saving…", send, layout, actions = [] }) {
   const wrong = h("div");
   const go = h("button", { type: "submit", class: "primary" }, submit);
-  const node = h("form", { novalidate: true }, layout ?? fields.map((each) => each.node), wrong, h("div", { class: "actions" }, go, actions));
+  const node = h(
+    "form",
+    { novalidate: true },
+    layout ?? fields.map((each) => each.node),
+    wrong,
+    h("div", { class: "actions" }, go, actions),
+  );
   node.addEventListener("submit", async (event) => {
     event.preventDefault();
     if (go.getAttribute("aria-busy")) return;
@@ -55,7 +70,11 @@ export function form({ fields, submit, doing = "Saving…", send, layout, action
     go.setAttribute("aria-busy", "true");
     say(go, doing);
     try {
-      await send(Object.fromEntries(fields.map(({ name, input }) => [name, input.type === "password" ? input.value : input.value.trim()])));
+      await send(
+        Object.fromEntries(
+          fields.map(({ name, input }) => [name, input.type === "password" ? input.value : input.value.trim()]),
+        ),
+      );
     } catch (problem) {
       if (problem.name !== "AbortError") refuse(problem);
     } finally {

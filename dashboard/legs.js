@@ -28,7 +28,8 @@ export class CallerLeg {
     const ticket = await post("test-call", { to: this.to });
     if (this.hung) return;
     this.socket = open(ticket.url);
-    this.socket.onmessage = ({ data }) => (typeof data === "string" ? this.told(JSON.parse(data)) : this.on.audio(data));
+    this.socket.onmessage = ({ data }) =>
+      typeof data === "string" ? this.told(JSON.parse(data)) : this.on.audio(data);
     this.socket.onclose = () => this.on.over("The connection to the gateway is closed.");
   }
 
@@ -37,7 +38,9 @@ export class CallerLeg {
     if (message.type === "answered") this.on.talking();
     if (message.type === "dtmf") this.on.digit(message.digit);
     if (message.type === "ended") {
-      this.on.over(`Ended: ${message.status}${message.sip_code ? `, SIP ${message.sip_code}` : ""}${message.reason ? ` (${message.reason})` : ""}.`);
+      this.on.over(
+        `Ended: ${message.status}${message.sip_code ? `, SIP ${message.sip_code}` : ""}${message.reason ? ` (${message.reason})` : ""}.`,
+      );
     }
   }
 
@@ -81,7 +84,8 @@ export class AgentLeg {
 
   open() {
     this.socket = open(this.url);
-    this.socket.onmessage = ({ data }) => (typeof data === "string" ? this.told(JSON.parse(data)) : this.on.audio(data));
+    this.socket.onmessage = ({ data }) =>
+      typeof data === "string" ? this.told(JSON.parse(data)) : this.on.audio(data);
     this.socket.onopen = () => this.on.state("Waiting for the call's sound…");
     this.socket.onclose = ({ code, reason }) => this.closed(code, reason);
   }

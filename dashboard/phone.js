@@ -3,11 +3,35 @@
 
 /** Calling code and trunk prefix (what stands before a national number at home). */
 const PLANS = {
-  US: ["1", "1"], CA: ["1", "1"], FR: ["33", "0"], GB: ["44", "0"], DE: ["49", "0"], AT: ["43", "0"],
-  CH: ["41", "0"], BE: ["32", "0"], NL: ["31", "0"], IE: ["353", "0"], SE: ["46", "0"], FI: ["358", "0"],
-  AU: ["61", "0"], NZ: ["64", "0"], JP: ["81", "0"], IN: ["91", "0"], BR: ["55", "0"], ZA: ["27", "0"],
-  ES: ["34", ""], IT: ["39", ""], PT: ["351", ""], LU: ["352", ""], PL: ["48", ""], DK: ["45", ""],
-  NO: ["47", ""], CZ: ["420", ""], SG: ["65", ""], HK: ["852", ""], MX: ["52", ""],
+  US: ["1", "1"],
+  CA: ["1", "1"],
+  FR: ["33", "0"],
+  GB: ["44", "0"],
+  DE: ["49", "0"],
+  AT: ["43", "0"],
+  CH: ["41", "0"],
+  BE: ["32", "0"],
+  NL: ["31", "0"],
+  IE: ["353", "0"],
+  SE: ["46", "0"],
+  FI: ["358", "0"],
+  AU: ["61", "0"],
+  NZ: ["64", "0"],
+  JP: ["81", "0"],
+  IN: ["91", "0"],
+  BR: ["55", "0"],
+  ZA: ["27", "0"],
+  ES: ["34", ""],
+  IT: ["39", ""],
+  PT: ["351", ""],
+  LU: ["352", ""],
+  PL: ["48", ""],
+  DK: ["45", ""],
+  NO: ["47", ""],
+  CZ: ["420", ""],
+  SG: ["65", ""],
+  HK: ["852", ""],
+  MX: ["52", ""],
 };
 const INTERNATIONAL = { US: "011", CA: "011", AU: "0011", JP: "010", BR: "0021", SG: "001", HK: "001" };
 
@@ -45,7 +69,8 @@ export function toE164(text, country) {
   else if (bare.startsWith("00")) e164 = `+${bare.slice(2)}`;
   else if (!code) return null;
   // In North America the trunk prefix is the calling code: what has ten digits lacks both.
-  else if (trunk && bare.startsWith(trunk) && (code !== "1" || bare.length === 11)) e164 = `+${code}${bare.slice(trunk.length)}`;
+  else if (trunk && bare.startsWith(trunk) && (code !== "1" || bare.length === 11))
+    e164 = `+${code}${bare.slice(trunk.length)}`;
   else e164 = `+${code}${bare}`;
   return /^\+[1-9]\d{6,14}$/.test(e164) ? e164 : null;
 }

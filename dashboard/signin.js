@@ -12,7 +12,14 @@ import { card, problemToast, snippet } from "./ui.js";
 export function signInView(enter, why) {
   const signUp = h("div");
   const note = h("div", { role: "status" }, why && h("p", { class: "notice" }, why));
-  const key = field({ name: "api_key", label: "API key", type: "password", required: true, hint: "It begins with chmd_live_.", attributes: { autocomplete: "current-password" } });
+  const key = field({
+    name: "api_key",
+    label: "API key",
+    type: "password",
+    required: true,
+    hint: "It begins with chmd_live_.",
+    attributes: { autocomplete: "current-password" },
+  });
   const signIn = async (values) => {
     try {
       enter(await post("session", values));
@@ -21,14 +28,20 @@ export function signInView(enter, why) {
     }
   };
   offerSignUp(signUp, signIn).catch(problemToast);
-  return h("main", { class: "alone" },
-    h("header", {},
+  return h(
+    "main",
+    { class: "alone" },
+    h(
+      "header",
+      {},
       h("img", { src: new URL("mark.svg", import.meta.url).href, alt: "", width: 44, height: 44 }),
       h("h1", { tabindex: -1 }, "Sign in to Chamade SIP"),
-      h("p", { class: "lead" }, "A phone line for AI agents: numbers, calls and your own SIP trunk.")),
+      h("p", { class: "lead" }, "A phone line for AI agents: numbers, calls and your own SIP trunk."),
+    ),
     note,
     card("You have an account", form({ fields: [key], submit: "Sign in", doing: "Signing in…", send: signIn })),
-    signUp);
+    signUp,
+  );
 }
 
 async function offerSignUp(place, signIn) {
@@ -37,13 +50,26 @@ async function offerSignUp(place, signIn) {
     fill(place, h("p", { class: "fine center" }, "Accounts are opened by the operator: ask for an API key."));
     return;
   }
-  const name = field({ name: "name", label: "Account name", required: true, hint: "Yours, your company's or your agent's.", attributes: { maxlength: 200, autocomplete: "organization" } });
+  const name = field({
+    name: "name",
+    label: "Account name",
+    required: true,
+    hint: "Yours, your company's or your agent's.",
+    attributes: { maxlength: 200, autocomplete: "organization" },
+  });
   const send = async (values) => {
     const account = await post("account", values);
-    const opened = card("Your account is open",
+    const opened = card(
+      "Your account is open",
       h("p", {}, "This is its API key. It is shown this once: keep it where you keep passwords."),
       snippet(account.key, "the API key"),
-      form({ fields: [], submit: "I have kept it: sign in", doing: "Signing in…", send: () => signIn({ api_key: account.key }) }));
+      form({
+        fields: [],
+        submit: "I have kept it: sign in",
+        doing: "Signing in…",
+        send: () => signIn({ api_key: account.key }),
+      }),
+    );
     fill(place, opened);
     opened.querySelector("button").focus();
   };

@@ -14,13 +14,18 @@ const KEYS = [..."123456789*0#"];
 const talks = new Set();
 
 /** Calls a number of one's own, with the microphone as the caller. */
-export const callOneself = (to) => begin(`Test call to ${pretty(to)}`, "You are the caller", (on) => new CallerLeg(to, on));
+export const callOneself = (to) =>
+  begin(`Test call to ${pretty(to)}`, "You are the caller", (on) => new CallerLeg(to, on));
 
 /** Takes the agent's place in a call. */
 export function answerHere(call) {
   const running = [...talks].find((talk) => talk.leg.callId === call.call_id);
   if (running) return running.panel.focus();
-  return begin(`${call.direction === "inbound" ? "Answering" : "Talking to"}: ${otherParty(call)}`, "You are the agent", (on) => new AgentLeg(call.call_id, on));
+  return begin(
+    `${call.direction === "inbound" ? "Answering" : "Talking to"}: ${otherParty(call)}`,
+    "You are the agent",
+    (on) => new AgentLeg(call.call_id, on),
+  );
 }
 
 /** Ends all of them. */
@@ -65,30 +70,67 @@ class Talk {
     this.peer = meter("Level of the other side", "Them");
     this.muteButton = h("button", { type: "button", "aria-pressed": "false", onclick: () => this.mute() }, "Mute");
     this.hangButton = h("button", { type: "button", class: "danger", onclick: () => this.hangUp() }, "Hang up");
-    this.keypad = h("div", { class: "keypad", role: "group", "aria-label": "Keypad", hidden: true },
-      KEYS.map((key) => h("button", { type: "button", "aria-label": `Key ${key}`, onclick: () => this.leg.press(key) }, key)));
-    const keys = h("button", { type: "button", "aria-expanded": "false", onclick: () => {
-      this.keypad.hidden = !this.keypad.hidden;
-      keys.setAttribute("aria-expanded", String(!this.keypad.hidden));
-    } }, "Keypad");
-    this.live = h("div", {}, this.mic.node, this.peer.node, this.keypad,
-      h("div", { class: "actions" }, this.muteButton, keys, this.hangButton));
-    const fold = h("button", { type: "button", class: "small", "aria-expanded": "true", "aria-label": `Hide: ${title}`, onclick: () => {
-      const folded = this.panel.classList.toggle("folded");
-      fold.setAttribute("aria-expanded", String(!folded));
-      say(fold, folded ? "Show" : "Hide");
-      fold.setAttribute("aria-label", `${fold.textContent}: ${title}`);
-    } }, "Hide");
-    this.panel = h("section", { class: "talk", "aria-label": title, tabindex: -1 },
+    this.keypad = h(
+      "div",
+      { class: "keypad", role: "group", "aria-label": "Keypad", hidden: true },
+      KEYS.map((key) =>
+        h("button", { type: "button", "aria-label": `Key ${key}`, onclick: () => this.leg.press(key) }, key),
+      ),
+    );
+    const keys = h(
+      "button",
+      {
+        type: "button",
+        "aria-expanded": "false",
+        onclick: () => {
+          this.keypad.hidden = !this.keypad.hidden;
+          keys.setAttribute("aria-expanded", String(!this.keypad.hidden));
+        },
+      },
+      "Keypad",
+    );
+    this.live = h(
+      "div",
+      {},
+      this.mic.node,
+      this.peer.node,
+      this.keypad,
+      h("div", { class: "actions" }, this.muteButton, keys, this.hangButton),
+    );
+    const fold = h(
+      "button",
+      {
+        type: "button",
+        class: "small",
+        "aria-expanded": "true",
+        "aria-label": `Hide: ${title}`,
+        onclick: () => {
+          const folded = this.panel.classList.toggle("folded");
+          fold.setAttribute("aria-expanded", String(!folded));
+          say(fold, folded ? "Show" : "Hide");
+          fold.setAttribute("aria-label", `${fold.textContent}: ${title}`);
+        },
+      },
+      "Hide",
+    );
+    this.panel = h(
+      "section",
+      { class: "talk", "aria-label": title, tabindex: -1 },
       h("header", { class: "spread" }, h("div", {}, h("h2", {}, title), h("p", { class: "fine" }, this.role)), fold),
-      this.status, this.hint, this.live, this.pressed, this.figures);
+      this.status,
+      this.hint,
+      this.live,
+      this.pressed,
+      this.figures,
+    );
   }
 
   async run() {
     try {
       await this.sound.open();
       if (this.over) return;
-      if (this.sound.listeningOnly) fill(this.hint, h("p", { class: "notice" }, "Listening only. ", this.sound.listeningOnly));
+      if (this.sound.listeningOnly)
+        fill(this.hint, h("p", { class: "notice" }, "Listening only. ", this.sound.listeningOnly));
       this.muteButton.disabled = Boolean(this.sound.listeningOnly);
       this.tell("Connecting…");
       await this.leg.connect();
@@ -108,10 +150,20 @@ class Talk {
       const call = [...calls.values()].find((each) => each.provider_call_id === sid);
       if (!call || this.over) return;
       const ringing = call.state === "ringing";
-      fill(this.hint,
-        h("div", { class: "actions" },
-          ringing && h("button", { type: "button", class: "primary small", onclick: () => answerHere(call) }, "Answer as the agent"),
-          h("a", { href: `#/call/${call.call_id}` }, "See the call")));
+      fill(
+        this.hint,
+        h(
+          "div",
+          { class: "actions" },
+          ringing &&
+            h(
+              "button",
+              { type: "button", class: "primary small", onclick: () => answerHere(call) },
+              "Answer as the agent",
+            ),
+          h("a", { href: `#/call/${call.call_id}` }, "See the call"),
+        ),
+      );
     };
     onCalls(offer, this.stopWatching.signal);
     offer();
@@ -153,7 +205,15 @@ class Talk {
     this.stopWatching.abort();
     this.sound.close();
     this.live.remove();
-    fill(this.hint, problem && problemBox(problem), h("div", { class: "actions" }, button("Close", async () => this.panel.remove())));
+    fill(
+      this.hint,
+      problem && problemBox(problem),
+      h(
+        "div",
+        { class: "actions" },
+        button("Close", async () => this.panel.remove()),
+      ),
+    );
     if (!problem) setTimeout(() => this.panel.contains(document.activeElement) || this.panel.remove(), 8000);
   }
 }
@@ -161,7 +221,11 @@ class Talk {
 /** A bar for a level, in decibels below full scale: -60 is empty. */
 function meter(label, text) {
   const bar = h("span");
-  const node = h("div", { role: "meter", "aria-label": label, "aria-valuemin": -60, "aria-valuemax": 0, "aria-valuenow": -60 }, bar);
+  const node = h(
+    "div",
+    { role: "meter", "aria-label": label, "aria-valuemin": -60, "aria-valuemax": 0, "aria-valuenow": -60 },
+    bar,
+  );
   let shown = 0;
   let told = 0;
   const set = (peak) => {

@@ -50,7 +50,12 @@ export function span(ms) {
 
 /** A running clock: `{until: iso}` counts down, `{since: iso}` up. */
 export function clock({ until, since }) {
-  const node = h("span", { class: "num", role: "timer", "data-until": until && Date.parse(until), "data-since": since && Date.parse(since) });
+  const node = h("span", {
+    class: "num",
+    role: "timer",
+    "data-until": until && Date.parse(until),
+    "data-since": since && Date.parse(since),
+  });
   turn(node);
   return node;
 }

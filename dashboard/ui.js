@@ -5,9 +5,12 @@ import { fill, freshId, h, say } from "./dom.js";
 
 /** A view's top: its one h1, a sentence, and what can be done here. */
 export function heading(title, text, ...actions) {
-  return h("header", { class: "top" },
+  return h(
+    "header",
+    { class: "top" },
     h("div", {}, h("h1", { tabindex: -1 }, title), text && h("p", { class: "lead" }, text)),
-    actions.length > 0 && h("div", { class: "actions" }, actions));
+    actions.length > 0 && h("div", { class: "actions" }, actions),
+  );
 }
 
 /** A titled part of a view. */
@@ -22,7 +25,11 @@ export const empty = (title, text, ...actions) =>
 
 /** Stands where something is being fetched. */
 export const skeleton = (rows = 3) =>
-  h("div", { class: "skeleton", role: "status", "aria-label": "Loading" }, Array.from({ length: rows }, () => h("span")));
+  h(
+    "div",
+    { class: "skeleton", role: "status", "aria-label": "Loading" },
+    Array.from({ length: rows }, () => h("span")),
+  );
 
 /** A coloured word for a state: `good`, `bad`, `warn`, `busy` or `quiet`. */
 export const badge = (text, tone = "quiet") => h("span", { class: `badge ${tone}` }, text);
@@ -38,13 +45,21 @@ export function toast(text, tone = "good") {
 
 /** What went wrong, in the server's words, and when to try again. */
 export function problemBox(problem, ...actions) {
-  const { title = "Something went wrong on this page", detail = String(problem?.message ?? ""), code, retryAfter } = problem ?? {};
-  return h("div", { class: "problem", role: "alert" },
+  const {
+    title = "Something went wrong on this page",
+    detail = String(problem?.message ?? ""),
+    code,
+    retryAfter,
+  } = problem ?? {};
+  return h(
+    "div",
+    { class: "problem", role: "alert" },
     h("p", { class: "strong" }, title),
     detail && detail !== title && h("p", {}, detail),
     retryAfter && h("p", {}, `Try again in ${retryAfter} s.`),
     code && h("p", { class: "fine" }, "Code ", h("code", {}, code)),
-    actions);
+    actions,
+  );
 }
 
 /** The same in a toast, for what has no place of its own. */
@@ -79,17 +94,25 @@ export function button(text, work, { class: name = "", label, doing, failed = pr
 
 /** Copies `text` (or what it returns); `what` is for those who do not see beside what it stands. */
 export function copyButton(text, what) {
-  return button("Copy", async () => {
-    const value = typeof text === "function" ? text() : text;
-    try {
-      await navigator.clipboard.writeText(value);
-    } catch {
-      toast("This browser does not let the page copy: select the text and copy it yourself.", "bad");
-      return;
-    }
-    toast(`Copied: ${what}`);
-  }, { class: "small", label: `Copy ${what}` });
+  return button(
+    "Copy",
+    async () => {
+      const value = typeof text === "function" ? text() : text;
+      try {
+        await navigator.clipboard.writeText(value);
+      } catch {
+        toast("This browser does not let the page copy: select the text and copy it yourself.", "bad");
+        return;
+      }
+      toast(`Copied: ${what}`);
+    },
+    { class: "small", label: `Copy ${what}` },
+  );
 }
+
+/** Something with a button that copies it; `shown` may be more readable than `text`. */
+export const copyable = (shown, text, what = text) =>
+  h("div", { class: "copyable num" }, shown, copyButton(text, what));
 
 /** A line of code, with its button. */
 export const snippet = (text, what) =>
@@ -112,17 +135,32 @@ export function confirm(title, text, action) {
       done(value);
       node.close();
     };
-    const node = dialog(title, h("p", {}, text), h("div", { class: "actions" },
-      h("button", { type: "button", onclick: answer(false), autofocus: true }, "Cancel"),
-      h("button", { type: "button", class: "danger", onclick: answer(true) }, action)));
+    const node = dialog(
+      title,
+      h("p", {}, text),
+      h(
+        "div",
+        { class: "actions" },
+        h("button", { type: "button", onclick: answer(false), autofocus: true }, "Cancel"),
+        h("button", { type: "button", class: "danger", onclick: answer(true) }, action),
+      ),
+    );
     node.addEventListener("close", () => done(false));
   });
 }
 
 /** Shows a secret, which no answer will show again, until the owner says that it is kept. */
 export function showSecret(title, text, secret, what) {
-  const node = dialog(title, h("p", {}, text), snippet(secret, what), h("div", { class: "actions" },
-    h("button", { type: "button", class: "primary", onclick: () => node.close() }, "I have kept it")));
+  const node = dialog(
+    title,
+    h("p", {}, text),
+    snippet(secret, what),
+    h(
+      "div",
+      { class: "actions" },
+      h("button", { type: "button", class: "primary", onclick: () => node.close() }, "I have kept it"),
+    ),
+  );
   node.addEventListener("cancel", (event) => event.preventDefault()); // not lost by a slip of the hand
   return new Promise((done) => node.addEventListener("close", done));
 }
@@ -156,17 +194,29 @@ export async function load(place, work, rows) {
     fill(place, await work());
   } catch (problem) {
     if (problem.name === "AbortError" || problem.status === 401) return;
-    fill(place, problemBox(problem, h("button", { type: "button", onclick: () => load(place, work, rows) }, "Try again")));
+    fill(
+      place,
+      problemBox(problem, h("button", { type: "button", onclick: () => load(place, work, rows) }, "Try again")),
+    );
   }
 }
 
 /** Terms and what they are, on one grid. Rows whose value is null are left out. */
 export const facts = (...rows) =>
-  h("dl", { class: "facts" }, rows.filter(Boolean).map(([term, value]) =>
-    value != null && h("div", {}, h("dt", {}, term), h("dd", {}, value))));
+  h(
+    "dl",
+    { class: "facts" },
+    rows.filter(Boolean).map(([term, value]) => value != null && h("div", {}, h("dt", {}, term), h("dd", {}, value))),
+  );
 
 /** Something as the API gives it, folded. */
 export function raw(value, title = "As the API gives it (JSON)") {
   const text = JSON.stringify(value, null, 2);
-  return h("details", { class: "raw" }, h("summary", {}, title), copyButton(text, "the JSON"), h("pre", { tabindex: 0 }, text));
+  return h(
+    "details",
+    { class: "raw" },
+    h("summary", {}, title),
+    copyButton(text, "the JSON"),
+    h("pre", { tabindex: 0 }, text),
+  );
 }

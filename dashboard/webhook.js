@@ -20,7 +20,13 @@ export function show(id, signal) {
     say(title, endpoint.label || endpoint.url);
     return [settings(endpoint, path, title, deliveries), deliveries.node];
   });
-  return h("div", {}, h("p", {}, h("a", { href: "#/webhooks" }, "← Webhooks")), h("header", { class: "top" }, title), place);
+  return h(
+    "div",
+    {},
+    h("p", {}, h("a", { href: "#/webhooks" }, "← Webhooks")),
+    h("header", { class: "top" }, title),
+    place,
+  );
 }
 
 function settings(endpoint, path, title, deliveries) {
@@ -33,17 +39,35 @@ function settings(endpoint, path, title, deliveries) {
     deliveries.begin();
   });
   const rotate = button("Rotate secret", async () => {
-    if (!(await confirm("Rotate the secret?", "You get a new one. For a day deliveries are signed with both, so that nothing is lost while you change it.", "Rotate"))) return;
+    if (
+      !(await confirm(
+        "Rotate the secret?",
+        "You get a new one. For a day deliveries are signed with both, so that nothing is lost while you change it.",
+        "Rotate",
+      ))
+    )
+      return;
     const made = await post(`${path}/rotate-secret`, {});
     changed(made);
     await showSecret("The new secret", SECRET_TEXT, made.secret, "the secret");
   });
-  const remove = button("Delete", async () => {
-    if (!(await confirm("Delete the endpoint?", "Nothing is posted to it any more, and what was sent to it cannot be seen.", "Delete the endpoint"))) return;
-    await del(path);
-    toast("The endpoint is deleted.");
-    location.hash = "#/webhooks";
-  }, { class: "danger" });
+  const remove = button(
+    "Delete",
+    async () => {
+      if (
+        !(await confirm(
+          "Delete the endpoint?",
+          "Nothing is posted to it any more, and what was sent to it cannot be seen.",
+          "Delete the endpoint",
+        ))
+      )
+        return;
+      await del(path);
+      toast("The endpoint is deleted.");
+      location.hash = "#/webhooks";
+    },
+    { class: "danger" },
+  );
   const url = field({ name: "url", label: "URL", type: "url", value: endpoint.url, required: true });
   const label = field({ name: "label", label: "Label", value: endpoint.label, attributes: { maxlength: 100 } });
   const kinds = kindsField(endpoint.events);
@@ -51,19 +75,35 @@ function settings(endpoint, path, title, deliveries) {
     say(title, now.label || now.url);
     fill(state, endpointBadge(now));
     on.show(now.enabled);
-    fill(known, facts(
-      ["URL", h("code", {}, now.url)], ["Events", now.events.join(", ")],
-      ["Failing since", now.failing_since && timeOf(now.failing_since)],
-      ["Old secret until", now.previous_secret_until && timeOf(now.previous_secret_until)],
-      ["Created", timeOf(now.created_at)]));
+    fill(
+      known,
+      facts(
+        ["URL", h("code", {}, now.url)],
+        ["Events", now.events.join(", ")],
+        ["Failing since", now.failing_since && timeOf(now.failing_since)],
+        ["Old secret until", now.previous_secret_until && timeOf(now.previous_secret_until)],
+        ["Created", timeOf(now.created_at)],
+      ),
+    );
   }
   changed(endpoint);
   const send = async (values) => {
     changed(await patch(path, { ...values, events: kinds.read() }));
     toast("Saved.");
   };
-  return card("Endpoint", state, known, on.node, h("div", { class: "actions" }, test, rotate, remove),
-    h("details", {}, h("summary", {}, "Change settings"), form({ fields: [url, label], layout: [url.node, label.node, kinds.node], submit: "Save", send })));
+  return card(
+    "Endpoint",
+    state,
+    known,
+    on.node,
+    h("div", { class: "actions" }, test, rotate, remove),
+    h(
+      "details",
+      {},
+      h("summary", {}, "Change settings"),
+      form({ fields: [url, label], layout: [url.node, label.node, kinds.node], submit: "Save", send }),
+    ),
+  );
 }
 
 class Deliveries {
@@ -76,7 +116,18 @@ class Deliveries {
     this.state.setAttribute("aria-label", "State of deliveries");
     this.state.addEventListener("change", () => this.begin());
     this.more = button("Load more", () => this.next(), { doing: "Loading…" });
-    this.node = card("Deliveries", h("div", { class: "filters" }, this.state, button("Refresh", () => this.begin(), { class: "small" })), this.list, this.note, this.more);
+    this.node = card(
+      "Deliveries",
+      h(
+        "div",
+        { class: "filters" },
+        this.state,
+        button("Refresh", () => this.begin(), { class: "small" }),
+      ),
+      this.list,
+      this.note,
+      this.more,
+    );
     signal.addEventListener("abort", () => clearTimeout(this.timer));
     this.begin();
   }
@@ -89,7 +140,11 @@ class Deliveries {
 
   async next() {
     try {
-      const page = await get(`${this.path}/deliveries`, { state: this.state.value, limit: 25, cursor: this.cursor }, this.signal);
+      const page = await get(
+        `${this.path}/deliveries`,
+        { state: this.state.value, limit: 25, cursor: this.cursor },
+        this.signal,
+      );
       this.cursor = page.next_cursor;
       this.rows.push(...page.deliveries);
       this.draw();
@@ -100,7 +155,10 @@ class Deliveries {
 
   draw() {
     const waiting = this.rows.filter((each) => each.state === "pending");
-    fill(this.list, this.rows.map((each) => this.row(each)));
+    fill(
+      this.list,
+      this.rows.map((each) => this.row(each)),
+    );
     fill(this.note, !this.rows.length && empty("Nothing sent yet", "Send a test, or wait for the next event."));
     this.more.hidden = !this.cursor;
     clearTimeout(this.timer);
@@ -111,30 +169,72 @@ class Deliveries {
 
   row(delivery) {
     const again = delivery.state === "pending" && delivery.attempts > 0;
-    const [tone, text] = again ? ["warn", "Trying again"] : DELIVERY_STATES[delivery.state] ?? ["quiet", delivery.state];
+    const [tone, text] = again
+      ? ["warn", "Trying again"]
+      : (DELIVERY_STATES[delivery.state] ?? ["quiet", delivery.state]);
     const tries = h("div");
     const details = h("details", {}, h("summary", {}, "Tries and body"), tries);
     const path = `${this.path}/deliveries/${delivery.delivery_id}`;
-    details.addEventListener("toggle", () => details.open && load(tries, async () => told(await get(path, {}, this.signal)), 2));
-    const replay = button("Replay", async () => {
-      await post(`${path}/replay`);
-      toast("It is sent again.");
-      await this.begin();
-    }, { class: "small", label: `Replay ${delivery.type}` });
-    const what = [delivery.status && `HTTP ${delivery.status}`, delivery.error && `${delivery.error.split(":")[0]}: ${DELIVERY_ERRORS[delivery.error.split(":")[0]] ?? ""}`, delivery.action && `${delivery.action.action}: ${delivery.action.result}`].filter(Boolean);
-    return h("li", { class: "row two" },
-      h("div", {}, h("p", {}, h("span", { class: "strong" }, delivery.type), " ", badge(text, tone)),
-        h("p", { class: "fine num" }, timeOf(delivery.created_at), ` · ${delivery.attempts} ${delivery.attempts === 1 ? "try" : "tries"}`,
-          what.length > 0 && ` · ${what.join(" · ")}`, delivery.next_at && [" · next ", timeOf(delivery.next_at)])),
-      h("div", { class: "actions" }, replay), details);
+    details.addEventListener(
+      "toggle",
+      () => details.open && load(tries, async () => told(await get(path, {}, this.signal)), 2),
+    );
+    const replay = button(
+      "Replay",
+      async () => {
+        await post(`${path}/replay`);
+        toast("It is sent again.");
+        await this.begin();
+      },
+      { class: "small", label: `Replay ${delivery.type}` },
+    );
+    const what = [
+      delivery.status && `HTTP ${delivery.status}`,
+      delivery.error && `${delivery.error.split(":")[0]}: ${DELIVERY_ERRORS[delivery.error.split(":")[0]] ?? ""}`,
+      delivery.action && `${delivery.action.action}: ${delivery.action.result}`,
+    ].filter(Boolean);
+    return h(
+      "li",
+      { class: "row two" },
+      h(
+        "div",
+        {},
+        h("p", {}, h("span", { class: "strong" }, delivery.type), " ", badge(text, tone)),
+        h(
+          "p",
+          { class: "fine num" },
+          timeOf(delivery.created_at),
+          ` · ${delivery.attempts} ${delivery.attempts === 1 ? "try" : "tries"}`,
+          what.length > 0 && ` · ${what.join(" · ")}`,
+          delivery.next_at && [" · next ", timeOf(delivery.next_at)],
+        ),
+      ),
+      h("div", { class: "actions" }, replay),
+      details,
+    );
   }
 }
 
 function told({ body, tries, event_id: id }) {
   return [
-    h("ol", { class: "timeline" }, tries.map((each) => h("li", {}, timeOf(each.at),
-      badge(each.status ? `HTTP ${each.status}` : "No answer", each.status >= 200 && each.status < 300 ? "good" : "bad"),
-      h("span", { class: "fine num" }, `${each.latency_ms} ms`), each.error && h("span", {}, each.error), each.answer && h("code", {}, each.answer)))),
+    h(
+      "ol",
+      { class: "timeline" },
+      tries.map((each) =>
+        h(
+          "li",
+          {},
+          timeOf(each.at),
+          badge(
+            each.status ? `HTTP ${each.status}` : "No answer",
+            each.status >= 200 && each.status < 300 ? "good" : "bad",
+          ),
+          h("span", { class: "fine num" }, `${each.latency_ms} ms`),
+          each.error && h("span", {}, each.error),
+          each.answer && h("code", {}, each.answer),
+        ),
+      ),
+    ),
     h("p", { class: "fine" }, "webhook-id ", h("code", {}, id)),
     raw(body, "What is posted"),
   ];

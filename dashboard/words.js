@@ -16,7 +16,10 @@ export const STATES = {
 
 /** What happened, and what to do about it. */
 export const REASONS = {
-  ring_timeout: ["Nobody answered within 60 seconds.", "Have an agent running that accepts calls, or switch on auto-answer for the number."],
+  ring_timeout: [
+    "Nobody answered within 60 seconds.",
+    "Have an agent running that accepts calls, or switch on auto-answer for the number.",
+  ],
   caller_hangup: ["The caller hung up.", "If that was before the answer, answer sooner or switch on auto-answer."],
   callee_hangup: ["The called party hung up.", ""],
   agent_hangup: ["Your side hung up.", ""],
@@ -24,11 +27,26 @@ export const REASONS = {
   busy: ["The called number is busy.", "Call again in a few minutes."],
   no_answer: ["The called party did not answer.", "Call again later, or let it ring longer."],
   rejected: ["The called network refused the call.", "The SIP code below says why."],
-  agent_lost: ["The agent's connection broke and did not come back within 10 seconds.", "Look at the agent's log and its network; have it reconnect to the same audio URL."],
-  no_agent: ["The call was answered, but no agent came within 30 seconds.", "Have the agent open the call's audio URL as soon as the call is answered, or set a working agent URL."],
-  media_failed: ["The caller's audio stream broke.", "If it happens again, the operator finds the call by its id in the relay's log."],
-  max_duration: ["The call reached its longest allowed duration.", "Dial with a longer maximum duration, up to your account's limit."],
-  provider_error: ["The telephone provider failed or refused.", "Try again; if it goes on, see the trunk's status and tell the operator the call's id."],
+  agent_lost: [
+    "The agent's connection broke and did not come back within 10 seconds.",
+    "Look at the agent's log and its network; have it reconnect to the same audio URL.",
+  ],
+  no_agent: [
+    "The call was answered, but no agent came within 30 seconds.",
+    "Have the agent open the call's audio URL as soon as the call is answered, or set a working agent URL.",
+  ],
+  media_failed: [
+    "The caller's audio stream broke.",
+    "If it happens again, the operator finds the call by its id in the relay's log.",
+  ],
+  max_duration: [
+    "The call reached its longest allowed duration.",
+    "Dial with a longer maximum duration, up to your account's limit.",
+  ],
+  provider_error: [
+    "The telephone provider failed or refused.",
+    "Try again; if it goes on, see the trunk's status and tell the operator the call's id.",
+  ],
 };
 
 const SIP = {

@@ -22,7 +22,8 @@ for (const [text, country, e164] of WRITTEN) {
 }
 
 test("what is no number is none", () => {
-  for (const text of ["", "12", "hello", "+0123456789", "+1234567890123456", "06 12 x"]) assert.equal(toE164(text, "FR"), null, text);
+  for (const text of ["", "12", "hello", "+0123456789", "+1234567890123456", "06 12 x"])
+    assert.equal(toE164(text, "FR"), null, text);
   assert.equal(toE164("0612345678", "XX"), null);
 });
 
@@ -35,7 +36,8 @@ test("a number is dialled at home with the trunk prefix, from abroad with the in
 
 test("what is dialled from a country is the number again", () => {
   for (const country of COUNTRIES) {
-    for (const e164 of ["+33612345678", "+15555500103", "+493012345678"]) assert.equal(toE164(dialledFrom(e164, country), country), e164, country);
+    for (const e164 of ["+33612345678", "+15555500103", "+493012345678"])
+      assert.equal(toE164(dialledFrom(e164, country), country), e164, country);
   }
 });
 
@@ -49,5 +51,6 @@ test("numbers are shown in groups, other text as it is, and no digit is lost", (
   assert.equal(pretty("+15555500103"), "+1 555 550 0103");
   assert.equal(pretty("+33612345678"), "+33 6 12 34 56 78");
   assert.equal(pretty("sip:ada@example.org"), "sip:ada@example.org");
-  for (const e164 of ["+4915112345678", "+9991234567", "+35226123456", "+85212345678"]) assert.equal(pretty(e164).replaceAll(" ", ""), e164);
+  for (const e164 of ["+4915112345678", "+9991234567", "+35226123456", "+85212345678"])
+    assert.equal(pretty(e164).replaceAll(" ", ""), e164);
 });

@@ -5,7 +5,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Resampler } from "../../../dashboard/resample.js";
 
-const tone = (hz, rate, seconds = 0.5) => Float32Array.from({ length: rate * seconds }, (_, i) => Math.sin((2 * Math.PI * hz * i) / rate));
+const tone = (hz, rate, seconds = 0.5) =>
+  Float32Array.from({ length: rate * seconds }, (_, i) => Math.sin((2 * Math.PI * hz * i) / rate));
 
 /** The level of `hz` in the middle of `samples`: 1 for a full tone. */
 function level(samples, hz, rate) {
@@ -24,7 +25,16 @@ function inPieces(resampler, samples, size) {
   return Float32Array.from(out);
 }
 
-for (const [from, to] of [[48000, 8000], [48000, 16000], [44100, 8000], [44100, 16000], [96000, 8000], [8000, 48000], [16000, 44100], [16000, 16000]]) {
+for (const [from, to] of [
+  [48000, 8000],
+  [48000, 16000],
+  [44100, 8000],
+  [44100, 16000],
+  [96000, 8000],
+  [8000, 48000],
+  [16000, 44100],
+  [16000, 16000],
+]) {
   test(`${from} to ${to} Hz keeps a tone of 1 kHz`, () => {
     const out = inPieces(new Resampler(from, to), tone(1000, from), 128);
     assert.ok(Math.abs(level(out, 1000, to) - 1) < 0.01, `level ${level(out, 1000, to)}`);

@@ -6,10 +6,24 @@ import { test } from "node:test";
 import { DELIVERY_STATES, REASONS, STATES, TRUNK_STATES, caller, ending, sipCode } from "../../../dashboard/words.js";
 
 const api = JSON.parse(process.env.API_WORDS ?? "{}");
-const call = (fields) => ({ direction: "inbound", from: "+33612345678", to: "+15555500103", state: "ended", end_reason: null, ...fields });
+const call = (fields) => ({
+  direction: "inbound",
+  from: "+33612345678",
+  to: "+15555500103",
+  state: "ended",
+  end_reason: null,
+  ...fields,
+});
 
-for (const [name, table] of Object.entries({ states: STATES, reasons: REASONS, trunk: TRUNK_STATES, deliveries: DELIVERY_STATES })) {
-  test(`the ${name} of the API are those of the page`, { skip: !api[name] }, () => assert.deepEqual(Object.keys(table).sort(), api[name]));
+for (const [name, table] of Object.entries({
+  states: STATES,
+  reasons: REASONS,
+  trunk: TRUNK_STATES,
+  deliveries: DELIVERY_STATES,
+})) {
+  test(`the ${name} of the API are those of the page`, { skip: !api[name] }, () =>
+    assert.deepEqual(Object.keys(table).sort(), api[name]),
+  );
 }
 
 test("every reason says what happened", () => {

@@ -30,6 +30,7 @@ const FEED = {
 const app = document.getElementById("app");
 const main = h("main", { id: "main" });
 const links = new Map(VIEWS.map(([name, title]) => [name, h("a", { href: `#/${name}` }, title)]));
+const live = h("span", { role: "status" });
 let leaving = new AbortController();
 let signedIn = false;
 
@@ -69,22 +70,14 @@ function enter(session) {
 }
 
 async function signOut() {
-  await request("DELETE", "session");
   const { endTalks } = await import("./talk.js");
   endTalks();
+  await request("DELETE", "session");
   location.hash = "";
   await askToSignIn();
 }
 
 function frame(session) {
-  const live = h("span", { role: "status", class: "badge quiet" });
-  const showLive = (status) => {
-    const [tone, text] = FEED[status];
-    live.className = `badge dot ${tone}`;
-    say(live, text);
-  };
-  showLive(feedStatus());
-  onStatus(showLive);
   return h(
     "div",
     { class: "frame" },
@@ -177,6 +170,13 @@ async function show() {
   scrollTo(0, 0);
 }
 
+/** Says whether what is seen is what is. */
+function showFeed(status) {
+  const [tone, text] = FEED[status];
+  live.className = `badge dot ${tone}`;
+  say(live, text);
+}
+
 /** Says, whatever view is open, that somebody calls and waits for an answer. */
 function tellOfRinging(events) {
   for (const { type, call_id: id } of events) {
@@ -191,6 +191,8 @@ function tellOfRinging(events) {
   }
 }
 
+onStatus(showFeed);
+showFeed(feedStatus());
 onEvents(tellOfRinging);
 whenSessionIsOver(() => {
   if (signedIn) askToSignIn("Your session is over. Sign in again, and you are back where you were.");

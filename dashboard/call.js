@@ -23,7 +23,7 @@ export function show(callId, signal) {
   const view = new CallView(title, body);
   const refresh = async () => {
     try {
-      learn([await get(`call/${callId}`, {}, signal)]);
+      learn([await get(`call/${encodeURIComponent(callId)}`, {}, signal)]);
       view.draw(calls.get(callId));
     } catch (problem) {
       if (problem.name !== "AbortError") fill(body, problemBox(problem, h("a", { href: "#/calls" }, "To all calls")));

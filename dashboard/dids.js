@@ -99,7 +99,7 @@ export function didsCard(trunk, service) {
     h("h3", {}, "Add a number"),
     addForm(
       () => trunk,
-      (did) => draw({ ...trunk, dids: [...trunk.dids, did] }),
+      (did) => draw({ ...trunk, dids: [...trunk.dids.filter((each) => each.e164 !== did.e164), did] }),
     ),
   );
   draw(trunk);

@@ -106,7 +106,8 @@ function take(events) {
   recent.push(...fresh);
   recent.splice(0, recent.length - KEPT);
   learn(fresh.flatMap((event) => event.data.call ?? []));
-  for (const listener of eventListeners) listener(fresh);
+  // On their own: what fails in a view must not look like a server that is away.
+  for (const listener of eventListeners) queueMicrotask(() => listener(fresh));
 }
 
 function tell(now) {

@@ -3,6 +3,7 @@
 
 import { get, post } from "./api.js";
 import { learn } from "./feed.js";
+import { REASONS } from "./words.js";
 
 const AGAIN_MS = [0, 250, 500, 1000, 2000, 2000, 2000, 2000]; // within the relay's 10 s of grace
 const COME_BACK = new Set([1001, 1006, 1011, 1012, 1013]);
@@ -72,7 +73,7 @@ export class AgentLeg {
 
   async connect() {
     let call = await get(`call/${this.callId}`);
-    if (call.state === "ringing" && call.direction === "inbound") call = await post(`call/${this.callId}/accept`);
+    if (call.state === "ringing" && call.direction === "inbound") call = await this.accept();
     learn([call]);
     if (!call.audio) throw new Error("The call is over.");
     const url = new URL(call.audio.url);
@@ -80,6 +81,16 @@ export class AgentLeg {
     url.search = new URLSearchParams({ format: this.format, rate: this.rate, token: call.audio.token });
     this.url = url.href;
     this.open();
+  }
+
+  /** Who accepts too late may come in all the same, if somebody else has accepted. */
+  async accept() {
+    try {
+      return await post(`call/${this.callId}/accept`);
+    } catch (problem) {
+      if (problem.document?.call?.state !== "active") throw problem;
+      return await get(`call/${this.callId}`);
+    }
   }
 
   open() {
@@ -100,7 +111,7 @@ export class AgentLeg {
   }
 
   closed(code, reason) {
-    if (this.over || this.hung) this.on.over(`The call is over${this.over ? `: ${this.over}` : ""}.`);
+    if (this.over || this.hung) this.on.over(REASONS[this.over]?.[0] ?? "The call is over.");
     else if (code === 4409) this.on.over("Another agent has taken the call over.");
     else if (COME_BACK.has(code) && this.failures < AGAIN_MS.length) {
       this.on.state("The connection broke; connecting again…");

@@ -11,7 +11,7 @@ import { agentForm } from "./agenturl.js";
 import { countryName, pretty } from "./phone.js";
 import { callOneself } from "./talk.js";
 import { timeOf } from "./time.js";
-import { button, confirm, copyable, empty, heading, load, toast, toggle } from "./ui.js";
+import { button, confirm, copyable, empty, heading, load, problemToast, toast, toggle } from "./ui.js";
 
 export function show(_, signal) {
   const steps = h("div");
@@ -75,8 +75,11 @@ class Numbers {
   }
 
   async refresh(signal) {
-    const { numbers } = await get("numbers", {}, signal);
-    this.draw(numbers);
+    try {
+      this.draw((await get("numbers", {}, signal)).numbers);
+    } catch (problem) {
+      problemToast(problem);
+    }
   }
 
   activation() {
@@ -91,7 +94,7 @@ class Numbers {
       "Activate routing number",
       async () => {
         const number = await create("number", { country: country.value });
-        this.draw([...this.numbers, number]);
+        this.draw([...this.numbers.filter((each) => each.e164 !== number.e164), number]);
         toast(`${pretty(number.e164)} is yours.`);
       },
       { class: "primary", doing: "Activating…" },

@@ -64,6 +64,7 @@ class Talk {
   build(title) {
     this.status = h("p", { role: "status", class: "strong" }, "Asking for the microphone…");
     this.hint = h("div");
+    this.notice = h("div");
     this.pressed = h("p", { class: "fine num", role: "status" });
     this.figures = h("p", { class: "fine num" });
     this.mic = meter("Microphone level", "You");
@@ -118,6 +119,7 @@ class Talk {
       { class: "talk", "aria-label": title, tabindex: -1 },
       h("header", { class: "spread" }, h("div", {}, h("h2", {}, title), h("p", { class: "fine" }, this.role)), fold),
       this.status,
+      this.notice,
       this.hint,
       this.live,
       this.pressed,
@@ -130,7 +132,7 @@ class Talk {
       await this.sound.open();
       if (this.over) return;
       if (this.sound.listeningOnly)
-        fill(this.hint, h("p", { class: "notice" }, "Listening only. ", this.sound.listeningOnly));
+        fill(this.notice, h("p", { class: "notice" }, "Listening only. ", this.sound.listeningOnly));
       this.muteButton.disabled = Boolean(this.sound.listeningOnly);
       this.tell("Connecting…");
       await this.leg.connect();

@@ -58,6 +58,7 @@ class TrunkView {
 
   whole(trunk) {
     this.trunk = trunk;
+    this.shown = null;
     if (!trunk)
       return [
         card(
@@ -223,7 +224,6 @@ class TrunkView {
       settings.allowed_countries = values.allowed_countries.split(/[\s,;]+/).filter(Boolean);
       const saved = await put("trunk", settings);
       toast("Saved. The trunk is being connected.");
-      this.shown = null;
       fill(this.place, this.whole(saved));
       this.place.querySelector("h2")?.scrollIntoView({ block: "nearest" });
       this.watch();

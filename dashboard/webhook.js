@@ -1,14 +1,15 @@
 // One webhook endpoint: on or off, its settings and secret, a test; and what was sent to it, try by try.
 
 import { del, get, patch, post } from "./api.js";
-import { fill, h, say } from "./dom.js";
+import { fill, h, say, sync } from "./dom.js";
 import { choice, field, form } from "./form.js";
-import { timeOf } from "./time.js";
+import { serverNow, timeOf } from "./time.js";
 import { badge, button, card, confirm, empty, facts, load, problemBox, raw, showSecret, toast, toggle } from "./ui.js";
 import { endpointBadge, kindsField, SECRET_TEXT } from "./webhooks.js";
 import { DELIVERY_ERRORS, DELIVERY_STATES } from "./words.js";
 
 const AGAIN_MS = 2500; // while something is on its way
+const SOON_MS = 15000; // a next try that is worth waiting for
 
 export function show(id, signal) {
   const path = `webhooks/${encodeURIComponent(id)}`;
@@ -115,6 +116,7 @@ class Deliveries {
     this.state = choice([["", "Any state"], ...Object.entries(DELIVERY_STATES).map(([id, [, text]]) => [id, text])]);
     this.state.setAttribute("aria-label", "State of deliveries");
     this.state.addEventListener("change", () => this.begin());
+    this.rows = [];
     this.more = button("Load more", () => this.next(), { doing: "Loading…" });
     this.node = card(
       "Deliveries",
@@ -133,20 +135,33 @@ class Deliveries {
   }
 
   async begin() {
-    this.cursor = undefined;
-    this.rows = [];
-    await this.next();
+    await this.fetch(undefined, (page) => {
+      this.rows = page.deliveries;
+      this.cursor = page.next_cursor;
+    });
   }
 
   async next() {
-    try {
-      const page = await get(
-        `${this.path}/deliveries`,
-        { state: this.state.value, limit: 25, cursor: this.cursor },
-        this.signal,
-      );
-      this.cursor = page.next_cursor;
+    await this.fetch(this.cursor, (page) => {
       this.rows.push(...page.deliveries);
+      this.cursor = page.next_cursor;
+    });
+  }
+
+  /** The newest anew; older ones that were loaded stay. */
+  async refresh() {
+    await this.fetch(undefined, ({ deliveries }) => {
+      const ids = new Set(deliveries.map((each) => each.delivery_id));
+      this.rows = [...deliveries, ...this.rows.filter((each) => !ids.has(each.delivery_id))];
+    });
+  }
+
+  async fetch(cursor, take) {
+    const asked = (this.asked = Symbol("page")); // of several under way the last one counts
+    try {
+      const page = await get(`${this.path}/deliveries`, { state: this.state.value, limit: 25, cursor }, this.signal);
+      if (asked !== this.asked) return;
+      take(page);
       this.draw();
     } catch (problem) {
       if (problem.name !== "AbortError") fill(this.note, problemBox(problem));
@@ -154,17 +169,16 @@ class Deliveries {
   }
 
   draw() {
-    const waiting = this.rows.filter((each) => each.state === "pending");
-    fill(
-      this.list,
-      this.rows.map((each) => this.row(each)),
-    );
+    const version = (each) => `${each.delivery_id} ${each.updated_at} ${each.state} ${each.attempts}`;
+    sync(this.list, this.rows, version, (each) => ({ node: this.row(each) }));
     fill(this.note, !this.rows.length && empty("Nothing sent yet", "Send a test, or wait for the next event."));
     this.more.hidden = !this.cursor;
     clearTimeout(this.timer);
-    // One that waits for its next try in minutes is not looked at again by itself.
-    const soon = waiting.some((each) => !each.next_at || Date.parse(each.next_at) - Date.now() < 15000);
-    if (soon && !this.list.querySelector("details[open]")) this.timer = setTimeout(() => this.begin(), AGAIN_MS);
+    // What waits for its next try in minutes is not looked at again by itself.
+    const soon = (each) => !each.next_at || Date.parse(each.next_at) - serverNow() < SOON_MS;
+    if (this.rows.some((each) => each.state === "pending" && soon(each))) {
+      this.timer = setTimeout(() => this.refresh(), AGAIN_MS);
+    }
   }
 
   row(delivery) {

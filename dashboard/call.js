@@ -52,7 +52,8 @@ class CallView {
     const open = this.body.querySelector("details")?.open;
     this.version = call.version;
     this.audio = Boolean(call.audio);
-    say(this.title, `Call ${call.direction === "inbound" ? "from" : "to"} ${otherParty(call)}`);
+    const who = `Call ${call.direction === "inbound" ? "from" : "to"} ${otherParty(call)}`;
+    say(this.title, isTestCall(call) ? otherParty(call) : who);
     fill(
       this.body,
       this.standing(call),

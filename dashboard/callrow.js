@@ -7,7 +7,7 @@ import { learn } from "./feed.js";
 import { pretty } from "./phone.js";
 import { answerHere } from "./talk.js";
 import { clock, span, timeOf } from "./time.js";
-import { badge, button, problemToast } from "./ui.js";
+import { badge, button, problemToast, toast } from "./ui.js";
 import { STATES, ending, otherParty } from "./words.js";
 
 /** The state as a badge. */
@@ -39,7 +39,7 @@ export function callActions(call) {
   if (call.state === "ringing" && inbound) {
     return [
       make("Answer here", () => answerHere(call), "primary"),
-      make("Accept", act("accept")),
+      make("Accept", () => act("accept")().then(() => toast("Accepted. An agent has to come within 30 s."))),
       make("Refuse", act("refuse"), "danger"),
     ];
   }

@@ -5,7 +5,7 @@ import { fill, h, say, sync } from "./dom.js";
 import { choice, field, form } from "./form.js";
 import { serverNow, timeOf } from "./time.js";
 import { badge, button, card, confirm, empty, facts, load, problemBox, raw, showSecret, toast, toggle } from "./ui.js";
-import { endpointBadge, kindsField, SECRET_TEXT } from "./webhooks.js";
+import { endpointBadge, eventsText, kindsField, SECRET_TEXT } from "./webhooks.js";
 import { DELIVERY_ERRORS, DELIVERY_STATES } from "./words.js";
 
 const AGAIN_MS = 2500; // while something is on its way
@@ -80,7 +80,7 @@ function settings(endpoint, path, title, deliveries) {
       known,
       facts(
         ["URL", h("code", {}, now.url)],
-        ["Events", now.events.join(", ")],
+        ["Events", eventsText(now)],
         ["Failing since", now.failing_since && timeOf(now.failing_since)],
         ["Old secret until", now.previous_secret_until && timeOf(now.previous_secret_until)],
         ["Created", timeOf(now.created_at)],

@@ -50,6 +50,9 @@ export function endpointBadge(endpoint) {
   );
 }
 
+/** What it is sent, in words. */
+export const eventsText = ({ events }) => (events.includes("*") ? "all events" : events.join(", "));
+
 function row(endpoint) {
   return h(
     "li",
@@ -58,7 +61,7 @@ function row(endpoint) {
       "div",
       {},
       h("a", { class: "strong", href: `#/webhook/${endpoint.endpoint_id}` }, endpoint.label || endpoint.url),
-      h("p", { class: "fine" }, endpoint.label && `${endpoint.url} · `, endpoint.events.join(", ")),
+      h("p", { class: "fine" }, endpoint.label && `${endpoint.url} · `, eventsText(endpoint)),
     ),
     endpointBadge(endpoint),
   );

@@ -8,6 +8,7 @@ from chalicelib import logs
 from chalicelib.handlers import (
     account,
     calls,
+    dashboard,
     description,
     endpoints,
     events,
@@ -29,7 +30,7 @@ app.api.binary_types = []
 
 for group in (account, keys, calls, numbers, trunks, events, endpoints):
     app.register_blueprint(group.operations.blueprint)
-for module in (description, webhooks, media, gateway, mcp):
+for module in (dashboard, description, webhooks, media, gateway, mcp):
     app.register_blueprint(module.routes)
 
 

@@ -16,6 +16,7 @@ from chalicelib.handlers import (
     keys,
     media,
     numbers,
+    session,
     tasks,
     trunks,
     webhooks,
@@ -28,7 +29,7 @@ logs.configure()
 app = ProblemChalice(app_name="chamade", configure_logs=False)
 app.api.binary_types = []
 
-for group in (account, keys, calls, numbers, trunks, events, endpoints):
+for group in (account, keys, calls, numbers, trunks, events, endpoints, session):
     app.register_blueprint(group.operations.blueprint)
 for module in (dashboard, description, webhooks, media, gateway, mcp):
     app.register_blueprint(module.routes)

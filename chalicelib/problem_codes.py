@@ -20,6 +20,7 @@ CODES: dict[str, tuple[int, str]] = {
     "too_large": (413, "The body is too large"),
     "foreign_host": (421, "Not a host name of this API"),
     "foreign_origin": (403, "Not from a page of another site"),
+    "cross_site": (403, "Only from a page of this API"),
     "bad_type": (415, "Not a content type that is read here"),
     "invalid": (422, "The request is not valid"),
     "too_many_requests": (429, "Too often"),

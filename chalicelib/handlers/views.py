@@ -231,6 +231,16 @@ class AccountWithKey(Account):
     key: str = Field(description="keep it: no other answer shows it")
 
 
+class Session(View):
+    """Who is signed in to the dashboard."""
+
+    account_id: str
+    account_name: str
+    key: Key = Field(description="the key that was shown; the session ends with it")
+    expires_at: Time
+    limits: Limits
+
+
 class AgentToken(View):
     """What our handshakes with your agent carry."""
 

@@ -1,4 +1,5 @@
-"""Where socket parties come in: `/legs/call` places a call, `/legs/answer` waits for calls.
+"""Where socket parties come in: `/legs/call` places a call, `/legs/answer` waits for calls. Both
+take the account's credentials; the first also a ticket, for one call (`gateway/tickets.py`).
 
 Thin handlers: they check who asks, read messages and hand them to a `SocketLeg`. A registered party
 is one line: while it is in a call, another one finds it busy.
@@ -116,9 +117,9 @@ class SocketLegs:
         """
         if len(request.query) != 1:
             raise web.HTTPBadRequest(text="a ticket says all there is to a call")
-        if "upgrade" not in request.headers.get("Connection", "").lower():
-            raise web.HTTPBadRequest(text="this is a WebSocket")
         self._check_serving()
+        if not web.WebSocketResponse().can_prepare(request):
+            raise web.HTTPBadRequest(text="this is a WebSocket")  # and the ticket is still good
         try:
             ticket = self._tickets.take(request.query["ticket"])
         except BadTicket as bad:

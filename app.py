@@ -16,8 +16,10 @@ from chalicelib.handlers import (
     keys,
     media,
     numbers,
+    service,
     session,
     tasks,
+    test_call,
     trunks,
     webhooks,
 )
@@ -29,7 +31,9 @@ logs.configure()
 app = ProblemChalice(app_name="chamade", configure_logs=False)
 app.api.binary_types = []
 
-for group in (account, keys, calls, numbers, trunks, events, endpoints, session):
+for group in (
+    account, keys, calls, numbers, trunks, test_call, events, endpoints, service, session,
+):  # fmt: skip
     app.register_blueprint(group.operations.blueprint)
 for module in (dashboard, description, webhooks, media, gateway, mcp):
     app.register_blueprint(module.routes)

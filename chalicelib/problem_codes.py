@@ -66,6 +66,7 @@ CODES: dict[str, tuple[int, str]] = {
     "number_taken": (409, "The number is added already"),
     "too_many_dids": (409, "Too many numbers"),
     "provider_not_configured": (409, "Not possible with that provider"),
+    "test_calls_unavailable": (409, "No test calls to that number"),
     "trunk_rate": (429, "The trunk is connected too often"),
     "vault_missing": (503, "No secrets can be kept here yet"),
     "vault_unavailable": (503, "The secret cannot be sealed or opened now"),

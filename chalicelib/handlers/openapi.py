@@ -18,6 +18,7 @@ from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
 from chalicelib import browser
 from chalicelib.domain.idempotency import KEY_PATTERN
+from chalicelib.domain.version import VERSION
 from chalicelib.handlers.openapi_examples import EXAMPLES
 from chalicelib.handlers.openapi_texts import (
     ABOUT,
@@ -26,7 +27,6 @@ from chalicelib.handlers.openapi_texts import (
     PROBLEM,
     SESSION,
     TAGS,
-    VERSION,
 )
 from chalicelib.handlers.operation import OPERATIONS, Operation
 from chalicelib.handlers.rest import KEY_HEADER, REPLAYED_HEADER

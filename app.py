@@ -8,6 +8,7 @@ from chalicelib import logs
 from chalicelib.handlers import (
     account,
     calls,
+    dashboard,
     description,
     endpoints,
     events,
@@ -15,7 +16,10 @@ from chalicelib.handlers import (
     keys,
     media,
     numbers,
+    service,
+    session,
     tasks,
+    test_call,
     trunks,
     webhooks,
 )
@@ -27,9 +31,11 @@ logs.configure()
 app = ProblemChalice(app_name="chamade", configure_logs=False)
 app.api.binary_types = []
 
-for group in (account, keys, calls, numbers, trunks, events, endpoints):
+for group in (
+    account, keys, calls, numbers, trunks, test_call, events, endpoints, service, session,
+):  # fmt: skip
     app.register_blueprint(group.operations.blueprint)
-for module in (description, webhooks, media, gateway, mcp):
+for module in (dashboard, description, webhooks, media, gateway, mcp):
     app.register_blueprint(module.routes)
 
 

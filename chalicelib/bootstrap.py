@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from chalicelib import config as configuration
 from chalicelib.providers.outgoing_http import GuardedPoster
+from chalicelib.providers.test_calls import TestCalls
 from chalicelib.providers.trunk_host import GatewayTrunkHost
 from chalicelib.providers.twilio import TwilioProvider
 from chalicelib.services.ports import Ports
@@ -80,11 +81,17 @@ def ports() -> Ports:
         trunk_host=next(
             (GatewayTrunkHost(each) for each in settings.accounts if each.name == "gateway"), None
         ),
+        test_calls=_test_calls(settings),
         twilio_sip_domain=settings.twilio_sip_domain,
         private_trunks=settings.allow_private_trunks,
         private_webhooks=settings.allow_private_webhooks,
         sign_up_open=settings.sign_up_open,
     )
+
+
+def _test_calls(settings: configuration.Config) -> TestCalls | None:
+    url, secret = settings.gateway_socket_url, settings.gateway_control_secret
+    return TestCalls(url, secret) if url and secret else None
 
 
 def _vault(settings: configuration.Config, aws: AwsConfig) -> Vault | None:

@@ -32,14 +32,14 @@ class Config:
     delivery_state_machine: str = ""
     allow_private_webhooks: bool = False
     sign_up_open: bool = True
+    gateway_socket_url: str = ""
 
 
 def from_environment(env: Mapping[str, str] = os.environ) -> Config:
     """The settings in `CHAMADE_*`. BadConfig names the first one that is missing."""
     public_url = _required(env, "CHAMADE_PUBLIC_URL").rstrip("/")
-    relay_url = _required(env, "CHAMADE_RELAY_URL").rstrip("/")
-    if not relay_url.startswith(("ws://", "wss://")):
-        raise BadConfig("CHAMADE_RELAY_URL must start with ws:// or wss://")
+    _required(env, "CHAMADE_RELAY_URL")
+    relay_url = _socket_url(env, "CHAMADE_RELAY_URL")
     accounts = [
         TwilioAccount(
             name=name,
@@ -74,6 +74,7 @@ def from_environment(env: Mapping[str, str] = os.environ) -> Config:
         delivery_state_machine=_required(env, "CHAMADE_DELIVERY_STATE_MACHINE"),
         allow_private_webhooks=env.get("CHAMADE_ALLOW_PRIVATE_WEBHOOKS") == "1",
         sign_up_open=_open(env, "CHAMADE_SIGN_UP"),
+        gateway_socket_url=_socket_url(env, "CHAMADE_GATEWAY_SOCKET_URL"),
     )
 
 
@@ -82,6 +83,13 @@ def _open(env: Mapping[str, str], name: str) -> bool:
     if value not in ("open", "closed"):
         raise BadConfig(f"{name} is open or closed")
     return value == "open"
+
+
+def _socket_url(env: Mapping[str, str], name: str) -> str:
+    url = env.get(name, "").rstrip("/")
+    if url and not url.startswith(("ws://", "wss://")):
+        raise BadConfig(f"{name} must start with ws:// or wss://")
+    return url
 
 
 def _required(env: Mapping[str, str], name: str) -> str:

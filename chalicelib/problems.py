@@ -29,6 +29,7 @@ from chalicelib.services.media import BadToken, CallOver, NotActive, OwnedElsewh
 from chalicelib.services.numbers import PoolEmpty, TooManyNumbers, UnknownNumber
 from chalicelib.services.rate_limits import TooOften
 from chalicelib.services.say import VoiceGated, VoiceUnavailable
+from chalicelib.services.test_calls import TestCallsUnavailable
 from chalicelib.services.transition import TooBusy, UnknownCall
 from chalicelib.services.trunks import (
     NoTrunk,
@@ -199,6 +200,8 @@ def problem_from(error: Exception) -> Problem:  # noqa: PLR0911, PLR0912 - a tab
             return known("too_many_dids", detail)
         case ProviderNotConfigured():
             return known("provider_not_configured", str(error))
+        case TestCallsUnavailable():
+            return known("test_calls_unavailable", str(error))
         case PrivateHost():
             return invalid(("host", str(error)))
         case UnknownEndpoint():

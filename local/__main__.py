@@ -86,6 +86,7 @@ def _welcome(stack: Stack, seconds: float) -> str:
     layout = stack.layout
     return (
         f"ready in {seconds:.1f} s. Ctrl-C stops it.\n"
+        f"  the dashboard         {layout.dashboard_url}\n"
         f"  where everything is   {layout.stack_file}\n"
         f"  for your shell        . {layout.shell_file}\n"
         f"  what each part says   {layout.state_dir / 'logs'}"

@@ -55,9 +55,13 @@ class Handler(ChaliceRequestHandler):
         self._send_problem(problem)
 
     def _send_http_response_with_body(self, code: int, headers: Any, body: Any) -> None:
-        # A body after HEAD would be taken for the next answer.
-        if self.command == "HEAD":
-            self._send_http_response_no_body(code, headers)
+        # A body after HEAD would be taken for the next answer; one of 304 likewise.
+        if self.command == "HEAD" or code == 304:
+            self.send_response(code)
+            if code != 304:
+                size = len(body if isinstance(body, bytes) else body.encode())
+                self.send_header("Content-Length", str(size))
+            self._send_headers(headers)
         else:
             super()._send_http_response_with_body(code, headers, body)
 

@@ -57,6 +57,7 @@ def application(layout: Layout, credentials: Credentials) -> dict[str, str]:
         "CHAMADE_GATEWAY_ACCOUNT_SID": credentials.provider_account_sid,
         "CHAMADE_GATEWAY_AUTH_TOKEN": credentials.provider_auth_token,
         "CHAMADE_GATEWAY_API_URL": layout.gateway_url,
+        "CHAMADE_GATEWAY_SOCKET_URL": layout.gateway_socket_url,
         "CHAMADE_LOG_LEVEL": os.environ.get("CHAMADE_LOG_LEVEL", "INFO"),
         **{name: value for name, value in os.environ.items() if name.startswith("CHAMADE_TWILIO_")},
     }

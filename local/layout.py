@@ -59,6 +59,16 @@ class Layout:
         """The gateway's Calls REST."""
         return f"http://{HOST}:{self.ports['gateway']}"
 
+    @property
+    def gateway_socket_url(self) -> str:
+        """The gateway's sockets, for browsers."""
+        return f"ws://{HOST}:{self.ports['gateway']}"
+
+    @property
+    def dashboard_url(self) -> str:
+        """The page, for people."""
+        return f"{self.api_url}/dashboard"
+
     def sip_uri(self, number: str) -> str:
         """Where a softphone on this machine calls a number."""
         return f"sip:{number}@{HOST}:{self.ports['sip']}"

@@ -123,7 +123,7 @@ class Stack:
         document: dict[str, Any] = {
             "api_url": layout.api_url,
             "api_key": credentials.api_key,
-            "dashboard_url": None,
+            "dashboard_url": layout.dashboard_url,
             "relay_url": layout.relay_url,
             "gateway_url": layout.gateway_url,
             "sip_uri": layout.sip_uri(numbers[0]) if numbers else None,

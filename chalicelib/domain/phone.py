@@ -11,6 +11,12 @@ _E164 = re.compile(r"\+[1-9]\d{6,14}", re.ASCII)
 _SIP_USER = re.compile(r"sips?:(?P<user>[^@;>]+)(?:@|;|>|$)", re.ASCII | re.IGNORECASE)
 
 
+BROWSER = "client:dashboard"
+"""Who calls in a test call: no number, and nothing that a SIP message can say (providers write
+`client:…` for their users' browsers and apps).
+"""
+
+
 class BadNumber(ValueError):
     """Not an E.164 number; the message says what one looks like."""
 

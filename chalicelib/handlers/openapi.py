@@ -16,15 +16,17 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
+from chalicelib import browser
 from chalicelib.domain.idempotency import KEY_PATTERN
+from chalicelib.domain.version import VERSION
 from chalicelib.handlers.openapi_examples import EXAMPLES
 from chalicelib.handlers.openapi_texts import (
     ABOUT,
     IDEMPOTENCY_KEY,
     PATH_PARAMETERS,
     PROBLEM,
+    SESSION,
     TAGS,
-    VERSION,
 )
 from chalicelib.handlers.operation import OPERATIONS, Operation
 from chalicelib.handlers.rest import KEY_HEADER, REPLAYED_HEADER
@@ -51,7 +53,7 @@ def document(server: str = SERVER) -> _Json:
         "info": {"title": "Chamade SIP", "version": VERSION, "description": ABOUT},
         "servers": [{"url": server}],
         "tags": [{"name": name, "description": text} for name, text in TAGS.items()],
-        "security": [{"apiKey": []}, {"bearer": []}],
+        "security": [{"apiKey": []}, {"bearer": []}, {"cookieAuth": []}],
         "paths": dict(paths),
         "components": {
             "schemas": {**schemas, "Problem": PROBLEM},
@@ -62,6 +64,12 @@ def document(server: str = SERVER) -> _Json:
                     "scheme": "bearer",
                     "description": "The same API key.",
                 },
+                "cookieAuth": {
+                    "type": "apiKey",
+                    "in": "cookie",
+                    "name": browser.COOKIE,
+                    "description": SESSION,
+                },
             },
         },
     }
@@ -71,6 +79,7 @@ def problem_codes(operation: Operation) -> dict[int, list[str]]:
     """The codes that an operation's problems can have, by status."""
     codes = ["invalid", *operation.problems]
     codes += [] if operation.open else ["bad_key"]
+    codes += ["cross_site"] if operation.session or not operation.open else []
     codes += ["bad_json", "too_large", "bad_type"] if operation.reads_body else []
     codes += ["too_many_requests"] if operation.limit else []
     codes += ["too_busy"] if operation.method != "GET" else []
@@ -131,8 +140,8 @@ def _operation(operation: Operation, names: _Names) -> _Json:
         **{str(status): _success(operation, status, names) for status in _statuses(operation)},
         **{str(status): _problem(codes) for status, codes in problem_codes(operation).items()},
     }
-    if operation.open:
-        described["security"] = []
+    if operation.open or operation.session:
+        described["security"] = [] if operation.open else [{"cookieAuth": []}]
     return described
 
 
@@ -163,6 +172,16 @@ def _parameters(operation: Operation) -> list[_Json]:
         plain = _inlined(_optional(field), definitions)
         text = plain.pop("description", "")
         listed.append({"name": name, "in": "query", "description": text, "schema": plain})
+    if operation.session:
+        listed.append(
+            {
+                "name": browser.HEADER,
+                "in": "header",
+                "required": True,
+                "description": "Which no page of another site can send.",
+                "schema": {"type": "string", "const": "1"},
+            }
+        )
     if operation.idempotent:
         listed.append(
             {
@@ -208,8 +227,13 @@ def _body(operation: Operation, names: _Names) -> _Json:
 def _success(operation: Operation, status: int, names: _Names) -> _Json:
     described: _Json = {"description": _DONE[status]}
     headers: _Json = {}
-    if status == 201:
+    if status == 201 and operation.location is not None:
         headers["Location"] = {"description": "Where it is", "schema": {"type": "string"}}
+    if operation.session and operation.open:
+        headers["Set-Cookie"] = {
+            "description": "The session's cookie, or one that clears it",
+            "schema": {"type": "string"},
+        }
     if operation.idempotent:
         headers[REPLAYED_HEADER] = {
             "description": f"There if the {KEY_HEADER} came before: this is the answer of then.",

@@ -9,8 +9,6 @@ from chalicelib.domain.delivery import DELIVERY_ID
 from chalicelib.domain.endpoint import ENDPOINT_ID
 from chalicelib.domain.idempotency import KEPT_S
 
-VERSION = "0.1.0"
-
 ABOUT = """\
 A phone line for AI agents. Calls to your numbers ring here; your agent accepts them, hears and \
 speaks raw audio over a WebSocket, and dials out through your own SIP trunk.
@@ -32,8 +30,16 @@ TAGS = {
     "numbers": "Routing numbers from the pool of this installation.",
     "trunks": "A SIP trunk of your own, and its numbers (DIDs).",
     "events": "What happened, by long poll.",
+    "test-calls": "Calling a number of yours from a browser.",
+    "service": "What this installation offers.",
+    "session": "Signing in to the dashboard (`/dashboard`). Programs need none of it.",
     "endpoints": "Webhooks: URLs of your own that events are posted to, signed.",
 }
+
+SESSION = """\
+The dashboard's cookie, in place of an API key. It counts only with the header \
+`X-Chamade-Session: 1`, and from a page of this API itself (`Sec-Fetch-Site`, `Origin`): else 403 \
+`cross_site`. Where there is a key it is not looked at."""
 
 IDEMPOTENCY_KEY = (
     "A value of your own for this request, such as a UUID. Sent again with it, the request is "

@@ -18,7 +18,7 @@ import inspect
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from chalice.app import Blueprint
@@ -62,6 +62,7 @@ class Asked(Generic[Body_co, Query_co]):
 
     `source` is the address that asks, as the network says, where no account does. `seed` is there
     if the request has an Idempotency-Key: what is made is to have an id that is derived from it.
+    `browser` is for operations of the session.
     """
 
     ports: Ports
@@ -71,6 +72,7 @@ class Asked(Generic[Body_co, Query_co]):
     query: Query_co
     source: str = ""
     seed: str | None = None
+    browser: rest.Browser = field(default_factory=rest.Browser)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,8 @@ class Operation:
     `status` is that of success; `answer` None means 204. `location`: where what was created is; a
     PUT that has one may answer 201. `problems`: codes of `problem_codes.py` beside those that any
     operation of its kind may answer with (`code:status` for another status than usual).
-    `example`: a body. `open`: needs no key. `limit`: how often it may be done. `idempotent`: heeds
+    `example`: a body. `open`: needs no key. `session`: of the dashboard's session, asked by its
+    page only: reads the cookie and no key. `limit`: how often it may be done. `idempotent`: heeds
     an `Idempotency-Key`; if it `resumes`, it finds what it made by `Asked.seed`, and can be done
     again after it died half-way.
     """
@@ -109,6 +112,7 @@ class Operation:
     problems: tuple[str, ...] = ()
     example: Mapping[str, Any] | None = None
     open: bool = False
+    session: bool = False
     limit: Limit | None = None
     idempotent: bool = False
     resumes: bool = False
@@ -149,13 +153,15 @@ class Operation:
         query: BaseModel,
         source: str = "",
         seed: str | None = None,
+        browser: rest.Browser | None = None,
     ) -> tuple[int, Content]:
         """Does it, if it was not done too often; the status and the content of the answer."""
         if self.limit is not None and self.open:
             rate_limits.count_source(ports, source, self.limit)
         elif self.limit is not None:
             rate_limits.count_account(ports, account_id, self.limit)
-        answer = self.run(Asked(ports, account_id, path, body, query, source, seed))
+        asking = browser or rest.Browser()
+        answer = self.run(Asked(ports, account_id, path, body, query, source, seed, asking))
         if isinstance(answer, Created):
             return 201, answer.content
         return self.status, answer

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from chalice.app import Request, Response
 
-from chalicelib import bootstrap
-from chalicelib.auth import account
+from chalicelib import auth, bootstrap, browser
 from chalicelib.domain.idempotency import fingerprint
 from chalicelib.http import json_of, path_part
 from chalicelib.problems import Problem, invalid, problem_from
@@ -18,14 +17,29 @@ from chalicelib.services.ports import Ports
 
 if TYPE_CHECKING:
     from chalicelib.handlers.operation import Operation
+    from chalicelib.services.sessions import Session
 
 KEY_HEADER, REPLAYED_HEADER = "Idempotency-Key", "Idempotency-Replayed"
+
+
+class Browser:
+    """What an operation of the session has to do with the browser that asks: `session`, if one is
+    asked for, and the cookie that goes out.
+    """
+
+    def __init__(self, session: Session | None = None) -> None:
+        self.session = session
+        self.cookie: str | None = None
+
+    def keep(self, token: str, lasts_s: int) -> None:
+        """Have it keep the session's token, or with 0 s forget it."""
+        self.cookie = browser.set_cookie(token, lasts_s)
 
 
 def answer(operation: Operation, request: Request, path: dict[str, str]) -> Response:
     """Does what the request asks for."""
     ports = bootstrap.ports()
-    account_id = "" if operation.open else account(ports, request)
+    account_id, asking = _asker(operation, ports, request)
     query = operation.query.model_validate(_query(request))
     given = json_of(request) if operation.reads_body else {}
     body = operation.read(given)
@@ -33,7 +47,7 @@ def answer(operation: Operation, request: Request, path: dict[str, str]) -> Resp
 
     def act(seed: str | None) -> Kept:
         status, content = operation.perform(
-            ports, account_id, meant, body, query, source_address(request), seed
+            ports, account_id, meant, body, query, source_address(request), seed, asking
         )
         if status != 201 or operation.location is None or content is None:
             return Kept(status, content, None)
@@ -41,7 +55,8 @@ def answer(operation: Operation, request: Request, path: dict[str, str]) -> Resp
 
     key = request.headers.get(KEY_HEADER.lower())
     if key is None or not operation.idempotent:
-        return _response(act(None), {})
+        kept = act(None)
+        return _response(kept, {"Set-Cookie": asking.cookie} if asking.cookie else {})
     once = idempotency.Request(
         account_id=account_id,
         key=key,
@@ -50,6 +65,17 @@ def answer(operation: Operation, request: Request, path: dict[str, str]) -> Resp
     )
     kept, replayed = _once(ports, once, act)
     return _response(kept, {REPLAYED_HEADER: "true"} if replayed else {})
+
+
+def _asker(operation: Operation, ports: Ports, request: Request) -> tuple[str, Browser]:
+    """The account id, if one has to ask, and the browser."""
+    if not operation.session:
+        return "" if operation.open else auth.account_or_session(ports, request), Browser()
+    if operation.open:
+        browser.refuse_cross_site(request)
+        return "", Browser()
+    session = auth.session(ports, request)
+    return session.key.account_id, Browser(session)
 
 
 def source_address(request: Request) -> str:

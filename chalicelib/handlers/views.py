@@ -231,6 +231,47 @@ class AccountWithKey(Account):
     key: str = Field(description="keep it: no other answer shows it")
 
 
+class Session(View):
+    """Who is signed in to the dashboard."""
+
+    account_id: str
+    account_name: str
+    key: Key = Field(description="the key that was shown; the session ends with it")
+    expires_at: Time
+    limits: Limits
+
+
+class Service(View):
+    """What this installation offers."""
+
+    sign_up: Literal["open", "closed"] = Field(description="whether anybody can open an account")
+    countries: list[str] = Field(
+        description="of the routing numbers there are; ISO 3166, two letters",
+        examples=[["FR", "US"]],
+    )
+    trunk_providers: list[Provider] = Field(description="of trunks that can be connected")
+    test_calls: bool = Field(description="whether numbers can be called from a browser")
+    version: str
+
+
+class TestCall(View):
+    """A call that a browser can place, once."""
+
+    __test__ = False  # pytest's: this is none
+
+    url: str = Field(
+        description="a WebSocket; opening it places the call",
+        examples=["wss://gateway.example/legs/call?ticket=…"],
+    )
+    expires_at: Time = Field(description="until when it can be opened")
+    to: Number164
+    from_: str = Field(alias="from", examples=["client:dashboard"])
+    format: Literal["mulaw"]
+    sample_rate: Literal[8000]
+    frame_duration_ms: Literal[20]
+    frame_bytes: Literal[160]
+
+
 class AgentToken(View):
     """What our handshakes with your agent carry."""
 

@@ -87,13 +87,21 @@ def revoke_key(ports: Ports, account_id: str, key_id: str) -> None:
 
 def account_of(ports: Ports, clear: str) -> str | None:
     """The account id behind a key, or None. A mistyped key costs no read."""
-    if not looks_like_key(clear):
-        return None
-    key = ports.accounts.key(key_hash(clear))
-    if key is None:
-        return None
-    _note_use(ports, key)
-    return key.account_id
+    key = key_of(ports, clear)
+    return None if key is None else key.account_id
+
+
+def key_of(ports: Ports, clear: str) -> ApiKey | None:
+    """What is known of a key that somebody shows; None if it opens nothing."""
+    return key_with(ports, key_hash(clear)) if looks_like_key(clear) else None
+
+
+def key_with(ports: Ports, hashed: str) -> ApiKey | None:
+    """The key with this hash, which is being used; None if it has been revoked."""
+    key = ports.accounts.key(hashed)
+    if key is not None:
+        _note_use(ports, key)
+    return key
 
 
 def _note_use(ports: Ports, key: ApiKey) -> None:

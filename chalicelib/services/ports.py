@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from chalicelib.providers.base import Provider
 from chalicelib.providers.outgoing_http import Poster
+from chalicelib.providers.test_calls import TestCalls
 from chalicelib.providers.trunk_host import TrunkHost
 from chalicelib.store.accounts import AccountStore
 from chalicelib.store.calls import CallStore
@@ -49,6 +50,8 @@ class Ports:
     """Seals trunks' passwords; without one no trunk can be connected."""
     trunk_host: TrunkHost | None = None
     """Who registers trunks; None without a gateway."""
+    test_calls: TestCalls | None = None
+    """Who takes calls from browsers; None where nobody does."""
     twilio_sip_domain: str | None = None
     """Where trunks of provider twilio send their calls."""
     private_trunks: bool = False

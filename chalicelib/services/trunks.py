@@ -245,6 +245,13 @@ def step_aside() -> None:
     time.sleep(random.uniform(0, COLLISION_WAIT_S))  # noqa: S311 - spreads, guards nothing
 
 
+def providers(ports: Ports) -> list[str]:
+    """Those whose trunks can be connected here."""
+    if ports.vault is None:
+        return []
+    return sorted(name for name in ports.providers if name != "twilio" or ports.twilio_sip_domain)
+
+
 def _check(ports: Ports, settings: TrunkSettings) -> None:
     if settings.provider not in ports.providers:
         raise ProviderNotConfigured(f"This installation has no provider {settings.provider}.")

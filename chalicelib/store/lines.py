@@ -1,5 +1,7 @@
 """Numbers in the table: `NUMBER#<e164>` / `NUMBER`.
 
+Beside them `COUNTRIES` / `<country>`: which countries' numbers there are.
+
 Index `listing` holds a number either in its country's pool (longest unused first) or in its
 account's list. Giving a number out is one transaction over the number, the account's count and the
 event, so that no number is given twice and no account holds more than it may.
@@ -43,11 +45,16 @@ class LineStore:
 
     def add_to_pool(self, line: Line) -> bool:
         """A new number for the pool. False if it is known already."""
+        self._table.write(put({"pk": "COUNTRIES", "sk": line.country}))
         try:
             self._table.write(put(_to_item(line), "attribute_not_exists(pk)"))
         except ConditionFailed:
             return False
         return True
+
+    def countries(self) -> list[str]:
+        """The countries that numbers were ever added of, in order."""
+        return [item["sk"] for item in self._table.query_all("COUNTRIES")]
 
     def free(self, country: str, limit: int) -> list[Line]:
         """Free numbers of a country, longest unused first (as the index knows)."""

@@ -3,7 +3,7 @@
 For callers and called parties that are programs: tests, demos, the softphone, a browser. The far
 side paces its own audio; what comes faster than real time beyond a second's burst is dropped, and
 so is what a slow far side does not take. Not a telephone network: who may connect is decided by
-the account's credentials, in `socket_routes.py`.
+the account's credentials, or a ticket, in `socket_routes.py`.
 
 | text message | from the gateway | from the party |
 |---|---|---|

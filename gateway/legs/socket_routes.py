@@ -1,4 +1,5 @@
-"""Where socket parties come in: `/legs/call` places a call, `/legs/answer` waits for calls.
+"""Where socket parties come in: `/legs/call` places a call, `/legs/answer` waits for calls. Both
+take the account's credentials; the first also a ticket, for one call (`gateway/tickets.py`).
 
 Thin handlers: they check who asks, read messages and hand them to a `SocketLeg`. A registered party
 is one line: while it is in a call, another one finds it busy.
@@ -19,6 +20,7 @@ from gateway.config import Config
 from gateway.exchange import Exchange
 from gateway.legs.base import Destination, LegEvents, Release
 from gateway.legs.socket import Socket, SocketLeg, parse_command
+from gateway.tickets import BadTicket, Tickets
 
 _PARTY = re.compile(r"[\w+.@:;=*#-]{1,255}", re.ASCII)
 _MAX_MESSAGE = 4096
@@ -33,6 +35,7 @@ class SocketLegs:
         self._exchange = exchange
         self._lines: defaultdict[str, list[_Line]] = defaultdict(list)
         self._open: set[web.WebSocketResponse] = set()
+        self._tickets = Tickets(config.control_secret)
 
     def routes(self) -> list[web.RouteDef]:
         """For the application's router."""
@@ -57,13 +60,11 @@ class SocketLegs:
         await asyncio.gather(*closing, return_exceptions=True)
 
     async def _call(self, request: web.Request) -> web.StreamResponse:
-        self._check(request)
-        to, from_ = _party(request, "to"), _party(request, "from")
-        forwarded_from = _party(request, "forwarded_from", required=False)
+        call = self._call_of_ticket(request) if "ticket" in request.query else self._asked(request)
         ws, socket = await self._accept(request)
         leg = SocketLeg(socket)
         try:
-            self._exchange.admit(leg, to=to, from_=from_, forwarded_from=forwarded_from or None)
+            self._exchange.admit(leg, **call)
             if not leg.over.is_set():
                 await _until_over(_read(ws, leg.hear, leg.command), leg)
         finally:
@@ -101,12 +102,39 @@ class SocketLegs:
         self._open.add(ws)
         return ws, Socket(ws)
 
+    def _asked(self, request: web.Request) -> dict[str, Any]:
+        """The call that the holder of the account's credentials asks for."""
+        self._check(request)
+        return {
+            "to": _party(request, "to"),
+            "from_": _party(request, "from"),
+            "forwarded_from": _party(request, "forwarded_from", required=False) or None,
+        }
+
+    def _call_of_ticket(self, request: web.Request) -> dict[str, Any]:
+        """The call that a ticket is for. Whichever page opens it: there is no cookie or other
+        credential here that a browser would add by itself, so `Origin` decides nothing.
+        """
+        if len(request.query) != 1:
+            raise web.HTTPBadRequest(text="a ticket says all there is to a call")
+        self._check_serving()
+        if not web.WebSocketResponse().can_prepare(request):
+            raise web.HTTPBadRequest(text="this is a WebSocket")  # and the ticket is still good
+        try:
+            ticket = self._tickets.take(request.query["ticket"])
+        except BadTicket as bad:
+            raise web.HTTPForbidden(text=str(bad)) from None
+        return {"to": ticket.to, "from_": ticket.from_, "trunk_id": ticket.trunk_id}
+
     def _check(self, request: web.Request) -> None:
         if not auth.allowed(self._config, request.headers.get("Authorization")):
             raise web.HTTPUnauthorized(
                 text="account SID and auth token, please",
                 headers={"WWW-Authenticate": 'Basic realm="gateway"'},
             )
+        self._check_serving()
+
+    def _check_serving(self) -> None:
         if self._exchange.draining:
             raise web.HTTPServiceUnavailable(text="the gateway is stopping")
 

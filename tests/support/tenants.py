@@ -108,7 +108,7 @@ def with_paths() -> list[Operation]:
 
 def with_keys() -> list[Operation]:
     """The operations that need a key."""
-    return [operation for operation in OPERATIONS.values() if not operation.open]
+    return [each for each in OPERATIONS.values() if not (each.open or each.session)]
 
 
 def paged() -> list[Operation]:

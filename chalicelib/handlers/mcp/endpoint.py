@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
-from chalice.app import Blueprint, Request, Response
+from chalice.app import Blueprint, Response
 
 from chalicelib import bootstrap
 from chalicelib.auth import account
+from chalicelib.browser import ours
 from chalicelib.http import raw_body
 from chalicelib.problems import Problem, known
 
 routes = Blueprint(__name__)
-
-LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
 
 @routes.route("/mcp", methods=["POST"])
@@ -27,7 +24,7 @@ def mcp() -> Response:
     from chalicelib.handlers.mcp.exchange import exchange
     from chalicelib.handlers.mcp.server import server
 
-    hosts, origins = _ours(request)
+    hosts, origins = ours(request)
     answered = exchange(server(ports, account_id), request.headers, body, hosts, origins)
     content_type = answered.headers.get("content-type", "")
     if answered.status >= 400 and not content_type.startswith("application/json"):
@@ -49,18 +46,3 @@ def no_stream() -> Response:
 def _refused(status: int, why: str) -> Problem:
     code = {403: "foreign_origin", 421: "foreign_host"}.get(status)
     return known(code) if code else Problem(status, "bad_request", "Bad request", why)
-
-
-def _ours(request: Request) -> tuple[list[str], list[str]]:
-    """The hosts and origins that are this API: as configured, and as API Gateway calls it, which
-    answers under its own name, too. A loopback address has several names.
-    """
-    public = urlsplit(bootstrap.config().public_url)
-    names = {public.netloc}
-    if public.hostname in ("127.0.0.1", "localhost"):
-        port = f":{public.port}" if public.port else ""
-        names |= {name + port for name in LOOPBACK}
-    gateways = (request.context or {}).get("domainName")
-    if gateways:
-        names.add(str(gateways))
-    return sorted(names), sorted(f"{public.scheme}://{name}" for name in names)

@@ -15,11 +15,11 @@ from mcp.server.lowlevel.server import Server
 from mcp.shared.exceptions import MCPError
 from pydantic import ValidationError
 
+from chalicelib.domain.version import VERSION
 from chalicelib.handlers.mcp.perform import perform
 from chalicelib.handlers.mcp.schemas import input_schema, output_schema
 from chalicelib.handlers.mcp.tool import Tool
 from chalicelib.handlers.mcp.tools import INSTRUCTIONS, TOOLS
-from chalicelib.handlers.openapi_texts import VERSION
 from chalicelib.services.ports import Ports
 
 log = logging.getLogger(__name__)

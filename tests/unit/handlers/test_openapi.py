@@ -11,8 +11,8 @@ from jsonschema import Draft202012Validator
 from schemathesis.specs.openapi import definitions
 
 import app
+from chalicelib.domain.version import VERSION
 from chalicelib.handlers import docs_page, openapi
-from chalicelib.handlers.openapi_texts import VERSION
 from chalicelib.handlers.operation import OPERATIONS
 from tests.support.engine import ROOT
 from tests.support.http import PUBLIC_URL
@@ -106,7 +106,8 @@ def test_every_operation_says_what_it_does_and_what_can_go_wrong(document):
             assert parameter["description"], (name, parameter)
         statuses = set(operation["responses"])
         assert {"422"} < statuses, name
-        assert ("401" in statuses) != (operation.get("security") == []), name
+        keyless = operation.get("security") == [] and name != "sign_in"  # whose body has the key
+        assert ("401" in statuses) != keyless, name
         assert ("{" in path) <= ("404" in statuses), name
         for status, answer in operation["responses"].items():
             kinds = set(answer.get("content", ()))

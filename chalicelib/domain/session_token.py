@@ -1,0 +1,35 @@
+"""What a browser holds in place of an API key: the content of the dashboard's cookie.
+
+`<SHA-256 of the key, hex>.<expires, epoch s>.<base64url HMAC-SHA256>`: stateless, and no use to
+whoever would like the key. Whether that key still opens anything is another question, asked of the
+table at each request, so that a session ends with its key.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+
+LASTS_S = 12 * 3600
+"""How long a session lasts, used or not: a working day."""
+
+
+def issue(secret: str, key_hash: str, expires_s: int) -> str:
+    """A session of that key; `secret` is the installation's token secret."""
+    claim = f"{key_hash}.{expires_s}"
+    return f"{claim}.{_mac(secret, claim)}"
+
+
+def check(secret: str, token: str, now_s: int) -> tuple[str, int] | None:
+    """The key's hash and the expiry, if `token` is ours and not expired. Never raises."""
+    claim, _, mac = token.rpartition(".")
+    if not token.isascii() or not hmac.compare_digest(mac, _mac(secret, claim)):
+        return None
+    key_hash, expires = claim.split(".")
+    return (key_hash, int(expires)) if now_s < int(expires) else None
+
+
+def _mac(secret: str, claim: str) -> str:
+    digest = hmac.new(secret.encode(), f"session.{claim}".encode(), hashlib.sha256).digest()
+    return base64.urlsafe_b64encode(digest).decode().rstrip("=")

@@ -83,9 +83,10 @@ def _once(
             raise problem_from(error) from error
 
     def changed_nothing(error: Exception) -> bool:
-        status = error.status if isinstance(error, Problem) else 500
+        if not isinstance(error, Problem) or error.code == "unavailable":
+            return False  # a write that was not answered may have been made
         # 503 is how writes end that were given up; what resumes is on the safe side without that.
-        return status < 500 or (status == 503 and not once.resumes)
+        return error.status < 500 or (error.status == 503 and not once.resumes)
 
     return idempotency.once(ports, once, act_or_problem, changed_nothing)
 

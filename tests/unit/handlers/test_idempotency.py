@@ -281,7 +281,7 @@ def test_what_derives_nothing_is_not_done_again_when_its_holder_died(once, world
 def test_after_an_error_of_ours_nobody_knows_and_after_a_busy_moment_it_is_done(
     once, world, monkeypatch
 ):
-    from chalicelib.store.table import Contention
+    from chalicelib.store.table import Contention, TableUnavailable
 
     def failing(error):
         def fails(*_):
@@ -289,7 +289,8 @@ def test_after_an_error_of_ours_nobody_knows_and_after_a_busy_moment_it_is_done(
 
         return fails
 
-    for error, then in ((RuntimeError("bug"), 409), (Contention(), 201)):
+    failures = ((RuntimeError("bug"), 409), (Contention(), 201), (TableUnavailable("slow"), 409))
+    for error, then in failures:
         key = f"after-{type(error).__name__}"
         with monkeypatch.context() as broken:
             broken.setattr("chalicelib.services.accounts.create_key", failing(error))

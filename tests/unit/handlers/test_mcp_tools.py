@@ -69,7 +69,7 @@ def test_read_only_tools_are_gets_and_no_others(tool):
 @each_tool
 def test_each_failure_that_a_tool_may_have_has_a_remedy(tool):
     codes = {code.partition(":")[0] for code in OPERATIONS[tool.operation].problems}
-    usual = {"invalid", "too_many_requests", "too_busy", "internal_error"}
+    usual = {"invalid", "too_many_requests", "too_busy", "unavailable", "internal_error"}
     assert codes | usual <= remedies.known_codes()
 
 

@@ -15,6 +15,7 @@ from chalicelib.problems import Problem, invalid, problem_from
 from chalicelib.services import idempotency
 from chalicelib.services.idempotency import Kept
 from chalicelib.services.ports import Ports
+from chalicelib.store.table import TableUnavailable
 
 if TYPE_CHECKING:
     from chalicelib.handlers.operation import Operation
@@ -77,16 +78,15 @@ def _once(
     def act_or_problem(seed: str) -> Kept:
         try:
             return act(seed)
-        except Problem:
+        except (Problem, TableUnavailable):
             raise
         except Exception as error:
             raise problem_from(error) from error
 
     def changed_nothing(error: Exception) -> bool:
-        if not isinstance(error, Problem) or error.code == "unavailable":
-            return False  # a write that was not answered may have been made
+        status = error.status if isinstance(error, Problem) else 500
         # 503 is how writes end that were given up; what resumes is on the safe side without that.
-        return error.status < 500 or (error.status == 503 and not once.resumes)
+        return status < 500 or (status == 503 and not once.resumes)
 
     return idempotency.once(ports, once, act_or_problem, changed_nothing)
 

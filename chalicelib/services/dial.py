@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chalicelib.domain.account import Account
-from chalicelib.domain.call import Act, Call, EndReason, Moved, new_outbound
+from chalicelib.domain.call import Call, Moved
+from chalicelib.domain.call_moves import Act, EndReason
 from chalicelib.domain.dialling import (
     DEFAULT_RING_TIMEOUT_S,
     NotDialled,
@@ -25,6 +26,7 @@ from chalicelib.domain.dialling import (
     choose_caller_id,
     parse_target,
 )
+from chalicelib.domain.new_call import new_outbound
 from chalicelib.domain.trunk import Trunk
 from chalicelib.providers.base import Dial, ProviderError
 from chalicelib.services.nudge import hang_up

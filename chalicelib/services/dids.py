@@ -4,18 +4,12 @@ from __future__ import annotations
 
 import logging
 
+from chalicelib.domain.called_number import international_forms
+from chalicelib.domain.did import MAX_DIDS, Did, DidChanges, NewDid, did_event
 from chalicelib.domain.event import EventType
-from chalicelib.domain.trunk import (
-    MAX_DIDS,
-    Did,
-    DidChanges,
-    NewDid,
-    Trunk,
-    did_event,
-    international_forms,
-    not_added_event,
-    shown,
-)
+from chalicelib.domain.foreign_text import shown
+from chalicelib.domain.not_added import not_added_event
+from chalicelib.domain.trunk import Trunk
 from chalicelib.services.numbers import UnknownNumber
 from chalicelib.services.ports import Ports
 from chalicelib.services.trunks import MAX_TRIES, NumberTaken, TooManyDids, own, step_aside

@@ -12,18 +12,14 @@ import logging
 from dataclasses import dataclass
 
 from chalicelib.domain import media_token
-from chalicelib.domain.call import (
-    Act,
-    Call,
-    CallState,
-    Moved,
-    inbound_call_id,
-    missed_unseen,
-    new_inbound,
-)
+from chalicelib.domain.call import Call, Moved
+from chalicelib.domain.call_id import inbound_call_id
+from chalicelib.domain.call_moves import Act, CallState
+from chalicelib.domain.called_number import international_forms, match_did
+from chalicelib.domain.did import Did
 from chalicelib.domain.line import Line
+from chalicelib.domain.new_call import missed_unseen, new_inbound
 from chalicelib.domain.phone import called_number
-from chalicelib.domain.trunk import Did, international_forms, match_did
 from chalicelib.providers.base import Connect, HangUp, Instruction, KeepRinging, Reject
 from chalicelib.services.dids import note_called, tell_not_added
 from chalicelib.services.ports import Ports

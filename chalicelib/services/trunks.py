@@ -7,17 +7,11 @@ import random
 import time
 from dataclasses import dataclass
 
+from chalicelib.domain.did import Did
 from chalicelib.domain.event import EventType
-from chalicelib.domain.trunk import (
-    Did,
-    Trunk,
-    TrunkSettings,
-    TrunkStatus,
-    connected,
-    public_host,
-    reported,
-    trunk_event,
-)
+from chalicelib.domain.host import public_host
+from chalicelib.domain.trunk import Trunk, TrunkStatus, connected, reported, trunk_event
+from chalicelib.domain.trunk_settings import TrunkSettings
 from chalicelib.services.ports import Ports
 from chalicelib.store import trunks as store
 from chalicelib.store.table import Contention

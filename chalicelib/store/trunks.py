@@ -23,19 +23,12 @@ from __future__ import annotations
 import contextlib
 from dataclasses import dataclass, field
 
+from chalicelib.domain.did import MAX_DIDS, Did
 from chalicelib.domain.event import Event
 from chalicelib.domain.instant import to_text
-from chalicelib.domain.trunk import MAX_DIDS, TRUNK_ID, Did, Trunk
+from chalicelib.domain.trunk import TRUNK_ID, Trunk
 from chalicelib.store.events import outbox_put
-from chalicelib.store.table import (
-    ConditionFailed,
-    Item,
-    Table,
-    Write,
-    delete,
-    put,
-    update,
-)
+from chalicelib.store.table import ConditionFailed, Item, Table, Write, delete, put, update
 
 LISTING = ("listing", "listing", "listing_order")
 

@@ -11,8 +11,10 @@ from typing import Any
 
 from chalicelib.domain.call import Call
 from chalicelib.domain.delivery import Answer, Delivery
+from chalicelib.domain.did import Did, NewDid
 from chalicelib.domain.line import Line
-from chalicelib.domain.trunk import Did, NewDid, Trunk, TrunkSettings, TrunkStatus
+from chalicelib.domain.trunk import Trunk, TrunkStatus
+from chalicelib.domain.trunk_settings import TrunkSettings
 from chalicelib.providers.base import Dial, Instruction, ProviderError, RemoteStatus
 from chalicelib.services import accounts, dial, dids, numbers, ring, trunks
 from chalicelib.services.ports import Ports
@@ -261,7 +263,7 @@ class World:
         return self.call_of(incoming)
 
     def call_of(self, incoming: ring.Incoming) -> Call:
-        from chalicelib.domain.call import inbound_call_id
+        from chalicelib.domain.call_id import inbound_call_id
 
         call = self.ports.calls.get(inbound_call_id("gateway", incoming.provider_call_id))
         assert call is not None

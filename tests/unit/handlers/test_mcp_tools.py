@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import app
-from chalicelib.domain.call import Act
+from chalicelib.domain.call_moves import Act
 from chalicelib.handlers.mcp import remedies
 from chalicelib.handlers.mcp.perform import failure, perform
 from chalicelib.handlers.mcp.schemas import input_schema, output_schema

@@ -9,7 +9,7 @@ from urllib.parse import quote
 import pytest
 
 from chalicelib.domain import media_token
-from chalicelib.domain.call import Act
+from chalicelib.domain.call_moves import Act
 from chalicelib.domain.line import Line
 from chalicelib.services import accounts
 from chalicelib.services.transition import settle

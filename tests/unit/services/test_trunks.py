@@ -8,19 +8,12 @@ from dataclasses import replace
 
 import pytest
 
-from chalicelib.domain.call import CallState
+from chalicelib.domain.call_moves import CallState
+from chalicelib.domain.did import MAX_DIDS, Did, DidChanges, NewDid, did_event
 from chalicelib.domain.event import EventType
 from chalicelib.domain.line import Line
-from chalicelib.domain.trunk import (
-    MAX_DIDS,
-    Did,
-    DidChanges,
-    NewDid,
-    TrunkSettings,
-    TrunkStatus,
-    did_event,
-    new_trunk_id,
-)
+from chalicelib.domain.trunk import TrunkStatus, new_trunk_id
+from chalicelib.domain.trunk_settings import TrunkSettings
 from chalicelib.logs import JsonFormatter
 from chalicelib.providers.base import Connect, KeepRinging, Reject
 from chalicelib.services import dids, inbox, numbers, ring, trunks
@@ -848,7 +841,7 @@ def test_twilio_names_numbers_only_and_routing_numbers_come_first(both, e164):
         told = ring.receive(both.ports, incoming)
         if told == Reject():
             return None
-        from chalicelib.domain.call import inbound_call_id
+        from chalicelib.domain.call_id import inbound_call_id
 
         return both.ports.calls.get(inbound_call_id("twilio", incoming.provider_call_id))
 

@@ -48,7 +48,7 @@ def connect_trunk(asked: Asked[TrunkSettings, NoQuery]) -> Answer:
     """
     ports = asked.ports
     trunk, first = trunks.connect(ports, asked.account_id, asked.body)
-    view = _view(ports, trunk, ports.trunks.dids(trunk.trunk_id))
+    view = _view(ports, trunk, ports.dids.of_trunk(trunk.trunk_id))
     return Created(view) if first else view
 
 

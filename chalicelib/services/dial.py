@@ -118,7 +118,7 @@ def _born(ports: Ports, account: Account, trunk: Trunk, wish: Wish, call_id: str
     target = parse_target(wish.meeting_url, trunk)
     check_host(target, trunk)
     check_number(target.e164, facts_of(target.e164), _countries(trunk))
-    caller_id = choose_caller_id(wish.caller_id, trunk, ports.trunks.dids(trunk.trunk_id))
+    caller_id = choose_caller_id(wish.caller_id, trunk, ports.dids.of_trunk(trunk.trunk_id))
     check_registered(trunk)
     declined_at = ports.dialling.declined_at(account.account_id, target.e164)
     check_declined(target.e164, declined_at, now)

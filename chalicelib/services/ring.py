@@ -201,12 +201,12 @@ def _line_called(ports: Ports, incoming: Incoming) -> Line | Did | None:
     if incoming.provider == "gateway":
         return None
     candidates = international_forms(incoming.to)
-    found = (ports.trunks.did_at(incoming.provider, e164) for e164 in candidates)
+    found = (ports.dids.at(incoming.provider, e164) for e164 in candidates)
     return next((did for did in found if did is not None), None)
 
 
 def _did_called(ports: Ports, incoming: Incoming, trunk_id: str) -> Did | None:
-    found = ports.trunks.whole(trunk_id)
+    found = ports.dids.whole(trunk_id)
     if found is None or found[0].provider != incoming.provider:
         return None
     trunk, dids = found

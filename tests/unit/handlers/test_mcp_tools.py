@@ -291,7 +291,7 @@ def test_anothers_things_are_as_if_they_were_not_there(world, theirs, tool, kind
     before = [
         world.ports.calls.get(own["call_id"]),
         world.ports.lines.held_by(world.account_id),
-        world.ports.trunks.dids(world.ports.trunks.of_account(world.account_id).trunk_id),
+        world.ports.dids.of_trunk(world.ports.trunks.of_account(world.account_id).trunk_id),
     ]
 
     def outcome(things):
@@ -309,7 +309,7 @@ def test_anothers_things_are_as_if_they_were_not_there(world, theirs, tool, kind
     after = [
         world.ports.calls.get(own["call_id"]),
         world.ports.lines.held_by(world.account_id),
-        world.ports.trunks.dids(world.ports.trunks.of_account(world.account_id).trunk_id),
+        world.ports.dids.of_trunk(world.ports.trunks.of_account(world.account_id).trunk_id),
     ]
     assert after == before
 

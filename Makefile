@@ -6,7 +6,7 @@ BIN := .venv/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 REQUIREMENTS := requirements.txt relay/requirements.txt gateway/requirements.txt local/requirements.txt
 ASL_VALIDATOR := asl-validator@4.0.0
-COVERED := chalicelib.domain chalicelib.services relay.bridge relay.speech relay.talk relay.watch \
+COVERED := chalicelib.domain chalicelib.services relay.bridge relay.speech relay.hearing relay.talk relay.watch \
   relay.playout relay.drops relay.dialling relay.keys relay.wishes
 PYTEST := $(BIN)/python -m pytest $(addprefix --cov=,$(COVERED)) --cov-branch
 

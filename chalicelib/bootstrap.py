@@ -20,6 +20,7 @@ from chalicelib.store.calls import CallStore
 from chalicelib.store.courier import Courier
 from chalicelib.store.deliveries import DeliveryStore
 from chalicelib.store.dialling import DiallingStore
+from chalicelib.store.dids import DidStore
 from chalicelib.store.endpoints import EndpointStore
 from chalicelib.store.events import EventStore
 from chalicelib.store.idempotency import IdempotencyStore
@@ -27,6 +28,7 @@ from chalicelib.store.lines import LineStore
 from chalicelib.store.rate_limits import RateLimitStore
 from chalicelib.store.ring_timer import RingTimer
 from chalicelib.store.table import Table
+from chalicelib.store.trunk_limits import TrunkLimits
 from chalicelib.store.trunks import TrunkStore
 from chalicelib.store.vault import KeyFileVault, KmsVault, Vault
 
@@ -53,10 +55,12 @@ def ports() -> Ports:
     aws = AwsConfig(
         max_pool_connections=MAX_CONNECTIONS,
         connect_timeout=2,
-        read_timeout=5,
-        retries={"mode": "standard", "max_attempts": 4},
+        read_timeout=4,
+        # 23 s with all pauses: API Gateway gives up after 29, and then nobody is told why.
+        retries={"mode": "standard", "total_max_attempts": 4},
     )
     table = Table(boto3.client("dynamodb", config=aws), settings.table)
+    dids = DidStore(table)
     executions = boto3.client("stepfunctions", config=aws)
     return Ports(
         accounts=AccountStore(table),
@@ -68,7 +72,9 @@ def ports() -> Ports:
         idempotency=IdempotencyStore(table),
         lines=LineStore(table),
         rate_limits=RateLimitStore(table),
-        trunks=TrunkStore(table),
+        dids=dids,
+        trunks=TrunkStore(table, dids),
+        trunk_limits=TrunkLimits(table),
         timer=RingTimer(executions, settings.ring_state_machine),
         courier=Courier(executions, settings.delivery_state_machine),
         poster=GuardedPoster(private=settings.allow_private_webhooks),

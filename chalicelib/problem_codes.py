@@ -26,6 +26,7 @@ CODES: dict[str, tuple[int, str]] = {
     "too_many_requests": (429, "Too often"),
     "internal_error": (500, "Something went wrong here"),
     "too_busy": (503, "Too much at once"),
+    "unavailable": (503, "Not available just now"),
     # Idempotency-Key.
     "idempotency_in_flight": (409, "A request with this key is under way"),
     "idempotency_unknown": (409, "What came of an earlier request with this key is not known"),
@@ -92,6 +93,7 @@ WITH_RETRY_AFTER = frozenset(
         "recently_declined",
         "trunk_rate",
         "too_busy",
+        "unavailable",
         "vault_unavailable",
     }
 )

@@ -41,12 +41,14 @@ from chalicelib.services.trunks import (
     UnknownTrunk,
     VaultMissing,
 )
-from chalicelib.store.table import Contention
+from chalicelib.store.table import Contention, TableUnavailable
 from chalicelib.store.vault import BadSeal, VaultUnavailable
 
 log = logging.getLogger(__name__)
 
 CONTENT_TYPE = "application/problem+json"
+UNAVAILABLE_S = 5
+"""Seconds to wait for what is not there just now. Those who ask have waited for our retries."""
 
 
 class Problem(Exception):
@@ -229,7 +231,7 @@ def problem_from(error: Exception) -> Problem:  # noqa: PLR0911, PLR0912 - a tab
             return known(
                 "vault_unavailable",
                 "Try again; if it stays so, tell the operator.",
-                retry_after_s=5,
+                retry_after_s=UNAVAILABLE_S,
             )
         case BadCursor():
             return known("bad_cursor", "Use a cursor as this list returned it, or none.")
@@ -247,9 +249,21 @@ def problem_from(error: Exception) -> Problem:  # noqa: PLR0911, PLR0912 - a tab
             return Problem(410, "call_over", "The call is over", call=calls.public_view(call))
         case TooBusy() | Contention():
             return known("too_busy", "Try again.", retry_after_s=1)
+        case TableUnavailable():
+            return _unavailable(error)
         case _:
             log.error("unforeseen error", exc_info=error)
             return known("internal_error")
+
+
+def _unavailable(error: TableUnavailable) -> Problem:
+    log.error("table: %s", error)
+    return known(
+        "unavailable",
+        "The data store does not answer, so whether anything was done is not known: look, or send "
+        "the request again; if it stays so, tell the operator.",
+        retry_after_s=UNAVAILABLE_S,
+    )
 
 
 def invalid(*errors: tuple[str, str]) -> Problem:

@@ -1,5 +1,6 @@
 """Makes the AWS side on the local engine: the table with its stream, the Lambda functions, the
-state machines. Each from the definition that the infrastructure uses.
+state machines. Each from the definition that the infrastructure uses, but for long waits
+(short_waits.py).
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from local.environment import (
     aws,
 )
 from local.layout import ROOT, Layout
+from local.short_waits import short_waits_only
 
 FUNCTIONS = {
     "expire_ring": "chamade-expire-ring",
@@ -70,7 +72,10 @@ def provision(layout: Layout, credentials: Credentials) -> None:
     _state_machine(
         executions,
         DELIVERY_MACHINE_ARN,
-        _definition("deliver_event.asl.json", DeliverEventFunctionArn=arns["deliver_event"]),
+        short_waits_only(
+            _definition("deliver_event.asl.json", DeliverEventFunctionArn=arns["deliver_event"]),
+            "UntilTheNextTry",
+        ),
     )
     _stream(dynamodb, lambdas)
 

@@ -30,9 +30,10 @@ from relay import dialling
 from relay.config import Graces
 from relay.deadlines import Deadlines
 from relay.drops import Drops
+from relay.hearing import Hearing
 from relay.metrics import Counters
 from relay.ports import LIVE, AgentAddress, AgentLeg, Port, ProviderLeg
-from relay.speech import ULAW_PER_MS, Speech
+from relay.speech import Speech
 from relay.talk import Talk
 from relay.watch import Watch
 from relay.wire import pcm
@@ -48,6 +49,8 @@ class Bridge:
 
     agent_audio: Callable[[bytes | memoryview, float], None]
     """(audio, now): binary audio from the agent, any length. Hot path."""
+    caller_audio: Callable[[bytes, float], None]
+    """(ulaw, now): mu-law from the caller. Hot path."""
 
     def __init__(
         self,
@@ -68,12 +71,11 @@ class Bridge:
         self._drops = Drops()
         self._speech = Speech(counters, partial(self._drop, "to_caller"))
         self.agent_audio = self._speech.play
+        self._hearing = Hearing(counters, partial(self._drop, "to_agent"))
+        self.caller_audio = self._hearing.hear
         self._provider: ProviderLeg | None = None
         self._agent: AgentLeg | None = None
-        self._listening: AgentLeg | None = None
-        """The agent, once it has had `start`."""
         self._begun = False
-        self._to_agent: pcm.Transcoder | None = None
         self._talk = Talk()
         self._wishes = Wishes(self._speech, self._talk, self._hang_up)
 
@@ -142,7 +144,8 @@ class Bridge:
         self.over = True
         self._deadlines.clear()
         agent, provider = self._agent, self._provider
-        self._agent = self._listening = self._provider = None
+        self._agent = self._provider = None
+        self._hearing.turn_away()
         self._talk.turn_to(None)
         self._speech.end()
         if agent is not None:
@@ -178,8 +181,7 @@ class Bridge:
         if old is not None:
             old.close(1000, "replaced by a newer stream")
         self._talk.unplayed(self._speech.begin(leg, stream_sid, keys=keys))
-        if self._to_agent is not None:
-            self._to_agent.clear()
+        self._hearing.anew()
         self._deadlines.drop("media_lost")
         self._watch(now)
         if self._agent is not None:
@@ -199,18 +201,6 @@ class Bridge:
         self._deadlines.drop("no_agent", dialling.NAME)
         self._deadlines.set("media_lost", now + self._graces.provider_back)
         self._watch(now)
-
-    def caller_audio(self, ulaw: bytes, now: float) -> None:
-        """mu-law from the caller. Hot path."""
-        agent = self._listening
-        if agent is None:
-            self._drop("to_agent", "no_agent", len(ulaw) / ULAW_PER_MS, now)
-        elif agent.choked:
-            self._drop("to_agent", "slow_agent", len(ulaw) / ULAW_PER_MS, now)
-        else:
-            transcode = self._to_agent
-            self._counters.to_agent += 1
-            agent.send_audio(ulaw if transcode is None else transcode(ulaw))
 
     def caller_message(self, message: media_stream.FromProvider) -> None:
         """Anything else that the provider says once its stream has begun."""
@@ -237,7 +227,7 @@ class Bridge:
         if old is not None and old.order > leg.order and not old.dialled:
             leg.close(4409, "a newer connection is here")
             return False
-        self._agent, self._listening = leg, None
+        self._agent = leg
         if old is not None:
             old.close(4409, "replaced by a newer connection")
         self._talk.turn_to(leg)
@@ -247,7 +237,8 @@ class Bridge:
             self._dialling.stand_down()
         if not leg.dialect.resumes:
             self._speech.forget_marks()
-        self._to_agent, to_caller = pcm.transcoders(audio)
+        to_agent, to_caller = pcm.transcoders(audio)
+        self._hearing.turn_to(to_agent)
         self._speech.hear(leg, audio, to_caller)
         self._deadlines.drop("agent_lost", "no_agent")
         if not self._begun:
@@ -262,7 +253,8 @@ class Bridge:
         """The agent's socket went: hung up, or given time to come back once audio has flowed."""
         if leg is not self._agent:
             return
-        self._agent = self._listening = None
+        self._agent = None
+        self._hearing.turn_away()
         self._talk.turn_to(None)
         self._deadlines.drop("drops")
         if hung_up:
@@ -294,7 +286,7 @@ class Bridge:
     def agent_text(self, text: bytes | memoryview, now: float) -> None:
         """A JSON message from the agent."""
         if self._agent is not None:
-            self._wishes.heed(self._agent, text, now, started=self._listening is not None)
+            self._wishes.heed(self._agent, text, now, started=self._hearing.listener is not None)
 
     def _hang_up(self, now: float) -> None:
         if "agent_hangup" not in self._deadlines:
@@ -308,16 +300,16 @@ class Bridge:
 
     def _begin(self, now: float) -> None:
         """Tell the agent that audio flows, once a socket: a new stream needs no second `start`."""
-        if self._agent is not None and self._listening is None:
+        if self._agent is not None and self._hearing.listener is None:
             self._talk.start(self._call, self._sids, resumed=self._begun)
-            self._listening = self._agent
             self._begun = True
             self._say_drops(now)
+            self._hearing.begin(self._agent)
 
     def _drop(self, direction: str, why: str, ms: float, now: float) -> None:
         self._counters.dropped[direction, why] += 1
         due = self._drops.add(direction, why, ms, now)
-        if self._listening is None:
+        if self._hearing.listener is None:
             return
         if due <= now:
             self._say_drops(now)

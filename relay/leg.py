@@ -53,8 +53,6 @@ class Leg(WSListener):
     def __init__(self, calls: Calls) -> None:
         self.choked = False
         self.order = 0
-        self.early = 0
-        """Bytes that came before the socket was let in."""
         self.calls = calls
         self.bridge: Bridge | None = None
         self.call_id: str | None = None
@@ -174,7 +172,6 @@ class Leg(WSListener):
             self._gather(kind, frame.get_payload_as_bytes(), frame.fin)
 
     def _too_early(self, size: int) -> bool:
-        self.early += size
         if self._parts_cost + size > EARLY_MESSAGE:
             return True
         return self._early_budget.spend(max(size, FRAME_COST), now()) > 0

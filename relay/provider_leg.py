@@ -1,22 +1,25 @@
 """The provider's socket: Twilio Media Streams, the provider dials us.
 
 Let in once both the application has granted it and its `start` names the call that was granted;
-whichever comes first waits for the other, with a second of audio at most.
+whichever comes first waits for the other, with two seconds of audio at most.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 
 from picows import WSFrame, WSTransport
 
 from relay.calls import Calls
 from relay.control import Answer
+from relay.hearing import KEPT_MS
 from relay.leg import EARLY_BYTES, TEXT, Leg, now
+from relay.wire.agent import FRAME_MS
 from wire import media_stream
 
-HELD_MESSAGES = 50
-"""How much is kept while the application thinks about it: a second of 20 ms audio."""
+HELD_MESSAGES = KEPT_MS // FRAME_MS
+"""How much is kept while the application thinks about it: as much as for an agent."""
 
 
 class ProviderSocket(Leg):
@@ -32,7 +35,8 @@ class ProviderSocket(Leg):
         self._attach = token, url, signature
         self._answer: Answer | None = None
         self._start: media_stream.Start | None = None
-        self._held: list[media_stream.FromProvider] = []
+        self._held: deque[tuple[media_stream.FromProvider, int]] = deque()
+        self._held_bytes = 0
 
     def on_ws_connected(self, transport: WSTransport) -> None:
         """The upgrade is done: a `start` must follow soon."""
@@ -80,9 +84,10 @@ class ProviderSocket(Leg):
         elif isinstance(message, media_stream.Stop):
             self.gone()
             self.close(1000, "stream stopped")
+        elif isinstance(message, media_stream.Connected):
+            return
         elif self.bridge is None:
-            if len(self._held) < HELD_MESSAGES and self.early <= EARLY_BYTES:
-                self._held.append(message)
+            self._hold(message, len(text))
         else:
             self._pass_on(message)
 
@@ -109,9 +114,16 @@ class ProviderSocket(Leg):
         ):
             return
         self.joined(bridge)
-        held, self._held = self._held, []
-        for message in held:
-            self._pass_on(message)
+        while self._held:
+            self._pass_on(self._held.popleft()[0])
+
+    def _hold(self, message: media_stream.FromProvider, size: int) -> None:
+        """Keep it until the stream is let in; the oldest go, as with an agent that is not there."""
+        self._held.append((message, size))
+        self._held_bytes += size
+        while len(self._held) > HELD_MESSAGES or self._held_bytes > EARLY_BYTES:
+            self._held_bytes -= self._held.popleft()[1]
+            self.calls.counters.dropped["to_agent", "no_agent"] += 1
 
     def _pass_on(self, message: media_stream.FromProvider) -> None:
         if self.bridge is None:

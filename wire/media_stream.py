@@ -229,6 +229,11 @@ class Outgoing:
         self._samples += len(ulaw)
         return self._media % (self._sequence, self._chunk, timestamp, pybase64.b64encode(ulaw))
 
+    @property
+    def heard(self) -> bool:
+        """Whether there has been any audio."""
+        return self._chunk > 0
+
     def skip(self, ms: int) -> None:
         """So much of the caller's audio is left out; time goes by all the same."""
         self._samples += ms * SAMPLE_RATE // 1000

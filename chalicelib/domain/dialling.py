@@ -14,8 +14,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from chalicelib.domain.account import Account
+from chalicelib.domain.did import Did
+from chalicelib.domain.host import parse_host
 from chalicelib.domain.phone import BadNumber, parse_e164
-from chalicelib.domain.trunk import Did, Trunk, TrunkStatus, parse_host
+from chalicelib.domain.trunk import Trunk, TrunkStatus
 
 REDIAL_AFTER_DECLINE_S = 3600
 """How long a number that declined (603, 607, 608) is left in peace by the account that dialled."""

@@ -17,8 +17,8 @@ from urllib.parse import SplitResult, urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from chalicelib.domain.event import Event, EventType
+from chalicelib.domain.host import public_host
 from chalicelib.domain.instant import Instant
-from chalicelib.domain.trunk import public_host
 
 MAX_ENDPOINTS = 10
 """Endpoints of an account: each event is posted to all of them."""

@@ -8,10 +8,10 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from chalicelib.domain.agent_url import AgentUrl
 from chalicelib.domain.event import Event, EventType, event_id
 from chalicelib.domain.instant import Instant, to_text
 from chalicelib.domain.phone import E164
-from chalicelib.domain.trunk import AgentUrl
 
 
 class Line(BaseModel):

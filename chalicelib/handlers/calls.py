@@ -6,12 +6,14 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from chalicelib.domain.call import Call, CallState, Direction, derived_call_id, public_view
+from chalicelib.domain.agent_url import AgentUrl
+from chalicelib.domain.call import Call, public_view
+from chalicelib.domain.call_id import derived_call_id
+from chalicelib.domain.call_moves import CallState, Direction
 from chalicelib.domain.dialling import DEFAULT_RING_TIMEOUT_S, MIN_CALL_S, RING_TIMEOUT_S
 from chalicelib.domain.instant import to_text
 from chalicelib.domain.metadata import MAX_BYTES, Metadata
 from chalicelib.domain.phone import E164
-from chalicelib.domain.trunk import AgentUrl
 from chalicelib.handlers import views
 from chalicelib.handlers.operation import Answer, Asked, Limit, NoBody, NoQuery, Operations
 from chalicelib.services import answer, call_list, decline, dial, leave, say

@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel, Field, TypeAdapter
 
-from chalicelib.domain.call import CALL_ID
+from chalicelib.domain.call_id import CALL_ID
 from chalicelib.domain.endpoint import DisabledReason
 from chalicelib.domain.event import Event, EventType
-from chalicelib.domain.trunk import MAX_SHOWN
+from chalicelib.domain.foreign_text import MAX_SHOWN
 from chalicelib.handlers.views import CallFacts, DidFacts, NumberFacts, TrunkFacts, View
 
 

@@ -83,6 +83,7 @@ def problem_codes(operation: Operation) -> dict[int, list[str]]:
     codes += ["bad_json", "too_large", "bad_type"] if operation.reads_body else []
     codes += ["too_many_requests"] if operation.limit else []
     codes += ["too_busy"] if operation.method != "GET" else []
+    codes += ["unavailable"]
     if operation.idempotent:
         codes += ["bad_idempotency_key", "idempotency_in_flight", "idempotency_key_reused"]
         codes += [] if operation.resumes else ["idempotency_unknown"]

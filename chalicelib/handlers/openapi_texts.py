@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from chalicelib.domain.call import CALL_ID
+from chalicelib.domain.call_id import CALL_ID
 from chalicelib.domain.delivery import DELIVERY_ID
 from chalicelib.domain.endpoint import ENDPOINT_ID
 from chalicelib.domain.idempotency import KEPT_S

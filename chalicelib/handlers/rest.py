@@ -14,6 +14,7 @@ from chalicelib.problems import Problem, invalid, problem_from
 from chalicelib.services import idempotency
 from chalicelib.services.idempotency import Kept
 from chalicelib.services.ports import Ports
+from chalicelib.store.table import TableUnavailable
 
 if TYPE_CHECKING:
     from chalicelib.handlers.operation import Operation
@@ -103,7 +104,7 @@ def _once(
     def act_or_problem(seed: str) -> Kept:
         try:
             return act(seed)
-        except Problem:
+        except (Problem, TableUnavailable):
             raise
         except Exception as error:
             raise problem_from(error) from error

@@ -6,27 +6,12 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from chalicelib.domain.did import Did, DidChanges, NewDid, did_view
 from chalicelib.domain.phone import parse_e164
-from chalicelib.domain.trunk import (
-    Did,
-    DidChanges,
-    NewDid,
-    Trunk,
-    TrunkSettings,
-    did_view,
-    inbound_uri,
-    public_view,
-)
+from chalicelib.domain.trunk import Trunk, inbound_uri, public_view
+from chalicelib.domain.trunk_settings import TrunkSettings
 from chalicelib.handlers import views
-from chalicelib.handlers.operation import (
-    Answer,
-    Asked,
-    Created,
-    Limit,
-    NoBody,
-    NoQuery,
-    Operations,
-)
+from chalicelib.handlers.operation import Answer, Asked, Created, Limit, NoBody, NoQuery, Operations
 from chalicelib.services import dids, trunks
 from chalicelib.services.ports import Ports
 
@@ -63,7 +48,7 @@ def connect_trunk(asked: Asked[TrunkSettings, NoQuery]) -> Answer:
     """
     ports = asked.ports
     trunk, first = trunks.connect(ports, asked.account_id, asked.body)
-    view = _view(ports, trunk, ports.trunks.dids(trunk.trunk_id))
+    view = _view(ports, trunk, ports.dids.of_trunk(trunk.trunk_id))
     return Created(view) if first else view
 
 

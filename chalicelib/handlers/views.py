@@ -9,9 +9,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from chalicelib.domain.call import CALL_ID, CallState, Direction, EndReason
+from chalicelib.domain.call_id import CALL_ID
+from chalicelib.domain.call_moves import CallState, Direction, EndReason
 from chalicelib.domain.event import EventType
-from chalicelib.domain.trunk import Provider, Transport, TrunkStatus
+from chalicelib.domain.trunk import TrunkStatus
+from chalicelib.domain.trunk_settings import Provider, Transport
 
 Time = Annotated[
     str, Field(examples=["2026-11-22T15:36:40.011Z"], json_schema_extra={"format": "date-time"})

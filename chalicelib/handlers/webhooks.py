@@ -17,7 +17,7 @@ from chalice.app import Blueprint, Response
 from pydantic import BaseModel, BeforeValidator, Field
 
 from chalicelib import bootstrap
-from chalicelib.domain.call import CALL_ID, inbound_call_id
+from chalicelib.domain.call_id import CALL_ID, inbound_call_id
 from chalicelib.http import FORM, form_body, no_content
 from chalicelib.logs import log_context
 from chalicelib.problems import Problem

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 
-from chalicelib.domain.call import Act, Call, Refused
+from chalicelib.domain.call import Call, Refused
+from chalicelib.domain.call_moves import Act
 from chalicelib.services.nudge import steer
 from chalicelib.services.ports import Ports
 from chalicelib.services.transition import act_on, own_incoming_call, settle

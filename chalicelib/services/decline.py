@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from chalicelib.domain.call import Act, Call
+from chalicelib.domain.call import Call
+from chalicelib.domain.call_moves import Act
 from chalicelib.services.nudge import steer
 from chalicelib.services.ports import Ports
 from chalicelib.services.transition import act_on, own_incoming_call

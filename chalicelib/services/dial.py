@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chalicelib.domain.account import Account
-from chalicelib.domain.call import Act, Call, EndReason, Moved, new_outbound
+from chalicelib.domain.call import Call, Moved
+from chalicelib.domain.call_moves import Act, EndReason
 from chalicelib.domain.dialling import (
     DEFAULT_RING_TIMEOUT_S,
     NotDialled,
@@ -25,6 +26,7 @@ from chalicelib.domain.dialling import (
     choose_caller_id,
     parse_target,
 )
+from chalicelib.domain.new_call import new_outbound
 from chalicelib.domain.trunk import Trunk
 from chalicelib.providers.base import Dial, ProviderError
 from chalicelib.services.nudge import hang_up
@@ -116,7 +118,7 @@ def _born(ports: Ports, account: Account, trunk: Trunk, wish: Wish, call_id: str
     target = parse_target(wish.meeting_url, trunk)
     check_host(target, trunk)
     check_number(target.e164, facts_of(target.e164), _countries(trunk))
-    caller_id = choose_caller_id(wish.caller_id, trunk, ports.trunks.dids(trunk.trunk_id))
+    caller_id = choose_caller_id(wish.caller_id, trunk, ports.dids.of_trunk(trunk.trunk_id))
     check_registered(trunk)
     declined_at = ports.dialling.declined_at(account.account_id, target.e164)
     check_declined(target.e164, declined_at, now)

@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import logging
 
+from chalicelib.domain.called_number import international_forms
+from chalicelib.domain.did import MAX_DIDS, Did, DidChanges, NewDid, did_event
 from chalicelib.domain.event import EventType
-from chalicelib.domain.trunk import (
-    MAX_DIDS,
-    Did,
-    DidChanges,
-    NewDid,
-    Trunk,
-    did_event,
-    international_forms,
-    not_added_event,
-    shown,
-)
+from chalicelib.domain.foreign_text import shown
+from chalicelib.domain.not_added import not_added_event
+from chalicelib.domain.trunk import Trunk
 from chalicelib.services.numbers import UnknownNumber
 from chalicelib.services.ports import Ports
 from chalicelib.services.trunks import MAX_TRIES, NumberTaken, TooManyDids, own, step_aside
+from chalicelib.store.dids import NotAdded, Taken, TooMany
 from chalicelib.store.table import Contention
-from chalicelib.store.trunks import NotAdded, Taken, TooMany, TrunkChanged
+from chalicelib.store.trunk_items import TrunkChanged
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +27,7 @@ def add(ports: Ports, account_id: str, wish: NewDid) -> Did:
         now = ports.now()
         did = Did(trunk_id=trunk.trunk_id, account_id=account_id, added_at=now, **wish.model_dump())
         try:
-            ports.trunks.add_did(trunk, did, did_event(EventType.NUMBER_ADDED, did, now))
+            ports.dids.add(trunk, did, did_event(EventType.NUMBER_ADDED, did, now))
         except (TrunkChanged, Contention):
             step_aside()
             continue
@@ -47,7 +42,7 @@ def add(ports: Ports, account_id: str, wish: NewDid) -> Did:
 
 def owned(ports: Ports, account_id: str, e164: str) -> Did:
     """A number of the account's trunk. NoTrunk, UnknownNumber."""
-    did = ports.trunks.did(own(ports, account_id).trunk_id, e164)
+    did = ports.dids.get(own(ports, account_id).trunk_id, e164)
     if did is None:
         raise UnknownNumber(e164)
     return did
@@ -60,7 +55,7 @@ def change(ports: Ports, account_id: str, e164: str, changes: DidChanges) -> Did
     if not given:
         return did
     try:
-        return ports.trunks.change_did(did.trunk_id, e164, given)
+        return ports.dids.change(did.trunk_id, e164, given)
     except NotAdded:
         raise UnknownNumber(e164) from None
 
@@ -71,12 +66,12 @@ def remove(ports: Ports, account_id: str, e164: str) -> None:
     """
     for _ in range(MAX_TRIES):
         trunk = own(ports, account_id)
-        did = ports.trunks.did(trunk.trunk_id, e164)
+        did = ports.dids.get(trunk.trunk_id, e164)
         if did is None:
             raise UnknownNumber(e164)
         event = did_event(EventType.NUMBER_REMOVED, did, ports.now())
         try:
-            ports.trunks.remove_did(trunk, e164, event)
+            ports.dids.remove(trunk, e164, event)
         except NotAdded:
             raise UnknownNumber(e164) from None
         except (TrunkChanged, Contention):
@@ -95,7 +90,7 @@ def note_called(ports: Ports, did: Did, to: str) -> None:
     if did.called_at is not None or did.e164 not in international_forms(to):
         return
     try:
-        ports.trunks.note_called(did.trunk_id, did.e164, ports.now())
+        ports.dids.note_called(did.trunk_id, did.e164, ports.now())
     except Exception:
         # The next call is another chance.
         log.exception("number's first call not noted", extra=_facts(did))
@@ -108,7 +103,7 @@ def tell_not_added(ports: Ports, trunk: Trunk, to: str, from_: str) -> None:
     now = ports.now()
     event = not_added_event(trunk, to, from_, now)
     try:
-        if ports.trunks.tell_once(trunk.trunk_id, shown(to), now, event):
+        if ports.trunk_limits.tell_once(trunk.trunk_id, shown(to), now, event):
             log.info("number not added", extra={"trunk_id": trunk.trunk_id, "to": shown(to)})
     except Exception:
         log.exception("owner not told", extra={"trunk_id": trunk.trunk_id})

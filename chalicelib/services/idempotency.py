@@ -18,7 +18,7 @@ from typing import Any
 from chalicelib.domain.idempotency import CLAIM_MS, KEPT_S, check_key
 from chalicelib.services.ports import Ports
 from chalicelib.store.idempotency import Claim, Claimed
-from chalicelib.store.table import Contention
+from chalicelib.store.table import Contention, TableUnavailable
 from chalicelib.store.vault import BadSeal, DerivedVault
 
 log = logging.getLogger(__name__)
@@ -75,6 +75,9 @@ def once(
         return claim, True
     try:
         kept = act(claim.seed)
+    except TableUnavailable:
+        # What was written is not known, and to write more would take as long: the claim lapses.
+        raise
     except Exception as error:
         _let_go(ports, claim, forget=changed_nothing(error))
         raise

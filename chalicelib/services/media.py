@@ -11,7 +11,9 @@ from typing import Literal
 
 from chalicelib.domain import media_token
 from chalicelib.domain.agent_token import handshake_headers
-from chalicelib.domain.call import CALL_ID, Act, Call, CallState
+from chalicelib.domain.call import Call
+from chalicelib.domain.call_id import CALL_ID
+from chalicelib.domain.call_moves import Act, CallState
 from chalicelib.services import agent_token as agent_tokens
 from chalicelib.services import digits as keypad
 from chalicelib.services.nudge import hang_up

@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import logging
 
-from chalicelib.domain.call import Act, Call, CallState, EndReason, Refused
+from chalicelib.domain.call import Call, Refused
+from chalicelib.domain.call_moves import Act, CallState, EndReason
 from chalicelib.services.nudge import hang_up
 from chalicelib.services.ports import Ports
 from chalicelib.services.transition import UnknownCall, act_on

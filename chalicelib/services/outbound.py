@@ -11,7 +11,8 @@ import logging
 import random
 import time
 
-from chalicelib.domain.call import Act, Call, CallState
+from chalicelib.domain.call import Call
+from chalicelib.domain.call_moves import Act, CallState
 from chalicelib.providers.base import Instruction
 from chalicelib.services.nudge import hang_up
 from chalicelib.services.ports import Ports

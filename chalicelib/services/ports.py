@@ -14,12 +14,14 @@ from chalicelib.store.calls import CallStore
 from chalicelib.store.courier import Courier
 from chalicelib.store.deliveries import DeliveryStore
 from chalicelib.store.dialling import DiallingStore
+from chalicelib.store.dids import DidStore
 from chalicelib.store.endpoints import EndpointStore
 from chalicelib.store.events import EventStore
 from chalicelib.store.idempotency import IdempotencyStore
 from chalicelib.store.lines import LineStore
 from chalicelib.store.rate_limits import RateLimitStore
 from chalicelib.store.ring_timer import RingTimer
+from chalicelib.store.trunk_limits import TrunkLimits
 from chalicelib.store.trunks import TrunkStore
 from chalicelib.store.vault import Vault
 
@@ -37,7 +39,9 @@ class Ports:
     idempotency: IdempotencyStore
     lines: LineStore
     rate_limits: RateLimitStore
+    dids: DidStore
     trunks: TrunkStore
+    trunk_limits: TrunkLimits
     timer: RingTimer
     courier: Courier
     poster: Poster

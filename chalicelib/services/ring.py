@@ -12,18 +12,14 @@ import logging
 from dataclasses import dataclass
 
 from chalicelib.domain import media_token
-from chalicelib.domain.call import (
-    Act,
-    Call,
-    CallState,
-    Moved,
-    inbound_call_id,
-    missed_unseen,
-    new_inbound,
-)
+from chalicelib.domain.call import Call, Moved
+from chalicelib.domain.call_id import inbound_call_id
+from chalicelib.domain.call_moves import Act, CallState
+from chalicelib.domain.called_number import international_forms, match_did
+from chalicelib.domain.did import Did
 from chalicelib.domain.line import Line
+from chalicelib.domain.new_call import missed_unseen, new_inbound
 from chalicelib.domain.phone import BROWSER, called_number
-from chalicelib.domain.trunk import Did, international_forms, match_did
 from chalicelib.providers.base import Connect, HangUp, Instruction, KeepRinging, Reject
 from chalicelib.services.dids import note_called, tell_not_added
 from chalicelib.services.ports import Ports
@@ -205,12 +201,12 @@ def _line_called(ports: Ports, incoming: Incoming) -> Line | Did | None:
     if incoming.provider == "gateway":
         return None
     candidates = international_forms(incoming.to)
-    found = (ports.trunks.did_at(incoming.provider, e164) for e164 in candidates)
+    found = (ports.dids.at(incoming.provider, e164) for e164 in candidates)
     return next((did for did in found if did is not None), None)
 
 
 def _did_called(ports: Ports, incoming: Incoming, trunk_id: str) -> Did | None:
-    found = ports.trunks.whole(trunk_id)
+    found = ports.dids.whole(trunk_id)
     if found is None or found[0].provider != incoming.provider:
         return None
     trunk, dids = found

@@ -13,7 +13,8 @@ from __future__ import annotations
 import logging
 from collections import Counter
 
-from chalicelib.domain.call import Act, Call, CallState
+from chalicelib.domain.call import Call
+from chalicelib.domain.call_moves import Act, CallState
 from chalicelib.providers.base import RemoteStatus
 from chalicelib.services import deliver, fan_out
 from chalicelib.services.miss import expire

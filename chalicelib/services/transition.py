@@ -11,7 +11,9 @@ import logging
 import random
 import time
 
-from chalicelib.domain.call import CALL_ID, Act, Call, Refused, apply
+from chalicelib.domain.call import Call, Refused, apply
+from chalicelib.domain.call_id import CALL_ID
+from chalicelib.domain.call_moves import Act
 from chalicelib.services.ports import Ports
 from chalicelib.store.calls import Stale
 

@@ -7,21 +7,17 @@ import random
 import time
 from dataclasses import dataclass
 
+from chalicelib.domain.did import Did
 from chalicelib.domain.event import EventType
-from chalicelib.domain.trunk import (
-    Did,
-    Trunk,
-    TrunkSettings,
-    TrunkStatus,
-    connected,
-    public_host,
-    reported,
-    trunk_event,
-)
+from chalicelib.domain.host import public_host
+from chalicelib.domain.trunk import Trunk, TrunkStatus, connected, reported, trunk_event
+from chalicelib.domain.trunk_settings import TrunkSettings
 from chalicelib.services.ports import Ports
-from chalicelib.store import trunks as store
+from chalicelib.store import trunk_limits
+from chalicelib.store.dids import Taken, TooMany
 from chalicelib.store.table import Contention
-from chalicelib.store.trunks import Record, TrunkChanged, TrunkExists
+from chalicelib.store.trunk_items import Record, TrunkChanged
+from chalicelib.store.trunks import MAX_MOVED, TrunkExists
 from chalicelib.store.vault import BadSeal, Vault
 
 log = logging.getLogger(__name__)
@@ -117,11 +113,11 @@ def connect(ports: Ports, account_id: str, settings: TrunkSettings) -> tuple[Tru
         except (TrunkExists, TrunkChanged, Contention):
             step_aside()
             continue
-        except store.TooMany:
+        except TooMany:
             raise TooManyDids(
-                store.MAX_MOVED, f"A trunk takes up to {store.MAX_MOVED} to another provider."
+                MAX_MOVED, f"A trunk takes up to {MAX_MOVED} to another provider."
             ) from None
-        except store.Taken as taken:
+        except Taken as taken:
             raise NumberTaken(str(taken), elsewhere=True) from None
         log.info("trunk connected", extra=_facts(trunk))
         _tell_host(ports, trunk, before.trunk if before else None)
@@ -132,7 +128,7 @@ def connect(ports: Ports, account_id: str, settings: TrunkSettings) -> tuple[Tru
 def see(ports: Ports, account_id: str) -> Seen:
     """The account's trunk with its numbers. NoTrunk."""
     trunk = ports.trunks.of_account(account_id)
-    found = ports.trunks.whole(trunk.trunk_id) if trunk else None
+    found = ports.dids.whole(trunk.trunk_id) if trunk else None
     if found is None:
         raise NoTrunk(account_id)
     return Seen(*found)
@@ -269,8 +265,8 @@ def _check(ports: Ports, settings: TrunkSettings) -> None:
 
 def _count(ports: Ports, account_id: str) -> None:
     now = ports.now()
-    if not ports.trunks.count_connect(account_id, now):
-        raise TooManyConnects(store.MAX_CONNECTS, 3600 - now // 1000 % 3600)
+    if not ports.trunk_limits.count_connect(account_id, now):
+        raise TooManyConnects(trunk_limits.MAX_CONNECTS, 3600 - now // 1000 % 3600)
 
 
 def _gateways(ports: Ports, trunk_id: str) -> Record:

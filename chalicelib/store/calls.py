@@ -16,7 +16,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from chalicelib.domain.call import Call, CallState, Moved
+from chalicelib.domain.call import Call, Moved
+from chalicelib.domain.call_moves import CallState
 from chalicelib.domain.dialling import Dialling
 from chalicelib.domain.event import Event
 from chalicelib.domain.instant import from_text, to_text

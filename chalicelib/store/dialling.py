@@ -12,7 +12,8 @@ end takes its own, in any order; a dial names the version it has read, an end do
 
 from __future__ import annotations
 
-from chalicelib.domain.call import Call, CallState
+from chalicelib.domain.call import Call
+from chalicelib.domain.call_moves import CallState
 from chalicelib.domain.dialling import REDIAL_AFTER_DECLINE_S, Dialling
 from chalicelib.domain.instant import from_text, to_text
 from chalicelib.store.table import Item, Table, Write, put, update

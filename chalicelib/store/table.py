@@ -1,5 +1,7 @@
 """The one table, seen through five verbs. Knows DynamoDB's shapes and errors, no aggregate.
 
+Any verb raises TableUnavailable if DynamoDB does not answer.
+
 Items are plain dicts of JSON types and (never empty) sets of strings; numbers come back as int.
 `boto3` loads when the first table is opened, never at import: webhooks pay for it once a cold
 start, `import app` does not.
@@ -8,6 +10,7 @@ start, `import app` does not.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -21,6 +24,11 @@ _MAX_INTEGER = 2**63
 """Nothing larger is stored but as a float."""
 
 
+_THROTTLED = frozenset(
+    {"ProvisionedThroughputExceededException", "RequestLimitExceeded", "ThrottlingException"}
+)
+
+
 class ConditionFailed(Exception):
     """A conditional write lost. `items[i]` is what stood in the way of the i-th write (or None)."""
 
@@ -31,6 +39,12 @@ class ConditionFailed(Exception):
 
 class Contention(Exception):
     """Another transaction touched the same items at that moment: read and decide again."""
+
+
+class TableUnavailable(Exception):
+    """DynamoDB cannot be reached, does not answer in time or not at all well, after all retries.
+    Whether a write was made is not known.
+    """
 
 
 @dataclass(frozen=True)
@@ -94,9 +108,10 @@ class Table:
 
     def get(self, pk: str, sk: str) -> Item | None:
         """The item as last written (consistent read), or None."""
-        found = self._client.get_item(
-            TableName=self.name, Key=self._marshal({"pk": pk, "sk": sk}), ConsistentRead=True
-        )
+        with _answering():
+            found = self._client.get_item(
+                TableName=self.name, Key=self._marshal({"pk": pk, "sk": sk}), ConsistentRead=True
+            )
         return self._unmarshal(found["Item"]) if "Item" in found else None
 
     def query(  # noqa: PLR0913 - each is one of DynamoDB's own
@@ -138,7 +153,8 @@ class Table:
             request["Limit"] = limit
         if after:
             request["ExclusiveStartKey"] = self._marshal(after)
-        page = self._client.query(**request)
+        with _answering():
+            page = self._client.query(**request)
         more = page.get("LastEvaluatedKey")
         return [self._unmarshal(item) for item in page["Items"]], self._unmarshal(
             more or {}
@@ -160,9 +176,10 @@ class Table:
             return
         exceptions = self._client.exceptions
         try:
-            self._client.transact_write_items(
-                TransactItems=[{w.verb: self._request(w)} for w in writes]  # type: ignore[misc]
-            )
+            with _answering():
+                self._client.transact_write_items(
+                    TransactItems=[{w.verb: self._request(w)} for w in writes]  # type: ignore[misc]
+                )
         except exceptions.TransactionCanceledException as error:
             reasons = error.response.get("CancellationReasons", [])
             failed = [reason.get("Code") == "ConditionalCheckFailed" for reason in reasons]
@@ -181,7 +198,8 @@ class Table:
             "Delete": self._client.delete_item,
         }
         try:
-            verbs[write.verb](**self._request(write))
+            with _answering():
+                verbs[write.verb](**self._request(write))
         except exceptions.ConditionalCheckFailedException as error:
             item: Any = error.response.get("Item")
             raise ConditionFailed([True], [self._unmarshal(item) if item else None]) from None
@@ -214,6 +232,23 @@ class Table:
 
     def _unmarshal(self, item: Mapping[str, Any]) -> Item:
         return {key: _plain(self._deserialize(value)) for key, value in item.items()}
+
+
+@contextmanager
+def _answering() -> Iterator[None]:
+    """Requests that get no answer, or one that blames DynamoDB itself, are TableUnavailable."""
+    from botocore.exceptions import ClientError, HTTPClientError
+    from botocore.exceptions import ConnectionError as NotConnected
+
+    try:
+        yield
+    except (HTTPClientError, NotConnected) as error:
+        raise TableUnavailable(str(error)) from error
+    except ClientError as error:
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        if status >= 500 or error.response["Error"]["Code"] in _THROTTLED:
+            raise TableUnavailable(str(error)) from error
+        raise
 
 
 def _storable(value: Any) -> Any:

@@ -51,8 +51,8 @@ class TwilioDialect:
         return None if self._says is None else self._says.mark(name)
 
     def dropped(self, direction: str, ms: int, why: str) -> None:
-        """Only its time goes by."""
-        if why == "slow_agent" and self._says is not None:
+        """Only its time goes by, unless it was an earlier connection's."""
+        if why == "slow_agent" and self._says is not None and self._says.heard:
             self._says.skip(ms)
         if why not in ("no_agent", "no_stream"):
             self._note("dropped", f"{ms} ms {direction}: {why}")

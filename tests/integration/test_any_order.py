@@ -21,7 +21,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from chalicelib.domain.call import Refused, inbound_call_id
+from chalicelib.domain.call import Refused
+from chalicelib.domain.call_id import inbound_call_id
 from chalicelib.domain.dialling import NotDialled
 from chalicelib.domain.line import LineChanges
 from chalicelib.services import (

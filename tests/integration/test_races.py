@@ -9,7 +9,8 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
-from chalicelib.domain.call import Act, Call, CallState, Refused
+from chalicelib.domain.call import Call, Refused
+from chalicelib.domain.call_moves import Act, CallState
 from chalicelib.domain.dialling import NotDialled
 from chalicelib.problems import problem_from
 from chalicelib.services import answer, decline, inbox, miss, outbound, ring

@@ -20,9 +20,11 @@ import pytest
 from standardwebhooks import Webhook
 from twilio.request_validator import RequestValidator
 
-from chalicelib.domain.call import Act, apply, new_inbound
+from chalicelib.domain.call import apply
+from chalicelib.domain.call_moves import Act
 from chalicelib.domain.event import Event
 from chalicelib.domain.instant import from_text
+from chalicelib.domain.new_call import new_inbound
 from chalicelib.services import inbox
 from chalicelib.store.events import BATCH
 from local.agent import Rest

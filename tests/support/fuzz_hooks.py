@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 
 import schemathesis
 
+from chalicelib.domain.host import parse_host
 from chalicelib.domain.idempotency import KEY_PATTERN
-from chalicelib.domain.trunk import parse_host
 
 SETTING = json.loads(os.environ.get("FUZZ_SETTING", "{}"))
 """`api_url`; `key` and `key_id` of the account that is tested; `number`: one that it holds, and is

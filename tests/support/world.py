@@ -11,8 +11,10 @@ from typing import Any
 
 from chalicelib.domain.call import Call
 from chalicelib.domain.delivery import Answer, Delivery
+from chalicelib.domain.did import Did, NewDid
 from chalicelib.domain.line import Line
-from chalicelib.domain.trunk import Did, NewDid, Trunk, TrunkSettings, TrunkStatus
+from chalicelib.domain.trunk import Trunk, TrunkStatus
+from chalicelib.domain.trunk_settings import TrunkSettings
 from chalicelib.providers.base import Dial, Instruction, ProviderError, RemoteStatus
 from chalicelib.services import accounts, dial, dids, numbers, ring, trunks
 from chalicelib.services.ports import Ports
@@ -20,12 +22,14 @@ from chalicelib.store.accounts import AccountStore
 from chalicelib.store.calls import CallStore
 from chalicelib.store.deliveries import DeliveryStore
 from chalicelib.store.dialling import DiallingStore
+from chalicelib.store.dids import DidStore
 from chalicelib.store.endpoints import EndpointStore
 from chalicelib.store.events import EventStore
 from chalicelib.store.idempotency import IdempotencyStore
 from chalicelib.store.lines import LineStore
 from chalicelib.store.rate_limits import RateLimitStore
 from chalicelib.store.table import Table
+from chalicelib.store.trunk_limits import TrunkLimits
 from chalicelib.store.trunks import TrunkStore
 from chalicelib.store.vault import KeyFileVault
 
@@ -165,6 +169,7 @@ class World:
         self.provider, self.timer, self.clock = NotedProvider(), NotedTimer(), Clock()
         self.trunk_host = NotedTrunkHost()
         self.courier, self.receiver = NotedCourier(), Receiver()
+        numbers_of_trunks = DidStore(table)
         self.ports = Ports(
             accounts=AccountStore(table),
             calls=CallStore(table),
@@ -175,7 +180,9 @@ class World:
             idempotency=IdempotencyStore(table),
             lines=LineStore(table),
             rate_limits=RateLimitStore(table),
-            trunks=TrunkStore(table),
+            dids=numbers_of_trunks,
+            trunks=TrunkStore(table, numbers_of_trunks),
+            trunk_limits=TrunkLimits(table),
             timer=self.timer,  # type: ignore[arg-type]
             courier=self.courier,  # type: ignore[arg-type]
             poster=self.receiver,
@@ -261,7 +268,7 @@ class World:
         return self.call_of(incoming)
 
     def call_of(self, incoming: ring.Incoming) -> Call:
-        from chalicelib.domain.call import inbound_call_id
+        from chalicelib.domain.call_id import inbound_call_id
 
         call = self.ports.calls.get(inbound_call_id("gateway", incoming.provider_call_id))
         assert call is not None

@@ -83,10 +83,17 @@ _BY_CODE = {
     "too_many_dids": "Ask the user which number to remove first: chamade_trunk_did_remove.",
     "too_many_requests": "Then call the tool again, if it is still wanted.",
     "too_busy": "Call the tool again.",
+    "unavailable": "Look at the state of things, then call the tool again if that is still needed.",
     "internal_error": (
         "Something is wrong with the service. Look at the state of things before you try again."
     ),
 }
+
+_READING = {
+    "internal_error": "Something is wrong with the service. Try again once.",
+    "unavailable": "Call the tool again; if it stays so, tell the user.",
+}
+"""The same for tools that change nothing."""
 
 OTHERWISE = "Tell the user what `detail` says."
 """For codes that are not there, so too late to be known here."""
@@ -95,8 +102,8 @@ OTHERWISE = "Tell the user what `detail` says."
 def remedy(tool: Tool, code: str, wait_s: str | None) -> str:
     """What to do about a failure of a tool; `wait_s` are seconds after which it may be repeated."""
     told = _BY_CODE.get(code, OTHERWISE)
-    if code == "internal_error" and tool.read_only:
-        told = "Something is wrong with the service. Try again once."
+    if tool.read_only:
+        told = _READING.get(code, told)
     return f"Wait {wait_s} s. {told}" if wait_s is not None else told
 
 

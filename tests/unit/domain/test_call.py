@@ -8,25 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.domain.call import (
-    CALL_ID,
-    MOVES,
+from chalicelib.domain.call import Call, Moved, Refused, apply, public_view
+from chalicelib.domain.call_id import CALL_ID, inbound_call_id
+from chalicelib.domain.call_moves import MOVES, Act, CallState, EndReason
+from chalicelib.domain.event import EventType
+from chalicelib.domain.new_call import (
     RING_GRACE_MS,
     RING_MS,
-    Act,
-    Call,
-    CallState,
-    EndReason,
-    Moved,
-    Refused,
-    apply,
-    inbound_call_id,
     missed_unseen,
     new_inbound,
     new_outbound,
-    public_view,
 )
-from chalicelib.domain.event import EventType
 
 NOW = 1_790_000_000_000
 

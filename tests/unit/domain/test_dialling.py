@@ -24,7 +24,8 @@ from chalicelib.domain.dialling import (
     choose_caller_id,
     parse_target,
 )
-from chalicelib.domain.trunk import Did, Trunk
+from chalicelib.domain.did import Did
+from chalicelib.domain.trunk import Trunk
 
 NOW = 1_790_000_000_000
 FR = NumberFacts(valid=True, country="FR", kind="fixed_line")

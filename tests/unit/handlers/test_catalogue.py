@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from chalicelib.domain import call as calls
-from chalicelib.domain.call import MOVES, Act, Call, Direction, Moved
+from chalicelib.domain.call import Call, Moved, apply
+from chalicelib.domain.call_moves import MOVES, Act, Direction
 from chalicelib.domain.delivery import MAX_BODY_BYTES, body_of
 from chalicelib.domain.dialling import RING_TIMEOUT_S
 from chalicelib.domain.endpoint import (
@@ -24,7 +24,9 @@ from chalicelib.domain.endpoint import (
 from chalicelib.domain.endpoint import test_event as made_test_event
 from chalicelib.domain.event import EventType
 from chalicelib.domain.metadata import MAX_BYTES
-from chalicelib.domain.trunk import MAX_DETAIL, TrunkStatus, not_added_event
+from chalicelib.domain.new_call import new_inbound, new_outbound
+from chalicelib.domain.not_added import not_added_event
+from chalicelib.domain.trunk import MAX_DETAIL, TrunkStatus
 from chalicelib.handlers import catalogue
 from chalicelib.handlers.catalogue import CATALOGUE
 from chalicelib.services import dids, digits, inbox, ring, trunks
@@ -131,7 +133,8 @@ def test_the_largest_trunk_stays_below_the_bound():
 
 
 def _trunk():
-    from chalicelib.domain.trunk import TrunkSettings, connected
+    from chalicelib.domain.trunk import connected
+    from chalicelib.domain.trunk_settings import TrunkSettings
 
     settings = {"host": "h" * 60 + ".example", "username": "u" * 64, "password": "p"}
     wish = TrunkSettings.model_validate(settings)
@@ -140,13 +143,13 @@ def _trunk():
 
 def _born(from_: str, to: str, line: str, given: dict, direction: str) -> Moved:
     if direction == "inbound":
-        made = calls.new_inbound(
+        made = new_inbound(
             account_id="acc_1", provider="gateway", provider_call_id="C" * 64, from_=from_, to=to,
             line=line, forwarded_from=to, auto_answer=False, now=NOW,
         )  # fmt: skip
         with_metadata = made.call.model_copy(update={"metadata": given})
         return Moved(with_metadata, made.event)
-    return calls.new_outbound(
+    return new_outbound(
         account_id="acc_1", provider="gateway", trunk_id="trunk_x", caller_id=from_, to=to,
         ring_timeout_s=RING_TIMEOUT_S[1], max_duration_s=14400, agent_url=None, metadata=given,
         now=NOW,
@@ -163,4 +166,4 @@ def _ways(born: Moved):
         for act, moves in MOVES[call.direction].items():
             if call.state in moves:
                 now = call.ring_deadline - 1 if act is Act.ANSWER else call.ring_deadline
-                waiting.append(calls.apply(call, act, now))
+                waiting.append(apply(call, act, now))

@@ -278,16 +278,17 @@ def test_what_derives_nothing_is_not_done_again_when_its_holder_died(once, world
     assert len(world.ports.accounts.keys(world.account_id)) == 2
 
 
+def failing(error):
+    def fails(*_):
+        raise error
+
+    return fails
+
+
 def test_after_an_error_of_ours_nobody_knows_and_after_a_busy_moment_it_is_done(
     once, world, monkeypatch
 ):
     from chalicelib.store.table import Contention
-
-    def failing(error):
-        def fails(*_):
-            raise error
-
-        return fails
 
     for error, then in ((RuntimeError("bug"), 409), (Contention(), 201)):
         key = f"after-{type(error).__name__}"
@@ -295,6 +296,17 @@ def test_after_an_error_of_ours_nobody_knows_and_after_a_busy_moment_it_is_done(
             broken.setattr("chalicelib.services.accounts.create_key", failing(error))
             assert once("/api/keys", {}, key=key).status_code >= 500
         assert once("/api/keys", {}, key=key).status_code == then
+
+
+def test_after_a_table_that_did_not_answer_nobody_knows_either(once, world, monkeypatch):
+    from chalicelib.store.table import TableUnavailable
+
+    with monkeypatch.context() as broken:
+        broken.setattr("chalicelib.services.accounts.create_key", failing(TableUnavailable()))
+        assert code(once("/api/keys", {})) == (503, "unavailable")
+    assert code(once("/api/keys", {})) == (409, "idempotency_in_flight")
+    world.clock.advance(CLAIM_MS / 1000)
+    assert code(once("/api/keys", {})) == (409, "idempotency_unknown")
 
 
 def test_an_answer_that_cannot_be_kept_is_given_all_the_same(once, world, monkeypatch):

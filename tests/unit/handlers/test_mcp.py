@@ -10,6 +10,7 @@ import pytest
 
 import app as application
 from chalicelib import bootstrap
+from chalicelib.store.table import TableUnavailable
 
 META = {
     "io.modelcontextprotocol/protocolVersion": "2026-07-28",
@@ -207,6 +208,27 @@ def test_what_nobody_foresaw_is_told_without_its_inside(mcp, monkeypatch):
     assert failed["isError"] is True
     assert failed["structuredContent"]["code"] == "internal_error"
     assert "division" not in json.dumps(failed)
+
+
+@pytest.mark.parametrize(
+    ("tool", "service", "told"),
+    [
+        ("chamade_call_list", "call_list.page", "Call the tool again"),
+        ("chamade_number_activate", "numbers.activate", "Look at the state of things"),
+    ],
+)
+def test_a_table_that_does_not_answer_is_told_with_what_to_do(
+    mcp, monkeypatch, tool, service, told
+):
+    def silent(*_, **__):
+        raise TableUnavailable("Read timeout on endpoint URL")
+
+    monkeypatch.setattr(f"chalicelib.services.{service}", silent)
+    failed = mcp.tool(tool)
+    assert failed["isError"] is True
+    content = failed["structuredContent"]
+    assert (content["code"], content["retry_after_s"]) == ("unavailable", 5)
+    assert content["remedy"].startswith(f"Wait 5 s. {told}")
 
 
 def test_a_list_that_breaks_is_an_error_without_its_inside(mcp, monkeypatch):

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import app
-from chalicelib.domain.call import Act
+from chalicelib.domain.call_moves import Act
 from chalicelib.handlers.mcp import remedies
 from chalicelib.handlers.mcp.perform import failure, perform
 from chalicelib.handlers.mcp.schemas import input_schema, output_schema
@@ -69,7 +69,7 @@ def test_read_only_tools_are_gets_and_no_others(tool):
 @each_tool
 def test_each_failure_that_a_tool_may_have_has_a_remedy(tool):
     codes = {code.partition(":")[0] for code in OPERATIONS[tool.operation].problems}
-    usual = {"invalid", "too_many_requests", "too_busy", "internal_error"}
+    usual = {"invalid", "too_many_requests", "too_busy", "unavailable", "internal_error"}
     assert codes | usual <= remedies.known_codes()
 
 
@@ -291,7 +291,7 @@ def test_anothers_things_are_as_if_they_were_not_there(world, theirs, tool, kind
     before = [
         world.ports.calls.get(own["call_id"]),
         world.ports.lines.held_by(world.account_id),
-        world.ports.trunks.dids(world.ports.trunks.of_account(world.account_id).trunk_id),
+        world.ports.dids.of_trunk(world.ports.trunks.of_account(world.account_id).trunk_id),
     ]
 
     def outcome(things):
@@ -309,7 +309,7 @@ def test_anothers_things_are_as_if_they_were_not_there(world, theirs, tool, kind
     after = [
         world.ports.calls.get(own["call_id"]),
         world.ports.lines.held_by(world.account_id),
-        world.ports.trunks.dids(world.ports.trunks.of_account(world.account_id).trunk_id),
+        world.ports.dids.of_trunk(world.ports.trunks.of_account(world.account_id).trunk_id),
     ]
     assert after == before
 

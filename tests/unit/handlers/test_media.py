@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twilio.request_validator import RequestValidator
 
-from chalicelib.domain.call import Act
+from chalicelib.domain.call_moves import Act
 from chalicelib.domain.line import LineChanges
 from chalicelib.services import agent_token as agent_tokens
 from chalicelib.services import inbox, numbers, ring

@@ -9,11 +9,11 @@ from urllib.parse import quote
 import pytest
 
 from chalicelib.domain import media_token
-from chalicelib.domain.call import Act
+from chalicelib.domain.call_moves import Act
 from chalicelib.domain.line import Line
 from chalicelib.services import accounts
 from chalicelib.services.transition import settle
-from chalicelib.store.table import Contention
+from chalicelib.store.table import Contention, TableUnavailable
 
 
 def problem(response):
@@ -202,6 +202,21 @@ def test_what_nobody_foresaw_is_a_bare_500(api, world, monkeypatch):
     answered = api.call("GET", "/api/calls")
     assert problem(answered) == (500, "internal_error")
     assert "division" not in json.dumps(answered.json_body)
+
+
+@pytest.mark.parametrize("where", ["services.call_list.page", "auth.account_of"])
+def test_a_table_that_does_not_answer_is_503_and_says_when_to_come_again(
+    api, monkeypatch, where, caplog
+):
+    def silent(*_, **__):
+        raise TableUnavailable("Read timeout on endpoint URL: http://10.0.0.1/")
+
+    monkeypatch.setattr(f"chalicelib.{where}", silent)
+    answered = api.call("GET", "/api/calls")
+    assert problem(answered) == (503, "unavailable")
+    assert answered.headers["Retry-After"] == "5"
+    assert "10.0.0.1" not in json.dumps(answered.json_body)
+    assert "10.0.0.1" in caplog.text, "whoever runs it is told"
 
 
 def test_keys_are_made_shown_once_listed_and_revoked(api, world):

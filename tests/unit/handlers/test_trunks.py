@@ -15,7 +15,6 @@ from chalicelib import bootstrap
 from chalicelib.domain.instant import to_text
 from chalicelib.providers.trunk_host import GatewayTrunkHost
 from chalicelib.providers.twilio import TwilioAccount
-from chalicelib.store import trunks as store
 from chalicelib.store.vault import KeyFileVault
 from tests.support.http import CONTROL_SECRET, GATEWAY_CONTROL_SECRET, QuietTwilio, serving
 
@@ -193,7 +192,7 @@ def test_nobody_says_of_a_number_that_it_was_called_but_a_call(api, world, conne
 
 
 def test_too_many_connects_are_429_and_say_when_and_what_helps(api, connected, monkeypatch):
-    monkeypatch.setattr(store, "MAX_CONNECTS", 1)
+    monkeypatch.setattr("chalicelib.store.trunk_limits.MAX_CONNECTS", 1)
     refused = api.call("PUT", "/api/trunk", {**TRUNK, "port": 5080})
     assert problem(refused) == (429, "trunk_rate")
     assert 1 <= int(refused.headers["Retry-After"]) <= 3600
@@ -227,7 +226,7 @@ def test_a_number_of_another_trunk_at_twilio_is_409(twilio, world):
 
 
 def test_too_many_numbers_are_409(api, connected, monkeypatch):
-    monkeypatch.setattr(store, "MAX_DIDS", 1)
+    monkeypatch.setattr("chalicelib.store.dids.MAX_DIDS", 1)
     api.call("POST", "/api/trunk/dids", {"e164": E164})
     refused = api.call("POST", "/api/trunk/dids", {"e164": "+33187654322"})
     assert problem(refused) == (409, "too_many_dids")

@@ -71,7 +71,7 @@ def test_watching_slows_down_when_the_stream_is_there(scene: Scene) -> None:
 def test_agent_may_come_back_within_its_grace_and_is_told_it_resumed(live: Scene) -> None:
     live.lose_agent()
     assert live.wait(9.9) == []
-    live.bridge.caller_audio(b"\xff" * 800, live.now)
+    live.bridge.caller_audio(b"\xff" * (16000 + 800), live.now)
     back = live.join_agent()
     start, dropped = back.said()
     assert (start["type"], start["resumed"]) == ("start", True)

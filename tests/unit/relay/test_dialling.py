@@ -50,6 +50,32 @@ async def test_the_agent_is_dialled_when_the_stream_is_up(stack: Stack, agent: T
     assert await played(provider, len(speech)) == speech
 
 
+async def test_what_the_caller_says_while_it_is_dialled_reaches_it(
+    stack: Stack, agent: TwilioAgent
+) -> None:
+    held = asyncio.Event()
+
+    async def slow(socket: object, _: object) -> None:
+        await held.wait()
+
+    agent.answer = slow  # type: ignore[assignment]
+    provider = await stack.provider()
+    words = bytes(range(160)) * 20
+    for at in range(0, len(words), 160):
+        await provider.send(media(words[at : at + 160]))
+    await (await provider.ping())
+    held.set()
+    stream = await agent.stream()
+    await stream.begun()
+    assert await stream.heard(len(words)) == words
+    stream.break_off()
+    await asyncio.sleep(0.05)
+    await provider.send(media(b"\x05" * 160))
+    again = await agent.stream()
+    await again.begun()
+    assert await again.heard(160) == b"\x05" * 160
+
+
 async def test_its_marks_and_clear_work(stack: Stack, agent: TwilioAgent) -> None:
     provider, stream = await talking(stack, agent)
     await stream.say("mark", mark={"name": "end"})

@@ -12,6 +12,8 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from relay.control import Answer, Control
+from relay.wire import pcm
+from relay.wire.agent import choose_format
 from tests.unit.relay import raw
 from tests.unit.relay.fake_control import AGENT_TOKEN, PROVIDER_TOKEN
 from tests.unit.relay.stack import START, Stack, audio, closed, media, message, played
@@ -27,6 +29,11 @@ def pitch(pcm: bytes, rate: int) -> float:
     samples = np.frombuffer(pcm, "<i2").astype(float)
     spectrum = np.abs(np.fft.rfft(samples * np.hanning(len(samples))))
     return float(np.argmax(spectrum) * rate / len(samples))
+
+
+def params(query: str) -> tuple[str | None, str | None]:
+    given = dict(part.split("=") for part in query.split("&"))
+    return given.get("format"), given.get("rate")
 
 
 # Audio
@@ -73,6 +80,37 @@ async def test_audio_that_came_before_the_application_answered_is_not_lost(stack
     stack.app.gate.set()
     assert await audio(agent, 160) == b"\x01" * 160
     assert await message(agent) == {"type": "dtmf", "digit": "7"}
+
+
+@pytest.mark.parametrize("query", ["format=mulaw", "rate=8000", "rate=16000", "rate=24000"])
+async def test_the_last_two_seconds_wait_for_an_agent_and_then_live_audio_goes_on(
+    stack: Stack, query: str
+) -> None:
+    transcode, _ = pcm.transcoders(choose_format(None, *params(query)))
+    provider = await stack.provider()
+    words = bytes(np.random.default_rng(3).integers(0, 256, 20_000, np.uint8))
+    for at in range(0, 17_600, 160):
+        await provider.send(media(words[at : at + 160]))
+    await (await provider.ping())
+    agent = await stack.agent(query)
+    assert (await message(agent))["resumed"] is False
+    await provider.send(media(words[17_600:]))
+    heard = words[1_600:] if transcode is None else transcode(words[1_600:])
+    assert await audio(agent, len(heard)) == heard
+    assert not stack.relay.counters.dropped["to_agent", "slow_agent"]
+
+
+async def test_a_slow_application_costs_the_oldest_of_what_the_caller_says(stack: Stack) -> None:
+    agent = await stack.agent()
+    await stack.app.reported("watch")
+    stack.app.gate.clear()
+    provider = await stack.provider()
+    for n in range(120):
+        await provider.send(media(bytes([n]) * 160))
+    await (await provider.ping())
+    stack.app.gate.set()
+    assert await audio(agent, 16_000) == b"".join(bytes([n]) * 160 for n in range(20, 120))
+    assert stack.relay.counters.dropped["to_agent", "no_agent"] == 20
 
 
 # Messages

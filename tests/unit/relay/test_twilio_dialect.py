@@ -125,6 +125,20 @@ async def test_it_is_held_until_there_is_a_stream(stack: Stack) -> None:
     assert base64.b64decode(got["media"]["payload"]) == b"\x03" * 160
 
 
+async def test_the_first_words_wait_for_it(stack: Stack) -> None:
+    provider = await stack.provider()
+    words = bytes(range(256)) * 5
+    for at in range(0, len(words), 160):
+        await provider.send(media(words[at : at + 160]))
+    await (await provider.ping())
+    agent, _ = await twilio(stack)
+    await provider.send(media(b"\x03" * 160))
+    heard = [await message(agent) for _ in range(len(words) // 160 + 1)]
+    said = b"".join(base64.b64decode(m["media"]["payload"]) for m in heard)
+    assert said == words + b"\x03" * 160
+    assert [m["media"]["timestamp"] for m in heard] == [str(20 * n) for n in range(len(heard))]
+
+
 async def test_closing_is_no_hang_up_for_one_that_came_by_itself(stack: Stack) -> None:
     await stack.provider()
     agent, sid = await twilio(stack)

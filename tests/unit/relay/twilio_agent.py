@@ -7,7 +7,7 @@ import base64
 import contextlib
 import json
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -72,14 +72,18 @@ class TwilioAgent:
 
     url: str = ""
     streams: asyncio.Queue[Stream] = field(default_factory=asyncio.Queue)
-    answer: Callable[[ServerConnection, Request], Response | None] = lambda *_: None
+    answer: Callable[[ServerConnection, Request], Response | Awaitable[Response | None] | None] = (
+        lambda *_: None
+    )
     server: Server | None = None
 
     async def stream(self) -> Stream:
         """The next connection."""
         return await asyncio.wait_for(self.streams.get(), 8)
 
-    def _check(self, socket: ServerConnection, request: Request) -> Response | None:
+    def _check(
+        self, socket: ServerConnection, request: Request
+    ) -> Response | Awaitable[Response | None] | None:
         return self.answer(socket, request)
 
     async def _serve(self, socket: ServerConnection) -> None:

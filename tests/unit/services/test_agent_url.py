@@ -7,7 +7,8 @@ import json
 import pytest
 from pydantic import ValidationError
 
-from chalicelib.domain.call import Act, public_view
+from chalicelib.domain.call import public_view
+from chalicelib.domain.call_moves import Act
 from chalicelib.domain.line import LineChanges
 from chalicelib.services import inbox, media, numbers
 from chalicelib.services.transition import settle

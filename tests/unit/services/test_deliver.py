@@ -11,7 +11,7 @@ from dataclasses import replace
 import pytest
 from standardwebhooks import Webhook
 
-from chalicelib.domain.call import Act, CallState
+from chalicelib.domain.call_moves import Act, CallState
 from chalicelib.domain.delivery import GAPS_S, JITTER, Answer, DeliveryState
 from chalicelib.domain.endpoint import DisabledReason, EndpointChanges
 from chalicelib.services import deliver, deliveries, endpoints, sweep

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from chalicelib.domain.call import Act, CallState, EndReason
+from chalicelib.domain.call_moves import Act, CallState, EndReason
 from chalicelib.domain.dialling import NotDialled
 from chalicelib.domain.trunk import TrunkStatus
 from chalicelib.providers.base import HangUp

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from chalicelib.domain.call import Act
+from chalicelib.domain.call_moves import Act
 from chalicelib.domain.endpoint import EndpointChanges
 from chalicelib.handlers import tasks
 from chalicelib.services import endpoints, fan_out, sweep

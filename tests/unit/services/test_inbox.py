@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from chalicelib.domain import cursor
-from chalicelib.domain.call import Act
+from chalicelib.domain.call_moves import Act
 from chalicelib.domain.cursor import BadCursor
 from chalicelib.services import inbox
 from chalicelib.services.transition import settle

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chalicelib.domain.call import Act, CallState, EndReason
+from chalicelib.domain.call_moves import Act, CallState, EndReason
 from chalicelib.services import media, ring
 from chalicelib.services.media import (
     BadToken,

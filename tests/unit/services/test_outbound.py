@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from chalicelib.domain.call import Act, CallState, EndReason, Refused, apply
+from chalicelib.domain.call import Refused, apply
+from chalicelib.domain.call_moves import Act, CallState, EndReason
 from chalicelib.providers.base import Connect, HangUp, RemoteStatus
 from chalicelib.services import answer, decline, leave, media, miss, outbound, ring, sweep
 from chalicelib.services.transition import TooBusy, UnknownCall, act_on

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from chalicelib.domain import media_token
-from chalicelib.domain.call import Act, CallState, EndReason
+from chalicelib.domain.call_moves import Act, CallState, EndReason
 from chalicelib.domain.line import LineChanges
 from chalicelib.providers.base import Connect, HangUp, KeepRinging, Reject
 from chalicelib.services import answer, decline, leave, numbers, ring

@@ -8,19 +8,12 @@ from dataclasses import replace
 
 import pytest
 
-from chalicelib.domain.call import CallState
+from chalicelib.domain.call_moves import CallState
+from chalicelib.domain.did import MAX_DIDS, Did, DidChanges, NewDid, did_event
 from chalicelib.domain.event import EventType
 from chalicelib.domain.line import Line
-from chalicelib.domain.trunk import (
-    MAX_DIDS,
-    Did,
-    DidChanges,
-    NewDid,
-    TrunkSettings,
-    TrunkStatus,
-    did_event,
-    new_trunk_id,
-)
+from chalicelib.domain.trunk import TrunkStatus, new_trunk_id
+from chalicelib.domain.trunk_settings import TrunkSettings
 from chalicelib.logs import JsonFormatter
 from chalicelib.providers.base import Connect, KeepRinging, Reject
 from chalicelib.services import dids, inbox, numbers, ring, trunks
@@ -35,9 +28,11 @@ from chalicelib.services.trunks import (
     UnknownTrunk,
     VaultMissing,
 )
-from chalicelib.store import trunks as store
-from chalicelib.store.table import Contention
-from chalicelib.store.trunks import Taken, TrunkChanged, TrunkStore
+from chalicelib.store.dids import Taken
+from chalicelib.store.table import Contention, put
+from chalicelib.store.trunk_items import TrunkChanged, trunk_item
+from chalicelib.store.trunk_limits import MAX_CONNECTS
+from chalicelib.store.trunks import MAX_MOVED, TrunkStore
 from chalicelib.store.vault import BadSeal
 from tests.support.engine import everything_in
 from tests.support.world import NotedProvider, World
@@ -122,7 +117,7 @@ def test_settings_anew_replace_all_and_keep_the_trunk_and_its_numbers(world, e16
     assert (second.realm, second.allowed_countries) == (None, ())
     assert (second.status, second.sip_code) == (TrunkStatus.REGISTERING, None)
     assert trunks.credentials(world.ports, second) == "other"
-    assert [did.label for did in world.ports.trunks.dids(second.trunk_id)] == ["Desk"]
+    assert [did.label for did in world.ports.dids.of_trunk(second.trunk_id)] == ["Desk"]
     assert world.trunk_host.told == [first.trunk_id, first.trunk_id]
 
 
@@ -140,8 +135,8 @@ def test_a_sealed_password_copied_to_another_trunk_does_not_open(world):
     theirs = world.new_trunk(stranger, password="theirs")
     record = world.ports.trunks.record(mine.trunk_id)
     stolen = world.ports.trunks.record(theirs.trunk_id).sealed_password
-    item = {**store._to_item(record), "sealed_password": stolen}
-    world.table.write(store.put(item))
+    item = {**trunk_item(record), "sealed_password": stolen}
+    world.table.write(put(item))
     with pytest.raises(BadSeal):
         trunks.credentials(world.ports, mine)
     with pytest.raises(UnknownTrunk):
@@ -199,8 +194,10 @@ def test_a_trunk_that_is_fought_over_too_long_is_said_to_be_busy(world, monkeypa
     def collide(*_):
         raise Contention
 
-    for verb in ("change", "remove", "add_did", "remove_did", "report"):
+    for verb in ("change", "remove", "report"):
         monkeypatch.setattr(world.ports.trunks, verb, collide)
+    for verb in ("add", "remove"):
+        monkeypatch.setattr(world.ports.dids, verb, collide)
     acts = {
         "connect": world.new_trunk,
         "disconnect": lambda: trunks.disconnect(world.ports, world.account_id),
@@ -293,16 +290,16 @@ def test_what_a_crash_leaves_of_a_trunk_nobody_reaches_and_it_holds_no_number(bo
     monkeypatch.setattr(TrunkStore, "clear_away", crash)
     trunks.disconnect(both.ports, both.account_id)
     monkeypatch.undo()
-    assert both.ports.trunks.did(trunk.trunk_id, "+33187650001")
-    assert both.ports.trunks.dids(trunk.trunk_id) == []
-    assert both.ports.trunks.did_at("twilio", "+33187650001") is None
+    assert both.ports.dids.get(trunk.trunk_id, "+33187650001")
+    assert both.ports.dids.of_trunk(trunk.trunk_id) == []
+    assert both.ports.dids.at("twilio", "+33187650001") is None
     stranger, _ = both.new_account()
     theirs = both.new_trunk(stranger, provider="twilio")
     both.new_did("+33187650001", stranger)
     both.ports.trunks.clear_away(trunk)  # late
-    found = both.ports.trunks.did_at("twilio", "+33187650001")
+    found = both.ports.dids.at("twilio", "+33187650001")
     assert found.trunk_id == theirs.trunk_id
-    assert both.ports.trunks.did(trunk.trunk_id, "+33187650001") is None
+    assert both.ports.dids.get(trunk.trunk_id, "+33187650001") is None
 
 
 def test_a_new_trunk_after_the_old_one_starts_from_nothing(world, e164):
@@ -311,13 +308,13 @@ def test_a_new_trunk_after_the_old_one_starts_from_nothing(world, e164):
     trunks.disconnect(world.ports, world.account_id)
     new = world.new_trunk()
     assert (new.trunk_id != old.trunk_id, new.revision) == (True, 1)
-    assert world.ports.trunks.dids(new.trunk_id) == []
+    assert world.ports.dids.of_trunk(new.trunk_id) == []
 
 
 def test_no_more_connects_an_hour_than_the_account_may_and_disconnecting_helps_nothing(world):
     """Each makes the gateway knock at a carrier."""
     world.clock.ms = 1_789_999_200_000 + 600_000  # ten past
-    for _ in range(store.MAX_CONNECTS // 2):
+    for _ in range(MAX_CONNECTS // 2):
         world.new_trunk()
         trunks.disconnect(world.ports, world.account_id)
         last = world.new_trunk()
@@ -340,7 +337,7 @@ def test_no_more_connects_an_hour_than_the_account_may_and_disconnecting_helps_n
 
 
 def test_connects_at_once_are_counted_each(world, monkeypatch):
-    monkeypatch.setattr(store, "MAX_CONNECTS", 3)
+    monkeypatch.setattr("chalicelib.store.trunk_limits.MAX_CONNECTS", 3)
 
     def connect(_):
         try:
@@ -361,7 +358,7 @@ def test_the_count_of_connects_goes_by_itself(world):
 
 
 def test_settings_that_are_refused_do_not_count(world, monkeypatch):
-    monkeypatch.setattr(store, "MAX_CONNECTS", 1)
+    monkeypatch.setattr("chalicelib.store.trunk_limits.MAX_CONNECTS", 1)
     with pytest.raises(PrivateHost):
         world.new_trunk(host="localhost")
     assert world.new_trunk()
@@ -511,7 +508,7 @@ def test_a_number_removed_between_look_and_act_is_not_there(world, monkeypatch, 
     world.new_trunk()
     did = world.new_did(e164)
     dids.remove(world.ports, world.account_id, e164)
-    monkeypatch.setattr(world.ports.trunks, "did", lambda *_: did)
+    monkeypatch.setattr(world.ports.dids, "get", lambda *_: did)
     with pytest.raises(UnknownNumber):
         dids.remove(world.ports, world.account_id, e164)
     with pytest.raises(UnknownNumber):
@@ -555,7 +552,7 @@ def test_tenants_see_nothing_of_each_other(world, e164):
 
 
 def test_a_trunk_has_no_more_numbers_than_it_may_however_many_are_added_at_once(world, monkeypatch):
-    monkeypatch.setattr(store, "MAX_DIDS", 4)
+    monkeypatch.setattr("chalicelib.store.dids.MAX_DIDS", 4)
     trunk = world.new_trunk()
 
     def add(serial):
@@ -567,7 +564,7 @@ def test_a_trunk_has_no_more_numbers_than_it_may_however_many_are_added_at_once(
     with ThreadPoolExecutor(4) as crowd:
         added = [e164 for e164 in crowd.map(add, range(10)) if e164]
     assert len(added) == 4
-    assert [did.e164 for did in world.ports.trunks.dids(trunk.trunk_id)] == sorted(added)
+    assert [did.e164 for did in world.ports.dids.of_trunk(trunk.trunk_id)] == sorted(added)
     with pytest.raises(TooManyDids):
         world.new_did("+33187659999")
     dids.remove(world.ports, world.account_id, added[0])
@@ -586,13 +583,13 @@ def test_a_full_trunk_is_disconnected_whole(empty_table):
     assert refused.value.limit == MAX_DIDS
     with pytest.raises(TooManyDids) as refused:
         world.new_trunk()  # to the gateway
-    assert refused.value.limit == store.MAX_MOVED
-    for serial in range(MAX_DIDS - store.MAX_MOVED):
+    assert refused.value.limit == MAX_MOVED
+    for serial in range(MAX_DIDS - MAX_MOVED):
         dids.remove(world.ports, world.account_id, f"+3318765{serial:04d}")
     world.new_trunk()
-    assert world.ports.trunks.did_at("twilio", "+33187650050") is None
+    assert world.ports.dids.at("twilio", "+33187650050") is None
     world.new_trunk(provider="twilio")
-    assert world.ports.trunks.did_at("twilio", "+33187650050").trunk_id == trunk.trunk_id
+    assert world.ports.dids.at("twilio", "+33187650050").trunk_id == trunk.trunk_id
     trunks.disconnect(world.ports, world.account_id)
     left = [i for i in everything_in(empty_table) if i["pk"].startswith(("TRUNK#", "DID#"))]
     assert left == []
@@ -624,14 +621,14 @@ def test_a_trunk_does_not_move_to_twilio_with_a_number_that_is_somebody_elses_th
         both.new_trunk(provider="twilio")
     assert (taken.value.e164, taken.value.elsewhere) == (e164, True)
     assert both.ports.trunks.of_account(both.account_id) == trunk
-    assert both.ports.trunks.did_at("twilio", "+33187651111") is None
+    assert both.ports.dids.at("twilio", "+33187651111") is None
 
 
 def test_a_number_added_while_its_trunk_changes_the_provider_is_not_forgotten(
     both, monkeypatch, e164
 ):
     both.new_trunk()
-    real, raced = both.ports.trunks.dids, []
+    real, raced = both.ports.dids.of_trunk, []
 
     def dids_then_one_more(trunk_id):
         found = real(trunk_id)
@@ -639,9 +636,9 @@ def test_a_number_added_while_its_trunk_changes_the_provider_is_not_forgotten(
             raced.append(both.new_did(e164))
         return found
 
-    monkeypatch.setattr(both.ports.trunks, "dids", dids_then_one_more)
+    monkeypatch.setattr(both.ports.dids, "of_trunk", dids_then_one_more)
     trunk = both.new_trunk(provider="twilio")
-    assert both.ports.trunks.did_at("twilio", e164).trunk_id == trunk.trunk_id
+    assert both.ports.dids.at("twilio", e164).trunk_id == trunk.trunk_id
 
 
 def test_a_number_is_not_added_to_a_provider_that_its_trunk_has_just_left(both, e164):
@@ -649,10 +646,10 @@ def test_a_number_is_not_added_to_a_provider_that_its_trunk_has_just_left(both, 
     both.new_trunk(provider="twilio")
     did = _did(both, e164)
     with pytest.raises(TrunkChanged):
-        both.ports.trunks.add_did(gateways, did, did_event(EventType.NUMBER_ADDED, did, 0))
+        both.ports.dids.add(gateways, did, did_event(EventType.NUMBER_ADDED, did, 0))
     both.new_did(e164)
     with pytest.raises(TrunkChanged):
-        both.ports.trunks.remove_did(gateways, e164, did_event(EventType.NUMBER_REMOVED, did, 0))
+        both.ports.dids.remove(gateways, e164, did_event(EventType.NUMBER_REMOVED, did, 0))
 
 
 def test_two_trunks_that_reach_for_a_number_at_twilio_get_it_once(both, e164):
@@ -669,7 +666,7 @@ def test_two_trunks_that_reach_for_a_number_at_twilio_get_it_once(both, e164):
     with ThreadPoolExecutor(5) as crowd:
         holders = [holder for holder in crowd.map(add, accounts) if holder]
     assert len(holders) == 1
-    assert both.ports.trunks.did_at("twilio", e164).trunk_id == holders[0]
+    assert both.ports.dids.at("twilio", e164).trunk_id == holders[0]
 
 
 def test_a_number_taken_over_meanwhile_is_not_taken_back(both, e164):
@@ -680,8 +677,8 @@ def test_a_number_taken_over_meanwhile_is_not_taken_back(both, e164):
     theirs = both.new_trunk(other, provider="twilio")
     did = Did(e164=e164, trunk_id=theirs.trunk_id, account_id=other, added_at=0)
     with pytest.raises(Taken):
-        both.ports.trunks.add_did(theirs, did, did_event(EventType.NUMBER_ADDED, did, 0))
-    assert both.ports.trunks.did_at("twilio", e164).trunk_id == trunk.trunk_id
+        both.ports.dids.add(theirs, did, did_event(EventType.NUMBER_ADDED, did, 0))
+    assert both.ports.dids.at("twilio", e164).trunk_id == trunk.trunk_id
 
 
 # Calls to them.
@@ -714,7 +711,7 @@ def test_the_first_call_to_a_number_is_noted_and_no_other(world, e164):
     world.clock.advance(1)
     ring.receive(world.ports, incoming)
     world.called(trunk, e164)
-    world.ports.trunks.note_called(trunk.trunk_id, e164, world.clock())
+    world.ports.dids.note_called(trunk.trunk_id, e164, world.clock())
     assert called_at(world, e164) == first
 
 
@@ -735,8 +732,8 @@ def test_a_call_noted_late_does_not_bring_a_removed_number_back(world, e164):
     trunk = world.new_trunk()
     world.new_did(e164)
     dids.remove(world.ports, world.account_id, e164)
-    world.ports.trunks.note_called(trunk.trunk_id, e164, world.clock())
-    assert world.ports.trunks.dids(trunk.trunk_id) == []
+    world.ports.dids.note_called(trunk.trunk_id, e164, world.clock())
+    assert world.ports.dids.of_trunk(trunk.trunk_id) == []
 
 
 @pytest.mark.parametrize("written", ["sip:{}@pbx.example", "00{bare}", "{bare}"])
@@ -792,7 +789,7 @@ def test_a_first_call_that_cannot_be_noted_rings_all_the_same_and_the_next_one_i
     def collide(*_):
         raise Contention
 
-    monkeypatch.setattr(world.ports.trunks, "note_called", collide)
+    monkeypatch.setattr(world.ports.dids, "note_called", collide)
     incoming = through(world, trunk, e164)
     assert ring.receive(world.ports, incoming) == KeepRinging()
     assert world.call_of(incoming).state is CallState.RINGING
@@ -848,7 +845,7 @@ def test_twilio_names_numbers_only_and_routing_numbers_come_first(both, e164):
         told = ring.receive(both.ports, incoming)
         if told == Reject():
             return None
-        from chalicelib.domain.call import inbound_call_id
+        from chalicelib.domain.call_id import inbound_call_id
 
         return both.ports.calls.get(inbound_call_id("twilio", incoming.provider_call_id))
 
@@ -891,7 +888,7 @@ def test_a_call_to_a_number_that_is_not_added_is_told_of_once_an_hour(world):
 
 
 def test_a_scanner_cannot_flood_the_owners_events(world, monkeypatch):
-    monkeypatch.setattr(store, "MAX_TOLD", 5)
+    monkeypatch.setattr("chalicelib.store.trunk_limits.MAX_TOLD", 5)
     trunk = world.new_trunk()
     for serial in range(8):
         ring.receive(world.ports, through(world, trunk, f"+331876543{serial:02d}"))
@@ -925,7 +922,7 @@ def test_a_call_is_rejected_even_if_its_owner_cannot_be_told(world, monkeypatch)
     def collide(*_):
         raise Contention
 
-    monkeypatch.setattr(world.ports.trunks, "tell_once", collide)
+    monkeypatch.setattr(world.ports.trunk_limits, "tell_once", collide)
     assert ring.receive(world.ports, through(world, trunk, "+33187654321")) == Reject()
 
 

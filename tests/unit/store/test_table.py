@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+import socket
+
+import boto3
 import pytest
+from botocore.config import Config
+from botocore.stub import Stubber
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chalicelib.store.table import ConditionFailed, Contention, Table, delete, put, update
+from chalicelib.store.table import (
+    ConditionFailed,
+    Contention,
+    Table,
+    TableUnavailable,
+    delete,
+    put,
+    update,
+)
+from tests.support.engine import free_port
 
 
 def test_json_types_survive(table):
@@ -121,3 +135,49 @@ def test_collisions_are_told_from_lost_conditions(table, error, reasons, writes)
     colliding = Table(Colliding(table._client, error, reasons), "t")
     with pytest.raises(Contention):
         colliding.write(*[put({"pk": "x", "sk": str(n)}) for n in range(writes)])
+
+
+def unreachable(url):
+    """A table of which DynamoDB is said to be at `url`."""
+    impatient = Config(connect_timeout=0.3, read_timeout=0.3, retries={"total_max_attempts": 1})
+    client = boto3.client(
+        "dynamodb", endpoint_url=url, region_name="eu-west-1", config=impatient,
+        aws_access_key_id="x", aws_secret_access_key="x",
+    )  # fmt: skip
+    return Table(client, "chamade")
+
+
+VERBS = {
+    "get": lambda table: table.get("a", "1"),
+    "query": lambda table: table.query("a"),
+    "write one": lambda table: table.write(put({"pk": "a", "sk": "1"})),
+    "write two": lambda table: table.write(delete("a", "1"), delete("a", "2")),
+}
+
+
+@pytest.mark.parametrize("verb", VERBS.values(), ids=VERBS)
+def test_a_table_that_cannot_be_reached_or_stays_silent_is_unavailable(verb):
+    with pytest.raises(TableUnavailable):
+        verb(unreachable(f"http://127.0.0.1:{free_port()}"))
+    with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(TableUnavailable):
+        verb(unreachable(f"http://127.0.0.1:{silent.getsockname()[1]}"))
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [("InternalServerError", 500), ("ServiceUnavailable", 503), ("ThrottlingException", 400)],
+)
+def test_a_table_that_is_not_well_is_unavailable(code, status):
+    table = unreachable("http://127.0.0.1:1")
+    with Stubber(table._client) as stubbed:
+        stubbed.add_client_error("get_item", code, http_status_code=status)
+        with pytest.raises(TableUnavailable):
+            table.get("a", "1")
+
+
+def test_a_request_that_is_wrong_is_a_fault_of_ours():
+    table = unreachable("http://127.0.0.1:1")
+    with Stubber(table._client) as stubbed:
+        stubbed.add_client_error("get_item", "ValidationException", http_status_code=400)
+        with pytest.raises(table._client.exceptions.ClientError):
+            table.get("a", "1")

@@ -1,0 +1,72 @@
+"""Numbers of a trunk (DIDs), and what happens when somebody calls one."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from chalicelib.domain.agent_url import AgentUrl
+from chalicelib.domain.event import Event, EventType, event_id
+from chalicelib.domain.instant import Instant, to_text
+from chalicelib.domain.phone import E164
+
+MAX_DIDS = 100
+"""Numbers of one trunk."""
+Label = Annotated[str, Field(max_length=100)]
+
+
+class Did(BaseModel):
+    """A number of a trunk, and what happens when somebody calls it.
+
+    `called_at` is when the first call to it came in through the trunk. Until then only an API key
+    says that the number is the trunk's, and nobody calls as it.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    e164: E164
+    trunk_id: str
+    account_id: str
+    label: Label = ""
+    agent_url: AgentUrl | None = None
+    auto_answer: bool = False
+    added_at: Instant
+    called_at: Instant | None = None
+
+
+class DidChanges(BaseModel):
+    """What an owner may change. Fields that are not given stay as they are."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    label: Label = Field(default="", description="what you call it")
+    agent_url: AgentUrl | None = Field(
+        default=None, description="a WebSocket of yours, `ws://` or `wss://`; null for none"
+    )
+    auto_answer: bool = Field(default=False, description="calls are answered at once")
+
+
+class NewDid(DidChanges):
+    """What an owner says of a number when adding it."""
+
+    e164: E164 = Field(description="the number", examples=["+33199005678"])
+
+
+def did_view(did: Did) -> dict[str, Any]:
+    """The number as REST and events show it."""
+    return did.model_dump(mode="json", exclude={"account_id"})
+
+
+def did_event(event_type: EventType, did: Did, now: int) -> Event:
+    """`number.added` or `number.removed`; the id holds the moment: a number comes and goes.
+    Without the agent's URL: such URLs hold tokens, and events go to more places than that one.
+    """
+    shown = {name: value for name, value in did_view(did).items() if name != "agent_url"}
+    return Event(
+        event_id=event_id(did.e164.removeprefix("+"), event_type.value, to_text(now)),
+        type=event_type,
+        account_id=did.account_id,
+        at=now,
+        data={"number": shown},
+    )

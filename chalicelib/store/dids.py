@@ -1,0 +1,186 @@
+"""Numbers of trunks (DIDs) in the table.
+
+| item | pk | sk |
+|---|---|---|
+| number | `TRUNK#<trunk id>` | `DID#<e164>` |
+| who has a number at a provider | `DID#twilio#<e164>` | `DID` |
+
+With the gateway a number is unique within its trunk only, since the gateway says through which
+trunk a call came: nobody can squat on a number. Other providers say just the number, which
+therefore belongs to the trunk that added it first.
+"""
+
+from __future__ import annotations
+
+import contextlib
+
+from chalicelib.domain.did import MAX_DIDS, Did
+from chalicelib.domain.event import Event
+from chalicelib.domain.instant import to_text
+from chalicelib.domain.trunk import TRUNK_ID, Trunk
+from chalicelib.store.events import outbox_put
+from chalicelib.store.table import ConditionFailed, Item, Table, Write, delete, put, update
+from chalicelib.store.trunk_items import TrunkChanged, did_item, read_record, to_did, to_record
+
+
+class TooMany(Exception):
+    """The trunk has as many numbers as it may."""
+
+
+class Taken(Exception):
+    """The number is added already: to this trunk, or (`elsewhere`) to another of its provider."""
+
+    def __init__(self, e164: str, *, elsewhere: bool) -> None:
+        super().__init__(e164)
+        self.elsewhere = elsewhere
+
+
+class NotAdded(Exception):
+    """The trunk does not have the number (any more)."""
+
+
+class DidStore:
+    """Reads and conditional writes of trunks' numbers."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def whole(self, trunk_id: str) -> tuple[Trunk, list[Did]] | None:
+        """The trunk and its numbers by their digits, in one read."""
+        if not TRUNK_ID.fullmatch(trunk_id):
+            return None
+        trunk, dids = None, []
+        for item in self._table.query_all(f"TRUNK#{trunk_id}"):
+            if item["sk"] == "TRUNK":
+                trunk = to_record(item).trunk
+            else:
+                dids.append(to_did(item))
+        return None if trunk is None else (trunk, dids)
+
+    def of_trunk(self, trunk_id: str) -> list[Did]:
+        """The trunk's numbers; none if the trunk is not there (any more)."""
+        found = self.whole(trunk_id)
+        return [] if found is None else found[1]
+
+    def get(self, trunk_id: str, e164: str) -> Did | None:
+        """One number of a trunk that is there."""
+        item = self._table.get(f"TRUNK#{trunk_id}", f"DID#{e164}")
+        return None if item is None else to_did(item)
+
+    def at(self, provider: str, e164: str) -> Did | None:
+        """The number at a provider that names numbers only, whichever trunk it belongs to."""
+        pointer = self._table.get(*_pointer_key(provider, e164))
+        record = read_record(self._table, pointer["trunk_id"]) if pointer else None
+        if record is None or record.trunk.provider != provider:
+            return None
+        return self.get(record.trunk.trunk_id, e164)
+
+    def add(self, trunk: Trunk, did: Did, event: Event) -> None:
+        """One more number. TooMany, Taken, TrunkChanged, Contention."""
+        try:
+            self._table.write(
+                _count(trunk, 1, "#held < :max", {":max": MAX_DIDS}),
+                put(did_item(did), "attribute_not_exists(pk)"),
+                outbox_put(event),
+                *claims(self._table, trunk, did.e164),
+            )
+        except ConditionFailed as lost:
+            if lost.failed[1]:
+                raise Taken(did.e164, elsewhere=False) from None
+            if lost.failed[0]:
+                item = lost.items[0]
+                full = item is not None and item["dids_held"] >= MAX_DIDS
+                raise (TooMany if full else TrunkChanged) from None
+            raise Taken(did.e164, elsewhere=True) from None
+
+    def change(self, trunk_id: str, e164: str, changes: Item) -> Did:
+        """Set attributes of a number; the number afterwards. NotAdded if it is not there."""
+        try:
+            self._table.write(
+                update(
+                    f"TRUNK#{trunk_id}",
+                    f"DID#{e164}",
+                    "SET " + ", ".join(f"#{name} = :{name}" for name in changes),
+                    condition="attribute_exists(pk)",
+                    names={f"#{name}": name for name in changes},
+                    values={f":{name}": value for name, value in changes.items()},
+                )
+            )
+        except ConditionFailed:
+            raise NotAdded from None
+        did = self.get(trunk_id, e164)
+        if did is None:
+            raise NotAdded
+        return did
+
+    def note_called(self, trunk_id: str, e164: str, now: int) -> None:
+        """Set when a number was first called, unless it is set or the number not there (any more).
+        Contention.
+        """
+        with contextlib.suppress(ConditionFailed):
+            self._table.write(
+                update(
+                    f"TRUNK#{trunk_id}",
+                    f"DID#{e164}",
+                    "SET #called = :now",
+                    condition="attribute_exists(pk) AND attribute_not_exists(#called)",
+                    names={"#called": "called_at"},
+                    values={":now": to_text(now)},
+                )
+            )
+
+    def remove(self, trunk: Trunk, e164: str, event: Event) -> None:
+        """One number less. NotAdded, TrunkChanged, Contention."""
+        try:
+            self._table.write(
+                _count(trunk, -1, "#held > :zero", {":zero": 0}),
+                delete(f"TRUNK#{trunk.trunk_id}", f"DID#{e164}", "attribute_exists(pk)"),
+                outbox_put(event),
+                *releases(trunk, e164),
+            )
+        except ConditionFailed as lost:
+            raise (NotAdded if lost.failed[1] else TrunkChanged) from None
+
+
+def claims(table: Table, trunk: Trunk, e164: str) -> list[Write]:
+    """The write that makes a number this trunk's at its provider, if the provider needs it."""
+    if trunk.provider == "gateway":
+        return []
+    pk, sk = _pointer_key(trunk.provider, e164)
+    condition, names, values = "attribute_not_exists(pk)", {}, {}
+    there = table.get(pk, sk)
+    if there is not None and read_record(table, there["trunk_id"]) is None:
+        # Left by a trunk that is gone, and ids do not come back: it holds nothing.
+        condition += " OR #trunk = :gone"
+        names, values = {"#trunk": "trunk_id"}, {":gone": there["trunk_id"]}
+    return [put({"pk": pk, "sk": sk, "trunk_id": trunk.trunk_id}, condition, names, values)]
+
+
+def releases(trunk: Trunk, e164: str) -> list[Write]:
+    """The write that gives a number free at the trunk's provider, if the provider needs it."""
+    if trunk.provider == "gateway":
+        return []
+    return [
+        delete(
+            *_pointer_key(trunk.provider, e164),
+            "attribute_not_exists(pk) OR #trunk = :ours",
+            {"#trunk": "trunk_id"},
+            {":ours": trunk.trunk_id},
+        )
+    ]
+
+
+def _pointer_key(provider: str, e164: str) -> tuple[str, str]:
+    return f"DID#{provider}#{e164}", "DID"
+
+
+def _count(trunk: Trunk, step: int, condition: str, values: Item) -> Write:
+    """Count a number on its trunk, if that is there and still with the same provider."""
+    return update(
+        f"TRUNK#{trunk.trunk_id}",
+        "TRUNK",
+        "ADD #held :step, #version :one",
+        condition=f"#provider = :provider AND {condition}",
+        names={"#held": "dids_held", "#version": "version", "#provider": "provider"},
+        values={":step": step, ":one": 1, ":provider": trunk.provider, **values},
+    )

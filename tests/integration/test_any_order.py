@@ -40,6 +40,7 @@ from chalicelib.services import (
 from chalicelib.services.dial import NotPlaced
 from chalicelib.services.transition import UnknownCall
 from tests.support.engine import make_table
+from tests.support.thorough import often
 from tests.support.world import World
 
 STATUSES = ["initiated", "ringing", "in-progress", "busy", "no-answer", "failed", "canceled",
@@ -231,7 +232,7 @@ def test_no_order_of_things_breaks_a_call(engine):
     run_state_machine_as_test(
         AnyOrder,
         settings=settings(
-            max_examples=60,
+            max_examples=often(20, 200),
             stateful_step_count=25,
             deadline=None,
             suppress_health_check=list(HealthCheck),

@@ -14,11 +14,13 @@ from twilio.request_validator import RequestValidator
 from chalicelib import bootstrap
 from chalicelib.config import Config
 from chalicelib.domain import control
+from chalicelib.providers.test_calls import TestCalls
 from chalicelib.providers.twilio import TwilioAccount, TwilioProvider
 from tests.support.world import World
 
 PUBLIC_URL = "https://api.test/api"
 RELAY_URL = "wss://relay.test"
+GATEWAY_SOCKET_URL = "wss://gateway.test"
 AUTH_TOKEN = "auth-token-of-the-tests"
 CONTROL_SECRET = "control-secret-of-the-tests"
 GATEWAY_CONTROL_SECRET = "gateway-control-secret-of-the-tests"
@@ -97,9 +99,18 @@ def serving(world: World, monkeypatch: Any) -> Iterator[Api]:
 
     import app
 
-    ports = replace(world.ports, providers={"gateway": QuietTwilio(world)}, relay_url=RELAY_URL)
+    ports = replace(
+        world.ports,
+        providers={"gateway": QuietTwilio(world)},
+        relay_url=RELAY_URL,
+        test_calls=TestCalls(GATEWAY_SOCKET_URL, GATEWAY_CONTROL_SECRET),
+    )
     settings = Config("t", PUBLIC_URL, RELAY_URL, "arn", "s", CONTROL_SECRET)
-    settings = replace(settings, gateway_control_secret=GATEWAY_CONTROL_SECRET)
+    settings = replace(
+        settings,
+        gateway_control_secret=GATEWAY_CONTROL_SECRET,
+        gateway_socket_url=GATEWAY_SOCKET_URL,
+    )
     monkeypatch.setattr(bootstrap, "ports", lambda: ports)
     monkeypatch.setattr(bootstrap, "config", lambda: settings)
     with Client(app.app) as client:

@@ -48,9 +48,16 @@ def test_without_a_provider_there_is_nothing_to_do():
         from_environment(without)
 
 
-def test_a_relay_url_of_another_scheme_is_refused():
-    with pytest.raises(BadConfig, match="ws://"):
-        from_environment(ENV | {"CHAMADE_RELAY_URL": "https://relay.test"})
+@pytest.mark.parametrize("name", ["CHAMADE_RELAY_URL", "CHAMADE_GATEWAY_SOCKET_URL"])
+def test_a_socket_url_of_another_scheme_is_refused(name):
+    with pytest.raises(BadConfig, match=f"{name} must start with ws://"):
+        from_environment(ENV | {name: "https://relay.test"})
+
+
+def test_where_browsers_reach_the_gateway_may_be_left_unsaid():
+    assert from_environment(ENV).gateway_socket_url == ""
+    told = from_environment(ENV | {"CHAMADE_GATEWAY_SOCKET_URL": "wss://gw.test/"})
+    assert told.gateway_socket_url == "wss://gw.test"
 
 
 def test_without_settings_for_trunks_everything_else_works():

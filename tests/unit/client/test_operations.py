@@ -20,7 +20,8 @@ ASKED = [
     for name, member in vars(group).items()
     if isinstance(member, operation | listed)
 ]
-NOT_FOR_AGENTS = {"/openapi.json", "/api/events"}
+OF_THE_DASHBOARD = {"/api/session", "/api/service", "/api/test-call"}
+NOT_FOR_AGENTS = {"/openapi.json", "/api/events"} | OF_THE_DASHBOARD
 
 
 def asked_by(member: operation | listed) -> Request:

@@ -19,8 +19,7 @@ from chalicelib.store.trunk_items import TrunkChanged
 from chalicelib.store.trunks import MAX_MOVED
 from tests.support.engine import everything_in
 from tests.support.world import NotedProvider, World
-from tests.unit.services.test_trunks import _did
-from tests.unit.services.trunks import through
+from tests.unit.services.trunks import did_of, through
 
 
 def test_a_number_is_added_set_and_removed(world, e164):
@@ -202,7 +201,7 @@ def test_a_number_added_while_its_trunk_changes_the_provider_is_not_forgotten(
 def test_a_number_is_not_added_to_a_provider_that_its_trunk_has_just_left(both, e164):
     gateways = both.new_trunk()
     both.new_trunk(provider="twilio")
-    did = _did(both, e164)
+    did = did_of(both, e164)
     with pytest.raises(TrunkChanged):
         both.ports.dids.add(gateways, did, did_event(EventType.NUMBER_ADDED, did, 0))
     both.new_did(e164)

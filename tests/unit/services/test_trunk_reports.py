@@ -11,8 +11,7 @@ from chalicelib.domain.trunk import TrunkStatus
 from chalicelib.services import trunks
 from chalicelib.services.trunks import UnknownTrunk
 from tests.support.world import NotedProvider, World
-from tests.unit.services.test_trunks import FAILED, REGISTERED
-from tests.unit.services.trunks import events_of, report
+from tests.unit.services.trunks import FAILED, REGISTERED, events_of, report
 
 
 def test_the_gateway_lists_its_trunks_in_pages_and_no_others(empty_table, monkeypatch):

@@ -8,9 +8,9 @@ from dataclasses import replace
 
 import pytest
 
-from chalicelib.domain.did import Did, did_event
+from chalicelib.domain.did import did_event
 from chalicelib.domain.event import EventType
-from chalicelib.domain.trunk import TrunkStatus, new_trunk_id
+from chalicelib.domain.trunk import TrunkStatus
 from chalicelib.logs import JsonFormatter
 from chalicelib.providers.base import Reject
 from chalicelib.services import dids, ring, trunks
@@ -29,9 +29,16 @@ from chalicelib.store.trunks import TrunkStore
 from chalicelib.store.vault import BadSeal
 from tests.support.engine import everything_in
 from tests.support.world import NotedProvider, World
-from tests.unit.services.trunks import PASSWORD, events_of, report, settings, through
-
-REGISTERED, FAILED = TrunkStatus.REGISTERED, TrunkStatus.FAILED
+from tests.unit.services.trunks import (
+    FAILED,
+    PASSWORD,
+    REGISTERED,
+    did_of,
+    events_of,
+    report,
+    settings,
+    through,
+)
 
 
 def test_a_trunk_is_connected_and_the_gateway_told_after_it_can_be_fetched(world):
@@ -155,7 +162,7 @@ def test_a_change_between_look_and_write_is_seen(world):
     world.new_trunk()
     stale = world.ports.trunks.record_of_account(world.account_id)
     world.new_trunk(port=5080)
-    event = did_event(EventType.NUMBER_ADDED, _did(world, "+33187654321"), 0)
+    event = did_event(EventType.NUMBER_ADDED, did_of(world, "+33187654321"), 0)
     with pytest.raises(TrunkChanged):
         world.ports.trunks.change(stale, stale.trunk, "sealed", event)
     with pytest.raises(TrunkChanged):
@@ -163,12 +170,6 @@ def test_a_change_between_look_and_write_is_seen(world):
     with pytest.raises(TrunkChanged):
         world.ports.trunks.remove(stale, event)
     assert world.ports.trunks.of_account(world.account_id).port == 5080
-
-
-def _did(world, e164):
-    trunk = world.ports.trunks.of_account(world.account_id)
-    trunk_id = trunk.trunk_id if trunk else new_trunk_id()
-    return Did(e164=e164, trunk_id=trunk_id, account_id=world.account_id, added_at=0)
 
 
 def test_without_a_vault_nothing_can_be_connected_and_nothing_is_left(empty_table):

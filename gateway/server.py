@@ -25,7 +25,8 @@ from gateway.rest import CallsApi
 from gateway.ssrf import system_resolver
 from gateway.ticker import Ticker
 from gateway.trunk import Status
-from gateway.trunks import NoSip, TrunkHost, Trunks
+from gateway.trunk_host import NoSip, TrunkHost
+from gateway.trunks import Trunks
 from gateway.trunks_api import TrunksApi
 from gateway.webhooks import Webhooks
 

@@ -12,18 +12,15 @@ import contextlib
 import logging
 import random
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Protocol
 
 from gateway import remedies
 from gateway.application import Application, ApplicationError, pause_s
+from gateway.known_trunks import Entry, KnownTrunks
 from gateway.ssrf import Resolver, allowed_target
-from gateway.trunk import BadTrunkError, Status, Trunk
-from gateway.trunk_reports import Pause, Report, Reports
-
-__all__ = ["NoSip", "State", "Status", "Trunk", "TrunkHost", "Trunks"]
+from gateway.trunk import BadTrunkError, Trunk
+from gateway.trunk_host import TrunkHost
+from gateway.trunk_reports import Pause, Reports
 
 _AT_ONCE = 8
 _MAX_NUDGES = 1000
@@ -32,51 +29,7 @@ _MAX_NUDGES = 1000
 log = logging.getLogger(__name__)
 
 
-class TrunkHost(Protocol):
-    """What registers trunks. Plain calls that must be quick; outcomes go to `Trunks.on_status`."""
-
-    def apply(self, trunk: Trunk) -> None:
-        """A trunk that is new, or another revision of one: registered from now on."""
-
-    def drop(self, trunk_id: str) -> None:
-        """A trunk that is to be registered no longer."""
-
-
-class NoSip:
-    """The host of a gateway without a SIP stack: every trunk has failed. Implements `TrunkHost`."""
-
-    def __init__(self, on_status: Callable[[str, int, Status, int | None, str], None]) -> None:
-        self._on_status = on_status
-
-    def apply(self, trunk: Trunk) -> None:
-        """Says so."""
-        self._on_status(trunk.trunk_id, trunk.revision, "failed", None, remedies.NO_SIP)
-
-    def drop(self, trunk_id: str) -> None:
-        """There is nothing to unregister."""
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """How a trunk is doing; `since` (epoch seconds) its status is what it is."""
-
-    trunk_id: str
-    revision: int
-    status: Status
-    sip_code: int | None
-    detail: str
-    since: float
-
-
-@dataclass(slots=True, eq=False)
-class _Entry:
-    revision: int
-    trunk: Trunk | None  # None: its settings are no good
-    applied: bool = False
-    state: State | None = None
-
-
-class Trunks:
+class Trunks(KnownTrunks):
     """The registry. `run` it beside the server; everything else are quick, plain calls."""
 
     def __init__(
@@ -91,37 +44,15 @@ class Trunks:
         """`refresh` in seconds. `resolver` finds out where hosts lead; None: they may lead
         anywhere, private networks included. `clock` gives epoch seconds.
         """
+        super().__init__(Reports(application, pause, self.changed), clock)
         self._application = application
         self._refresh_every = refresh
         self._resolver = resolver
         self._pause = pause
-        self._clock = clock
-        self._entries: dict[str, _Entry] = {}
         self._at_host: set[str] = set()
-        self._reports = Reports(application, pause, self.changed)
         self._to_fetch: set[str] = set()
         self._list_due = True
         self._wake = asyncio.Event()
-
-    # What others ask and say.
-
-    def get(self, trunk_id: str) -> Trunk | None:
-        """The trunk, whether it is registered or not; None: there is none that could be used."""
-        entry = self._entries.get(trunk_id)
-        return entry.trunk if entry is not None else None
-
-    def status(self, trunk_id: str) -> State | None:
-        """How it is doing; None: there is no such trunk."""
-        entry = self._entries.get(trunk_id)
-        return entry.state if entry is not None else None
-
-    def states(self) -> list[State]:
-        """How all of them are doing, by id."""
-        return [state for _, entry in sorted(self._entries.items()) if (state := entry.state)]
-
-    def by_status(self) -> Counter[str]:
-        """How many trunks there are of each status."""
-        return Counter(state.status for state in self.states())
 
     def changed(self, trunk_id: str) -> None:
         """The application may know something new of this trunk: it is fetched at once."""
@@ -130,16 +61,6 @@ class Trunks:
         else:
             self._list_due = True
         self._wake.set()
-
-    def on_status(
-        self, trunk_id: str, revision: int, status: Status, sip_code: int | None, reason: str
-    ) -> None:
-        """The host's word on a registration; about another revision than ours it counts nothing."""
-        entry = self._entries.get(trunk_id)
-        if entry is None or entry.trunk is None or entry.revision != revision:
-            return
-        detail = remedies.remedy(status, sip_code, reason, entry.trunk)
-        self._note(trunk_id, entry, status, sip_code, detail)
 
     async def run(self, host: TrunkHost) -> None:
         """Keeps `host` in step with the application, until it is cancelled. Never gives up."""
@@ -227,14 +148,14 @@ class Trunks:
             return
         entry = self._entries.get(trunk_id)
         if entry is None or entry.trunk != trunk:
-            entry = self._entries[trunk_id] = _Entry(trunk.revision, trunk)
+            entry = self._entries[trunk_id] = Entry(trunk.revision, trunk)
             await self._settle(entry, trunk, host)
 
     def _refuse(self, trunk_id: str, error: BadTrunkError, host: TrunkHost) -> None:
         log.warning("a trunk is no good: %s", error, extra={"trunk_id": trunk_id})
         if error.revision is not None:
             self._take_back(trunk_id, host)
-            entry = self._entries[trunk_id] = _Entry(error.revision, None)
+            entry = self._entries[trunk_id] = Entry(error.revision, None)
             self._note(trunk_id, entry, "failed", None, remedies.unusable(str(error)))
 
     def _forget(self, trunk_id: str, host: TrunkHost) -> None:
@@ -257,7 +178,7 @@ class Trunks:
                         trunk_id = entry.trunk.trunk_id
                         log.exception("a trunk was not checked", extra={"trunk_id": trunk_id})
 
-    async def _settle(self, entry: _Entry, trunk: Trunk, host: TrunkHost) -> None:
+    async def _settle(self, entry: Entry, trunk: Trunk, host: TrunkHost) -> None:
         trunk_id = trunk.trunk_id
         try:
             allowed = self._resolver is None or await allowed_target(
@@ -285,20 +206,3 @@ class Trunks:
         if trunk_id in self._at_host:
             self._at_host.discard(trunk_id)
             host.drop(trunk_id)
-
-    def _note(
-        self, trunk_id: str, entry: _Entry, status: Status, sip_code: int | None, detail: str
-    ) -> None:
-        before = entry.state
-        if before is not None and (status, sip_code, detail) == (
-            before.status,
-            before.sip_code,
-            before.detail,
-        ):
-            return
-        lasts = before is not None and before.status == status
-        since = before.since if before is not None and lasts else self._clock()
-        entry.state = State(trunk_id, entry.revision, status, sip_code, detail, since)
-        if not lasts:
-            log.info("trunk %s", status, extra={"trunk_id": trunk_id, "sip_code": sip_code})
-        self._reports.put(Report(trunk_id, entry.revision, status, sip_code, detail))

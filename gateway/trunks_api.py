@@ -13,9 +13,10 @@ from aiohttp import web
 
 from gateway import auth
 from gateway.config import Config
+from gateway.known_trunks import State
 from gateway.rest_errors import RestError, not_found, unauthorised
 from gateway.trunk import TRUNK_ID
-from gateway.trunks import State, Trunks
+from gateway.trunks import Trunks
 
 
 class TrunksApi:

@@ -9,8 +9,6 @@ from hypothesis import strategies as st
 from chalicelib.domain.called_number import international_forms, match_did
 from tests.unit.domain.trunks import did
 
-# Whom a carrier means.
-
 PARIS, LYON, NEW_YORK = did("+33187654321"), did("+33478654399"), did("+12125550123")
 THREE = [PARIS, LYON, NEW_YORK]
 

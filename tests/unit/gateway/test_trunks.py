@@ -11,7 +11,8 @@ import pytest
 from gateway import remedies
 from gateway import trunks as module
 from gateway.application import Application
-from gateway.trunks import NoSip, Trunks
+from gateway.trunk_host import NoSip
+from gateway.trunks import Trunks
 from tests.unit.gateway.control_server import (
     PATIENCE,
     SECRET,

@@ -1,0 +1,222 @@
+"""What the edge lets in, and what it refuses or drops; a real Kamailio, our configuration."""
+
+import shutil
+
+import pytest
+
+from tests.sip.edge.talk import invite, reached, refuse_politely
+from tests.sip.edge_support import PEER, PUBLIC, request, sdp
+
+pytestmark = pytest.mark.skipif(not shutil.which("kamailio"), reason="kamailio is not installed")
+
+
+def test_a_peers_call_reaches_a_child_and_its_source_is_named(edge, children, peer):
+    peer.send(invite(edge, peer), edge.public)
+    got = reached(children)
+    assert got.method == "INVITE"
+    assert got["X-Chamade-Source"] == peer.at
+    assert got["X-Chamade-Request-URI"] == edge.uri("+33123456789")
+    assert got.first.split(" ")[1] == edge.uri("+33123456789")
+    refuse_politely(got, children)
+    assert peer.expect(486)
+
+
+def test_a_stranger_gets_no_answer_and_is_logged(edge, children, talkers):
+    stranger = talkers("127.0.0.33")
+    stranger.send(invite(edge, stranger), edge.public)
+    assert reached(children) is None
+    stranger.expect_nothing()
+    edge.wait_logged(
+        "call from a stranger (a carrier's address belongs into EDGE_PEERS)\" method=INVITE"
+    )
+    assert f"udp:{stranger.at}" in edge.text()
+
+
+def test_options_are_answered_by_the_edge(edge, children, talkers):
+    stranger = talkers("127.0.0.34")
+    stranger.send(request("OPTIONS", edge.uri("x"), stranger), edge.public)
+    answer = stranger.expect(200)
+    assert "INVITE" in answer["Allow"]
+    assert "127.0.0.1" not in answer.text
+    assert "kamailio" not in answer.text.lower()
+    assert reached(children, 0.2) is None
+
+
+@pytest.mark.parametrize(
+    "method", ["REGISTER", "SUBSCRIBE", "MESSAGE", "REFER", "NOTIFY", "PUBLISH"]
+)
+def test_what_we_do_not_do_is_refused(edge, children, peer, method):
+    text = request(method, edge.uri("alice"), peer, extra=["Refer-To: <sip:+15550001@example.org>"])
+    peer.send(text, edge.public)
+    assert "INVITE" in peer.expect(405)["Allow"]
+    assert reached(children, 0.3) is None
+
+
+MALFORMED = {
+    "no Contact": {"drop": ["Contact"]},
+    "two Contacts": {"extra": ["Contact: <sip:b@127.0.0.10>"]},
+    "two Contacts, one compact": {"extra": ["m: <sip:b@127.0.0.10>"]},
+    "two Contacts in one": {"headers": {"Contact": "<sip:a@127.0.0.10>, <sip:b@127.0.0.10>"}},
+    "Contact *": {"headers": {"Contact": "*"}},
+    "empty Contact": {"headers": {"Contact": ""}},
+    "Contact is no URI": {"headers": {"Contact": "<nonsense>"}},
+    "Contact is unclosed": {"headers": {"Contact": "<sip:a@127.0.0.10"}},
+    "Contact by phone": {"headers": {"Contact": "<tel:+331>"}},
+    "no From": {"drop": ["From"]},
+    "no To": {"drop": ["To"]},
+    "no Call-ID": {"drop": ["Call-ID"]},
+    "no CSeq": {"drop": ["CSeq"]},
+    "no Via": {"drop": ["Via"]},
+    "two Froms": {"extra": ["f: <sip:b@127.0.0.10>;tag=2"]},
+    "two Call-IDs": {"extra": ["i: another"]},
+    "two CSeqs": {"extra": ["CSeq: 2 INVITE"]},
+    "From without tag": {"from_": "<sip:a@127.0.0.10>"},
+    "From is nonsense": {"from_": "nonsense;tag=1"},
+    "CSeq of another method": {"cseq_method": "BYE"},
+    "CSeq is no number": {"cseq": "many"},
+    "CSeq too large": {"cseq": 99999999999},
+    "Max-Forwards is no number": {"headers": {"Max-Forwards": "lots"}},
+    "Via without branch": {"headers": {"Via": "SIP/2.0/UDP 127.0.0.10:5999"}},
+    "Via of old": {"headers": {"Via": "SIP/2.0/UDP 127.0.0.10:5999;branch=1"}},
+    "Content-Length too long": {"headers": {"Content-Length": "9000"}},
+    "Content-Length too short": {"headers": {"Content-Length": "7"}},
+    "Content-Length negative": {"headers": {"Content-Length": "-7"}},
+    "two Content-Lengths": {"extra": ["Content-Length: 3"]},
+    "long Call-ID": {"call_id": "x" * 300},
+    "long From": {"from_": f'"{"x" * 700}" <sip:a@127.0.0.10>;tag=1'},
+    "long user": {"user": "9" * 500},
+    "much too long": {"extra": [f"X-Filler: {'x' * 900}"] * 8},
+    "control characters": {"from_": '"a\x07b" <sip:a@127.0.0.10>;tag=1'},
+    "NUL": {"from_": '"a\x00b" <sip:a@127.0.0.10>;tag=1'},
+    "folded": {"extra": ["Subject: a\r\n b"]},
+    "friendly-scanner": {"headers": {"User-Agent": "friendly-scanner"}},
+    "sipvicious": {"headers": {"User-Agent": "SIPVicious 0.3"}},
+    "sipcli": {"headers": {"User-Agent": "sipcli/v1.8"}},
+    "VaxSIPUserAgent": {"headers": {"User-Agent": "VaxSIPUserAgent/3.1"}},
+}
+
+
+@pytest.mark.parametrize("name", MALFORMED)
+def test_the_malformed_never_reaches_a_child(edge, children, peer, name):
+    peer.send(invite(edge, peer, **MALFORMED[name]), edge.public)
+    assert reached(children, 0.4) is None
+    assert not [m for m in peer.everything if m.status == 200]
+
+
+BAD_BODIES = {
+    "nonsense": "nonsense",
+    "no audio": sdp(PEER).replace("m=audio", "m=video"),
+    "broken line": sdp(PEER).replace("a=ptime:20", "ptime:20"),
+    "no origin": sdp(PEER).replace("o=- 1 1", "o=-"),
+    "no address": sdp(PEER).replace("c=IN IP4 127.0.0.10", "c=IN IP4 $(reboot)"),
+    "too long": sdp(PEER) + "a=x\r\n" * 1250,
+}
+
+
+@pytest.mark.parametrize("name", BAD_BODIES)
+def test_a_session_description_that_is_none_is_refused(edge, children, peer, name):
+    peer.send(invite(edge, peer, body=BAD_BODIES[name]), edge.public)
+    peer.expect(488)
+    assert reached(children, 0.3) is None
+
+
+def test_a_body_that_is_no_session_description_is_refused(edge, children, peer):
+    peer.send(invite(edge, peer, content_type="multipart/mixed;boundary=x"), edge.public)
+    peer.expect(488)
+    assert reached(children, 0.3) is None
+
+
+def test_an_offerless_invite_and_compact_forms_are_fine(edge, children, peer):
+    text = invite(edge, peer, body="")
+    for long, short in (
+        ("Via", "v"),
+        ("From", "f"),
+        ("To", "t"),
+        ("Call-ID", "i"),
+        ("Contact", "m"),
+    ):
+        text = text.replace(f"\r\n{long}:", f"\r\n{short}:")
+    peer.send(text.replace("Content-Length:", "l:"), edge.public)
+    got = reached(children)
+    assert got.method == "INVITE"
+    refuse_politely(got, children)
+
+
+def test_display_names_of_the_world_are_fine(edge, children, peer):
+    peer.send(
+        invite(edge, peer, from_='"Élodie \\"Zoé\\" <x>" <sip:+331@a.example>;tag=1'), edge.public
+    )
+    got = reached(children)
+    assert "Élodie" in got["From"]
+    refuse_politely(got, children)
+
+
+def test_our_own_headers_are_not_to_be_forged(edge, children, peer):
+    forged = [
+        "X-Chamade-Source: 192.0.2.1:1",
+        "x-chamade-request-uri: sip:boss@x",
+        "X-CHAMADE-Trunk: t",
+        "Replaces: 1;to-tag=2;from-tag=3",
+        "X-Anything: 1",
+    ]
+    peer.send(invite(edge, peer, extra=forged), edge.public)
+    got = reached(children)
+    assert got.all("X-Chamade-Source") == [peer.at]
+    assert got.all("X-Chamade-Request-URI") == [edge.uri("+33123456789")]
+    assert not got.all("X-Chamade-Trunk")
+    assert not got.all("Replaces")
+    assert not got.all("X-Anything")
+    refuse_politely(got, children)
+
+
+def test_who_called_is_kept(edge, children, peer):
+    told = [
+        "P-Asserted-Identity: <sip:+331@x.example>",
+        "Diversion: <sip:+332@x.example>;reason=unconditional",
+    ]
+    peer.send(invite(edge, peer, extra=told), edge.public)
+    got = reached(children)
+    assert got["P-Asserted-Identity"] == "<sip:+331@x.example>"
+    assert got["Diversion"].startswith("<sip:+332@x.example>")
+    refuse_politely(got, children)
+
+
+def test_too_many_hops(edge, children, peer):
+    peer.send(invite(edge, peer, headers={"Max-Forwards": "0"}), edge.public)
+    peer.expect(483)
+    peer.send(invite(edge, peer, headers={"Max-Forwards": "255"}), edge.public)
+    got = reached(children)
+    assert int(got["Max-Forwards"]) <= 70
+    refuse_politely(got, children)
+
+
+def test_a_dialog_that_is_not_ours(edge, children, talkers):
+    stranger = talkers("127.0.0.35")
+    for method in ("INVITE", "BYE", "INFO", "UPDATE"):
+        to = f"<{edge.uri('alice')}>;tag=1"
+        stranger.send(request(method, edge.uri("alice"), stranger, to=to), edge.public)
+        stranger.expect(481)
+    stranger.send(request("ACK", edge.uri("alice"), stranger, to=to), edge.public)
+    stranger.send(request("CANCEL", edge.uri("alice"), stranger), edge.public)
+    assert reached(children, 0.3) is None
+
+
+def test_a_reply_to_nothing_reaches_nobody(edge, children, child, talkers):
+    stranger = talkers("127.0.0.36")
+    via = f"Via: SIP/2.0/UDP {PUBLIC}:{edge.port};branch=z9hG4bKcafe.1\r\n"
+    via += f"Via: SIP/2.0/UDP {child.at};branch=z9hG4bKx"
+    stranger.send(
+        f"SIP/2.0 200 OK\r\n{via}\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:a@b>;tag=2\r\nCall-ID: 1\r\n"
+        "CSeq: 1 INVITE\r\nContact: <sip:a@b>\r\nContent-Length: 0\r\n\r\n",
+        edge.public,
+    )
+    assert reached(children, 0.4) is None
+
+
+def test_only_children_send_through_the_inside(edge, talkers):
+    carrier, other = talkers("127.0.0.40"), talkers("127.0.0.1")
+    route = f"<sip:127.0.0.1:{edge.inside[1]};hop={carrier.at};via=udp;lr>"
+    other.send(request("INVITE", "sip:1@x.example", other, routes=[route]), edge.inside)
+    carrier.send(request("INVITE", "sip:1@x.example", carrier, routes=[route]), edge.public)
+    carrier.expect_nothing()
+    other.expect_nothing(0.1)

@@ -97,7 +97,7 @@ def known(
     return Problem(status, code, title, detail, headers, **extra)
 
 
-def problem_from(error: Exception) -> Problem:  # noqa: PLR0911, PLR0912 - a table
+def problem_from(error: Exception) -> Problem:  # noqa: PLR0911, PLR0912, PLR0915 - a table
     """The problem that a failure is. What nobody foresaw is logged and told as a bare 500."""
     match error:
         case Problem():

@@ -1,6 +1,9 @@
 # Every target sets up what it lacks; nothing is installed outside .venv and .local, but for the
 # Debian packages of the SIP tests.
 
+MAKEFLAGS += --jobs=3
+# Setting up is what there is to do side by side; recipes stay in their order.
+
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt

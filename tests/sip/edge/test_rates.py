@@ -35,10 +35,11 @@ def test_a_flood_bans_its_source_only(tmp_path, children, talkers):
         for _ in range(60):
             noisy.send(request("OPTIONS", other.uri("x"), noisy), other.public)
         other.wait_logged("banned for 3 s")
-        answered = len([m for m in noisy.everything if m.status == 200])
-        assert answered == 25
         quiet.send(request("OPTIONS", other.uri("x"), quiet), other.public)
         quiet.expect(200)
+        answered = len([m for m in noisy.everything if m.status == 200])
+        # 25 in a sampling period; the count's own tick may fall among them, or a worker lag behind.
+        assert 20 <= answered <= 30
         for _ in range(60):
             peer.send(request("OPTIONS", other.uri("x"), peer), other.public)
         for _ in range(60):

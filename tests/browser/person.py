@@ -93,6 +93,13 @@ class Person:
         await until_heard(voice, Loudspeaker(self.page, which).heard)
 
 
+async def unfold(one: Person) -> None:
+    """All that is folded, in the view that is shown."""
+    await one.page.evaluate(
+        "document.querySelectorAll('main details').forEach((node) => (node.open = true))"
+    )
+
+
 @asynccontextmanager
 async def person(browser: Browser, api_url: str, **context: Any) -> AsyncIterator[Person]:
     """Somebody at a browser that nobody is signed in with; at the end the page must have done

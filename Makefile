@@ -13,7 +13,7 @@ COVERED := chalicelib.domain chalicelib.services relay.bridge relay.speech relay
   relay.playout relay.drops relay.dialling relay.keys relay.wishes
 PYTEST := $(BIN)/python -m pytest $(addprefix --cov=,$(COVERED)) --cov-branch
 
-.PHONY: help run test demo bench openapi fuzz lint synth format constraints clean
+.PHONY: help run test demo bench openapi fuzz lint synth screenshots format constraints clean
 
 help:  ## This list
 	@grep -hE "^[a-z]+:.*##" Makefile | sed -E "s/:[^#]*## /\t/" | expand -t 14
@@ -44,6 +44,9 @@ lint: .venv/.dev  ## Style, types, layers
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
+
+screenshots: .venv/.dev .venv/.debian  ## Take the dashboard's pictures again: docs/screenshots
+	@$(BIN)/python -m tests.browser.screenshots
 
 format: .venv/.dev  ## Rewrite the code in the house style
 	@$(BIN)/ruff check --fix .

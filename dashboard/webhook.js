@@ -5,7 +5,7 @@ import { fill, h, say, sync } from "./dom.js";
 import { onEvents } from "./feed.js";
 import { choice, field, form } from "./form.js";
 import { serverNow, timeOf } from "./time.js";
-import { badge, button, card, confirm, empty, facts, load, problemBox, raw, showSecret, toast, toggle } from "./ui.js";
+import { badge, button, card, confirm, empty, facts, load, problemBox, raw, showSecret, skeleton, toast, toggle } from "./ui.js";
 import { endpointBadge, eventsText, kindsField, SECRET_TEXT } from "./webhooks.js";
 import { DELIVERY_ERRORS, DELIVERY_STATES } from "./words.js";
 
@@ -120,6 +120,8 @@ class Deliveries {
     this.state.addEventListener("change", () => this.begin());
     this.rows = [];
     this.more = button("Load more", () => this.next(), { doing: "Loading…" });
+    this.more.hidden = true;
+    fill(this.note, skeleton(2));
     this.node = card(
       "Deliveries",
       h(

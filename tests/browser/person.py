@@ -44,8 +44,11 @@ class Person:
             self.wrong.append(f"asked elsewhere: {request.url}")
 
     async def open(self, view: str = "") -> None:
-        """A view by its address, as `#/calls`; none: the first."""
+        """A view by its address, as `#/calls`, drawn whole; none: the first."""
+        await self.page.evaluate("document.querySelector('h1')?.setAttribute('data-old', '')")
         await self.page.goto(f"{self.api_url}/dashboard{view}")
+        await expect(self.page.locator("h1:not([data-old])")).to_be_visible()
+        await expect(self.page.get_by_role("status", name="Loading")).to_have_count(0)
 
     async def sign_up(self, name: str) -> str:
         """An account opened in the page, signed in to. Its key."""

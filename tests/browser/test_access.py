@@ -65,8 +65,6 @@ async def _drain(socket):
 async def at(one: Person, view: str) -> None:
     """The view, drawn, with all that is folded opened."""
     await one.open(f"#/{view}")
-    await expect(one.page.get_by_role("heading", level=1)).to_be_visible()
-    await expect(one.page.get_by_role("status", name="Loading")).to_have_count(0)
     await unfold(one)
 
 

@@ -4,6 +4,9 @@
 MAKEFLAGS += --jobs=3
 # Setting up is what there is to do side by side; recipes stay in their order.
 
+export PYTHONDONTWRITEBYTECODE :=
+# Tests start hundreds of processes of ours: they are not to compile us each time.
+
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt

@@ -10,15 +10,23 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from twilio.request_validator import RequestValidator
+
 import app
-from chalicelib.domain.control import HEADER, sign
+from chalicelib.domain import media_token
+from chalicelib.services import sessions
 from tests.counts.machines import walk
 from tests.counts.meter import Meter
-from tests.support.http import CONTROL_SECRET, Api
+from tests.support.http import AUTH_TOKEN, Api
 from tests.support.world import World
 
 POLL_S, WATCH_S = 1.0, 12.5
-RELAY = "relay-a"
+RELAY, STREAM_URL = "relay-a", "wss://relay.test/media/provider/token"
+HANDSHAKE = {
+    "url": STREAM_URL,
+    "signature": RequestValidator(AUTH_TOKEN).compute_signature(STREAM_URL, {}),
+}
+_MACHINES = {"expire_ring": "ring_timeout.asl.json", "deliver_event": "deliver_event.asl.json"}
 
 
 class Edge:
@@ -27,15 +35,40 @@ class Edge:
     def __init__(self, api: Api, world: World, meter: Meter) -> None:
         self.api, self.world, self.meter = api, world, meter
         self.lambdas: Counter[str] = Counter()
-        self.transitions = 0
-        self._streamed = 0
-        self._timers: list[str] = []
-        self._cursor: str | None = None
+        self.transitions = self.executions = 0
+        self._streamed = self._timed = self._rest = self._posts = 0
+        self._cursor = "latest"
+        self._dialled: list[str] = []
+        world.provider.meanwhile = lambda _, sid: self._dialled.append(sid)
+
+    def skip_past(self, other: Edge) -> None:
+        """Begin where another has stopped: its timers, its place in the inbox."""
+        self._timed, self._cursor = other._timed, other._cursor
+        self._rest, self._posts = self._told(), len(self.world.receiver.posted)
+
+    def counted(self) -> dict[str, float]:
+        """All counts, by name; nothing that there was none of."""
+        counts = {
+            **{f"dynamodb {name}": n for name, n in sorted(self.meter.operations.items())},
+            "read units": self.meter.read_units,
+            "write units": self.meter.write_units,
+            "stream records": len(self.meter.stream),
+            **{f"lambda {name}": n for name, n in sorted(self.lambdas.items())},
+            "executions": self.executions,
+            "transitions": self.transitions,
+            "provider REST": self._told() - self._rest,
+            "webhooks out": len(self.world.receiver.posted) - self._posts,
+        }
+        return {name: n for name, n in counts.items() if n}
+
+    def _told(self) -> int:
+        provider = self.world.provider
+        return len(provider.steered) + len(provider.hung_up) + len(provider.dialled)
 
     # The provider
 
     def post(self, kind: str, sid: str, status: str = "ringing", **more: str) -> str:
-        """A webhook; the document that it is answered with."""
+        """A webhook; the document that it is answered with. `dialled`: the call it is about."""
         dialled = more.pop("dialled", None)
         form = {
             "CallSid": sid,
@@ -55,116 +88,114 @@ class Edge:
         """A call comes in and rings so long, polled each second; its sid."""
         sid = self.world.sid()
         self.post("voice", sid)
-        self.poll(sid, seconds)
-        return sid
-
-    def poll(self, sid: str, seconds: float) -> None:
-        """The ringing loop, for so long or until it is told to do something else."""
         until = self.world.clock.ms + round(seconds * 1000)
         while self.world.clock.ms + POLL_S * 1000 <= until:
             self.world.clock.advance(POLL_S)
             if "<Pause" not in self.post("ringing", sid):
-                return
+                break
+        return sid
+
+    def dialled(self) -> str:
+        """The sid of the call that was just placed."""
+        return self._dialled[-1]
 
     # The relay
 
-    def attach(self, call: dict[str, Any], document: str) -> None:
+    def attach(self, call_id: str) -> None:
         """Both legs come in."""
-        token = document.partition("/media/provider/")[2].partition('"')[0]
-        self._control(
-            "/media/attach",
-            {
-                "leg": "provider",
-                "relay": RELAY,
-                "token": token,
-                "handshake": {"url": "wss://relay.test/", "signature": "good"},
-            },
-        )
-        url = call["audio"]["url"]
-        at = url.partition("/media/")[2]
-        call_id, _, agents = at.partition("?token=")
-        body = {"leg": "agent", "relay": RELAY, "call_id": call_id.split("/")[-1], "token": agents}
-        self._control("/media/attach", body)
+        expires = self.world.clock.ms // 1000 + 60
+        secret = self.world.ports.token_secret
+        for leg, more in (("provider", {"handshake": HANDSHAKE}), ("agent", {"call_id": call_id})):
+            token = media_token.issue(secret, call_id, leg, expires)  # type: ignore[arg-type]
+            self._control("/media/attach", {"leg": leg, "relay": RELAY, "token": token, **more})
 
     def talk(self, call_id: str, seconds: float) -> None:
         """Audio flows, and now and then the relay asks how the call is."""
         until = self.world.clock.ms + round(seconds * 1000)
         while self.world.clock.ms + WATCH_S * 1000 <= until:
             self.world.clock.advance(WATCH_S)
-            self.report(call_id, "watch")
+            self.watch(call_id)
         self.world.clock.ms = until
 
-    def report(self, call_id: str, kind: str) -> None:
-        """What the relay says of its sockets."""
-        self._control("/media/report", {"relay": RELAY, "call_id": call_id, "type": kind})
+    def watch(self, call_id: str) -> None:
+        """The relay asks how the call is."""
+        self._control("/media/report", {"relay": RELAY, "call_id": call_id, "type": "watch"})
 
     def _control(self, path: str, body: dict[str, Any]) -> None:
         answered = self.api.control(path, body)
         assert answered.status_code == 200, answered.body
         self._done("relay")
 
-    # The agent
+    # The agent, the dashboard
 
-    def rest(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
-        """A request with the account's key."""
-        answered = self.api.call(method, path, body)
+    def rest(self, method: str, path: str, body: Any = None, **headers: str) -> dict[str, Any]:
+        """A request with the account's key, or with the headers of a browser."""
+        answered = self.api.call(method, path, body, key="" if headers else None, **headers)
         assert answered.status_code < 300, answered.body
         self._done("agent")
         return dict(answered.json_body or {})
 
-    def read_events(self) -> list[dict[str, Any]]:
-        """What the agent's long poll brings, which had been waiting for it."""
-        after = f"&after={self._cursor}" if self._cursor else ""
-        page = self.rest("GET", f"/api/events?wait=0{after}")
+    def read(self, wait_s: int = 0, **headers: str) -> list[dict[str, Any]]:
+        """What the inbox holds after the last read."""
+        query = f"after={self._cursor}&wait={wait_s}"
+        page = self.rest("GET", f"/api/events?{query}", **headers)
         self._cursor = page["cursor"]
         return list(page["events"])
 
+    def browser(self) -> dict[str, str]:
+        """Headers of a dashboard that is signed in."""
+        begun = sessions.begin(self.world.ports, self.world.key)
+        assert begun is not None
+        return {
+            "Cookie": f"chamade_session={begun[1]}",
+            "X-Chamade-Session": "1",
+            "Sec-Fetch-Site": "same-origin",
+        }
+
     # What AWS does by itself
+
+    def deadlines(self) -> None:
+        """The minute is over: the executions that wait for it go on."""
+        due, self._timed = self.world.timer.started[self._timed :], len(self.world.timer.started)
+        for call_id in due:
+            self._execute("expire_ring", {"call_id": call_id})
+        self._stream()
+
+    def sweep(self) -> None:
+        """The schedule's minute."""
+        app.sweep({}, None)
+        self._done("sweep")
 
     def _done(self, whose: str) -> None:
         self.lambdas[whose] += 1
         self._stream()
 
     def _stream(self) -> None:
-        """The stream's records that pass the filter of `infra/fan_out_events.json`, to their
-        function; deliveries that it sends are carried out."""
+        """What the stream's filter lets through (`infra/fan_out_events.json`) goes to its function,
+        and deliveries are carried out.
+        """
         fresh = self.meter.stream[self._streamed :]
         self._streamed = len(self.meter.stream)
         passing = [record for record in fresh if _passes(record)]
         if passing:
-            answer = app.fan_out_events({"Records": passing}, None)
-            assert answer == {"batchItemFailures": []}
+            assert app.fan_out_events({"Records": passing}, None) == {"batchItemFailures": []}
             self.lambdas["fan_out_events"] += 1
+            self._stream()
         sent, self.world.courier.sent = self.world.courier.sent, []
         for delivery in sent:
-            given = {
-                "account_id": delivery.account_id,
-                "endpoint_id": delivery.endpoint_id,
-                "delivery_id": delivery.delivery_id,
-                "run": delivery.run,
-            }
+            names = ("account_id", "endpoint_id", "delivery_id", "run")
+            given = {name: getattr(delivery, name) for name in names}
             self._execute("deliver_event", given)
 
-    def deadlines(self) -> None:
-        """The minute is over: the executions that wait for it go on."""
-        for call_id in self.world.timer.started:
-            if call_id not in self._timers:
-                self._timers.append(call_id)
-                self._execute("expire_ring", {"call_id": call_id})
-        self._stream()
-
     def _execute(self, function: str, given: dict[str, Any]) -> None:
-        file = {
-            "expire_ring": "ring_timeout.asl.json",
-            "deliver_event": "deliver_event.asl.json",
-        }[function]
-
         def task() -> dict[str, Any]:
             self.lambdas[function] += 1
             result: dict[str, Any] = getattr(app, function)(given, None)
             return result
 
-        self.transitions += walk(file, task, lambda _: None)
+        self.executions += 1
+        self.transitions += walk(_MACHINES[function], task)
+        self._stream()
 
 
 def _passes(record: dict[str, Any]) -> bool:

@@ -8,14 +8,11 @@ from typing import Any
 
 from tests.support.engine import ROOT
 
-Task = Callable[[], dict[str, Any]]
 
-
-def walk(file: str, task: Task, wait: Callable[[str | None], None]) -> int:
+def walk(file: str, task: Callable[[], dict[str, Any]]) -> int:
     """Transitions of one execution of a definition: the start, and each state that is entered.
 
-    `task` is what its Lambda function does and answers; `wait` is given the `next_at` of the last
-    answer (None: the one that the input has).
+    `task` is what its Lambda function does and answers. Waits are over at once.
     """
     machine = json.loads((ROOT / "infra" / file).read_text())
     states, result = machine["States"], dict[str, Any]()
@@ -27,15 +24,12 @@ def walk(file: str, task: Task, wait: Callable[[str | None], None]) -> int:
             case "Succeed":
                 return transitions
             case "Wait":
-                wait(result.get("next_at"))
                 name = state["Next"]
             case "Task":
-                result = task()
-                name = state["Next"]
+                result, name = task(), state["Next"]
             case "Choice":
-                name = next(
-                    (c["Next"] for c in state["Choices"] if _holds(c, result)), state["Default"]
-                )
+                holding = (choice for choice in state["Choices"] if _holds(choice, result))
+                name = next((choice["Next"] for choice in holding), state["Default"])
             case other:
                 raise AssertionError(f"no {other} is walked here")
 

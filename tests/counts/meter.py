@@ -12,6 +12,8 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -44,15 +46,27 @@ class Meter:
     stream: list[dict[str, Any]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        events = self.table._client.meta.events
-        events.register("provide-client-params.dynamodb", self._asked)
-        events.register("after-call.dynamodb", self._answered)
+        self._listen()
 
     def close(self) -> None:
         """Count no further."""
         events = self.table._client.meta.events
         events.unregister("provide-client-params.dynamodb", self._asked)
         events.unregister("after-call.dynamodb", self._answered)
+
+    @contextmanager
+    def resting(self) -> Iterator[None]:
+        """For looks that nobody but the test has."""
+        self.close()
+        try:
+            yield
+        finally:
+            self._listen()
+
+    def _listen(self) -> None:
+        events = self.table._client.meta.events
+        events.register("provide-client-params.dynamodb", self._asked)
+        events.register("after-call.dynamodb", self._answered)
 
     def _asked(self, params: dict[str, Any], model: Any, context: dict[str, Any], **_: Any) -> None:
         writes = [write for each in params.get("TransactItems", [params]) for write in _parts(each)]

@@ -87,12 +87,11 @@ class Edge:
     def ring(self, seconds: float) -> str:
         """A call comes in and rings so long, polled each second; its sid."""
         sid = self.world.sid()
-        self.post("voice", sid)
         until = self.world.clock.ms + round(seconds * 1000)
-        while self.world.clock.ms + POLL_S * 1000 <= until:
+        document = self.post("voice", sid)
+        while "<Pause" in document and self.world.clock.ms + POLL_S * 1000 <= until:
             self.world.clock.advance(POLL_S)
-            if "<Pause" not in self.post("ringing", sid):
-                break
+            document = self.post("ringing", sid)
         return sid
 
     def dialled(self) -> str:

@@ -15,6 +15,7 @@ from twilio.request_validator import RequestValidator
 import app
 from chalicelib.domain import media_token
 from chalicelib.services import sessions
+from tests.counts.effort import Effort
 from tests.counts.machines import walk
 from tests.counts.meter import Meter
 from tests.support.http import AUTH_TOKEN, Api
@@ -35,6 +36,7 @@ class Edge:
     def __init__(self, api: Api, world: World, meter: Meter) -> None:
         self.api, self.world, self.meter = api, world, meter
         self.lambdas: Counter[str] = Counter()
+        self.effort = Effort()
         self.transitions = self.executions = 0
         self._streamed = self._timed = self._rest = self._posts = 0
         self._cursor = "latest"
@@ -79,7 +81,8 @@ class Edge:
             "Direction": "outbound-api" if dialled else "inbound",
             **more,
         }
-        answered = self.api.webhook(kind, form, dialled=dialled)
+        with self.effort.of("webhook"):
+            answered = self.api.webhook(kind, form, dialled=dialled)
         assert answered.status_code in (200, 204), answered.body
         self._done("webhook")
         return str(answered.body.decode())
@@ -121,7 +124,8 @@ class Edge:
         self._control("/media/report", {"relay": RELAY, "call_id": call_id, "type": "watch"})
 
     def _control(self, path: str, body: dict[str, Any]) -> None:
-        answered = self.api.control(path, body)
+        with self.effort.of("relay"):
+            answered = self.api.control(path, body)
         assert answered.status_code == 200, answered.body
         self._done("relay")
 
@@ -129,7 +133,8 @@ class Edge:
 
     def rest(self, method: str, path: str, body: Any = None, **headers: str) -> dict[str, Any]:
         """A request with the account's key, or with the headers of a browser."""
-        answered = self.api.call(method, path, body, key="" if headers else None, **headers)
+        with self.effort.of("agent"):
+            answered = self.api.call(method, path, body, key="" if headers else None, **headers)
         assert answered.status_code < 300, answered.body
         self._done("agent")
         return dict(answered.json_body or {})
@@ -177,7 +182,9 @@ class Edge:
         self._streamed = len(self.meter.stream)
         passing = [record for record in fresh if _passes(record)]
         if passing:
-            assert app.fan_out_events({"Records": passing}, None) == {"batchItemFailures": []}
+            with self.effort.of("fan_out_events"):
+                answer = app.fan_out_events({"Records": passing}, None)
+            assert answer == {"batchItemFailures": []}
             self.lambdas["fan_out_events"] += 1
             self._stream()
         sent, self.world.courier.sent = self.world.courier.sent, []
@@ -189,7 +196,8 @@ class Edge:
     def _execute(self, function: str, given: dict[str, Any]) -> None:
         def task() -> dict[str, Any]:
             self.lambdas[function] += 1
-            result: dict[str, Any] = getattr(app, function)(given, None)
+            with self.effort.of(function):
+                result: dict[str, Any] = getattr(app, function)(given, None)
             return result
 
         self.executions += 1

@@ -6,8 +6,8 @@ is a scenario of its own. A caller who is answered has rung for 5 s.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
-from typing import Any
 
 from tests.counts.edge import Edge
 from tests.support.world import CALLEE
@@ -28,13 +28,18 @@ def answered(edge: Edge) -> None:
     edge.read()
 
 
-def answered_webhook(edge: Edge) -> None:
+def answered_webhook(edge: Edge, talk_s: float = TALK_S) -> None:
     """The same, told by a webhook endpoint: the agent polls nothing."""
     sid = edge.ring(RING_S)
     call_id = _posted(edge)
     edge.rest("POST", f"/api/call/{call_id}/accept")
     edge.attach(call_id)
-    _talked(edge, sid, call_id)
+    _talked(edge, sid, call_id, talk_s)
+
+
+def answered_2_min_webhook(edge: Edge) -> None:
+    """The same of two minutes, for docs/cost.md."""
+    answered_webhook(edge, 120)
 
 
 def auto_answered(edge: Edge) -> None:
@@ -80,19 +85,24 @@ def given_up(edge: Edge) -> None:
 def dialled_answered(edge: Edge) -> None:
     """Dialled, rings 5 s, is picked up, talks a minute, the called party hangs up."""
     call_id = _dials(edge)
-    sid = edge.dialled()
-    edge.world.clock.advance(RING_S)
-    edge.post("answered", sid, "in-progress", dialled=call_id)
-    edge.post("status", sid, "in-progress", dialled=call_id)
-    edge.attach(call_id)
     edge.read()
-    _talked(edge, sid, call_id, dialled=call_id)
+    _picked_up(edge, call_id)
     edge.read()
+    _talked(edge, edge.dialled(), call_id, dialled=call_id)
+    edge.read()
+
+
+def dialled_2_min_webhook(edge: Edge) -> None:
+    """The same of two minutes, told by a webhook endpoint, for docs/cost.md."""
+    call_id = _dials(edge)
+    _picked_up(edge, call_id)
+    _talked(edge, edge.dialled(), call_id, 120, dialled=call_id)
 
 
 def dialled_busy(edge: Edge) -> None:
     """Dialled, the called party is busy."""
     call_id = _dials(edge)
+    edge.read()
     edge.post("status", edge.dialled(), "busy", dialled=call_id, SipResponseCode="486")
     edge.read()
     edge.deadlines()
@@ -119,8 +129,7 @@ def _heard_of(edge: Edge) -> str:
 
 
 def _posted(edge: Edge) -> str:
-    import json
-
+    """The same of the call that its webhook endpoint was told of."""
     *_, body = edge.world.receiver.posted[-1]
     return str(json.loads(body)["data"]["call"]["call_id"])
 
@@ -131,15 +140,21 @@ def _dials(edge: Edge) -> str:
     call_id = str(edge.rest("POST", "/api/call", wish)["call_id"])
     edge.post("status", edge.dialled(), "initiated", dialled=call_id)
     edge.post("status", edge.dialled(), "ringing", dialled=call_id)
-    edge.read()
     return call_id
 
 
-def _talked(edge: Edge, sid: str, call_id: str, **more: str) -> None:
-    """A minute, then the far end hangs up: the provider says so, the relay asks, and later the
+def _picked_up(edge: Edge, call_id: str) -> None:
+    edge.world.clock.advance(RING_S)
+    edge.post("answered", edge.dialled(), "in-progress", dialled=call_id)
+    edge.post("status", edge.dialled(), "in-progress", dialled=call_id)
+    edge.attach(call_id)
+
+
+def _talked(edge: Edge, sid: str, call_id: str, talk_s: float = TALK_S, **more: str) -> None:
+    """A talk, then the far end hangs up: the provider says so, the relay asks, and later the
     execution finds the call over.
     """
-    edge.talk(call_id, TALK_S)
+    edge.talk(call_id, talk_s)
     edge.post("status", sid, "completed", **more)
     edge.watch(call_id)
     edge.deadlines()
@@ -148,7 +163,8 @@ def _talked(edge: Edge, sid: str, call_id: str, **more: str) -> None:
 SCENARIOS: dict[str, Scenario] = {
     each.__name__: each
     for each in (
-        answered, answered_webhook, auto_answered, missed, missed_webhook, declined, given_up,
-        dialled_answered, dialled_busy, inbox_poll, dashboard_poll, sweep,
+        answered, answered_webhook, answered_2_min_webhook, auto_answered, missed, missed_webhook,
+        declined, given_up, dialled_answered, dialled_2_min_webhook, dialled_busy, inbox_poll,
+        dashboard_poll, sweep,
     )
 }  # fmt: skip

@@ -2,7 +2,7 @@
 
 A count that grows fails: something has become dearer, and docs/cost.md with it. One that shrinks
 fails as well, until the table says so: `CHAMADE_COUNTS=write pytest tests/counts`, then
-`python -m tools.cost` for the doc.
+`python -m tools.cost --write` for the doc.
 """
 
 from __future__ import annotations
@@ -77,14 +77,18 @@ class Waiting:
 def test_a_scenario_asks_for_what_the_table_says(scenario, edge):
     SCENARIOS[scenario](edge)
     counted = edge.counted()
+    print(scenario, edge.effort.summary())  # with -s
     if WRITE:
         _write(scenario, counted)
         return
     expected = EXPECTED[scenario]
-    grown = {name: (expected.get(name, 0), n) for name, n in counted.items() if n > expected.get(name, 0)}
-    shrunk = {name: (n, counted.get(name, 0)) for name, n in expected.items() if counted.get(name, 0) < n}
-    assert not grown, f"{scenario} costs more than it did: {grown}"
-    assert not shrunk, f"{scenario} costs less, update the table: {shrunk}"
+    change = {
+        name: counted.get(name, 0) - expected.get(name, 0) for name in {*counted, *expected}
+    }
+    grown = {name: by for name, by in change.items() if by > 0}
+    shrunk = {name: by for name, by in change.items() if by < 0}
+    assert not grown, f"{scenario} costs more than it did, by {grown}"
+    assert not shrunk, f"{scenario} costs less, by {shrunk}: update the table"
 
 
 def test_the_table_has_the_scenarios_and_no_others():

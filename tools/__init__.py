@@ -1,0 +1,1 @@
+"""What is run by hand, beside the product."""

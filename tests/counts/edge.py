@@ -1,5 +1,5 @@
-"""Everything around the application, driven by hand and counted: a provider with its ringing loop, a
-relay with its watch, the table's stream, the state machines, an agent.
+"""Everything around the application, driven by hand and counted: a provider with its ringing loop,
+a relay with its watch, the table's stream, the state machines, an agent.
 
 Who asks when is what the parts do: a poll a second (`ring.py`), a watch every 12.5 s (10 to 15,
 `relay/watch.py`). The clock is moved, nothing is waited for, so a minute costs a second.

@@ -1,4 +1,4 @@
-"""The state machines of `infra/`, walked as Step Functions walks them, their transitions counted."""
+"""The state machines of `infra/`, walked as Step Functions walks them, and counted."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """What a table is asked for, and what AWS would bill for it.
 
 Listens to botocore's own events on the client of a `Table`, so that nothing between the application
-and the engine is changed. Units follow DynamoDB's published rules from the sizes of the items, since
-what an engine on this machine reports is its own idea: 4 KB a read unit, half of one where the read
+and the engine is changed. Units follow DynamoDB's published rules from the sizes of the items,
+since what an engine on this machine reports is its own idea: 4 KB a read unit, half of one where the read
 may lag; 1 KB a write unit, two in a transaction; each index that an item is in writes it again,
 once, when it changes.
 """

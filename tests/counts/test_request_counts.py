@@ -82,9 +82,7 @@ def test_a_scenario_asks_for_what_the_table_says(scenario, edge):
         _write(scenario, counted)
         return
     expected = EXPECTED[scenario]
-    change = {
-        name: counted.get(name, 0) - expected.get(name, 0) for name in {*counted, *expected}
-    }
+    change = {name: counted.get(name, 0) - expected.get(name, 0) for name in {*counted, *expected}}
     grown = {name: by for name, by in change.items() if by > 0}
     shrunk = {name: by for name, by in change.items() if by < 0}
     assert not grown, f"{scenario} costs more than it did, by {grown}"

@@ -77,9 +77,7 @@ def _all(what: str, measured: int, wanted: int) -> Figure:
     return Figure(what, measured, f"all {wanted}", measured == wanted)
 
 
-async def _ring(
-    world: World, wanted: int, over_s: float
-) -> tuple[float, list[dict[str, Any]]]:
+async def _ring(world: World, wanted: int, over_s: float) -> tuple[float, list[dict[str, Any]]]:
     """(seconds until all rang, the calls once all are over)."""
     numbers, phone = await world.numbers(NUMBERS), world.phone()
     began = time.monotonic()

@@ -1,22 +1,18 @@
-"""`python -m tools.cost`: what calls cost in AWS, as the tables of docs/cost.md; `--write` puts them
-there.
+"""What calls cost in AWS. `python -m tools.cost` prints the tables (`tools/cost/__main__.py`).
 
 Requests are those that tests/counts has counted (expected.json), prices those of prices.json.
-Everything else that the sums need is said in `Assumed`, and in the doc.
+Everything else that the sums need is said in `Assumed`, and in docs/cost.md.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
-DOC = ROOT / "docs" / "cost.md"
-BEGIN, END = "<!-- python -m tools.cost -->", "<!-- end -->"
+ROOT = Path(__file__).resolve().parents[2]
 
 Counts = dict[str, float]
 """Of one scenario, by the names of tests/counts."""
@@ -24,12 +20,12 @@ Terms = dict[str, float]
 """What is paid for -> USD."""
 
 COUNTED: dict[str, Counts] = json.loads((ROOT / "tests/counts/expected.json").read_text())
-PRICES: dict[str, Any] = json.loads((ROOT / "tools/prices.json").read_text())["prices"]
+PRICES: dict[str, Any] = json.loads((ROOT / "tools/cost/prices.json").read_text())["prices"]
 
 
 @dataclass(frozen=True)
 class Assumed:
-    """What is neither counted nor a price. Measured ones are in docs/cost.md with date and machine."""
+    """What is neither counted nor a price."""
 
     api_gb: float = 1.0
     task_gb: float = 0.5
@@ -184,120 +180,3 @@ def month(calls_a_day: float) -> tuple[Terms, Counts]:
     # The two that always run are the first of those that calls need.
     fixed["two relays"] = max(0.0, fixed["two relays"] - by_use["relays (Fargate)"])
     return {**by_use, **fixed}, used
-
-
-def table(head: list[str], rows: Iterable[list[str]]) -> str:
-    """A Markdown table, numbers to the right."""
-    lines = ["| " + " | ".join(head) + " |", "|---|" + "---:|" * (len(head) - 1)]
-    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
-
-
-def usd(value: float) -> str:
-    """Two digits after the point, or as many as it takes to see something."""
-    return f"{value:,.2f}" if value >= 0.1 or value == 0 else f"{value:.2g}"
-
-
-def number(value: float) -> str:
-    """Whole, or with one digit."""
-    return f"{value:,.1f}".removesuffix(".0")
-
-
-_KINDS = ("read units", "write units", "stream records", "executions", "transitions")
-
-
-def counts_table() -> str:
-    """What each scenario asks for."""
-    head = ["scenario", "DynamoDB requests", *_KINDS, *(f"`{who}`" for who in CPU_MS), "provider REST"]
-    rows = []
-    for name, counts in COUNTED.items():
-        asked = sum(n for key, n in counts.items() if key.startswith("dynamodb "))
-        cells = [asked, *(counts.get(kind, 0) for kind in _KINDS)]
-        cells += [counts.get(f"lambda {who}", 0) for who in CPU_MS]
-        rows.append([f"`{name}`", *map(number, [*cells, counts.get("provider REST", 0)])])
-    return table(head, rows)
-
-
-def thousand_table() -> str:
-    """USD of a thousand calls of each scenario of the mix, and of hours of waiting."""
-    columns = {name: times(amounts(COUNTED[name], MINUTES.get(name, 0)), 1000) for name in MIX}
-    priced = {name: terms(amount) for name, amount in columns.items()}
-    first = next(iter(priced.values()))
-    rows = [[term, *(usd(each[term]) for each in priced.values())] for term in first]
-    rows.append(["**all of AWS**", *(f"**{usd(sum(each.values()))}**" for each in priced.values())])
-    rows.append(["provider's minutes", *(number(each["minutes"]) for each in columns.values())])
-    return table(["USD per 1,000 calls", *(f"`{name}`" for name in priced)], rows)
-
-
-def waiting_table() -> str:
-    """What an hour of one reader of the inbox costs in which nothing happens."""
-    rows = []
-    for name in ("inbox_poll", "dashboard_poll"):
-        amount = amounts(COUNTED[name], 0)
-        amount["gb_s"] = 20 * ASSUMED.api_gb
-        hour = terms(times(amount, 180))
-        dynamodb = hour["DynamoDB, reads"]
-        whole = sum(hour.values())
-        cells = [dynamodb, hour["Lambda, GB-s"], whole - dynamodb - hour["Lambda, GB-s"]]
-        rows.append([f"`{name}`", *map(usd, [*cells, whole, whole * HOURS])])
-    head = ["reader", "DynamoDB", "Lambda, GB-s", "rest", "USD an hour", "USD a month, day and night"]
-    return table(head, rows)
-
-
-def month_table() -> str:
-    """USD a month at three sizes."""
-    sizes = (1_000, 100_000, 10_000_000)
-    months = [month(size) for size in sizes]
-    priced = [each for each, _ in months]
-    rows = [[term, *(usd(each[term]) for each in priced)] for term in priced[0]]
-    rows.append(["**all of AWS**", *(f"**{usd(sum(each.values()))}**" for each in priced)])
-    calls = [size * DAYS for size in sizes]
-    per = (1000 * sum(each.values()) / n for each, n in zip(priced, calls, strict=True))
-    rows.append(["USD per 1,000 calls", *map(usd, per)])
-    rows.append(["provider's minutes", *(number(used["minutes"]) for _, used in months)])
-    return table(["USD a month", *(f"{size:,} calls a day" for size in sizes)], rows)
-
-
-def busy_table() -> str:
-    """Rates in the busiest hour at three sizes, for the quotas."""
-    sizes = (1_000, 100_000, 10_000_000)
-    rows = []
-    for size in sizes:
-        second = ASSUMED.busy_hour / 3600
-        used = times(month(size)[1], second / DAYS)
-        calls = size * second
-        starts = calls * sum(COUNTED[n].get("executions", 0) * share for n, share in MIX.items())
-        talking = used["minutes"] * 60
-        gateways = -(-talking // ASSUMED.calls_a_gateway)
-        cells = [calls, used["requests"], starts, used["transitions"], used["write units"]]
-        cells += [used["read units"], talking, -(-talking // ASSUMED.calls_a_relay), gateways]
-        rows.append([f"{size:,}", *(usd(cell) if cell < 10 else number(round(cell)) for cell in cells)])
-    head = ["calls a day", "calls/s", "HTTP requests/s", "executions started/s", "transitions/s"]
-    head += ["write units/s", "read units/s", "calls up", "relays", "gateways, if all is SIP"]
-    return table(head, rows)
-
-
-def sections() -> str:
-    """All tables, with their headings."""
-    parts = (
-        ("Counted", counts_table()),
-        ("A thousand calls", thousand_table()),
-        ("Waiting for events", waiting_table()),
-        ("A month", month_table()),
-        ("The busiest hour", busy_table()),
-    )
-    return "\n\n".join(f"### {title}\n\n{body}" for title, body in parts)
-
-
-def main() -> None:
-    """Print the tables, or put them where docs/cost.md has them."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n\n")[0])
-    parser.add_argument("--write", action="store_true", help="into docs/cost.md")
-    if not parser.parse_args().write:
-        print(sections())
-        return
-    before, _, rest = DOC.read_text().partition(BEGIN)
-    DOC.write_text(f"{before}{BEGIN}\n\n{sections()}\n\n{END}{rest.partition(END)[2]}")
-
-
-if __name__ == "__main__":
-    main()

@@ -1,1 +1,1 @@
-"""What is run by hand, beside the product."""
+"""What answers questions about the project, and is no part of it at run time."""

@@ -2,9 +2,9 @@
 
 Listens to botocore's own events on the client of a `Table`, so that nothing between the application
 and the engine is changed. Units follow DynamoDB's published rules from the sizes of the items,
-since what an engine on this machine reports is its own idea: 4 KB a read unit, half of one where the read
-may lag; 1 KB a write unit, two in a transaction; each index that an item is in writes it again,
-once, when it changes.
+since what an engine on this machine reports is its own idea: 4 KB a read unit, half of one where
+the read may lag; 1 KB a write unit, two in a transaction; each index that an item is in writes it
+again, once, when it changes.
 """
 
 from __future__ import annotations

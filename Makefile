@@ -28,7 +28,7 @@ demo: .venv/.stack  ## Six calls on a stack of their own, 70 s; the last line is
 	@$(BIN)/python -m local.demo
 
 test: .venv/.dev .venv/.node .venv/.debian .venv/.pipecat .venv/.conformance  ## All tests; coverage of the rules and of the bridge is held at 95 %
-	@$(PYTEST) -n 2 --dist loadfile --cov-report= tests/unit tests/sip
+	@$(PYTEST) -n 2 --dist loadfile --cov-report= tests/unit tests/counts tests/sip
 	@$(PYTEST) -n 2 --dist loadfile --cov-append --cov-report=term:skip-covered \
 	  --cov-fail-under=95 tests/integration tests/mcp tests/browser
 

@@ -69,6 +69,9 @@ def receive(ports: Ports, incoming: Incoming) -> Instruction:
             log.info("call to a number that is nobody's", extra=_facts(incoming))
             _tell_owner(ports, incoming)
             return Reject()
+        if _suspended(ports, line):
+            log.info("call to a suspended account", extra=_facts(incoming))
+            return Reject()
         call = _record(ports, incoming, line)
     if call.auto_answer and call.state is CallState.RINGING:
         call = settle(ports, call, Act.ANSWER)
@@ -186,6 +189,11 @@ def _facts(incoming: Incoming) -> dict[str, str]:
         "to": incoming.to,
         **({"trunk_id": incoming.trunk_id} if incoming.trunk_id else {}),
     }
+
+
+def _suspended(ports: Ports, line: Line | Did) -> bool:
+    owner = ports.accounts.get(line.account_id) if line.account_id else None
+    return owner is not None and owner.suspended
 
 
 def _line_called(ports: Ports, incoming: Incoming) -> Line | Did | None:

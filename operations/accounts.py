@@ -15,6 +15,8 @@ group = click.Group("account", help="Accounts, their limits and their betas.")
 
 COLUMNS = ("account_id", "name", "created_at", "numbers_held", "keys_held", "suspended")
 
+TRUNK = {"trunk_id", "host", "status"}
+
 
 @verb(group, "list")
 def list_accounts(session: Session) -> None:
@@ -33,8 +35,7 @@ def show(session: Session, account_id: str) -> None:
         {
             **_shown(account),
             "numbers": [line.e164 for line in ports.lines.held_by(account_id)],
-            "trunk": trunk
-            and trunk.model_dump(mode="json", include={"trunk_id", "host", "status"}),
+            "trunk": trunk and trunk.model_dump(mode="json", include=TRUNK),
             "dids": [did.e164 for did in ports.dids.of_trunk(trunk.trunk_id)] if trunk else [],
             "webhooks": [each.endpoint_id for each in ports.endpoints.of_account(account_id)],
         }

@@ -15,7 +15,7 @@ from chalicelib.store.table import TableUnavailable
 from operations import accounts, backup, calls, drain, keys, numbers, vault
 from operations.doctor.command import doctor
 from operations.installation import STACK_FILE, NoInstallation
-from operations.shell import FAILED, UNREACHABLE, USAGE, Failure, Session, json_option
+from operations.shell import FAILED, INTERRUPTED, UNREACHABLE, USAGE, Failure, Session, json_option
 
 EPILOG = (
     "Exit codes: 0 done, 1 failed or not all well, 2 wrong usage or input, 3 no such thing, 5 not "
@@ -63,17 +63,18 @@ def main(args: list[str] | None = None) -> int:
     except click.exceptions.Exit as done:
         return done.exit_code
     except (click.Abort, KeyboardInterrupt):
-        return 130
-    except (NoInstallation, BadConfig) as error:
-        return _complain(session, str(error), USAGE)
-    except Failure as error:
-        return _complain(session, str(error), error.code)
-    except TableUnavailable as error:
-        return _complain(session, f"the table does not answer: {error}", UNREACHABLE)
+        return INTERRUPTED
+    except (NoInstallation, BadConfig, Failure, TableUnavailable) as error:
+        return _complain(session, error)
     return 0
 
 
-def _complain(session: Session, what: str, code: int) -> int:
+def _complain(session: Session, error: Exception) -> int:
+    what, code = str(error), USAGE
+    if isinstance(error, Failure):
+        code = error.code
+    elif isinstance(error, TableUnavailable):
+        what, code = f"the table does not answer: {what}", UNREACHABLE
     shown = json.dumps({"error": what, "exit_code": code}) if session.as_json else f"error: {what}"
     click.echo(shown, err=True)
     return code

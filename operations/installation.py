@@ -107,8 +107,9 @@ def _client(service: str, env: Mapping[str, str]) -> Any:
     import boto3
     from botocore.config import Config as AwsConfig
 
-    return boto3.client(
-        service,  # type: ignore[call-overload]
+    make: Any = boto3.client
+    return make(
+        service,
         endpoint_url=env.get("AWS_ENDPOINT_URL"),
         region_name=env.get("AWS_REGION") or env.get("AWS_DEFAULT_REGION"),
         aws_access_key_id=env.get("AWS_ACCESS_KEY_ID"),

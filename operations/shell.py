@@ -22,6 +22,8 @@ from chalicelib.services.ports import Ports
 from operations.installation import STACK_FILE, Installation, find
 
 FAILED, USAGE, NOT_FOUND, CONFLICT, UNREACHABLE = 1, 2, 3, 5, 7
+INTERRUPTED = 130
+"""As shells tell of Ctrl-C."""
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

@@ -1,4 +1,4 @@
-"""`chamade-admin rotate-vault`: all sealed secrets, sealed anew with the first of the vault's keys."""
+"""`chamade-admin rotate-vault`: all sealed secrets, sealed anew with the vault's first key."""
 
 from __future__ import annotations
 

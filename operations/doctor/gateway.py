@@ -43,8 +43,8 @@ def answers(scene: Scene) -> Iterator[Finding]:
         yield fail(
             "gateway login",
             f"our SID and auth token: {told}",
-            "CHAMADE_GATEWAY_AUTH_TOKEN differs from the gateway's GATEWAY_AUTH_TOKEN: set the same "
-            "in both, and restart what had the wrong one.",
+            "CHAMADE_GATEWAY_AUTH_TOKEN differs from the gateway's GATEWAY_AUTH_TOKEN: set the "
+            "same in both, and restart what had the wrong one.",
         )
         return
     yield ok("gateway login", "our SID and auth token are taken")

@@ -56,17 +56,16 @@ def main(args: list[str] | None = None) -> int:
     logging.basicConfig(level=logging.ERROR, stream=sys.stderr)
     session = Session()
     try:
-        root.main(args, prog_name="chamade-admin", standalone_mode=False, obj=session)
+        # Of a command that ends early (`Exit`) click gives back the exit code.
+        ended = root.main(args, prog_name="chamade-admin", standalone_mode=False, obj=session)
+        return ended if isinstance(ended, int) else 0
     except click.ClickException as error:
         error.show()
         return USAGE if isinstance(error, click.UsageError) else FAILED
-    except click.exceptions.Exit as done:
-        return done.exit_code
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
     except (NoInstallation, BadConfig, Failure, TableUnavailable) as error:
         return _complain(session, error)
-    return 0
 
 
 def _complain(session: Session, error: Exception) -> int:

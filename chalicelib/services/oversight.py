@@ -1,4 +1,4 @@
-"""What an operator decides about accounts: limits, the beta of hosted voice, suspension, the end."""
+"""What an operator decides about accounts: limits, betas, suspension, and the end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The pool of numbers, as the operator sees it: what is in it, who holds what, what goes in or out."""
+"""The pool of numbers, as the operator sees it: what is in it, who holds what."""
 
 from __future__ import annotations
 

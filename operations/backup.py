@@ -21,6 +21,7 @@ import click
 
 from operations.shell import CONFLICT, FAILED, USAGE, Failure, Session, json_option
 
+TABLE_SPEC = Path(__file__).resolve().parents[1] / "infra" / "table.json"
 FORMAT = {"chamade": "backup", "format": 1}
 _BATCH, _MAX_ROUNDS = 25, 50
 
@@ -50,16 +51,19 @@ def backup(session: Session, file: Path) -> None:
 
 @click.command("restore")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False, exists=True))
+@click.option("--table", help="Another than the installation's; made if it is not there.")
 @click.option("--over", is_flag=True, help="Into a table that holds something: items are replaced.")
 @json_option
 @click.pass_obj
-def restore(session: Session, file: Path, over: bool) -> None:
-    """Write FILE's items into the table, which has to be there, and empty. Run the sweep after it
-    (`aws lambda invoke`), and `doctor`.
+def restore(session: Session, file: Path, table: str | None, over: bool) -> None:
+    """Write FILE's items into a table that is empty, or made for it. Point the application at it
+    only then: an empty table tells providers to hang up.
     """
-    client, table = session.installation.client("dynamodb"), session.installation.config.table
+    client = session.installation.client("dynamodb")
+    table = table or session.installation.config.table
     wanted = _checked(file)
-    if not over and client.scan(TableName=table, Limit=1)["Items"]:
+    made = _make(client, table)
+    if not made and not over and client.scan(TableName=table, Limit=1)["Items"]:
         raise Failure(
             f"the table {table} is not empty: what is in it would be replaced where FILE has the "
             "same keys, and kept where not. Make a new one, or say --over",
@@ -74,6 +78,21 @@ def restore(session: Session, file: Path, over: bool) -> None:
                 batch = []
     _write(client, table, batch)
     session.done(f"{wanted} items restored into {table}", items=wanted, table=table)
+
+
+def _make(client: Any, table: str) -> bool:
+    """The table of infra/table.json under this name, unless there is one: False."""
+    spec = json.loads(TABLE_SPEC.read_text())
+    ttl = {"Enabled": True, "AttributeName": spec.pop("TimeToLiveAttribute")}
+    try:
+        client.create_table(TableName=table, **spec)
+    except client.exceptions.ResourceInUseException:
+        return False
+    client.get_waiter("table_exists").wait(
+        TableName=table, WaiterConfig={"Delay": 2, "MaxAttempts": 150}
+    )
+    client.update_time_to_live(TableName=table, TimeToLiveSpecification=ttl)
+    return True
 
 
 def _checked(file: Path) -> int:

@@ -50,7 +50,7 @@ async def test_a_table_is_destroyed_and_restored_with_calls_up(stack, command, t
 
     restored = command("restore", "--table", "restored", str(file))
     assert restored == {"items": told["items"], "table": "restored"}
-    await asyncio.to_thread(roll, stack, "api", CHAMADE_TABLE="restored")
+    await roll(stack, "api", CHAMADE_TABLE="restored")
     assert (await live.rest("GET", f"/api/call/{gone.call_id}"))["state"] == "active"
     settings = environment.application(stack.layout, stack.credentials)
     ports = Installation({**settings, "CHAMADE_TABLE": "restored"}).ports
@@ -59,7 +59,7 @@ async def test_a_table_is_destroyed_and_restored_with_calls_up(stack, command, t
     over = await live.rest("GET", f"/api/call/{gone.call_id}")
     assert (over["state"], over["end_reason"]) == ("failed", "provider_error")
 
-    await asyncio.to_thread(roll, stack, "relay")
+    await roll(stack, "relay")
     await hears_each_other(talking)
     talking.call.hangup()
     over = await live.rest.wait_for(talking.call_id, "ended")

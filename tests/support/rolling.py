@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from gateway import wav
@@ -26,8 +27,21 @@ def on(stack: Stack) -> Live:
     return Live(json.loads(stack.layout.stack_file.read_text()))
 
 
-def roll(stack: Stack, name: str, **changed: str) -> None:
+_KEEPER = ThreadPoolExecutor(1)
+"""Processes end with the thread that started them, and those of an event loop end with it."""
+
+
+async def keeping(work: Callable[..., None], *arguments: object) -> None:
+    """Do what starts processes that are to last."""
+    await asyncio.get_running_loop().run_in_executor(_KEEPER, lambda: work(*arguments))
+
+
+async def roll(stack: Stack, name: str, **changed: str) -> None:
     """Stop a part, and start it with the settings that the stack has now, or with others."""
+    await keeping(_roll, stack, name, changed)
+
+
+def _roll(stack: Stack, name: str, changed: dict[str, str]) -> None:
     module, settings = PARTS[name]
     place = next(i for i, part in enumerate(stack.parts) if part.name == name)
     assert processes.stop([stack.parts[place]]) == []

@@ -13,7 +13,7 @@ COVERED := chalicelib.domain chalicelib.services relay.bridge relay.speech relay
   relay.playout relay.drops relay.dialling relay.keys relay.wishes
 PYTEST := $(BIN)/python -m pytest $(addprefix --cov=,$(COVERED)) --cov-branch
 
-.PHONY: help run test demo bench openapi fuzz lint synth format constraints clean
+.PHONY: help run test demo bench openapi fuzz doctor lint synth format constraints clean
 
 help:  ## This list
 	@grep -hE "^[a-z]+:.*##" Makefile | sed -E "s/:[^#]*## /\t/" | expand -t 14
@@ -39,6 +39,9 @@ fuzz: .venv/.dev  ## Made-up requests and orders of events by the thousand, a qu
 	@CHAMADE_TESTS=thorough $(BIN)/python -m pytest -q -s tests/integration/test_schemathesis.py \
 	  tests/integration/test_any_order.py tests/integration/test_webhooks_out.py
 
+doctor: .venv/.stack  ## Look the running stack over
+	@$(BIN)/python -m operations.doctor
+
 lint: .venv/.dev  ## Style, types, layers
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -60,6 +63,7 @@ synth:  ## The AWS templates (not there yet)
 .venv/.stack: .venv/bin/python constraints.txt client/pyproject.toml $(REQUIREMENTS)
 	@echo "setting up Python packages in .venv (once)"
 	@$(PIP) -r local/requirements.txt -e './client[cli]'
+	@ln -sf ../../operations/chamade-admin $(BIN)/chamade-admin
 	@touch $@
 
 .venv/.dev: .venv/.stack requirements-dev.txt

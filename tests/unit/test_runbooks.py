@@ -20,9 +20,7 @@ def test_a_runbook_says_what_it_means_what_is_heard_where_to_look_what_to_do_and
         assert f"**{part}** " in SECTIONS[name].replace("\n", " "), f"{name}: {part}"
 
 
-def test_sections_that_are_named_by_others_are_there():
-    named = set(re.findall(r"\(`([a-z0-9-]+)`\)", PAGE)) & {
-        each for each in re.findall(r"`([a-z0-9]+(?:-[a-z0-9]+)+)`", PAGE)
-    }
-    assert named <= ANCHORS
+def test_the_anchors_that_alarms_and_pages_lead_to_are_there_once():
+    assert len(re.findall(r"^## ", PAGE, re.MULTILINE)) == len(SECTIONS)
+    assert not set(SECTIONS) & set(re.findall(r'<a id="([a-z0-9-]+)">', PAGE))
     assert {"api-5xx", "relay-drops", "certificate-expiry", "dialling-refused-surge"} <= ANCHORS

@@ -3,7 +3,8 @@ no more calls. Handlers only; both want the account's SID and token, and no secr
 
     GET /status             {"gateway", "draining", "voice_url", "status_url", "calls",
                              "trunks", "application": {"answers", "code"} or null, "sip"}
-    POST, DELETE /drain     no new calls from now on, and new ones again; live ones go on
+    POST, DELETE /drain     no new calls from now on, and new ones again; live ones go on, and
+                            the process stays healthy: nobody is to replace it
 """
 
 from __future__ import annotations

@@ -148,9 +148,9 @@ def _web_application(
     exchange.add_dialler(sockets)
 
     async def healthz(_request: web.Request) -> web.Response:
-        if exchange.draining:
+        if exchange.stopping:
             return web.json_response({"status": "stopping"}, status=503)
-        return web.json_response({"status": "ok"})
+        return web.json_response({"status": "draining" if exchange.draining else "ok"})
 
     async def prometheus(_request: web.Request) -> web.Response:
         if sip is not None:

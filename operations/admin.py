@@ -12,7 +12,7 @@ import click
 from chalicelib.config import BadConfig
 from chalicelib.domain.version import VERSION
 from chalicelib.store.table import TableUnavailable
-from operations import accounts, backup, calls, drain, keys, numbers, vault
+from operations import accounts, backup, calls, drain, keys, numbers, sweep, vault
 from operations.doctor.command import doctor
 from operations.installation import STACK_FILE, NoInstallation
 from operations.shell import FAILED, INTERRUPTED, UNREACHABLE, USAGE, Failure, Session, json_option
@@ -47,6 +47,7 @@ for _command in (
     backup.backup,
     backup.restore,
     vault.rotate_vault,
+    sweep.sweep,
 ):
     root.add_command(_command)
 

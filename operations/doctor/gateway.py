@@ -22,7 +22,7 @@ def answers(scene: Scene) -> Iterator[Finding]:
         yield skipped("gateway", "there is none: CHAMADE_GATEWAY_ACCOUNT_SID is not set")
         return
     seen = ask(f"{account.api_url}/healthz")
-    if seen.status == 503:
+    if seen.status == 503 or '"draining"' in seen.body:
         yield warn(
             "gateway",
             "it takes no new calls",

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 
 import pytest
 
-from chalicelib.services import sweep
 from local import aws, environment
 from local.stack import temporary_stack
 from operations.admin import main as admin
-from operations.installation import Installation
 from tests.support.rolling import hears_each_other, on, roll, spoken
 
 
@@ -34,7 +31,9 @@ def command(stack, monkeypatch, capsys):
     return run
 
 
-async def test_a_table_is_destroyed_and_restored_with_calls_up(stack, command, tmp_path):
+async def test_a_table_is_destroyed_and_restored_with_calls_up(
+    stack, command, tmp_path, monkeypatch
+):
     live, file = on(stack), tmp_path / "backup.jsonl"
     talking, gone = await live.answered(), await live.answered()
     told = command("backup", str(file))
@@ -52,10 +51,8 @@ async def test_a_table_is_destroyed_and_restored_with_calls_up(stack, command, t
     assert restored == {"items": told["items"], "table": "restored"}
     await roll(stack, "api", CHAMADE_TABLE="restored")
     assert (await live.rest("GET", f"/api/call/{gone.call_id}"))["state"] == "active"
-    settings = environment.application(stack.layout, stack.credentials)
-    ports = Installation({**settings, "CHAMADE_TABLE": "restored"}).ports
-    swept = await asyncio.to_thread(sweep.sweep, ports)
-    assert (swept["failed"], swept["alone"]) == (1, 1)
+    monkeypatch.setenv("CHAMADE_TABLE", "restored")
+    assert command("sweep") == {"failed": 1, "alone": 1}
     over = await live.rest("GET", f"/api/call/{gone.call_id}")
     assert (over["state"], over["end_reason"]) == ("failed", "provider_error")
 

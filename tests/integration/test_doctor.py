@@ -71,6 +71,16 @@ def test_of_a_healthy_stack_nothing_fails(running):
     assert not any(secret in done.stdout for secret in _secrets(running))
 
 
+def test_it_leaves_no_trace(healthy):
+    def things() -> set[tuple[str, str]]:
+        pages = healthy.client("dynamodb").get_paginator("scan").paginate(TableName="chamade")
+        return {(i["pk"]["S"], i["sk"]["S"]) for page in pages for i in page["Items"]}
+
+    before = things()
+    assert list(examine(healthy))
+    assert not {pk for pk, _ in things() - before if pk.startswith(("CALL#", "TRUNK#", "NUMBER#"))}
+
+
 def test_a_fault_is_exit_code_1_and_its_remedy_is_printed(running):
     env = {**running.env, **of_stack(running.state_dir / "stack.json").env}
     env["CHAMADE_PUBLIC_URL"] = planted.NOWHERE

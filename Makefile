@@ -8,12 +8,12 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 REQUIREMENTS := requirements.txt relay/requirements.txt gateway/requirements.txt local/requirements.txt
-ASL_VALIDATOR := asl-validator@4.0.0
+NODE_PACKAGES := asl-validator@4.0.0 axe-core@4.14.1
 COVERED := chalicelib.domain chalicelib.services relay.bridge relay.speech relay.hearing relay.talk relay.watch \
   relay.playout relay.drops relay.dialling relay.keys relay.wishes
 PYTEST := $(BIN)/python -m pytest $(addprefix --cov=,$(COVERED)) --cov-branch
 
-.PHONY: help run test demo bench openapi fuzz doctor lint synth format constraints clean
+.PHONY: help run test demo bench openapi fuzz doctor lint synth screenshots format constraints clean
 
 help:  ## This list
 	@grep -hE "^[a-z]+:.*##" Makefile | sed -E "s/:[^#]*## /\t/" | expand -t 14
@@ -24,12 +24,12 @@ run: .venv/.stack  ## The whole system on this machine, until Ctrl-C
 demo: .venv/.stack  ## Six calls on a stack of their own, 70 s; the last line is JSON
 	@$(BIN)/python -m local.demo
 
-test: .venv/.dev .venv/.node .venv/.sip .venv/.pipecat .venv/.conformance  ## All tests; coverage of the rules and of the bridge is held at 95 %
+test: .venv/.dev .venv/.node .venv/.debian .venv/.pipecat .venv/.conformance  ## All tests; coverage of the rules and of the bridge is held at 95 %
 	@$(PYTEST) -n 2 --dist loadfile --cov-report= tests/unit tests/sip
 	@$(PYTEST) -n 2 --dist loadfile --cov-append --cov-report=term:skip-covered \
-	  --cov-fail-under=95 tests/integration tests/mcp
+	  --cov-fail-under=95 tests/integration tests/mcp tests/browser
 
-bench: .venv/.dev .venv/.sip  ## Measures, side by side; JSON in .local/bench
+bench: .venv/.dev .venv/.debian  ## Measures, side by side; JSON in .local/bench
 	@$(BIN)/python -m tests.load
 
 openapi: .venv/.dev  ## Rewrite docs/openapi.json after the API was changed
@@ -47,6 +47,9 @@ lint: .venv/.dev  ## Style, types, layers
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
+
+screenshots: .venv/.dev .venv/.debian  ## Take the dashboard's pictures again: docs/screenshots
+	@$(BIN)/python -m tests.browser.screenshots
 
 format: .venv/.dev  ## Rewrite the code in the house style
 	@$(BIN)/ruff check --fix .
@@ -71,8 +74,8 @@ synth:  ## The AWS templates (not there yet)
 	@touch $@
 
 .venv/.node: Makefile
-	@command -v npm >/dev/null || { echo "npm is needed to validate the state machine: install Node.js 20" >&2; exit 1; }
-	@npm install --silent --no-audit --no-fund --no-package-lock --prefix .venv/node $(ASL_VALIDATOR) >/dev/null
+	@command -v npm >/dev/null || { echo "npm is needed for what checks the state machine and the dashboard: install Node.js 20" >&2; exit 1; }
+	@npm install --silent --no-audit --no-fund --no-package-lock --prefix .venv/node $(NODE_PACKAGES) >/dev/null
 	@touch $@
 
 # The Pipecat bot of examples/, in an environment of its own: what a bot needs is none of ours.
@@ -86,9 +89,10 @@ synth:  ## The AWS templates (not there yet)
 	@tests/mcp/install.sh
 	@touch $@
 
-# Debian packages, the one thing that is installed outside: the programs we talk SIP to in tests.
-.venv/.sip: tests/sip/packages.txt tests/sip/install.sh | .venv/bin/python
-	@tests/sip/install.sh < $<
+# Debian packages, the one thing that is installed outside: the programs we talk SIP to in tests, and
+# the browser. One rule for both lists: two apt-gets at a time get in each other's way.
+.venv/.debian: tests/packages.txt tests/install.sh | .venv/bin/python
+	@tests/install.sh < $<
 	@touch $@
 
 constraints: .venv/.dev  ## After a version was changed

@@ -63,7 +63,8 @@ def add(
         try:
             new = pool.add(session.ports, *row)
         except (ValidationError, UnknownProvider) as error:
-            why = "no such provider here" if isinstance(error, UnknownProvider) else "no E.164"
+            unknown = isinstance(error, UnknownProvider)
+            why = "no such provider here" if unknown else "no E.164 number, or no ISO country"
             raise Failure(f"{','.join(row)}: {why}; {added} were added", USAGE) from None
         added, known = added + new, known + (not new)
     session.done(f"{added} added, {known} known already", added=added, known=known)

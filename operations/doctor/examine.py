@@ -27,6 +27,7 @@ CHECKS: tuple[Check, ...] = (
     numbers.vault,
     numbers.free,
     numbers.at_twilio,
+    numbers.sip_domain,
 )
 
 

@@ -44,7 +44,7 @@ def at_twilio(scene: Scene) -> Iterator[Finding]:
         yield skipped("twilio numbers", "CHAMADE_TWILIO_ACCOUNT_SID is not set")
         return
     try:
-        owned = {each["phone_number"]: each for each in _owned(account)}
+        owned = {each["phone_number"]: each for each in _listed(account, "IncomingPhoneNumbers")}
     except LookupError as error:
         yield fail(
             "twilio numbers",
@@ -75,6 +75,29 @@ def at_twilio(scene: Scene) -> Iterator[Finding]:
             yield ok(f"twilio {name}", f"{len(ours) - len(lost)} numbers, all {url}")
 
 
+def sip_domain(scene: Scene) -> Iterator[Finding]:
+    """Twilio's SIP domain, to which owners' trunks send their calls, announces them to us."""
+    account, host = scene.twilio, scene.config.twilio_sip_domain
+    name = "twilio sip domain"
+    if account is None or not host:
+        yield skipped(name, "CHAMADE_TWILIO_SIP_DOMAIN is not set")
+        return
+    found = {each["domain_name"]: each for each in _listed(account, "SIP/Domains")}
+    url = f"{scene.config.public_url}/webhooks/twilio/voice"
+    if host not in found:
+        yield fail(
+            name, f"the account has no {host}", "Make it in Twilio's console, or correct it."
+        )
+    elif found[host].get("voice_url") != url:
+        yield fail(
+            name,
+            f"{host} has {found[host].get('voice_url') or 'none'!r}",
+            f"Set its voice_url to {url}, and its status callback beside it.",
+        )
+    else:
+        yield ok(name, f"{host} announces to {url}")
+
+
 def vault(scene: Scene) -> Iterator[Finding]:
     """What seals trunks' passwords and webhooks' secrets can be had."""
     sealer = scene.ports.vault
@@ -98,16 +121,18 @@ def vault(scene: Scene) -> Iterator[Finding]:
     yield ok("vault", "seals and opens")
 
 
-def _owned(account: TwilioAccount) -> Iterator[dict[str, Any]]:
-    """The account's numbers, as Twilio's REST has them. LookupError says what it answered."""
+def _listed(account: TwilioAccount, what: str) -> Iterator[dict[str, Any]]:
+    """What the account has of something, as Twilio's REST has it. LookupError says what it
+    answered.
+    """
     login = (account.account_sid, signing(account.auth_token))
-    path = f"/2010-04-01/Accounts/{account.account_sid}/IncomingPhoneNumbers.json?PageSize=200"
+    path = f"/2010-04-01/Accounts/{account.account_sid}/{what}.json?PageSize=200"
     for _ in range(_MAX_PAGES):
         seen = ask(account.api_url + path, login=login)
         if seen.status != 200:
             raise LookupError(f"{account.api_url}: {seen}")
         page = json.loads(seen.body)
-        yield from page["incoming_phone_numbers"]
+        yield from page["domains" if what == "SIP/Domains" else "incoming_phone_numbers"]
         path = page.get("next_page_uri")
         if not path:
             return

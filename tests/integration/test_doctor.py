@@ -33,7 +33,12 @@ def layout(running):
 def healthy(running, monkeypatch):
     """The running stack's installation; what it puts into the environment goes again."""
     found = of_stack(running.state_dir / "stack.json")
-    for name in {**found.env, **TWILIO, "CHAMADE_TWILIO_API_URL": ""}:
+    for name in {
+        **found.env,
+        **TWILIO,
+        "CHAMADE_TWILIO_API_URL": "",
+        "CHAMADE_TWILIO_SIP_DOMAIN": "",
+    }:
         monkeypatch.setenv(name, "")
     found.enter()
     yield found
@@ -191,9 +196,11 @@ def test_11_a_number_whose_voice_url_leads_elsewhere(healthy):
         "voice_url": "https://demo.twilio.com/welcome/voice/",
         "status_callback": f"{healthy.env['CHAMADE_PUBLIC_URL']}/webhooks/twilio/status",
     }
-    page = {"incoming_phone_numbers": [number], "next_page_uri": None}
+    domain = {"domain_name": "x.sip.twilio.com", "voice_url": "https://old.example/voice"}
+    page = {"incoming_phone_numbers": [number], "domains": [domain], "next_page_uri": None}
     with planted.serving(page) as twilio:
-        wrong = other(healthy, **TWILIO, CHAMADE_TWILIO_API_URL=twilio)
+        urls = {"CHAMADE_TWILIO_API_URL": twilio, "CHAMADE_TWILIO_SIP_DOMAIN": "x.sip.twilio.com"}
+        wrong = other(healthy, **TWILIO, **urls)
         pool.add(wrong.ports, number["phone_number"], "XT", "twilio")
         try:
             findings = {each.name: each for each in examine(wrong)}
@@ -201,6 +208,7 @@ def test_11_a_number_whose_voice_url_leads_elsewhere(healthy):
             pool.remove(wrong.ports, number["phone_number"])
     assert "Set the voice_url of +15555509999 to" in findings["twilio voice_url"].remedy
     assert findings["twilio status_callback"].result is Result.OK
+    assert "Set its voice_url to" in findings["twilio sip domain"].remedy
 
 
 def test_12_clocks_that_differ(healthy):

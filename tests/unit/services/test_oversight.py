@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from chalicelib.domain.call_id import inbound_call_id
 from chalicelib.providers.base import KeepRinging, Reject
 from chalicelib.services import accounts, numbers, oversight, pool, reseal, ring, story, trunks
 from chalicelib.services.oversight import UnknownAccount
@@ -21,7 +22,10 @@ def test_a_suspended_accounts_keys_open_nothing_and_its_calls_are_rejected(world
     assert accounts.account_of(world.ports, world.key) is None
     _, new = accounts.create_key(world.ports, world.account_id, "")
     assert accounts.account_of(world.ports, new) is None
-    assert ring.receive(world.ports, world.incoming()) == Reject()
+    rejected = world.incoming()
+    assert ring.receive(world.ports, rejected) == Reject()
+    ring.caller_gone(world.ports, rejected, failed=False)  # what the provider says after it
+    assert world.ports.calls.get(inbound_call_id("gateway", rejected.provider_call_id)) is None
     assert isinstance(ring.receive(world.ports, ringing), KeepRinging)  # it is up, and goes on
 
     oversight.suspend(world.ports, world.account_id, suspended=False)

@@ -11,13 +11,11 @@ from twilio.request_validator import RequestValidator
 
 from chalicelib.domain import control
 from chalicelib.providers.twilio import TwilioAccount
+from operations.doctor.clock import compared
 from operations.doctor.finding import Finding, fail, ok, warn
 from operations.doctor.scene import Scene
 from operations.doctor.web import Seen, ask
 from wire.rotation import accepted, signing
-
-FRESH_S, TOLERATED_S = 5, 30
-"""Seconds that two clocks may differ without a word, and at all: half of what signatures bear."""
 
 
 def answers(scene: Scene) -> Iterator[Finding]:
@@ -33,7 +31,7 @@ def answers(scene: Scene) -> Iterator[Finding]:
         )
         return
     yield ok("api", f"{url} answers in {seen.took_s * 1000:.0f} ms")
-    yield _clock(seen)
+    yield compared("clock", "the API", seen)
 
 
 def webhooks(scene: Scene) -> Iterator[Finding]:
@@ -81,20 +79,6 @@ def rotations(scene: Scene) -> Iterator[Finding]:
         )
     else:
         yield ok("secrets", f"{len(values)} of their own, none being rotated")
-
-
-def _clock(seen: Seen) -> Finding:
-    ahead = seen.clock_ahead_s
-    if ahead is None:
-        return warn("clock", "the API says no Date", "Look whether a proxy takes the header out.")
-    said = f"the API's clock is {abs(ahead):.0f} s {'ahead of' if ahead > 0 else 'behind'} ours"
-    remedy = (
-        "Let both machines follow NTP (chrony): signatures of control requests are refused from "
-        f"{control.TOLERANCE_S} s on."
-    )
-    if abs(ahead) > TOLERATED_S:
-        return fail("clock", said, remedy)
-    return warn("clock", said, remedy) if abs(ahead) > FRESH_S else ok("clock", said)
 
 
 def _webhook(scene: Scene, account: TwilioAccount) -> Finding:

@@ -9,6 +9,7 @@ from typing import Any
 from chalicelib.domain.trunk import Trunk, TrunkStatus
 from chalicelib.providers.twilio import TwilioAccount
 from chalicelib.services import trunks
+from operations.doctor.clock import compared
 from operations.doctor.finding import Finding, fail, ok, skipped, warn
 from operations.doctor.scene import Scene
 from operations.doctor.web import ask
@@ -37,6 +38,7 @@ def answers(scene: Scene) -> Iterator[Finding]:
         return
     else:
         yield ok("gateway", "healthy")
+    yield compared("gateway clock", "the gateway", seen)
     login = (account.account_sid, signing(account.auth_token))
     told = ask(f"{account.api_url}/status", login=login)
     if told.status != 200:

@@ -20,8 +20,21 @@ from operations.doctor.finding import Result
 from operations.installation import Installation, of_stack
 from tests.integration import planted
 from tests.support.engine import ROOT, free_port
+from tests.support.running import Process
 
 TWILIO = {"CHAMADE_TWILIO_ACCOUNT_SID": "AC" + "1" * 32, "CHAMADE_TWILIO_AUTH_TOKEN": "7" * 32}
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory):
+    """A stack of its own: what other tests leave behind is no fault of this one's."""
+    process = Process(tmp_path_factory.mktemp("doctor") / "state")
+    process.start()
+    try:
+        process.wait_ready()
+        yield process
+    finally:
+        process.stop()
 
 
 @pytest.fixture(scope="module")
@@ -215,6 +228,9 @@ def test_12_clocks_that_differ(healthy):
     with planted.serving({"status": "ok"}, ahead_s=300) as url:
         wrong = other(healthy, CHAMADE_PUBLIC_URL=url)
         assert "follow NTP" in found(wrong, "clock")
+    with planted.serving({"status": "ok"}, ahead_s=-300) as url:
+        wrong = other(healthy, CHAMADE_GATEWAY_API_URL=url)
+        assert "follow NTP" in found(wrong, "gateway clock")
 
 
 def test_13_a_public_url_that_leads_nowhere(healthy):

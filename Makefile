@@ -13,7 +13,7 @@ COVERED := chalicelib.domain chalicelib.services relay.bridge relay.speech relay
   relay.playout relay.drops relay.dialling relay.keys relay.wishes
 PYTEST := $(BIN)/python -m pytest $(addprefix --cov=,$(COVERED)) --cov-branch
 
-.PHONY: help run test demo bench openapi fuzz doctor lint synth screenshots format constraints clean
+.PHONY: help run test demo bench openapi fuzz lint synth screenshots format constraints clean
 
 help:  ## This list
 	@grep -hE "^[a-z]+:.*##" Makefile | sed -E "s/:[^#]*## /\t/" | expand -t 14
@@ -39,6 +39,7 @@ fuzz: .venv/.dev  ## Made-up requests and orders of events by the thousand, half
 	@CHAMADE_TESTS=thorough $(BIN)/python -m pytest -q -s tests/integration/test_schemathesis.py \
 	  tests/integration/test_any_order.py tests/integration/test_webhooks_out.py tests/integration/test_races.py
 
+.PHONY: doctor
 doctor: .venv/.stack  ## Look the running stack over
 	@$(BIN)/python -m operations.doctor
 

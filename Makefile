@@ -35,13 +35,13 @@ bench: .venv/.dev .venv/.debian  ## Measures, side by side; JSON in .local/bench
 openapi: .venv/.dev  ## Rewrite docs/openapi.json after the API was changed
 	@$(BIN)/python -m chalicelib.handlers.openapi > docs/openapi.json.new && mv docs/openapi.json.new docs/openapi.json
 
-fuzz: .venv/.dev  ## Made-up requests and orders of events by the thousand, half an hour
-	@CHAMADE_TESTS=thorough $(BIN)/python -m pytest -q -s tests/integration/test_schemathesis.py \
-	  tests/integration/test_any_order.py tests/integration/test_webhooks_out.py tests/integration/test_races.py
-
 .PHONY: doctor
 doctor: .venv/.stack  ## Look the running stack over
 	@$(BIN)/python -m operations.doctor
+
+fuzz: .venv/.dev  ## Made-up requests and orders of events by the thousand, half an hour
+	@CHAMADE_TESTS=thorough $(BIN)/python -m pytest -q -s tests/integration/test_schemathesis.py \
+	  tests/integration/test_any_order.py tests/integration/test_webhooks_out.py tests/integration/test_races.py
 
 lint: .venv/.dev  ## Style, types, layers
 	@$(BIN)/ruff check .

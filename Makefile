@@ -38,6 +38,10 @@ bench: .venv/.dev .venv/.debian  ## Measures, side by side; JSON in .local/bench
 openapi: .venv/.dev  ## Rewrite docs/openapi.json after the API was changed
 	@$(BIN)/python -m chalicelib.handlers.openapi > docs/openapi.json.new && mv docs/openapi.json.new docs/openapi.json
 
+.PHONY: doctor
+doctor: .venv/.stack  ## Look the running stack over
+	@$(BIN)/python -m operations.doctor
+
 fuzz: .venv/.dev  ## Made-up requests and orders of events by the thousand, half an hour
 	@CHAMADE_TESTS=thorough $(BIN)/python -m pytest -q -s tests/integration/test_schemathesis.py \
 	  tests/integration/test_any_order.py tests/integration/test_webhooks_out.py tests/integration/test_races.py
@@ -66,6 +70,7 @@ synth:  ## The AWS templates (not there yet)
 .venv/.stack: .venv/bin/python constraints.txt client/pyproject.toml $(REQUIREMENTS)
 	@echo "setting up Python packages in .venv (once)"
 	@$(PIP) -r local/requirements.txt -e './client[cli]'
+	@ln -sf ../../operations/chamade-admin $(BIN)/chamade-admin
 	@touch $@
 
 .venv/.dev: .venv/.stack requirements-dev.txt

@@ -1,0 +1,31 @@
+"""`python -m infra`: writes the templates, to where the CDK wants them or to `.local/synth`."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import aws_cdk as cdk
+from pydantic import ValidationError
+
+from infra.installation import OUT, install
+from infra.settings import from_context
+
+
+def main() -> int:
+    """0; 1 with a sentence for each setting that makes no sense."""
+    app = cdk.App(outdir=os.environ.get("CDK_OUTDIR", str(OUT)))
+    try:
+        settings = from_context(app.node.try_get_context("chamade"))
+    except ValidationError as error:
+        for problem in error.errors():
+            where = ".".join(str(part) for part in problem["loc"])
+            sys.stderr.write(f"infra/cdk.json: {where or 'chamade'}: {problem['msg']}\n")
+        return 1
+    install(app, settings)
+    app.synth()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -9,12 +9,13 @@ import aws_cdk as cdk
 from pydantic import ValidationError
 
 from infra.installation import OUT, install
-from infra.settings import from_context
+from infra.settings import context, from_context
 
 
 def main() -> int:
     """0; 1 with a sentence for each setting that makes no sense."""
-    app = cdk.App(outdir=os.environ.get("CDK_OUTDIR", str(OUT)))
+    # The command line hands the context over; without it, it is the file's.
+    app = cdk.App(outdir=os.environ.get("CDK_OUTDIR", str(OUT)), context=context())
     try:
         settings = from_context(app.node.try_get_context("chamade"))
     except ValidationError as error:

@@ -6,6 +6,7 @@ from typing import Any
 
 import aws_cdk as cdk
 from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
@@ -50,6 +51,18 @@ class DataStack(cdk.Stack):
             ),
             removal_policy=cdk.RemovalPolicy.RETAIN,
         )
+
+
+def task_secret(scope: Construct, data: DataStack, variable: str) -> ecs.Secret:
+    """A secret for a task of another stack, whose execution role is to be granted `data_key` too.
+
+    The secret itself would write that role into the key's own policy, and each stack would need the
+    other.
+    """
+    id_ = "".join(part.capitalize() for part in variable.lower().split("_"))
+    arn = data.secrets[variable].secret_arn
+    known = secretsmanager.Secret.from_secret_complete_arn(scope, id_, arn)
+    return ecs.Secret.from_secrets_manager(known)
 
 
 def secret_names(settings: Settings) -> list[str]:

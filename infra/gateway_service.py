@@ -19,7 +19,7 @@ from constructs import Construct
 
 from infra import environment
 from infra.balancer import Balancer
-from infra.data_stack import DataStack
+from infra.data_stack import DataStack, task_secret
 from infra.images import image
 from infra.settings import Settings
 
@@ -124,7 +124,7 @@ class GatewayService(Construct):
             port_mappings=[ecs.PortMapping(container_port=PORT)],
             environment=environment.gateway(self.settings, public_ip=address),
             secrets={
-                name: ecs.Secret.from_secrets_manager(self._data.secrets[secret])
+                name: task_secret(self, self._data, secret)
                 for name, secret in secrets.items()
             },
             stop_timeout=cdk.Duration.seconds(STOP_S),
@@ -137,6 +137,7 @@ class GatewayService(Construct):
                 mode=ecs.AwsLogDriverMode.NON_BLOCKING,
             ),
         )
+        self._data.data_key.grant_decrypt(task.obtain_execution_role())
         return task
 
     def _service(self, task: ecs.Ec2TaskDefinition) -> ecs.Ec2Service:

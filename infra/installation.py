@@ -34,7 +34,7 @@ def install(app: cdk.App, settings: Settings) -> list[cdk.Stack]:
     media = MediaStack(app, settings.name("media"), settings=settings, data=data, env=env)
     watch = WatchStack(app, settings.name("watch"), settings=settings, env=env)
     for part in (application, media):
-        watch.add_dependency(part)
+        watch.add_stack_dependency(part)
     cdk.Tags.of(app).add("application", "chamade")
     cdk.Tags.of(app).add("stage", settings.stage)
     check(app)

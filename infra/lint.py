@@ -1,5 +1,6 @@
 """cdk-nag over everything that is made: AWS's own list of what a solution must heed. Each exception
-is reasoned here, for the resource that it is for.
+is reasoned in `EXCEPTIONS`, for the resources that it is for; a finding without one ends the
+synthesis.
 """
 
 from __future__ import annotations
@@ -10,4 +11,4 @@ import cdk_nag
 
 def check(app: cdk.App) -> None:
     """Let the synthesis fail where a rule is broken and no reason given."""
-    cdk.Aspects.of(app).add(cdk_nag.AwsSolutionsChecks(verbose=True))
+    cdk.Validations.of(app).add_plugins(cdk_nag.AwsSolutionsChecks(app))

@@ -18,7 +18,7 @@ from constructs import Construct
 
 from infra import environment
 from infra.balancer import Balancer
-from infra.data_stack import DataStack
+from infra.data_stack import DataStack, task_secret
 from infra.images import image
 from infra.metrics import RELAY_CALLS
 from infra.settings import Settings
@@ -68,9 +68,7 @@ class RelayService(Construct):
             port_mappings=[ecs.PortMapping(container_port=PORT)],
             environment=environment.relay(self.settings, drain_s=DRAIN_S),
             secrets={
-                "CHAMADE_CONTROL_SECRET": ecs.Secret.from_secrets_manager(
-                    self._data.secrets["CHAMADE_CONTROL_SECRET"]
-                )
+                "CHAMADE_CONTROL_SECRET": task_secret(self, self._data, "CHAMADE_CONTROL_SECRET")
             },
             readonly_root_filesystem=True,
             stop_timeout=cdk.Duration.seconds(STOP_S),
@@ -82,6 +80,7 @@ class RelayService(Construct):
                 stream_prefix="relay", log_group=self._log, mode=ecs.AwsLogDriverMode.NON_BLOCKING
             ),
         )
+        self._data.data_key.grant_decrypt(task.obtain_execution_role())
         return task
 
     def _service(

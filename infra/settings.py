@@ -125,8 +125,12 @@ class Settings(_Strict):
         return f"Chamade/{self.stage}"
 
 
-def from_context(given: dict[str, Any] | None = None) -> Settings:
-    """The settings in the CDK's context, or, without its command line, in cdk.json itself."""
-    if given is None:
-        given = json.loads(CONTEXT.read_text())["context"]["chamade"]
+def context() -> dict[str, Any]:
+    """What cdk.json gives the CDK: the settings, and the CDK's own switches."""
+    given: dict[str, Any] = json.loads(CONTEXT.read_text())["context"]
+    return given
+
+
+def from_context(given: dict[str, Any]) -> Settings:
+    """The settings, checked. ValidationError says what is wrong with which."""
     return Settings.model_validate(given)

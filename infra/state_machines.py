@@ -62,7 +62,7 @@ def state_machine(
         definition_substitutions={machine.placeholder: function_arn},
         tracing_enabled=True,
         logs=sfn.LogOptions(
-            destination=log_group(stack, machine.name, settings, key),
+            destination=log_group(stack, f"{name}-machine", settings, key),
             level=sfn.LogLevel.ALL,
             include_execution_data=True,
         ),

@@ -14,6 +14,7 @@ from aws_cdk import aws_kms as kms
 from constructs import Construct
 
 from infra.firewall import API_RULES, firewall
+from infra.lint import allow, managed
 from infra.log_groups import log_group
 from infra.names import certificate, record_for_api
 from infra.settings import Settings
@@ -97,16 +98,14 @@ class ApiFront(Construct):
 
     def _may_log(self) -> apigateway.CfnAccount:
         """API Gateway writes logs with a role that is the account's, in each region one."""
+        policy = "service-role/AmazonAPIGatewayPushToCloudWatchLogs"
         role = iam.Role(
             self,
             "LogRole",
             assumed_by=iam.ServicePrincipal("apigateway.amazonaws.com"),
-            managed_policies=[
-                iam.ManagedPolicy.from_aws_managed_policy_name(
-                    "service-role/AmazonAPIGatewayPushToCloudWatchLogs"
-                )
-            ],
+            managed_policies=[iam.ManagedPolicy.from_aws_managed_policy_name(policy)],
         )
+        allow(role, "the policy that AWS has for this role", managed(policy))
         role.apply_removal_policy(cdk.RemovalPolicy.RETAIN)
         account = apigateway.CfnAccount(self, "Account", cloud_watch_role_arn=role.role_arn)
         # Others' APIs in this account write their logs with it, too.

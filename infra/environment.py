@@ -8,6 +8,9 @@ from collections.abc import Mapping
 
 from infra.settings import Settings
 
+COUNTS_S = "30"
+"""How often relay and gateway log their counts: metrics, and with them the scaling, are of those."""
+
 LEFT_OUT = {
     "CHAMADE_KEY_FILE": "a key in KMS seals instead",
     "CHAMADE_ALLOW_PRIVATE_TRUNKS": "tenants must not reach into the operator's network",
@@ -69,6 +72,7 @@ def relay(settings: Settings, *, drain_s: int) -> dict[str, str]:
         "CHAMADE_CONTROL_URL": f"https://{settings.api_host}",
         "RELAY_PUBLIC_URL": f"wss://{settings.relay_host}",
         "RELAY_DRAIN_S": str(drain_s),
+        "RELAY_COUNTS_S": COUNTS_S,
     }
 
 
@@ -81,5 +85,6 @@ def gateway(settings: Settings, *, public_ip: str) -> dict[str, str]:
         "GATEWAY_STATUS_URL": f"{webhooks}/status",
         "GATEWAY_CONTROL_URL": f"https://{settings.api_host}",
         "GATEWAY_ID": settings.name("gateway"),
+        "GATEWAY_COUNTS_S": COUNTS_S,
         "EDGE_PUBLIC_IP": public_ip,
     }

@@ -21,6 +21,7 @@ from infra import environment
 from infra.balancer import Balancer
 from infra.data_stack import DataStack, task_secret
 from infra.images import image
+from infra.lint import ANY, allow, managed
 from infra.settings import Settings
 
 PORT = 8703
@@ -60,6 +61,7 @@ class GatewayService(Construct):
         for source in map(str, self.settings.sip_sources):
             for port in (ec2.Port.udp(5060), ec2.Port.tcp(5060), ec2.Port.tcp(5061)):
                 group.add_ingress_rule(ec2.Peer.ipv4(source), port, "SIP")
+        allow(group, "carriers send audio from anywhere, and SIP too unless told", "AwsSolutions-EC23")
         # Carriers send audio from other addresses than SIP.
         group.add_ingress_rule(ec2.Peer.any_ipv4(), ec2.Port.udp_range(*RTP), "RTP")
         group.add_ingress_rule(self._balancer.group, ec2.Port.tcp(PORT), "the balancer")
@@ -67,18 +69,19 @@ class GatewayService(Construct):
         return group
 
     def _instance(self) -> ec2.Instance:
+        policies = (
+            "service-role/AmazonEC2ContainerServiceforEC2Role",
+            "AmazonSSMManagedInstanceCore",  # a shell by Session Manager: no SSH, no port for it
+        )
         role = iam.Role(
             self,
             "Host",
             assumed_by=iam.ServicePrincipal("ec2.amazonaws.com"),
             managed_policies=[
-                iam.ManagedPolicy.from_aws_managed_policy_name(
-                    "service-role/AmazonEC2ContainerServiceforEC2Role"
-                ),
-                # A shell by Session Manager: no SSH, no port for it.
-                iam.ManagedPolicy.from_aws_managed_policy_name("AmazonSSMManagedInstanceCore"),
+                iam.ManagedPolicy.from_aws_managed_policy_name(policy) for policy in policies
             ],
         )
+        allow(role, "the policies that AWS has for such a host", *map(managed, policies))
         setup = ec2.UserData.for_linux()
         setup.add_commands(
             f"echo ECS_CLUSTER={self._cluster.cluster_name} >> /etc/ecs/ecs.config",
@@ -138,6 +141,8 @@ class GatewayService(Construct):
             ),
         )
         self._data.data_key.grant_decrypt(task.obtain_execution_role())
+        allow(task, "URLs and names; what is secret comes from Secrets Manager", "AwsSolutions-ECS2")
+        allow(task, "a login to ECR has no resource that could be named", ANY)
         return task
 
     def _service(self, task: ecs.Ec2TaskDefinition) -> ecs.Ec2Service:

@@ -20,6 +20,7 @@ from infra import environment
 from infra.balancer import Balancer
 from infra.data_stack import DataStack, task_secret
 from infra.images import image
+from infra.lint import ANY, allow, resource
 from infra.metrics import RELAY_CALLS
 from infra.settings import Settings
 
@@ -81,6 +82,8 @@ class RelayService(Construct):
             ),
         )
         self._data.data_key.grant_decrypt(task.obtain_execution_role())
+        allow(task, "URLs and seconds; what is secret comes from Secrets Manager", "AwsSolutions-ECS2")
+        allow(task, "a login to ECR has no resource that could be named", ANY)
         return task
 
     def _service(
@@ -110,7 +113,6 @@ class RelayService(Construct):
             propagate_tags=ecs.PropagatedTagSource.SERVICE,
             enable_execute_command=False,
         )
-        # By name, or service and role would wait for each other.
         stack = cdk.Stack.of(self)
         tasks = stack.format_arn(
             service="ecs", resource="task", resource_name=f"{self.settings.name('media')}/*"
@@ -120,6 +122,7 @@ class RelayService(Construct):
                 actions=["ecs:GetTaskProtection", "ecs:UpdateTaskProtection"], resources=[tasks]
             )
         )
+        allow(task, "a task cannot know its own id beforehand", resource(tasks, stack))
         return service
 
     def _targets(self, balancer: Balancer) -> None:

@@ -14,7 +14,9 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from infra.data_stack import DataStack
+from infra.lint import ANY, allow, resource
 from infra.settings import FUNCTIONS
+from infra.table import index_names
 
 _READ = ("dynamodb:GetItem", "dynamodb:Query")
 _WRITE = (
@@ -23,6 +25,18 @@ _WRITE = (
     "dynamodb:DeleteItem",
     "dynamodb:ConditionCheckItem",
 )
+
+_ENCRYPTED = ("dynamodb", "secretsmanager")
+_THROUGH_THE_KEY = (
+    "kms:Decrypt",
+    "kms:DescribeKey",
+    "kms:Encrypt",
+    "kms:GenerateDataKey",
+    "kms:GenerateDataKeyWithoutPlaintext",
+    "kms:ReEncryptFrom",
+    "kms:ReEncryptTo",
+)
+"""What DynamoDB does with a table's key in the name of who reads and writes."""
 
 _SEALS = ("api_handler",)
 """Trunks' passwords and endpoints' secrets are set over the API."""
@@ -69,17 +83,26 @@ def _words(function: str) -> str:
 
 
 def _traces(role: iam.Role) -> None:
-    # X-Ray has no resources that could be named.
     actions = ["xray:PutTraceSegments", "xray:PutTelemetryRecords"]
     role.add_to_policy(iam.PolicyStatement(actions=actions, resources=["*"]))
+    allow(role, "X-Ray and BatchGetSecretValue have no resources that could be named", ANY)
 
 
 def _table(role: iam.Role, data: DataStack) -> None:
     arn = data.table.table_arn
+    indexes = [f"{arn}/index/{name}" for name in index_names()]
     role.add_to_policy(
-        iam.PolicyStatement(actions=[*_READ, *_WRITE], resources=[arn, f"{arn}/index/*"])
+        iam.PolicyStatement(actions=[*_READ, *_WRITE], resources=[arn, *indexes])
     )
-    data.data_key.grant_encrypt_decrypt(role)
+    # By way of the services that encrypt with it, never with the key itself.
+    services = [f"{each}.{role.stack.region}.amazonaws.com" for each in _ENCRYPTED]
+    role.add_to_policy(
+        iam.PolicyStatement(
+            actions=list(_THROUGH_THE_KEY),
+            resources=[data.data_key.key_arn],
+            conditions={"StringEquals": {"kms:ViaService": services}},
+        )
+    )
 
 
 def _secrets(role: iam.Role, data: DataStack) -> None:
@@ -110,3 +133,4 @@ def _looks_at(role: iam.Role, machine: str) -> None:
     role.add_to_policy(
         iam.PolicyStatement(actions=["states:DescribeExecution"], resources=[executions])
     )
+    allow(role, "executions of this one machine", resource(executions, role.stack))

@@ -17,6 +17,12 @@ SPEC = Path(__file__).parent / "table.json"
 _TYPES = {"S": dynamodb.AttributeType.STRING, "N": dynamodb.AttributeType.NUMBER}
 
 
+def index_names() -> list[str]:
+    """The table's indexes."""
+    spec = json.loads(SPEC.read_text())
+    return [index["IndexName"] for index in spec["GlobalSecondaryIndexes"]]
+
+
 def table(scope: Construct, id_: str, name: str, key: kms.IKey) -> dynamodb.Table:
     """The table, with its indexes and its stream."""
     spec = json.loads(SPEC.read_text())

@@ -77,6 +77,8 @@ class ApiFront(Construct):
         properties: dict[str, Any] = {
             # SAM makes a second stage, called "Stage", unless it is told this.
             "OpenApiVersion": "2.0",
+            # Chalice names it after the application: two installations would share their metrics.
+            "Name": self.settings.name("api"),
             "DisableExecuteApiEndpoint": True,  # past the firewall there is no other way in
             "TracingEnabled": True,
             "AccessLogSetting": {"DestinationArn": log_arn, "Format": json.dumps(ACCESS_LOG)},

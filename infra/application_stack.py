@@ -100,6 +100,15 @@ class ApplicationStack(cdk.Stack):
     def _sam(self, logical_id: str) -> cdk.CfnResource:
         return self.chalice.get_resource(logical_id)
 
+    def watched(self) -> dict[str, Any]:
+        """What the alarms look at (infra/watched.py)."""
+        return {
+            "functions": {name: self._resource(name).ref for name in FUNCTIONS},
+            "machines": self.arns,
+            "queue": self.lost_batches.queue_name,
+            "api": self.settings.name("api"),
+        }
+
     def _outputs(self) -> None:
         facts = {
             "ApiUrl": f"https://{self.settings.api_host}",

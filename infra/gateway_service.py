@@ -170,7 +170,7 @@ class GatewayService(Construct):
         )
 
     def _target(self, instance: ec2.Instance) -> None:
-        group = elb.ApplicationTargetGroup(
+        self.targets = elb.ApplicationTargetGroup(
             self,
             "Targets",
             vpc=self._cluster.vpc,
@@ -191,5 +191,5 @@ class GatewayService(Construct):
             "GatewayRule",
             self.settings.gateway_host,
             ["/2010-04-01/*", "/trunks*", "/legs/*", "/healthz"],
-            group,
+            self.targets,
         )

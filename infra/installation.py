@@ -17,6 +17,7 @@ from infra.lint import check
 from infra.media_stack import MediaStack
 from infra.settings import Settings
 from infra.watch_stack import WatchStack
+from infra.watched import Watched
 
 ROOT = Path(__file__).resolve().parent.parent
 OUT = ROOT / ".local" / "synth"
@@ -32,9 +33,10 @@ def install(app: cdk.App, settings: Settings) -> list[cdk.Stack]:
         app, settings.name("application"), settings=settings, data=data, env=env
     )
     media = MediaStack(app, settings.name("media"), settings=settings, data=data, env=env)
-    watch = WatchStack(app, settings.name("watch"), settings=settings, env=env)
+    watched = Watched(settings, **application.watched(), **media.watched())
+    watch = WatchStack(app, settings.name("watch"), settings=settings, watched=watched, env=env)
     for part in (application, media):
-        watch.add_stack_dependency(part)
+        watch.add_stack_dependency(part)  # their log groups, by name
     cdk.Tags.of(app).add("application", "chamade")
     cdk.Tags.of(app).add("stage", settings.stage)
     check(app)

@@ -38,15 +38,24 @@ class MediaStack(cdk.Stack):
             cluster_name=settings.name("media"),
             container_insights_v2=ecs.ContainerInsights.ENABLED,
         )
-        balancer = Balancer(self, "Balancer", settings, vpc, self.key)
+        self.balancer = balancer = Balancer(self, "Balancer", settings, vpc, self.key)
         self.relay = RelayService(
             self, "Relay", settings, data, self.cluster, balancer, self._log("relay", settings)
         )
+        self.gateway = None
         if settings.sip:
             log = self._log("gateway", settings)
             self.gateway = GatewayService(
                 self, "Gateway", settings, data, self.cluster, balancer, log
             )
+
+    def watched(self) -> dict[str, str]:
+        """What the alarms look at (infra/watched.py)."""
+        return {
+            "balancer": self.balancer.balancer.load_balancer_full_name,
+            "relay_targets": self.relay.targets.target_group_full_name,
+            "gateway_targets": self.gateway.targets.target_group_full_name if self.gateway else "",
+        }
 
     def _network(self, settings: Settings) -> ec2.Vpc:
         vpc = ec2.Vpc(

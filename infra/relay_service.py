@@ -126,7 +126,7 @@ class RelayService(Construct):
         return service
 
     def _targets(self, balancer: Balancer) -> None:
-        group = elb.ApplicationTargetGroup(
+        self.targets = elb.ApplicationTargetGroup(
             self,
             "Targets",
             vpc=self._cluster.vpc,
@@ -144,8 +144,8 @@ class RelayService(Construct):
             ),
         )
         # Audio of an agent is as good on any task: the least busy one.
-        group.set_attribute("load_balancing.algorithm.type", "least_outstanding_requests")
-        balancer.forward("RelayRule", self.settings.relay_host, ["/media/*", "/healthz"], group)
+        self.targets.set_attribute("load_balancing.algorithm.type", "least_outstanding_requests")
+        balancer.forward("RelayRule", self.settings.relay_host, ["/media/*", "/healthz"], self.targets)
 
     def _scaling(self) -> None:
         sizes = self.settings.sizes

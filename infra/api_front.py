@@ -145,11 +145,13 @@ class ApiFront(Construct):
             regional_certificate_arn=certificate(self, self.settings, [self.settings.api_host]),
             security_policy="TLS_1_2",
         )
-        apigateway.CfnBasePathMapping(
+        mapping = apigateway.CfnBasePathMapping(
             self,
             "Mapping",
             domain_name=name.ref,
             rest_api_id=cdk.Fn.ref("RestAPI"),
             stage=_STAGE,
         )
+        reason = "the stage is made by SAM, under this name, when the template is deployed"
+        allow(mapping, reason, "CloudFormation-Validate::F1020")
         record_for_api(self, self.settings, name)

@@ -18,9 +18,7 @@ Statuses = Callable[[], Mapping[str, int]]
 """How many there are just now, by status."""
 
 
-async def tell(
-    metrics: Metrics, calls: Statuses, trunks: Statuses, every_s: float
-) -> None:
+async def tell(metrics: Metrics, calls: Statuses, trunks: Statuses, every_s: float) -> None:
     """Write a line each `every_s`, until cancelled."""
     before = _sums(metrics)
     while True:

@@ -11,7 +11,9 @@ from typing import Literal
 
 RUNBOOKS = "docs/runbooks.md"
 
-Source = Literal["log", "function", "api", "balancer", "relay", "gateway", "queue", "ring", "delivery"]
+Source = Literal[
+    "log", "function", "api", "balancer", "relay", "gateway", "queue", "ring", "delivery"
+]
 
 
 @dataclass(frozen=True)

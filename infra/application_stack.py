@@ -48,7 +48,9 @@ class ApplicationStack(cdk.Stack):
         for name, machine in MACHINES.items():
             function = self.function_arn(machine.function)
             state_machine(self, name, settings, function, self.key)
-        self.lost_batches = event_delivery(self, data, self._resource("fan_out_events"), self.roles["fan_out_events"])
+        self.lost_batches = event_delivery(
+            self, data, self._resource("fan_out_events"), self.roles["fan_out_events"]
+        )
         sweep_schedule(self, self._resource("sweep"), self.function_arn("sweep"))
         self.front = ApiFront(self, "Front", settings, self._sam("RestAPI"), self.key)
         self._outputs()

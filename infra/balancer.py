@@ -51,9 +51,7 @@ class Balancer(Construct):
             "Tls",
             port=443,
             open=False,  # the group above says who
-            certificates=[
-                elb.ListenerCertificate.from_arn(certificate(self, settings, hosts))
-            ],
+            certificates=[elb.ListenerCertificate.from_arn(certificate(self, settings, hosts))],
             ssl_policy=elb.SslPolicy.RECOMMENDED_TLS,
             default_action=elb.ListenerAction.fixed_response(404),
         )
@@ -104,9 +102,7 @@ class Balancer(Construct):
         written = bucket.arn_for_objects(f"balancer/AWSLogs/{stack.account}/*")
         bucket.add_to_resource_policy(
             iam.PolicyStatement(
-                principals=[
-                    iam.ServicePrincipal("logdelivery.elasticloadbalancing.amazonaws.com")
-                ],
+                principals=[iam.ServicePrincipal("logdelivery.elasticloadbalancing.amazonaws.com")],
                 actions=["s3:PutObject"],
                 resources=[written],
             )

@@ -28,6 +28,18 @@ PORT = 8703
 RTP = (10000, 19999)
 STOP_S = 60
 """Seconds from SIGTERM to SIGKILL: gateway and edge have twenty each."""
+UID = 10001
+"""The image's user (gateway/Dockerfile)."""
+
+_UNIT = "/etc/systemd/system/no-metadata.service"
+_NO_METADATA = (
+    # In the host's network a container could ask for the host's credentials. This one may not: the
+    # SIP edge in it is what all the world talks to.
+    f"printf '[Unit]\\nBefore=ecs.service\\n[Service]\\nType=oneshot\\nExecStart=/usr/sbin/iptables "
+    f"-I OUTPUT -d 169.254.169.254 -m owner --uid-owner {UID} -j REJECT\\n"
+    f"[Install]\\nWantedBy=multi-user.target\\n' > {_UNIT}",
+    "systemctl enable --now no-metadata.service",
+)
 
 
 class GatewayService(Construct):
@@ -56,12 +68,17 @@ class GatewayService(Construct):
 
     def _group(self) -> ec2.SecurityGroup:
         group = ec2.SecurityGroup(
-            self, "Group", vpc=self._cluster.vpc, description="Gateway: out, to carriers and the API"
+            self,
+            "Group",
+            vpc=self._cluster.vpc,
+            description="Gateway: out, to carriers and the API",
         )
         for source in map(str, self.settings.sip_sources):
             for port in (ec2.Port.udp(5060), ec2.Port.tcp(5060), ec2.Port.tcp(5061)):
                 group.add_ingress_rule(ec2.Peer.ipv4(source), port, "SIP")
-        allow(group, "carriers send audio from anywhere, and SIP too unless told", "AwsSolutions-EC23")
+        allow(
+            group, "carriers send audio from anywhere, and SIP too unless told", "AwsSolutions-EC23"
+        )
         # Carriers send audio from other addresses than SIP.
         group.add_ingress_rule(ec2.Peer.any_ipv4(), ec2.Port.udp_range(*RTP), "RTP")
         group.add_ingress_rule(self._balancer.group, ec2.Port.tcp(PORT), "the balancer")
@@ -85,15 +102,10 @@ class GatewayService(Construct):
         setup = ec2.UserData.for_linux()
         setup.add_commands(
             f"echo ECS_CLUSTER={self._cluster.cluster_name} >> /etc/ecs/ecs.config",
-            # Roles of tasks only: a container must not come by the host's.
-            "echo ECS_AWSVPC_BLOCK_IMDS=true >> /etc/ecs/ecs.config",
-            "echo ECS_CONTAINER_STOP_TIMEOUT=60s >> /etc/ecs/ecs.config",
-            # The system's own ports must not be taken from those for audio.
-            "echo net.ipv4.ip_local_port_range = 32768 60999 > /etc/sysctl.d/60-rtp.conf",
-            "echo net.core.rmem_max = 4194304 >> /etc/sysctl.d/60-rtp.conf",
-            "sysctl --system",
+            f"echo ECS_CONTAINER_STOP_TIMEOUT={STOP_S}s >> /etc/ecs/ecs.config",
+            *_NO_METADATA,
         )
-        return ec2.Instance(
+        made = ec2.Instance(
             self,
             "Instance",
             vpc=self._cluster.vpc,
@@ -105,14 +117,16 @@ class GatewayService(Construct):
             user_data=setup,
             require_imdsv2=True,
             detailed_monitoring=True,
-            disable_api_termination=True,
             block_devices=[
                 ec2.BlockDevice(
-                    device_name="/dev/xvda",
-                    volume=ec2.BlockDeviceVolume.ebs(30, encrypted=True),
+                    device_name="/dev/xvda", volume=ec2.BlockDeviceVolume.ebs(30, encrypted=True)
                 )
             ],
         )
+        if image_id := self.settings.sizes.gateway_image:
+            made.instance.add_property_override("ImageId", image_id)
+        allow(made, "it holds nothing, and a newer system takes its place", "AwsSolutions-EC29")
+        return made
 
     def _task(self, address: str) -> ecs.Ec2TaskDefinition:
         task = ecs.Ec2TaskDefinition(self, "Task", network_mode=ecs.NetworkMode.HOST)
@@ -127,13 +141,10 @@ class GatewayService(Construct):
             port_mappings=[ecs.PortMapping(container_port=PORT)],
             environment=environment.gateway(self.settings, public_ip=address),
             secrets={
-                name: task_secret(self, self._data, secret)
-                for name, secret in secrets.items()
+                name: task_secret(self, self._data, secret) for name, secret in secrets.items()
             },
             stop_timeout=cdk.Duration.seconds(STOP_S),
-            ulimits=[
-                ecs.Ulimit(name=ecs.UlimitName.NOFILE, soft_limit=65536, hard_limit=65536)
-            ],
+            ulimits=[ecs.Ulimit(name=ecs.UlimitName.NOFILE, soft_limit=65536, hard_limit=65536)],
             logging=ecs.LogDrivers.aws_logs(
                 stream_prefix="gateway",
                 log_group=self._log,
@@ -141,7 +152,9 @@ class GatewayService(Construct):
             ),
         )
         self._data.data_key.grant_decrypt(task.obtain_execution_role())
-        allow(task, "URLs and names; what is secret comes from Secrets Manager", "AwsSolutions-ECS2")
+        allow(
+            task, "URLs and names; what is secret comes from Secrets Manager", "AwsSolutions-ECS2"
+        )
         allow(task, "a login to ECR has no resource that could be named", ANY)
         return task
 

@@ -20,7 +20,12 @@ def image(part: str) -> ecs.ContainerImage:
         str(ROOT),
         file=file,
         platform=ecr_assets.Platform.LINUX_AMD64,
-        exclude=["*", *(f"!{each}" for each in [file, *copied(file)]), "**/__pycache__", "**/*.pyc"],
+        exclude=[
+            "*",
+            *(f"!{each}" for each in [file, *copied(file)]),
+            "**/__pycache__",
+            "**/*.pyc",
+        ],
     )
 
 

@@ -61,8 +61,16 @@ METRICS = (
         ("access",),
         '{ $.route = "/webhooks/*" && $.status = 403 }',
     ),
-    LineMetric("DeliveriesDelivered", ("deliver_event",), f'{{ {_DELIVERY} && $.message = "delivery delivered" }}'),
-    LineMetric("DeliveriesFailed", ("deliver_event",), f'{{ {_DELIVERY} && $.message = "delivery failed" }}'),
+    LineMetric(
+        "DeliveriesDelivered",
+        ("deliver_event",),
+        f'{{ {_DELIVERY} && $.message = "delivery delivered" }}',
+    ),
+    LineMetric(
+        "DeliveriesFailed",
+        ("deliver_event",),
+        f'{{ {_DELIVERY} && $.message = "delivery failed" }}',
+    ),
     LineMetric(
         "DeliveryLatency",
         ("deliver_event",),
@@ -73,7 +81,9 @@ METRICS = (
     LineMetric("EndpointsDisabled", _FUNCTIONS, '{ $.message = "endpoint disabled*" }'),
     LineMetric("AccountsCreated", ("api_handler",), '{ $.message = "account created" }'),
     LineMetric("Errors", _FUNCTIONS, '{ $.level = "error" }'),
-    LineMetric("SecretsClosed", _FUNCTIONS, '{ $.message = "vault: *" || $.message = "secrets: *" }'),
+    LineMetric(
+        "SecretsClosed", _FUNCTIONS, '{ $.message = "vault: *" || $.message = "secrets: *" }'
+    ),
     LineMetric("TableUnavailable", _FUNCTIONS, '{ $.message = "table: *" }'),
     _relay(RELAY_CALLS, "calls"),
     _relay("RelayDrops", "dropped"),

@@ -37,7 +37,10 @@ def staged(stage: str, functions: Mapping[str, Mapping[str, Any]]) -> Path:
     (STAGED / "requirements.txt").write_text(f"{requirements}# constraints.txt: {pinned}\n")
     config = json.loads((ROOT / ".chalice" / "config.json").read_text())
     config["stages"] = {
-        stage: {**config["stages"]["dev"], "lambda_functions": {k: dict(v) for k, v in functions.items()}}
+        stage: {
+            **config["stages"]["dev"],
+            "lambda_functions": {k: dict(v) for k, v in functions.items()},
+        }
     }
     (STAGED / ".chalice").mkdir(exist_ok=True)
     (STAGED / ".chalice" / "config.json").write_text(json.dumps(config, indent=2))

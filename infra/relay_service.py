@@ -74,23 +74,24 @@ class RelayService(Construct):
             readonly_root_filesystem=True,
             stop_timeout=cdk.Duration.seconds(STOP_S),
             # Some hundred calls are thousands of packets a second, and sockets two a call.
-            ulimits=[
-                ecs.Ulimit(name=ecs.UlimitName.NOFILE, soft_limit=65536, hard_limit=65536)
-            ],
+            ulimits=[ecs.Ulimit(name=ecs.UlimitName.NOFILE, soft_limit=65536, hard_limit=65536)],
             logging=ecs.LogDrivers.aws_logs(
                 stream_prefix="relay", log_group=self._log, mode=ecs.AwsLogDriverMode.NON_BLOCKING
             ),
         )
         self._data.data_key.grant_decrypt(task.obtain_execution_role())
-        allow(task, "URLs and seconds; what is secret comes from Secrets Manager", "AwsSolutions-ECS2")
+        allow(
+            task, "URLs and seconds; what is secret comes from Secrets Manager", "AwsSolutions-ECS2"
+        )
         allow(task, "a login to ECR has no resource that could be named", ANY)
         return task
 
-    def _service(
-        self, task: ecs.FargateTaskDefinition, balancer: Balancer
-    ) -> ecs.FargateService:
+    def _service(self, task: ecs.FargateTaskDefinition, balancer: Balancer) -> ecs.FargateService:
         self.group = ec2.SecurityGroup(
-            self, "Group", vpc=self._cluster.vpc, description="Relays: out, to the API and to agents"
+            self,
+            "Group",
+            vpc=self._cluster.vpc,
+            description="Relays: out, to the API and to agents",
         )
         self.group.add_ingress_rule(balancer.group, ec2.Port.tcp(PORT), "the balancer")
         # An agent's socket that came to another task than its call's is piped to that.
@@ -145,7 +146,9 @@ class RelayService(Construct):
         )
         # Audio of an agent is as good on any task: the least busy one.
         self.targets.set_attribute("load_balancing.algorithm.type", "least_outstanding_requests")
-        balancer.forward("RelayRule", self.settings.relay_host, ["/media/*", "/healthz"], self.targets)
+        balancer.forward(
+            "RelayRule", self.settings.relay_host, ["/media/*", "/healthz"], self.targets
+        )
 
     def _scaling(self) -> None:
         sizes = self.settings.sizes

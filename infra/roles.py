@@ -91,9 +91,7 @@ def _traces(role: iam.Role) -> None:
 def _table(role: iam.Role, data: DataStack) -> None:
     arn = data.table.table_arn
     indexes = [f"{arn}/index/{name}" for name in index_names()]
-    role.add_to_policy(
-        iam.PolicyStatement(actions=[*_READ, *_WRITE], resources=[arn, *indexes])
-    )
+    role.add_to_policy(iam.PolicyStatement(actions=[*_READ, *_WRITE], resources=[arn, *indexes]))
     # By way of the services that encrypt with it, never with the key itself.
     services = [f"{each}.{role.stack.region}.amazonaws.com" for each in _ENCRYPTED]
     role.add_to_policy(

@@ -39,6 +39,8 @@ class Sizes(_Strict):
     calls_per_relay: int = Field(120, ge=1)
     """Calls a task at which another one is started; docs/benchmarks.md says what one can carry."""
     gateway_instance: str = "c6a.large"
+    gateway_image: Annotated[str, Field(pattern=r"^ami-[0-9a-f]{8,17}$")] | Literal[""] = ""
+    """Blank: AWS's newest system for ECS at each deployment, and another instance if there is one."""
     gateway_memory_mb: int = 3072
     log_days: int = 30
 
@@ -77,7 +79,9 @@ class Settings(_Strict):
     @model_validator(mode="after")
     def _makes_sense(self) -> Settings:
         if not _HOST.fullmatch(self.domain):
-            raise ValueError(f"domain must be a name such as phone.example.com, not {self.domain!r}")
+            raise ValueError(
+                f"domain must be a name such as phone.example.com, not {self.domain!r}"
+            )
         if not self.sip and not self.twilio_account_sid:
             raise ValueError("no trunking provider: give twilio_account_sid, or set sip to true")
         if self.twilio_sip_domain and not self.twilio_account_sid:

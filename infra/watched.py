@@ -86,9 +86,7 @@ class Watched:
         balancer = {"LoadBalancer": self.balancer}
         return {
             "api": ("AWS/ApiGateway", {"ApiName": self.api}),
-            "balancer": (
-                "AWS/ApplicationELB", {**balancer, "TargetGroup": self.relay_targets}
-            ),
+            "balancer": ("AWS/ApplicationELB", {**balancer, "TargetGroup": self.relay_targets}),
             "gateway": ("AWS/ApplicationELB", {**balancer, "TargetGroup": self.gateway_targets}),
             "queue": ("AWS/SQS", {"QueueName": self.queue}),
             "ring": ("AWS/States", {"StateMachineArn": self.machines["ring"]}),

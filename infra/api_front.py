@@ -13,7 +13,8 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
-from infra.firewall import API_RULES, firewall
+from infra.firewall import firewall
+from infra.firewall_rules import API_RULES
 from infra.lint import allow, managed
 from infra.log_groups import log_group
 from infra.names import certificate, record_for_api

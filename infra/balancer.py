@@ -13,7 +13,8 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-from infra.firewall import MEDIA_RULES, firewall
+from infra.firewall import firewall
+from infra.firewall_rules import MEDIA_RULES
 from infra.lint import allow
 from infra.names import certificate, record
 from infra.settings import Settings

@@ -7,6 +7,7 @@ line before. `/metrics` has the same for those who ask.
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 from relay import logs
 from relay.metrics import Counters
@@ -22,7 +23,7 @@ async def tell(counters: Counters, every_s: float) -> None:
         before = now
 
 
-def _sums(counters: Counters) -> dict[str, int]:
+def _sums(counters: Counters) -> dict[str, Any]:
     return {
         "dropped": counters.dropped.total(),
         "refused": counters.refused.total(),

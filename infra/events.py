@@ -37,7 +37,7 @@ def event_delivery(
     )
     allow(lost, "it is where others put what they give up", "AwsSolutions-SQS3")
     lost.grant_send_messages(role)
-    data.table.grant_stream_read(role)
+    _reads_the_stream(role, data)
     spec = json.loads(MAPPING.read_text())
     mapping = lambda_.CfnEventSourceMapping(
         stack,
@@ -53,6 +53,17 @@ def event_delivery(
     # AWS tries the role when the mapping is made.
     mapping.node.add_dependency(role)
     return lost
+
+
+def _reads_the_stream(role: iam.Role, data: DataStack) -> None:
+    role.add_to_policy(
+        iam.PolicyStatement(
+            actions=["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"],
+            resources=[data.table.table_stream_arn],
+        )
+    )
+    # Lambda asks for it when the mapping is made; it is for no one stream (infra/roles.py: allow).
+    role.add_to_policy(iam.PolicyStatement(actions=["dynamodb:ListStreams"], resources=["*"]))
 
 
 def sweep_schedule(stack: cdk.Stack, function: cdk.CfnResource, arn: str) -> None:

@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import shutil
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,8 @@ def packaging() -> Iterator[None]:
     os.environ["PIP_CONSTRAINT"] = str(ROOT / "constraints.txt")
     shutil.rmtree(STAGED.parent / "chalice.out", ignore_errors=True)
     os.chdir(STAGED.parent)
+    # Chalice imports the application to see its routes, and would package what that leaves behind.
+    sys.dont_write_bytecode = True
     # Chalice asks botocore for a region; the template does not depend on it.
     os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
     try:

@@ -85,7 +85,7 @@ def _words(function: str) -> str:
 def _traces(role: iam.Role) -> None:
     actions = ["xray:PutTraceSegments", "xray:PutTelemetryRecords"]
     role.add_to_policy(iam.PolicyStatement(actions=actions, resources=["*"]))
-    allow(role, "X-Ray and BatchGetSecretValue have no resources that could be named", ANY)
+    allow(role, "X-Ray, BatchGetSecretValue and ListStreams have no resources that could be named", ANY)
 
 
 def _table(role: iam.Role, data: DataStack) -> None:

@@ -31,7 +31,7 @@ test: .venv/.dev .venv/.node .venv/.sip .venv/.pipecat .venv/.conformance .venv/
 	@$(PYTEST) -n 2 --dist loadfile --cov-report= tests/unit tests/sip
 	@$(PYTEST) -n 2 --dist loadfile --cov-append --cov-report=term:skip-covered \
 	  --cov-fail-under=95 tests/integration tests/mcp
-	@$(BIN)/python -m pytest tests/infra
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup tests/infra
 
 bench: .venv/.dev .venv/.sip  ## Measures, side by side; JSON in .local/bench
 	@$(BIN)/python -m tests.load

@@ -1,7 +1,7 @@
 """A line of counts every so often, for those who make metrics of log lines (CloudWatch does).
 
-`{"message": "counts", "calls", "trunks_registered", "trunks_failed", …}`: these and `sip_lag_ms` are
-of the moment; the rest happened since the line before. `/metrics` has the same for those who ask.
+`{"message": "counts", "calls", "trunks_registered", "trunks_failed", …}`: these and `sip_lag_ms`
+are of the moment; the rest happened since the line before. `/metrics` has the same for who asks.
 """
 
 from __future__ import annotations

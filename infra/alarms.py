@@ -61,7 +61,8 @@ ALARMS = (
         "log", "WebhookLatency", 3000, statistic="p95", periods=2,
     ),
     Alarm(
-        "webhooks-unsigned", "Webhooks come with wrong signatures: a wrong token or URL, or somebody tries",
+        "webhooks-unsigned",
+        "Webhooks come with wrong signatures: a wrong token or URL, or somebody tries",
         "webhooks-unsigned", "log", "WebhooksUnsigned", 10,
     ),
     Alarm(
@@ -89,7 +90,8 @@ ALARMS = (
         "DeliveriesFailed", 20, period_s=3600,
     ),
     Alarm(
-        "stream-lost", "Batches of the table's stream were given up; the sweep hands the events out",
+        "stream-lost",
+        "Batches of the table's stream were given up; the sweep hands the events out",
         "stream-lost", "queue", "ApproximateNumberOfMessagesVisible", 0, statistic="Maximum",
     ),
     Alarm(

@@ -71,7 +71,7 @@ class ApiFront(Construct):
         self.settings, self.api = settings, api
         self._stage(log_group(self, "access", settings, key).log_group_arn)
         self._answers()
-        self._name(scope)
+        self._name()
         acl = firewall(self, "Firewall", settings.name("api"), API_RULES, key)
         stage = "arn:${AWS::Partition}:apigateway:${AWS::Region}::/restapis/${RestAPI}/stages/"
         acl.protect(self, "Api", cdk.Fn.sub(stage + "${RestAPI.Stage}"))
@@ -138,7 +138,7 @@ class ApiFront(Construct):
                 response_templates={"application/json": json.dumps(body)},
             )
 
-    def _name(self, stack: cdk.Stack) -> None:
+    def _name(self) -> None:
         name = apigateway.CfnDomainName(
             self,
             "Name",

@@ -1,4 +1,6 @@
-"""The functions of `app.py`, the API in front of them, the state machines, the stream, the sweep."""
+"""The functions of `app.py`, the API in front of them, the state machines, the stream, the
+sweep.
+"""
 
 from __future__ import annotations
 

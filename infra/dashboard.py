@@ -36,7 +36,10 @@ def dashboard(
         ),
         _graph(
             "How they ended",
-            *(watched.of_logs(f"Calls{each}") for each in ("Missed", "Declined", "Ended", "Failed")),
+            *(
+                watched.of_logs(f"Calls{each}")
+                for each in ("Missed", "Declined", "Ended", "Failed")
+            ),
         ),
         _graph("Active: calls a relay", watched.of_logs("RelayCalls", "Average"),
                watched.of_logs("RelayCalls", "Maximum")),

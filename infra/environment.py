@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from infra.settings import Settings
 
 COUNTS_S = "30"
-"""How often relay and gateway log their counts: metrics, and with them the scaling, are of those."""
+"""How often relay and gateway log their counts: metrics, and so the scaling, are made of those."""
 
 LEFT_OUT = {
     "CHAMADE_KEY_FILE": "a key in KMS seals instead",

@@ -1,9 +1,9 @@
 """The gateway with its SIP edge, on one EC2 instance that has an address of its own for good.
 
-Not on Fargate: a task's address is another at each start, and carriers allow addresses; nor behind a
-network balancer, which forwards fifty ports and not ten thousand. In the host's network, so that
-ports are what the session descriptions say. One instance, since an address is one machine's: it is
-recovered by EC2 if its host fails, and the container by ECS if it ends.
+Not on Fargate: a task's address is another at each start, and carriers allow addresses; nor behind
+a network balancer, which forwards fifty ports and not ten thousand. In the host's network, so that
+ports are what the session descriptions say. One instance, since an address is one machine's: EC2
+recovers it if its host fails, and ECS starts the container again if it ends.
 """
 
 from __future__ import annotations
@@ -31,13 +31,14 @@ STOP_S = 60
 UID = 10001
 """The image's user (gateway/Dockerfile)."""
 
+_REJECT = f"iptables -I OUTPUT -d 169.254.169.254 -m owner --uid-owner {UID} -j REJECT"
 _UNIT = "/etc/systemd/system/no-metadata.service"
 _NO_METADATA = (
     # In the host's network a container could ask for the host's credentials. This one may not: the
     # SIP edge in it is what all the world talks to.
-    f"printf '[Unit]\\nBefore=ecs.service\\n[Service]\\nType=oneshot\\nExecStart=/usr/sbin/iptables "
-    f"-I OUTPUT -d 169.254.169.254 -m owner --uid-owner {UID} -j REJECT\\n"
-    f"[Install]\\nWantedBy=multi-user.target\\n' > {_UNIT}",
+    "printf '%s\\n' '[Unit]' 'Before=ecs.service' '[Service]' 'Type=oneshot' "
+    f"'ExecStart=/usr/sbin/{_REJECT}' "
+    f"'[Install]' 'WantedBy=multi-user.target' > {_UNIT}",
     "systemctl enable --now no-metadata.service",
 )
 

@@ -1,6 +1,6 @@
 """Container images, from the Dockerfiles. Nothing is built when templates are written, only when
-they are deployed. An image changes with what its Dockerfile copies and with nothing else: a relay is
-not started anew because the application changed.
+they are deployed. An image changes with what its Dockerfile copies and with nothing else: a relay
+is not started anew because the application changed.
 """
 
 from __future__ import annotations

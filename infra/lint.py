@@ -1,5 +1,5 @@
-"""cdk-nag over everything that is made: AWS's own list of what a solution must heed. An exception is
-made in place, with its reason; a finding without one ends the synthesis.
+"""cdk-nag over everything that is made: AWS's own list of what a solution must heed. An exception
+is made in place, with its reason; a finding without one ends the synthesis.
 """
 
 from __future__ import annotations

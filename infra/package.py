@@ -31,8 +31,8 @@ def staged(stage: str, functions: Mapping[str, Mapping[str, Any]]) -> Path:
         # vendor/ holds links to what lies beside the package: they become files here.
         shutil.copytree(ROOT / folder, STAGED / folder, ignore=_NEVER)
     shutil.copy(ROOT / "app.py", STAGED / "app.py")
-    # Chalice names its zips after a hash that includes this file; a version that is pinned elsewhere
-    # must change it as well.
+    # Chalice names its zips after a hash that includes this file; a version that is pinned
+    # elsewhere must change it as well.
     pinned = hashlib.sha256((ROOT / "constraints.txt").read_bytes()).hexdigest()
     requirements = (ROOT / "requirements.txt").read_text()
     (STAGED / "requirements.txt").write_text(f"{requirements}# constraints.txt: {pinned}\n")

@@ -6,6 +6,14 @@ from dataclasses import dataclass
 
 from infra.settings import FUNCTIONS, Settings
 
+_NO_MEDIA = [
+    "leg refused",
+    "agent not reached",
+    "no answer to attach",
+    "unsigned media stream refused",
+    "no stream of the call lasts",
+]
+
 
 @dataclass(frozen=True)
 class Query:
@@ -28,14 +36,26 @@ def of_installation(settings: Settings) -> list[Query]:
     return [
         # The line "call rings" has call_id and call_sid beside each other: once more with the
         # latter finds the gateway's lines, too.
-        Query("OneCall", "everything about a call", _lines("@message like /CALL_ID/"), everything),
-        Query("OneDelivery", "a webhook's delivery", _lines("@message like /DELIVERY_ID/"), everything),
-        Query("Errors", "errors", _lines('level = "error"', "desc"), [*functions, *relay, *gateway]),
-        Query("NotSteered", "what providers refused", _lines("message like /^provider /", "desc"), functions),
-        Query("NoMedia", "streams and agents that did not come in", _lines(
-            "message in ['leg refused', 'agent not reached', 'no answer to attach', "
-            "'unsigned media stream refused', 'no stream of the call lasts']", "desc",
-        ), [*functions, *relay]),
+        Query(
+            "OneCall", "everything about a call",
+            _lines("@message like /CALL_ID/"), everything,
+        ),
+        Query(
+            "OneDelivery", "a webhook's delivery",
+            _lines("@message like /DELIVERY_ID/"), everything,
+        ),
+        Query(
+            "Errors", "errors",
+            _lines('level = "error"', "desc"), [*functions, *relay, *gateway],
+        ),
+        Query(
+            "NotSteered", "what providers refused",
+            _lines("message like /^provider /", "desc"), functions,
+        ),
+        Query(
+            "NoMedia", "streams and agents that did not come in",
+            _lines(f"message in {_NO_MEDIA}", "desc"), [*functions, *relay],
+        ),
         Query(
             "Slow", "slowest routes",
             "stats count() as requests, pct(latency_ms, 50) as p50, pct(latency_ms, 95) as p95, "

@@ -1,8 +1,8 @@
 """The media relay on Fargate: one process a task, a task in each zone at least.
 
 A call survives its relay (docs/architecture.md, Media), so scaling in and deploying may end tasks;
-they do it late and softly. While a task carries calls it holds ECS's protection (relay/protection.py);
-when it goes, the balancer sends it nothing new, and SIGTERM lets it drain.
+they do it late and softly. While a task carries calls it holds ECS's protection
+(relay/protection.py); when it goes, the balancer sends it nothing new, and SIGTERM lets it drain.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What each function may do: a role of its own, with what its code calls and nothing else.
 
-`store/table.py` reads with GetItem and Query, and writes items alone or in transactions, which count
-as the single writes that they are made of. Nothing ever scans.
+`store/table.py` reads with GetItem and Query, and writes items alone or in transactions, which
+count as the single writes that they are made of. Nothing ever scans.
 """
 
 from __future__ import annotations
@@ -85,7 +85,11 @@ def _words(function: str) -> str:
 def _traces(role: iam.Role) -> None:
     actions = ["xray:PutTraceSegments", "xray:PutTelemetryRecords"]
     role.add_to_policy(iam.PolicyStatement(actions=actions, resources=["*"]))
-    allow(role, "X-Ray, BatchGetSecretValue and ListStreams have no resources that could be named", ANY)
+    allow(
+        role,
+        "X-Ray, BatchGetSecretValue and ListStreams have no resources that could be named",
+        ANY,
+    )
 
 
 def _table(role: iam.Role, data: DataStack) -> None:

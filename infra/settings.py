@@ -40,7 +40,7 @@ class Sizes(_Strict):
     """Calls a task at which another one is started; docs/benchmarks.md says what one can carry."""
     gateway_instance: str = "c6a.large"
     gateway_image: Annotated[str, Field(pattern=r"^ami-[0-9a-f]{8,17}$")] | Literal[""] = ""
-    """Blank: AWS's newest system for ECS at each deployment, and another instance if there is one."""
+    """Blank: AWS's newest system for ECS at each deployment, on another instance if it is new."""
     gateway_memory_mb: int = 3072
     log_days: int = 30
 

@@ -49,7 +49,7 @@ class Config:
     counts_s: float = 0.0
     """How often a line of counts is logged; 0: never."""
     ecs_agent_uri: str = ""
-    """Amazon ECS's agent, which is asked to spare a relay that carries calls; blank: there is none."""
+    """Amazon ECS's agent, which is asked to spare a relay with calls; blank: there is none."""
 
 
 def from_env(env: Mapping[str, str]) -> Config:

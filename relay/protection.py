@@ -1,10 +1,10 @@
 """Asks the orchestrator not to end this relay while it carries calls (Amazon ECS, task protection).
 
 ECS gives each container an agent's address, `ECS_AGENT_URI`; without it there is nobody to ask. A
-protected task is left alone when the service scales in or is deployed anew, but then it also gets new
-calls, and on a busy line there would never be an end to it. So a relay that was protected for
-`LONGEST_S` lets go for a while: if somebody waits for it to end, it ends now and drains, which calls
-survive.
+protected task is left alone when the service scales in or is deployed anew, but then it also gets
+new calls, and on a busy line there would never be an end to it. So a relay that was protected for
+`LONGEST_S` lets go for a while: if somebody waits for it to end, it ends now and drains, which
+calls survive.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A line of counts every so often, for those who make metrics of log lines (CloudWatch does).
 
 `{"message": "counts", "calls", …}`: `calls` are those of the moment; the rest happened since the
-line before. `/metrics` has the same for those who ask.
+line before. `/metrics` has the same for who asks.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from tests.infra.templates import Installation, synthesised
 
 
 def pytest_collection_modifyitems(items):
-    """One worker writes the templates, once; the other builds what the Dockerfiles say meanwhile."""
+    """One worker writes the templates, once; the other does what the Dockerfiles say."""
     for item in items:
         if item.path.parent.name == "infra" and item.path.name != "test_dockerfiles.py":
             item.add_marker(pytest.mark.xdist_group("templates"))
@@ -26,7 +26,7 @@ def installed(tmp_path_factory) -> Installation:
 
 @pytest.fixture(scope="session")
 def with_options(tmp_path_factory) -> Installation:
-    """Another installation, in which every option is taken: Twilio and no SIP, a zone, an account."""
+    """Another, in which every option is taken: Twilio and no SIP, a zone, an account."""
     return synthesised(
         tmp_path_factory.mktemp("options"),
         stage="test",

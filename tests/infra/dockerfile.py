@@ -97,7 +97,10 @@ def _copy(made: Built, words: list[str]) -> None:
     for source in sources:
         if (ROOT / source).is_dir():
             shutil.copytree(
-                ROOT / source, into, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__")
+                ROOT / source,
+                into,
+                dirs_exist_ok=True,
+                ignore=shutil.ignore_patterns("__pycache__"),
             )
             continue
         target = into / Path(source).name if destination.endswith("/") else into

@@ -49,7 +49,9 @@ def made(engine, installed, state_dir):
     template = {"Resources": dict(_from(installed, functions))}
     cloudformation = client(engine, "cloudformation")
     cloudformation.create_stack(StackName=STACK, TemplateBody=json.dumps(template))
-    _await(lambda: _status(cloudformation) == "CREATE_COMPLETE", 30, lambda: _status(cloudformation))
+    _await(
+        lambda: _status(cloudformation) == "CREATE_COMPLETE", 30, lambda: _status(cloudformation)
+    )
     _expiry(engine, installed)
     return {
         each["LogicalResourceId"]: each["PhysicalResourceId"]
@@ -170,8 +172,7 @@ def test_the_table_comes_out_as_the_local_stack_s(engine, made):
     dynamodb = client(engine, "dynamodb")
     local_aws._table(dynamodb)  # as `make run` does
     ours, theirs = (
-        dynamodb.describe_table(TableName=name)["Table"]
-        for name in (made["Table"], "chamade")
+        dynamodb.describe_table(TableName=name)["Table"] for name in (made["Table"], "chamade")
     )
 
     def shape(table: dict[str, Any]) -> dict[str, Any]:

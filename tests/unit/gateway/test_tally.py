@@ -25,7 +25,7 @@ async def test_each_line_tells_what_there_is_and_what_came_since(caplog):
     metrics.webhook_errors["voice"] += 1
     metrics.sip_lag_ms = 1.26
     async with asyncio.timeout(5):
-        while not caplog.records:
+        while not caplog.records:  # noqa: ASYNC110 - a log has no event to wait for
             await asyncio.sleep(0.005)
     telling.cancel()
     (line,) = caplog.records[:1]

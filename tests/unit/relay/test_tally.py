@@ -18,7 +18,7 @@ ENV = {"CHAMADE_CONTROL_URL": "http://app", "CHAMADE_CONTROL_SECRET": "s3cret"}
 
 async def _until(condition):
     async with asyncio.timeout(5):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - a log has no event to wait for
             await asyncio.sleep(0.005)
 
 

@@ -16,7 +16,7 @@ CDK_CLI := aws-cdk@2.1148.1
 CDK := ../.venv/node/node_modules/.bin/cdk
 PYTEST := $(BIN)/python -m pytest $(addprefix --cov=,$(COVERED)) --cov-branch
 
-.PHONY: help run test demo bench openapi fuzz lint synth deploy format constraints clean
+.PHONY: help run test demo bench openapi fuzz lint synth bootstrap deploy destroy format constraints clean
 
 help:  ## This list
 	@grep -hE "^[a-z]+:.*##" Makefile | sed -E "s/:[^#]*## /\t/" | expand -t 14
@@ -60,8 +60,14 @@ synth: .venv/.infra .venv/.node  ## The AWS templates, checked, in .local/synth;
 	@for asl in infra/*.asl.json; do .venv/node/node_modules/.bin/asl-validator --json-path $$asl >/dev/null || exit 1; done
 	@ls .local/synth/*.template.json
 
+bootstrap: .venv/.infra .venv/.cdk  ## What the CDK needs in an account and region, once
+	@cd infra && $(CDK) bootstrap --output ../.local/deploy
+
 deploy: .venv/.infra .venv/.cdk  ## All of it to AWS, as infra/cdk.json says (docs/aws.md)
 	@cd infra && $(CDK) deploy --all --output ../.local/deploy
+
+destroy: .venv/.infra .venv/.cdk  ## Out of AWS again, but for what cannot be brought back
+	@cd infra && $(CDK) destroy --all --output ../.local/deploy
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed" >&2; exit 1; }

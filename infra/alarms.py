@@ -12,8 +12,9 @@ from typing import Literal
 RUNBOOKS = "docs/runbooks.md"
 
 Source = Literal[
-    "log", "function", "api", "balancer", "relay", "gateway", "queue", "ring", "delivery"
-]
+    "log", "function", "api", "balancer", "relay", "gateway", "queue", "ring", "delivery",
+    "certificate",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,15 @@ ALARMS = (
     Alarm(
         "calls-failed", "Calls fail: no stream from the provider, or the provider gave them up",
         "calls-failed", "log", "CallsFailed", 5,
+    ),
+    Alarm(
+        "dials-refused",
+        "Far more dials are refused than usual: an agent loops, or a key was stolen",
+        "dialling-refused-surge", "log", "DialsRefused", 50,
+    ),
+    Alarm(
+        "certificate", "A certificate ends soon and was not renewed", "certificate-expiry",
+        "certificate", "DaysToExpiry", 21, below=True, period_s=86400,
     ),
     Alarm(
         "ring-machine", "Ring deadlines are not enforced by their executions", "ring-deadline",

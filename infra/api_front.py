@@ -139,6 +139,7 @@ class ApiFront(Construct):
             )
 
     def _name(self) -> None:
+        self.certificate = certificate(self, self.settings, [self.settings.api_host])
         name = apigateway.CfnDomainName(
             self,
             "Name",
@@ -146,7 +147,7 @@ class ApiFront(Construct):
             endpoint_configuration=apigateway.CfnDomainName.EndpointConfigurationProperty(
                 types=["REGIONAL"]
             ),
-            regional_certificate_arn=certificate(self, self.settings, [self.settings.api_host]),
+            regional_certificate_arn=self.certificate,
             security_policy="TLS_1_2",
         )
         mapping = apigateway.CfnBasePathMapping(

@@ -111,6 +111,7 @@ class ApplicationStack(cdk.Stack):
             "machines": self.arns,
             "queue": self.lost_batches.queue_name,
             "api": self.settings.name("api"),
+            "api_certificate": self.front.certificate,
         }
 
     def _outputs(self) -> None:
@@ -121,6 +122,8 @@ class ApplicationStack(cdk.Stack):
             "RingStateMachine": self.arns["ring"],
             "DeliveryStateMachine": self.arns["delivery"],
             "VaultKey": self.data.vault_key.key_arn,
+            # chamade-admin --function: it has the application's settings (docs/operations.md).
+            "SettingsOfFunction": self._resource("sweep").ref,
         }
         for name, value in facts.items():
             cdk.CfnOutput(self, name, value=value)

@@ -48,11 +48,12 @@ class Balancer(Construct):
         )
         self._access_log(scope)
         hosts = [settings.relay_host, *([settings.gateway_host] if settings.sip else [])]
+        self.certificate = certificate(self, settings, hosts)
         self.listener = self.balancer.add_listener(
             "Tls",
             port=443,
             open=False,  # the group above says who
-            certificates=[elb.ListenerCertificate.from_arn(certificate(self, settings, hosts))],
+            certificates=[elb.ListenerCertificate.from_arn(self.certificate)],
             ssl_policy=elb.SslPolicy.RECOMMENDED_TLS,
             default_action=elb.ListenerAction.fixed_response(404),
         )

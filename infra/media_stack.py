@@ -52,6 +52,7 @@ class MediaStack(cdk.Stack):
     def watched(self) -> dict[str, str]:
         """What the alarms look at (infra/watched.py)."""
         return {
+            "media_certificate": self.balancer.certificate,
             "balancer": self.balancer.balancer.load_balancer_full_name,
             "relay_targets": self.relay.targets.target_group_full_name,
             "gateway_targets": self.gateway.targets.target_group_full_name if self.gateway else "",

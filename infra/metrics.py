@@ -56,6 +56,7 @@ METRICS = (
         "$.latency_ms",
         "Milliseconds",
     ),
+    LineMetric("DialsRefused", ("access",), '{ $.route = "/api/call" && $.status >= 400 }'),
     LineMetric(
         "WebhooksUnsigned",
         ("access",),

@@ -29,6 +29,9 @@ class Watched:
     gateway_targets: str
     api: str
     """The API's name."""
+    api_certificate: str
+    media_certificate: str
+    """ARNs; the same if the operator brought one."""
 
     def metric(self, alarm: Alarm) -> cloudwatch.IMetric:
         """What an alarm looks at."""
@@ -37,6 +40,8 @@ class Watched:
             return self.of_logs(alarm.metric, alarm.statistic, period)
         if alarm.source == "function":
             return self.of_functions(alarm.metric, period)
+        if alarm.source == "certificate":
+            return self._days_left(period)
         namespace, dimensions = self._dimensions(alarm.source)
         return cloudwatch.Metric(
             namespace=namespace,
@@ -80,6 +85,22 @@ class Watched:
             using_metrics=each,
             label=name,
             period=period,
+        )
+
+    def _days_left(self, period: cdk.Duration) -> cloudwatch.IMetric:
+        """Of the certificate that ends first."""
+        each = {
+            part: cloudwatch.Metric(
+                namespace="AWS/CertificateManager",
+                metric_name="DaysToExpiry",
+                dimensions_map={"CertificateArn": arn},
+                statistic="Minimum",
+                period=period,
+            )
+            for part, arn in (("api", self.api_certificate), ("media", self.media_certificate))
+        }
+        return cloudwatch.MathExpression(
+            expression="MIN([api, media])", using_metrics=each, label="days left", period=period
         )
 
     def _dimensions(self, source: str) -> tuple[str, dict[str, str]]:

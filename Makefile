@@ -56,18 +56,18 @@ format: .venv/.dev  ## Rewrite the code in the house style
 synth: .venv/.infra .venv/.node  ## The AWS templates, checked, in .local/synth; no account is needed
 	@rm -rf .local/synth
 	@$(INFRA)/python -m infra
-	@$(INFRA)/cfn-lint --config-file infra/cfn-lint.yaml .local/synth/*.template.json
+	@$(INFRA)/cfn-lint --config-file infra/cfn-lint.yaml .local/synth/*.template.json .local/synth/*.expanded.json
 	@for asl in infra/*.asl.json; do .venv/node/node_modules/.bin/asl-validator --json-path $$asl >/dev/null || exit 1; done
 	@ls .local/synth/*.template.json
 
 bootstrap: .venv/.infra .venv/.cdk  ## What the CDK needs in an account and region, once
-	@cd infra && $(CDK) bootstrap --output ../.local/deploy
+	@cd infra && $(CDK) bootstrap --output $(CURDIR)/.local/deploy
 
 deploy: .venv/.infra .venv/.cdk  ## All of it to AWS, as infra/cdk.json says (docs/aws.md)
-	@cd infra && $(CDK) deploy --all --output ../.local/deploy
+	@cd infra && $(CDK) deploy --all --output $(CURDIR)/.local/deploy
 
 destroy: .venv/.infra .venv/.cdk  ## Out of AWS again, but for what cannot be brought back
-	@cd infra && $(CDK) destroy --all --output ../.local/deploy
+	@cd infra && $(CDK) destroy --all --output $(CURDIR)/.local/deploy
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed" >&2; exit 1; }

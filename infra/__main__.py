@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 
 import aws_cdk as cdk
 from pydantic import ValidationError
 
+from infra.expanded import expand
 from infra.installation import OUT, install
 from infra.settings import context, from_context
 
@@ -24,7 +26,8 @@ def main() -> int:
             sys.stderr.write(f"infra/cdk.json: {where or 'chamade'}: {problem['msg']}\n")
         return 1
     install(app, settings)
-    app.synth()
+    assembly = app.synth()
+    expand(Path(assembly.directory) / f"{settings.name('application')}.template.json")
     return 0
 
 

@@ -120,23 +120,11 @@ class ApiFront(Construct):
 
     def _answers(self) -> None:
         """API Gateway's own refusals, in the shape of ours (problem+json), with our headers."""
-        for kind, (status, code, detail) in REFUSALS.items():
-            body = {
-                "type": "about:blank",
-                "title": code.replace("_", " "),
-                **({"status": status} if status else {}),
-                "detail": detail,
-                "code": code,
-            }
-            apigateway.CfnGatewayResponse(
-                self,
-                "".join(part.capitalize() for part in kind.split("_")),
-                rest_api_id=cdk.Fn.ref("RestAPI"),
-                response_type=kind,
-                status_code=str(status) if status else None,
-                response_parameters=_HEADERS,
-                response_templates={"application/json": json.dumps(body)},
-            )
+        answers = {kind: _answer(*refusal) for kind, refusal in REFUSALS.items()}
+        # In the description and not beside it: what is beside it waits for the next deployment.
+        self.api.add_property_override(
+            "DefinitionBody.x-amazon-apigateway-gateway-responses", answers
+        )
 
     def _name(self) -> None:
         self.certificate = certificate(self, self.settings, [self.settings.api_host])
@@ -160,3 +148,18 @@ class ApiFront(Construct):
         reason = "the stage is made by SAM, under this name, when the template is deployed"
         allow(mapping, reason, "CloudFormation-Validate::F1020")
         record_for_api(self, self.settings, name)
+
+
+def _answer(status: int | None, code: str, detail: str) -> dict[str, Any]:
+    body = {
+        "type": "about:blank",
+        "title": code.replace("_", " "),
+        **({"status": status} if status else {}),
+        "detail": detail,
+        "code": code,
+    }
+    return {
+        **({"statusCode": str(status)} if status else {}),
+        "responseParameters": _HEADERS,
+        "responseTemplates": {"application/json": json.dumps(body)},
+    }

@@ -84,8 +84,7 @@ class ApplicationStack(cdk.Stack):
                 secrets={name: each.secret_arn for name, each in self.data.secrets.items()},
             ),
         }
-        source = package.staged(self.node.path, configured)
-        with package.packaging():
+        with package.staged(self.node.path, configured) as source:
             made = Chalice(self, "Chalice", source_dir=str(source), stage_config=shared)
         for name in FUNCTIONS:
             function = made.get_resource(_logical_id(name))

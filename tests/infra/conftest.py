@@ -11,13 +11,6 @@ import pytest
 from tests.infra.templates import Installation, synthesised
 
 
-def pytest_collection_modifyitems(items):
-    """One worker writes the templates, once; the other does what the Dockerfiles say."""
-    for item in items:
-        if item.path.parent.name == "infra" and item.path.name != "test_dockerfiles.py":
-            item.add_marker(pytest.mark.xdist_group("templates"))
-
-
 @pytest.fixture(scope="session")
 def installed(tmp_path_factory) -> Installation:
     """As infra/cdk.json in the repository has it."""

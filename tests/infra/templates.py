@@ -32,6 +32,11 @@ class Installation:
     def resources(self, stack: str) -> dict[str, dict[str, Any]]:
         return self.template(stack)["Resources"]
 
+    def expanded(self) -> dict[str, dict[str, Any]]:
+        """The application's resources after SAM, as CloudFormation will make them."""
+        path = self.folder / f"chamade-{self.stage}-application.expanded.json"
+        return json.loads(path.read_text())["Resources"]
+
     def all(self, type_: str) -> list[dict[str, Any]]:
         """The resources of a type, of all stacks."""
         return [

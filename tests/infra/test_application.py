@@ -14,6 +14,8 @@ from infra.settings import FUNCTIONS
 from tests.infra.templates import actions, listed
 from tests.support.engine import ROOT
 
+pytestmark = pytest.mark.xdist_group("templates")  # one worker writes them, once
+
 
 def variables_of_the_code():
     """Every CHAMADE_ variable that the application reads."""
@@ -191,14 +193,34 @@ def test_the_sweep_runs_every_five_minutes(installed):
     assert permission["SourceArn"]["Fn::GetAtt"][1] == "Arn"
 
 
-def test_the_api_is_throttled_traced_and_measured(installed):
-    api = installed.only("AWS::Serverless::Api")
-    (settings,) = api["MethodSettings"]
+def of_type(resources, type_):
+    return [each["Properties"] for each in resources.values() if each["Type"] == type_]
+
+
+def test_the_one_stage_is_throttled_traced_and_measured(installed):
+    (stage,) = of_type(installed.expanded(), "AWS::ApiGateway::Stage")
+    (settings,) = stage["MethodSettings"]
     assert (settings["HttpMethod"], settings["ResourcePath"]) == ("*", "/*")
     assert (settings["ThrottlingRateLimit"], settings["ThrottlingBurstLimit"]) == (500, 1000)
-    assert api["TracingEnabled"] is True
+    assert stage["TracingEnabled"] is True
+    assert stage["AccessLogSetting"]["DestinationArn"]["Fn::GetAtt"][0].startswith("FrontAccessLog")
     # Execution logs hold bodies, and API keys in them.
     assert (settings["LoggingLevel"], settings["DataTraceEnabled"]) == ("OFF", False)
+
+
+def test_the_name_and_the_firewall_are_that_stage_s(installed):
+    made = installed.expanded()
+    (stage,) = [name for name, each in made.items() if each["Type"] == "AWS::ApiGateway::Stage"]
+    (mapping,) = of_type(made, "AWS::ApiGateway::BasePathMapping")
+    assert mapping["Stage"] == {"Ref": stage}
+    (association,) = of_type(made, "AWS::WAFv2::WebACLAssociation")
+    assert association["ResourceArn"]["Fn::Sub"].endswith(f"/stages/${{{stage}}}")
+
+
+def test_there_is_no_way_round_the_name(installed):
+    (api,) = of_type(installed.expanded(), "AWS::ApiGateway::RestApi")
+    told = api["Body"]["x-amazon-apigateway-endpoint-configuration"]
+    assert told == {"disableExecuteApiEndpoint": True}
 
 
 def test_an_access_log_line_is_json_and_holds_nothing_that_who_asks_may_choose(installed):
@@ -246,15 +268,15 @@ def test_the_firewall_s_log_holds_no_credentials(installed):
 
 
 def test_what_reaches_no_route_is_answered_as_our_problems_are(installed):
-    answers = {
-        each["ResponseType"]: each
-        for each in installed.properties("AWS::ApiGateway::GatewayResponse")
-    }
+    """In the API's description itself, or it would wait for the next deployment."""
+    (api,) = of_type(installed.expanded(), "AWS::ApiGateway::RestApi")
+    answers = api["Body"]["x-amazon-apigateway-gateway-responses"]
     unknown = answers["MISSING_AUTHENTICATION_TOKEN"]
-    problem = json.loads(unknown["ResponseTemplates"]["application/json"])
-    assert (unknown["StatusCode"], problem["code"], problem["status"]) == ("404", "not_found", 404)
+    problem = json.loads(unknown["responseTemplates"]["application/json"])
+    assert (unknown["statusCode"], problem["code"], problem["status"]) == ("404", "not_found", 404)
+    assert {"DEFAULT_4XX", "DEFAULT_5XX", "THROTTLED", "WAF_FILTERED"} <= set(answers)
     for answer in answers.values():
-        headers = answer["ResponseParameters"]
+        headers = answer["responseParameters"]
         assert headers["gatewayresponse.header.Content-Type"] == "'application/problem+json'"
         assert "gatewayresponse.header.Strict-Transport-Security" in headers
 

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from tests.support.engine import ROOT
+
+pytestmark = pytest.mark.xdist_group("templates")  # one worker writes them, once
 
 
 def test_the_table_is_the_one_of_the_file_that_the_local_stack_uses(installed):

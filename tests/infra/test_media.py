@@ -11,6 +11,8 @@ from infra.environment import COUNTS_S
 from tests.infra.templates import actions
 from tests.support.engine import ROOT
 
+pytestmark = pytest.mark.xdist_group("templates")  # one worker writes them, once
+
 
 def container(installed, name):
     tasks = installed.properties("AWS::ECS::TaskDefinition")

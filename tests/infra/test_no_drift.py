@@ -27,6 +27,8 @@ from local.layout import Layout
 from tests.support.engine import client
 from tests.support.world import World
 
+pytestmark = pytest.mark.xdist_group("templates")  # one worker writes them, once
+
 ROLE = "arn:aws:iam::000000000000:role/local"
 STACK = "from-the-templates"
 ONLY_IN_AWS = {

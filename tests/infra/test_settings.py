@@ -13,6 +13,8 @@ from infra.settings import Settings, context, from_context
 from tests.infra.templates import PYTHON
 from tests.support.engine import ROOT
 
+pytestmark = pytest.mark.xdist_group("templates")  # one worker writes them, once
+
 GIVEN = context()["chamade"]
 
 

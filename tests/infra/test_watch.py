@@ -11,6 +11,8 @@ from infra.alarms import ALARMS, OF_SIP, RUNBOOKS
 from infra.metrics import METRICS
 from tests.support.engine import ROOT
 
+pytestmark = pytest.mark.xdist_group("templates")  # one worker writes them, once
+
 CODE = {
     part: "".join(path.read_text() for path in (ROOT / folder).rglob("*.py"))
     for part, folder in (("application", "chalicelib"), ("relay", "relay"), ("gateway", "gateway"))

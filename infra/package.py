@@ -29,7 +29,7 @@ def staged(stage: str, functions: Mapping[str, Mapping[str, Any]]) -> Iterator[P
     """The application's folder as Chalice wants it, while Chalice packages it: `functions` are the
     settings of each function, `stage` the name under which Chalice looks for them.
 
-    Whoever comes meanwhile waits. What Chalice writes to the working directory goes beside the copy.
+    Whoever comes meanwhile waits. What Chalice writes to the working directory goes beside it.
     """
     STAGED.mkdir(parents=True, exist_ok=True)
     before = Path.cwd()

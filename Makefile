@@ -14,9 +14,12 @@ REQUIREMENTS := requirements.txt relay/requirements.txt gateway/requirements.txt
 NODE_PACKAGES := asl-validator@4.0.0 axe-core@4.14.1
 COVERED := chalicelib.domain chalicelib.services relay.bridge relay.speech relay.hearing relay.talk relay.watch \
   relay.playout relay.drops relay.dialling relay.keys relay.wishes
+INFRA := .venv/infra/bin
+CDK_CLI := aws-cdk@2.1148.1
+CDK := ../.venv/node/node_modules/.bin/cdk
 PYTEST := $(BIN)/python -m pytest $(addprefix --cov=,$(COVERED)) --cov-branch
 
-.PHONY: help run test demo bench openapi fuzz lint synth screenshots format constraints clean
+.PHONY: help run test demo bench openapi fuzz doctor lint synth bootstrap deploy destroy screenshots format constraints clean
 
 help:  ## This list
 	@grep -hE "^[a-z]+:.*##" Makefile | sed -E "s/:[^#]*## /\t/" | expand -t 14
@@ -27,10 +30,11 @@ run: .venv/.stack  ## The whole system on this machine, until Ctrl-C
 demo: .venv/.stack  ## Six calls on a stack of their own, 70 s; the last line is JSON
 	@$(BIN)/python -m local.demo
 
-test: .venv/.dev .venv/.node .venv/.debian .venv/.pipecat .venv/.conformance  ## All tests; coverage of the rules and of the bridge is held at 95 %
+test: .venv/.dev .venv/.node .venv/.debian .venv/.pipecat .venv/.conformance .venv/.infra  ## All tests; coverage of the rules and of the bridge is held at 95 %
 	@$(PYTEST) -n 2 --dist loadfile --cov-report= tests/unit tests/counts tests/sip
 	@$(PYTEST) -n 2 --dist loadfile --cov-append --cov-report=term:skip-covered \
 	  --cov-fail-under=95 tests/integration tests/mcp tests/browser
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup tests/infra
 
 bench: .venv/.dev .venv/.debian  ## Measures, side by side; JSON in .local/bench
 	@$(BIN)/python -m tests.load
@@ -38,7 +42,6 @@ bench: .venv/.dev .venv/.debian  ## Measures, side by side; JSON in .local/bench
 openapi: .venv/.dev  ## Rewrite docs/openapi.json after the API was changed
 	@$(BIN)/python -m chalicelib.handlers.openapi > docs/openapi.json.new && mv docs/openapi.json.new docs/openapi.json
 
-.PHONY: doctor
 doctor: .venv/.stack  ## Look the running stack over
 	@$(BIN)/python -m operations.doctor
 
@@ -59,9 +62,21 @@ format: .venv/.dev  ## Rewrite the code in the house style
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-synth:  ## The AWS templates (not there yet)
-	@echo "The AWS infrastructure is not written yet; infra/ holds the table and the state machine." >&2
-	@exit 1
+synth: .venv/.infra .venv/.node  ## The AWS templates, checked, in .local/synth; no account is needed
+	@rm -rf .local/synth
+	@$(INFRA)/python -m infra
+	@$(INFRA)/cfn-lint --config-file infra/cfn-lint.yaml .local/synth/*.template.json .local/synth/*.expanded.json
+	@for asl in infra/*.asl.json; do .venv/node/node_modules/.bin/asl-validator --json-path $$asl >/dev/null || exit 1; done
+	@ls .local/synth/*.template.json
+
+bootstrap: .venv/.infra .venv/.cdk  ## What the CDK needs in an account and region, once
+	@cd infra && $(CDK) bootstrap --output $(CURDIR)/.local/deploy
+
+deploy: .venv/.infra .venv/.cdk  ## All of it to AWS, as infra/cdk.json says (docs/aws.md)
+	@cd infra && $(CDK) deploy --all --output $(CURDIR)/.local/deploy
+
+destroy: .venv/.infra .venv/.cdk  ## Out of AWS again, but for what cannot be brought back
+	@cd infra && $(CDK) destroy --all --output $(CURDIR)/.local/deploy
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed" >&2; exit 1; }
@@ -87,6 +102,17 @@ synth:  ## The AWS templates (not there yet)
 	@echo "setting up Pipecat in .venv/pipecat (once, 190 MB)"
 	@$(BIN)/python -m venv .venv/pipecat
 	@.venv/pipecat/bin/pip install --quiet --disable-pip-version-check --no-deps -r $<
+	@touch $@
+
+# The AWS infrastructure, in an environment of its own: the CDK is large, and nothing of it is deployed.
+.venv/.infra: infra/requirements.txt requirements.txt constraints.txt | .venv/bin/python
+	@echo "setting up the AWS CDK in .venv/infra (once, 600 MB)"
+	@$(BIN)/python -m venv .venv/infra
+	@$(INFRA)/pip install --quiet --disable-pip-version-check -c constraints.txt -r infra/requirements.txt -r requirements.txt
+	@touch $@
+
+.venv/.cdk: Makefile
+	@npm install --silent --no-audit --no-fund --no-package-lock --prefix .venv/node $(CDK_CLI) >/dev/null
 	@touch $@
 
 .venv/.conformance: tests/mcp/install.sh | .venv/bin/python

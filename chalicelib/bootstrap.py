@@ -6,6 +6,7 @@ AWS clients are made here, at the first request and not at import (see tests/uni
 from __future__ import annotations
 
 import functools
+import os
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,7 @@ from chalicelib.store.idempotency import IdempotencyStore
 from chalicelib.store.lines import LineStore
 from chalicelib.store.rate_limits import RateLimitStore
 from chalicelib.store.ring_timer import RingTimer
+from chalicelib.store.secrets import with_secrets
 from chalicelib.store.table import Table
 from chalicelib.store.trunk_limits import TrunkLimits
 from chalicelib.store.trunks import TrunkStore
@@ -42,24 +44,16 @@ MAX_CONNECTIONS = 50
 
 @functools.cache
 def config() -> configuration.Config:
-    """The process's settings."""
-    return configuration.from_environment()
+    """The process's settings. SecretsUnavailable: those that are kept elsewhere cannot be had."""
+    return configuration.from_environment(with_secrets(os.environ, _secrets_client))
 
 
 @functools.cache
 def ports() -> Ports:
     """The process's stores and providers."""
     import boto3
-    from botocore.config import Config as AwsConfig
 
-    settings = config()
-    aws = AwsConfig(
-        max_pool_connections=MAX_CONNECTIONS,
-        connect_timeout=2,
-        read_timeout=4,
-        # 23 s with all pauses: API Gateway gives up after 29, and then nobody is told why.
-        retries={"mode": "standard", "total_max_attempts": 4},
-    )
+    settings, aws = config(), _aws()
     table = Table(boto3.client("dynamodb", config=aws), settings.table)
     dids = DidStore(table)
     executions = boto3.client("stepfunctions", config=aws)
@@ -95,6 +89,24 @@ def ports() -> Ports:
         private_webhooks=settings.allow_private_webhooks,
         sign_up_open=settings.sign_up_open,
     )
+
+
+def _aws() -> AwsConfig:
+    from botocore.config import Config as AwsConfig
+
+    return AwsConfig(
+        max_pool_connections=MAX_CONNECTIONS,
+        connect_timeout=2,
+        read_timeout=4,
+        # 23 s with all pauses: API Gateway gives up after 29, and then nobody is told why.
+        retries={"mode": "standard", "total_max_attempts": 4},
+    )
+
+
+def _secrets_client() -> Any:
+    import boto3
+
+    return boto3.client("secretsmanager", config=_aws())
 
 
 def _test_calls(settings: configuration.Config) -> TestCalls | None:

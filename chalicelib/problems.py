@@ -41,6 +41,7 @@ from chalicelib.services.trunks import (
     UnknownTrunk,
     VaultMissing,
 )
+from chalicelib.store.secrets import SecretsUnavailable
 from chalicelib.store.table import Contention, TableUnavailable
 from chalicelib.store.vault import BadSeal, VaultUnavailable
 
@@ -230,6 +231,13 @@ def problem_from(error: Exception) -> Problem:  # noqa: PLR0911, PLR0912, PLR091
             log.error("vault: %s", error)
             return known(
                 "vault_unavailable",
+                "Try again; if it stays so, tell the operator.",
+                retry_after_s=UNAVAILABLE_S,
+            )
+        case SecretsUnavailable():
+            log.error("secrets: %s", error)
+            return known(
+                "unavailable",
                 "Try again; if it stays so, tell the operator.",
                 retry_after_s=UNAVAILABLE_S,
             )

@@ -54,6 +54,8 @@ class Config:
     drain: float = 3.0
     """How long a stopping gateway waits for its last status callbacks."""
     log_level: str = "INFO"
+    counts: float = 0.0
+    """How often a line of counts is logged; 0: never."""
 
     control_url: str | None = None
     """The application's base URL for control requests; None: this gateway has no trunks."""
@@ -110,6 +112,7 @@ def from_env(environ: Mapping[str, str]) -> Config:
         max_redirects=int(_number(environ, "GATEWAY_MAX_REDIRECTS", 1000)),
         time_limit=_number(environ, "GATEWAY_TIME_LIMIT", 4 * 3600),
         log_level=environ.get("GATEWAY_LOG_LEVEL", "INFO").upper(),
+        counts=_number(environ, "GATEWAY_COUNTS_S", 0.0),
         control_url=control_url,
         control_secret=control_secret,
         gateway_id=_gateway_id(environ),

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import aiohttp
@@ -24,6 +25,7 @@ from gateway.metrics import Metrics
 from gateway.operator_api import OperatorApi
 from gateway.rest import CallsApi
 from gateway.ssrf import system_resolver
+from gateway.tally import tell
 from gateway.ticker import Ticker
 from gateway.trunk import Status
 from gateway.trunk_host import NoSip, TrunkHost
@@ -47,14 +49,15 @@ class Gateway:
     sip: SipLegs | None
     _runner: web.AppRunner
     _session: aiohttp.ClientSession
-    _registering: asyncio.Task[None] | None
+    _beside: list[asyncio.Task[None]]
+    """What goes on beside the calls: trunks are kept registered, counts are told."""
 
     async def stop(self) -> None:
         """Refuses new calls, hangs up the live ones, sends their callbacks, closes everything."""
         await self.exchange.drain()
-        if self._registering is not None:
-            self._registering.cancel()
-            await asyncio.gather(self._registering, return_exceptions=True)
+        for task in self._beside:
+            task.cancel()
+        await asyncio.gather(*self._beside, return_exceptions=True)
         if self.sip is not None:
             await self.sip.stop()
         await self._runner.cleanup()
@@ -90,12 +93,14 @@ async def start(config: Config) -> Gateway:
         await session.close()
         raise
     port = runner.addresses[0][1]
-    registering = None
+    beside = []
     if trunks is not None:
         host: TrunkHost = sip if sip is not None else NoSip(trunks.on_status)
-        registering = asyncio.create_task(trunks.run(host))
+        beside.append(asyncio.create_task(trunks.run(host)))
+    if config.counts:
+        beside.append(asyncio.create_task(_tell(config.counts, exchange, metrics, trunks, sip)))
     url = f"http://{config.host}:{port}"
-    return Gateway(url, exchange, metrics, trunks, sip, runner, session, registering)
+    return Gateway(url, exchange, metrics, trunks, sip, runner, session, beside)
 
 
 async def run(config: Config) -> None:
@@ -109,6 +114,20 @@ async def run(config: Config) -> None:
     await stopping.wait()
     log.info("stopping")
     await gateway.stop()
+
+
+async def _tell(
+    every_s: float,
+    exchange: Exchange,
+    metrics: Metrics,
+    trunks: Trunks | None,
+    sip: SipLegs | None,
+) -> None:
+    def known() -> Mapping[str, int]:
+        _look_at(sip, metrics)
+        return trunks.by_status() if trunks is not None else {}
+
+    await tell(metrics, exchange.by_status, known, every_s)
 
 
 def _trunks(config: Config, session: aiohttp.ClientSession) -> Trunks | None:
@@ -128,6 +147,13 @@ def _sip(config: Config, exchange: Exchange, trunks: Trunks | None) -> SipLegs |
     sip = SipLegs(config, exchange, on_status)
     exchange.add_dialler(sip)
     return sip
+
+
+def _look_at(sip: SipLegs | None, metrics: Metrics) -> None:
+    """What the children count themselves."""
+    if sip is not None:
+        metrics.sip_restarts = sum(child.restarts for child in sip.children)
+        metrics.sip_lag_ms = max(child.lag_ms for child in sip.children)
 
 
 def _nobody_cares(
@@ -153,9 +179,7 @@ def _web_application(
         return web.json_response({"status": "draining" if exchange.draining else "ok"})
 
     async def prometheus(_request: web.Request) -> web.Response:
-        if sip is not None:
-            metrics.sip_restarts = sum(child.restarts for child in sip.children)
-            metrics.sip_lag_ms = max(child.lag_ms for child in sip.children)
+        _look_at(sip, metrics)
         text = metrics.render(exchange.by_status(), trunks.by_status() if trunks else {})
         return web.Response(text=text, headers={"Content-Type": "text/plain; version=0.0.4"})
 

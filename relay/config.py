@@ -48,6 +48,10 @@ class Config:
     allow_private_agents: bool = False
     """Whether an agent may be dialled at an address of our own network."""
     graces: Graces = Graces()
+    counts_s: float = 0.0
+    """How often a line of counts is logged; 0: never."""
+    ecs_agent_uri: str = ""
+    """Amazon ECS's agent, which is asked to spare a relay with calls; blank: there is none."""
 
 
 def from_env(env: Mapping[str, str]) -> Config:
@@ -78,6 +82,8 @@ def from_env(env: Mapping[str, str]) -> Config:
             unreachable=_number(env, "RELAY_UNREACHABLE_S", graces.unreachable),
             watch=_number(env, "RELAY_WATCH_S", graces.watch, least=1),
         ),
+        counts_s=_number(env, "RELAY_COUNTS_S", 0.0),
+        ecs_agent_uri=env.get("ECS_AGENT_URI", ""),
     )
 
 

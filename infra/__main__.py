@@ -1,0 +1,35 @@
+"""`python -m infra`: writes the templates, to where the CDK wants them or to `.local/synth`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import aws_cdk as cdk
+from pydantic import ValidationError
+
+from infra.expanded import expand
+from infra.installation import OUT, install
+from infra.settings import context, from_context
+
+
+def main() -> int:
+    """0; 1 with a sentence for each setting that makes no sense."""
+    # The command line hands the context over; without it, it is the file's.
+    app = cdk.App(outdir=os.environ.get("CDK_OUTDIR", str(OUT)), context=context())
+    try:
+        settings = from_context(app.node.try_get_context("chamade"))
+    except ValidationError as error:
+        for problem in error.errors():
+            where = ".".join(str(part) for part in problem["loc"])
+            sys.stderr.write(f"infra/cdk.json: {where or 'chamade'}: {problem['msg']}\n")
+        return 1
+    install(app, settings)
+    assembly = app.synth()
+    expand(Path(assembly.directory) / f"{settings.name('application')}.template.json")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

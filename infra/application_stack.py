@@ -1,0 +1,135 @@
+"""The functions of `app.py`, the API in front of them, the state machines, the stream, the
+sweep.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import aws_cdk as cdk
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_logs as logs
+from chalice.cdk import Chalice
+from constructs import Construct
+
+from infra import environment, package
+from infra.api_front import ApiFront
+from infra.data_stack import DataStack
+from infra.events import event_delivery, sweep_schedule
+from infra.log_groups import log_group, log_key
+from infra.roles import roles
+from infra.settings import FUNCTIONS, Settings
+from infra.state_machines import MACHINES, machine_arn, state_machine
+
+TIMEOUTS = {
+    "api_handler": 29,
+    "expire_ring": 25,
+    "sweep": 300,
+    "fan_out_events": 60,
+    "deliver_event": 50,
+}
+"""Seconds. API Gateway waits 29; the state machines give their tasks 30 and 60, so that what they
+see is a function's own end; a delivery may take 15, and the table 23 at its slowest."""
+
+
+class ApplicationStack(cdk.Stack):
+    """Everything that the table's data passes through."""
+
+    def __init__(
+        self, scope: Construct, id_: str, *, settings: Settings, data: DataStack, **kwargs: Any
+    ) -> None:
+        super().__init__(scope, id_, **kwargs)
+        self.settings, self.data = settings, data
+        self.key: kms.Key = log_key(self, settings)
+        self.groups: dict[str, logs.LogGroup] = {
+            name: log_group(self, name, settings, self.key) for name in FUNCTIONS
+        }
+        # By name and not by reference: the machines know the functions, these the machines.
+        self.arns = {name: machine_arn(self, settings, name) for name in MACHINES}
+        self.chalice = self._functions()
+        for name, machine in MACHINES.items():
+            function = self.function_arn(machine.function)
+            state_machine(self, name, settings, function, self.key)
+        self.lost_batches = event_delivery(
+            self, data, self._resource("fan_out_events"), self.roles["fan_out_events"]
+        )
+        sweep_schedule(self, self._resource("sweep"), self.function_arn("sweep"))
+        self.front = ApiFront(self, "Front", settings, self._sam("RestAPI"), self.key)
+        self._outputs()
+
+    def _functions(self) -> Chalice:
+        """What `chalice package` makes of the checkout, each function with a role of its own."""
+        self.roles = roles(self, self.data, self.groups, self.arns)
+        sizes = self.settings.sizes
+        configured = {
+            name: {
+                "manage_iam_role": False,
+                "iam_role_arn": self.roles[name].role_arn,
+                "lambda_timeout": TIMEOUTS[name],
+                "lambda_memory_size": (
+                    sizes.api_memory_mb if name == "api_handler" else sizes.task_memory_mb
+                ),
+                "reserved_concurrency": sizes.reserved_concurrency.get(name),
+            }
+            for name in FUNCTIONS
+        }
+        shared = {
+            "xray": True,
+            "api_gateway_endpoint_type": "REGIONAL",
+            "environment_variables": environment.application(
+                self.settings,
+                table=self.data.table.table_name,
+                vault_key=self.data.vault_key.key_arn,
+                machines=self.arns,
+                secrets={name: each.secret_arn for name, each in self.data.secrets.items()},
+            ),
+        }
+        with package.staged(self.node.path, configured) as source:
+            made = Chalice(self, "Chalice", source_dir=str(source), stage_config=shared)
+        for name in FUNCTIONS:
+            function = made.get_resource(_logical_id(name))
+            function.add_property_override(
+                "LoggingConfig", {"LogGroup": self.groups[name].log_group_name}
+            )
+        return made
+
+    def function_arn(self, name: str) -> str:
+        """The ARN of a function of `app.py`."""
+        return self._resource(name).get_att("Arn").to_string()
+
+    def _resource(self, name: str) -> cdk.CfnResource:
+        return self._sam(_logical_id(name))
+
+    def _sam(self, logical_id: str) -> cdk.CfnResource:
+        return self.chalice.get_resource(logical_id)
+
+    def watched(self) -> dict[str, Any]:
+        """What the alarms look at (infra/watched.py)."""
+        return {
+            "functions": {name: self._resource(name).ref for name in FUNCTIONS},
+            "machines": self.arns,
+            "queue": self.lost_batches.queue_name,
+            "api": self.settings.name("api"),
+            "api_certificate": self.front.certificate,
+        }
+
+    def _outputs(self) -> None:
+        facts = {
+            "ApiUrl": f"https://{self.settings.api_host}",
+            "DashboardUrl": f"https://{self.settings.api_host}/dashboard",
+            "TableName": self.data.table.table_name,
+            "RingStateMachine": self.arns["ring"],
+            "DeliveryStateMachine": self.arns["delivery"],
+            "VaultKey": self.data.vault_key.key_arn,
+            # chamade-admin --function: it has the application's settings (docs/operations.md).
+            "SettingsOfFunction": self._resource("sweep").ref,
+        }
+        for name, value in facts.items():
+            cdk.CfnOutput(self, name, value=value)
+
+
+def _logical_id(function: str) -> str:
+    """What Chalice calls the function in its template."""
+    if function == "api_handler":
+        return "APIHandler"
+    return "".join(part.capitalize() for part in function.split("_"))

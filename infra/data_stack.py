@@ -1,0 +1,82 @@
+"""What must not be lost: the table, the keys, the secrets. Everything here outlives its stack."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import aws_cdk as cdk
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_ecs as ecs
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_secretsmanager as secretsmanager
+from constructs import Construct
+
+from infra.lint import allow
+from infra.settings import Settings
+from infra.table import table
+
+
+class DataStack(cdk.Stack):
+    """The table, what encrypts it, what seals trunks' passwords, and the secrets."""
+
+    def __init__(self, scope: Construct, id_: str, *, settings: Settings, **kwargs: Any) -> None:
+        super().__init__(scope, id_, **kwargs)
+        self.settings = settings
+        self.data_key = self._key("DataKey", "data", "the table, its stream and the secrets")
+        self.vault_key = self._key("VaultKey", "vault", "trunks' passwords and webhook secrets")
+        self.table: dynamodb.Table = table(self, "Table", settings.name("calls"), self.data_key)
+        self.secrets = {name: self._secret(name) for name in secret_names(settings)}
+
+    def _key(self, id_: str, name: str, encrypts: str) -> kms.Key:
+        return kms.Key(
+            self,
+            id_,
+            alias=f"alias/{self.settings.name(name)}",
+            description=f"Chamade {self.settings.stage}: {encrypts}",
+            enable_key_rotation=True,
+            pending_window=cdk.Duration.days(30),
+            removal_policy=cdk.RemovalPolicy.RETAIN,
+        )
+
+    def _secret(self, variable: str) -> secretsmanager.Secret:
+        """Made up by AWS: nobody ever sees it. Twilio's is put in its place by the operator."""
+        name = variable.removeprefix("CHAMADE_").lower().replace("_", "-")
+        made = secretsmanager.Secret(
+            self,
+            "".join(part.capitalize() for part in name.split("-")),
+            secret_name=f"chamade/{self.settings.stage}/{name}",
+            description=f"{variable} of Chamade {self.settings.stage}",
+            encryption_key=self.data_key,
+            generate_secret_string=secretsmanager.SecretStringGenerator(
+                exclude_punctuation=True, password_length=64
+            ),
+            removal_policy=cdk.RemovalPolicy.RETAIN,
+        )
+        allow(
+            made,
+            "two parts hold each secret, and have to be started anew together: by the operator",
+            "AwsSolutions-SMG4",
+        )
+        return made
+
+
+def task_secret(scope: Construct, data: DataStack, variable: str) -> ecs.Secret:
+    """A secret for a task of another stack, whose execution role is to be granted `data_key` too.
+
+    The secret itself would write that role into the key's own policy, and each stack would need the
+    other.
+    """
+    id_ = "".join(part.capitalize() for part in variable.lower().split("_"))
+    arn = data.secrets[variable].secret_arn
+    known = secretsmanager.Secret.from_secret_complete_arn(scope, id_, arn)
+    return ecs.Secret.from_secrets_manager(known)
+
+
+def secret_names(settings: Settings) -> list[str]:
+    """The variables of the application whose values are secrets."""
+    names = ["CHAMADE_TOKEN_SECRET", "CHAMADE_CONTROL_SECRET"]
+    if settings.twilio_account_sid:
+        names.append("CHAMADE_TWILIO_AUTH_TOKEN")
+    if settings.sip:
+        names += ["CHAMADE_GATEWAY_AUTH_TOKEN", "CHAMADE_GATEWAY_CONTROL_SECRET"]
+    return names

@@ -1,0 +1,209 @@
+"""The gateway with its SIP edge, on one EC2 instance that has an address of its own for good.
+
+Not on Fargate: a task's address is another at each start, and carriers allow addresses; nor behind
+a network balancer, which forwards fifty ports and not ten thousand. In the host's network, so that
+ports are what the session descriptions say. One instance, since an address is one machine's: EC2
+recovers it if its host fails, and ECS starts the container again if it ends.
+"""
+
+from __future__ import annotations
+
+import aws_cdk as cdk
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_ecs as ecs
+from aws_cdk import aws_elasticloadbalancingv2 as elb
+from aws_cdk import aws_elasticloadbalancingv2_targets as targets
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_logs as logs
+from constructs import Construct
+
+from infra import environment
+from infra.balancer import Balancer
+from infra.data_stack import DataStack, task_secret
+from infra.images import image
+from infra.lint import ANY, allow, managed
+from infra.settings import Settings
+
+PORT = 8703
+RTP = (10000, 19999)
+STOP_S = 60
+"""Seconds from SIGTERM to SIGKILL: gateway and edge have twenty each."""
+UID = 10001
+"""The image's user (gateway/Dockerfile)."""
+
+_REJECT = f"iptables -I OUTPUT -d 169.254.169.254 -m owner --uid-owner {UID} -j REJECT"
+_UNIT = "/etc/systemd/system/no-metadata.service"
+_NO_METADATA = (
+    # In the host's network a container could ask for the host's credentials. This one may not: the
+    # SIP edge in it is what all the world talks to.
+    "printf '%s\\n' '[Unit]' 'Before=ecs.service' '[Service]' 'Type=oneshot' "
+    f"'ExecStart=/usr/sbin/{_REJECT}' "
+    f"'[Install]' 'WantedBy=multi-user.target' > {_UNIT}",
+    "systemctl enable --now no-metadata.service",
+)
+
+
+class GatewayService(Construct):
+    """The instance, its address, what runs on it."""
+
+    def __init__(  # noqa: PLR0913, PLR0917
+        self,
+        scope: cdk.Stack,
+        id_: str,
+        settings: Settings,
+        data: DataStack,
+        cluster: ecs.Cluster,
+        balancer: Balancer,
+        log: logs.LogGroup,
+    ) -> None:
+        super().__init__(scope, id_)
+        self.settings, self._data, self._log = settings, data, log
+        self._cluster, self._balancer = cluster, balancer
+        instance = self._instance()
+        address = ec2.CfnEIP(self, "Address", domain="vpc", instance_id=instance.instance_id)
+        address.apply_removal_policy(cdk.RemovalPolicy.RETAIN)  # carriers know it
+        service = self._service(self._task(address.ref))
+        service.node.add_dependency(instance)
+        self._target(instance)
+        cdk.CfnOutput(scope, "SipAddress", value=address.ref)
+
+    def _group(self) -> ec2.SecurityGroup:
+        group = ec2.SecurityGroup(
+            self,
+            "Group",
+            vpc=self._cluster.vpc,
+            description="Gateway: out, to carriers and the API",
+        )
+        for source in map(str, self.settings.sip_sources):
+            for port in (ec2.Port.udp(5060), ec2.Port.tcp(5060), ec2.Port.tcp(5061)):
+                group.add_ingress_rule(ec2.Peer.ipv4(source), port, "SIP")
+        allow(
+            group, "carriers send audio from anywhere, and SIP too unless told", "AwsSolutions-EC23"
+        )
+        # Carriers send audio from other addresses than SIP.
+        group.add_ingress_rule(ec2.Peer.any_ipv4(), ec2.Port.udp_range(*RTP), "RTP")
+        group.add_ingress_rule(self._balancer.group, ec2.Port.tcp(PORT), "the balancer")
+        self._balancer.group.add_egress_rule(group, ec2.Port.tcp(PORT), "gateway")
+        return group
+
+    def _instance(self) -> ec2.Instance:
+        policies = (
+            "service-role/AmazonEC2ContainerServiceforEC2Role",
+            "AmazonSSMManagedInstanceCore",  # a shell by Session Manager: no SSH, no port for it
+        )
+        role = iam.Role(
+            self,
+            "Host",
+            assumed_by=iam.ServicePrincipal("ec2.amazonaws.com"),
+            managed_policies=[
+                iam.ManagedPolicy.from_aws_managed_policy_name(policy) for policy in policies
+            ],
+        )
+        allow(role, "the policies that AWS has for such a host", *map(managed, policies))
+        setup = ec2.UserData.for_linux()
+        setup.add_commands(
+            f"echo ECS_CLUSTER={self._cluster.cluster_name} >> /etc/ecs/ecs.config",
+            f"echo ECS_CONTAINER_STOP_TIMEOUT={STOP_S}s >> /etc/ecs/ecs.config",
+            *_NO_METADATA,
+        )
+        made = ec2.Instance(
+            self,
+            "Instance",
+            vpc=self._cluster.vpc,
+            vpc_subnets=ec2.SubnetSelection(subnet_type=ec2.SubnetType.PUBLIC),
+            instance_type=ec2.InstanceType(self.settings.sizes.gateway_instance),
+            machine_image=ecs.EcsOptimizedImage.amazon_linux2023(),
+            security_group=self._group(),
+            role=role,
+            user_data=setup,
+            require_imdsv2=True,
+            detailed_monitoring=True,
+            block_devices=[
+                ec2.BlockDevice(
+                    device_name="/dev/xvda", volume=ec2.BlockDeviceVolume.ebs(30, encrypted=True)
+                )
+            ],
+        )
+        if image_id := self.settings.sizes.gateway_image:
+            made.instance.add_property_override("ImageId", image_id)
+        allow(made, "it holds nothing, and a newer system takes its place", "AwsSolutions-EC29")
+        return made
+
+    def _task(self, address: str) -> ecs.Ec2TaskDefinition:
+        task = ecs.Ec2TaskDefinition(self, "Task", network_mode=ecs.NetworkMode.HOST)
+        secrets = {
+            "GATEWAY_AUTH_TOKEN": "CHAMADE_GATEWAY_AUTH_TOKEN",
+            "GATEWAY_CONTROL_SECRET": "CHAMADE_GATEWAY_CONTROL_SECRET",
+        }
+        task.add_container(
+            "gateway",
+            image=image("gateway"),
+            memory_limit_mib=self.settings.sizes.gateway_memory_mb,
+            port_mappings=[ecs.PortMapping(container_port=PORT)],
+            environment=environment.gateway(self.settings, public_ip=address),
+            secrets={
+                name: task_secret(self, self._data, secret) for name, secret in secrets.items()
+            },
+            stop_timeout=cdk.Duration.seconds(STOP_S),
+            ulimits=[ecs.Ulimit(name=ecs.UlimitName.NOFILE, soft_limit=65536, hard_limit=65536)],
+            logging=ecs.LogDrivers.aws_logs(
+                stream_prefix="gateway",
+                log_group=self._log,
+                mode=ecs.AwsLogDriverMode.NON_BLOCKING,
+            ),
+        )
+        self._data.data_key.grant_decrypt(task.obtain_execution_role())
+        allow(
+            task, "URLs and names; what is secret comes from Secrets Manager", "AwsSolutions-ECS2"
+        )
+        allow(task, "a login to ECR has no resource that could be named", ANY)
+        return task
+
+    def _service(self, task: ecs.Ec2TaskDefinition) -> ecs.Ec2Service:
+        # The instance joins by itself; the CDK would have a scaling group do it.
+        cluster = ecs.Cluster.from_cluster_attributes(
+            self,
+            "Joined",
+            cluster_name=self._cluster.cluster_name,
+            cluster_arn=self._cluster.cluster_arn,
+            vpc=self._cluster.vpc,
+            has_ec2_capacity=True,
+        )
+        return ecs.Ec2Service(
+            self,
+            "Service",
+            cluster=cluster,
+            task_definition=task,
+            service_name=self.settings.name("gateway"),
+            desired_count=1,
+            # Its ports are the machine's: the old one must go before the new one comes.
+            min_healthy_percent=0,
+            max_healthy_percent=100,
+            circuit_breaker=ecs.DeploymentCircuitBreaker(enable=True, rollback=True),
+            propagate_tags=ecs.PropagatedTagSource.SERVICE,
+        )
+
+    def _target(self, instance: ec2.Instance) -> None:
+        self.targets = elb.ApplicationTargetGroup(
+            self,
+            "Targets",
+            vpc=self._cluster.vpc,
+            port=PORT,
+            protocol=elb.ApplicationProtocol.HTTP,
+            targets=[targets.InstanceTarget(instance, PORT)],
+            deregistration_delay=cdk.Duration.seconds(30),
+            health_check=elb.HealthCheck(
+                path="/healthz",
+                healthy_http_codes="200",
+                interval=cdk.Duration.seconds(10),
+                timeout=cdk.Duration.seconds(3),
+                healthy_threshold_count=2,
+                unhealthy_threshold_count=3,
+            ),
+        )
+        self._balancer.forward(
+            "GatewayRule",
+            self.settings.gateway_host,
+            ["/2010-04-01/*", "/trunks*", "/legs/*", "/healthz"],
+            self.targets,
+        )

@@ -1,0 +1,84 @@
+"""Relay and gateway, the network that they are in, the balancer before them.
+
+Two availability zones, public subnets only: tasks dial the API and agents anywhere, and addresses
+of their own cost less, and fail less, than NAT gateways. What may come in, security groups say.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import aws_cdk as cdk
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_ecs as ecs
+from aws_cdk import aws_logs as logs
+from constructs import Construct
+
+from infra.balancer import Balancer
+from infra.data_stack import DataStack
+from infra.gateway_service import GatewayService
+from infra.log_groups import log_group, log_key
+from infra.relay_service import RelayService
+from infra.settings import Settings
+
+
+class MediaStack(cdk.Stack):
+    """Everything that audio passes through."""
+
+    def __init__(
+        self, scope: Construct, id_: str, *, settings: Settings, data: DataStack, **kwargs: Any
+    ) -> None:
+        super().__init__(scope, id_, **kwargs)
+        self.key = log_key(self, settings)
+        vpc = self._network(settings)
+        self.cluster = ecs.Cluster(
+            self,
+            "Cluster",
+            vpc=vpc,
+            cluster_name=settings.name("media"),
+            container_insights_v2=ecs.ContainerInsights.ENABLED,
+        )
+        self.balancer = balancer = Balancer(self, "Balancer", settings, vpc, self.key)
+        self.relay = RelayService(
+            self, "Relay", settings, data, self.cluster, balancer, self._log("relay", settings)
+        )
+        self.gateway = None
+        if settings.sip:
+            log = self._log("gateway", settings)
+            self.gateway = GatewayService(
+                self, "Gateway", settings, data, self.cluster, balancer, log
+            )
+
+    def watched(self) -> dict[str, str]:
+        """What the alarms look at (infra/watched.py)."""
+        return {
+            "media_certificate": self.balancer.certificate,
+            "balancer": self.balancer.balancer.load_balancer_full_name,
+            "relay_targets": self.relay.targets.target_group_full_name,
+            "gateway_targets": self.gateway.targets.target_group_full_name if self.gateway else "",
+        }
+
+    def _network(self, settings: Settings) -> ec2.Vpc:
+        vpc = ec2.Vpc(
+            self,
+            "Network",
+            max_azs=2,
+            nat_gateways=0,
+            subnet_configuration=[
+                ec2.SubnetConfiguration(name="public", subnet_type=ec2.SubnetType.PUBLIC)
+            ],
+            restrict_default_security_group=False,  # nothing of ours is in it
+            gateway_endpoints={
+                # Images' layers come from S3; this way they cost no traffic.
+                "S3": ec2.GatewayVpcEndpointOptions(service=ec2.GatewayVpcEndpointAwsService.S3)
+            },
+        )
+        vpc.add_flow_log(
+            "Flows",
+            destination=ec2.FlowLogDestination.to_cloud_watch_logs(self._log("flows", settings)),
+            traffic_type=ec2.FlowLogTrafficType.REJECT,  # all would be a line a call and second
+        )
+        return vpc
+
+    def _log(self, part: str, settings: Settings) -> logs.LogGroup:
+        return log_group(self, part, settings, self.key)

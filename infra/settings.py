@@ -1,0 +1,140 @@
+"""What the operator fills in: `chamade` in the context of `cdk.json`, read once, checked here."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, IPvAnyNetwork, model_validator
+
+CONTEXT = Path(__file__).parent / "cdk.json"
+
+FUNCTIONS = ("api_handler", "expire_ring", "sweep", "fan_out_events", "deliver_event")
+"""The functions of `app.py`, as Chalice calls them."""
+
+_HOST = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}")
+_Blank = Literal[""]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Sizes(_Strict):
+    """How much of everything. Memory is in MiB, processors in 1/1024."""
+
+    api_memory_mb: int = Field(1024, ge=256, le=10240)
+    task_memory_mb: int = Field(512, ge=256, le=10240)
+    reserved_concurrency: dict[str, Annotated[int, Field(ge=1)]] = {}
+    """Function -> executions kept for it. AWS wants 100 of the account's left unreserved."""
+    requests_per_s: int = Field(500, ge=1)
+    requests_burst: int = Field(1000, ge=1)
+    relay_cpu: int = 1024
+    relay_memory_mb: int = 2048
+    relay_tasks_min: int = Field(2, ge=1)
+    relay_tasks_max: int = Field(10, ge=1)
+    calls_per_relay: int = Field(120, ge=1)
+    """Calls a task at which another one is started; docs/benchmarks.md says what one can carry."""
+    gateway_instance: str = "c6a.large"
+    gateway_image: Annotated[str, Field(pattern=r"^ami-[0-9a-f]{8,17}$")] | Literal[""] = ""
+    """Blank: AWS's newest system for ECS at each deployment, on another instance if it is new."""
+    gateway_memory_mb: int = 3072
+    log_days: int = 30
+
+    @model_validator(mode="after")
+    def _fits(self) -> Sizes:
+        if unknown := set(self.reserved_concurrency) - set(FUNCTIONS):
+            raise ValueError(f"reserved_concurrency: no function is called {sorted(unknown)}")
+        if self.relay_tasks_max < self.relay_tasks_min:
+            raise ValueError("relay_tasks_max is below relay_tasks_min")
+        return self
+
+
+class Settings(_Strict):
+    """One installation."""
+
+    stage: str = Field(pattern=r"^[a-z][a-z0-9]{0,11}$")
+    account: Annotated[str, Field(pattern=r"^\d{12}$")] | _Blank = ""
+    region: Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")] | _Blank = ""
+    domain: str
+    """`api.`, `relay.` and `gateway.` of it are ours. There is no way round a name: providers dial
+    the relay by `wss://` only, and a certificate is for a name."""
+    hosted_zone_id: str = ""
+    """The domain's zone in Route 53: records and certificate are made there. Blank: by hand."""
+    certificate_arn: str = ""
+    """One that is there, for all three names, in the region of the stacks. Blank: one is made."""
+    alarm_email: str = ""
+    sign_up: Literal["open", "closed"] = "closed"
+    twilio_account_sid: Annotated[str, Field(pattern=r"^AC[0-9a-f]{32}$")] | _Blank = ""
+    twilio_sip_domain: str = ""
+    sip: bool = True
+    """Whether there is a gateway of our own, for trunks that want a registration."""
+    sip_sources: list[IPvAnyNetwork] = Field(min_length=1)
+    """Who may send SIP to the gateway: the Internet, or better your carriers' networks."""
+    sizes: Sizes = Sizes()
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> Settings:
+        if not _HOST.fullmatch(self.domain):
+            raise ValueError(
+                f"domain must be a name such as phone.example.com, not {self.domain!r}"
+            )
+        if not self.sip and not self.twilio_account_sid:
+            raise ValueError("no trunking provider: give twilio_account_sid, or set sip to true")
+        if self.twilio_sip_domain and not self.twilio_account_sid:
+            raise ValueError("twilio_sip_domain goes with twilio_account_sid")
+        if any(network.version != 4 for network in self.sip_sources):
+            raise ValueError("sip_sources: the SIP edge is IPv4 only")
+        return self
+
+    @property
+    def api_host(self) -> str:
+        """The REST API, the webhooks, the dashboard."""
+        return f"api.{self.domain}"
+
+    @property
+    def relay_host(self) -> str:
+        """The media relay."""
+        return f"relay.{self.domain}"
+
+    @property
+    def gateway_host(self) -> str:
+        """The gateway's Calls REST and the browsers' sockets; SIP goes to its address."""
+        return f"gateway.{self.domain}"
+
+    @property
+    def hosts(self) -> list[str]:
+        """All names that need a certificate."""
+        return [self.api_host, self.relay_host, *([self.gateway_host] if self.sip else [])]
+
+    @property
+    def gateway_account_sid(self) -> str:
+        """The gateway's account: a name and no secret, the same at each synthesis."""
+        return "AC" + hashlib.sha256(f"{self.stage}.{self.domain}".encode()).hexdigest()[:32]
+
+    def name(self, what: str) -> str:
+        """The name of a resource, for those which must have one."""
+        return f"chamade-{self.stage}-{what}"
+
+    def log_group(self, part: str) -> str:
+        """The log group of a part."""
+        return f"/chamade/{self.stage}/{part}"
+
+    @property
+    def metrics(self) -> str:
+        """The namespace of our metrics."""
+        return f"Chamade/{self.stage}"
+
+
+def context() -> dict[str, Any]:
+    """What cdk.json gives the CDK: the settings, and the CDK's own switches."""
+    given: dict[str, Any] = json.loads(CONTEXT.read_text())["context"]
+    return given
+
+
+def from_context(given: dict[str, Any]) -> Settings:
+    """The settings, checked. ValidationError says what is wrong with which."""
+    return Settings.model_validate(given)

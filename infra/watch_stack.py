@@ -1,0 +1,97 @@
+"""What a person looks at: metrics of the logs, a dashboard, alarms, queries that are kept.
+
+Nothing here is needed for a call. The parts' resources are told by name, so that this stack can be
+changed or removed without theirs.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import aws_cdk as cdk
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_cloudwatch_actions as actions
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_sns as sns
+from aws_cdk import aws_sns_subscriptions as subscriptions
+from constructs import Construct
+
+from infra import alarms, metrics, queries
+from infra.dashboard import dashboard
+from infra.lint import allow
+from infra.settings import Settings
+from infra.watched import Watched
+
+
+class WatchStack(cdk.Stack):
+    """Dashboard, alarms, queries."""
+
+    def __init__(
+        self, scope: Construct, id_: str, *, settings: Settings, watched: Watched, **kwargs: Any
+    ) -> None:
+        super().__init__(scope, id_, **kwargs)
+        self.settings, self.watched = settings, watched
+        self._metrics()
+        topic = self._topic()
+        made = [self._alarm(each, topic) for each in alarms.of_installation(sip=settings.sip)]
+        dashboard(self, settings, watched, made)
+        for query in queries.of_installation(settings):
+            logs.CfnQueryDefinition(
+                self,
+                f"{query.id}Query",
+                name=f"chamade/{settings.stage}/{query.name}",
+                query_string=query.text,
+                log_group_names=query.groups,
+            )
+
+    def _metrics(self) -> None:
+        for metric in metrics.of_installation(sip=self.settings.sip):
+            for part in metric.parts:
+                logs.CfnMetricFilter(
+                    self,
+                    f"{metric.name}Of{part.title().replace('_', '')}",
+                    log_group_name=self.settings.log_group(part),
+                    filter_pattern=metric.pattern,
+                    metric_transformations=[
+                        logs.CfnMetricFilter.MetricTransformationProperty(
+                            metric_namespace=self.settings.metrics,
+                            metric_name=metric.name,
+                            metric_value=metric.value,
+                            unit=metric.unit,
+                        )
+                    ],
+                )
+
+    def _topic(self) -> sns.Topic:
+        topic = sns.Topic(self, "Alarms", topic_name=self.settings.name("alarms"), enforce_ssl=True)
+        allow(
+            topic,
+            "names of alarms and numbers; CloudWatch cannot publish to a topic that AWS's own key "
+            "encrypts",
+            "AwsSolutions-SNS2",
+        )
+        if self.settings.alarm_email:
+            topic.add_subscription(subscriptions.EmailSubscription(self.settings.alarm_email))
+        return topic
+
+    def _alarm(self, alarm: alarms.Alarm, topic: sns.Topic) -> cloudwatch.Alarm:
+        below, above = (
+            cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD,
+            cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
+        )
+        bad, good = cloudwatch.TreatMissingData.BREACHING, cloudwatch.TreatMissingData.NOT_BREACHING
+        made = cloudwatch.Alarm(
+            self,
+            "".join(part.capitalize() for part in alarm.name.split("-")) + "Alarm",
+            alarm_name=self.settings.name(alarm.name),
+            alarm_description=f"{alarm.says}. What to do: {alarm.runbook}",
+            metric=self.watched.metric(alarm),
+            threshold=self.watched.threshold(alarm),
+            evaluation_periods=alarm.periods,
+            comparison_operator=below if alarm.below else above,
+            treat_missing_data=bad if alarm.silence_is_bad else good,
+        )
+        action = actions.SnsAction(topic)
+        made.add_alarm_action(action)
+        made.add_ok_action(action)
+        return made

@@ -1,0 +1,36 @@
+"""What `python -m infra` writes, once a session and only if somebody asks for it.
+
+The templates are read as they are, in the environment of all other tests: the CDK's own assertions
+live in its environment, where the engine that some of these tests need does not.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.infra.templates import Installation, synthesised
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory) -> Installation:
+    """As infra/cdk.json in the repository has it."""
+    return synthesised(tmp_path_factory.mktemp("synth"))
+
+
+@pytest.fixture(scope="session")
+def with_options(tmp_path_factory) -> Installation:
+    """Another, in which every option is taken: Twilio and no SIP, a zone, an account."""
+    return synthesised(
+        tmp_path_factory.mktemp("options"),
+        stage="test",
+        account="123456789012",
+        region="eu-west-3",
+        domain="phone.example.net",
+        hosted_zone_id="Z0123456789",
+        alarm_email="ops@example.net",
+        sign_up="open",
+        twilio_account_sid="AC" + "0" * 32,
+        twilio_sip_domain="x.sip.twilio.com",
+        sip=False,
+        sizes={"reserved_concurrency": {"expire_ring": 20}, "relay_tasks_min": 3},
+    )

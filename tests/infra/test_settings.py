@@ -1,0 +1,64 @@
+"""infra/cdk.json: what makes no sense is refused with a sentence that names it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+
+import pytest
+from pydantic import ValidationError
+
+from infra.settings import Settings, context, from_context
+from tests.infra.templates import PYTHON
+from tests.support.engine import ROOT
+
+pytestmark = pytest.mark.xdist_group("templates")  # one worker writes them, once
+
+GIVEN = context()["chamade"]
+
+
+def test_the_file_in_the_repository_is_an_installation():
+    settings = from_context(GIVEN)
+    assert (settings.sign_up, settings.sip) == ("closed", True)
+    assert settings.hosts == [f"{part}.chamade.example.com" for part in ("api", "relay", "gateway")]
+
+
+def test_every_setting_stands_in_the_file():
+    assert set(GIVEN) == set(Settings.model_fields)
+    assert set(GIVEN["sizes"]) == set(type(from_context(GIVEN).sizes).model_fields)
+
+
+@pytest.mark.parametrize(
+    ("changed", "named"),
+    [
+        ({"domain": "https://x.example"}, "domain must be a name"),
+        ({"domain": ""}, "domain must be a name"),
+        ({"sip": False}, "no trunking provider"),
+        ({"twilio_account_sid": "AC123"}, "twilio_account_sid"),
+        ({"twilio_sip_domain": "x.sip.twilio.com"}, "goes with twilio_account_sid"),
+        ({"sip_sources": ["::/0"]}, "IPv4 only"),
+        ({"sip_sources": []}, "sip_sources"),
+        ({"sign_up": "maybe"}, "sign_up"),
+        ({"stage": "Prod!"}, "stage"),
+        ({"region": "Paris"}, "region"),
+        ({"typo": 1}, "typo"),
+        ({"sizes": {"relay_tasks_min": 5, "relay_tasks_max": 2}}, "relay_tasks_max is below"),
+        ({"sizes": {"reserved_concurrency": {"sweeep": 1}}}, "sweeep"),
+    ],
+)
+def test_what_makes_no_sense_is_named(changed, named):
+    with pytest.raises(ValidationError, match=named):
+        from_context({**GIVEN, **changed})
+
+
+def test_who_starts_it_is_told_in_a_sentence():
+    wrong = json.dumps({"chamade": {**GIVEN, "domain": "localhost"}})
+    done = subprocess.run(
+        [PYTHON, "-m", "infra"],
+        cwd=ROOT, env={**os.environ, "CDK_CONTEXT_JSON": wrong},
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "infra/cdk.json: chamade: Value error, domain must be a name" in done.stderr
+    assert "Traceback" not in done.stderr

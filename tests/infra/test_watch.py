@@ -1,0 +1,145 @@
+"""What is seen from the console is made of lines that the code logs, and says what to do."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from infra.alarms import ALARMS, OF_SIP, RUNBOOKS
+from infra.metrics import METRICS
+from tests.support.engine import ROOT
+
+pytestmark = pytest.mark.xdist_group("templates")  # one worker writes them, once
+
+CODE = {
+    part: "".join(path.read_text() for path in (ROOT / folder).rglob("*.py"))
+    for part, folder in (("application", "chalicelib"), ("relay", "relay"), ("gateway", "gateway"))
+}
+
+
+def code_of(metric):
+    (part,) = {each if each in CODE else "application" for each in metric.parts}
+    return CODE[part]
+
+
+@pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.name)
+def test_each_metric_is_of_lines_that_the_code_still_writes(metric):
+    code = code_of(metric)
+    if metric.parts == ("access",):
+        code = (ROOT / "infra" / "api_front.py").read_text() + CODE["application"]
+    for message in re.findall(r'\$\.message = "([^"]+)"', metric.pattern):
+        start = message.rstrip("*")
+        assert f'"{start}' in code or f'"{start.rpartition(" ")[0]} %s"' in code
+    for logger in re.findall(r'\$\.logger = "([^"]+)"', metric.pattern):
+        assert "getLogger(__name__)" in (ROOT / f"{logger.replace('.', '/')}.py").read_text()
+    if field := metric.value.removeprefix("$."):
+        assert field == "1" or re.search(rf'"{field}"|\b{field}=', code)
+
+
+def test_the_states_that_are_counted_are_states_of_calls():
+    from chalicelib.domain.call_moves import CallState
+    from chalicelib.domain.delivery import DeliveryState
+
+    counted = {
+        state for each in METRICS for state in re.findall(r'\$\.state = "(\w+)"', each.pattern)
+    }
+    assert counted <= {state.value for state in CallState}
+    delivered = {
+        word for each in METRICS for word in re.findall(r'"delivery (\w+)"', each.pattern)
+    }  # fmt: skip
+    assert delivered <= {state.value for state in DeliveryState}
+
+
+def test_every_metric_filter_reads_a_log_group_that_there_is(installed):
+    groups = {each["LogGroupName"] for each in installed.properties("AWS::Logs::LogGroup")}
+    filters = installed.properties("AWS::Logs::MetricFilter")
+    assert {each["LogGroupName"] for each in filters} <= groups
+    assert {each["MetricTransformations"][0]["MetricNamespace"] for each in filters} == {
+        "Chamade/prod"
+    }
+
+
+def test_every_alarm_says_which_section_of_the_runbooks_it_is(installed):
+    alarms = installed.properties("AWS::CloudWatch::Alarm")
+    descriptions = {
+        each["AlarmName"].removeprefix("chamade-prod-"): each["AlarmDescription"]
+        for each in alarms if each.get("AlarmName", "").startswith("chamade-")
+    }  # fmt: skip
+    assert set(descriptions) == {alarm.name for alarm in ALARMS}
+    for alarm in ALARMS:
+        assert descriptions[alarm.name].endswith(f"What to do: {RUNBOOKS}#{alarm.anchor}")
+
+
+@pytest.mark.skipif(not (ROOT / RUNBOOKS).exists(), reason="the page is not there yet")
+def test_every_section_that_an_alarm_names_is_there():
+    headings = re.findall(r"^#+ (.+)$", (ROOT / RUNBOOKS).read_text(), re.MULTILINE)
+    anchors = {re.sub(r"[^\w -]", "", each).strip().lower().replace(" ", "-") for each in headings}
+    anchors |= set(re.findall(r'<a (?:id|name)="([\w-]+)"', (ROOT / RUNBOOKS).read_text()))
+    assert {alarm.anchor for alarm in ALARMS} <= anchors
+
+
+def test_every_alarm_of_a_log_is_of_a_metric_that_there_is():
+    names = {metric.name for metric in METRICS}
+    assert {alarm.metric for alarm in ALARMS if alarm.source == "log"} <= names
+
+
+def test_somebody_is_told(installed, with_options):
+    topic = with_options.only("AWS::SNS::Subscription")
+    assert (topic["Protocol"], topic["Endpoint"]) == ("email", "ops@example.net")
+    assert installed.properties("AWS::SNS::Subscription") == []
+    for alarm in installed.properties("AWS::CloudWatch::Alarm"):
+        if alarm.get("AlarmName", "").startswith("chamade-"):
+            assert alarm["AlarmActions"]
+            assert alarm["AlarmActions"] == alarm["OKActions"]
+
+
+def test_that_nothing_is_healthy_is_an_alarm_also_when_nobody_counts(installed):
+    for name in ("relay-down", "gateway-down"):
+        alarm = installed.only("AWS::CloudWatch::Alarm", AlarmName=f"chamade-prod-{name}")
+        assert alarm["TreatMissingData"] == "breaching"
+        assert "LoadBalancer" in json.dumps(alarm)
+
+
+@pytest.mark.parametrize(
+    "metric",
+    [
+        "CallsRinging", "CallsMissed", "RelayCalls", "RelayDrops", "WebhookLatency",
+        "TrunksRegistered", "TrunksFailed", "DeliveriesFailed",
+    ],
+)  # fmt: skip
+def test_the_dashboard_shows_it(installed, metric):
+    body = json.dumps(installed.only("AWS::CloudWatch::Dashboard")["DashboardBody"])
+    assert f'\\"{metric}\\"' in body or f'\\\\\\"{metric}\\\\\\"' in body
+
+
+def test_the_dashboard_shows_every_alarm(installed):
+    body = json.dumps(installed.only("AWS::CloudWatch::Dashboard")["DashboardBody"])
+    names = {each for each in installed.resources("watch") if f'["{each}", "Arn"]' in body}
+    assert len(names) == len(ALARMS)
+
+
+def test_one_query_finds_all_that_was_said_of_a_call(installed):
+    queries = {each["Name"]: each for each in installed.properties("AWS::Logs::QueryDefinition")}
+    one = queries["chamade/prod/everything about a call"]
+    parts = {each.rpartition("/")[2] for each in one["LogGroupNames"]}
+    assert {"api_handler", "expire_ring", "ring-machine", "relay", "gateway"} <= parts
+    groups = {each["LogGroupName"] for each in installed.properties("AWS::Logs::LogGroup")}
+    assert all(set(each["LogGroupNames"]) <= groups for each in queries.values())
+
+
+def test_without_a_gateway_nothing_waits_for_it(with_options):
+    names = {
+        each.get("AlarmName", "") for each in with_options.properties("AWS::CloudWatch::Alarm")
+    }
+    assert not {f"chamade-test-{each}" for each in OF_SIP} & names
+    groups = {each["LogGroupName"] for each in with_options.properties("AWS::Logs::MetricFilter")}
+    assert "/chamade/test/gateway" not in groups
+
+
+def test_everything_says_whose_it_is(installed):
+    for type_ in ("AWS::DynamoDB::Table", "AWS::KMS::Key", "AWS::ECS::Service", "AWS::SQS::Queue"):
+        for each in installed.properties(type_):
+            tags = {tag["Key"]: tag["Value"] for tag in each["Tags"]}
+            assert (tags["application"], tags["stage"]) == ("chamade", "prod")

@@ -45,10 +45,12 @@ def webhooks(scene: Scene) -> Iterator[Finding]:
 def controls(scene: Scene) -> Iterator[Finding]:
     """Control requests that are signed with our secrets are believed, others are not."""
     report = {"relay": "doctor", "call_id": "call_doctor", "type": "watch"}
-    yield _control(scene, "CHAMADE_CONTROL_SECRET", "/media/report", report)
-    if scene.config.gateway_control_secret:
+    base, secret = scene.config.public_url, scene.config.control_secret
+    yield _control("CHAMADE_CONTROL_SECRET", secret, base, "/media/report", report)
+    if secret := scene.config.gateway_control_secret:
         fetch = {"gateway": "doctor", "trunk_id": "trunk_doctor"}
-        yield _control(scene, "CHAMADE_GATEWAY_CONTROL_SECRET", "/gateway/trunks/fetch", fetch)
+        name = "CHAMADE_GATEWAY_CONTROL_SECRET"
+        yield _control(name, secret, base, "/gateway/trunks/fetch", fetch)
 
 
 def rotations(scene: Scene) -> Iterator[Finding]:
@@ -105,19 +107,14 @@ def _webhook(scene: Scene, account: TwilioAccount) -> Finding:
     return fail(name, f"signed: {good}; forged: {forged}", "See the check `api`, and its log.")
 
 
-def _control(scene: Scene, setting: str, path: str, asked: dict[str, str]) -> Finding:
+def _control(setting: str, secret: str, base: str, path: str, asked: dict[str, str]) -> Finding:
     name = f"control {path.split('/')[1]}"
-    secret = (
-        scene.config.control_secret
-        if setting == "CHAMADE_CONTROL_SECRET"
-        else scene.config.gateway_control_secret
-    )
     body = json.dumps(asked).encode()
 
     def post(key: str) -> Seen:
         signature = control.sign(key, path, body, int(time.time()))
         headers = {control.HEADER: signature, "Content-Type": "application/json"}
-        return ask(scene.config.public_url + path, body=body, headers=headers)
+        return ask(base + path, body=body, headers=headers)
 
     good, forged = post(secret), post(secrets.token_hex(16))
     # 404: believed, and there is no such call or trunk.

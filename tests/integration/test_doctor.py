@@ -18,7 +18,7 @@ from local.layout import HOST, Layout
 from operations.doctor.examine import examine
 from operations.doctor.finding import Result
 from operations.installation import Installation, of_stack
-from tests.integration import planted
+from tests.support import planted
 from tests.support.engine import ROOT, free_port
 from tests.support.running import Process
 

@@ -11,6 +11,8 @@ import boto3
 import pytest
 from moto import mock_aws
 
+from chalicelib import bootstrap
+from operations.admin import main
 from operations.doctor import machines, table
 from operations.doctor.finding import Result
 from operations.doctor.scene import Scene
@@ -118,3 +120,33 @@ def test_without_any_word_of_one_there_is_no_installation(monkeypatch, tmp_path)
         find(None, tmp_path / "stack.json")
     monkeypatch.setenv("CHAMADE_TABLE", "t")
     assert find(None, tmp_path / "stack.json").env["CHAMADE_TABLE"] == "t"
+
+
+def test_a_backup_of_many_pages_is_restored_into_a_table_that_is_made(
+    dynamodb, monkeypatch, tmp_path, capsys
+):
+    for name, value in ENV.items():
+        monkeypatch.setenv(name, value)
+    big = {"S": "x" * 100_000}
+    things = [
+        {"pk": {"S": f"P#{n}"}, "sk": {"S": "S"}, "n": {"N": str(n)}, "big": big,
+         "set": {"SS": ["a", "b"]}}
+        for n in range(30)
+    ]  # fmt: skip
+    for item in things:
+        dynamodb.put_item(TableName="t", Item=item)
+    file = str(tmp_path / "backup")
+    try:
+        assert main(["backup", file, "--json"]) == 0
+        assert main(["restore", "--table", "other", file, "--json"]) == 0
+        assert main(["restore", "--table", "other", file]) == 5
+        assert main(["restore", "--table", "other", "--over", file]) == 0
+    finally:
+        bootstrap.config.cache_clear()
+    told = [json.loads(line) for line in capsys.readouterr().out.splitlines()[:2]]
+    assert [each["items"] for each in told] == [30, 30]
+    pages = dynamodb.get_paginator("scan").paginate(TableName="other")
+    found = sorted((i for p in pages for i in p["Items"]), key=lambda item: int(item["n"]["N"]))
+    assert found == things
+    ttl = dynamodb.describe_time_to_live(TableName="other")["TimeToLiveDescription"]
+    assert ttl["TimeToLiveStatus"] == "ENABLED"

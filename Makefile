@@ -4,11 +4,14 @@
 MAKEFLAGS += --jobs=3
 # Setting up is what there is to do side by side; recipes stay in their order.
 
+export PYTHONDONTWRITEBYTECODE :=
+# Tests start hundreds of processes of ours: they are not to compile us each time.
+
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 REQUIREMENTS := requirements.txt relay/requirements.txt gateway/requirements.txt local/requirements.txt
-ASL_VALIDATOR := asl-validator@4.0.0
+NODE_PACKAGES := asl-validator@4.0.0 axe-core@4.14.1
 COVERED := chalicelib.domain chalicelib.services relay.bridge relay.speech relay.hearing relay.talk relay.watch \
   relay.playout relay.drops relay.dialling relay.keys relay.wishes
 INFRA := .venv/infra/bin
@@ -16,7 +19,7 @@ CDK_CLI := aws-cdk@2.1148.1
 CDK := ../.venv/node/node_modules/.bin/cdk
 PYTEST := $(BIN)/python -m pytest $(addprefix --cov=,$(COVERED)) --cov-branch
 
-.PHONY: help run test demo bench openapi fuzz lint synth bootstrap deploy destroy format constraints clean
+.PHONY: help run test demo bench openapi fuzz doctor lint synth bootstrap deploy destroy screenshots format constraints clean
 
 help:  ## This list
 	@grep -hE "^[a-z]+:.*##" Makefile | sed -E "s/:[^#]*## /\t/" | expand -t 14
@@ -27,27 +30,33 @@ run: .venv/.stack  ## The whole system on this machine, until Ctrl-C
 demo: .venv/.stack  ## Six calls on a stack of their own, 70 s; the last line is JSON
 	@$(BIN)/python -m local.demo
 
-test: .venv/.dev .venv/.node .venv/.sip .venv/.pipecat .venv/.conformance .venv/.infra  ## All tests; coverage of the rules and of the bridge is held at 95 %
-	@$(PYTEST) -n 2 --dist loadfile --cov-report= tests/unit tests/sip
+test: .venv/.dev .venv/.node .venv/.debian .venv/.pipecat .venv/.conformance .venv/.infra  ## All tests; coverage of the rules and of the bridge is held at 95 %
+	@$(PYTEST) -n 2 --dist loadfile --cov-report= tests/unit tests/counts tests/sip
 	@$(PYTEST) -n 2 --dist loadfile --cov-append --cov-report=term:skip-covered \
-	  --cov-fail-under=95 tests/integration tests/mcp
+	  --cov-fail-under=95 tests/integration tests/mcp tests/browser
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup tests/infra
 
-bench: .venv/.dev .venv/.sip  ## Measures, side by side; JSON in .local/bench
+bench: .venv/.dev .venv/.debian  ## Measures, side by side; JSON in .local/bench
 	@$(BIN)/python -m tests.load
 
 openapi: .venv/.dev  ## Rewrite docs/openapi.json after the API was changed
 	@$(BIN)/python -m chalicelib.handlers.openapi > docs/openapi.json.new && mv docs/openapi.json.new docs/openapi.json
 
-fuzz: .venv/.dev  ## Made-up requests and orders of events by the thousand, a quarter of an hour
+doctor: .venv/.stack  ## Look the running stack over
+	@$(BIN)/python -m operations.doctor
+
+fuzz: .venv/.dev  ## Made-up requests and orders of events by the thousand, half an hour
 	@CHAMADE_TESTS=thorough $(BIN)/python -m pytest -q -s tests/integration/test_schemathesis.py \
-	  tests/integration/test_any_order.py tests/integration/test_webhooks_out.py
+	  tests/integration/test_any_order.py tests/integration/test_webhooks_out.py tests/integration/test_races.py
 
 lint: .venv/.dev  ## Style, types, layers
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
+
+screenshots: .venv/.dev .venv/.debian  ## Take the dashboard's pictures again: docs/screenshots
+	@$(BIN)/python -m tests.browser.screenshots
 
 format: .venv/.dev  ## Rewrite the code in the house style
 	@$(BIN)/ruff check --fix .
@@ -76,6 +85,7 @@ destroy: .venv/.infra .venv/.cdk  ## Out of AWS again, but for what cannot be br
 .venv/.stack: .venv/bin/python constraints.txt client/pyproject.toml $(REQUIREMENTS)
 	@echo "setting up Python packages in .venv (once)"
 	@$(PIP) -r local/requirements.txt -e './client[cli]'
+	@ln -sf ../../operations/chamade-admin $(BIN)/chamade-admin
 	@touch $@
 
 .venv/.dev: .venv/.stack requirements-dev.txt
@@ -83,8 +93,8 @@ destroy: .venv/.infra .venv/.cdk  ## Out of AWS again, but for what cannot be br
 	@touch $@
 
 .venv/.node: Makefile
-	@command -v npm >/dev/null || { echo "npm is needed to validate the state machine: install Node.js 20" >&2; exit 1; }
-	@npm install --silent --no-audit --no-fund --no-package-lock --prefix .venv/node $(ASL_VALIDATOR) >/dev/null
+	@command -v npm >/dev/null || { echo "npm is needed for what checks the state machine and the dashboard: install Node.js 20" >&2; exit 1; }
+	@npm install --silent --no-audit --no-fund --no-package-lock --prefix .venv/node $(NODE_PACKAGES) >/dev/null
 	@touch $@
 
 # The Pipecat bot of examples/, in an environment of its own: what a bot needs is none of ours.
@@ -109,9 +119,10 @@ destroy: .venv/.infra .venv/.cdk  ## Out of AWS again, but for what cannot be br
 	@tests/mcp/install.sh
 	@touch $@
 
-# Debian packages, the one thing that is installed outside: the programs we talk SIP to in tests.
-.venv/.sip: tests/sip/packages.txt tests/sip/install.sh | .venv/bin/python
-	@tests/sip/install.sh < $<
+# Debian packages, the one thing that is installed outside: the programs we talk SIP to in tests, and
+# the browser. One rule for both lists: two apt-gets at a time get in each other's way.
+.venv/.debian: tests/packages.txt tests/install.sh | .venv/bin/python
+	@tests/install.sh < $<
 	@touch $@
 
 constraints: .venv/.dev  ## After a version was changed

@@ -32,7 +32,8 @@ from chalicelib.store.secrets import with_secrets
 from chalicelib.store.table import Table
 from chalicelib.store.trunk_limits import TrunkLimits
 from chalicelib.store.trunks import TrunkStore
-from chalicelib.store.vault import KeyFileVault, KmsVault, Vault
+from chalicelib.store.vault import KeyFileVault, KmsVault, Vault, Vaults
+from wire.rotation import accepted
 
 if TYPE_CHECKING:
     from botocore.config import Config as AwsConfig
@@ -76,6 +77,7 @@ def ports() -> Ports:
         now=lambda: time.time_ns() // 1_000_000,
         pause=time.sleep,
         token_secret=settings.token_secret,
+        agent_token_secret=settings.agent_token_secret,
         relay_url=settings.relay_url,
         vault=_vault(settings, aws),
         trunk_host=next(
@@ -116,5 +118,9 @@ def _vault(settings: configuration.Config, aws: AwsConfig) -> Vault | None:
     if settings.kms_key_id:
         import boto3
 
-        return KmsVault(lambda: boto3.client("kms", config=aws), settings.kms_key_id)
-    return KeyFileVault(settings.key_file) if settings.key_file else None
+        def client() -> Any:
+            return boto3.client("kms", config=aws)
+
+        return Vaults([KmsVault(client, each) for each in accepted(settings.kms_key_id)])
+    files = accepted(settings.key_file)
+    return Vaults([KeyFileVault(each) for each in files]) if files else None

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from chalicelib.providers.twilio import TWILIO_API, TwilioAccount
+from wire.rotation import well_formed
 
 
 class BadConfig(Exception):
@@ -23,6 +24,7 @@ class Config:
     ring_state_machine: str
     token_secret: str = field(repr=False)
     control_secret: str = field(repr=False)
+    agent_token_secret: str = field(repr=False, default="")
     accounts: tuple[TwilioAccount, ...] = field(repr=False, default=())
     gateway_control_secret: str = field(repr=False, default="")
     kms_key_id: str = ""
@@ -44,7 +46,7 @@ def from_environment(env: Mapping[str, str] = os.environ) -> Config:
         TwilioAccount(
             name=name,
             account_sid=env[f"CHAMADE_{name.upper()}_ACCOUNT_SID"],
-            auth_token=_required(env, f"CHAMADE_{name.upper()}_AUTH_TOKEN"),
+            auth_token=_secret(env, f"CHAMADE_{name.upper()}_AUTH_TOKEN"),
             public_url=public_url,
             relay_url=relay_url,
             api_url=env.get(f"CHAMADE_{name.upper()}_API_URL", TWILIO_API).rstrip("/"),
@@ -63,10 +65,13 @@ def from_environment(env: Mapping[str, str] = os.environ) -> Config:
         public_url=public_url,
         relay_url=relay_url,
         ring_state_machine=_required(env, "CHAMADE_RING_STATE_MACHINE"),
-        token_secret=_required(env, "CHAMADE_TOKEN_SECRET"),
-        control_secret=_required(env, "CHAMADE_CONTROL_SECRET"),
+        token_secret=_secret(env, "CHAMADE_TOKEN_SECRET"),
+        control_secret=_secret(env, "CHAMADE_CONTROL_SECRET"),
+        agent_token_secret=env.get("CHAMADE_AGENT_TOKEN_SECRET", ""),
         accounts=tuple(accounts),
-        gateway_control_secret=env.get("CHAMADE_GATEWAY_CONTROL_SECRET", ""),
+        gateway_control_secret=(
+            _secret(env, name) if env.get(name := "CHAMADE_GATEWAY_CONTROL_SECRET") else ""
+        ),
         kms_key_id=env.get("CHAMADE_KMS_KEY_ID", ""),
         key_file=env.get("CHAMADE_KEY_FILE", ""),
         twilio_sip_domain=env.get("CHAMADE_TWILIO_SIP_DOMAIN") or None,
@@ -90,6 +95,14 @@ def _socket_url(env: Mapping[str, str], name: str) -> str:
     if url and not url.startswith(("ws://", "wss://")):
         raise BadConfig(f"{name} must start with ws:// or wss://")
     return url
+
+
+def _secret(env: Mapping[str, str], name: str) -> str:
+    """A secret, with its former values (wire/rotation.py)."""
+    value = _required(env, name)
+    if not well_formed(value):
+        raise BadConfig(f"{name} has a comma too many: a value is blank")
+    return value
 
 
 def _required(env: Mapping[str, str], name: str) -> str:

@@ -17,6 +17,8 @@ const FIELD_OF = {
   bad_caller_id: "caller_id",
   no_caller_id: "caller_id",
 };
+/** What to do, where the API's words speak of a request that nobody here has written. */
+const REMEDY = { bad_number: "Choose its country and write it as at home, or write it with + and country code." };
 
 export function show(_, signal) {
   const place = h("div");
@@ -93,7 +95,7 @@ function dialCard(trunk) {
     } catch (problem) {
       const about = FIELD_OF[problem.code];
       if (about && !problem.errors.length)
-        problem.errors = [{ field: about, message: `${problem.title}. ${problem.detail}` }];
+        problem.errors = [{ field: about, message: `${problem.title}. ${REMEDY[problem.code] ?? problem.detail}` }];
       throw problem;
     }
   };

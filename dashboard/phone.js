@@ -82,13 +82,20 @@ export function dialledFrom(e164, country) {
   return (INTERNATIONAL[country] ?? "00") + e164.slice(1);
 }
 
+const TIED = "\u00a0"; // a number is not broken over two lines
+
 /** `+33612345678` in groups, to be read; other text (a SIP URI, a name) as it is. */
 export function pretty(text) {
   if (!/^\+\d{7,15}$/.test(text)) return text;
   const country = countryOf(text);
   const code = country ? PLANS[country][0] : "";
-  const rest = text.slice(1 + code.length);
-  if (code === "1" && rest.length === 10) return `+1 ${rest.slice(0, 3)} ${rest.slice(3, 6)} ${rest.slice(6)}`;
-  if (code === "33" && rest.length === 9) return `+33 ${rest[0]} ${rest.slice(1).match(/../g).join(" ")}`;
-  return `+${code} ${rest.match(/.{1,3}(?!.$)|.{2}/g)?.join(" ") ?? rest}`.replace("+ ", "+");
+  const parts = [code, ...groups(code, text.slice(1 + code.length))];
+  return `+${parts.filter(Boolean).join(TIED)}`;
+}
+
+/** The digits after the country code, as that country writes them. */
+function groups(code, rest) {
+  if (code === "1" && rest.length === 10) return [rest.slice(0, 3), rest.slice(3, 6), rest.slice(6)];
+  if (code === "33" && rest.length === 9) return [rest[0], ...rest.slice(1).match(/../g)];
+  return rest.match(/.{1,3}(?!.$)|.{2}/g) ?? [rest];
 }

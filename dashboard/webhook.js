@@ -2,9 +2,10 @@
 
 import { del, get, patch, post } from "./api.js";
 import { fill, h, say, sync } from "./dom.js";
+import { onEvents } from "./feed.js";
 import { choice, field, form } from "./form.js";
 import { serverNow, timeOf } from "./time.js";
-import { badge, button, card, confirm, empty, facts, load, problemBox, raw, showSecret, toast, toggle } from "./ui.js";
+import { badge, button, card, confirm, empty, facts, load, problemBox, raw, showSecret, skeleton, toast, toggle } from "./ui.js";
 import { endpointBadge, eventsText, kindsField, SECRET_TEXT } from "./webhooks.js";
 import { DELIVERY_ERRORS, DELIVERY_STATES } from "./words.js";
 
@@ -16,6 +17,7 @@ export function show(id, signal) {
   const title = h("h1", { tabindex: -1 }, "Endpoint");
   const place = h("div");
   const deliveries = new Deliveries(path, signal);
+  onEvents(() => deliveries.soon(), signal); // what has happened is most likely being sent
   load(place, async () => {
     const endpoint = await get(path, {}, signal);
     say(title, endpoint.label || endpoint.url);
@@ -118,6 +120,8 @@ class Deliveries {
     this.state.addEventListener("change", () => this.begin());
     this.rows = [];
     this.more = button("Load more", () => this.next(), { doing: "Loading…" });
+    this.more.hidden = true;
+    fill(this.note, skeleton(2));
     this.node = card(
       "Deliveries",
       h(
@@ -168,6 +172,12 @@ class Deliveries {
     }
   }
 
+  /** Once more in a moment. */
+  soon() {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.refresh(), AGAIN_MS);
+  }
+
   draw() {
     const version = (each) => `${each.delivery_id} ${each.updated_at} ${each.state} ${each.attempts}`;
     sync(this.list, this.rows, version, (each) => ({ node: this.row(each) }));
@@ -176,9 +186,7 @@ class Deliveries {
     clearTimeout(this.timer);
     // What waits for its next try in minutes is not looked at again by itself.
     const soon = (each) => !each.next_at || Date.parse(each.next_at) - serverNow() < SOON_MS;
-    if (this.rows.some((each) => each.state === "pending" && soon(each))) {
-      this.timer = setTimeout(() => this.refresh(), AGAIN_MS);
-    }
+    if (this.rows.some((each) => each.state === "pending" && soon(each))) this.soon();
   }
 
   row(delivery) {

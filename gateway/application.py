@@ -76,7 +76,12 @@ class Application:
         self._url = url
         self._secret = secret
         self._gateway_id = gateway_id
-        self._out: set[str] = set()
+        self._out: dict[str, str] = {}
+
+    @property
+    def outage(self) -> str | None:
+        """Why the application does not answer as it should, as a code; None: it does."""
+        return next(iter(self._out.values()), None)
 
     async def list_trunks(self) -> dict[str, int]:
         """The revision of every trunk to be registered, by id; all pages."""
@@ -128,7 +133,7 @@ class Application:
                 self._note_outage(path, error)
             raise
         if path in self._out:
-            self._out.discard(path)
+            del self._out[path]
             log.info("the application answers again", extra={"path": path})
         return answer
 
@@ -155,7 +160,7 @@ class Application:
 
     def _note_outage(self, path: str, error: ApplicationError) -> None:
         if path not in self._out:
-            self._out.add(path)
+            self._out[path] = error.code
             log.warning(
                 "the application does not answer as it should, trying on: %s",
                 error,

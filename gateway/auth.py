@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hmac
 
 from gateway.config import Config
+from wire.rotation import accepted, same
 
 
 def allowed(config: Config, authorization: str | None) -> bool:
@@ -18,7 +18,7 @@ def allowed(config: Config, authorization: str | None) -> bool:
         given = base64.b64decode(encoded, validate=True)
     except (binascii.Error, ValueError):
         return False
-    return hmac.compare_digest(given, f"{config.account_sid}:{config.auth_token}".encode())
+    return same(given, [f"{config.account_sid}:{each}" for each in accepted(config.auth_token)])
 
 
 def basic(account_sid: str, auth_token: str) -> str:

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from wire.rotation import well_formed
+
 _ACCOUNT_SID = re.compile(r"AC[0-9a-f]{32}")
 _GATEWAY_ID = re.compile(r"[\w.:-]{1,64}", re.ASCII)
 _PORT_RANGE = re.compile(r"(\d{1,5})-(\d{1,5})", re.ASCII)
@@ -98,7 +100,7 @@ def from_env(environ: Mapping[str, str]) -> Config:
     status_url = environ.get("GATEWAY_STATUS_URL") or None
     return Config(
         account_sid=account_sid,
-        auth_token=_required(environ, "GATEWAY_AUTH_TOKEN"),
+        auth_token=_secret("GATEWAY_AUTH_TOKEN", _required(environ, "GATEWAY_AUTH_TOKEN")),
         voice_url=_url("GATEWAY_VOICE_URL", _required(environ, "GATEWAY_VOICE_URL")),
         status_url=_url("GATEWAY_STATUS_URL", status_url) if status_url else None,
         host=environ.get("GATEWAY_HOST", "127.0.0.1"),
@@ -133,6 +135,13 @@ def _required(environ: Mapping[str, str], name: str) -> str:
     if value := environ.get(name):
         return value
     raise ValueError(f"{name} is not set")
+
+
+def _secret(name: str, value: str) -> str:
+    """A secret, with its former values (wire/rotation.py)."""
+    if not well_formed(value):
+        raise ValueError(f"{name} has a comma too many: a value is blank")
+    return value
 
 
 def _url(name: str, value: str) -> str:
@@ -189,7 +198,10 @@ def _control(environ: Mapping[str, str]) -> tuple[str | None, str]:
         missing = "GATEWAY_CONTROL_SECRET" if url else "GATEWAY_CONTROL_URL"
         other = "GATEWAY_CONTROL_URL" if url else "GATEWAY_CONTROL_SECRET"
         raise ValueError(f"{missing} is not set, but {other} is: set both, or neither")
-    return (_url("GATEWAY_CONTROL_URL", url).rstrip("/"), secret) if url else (None, "")
+    if not url:
+        return None, ""
+    _secret("GATEWAY_CONTROL_SECRET", secret)
+    return _url("GATEWAY_CONTROL_URL", url).rstrip("/"), secret
 
 
 def _gateway_id(environ: Mapping[str, str]) -> str:

@@ -27,11 +27,19 @@ class Exchange:
         self._live: dict[str, LiveCall] = {}
         self._ended: OrderedDict[str, Call] = OrderedDict()
         self.draining = False
+        """An operator wants no new calls. The process is healthy: whoever looks after it must not
+        replace it, which would end the calls that are to end by themselves."""
+        self.stopping = False
 
     @property
     def full(self) -> bool:
-        """Whether another call would be one too many, or the process is stopping."""
-        return self.draining or len(self._live) >= self._switch.config.max_calls
+        """Whether another call would be one too many, or none are taken."""
+        return self.closed or len(self._live) >= self._switch.config.max_calls
+
+    @property
+    def closed(self) -> bool:
+        """Whether no more calls are taken, however few there are."""
+        return self.draining or self.stopping
 
     def add_dialler(self, dialler: Dialler) -> None:
         """A further technology that can reach called parties; asked in order of adding."""
@@ -101,7 +109,7 @@ class Exchange:
 
     async def drain(self) -> None:
         """Takes no more calls, hangs up the live ones and lets their last callbacks out."""
-        self.draining = True
+        self.stopping = True
         for live in list(self._live.values()):
             live.give_up("the gateway stops")
         await self._switch.webhooks.drain(self._switch.config.drain)

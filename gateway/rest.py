@@ -43,8 +43,8 @@ class CallsApi:
     async def _create(self, request: web.Request) -> web.Response:
         self._check(request)
         asked = rest_params.create(await _form(request))
-        if self._exchange.draining:
-            raise RestError(503, 20503, "The gateway is stopping")
+        if self._exchange.closed:
+            raise RestError(503, 20503, "The gateway takes no more calls")
         if self._exchange.full:
             raise RestError(429, 20429, "Too many calls at once")
         trunk_id = asked.destination.trunk_id

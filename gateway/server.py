@@ -22,6 +22,7 @@ from gateway.legs.sip.pool import SipLegs
 from gateway.legs.socket_routes import SocketLegs
 from gateway.live_call import Switch
 from gateway.metrics import Metrics
+from gateway.operator_api import OperatorApi
 from gateway.rest import CallsApi
 from gateway.ssrf import system_resolver
 from gateway.tally import tell
@@ -173,9 +174,9 @@ def _web_application(
     exchange.add_dialler(sockets)
 
     async def healthz(_request: web.Request) -> web.Response:
-        if exchange.draining:
+        if exchange.stopping:
             return web.json_response({"status": "stopping"}, status=503)
-        return web.json_response({"status": "ok"})
+        return web.json_response({"status": "draining" if exchange.draining else "ok"})
 
     async def prometheus(_request: web.Request) -> web.Response:
         _look_at(sip, metrics)
@@ -185,6 +186,7 @@ def _web_application(
     app.add_routes([web.get("/healthz", healthz), web.get("/metrics", prometheus)])
     app.add_routes(CallsApi(config, exchange, trunks).routes())
     app.add_routes(TrunksApi(config, trunks).routes())
+    app.add_routes(OperatorApi(config, exchange, trunks).routes())
     app.add_routes(sockets.routes())
     app.on_shutdown.append(sockets.close)
     return app

@@ -54,6 +54,11 @@ class Trunks(KnownTrunks):
         self._list_due = True
         self._wake = asyncio.Event()
 
+    @property
+    def outage(self) -> str | None:
+        """Why the application does not say what there is, as a code; None: it does."""
+        return self._application.outage
+
     def changed(self, trunk_id: str) -> None:
         """The application may know something new of this trunk: it is fetched at once."""
         if len(self._to_fetch) < _MAX_NUDGES:

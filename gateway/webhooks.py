@@ -28,6 +28,7 @@ from gateway.errors import (
 )
 from gateway.metrics import Metrics
 from gateway.twiml import MAX_BYTES, Method
+from wire.rotation import signing
 
 _TWIML_TYPES = ("text/xml", "application/xml", "text/html")
 
@@ -39,7 +40,7 @@ class Webhooks:
         self._session = session
         self._config = config
         self._metrics = metrics
-        self._validator = RequestValidator(config.auth_token)
+        self._validator = RequestValidator(signing(config.auth_token))
         self._pending: set[asyncio.Task[None]] = set()
 
     def signature(self, url: str, params: Mapping[str, str] | None = None) -> str:

@@ -19,6 +19,7 @@ from local import aws, environment, processes, seed
 from local.credentials import Credentials, write_private
 from local.layout import Layout
 from local.processes import Part
+from wire.rotation import signing
 
 SWEEP_DELIVERIES_EVERY_S = 30.0
 
@@ -86,7 +87,7 @@ class Stack:
         return (
             self.layout.gateway_url,
             credentials.provider_account_sid,
-            credentials.provider_auth_token,
+            signing(credentials.provider_auth_token),
         )
 
     def dead_part(self) -> Part | None:
@@ -129,7 +130,7 @@ class Stack:
             "sip_uri": layout.sip_uri(numbers[0]) if numbers else None,
             "numbers": numbers,
             "provider_account_sid": credentials.provider_account_sid,
-            "provider_auth_token": credentials.provider_auth_token,
+            "provider_auth_token": signing(credentials.provider_auth_token),
             "aws_url": layout.aws_url,
             "pid": os.getpid(),
         }

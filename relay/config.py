@@ -8,6 +8,8 @@ import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from wire.rotation import well_formed
+
 
 @dataclass(frozen=True, slots=True)
 class Graces:
@@ -63,7 +65,7 @@ def from_env(env: Mapping[str, str]) -> Config:
     graces = Graces()
     return Config(
         control_url=_needed(env, "CHAMADE_CONTROL_URL").rstrip("/"),
-        control_secret=_needed(env, "CHAMADE_CONTROL_SECRET"),
+        control_secret=_secret(env, "CHAMADE_CONTROL_SECRET"),
         host=host,
         port=port,
         relay_id=env.get("RELAY_ID") or f"{name}-{port}-{secrets.token_hex(3)}",
@@ -89,6 +91,13 @@ def _needed(env: Mapping[str, str], name: str) -> str:
     value = env.get(name)
     if not value:
         raise ValueError(f"{name} is not set")
+    return value
+
+
+def _secret(env: Mapping[str, str], name: str) -> str:
+    value = _needed(env, name)
+    if not well_formed(value):
+        raise ValueError(f"{name} has a comma too many: a value is blank")
     return value
 
 

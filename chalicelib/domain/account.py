@@ -33,7 +33,8 @@ class Account(BaseModel):
     """Who owns numbers, calls and keys, and how much of each: the operator may set the limits.
 
     `rate_factor`: how many times as often as usual it may do what has a rate limit.
-    `hosted_voice`: takes part in the closed beta of hosted speech.
+    `hosted_voice`: takes part in the closed beta of hosted speech. `suspended`: its keys open
+    nothing, calls to its numbers are rejected; calls that are up go on.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -48,6 +49,7 @@ class Account(BaseModel):
     max_keys: int = DEFAULT_MAX_KEYS
     rate_factor: int = Field(default=1, ge=1)
     hosted_voice: bool = False
+    suspended: bool = False
     numbers_held: int = 0
     keys_held: int = 1
     agent_token_version: int = 1
@@ -65,6 +67,7 @@ class ApiKey(BaseModel):
     label: str = Field(default="", max_length=100)
     created_at: Instant
     last_used_at: Instant | None = None
+    suspended: bool = False
 
     def use_to_be_noted(self, now: int) -> bool:
         """True if a use at `now` is to be noted: the last one that was is an hour ago."""
@@ -85,7 +88,7 @@ def account_view(account: Account) -> dict[str, Any]:
 
 def key_view(key: ApiKey) -> dict[str, Any]:
     """The key as REST shows it: nothing that opens anything."""
-    return key.model_dump(mode="json", exclude={"hash", "account_id"})
+    return key.model_dump(mode="json", exclude={"hash", "account_id", "suspended"})
 
 
 def new_account_id() -> str:

@@ -28,7 +28,8 @@ class AgentToken:
 
 
 def derive(secret: str, account_id: str, version: int) -> AgentToken:
-    """The account's token of that version; `secret` is the installation's token secret."""
+    """The account's token of that version; `secret` is the installation's
+    (services/agent_token.py)."""
     claim = f"agent-token:{account_id}:{version}"
     return AgentToken(_hex_mac(secret, claim)[:32], version)
 

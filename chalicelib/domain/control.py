@@ -2,8 +2,8 @@
 
 Header `X-Chamade-Signature: t=<unix seconds>,v1=<hex HMAC-SHA256(secret, "<t>.<path>." + body)>`.
 A request older or newer than `TOLERANCE_S` is refused; within that window a replay is harmless,
-because every control request is idempotent. Standard library only, so that the relay's container
-can carry this one file.
+because every control request is idempotent. The secret may have former values, which are accepted
+(wire/rotation.py). No library and little else, so that the relay's container can carry this file.
 """
 
 from __future__ import annotations
@@ -11,13 +11,15 @@ from __future__ import annotations
 import hashlib
 import hmac
 
+from wire.rotation import accepted, same, signing
+
 HEADER = "X-Chamade-Signature"
 TOLERANCE_S = 60
 
 
 def sign(secret: str, path: str, body: bytes, now_s: int) -> str:
     """The header's value for `body` posted to `path` (as in the URL, without query) at `now_s`."""
-    return f"t={now_s},v1={_digest(secret, path, body, now_s)}"
+    return f"t={now_s},v1={_digest(signing(secret), path, body, now_s)}"
 
 
 def verify(secret: str, path: str, body: bytes, header: str | None, now_s: int) -> bool:
@@ -28,7 +30,7 @@ def verify(secret: str, path: str, body: bytes, header: str | None, now_s: int) 
         return False
     if abs(now_s - int(stamp)) > TOLERANCE_S:
         return False
-    return hmac.compare_digest(given, _digest(secret, path, body, int(stamp)))
+    return same(given, [_digest(each, path, body, int(stamp)) for each in accepted(secret)])
 
 
 def _digest(secret: str, path: str, body: bytes, stamp: int) -> str:

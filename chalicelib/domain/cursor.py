@@ -7,6 +7,8 @@ import binascii
 import hashlib
 import hmac
 
+from wire.rotation import accepted, same, signing
+
 
 class BadCursor(ValueError):
     """Not a cursor of ours, or of another account or list."""
@@ -14,7 +16,7 @@ class BadCursor(ValueError):
 
 def seal(secret: str, account_id: str, listing: str, place: str) -> str:
     """`place` as text that the account can hand back but neither make nor change."""
-    mac = _mac(secret, account_id, listing, place)
+    mac = _mac(signing(secret), account_id, listing, place)
     return base64.urlsafe_b64encode(mac + place.encode()).decode().rstrip("=")
 
 
@@ -25,7 +27,7 @@ def unseal(secret: str, account_id: str, listing: str, cursor: str) -> str:
         mac, place = raw[:16], raw[16:].decode()
     except (binascii.Error, UnicodeError) as error:
         raise BadCursor("not a cursor") from error
-    if not hmac.compare_digest(mac, _mac(secret, account_id, listing, place)):
+    if not same(mac, [_mac(each, account_id, listing, place) for each in accepted(secret)]):
         raise BadCursor("not a cursor of this list")
     return place
 

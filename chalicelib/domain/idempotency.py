@@ -10,6 +10,8 @@ import json
 import re
 from typing import Any
 
+from wire.rotation import accepted
+
 KEPT_S = 24 * 3600
 """How long a key stands for its first request."""
 
@@ -34,12 +36,14 @@ def check_key(key: str) -> str:
     return key
 
 
-def fingerprint(secret: str, operation: str, path: dict[str, str], body: Any) -> str:
-    """Two requests with the same one ask the same thing: the order of members does not count.
+def fingerprints(secret: str, operation: str, path: dict[str, str], body: Any) -> list[str]:
+    """Two requests that have one in common ask the same thing: the order of members does not
+    count. The first is the request's; the others it would have had under former secrets.
 
-    A MAC, not a hash: bodies may hold secrets that are few enough to be guessed.
+    MACs, not hashes: bodies may hold secrets that are few enough to be guessed.
     """
     canonical = json.dumps([operation, path, body], sort_keys=True, separators=(",", ":"))
-    return hmac.new(
-        secret.encode(), f"idempotency.{canonical}".encode(), hashlib.sha256
-    ).hexdigest()
+    message = f"idempotency.{canonical}".encode()
+    return [
+        hmac.new(each.encode(), message, hashlib.sha256).hexdigest() for each in accepted(secret)
+    ]

@@ -11,19 +11,21 @@ import hashlib
 import hmac
 from typing import Literal
 
+from wire.rotation import accepted, same, signing
+
 Leg = Literal["provider", "agent"]
 
 
 def issue(secret: str, call_id: str, leg: Leg, expires_s: int) -> str:
     """A token for one leg of one call. The same input gives the same token."""
     claim = f"{call_id}.{leg}.{expires_s}"
-    return f"{claim}.{_mac(secret, claim)}"
+    return f"{claim}.{_mac(signing(secret), claim)}"
 
 
 def check(secret: str, token: str, leg: Leg, now_s: int) -> str | None:
     """The call id if `token` is ours, for this leg and not expired; else None. Never raises."""
     claim, _, mac = token.rpartition(".")
-    if not mac.isascii() or not hmac.compare_digest(mac, _mac(secret, claim)):
+    if not same(mac, [_mac(each, claim) for each in accepted(secret)]):
         return None
     call_id, named_leg, expires = claim.split(".")
     return call_id if named_leg == leg and now_s < int(expires) else None

@@ -11,6 +11,8 @@ import base64
 import hashlib
 import hmac
 
+from wire.rotation import accepted, same, signing
+
 LASTS_S = 12 * 3600
 """How long a session lasts, used or not: a working day."""
 
@@ -18,13 +20,14 @@ LASTS_S = 12 * 3600
 def issue(secret: str, key_hash: str, expires_s: int) -> str:
     """A session of that key; `secret` is the installation's token secret."""
     claim = f"{key_hash}.{expires_s}"
-    return f"{claim}.{_mac(secret, claim)}"
+    return f"{claim}.{_mac(signing(secret), claim)}"
 
 
 def check(secret: str, token: str, now_s: int) -> tuple[str, int] | None:
     """The key's hash and the expiry, if `token` is ours and not expired. Never raises."""
     claim, _, mac = token.rpartition(".")
-    if not token.isascii() or not hmac.compare_digest(mac, _mac(secret, claim)):
+    macs = [_mac(each, claim) for each in accepted(secret)] if token.isascii() else []
+    if not same(mac, macs):
         return None
     key_hash, expires = claim.split(".")
     return (key_hash, int(expires)) if now_s < int(expires) else None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from chalice.app import Request, Response
 
 from chalicelib import auth, bootstrap, browser
-from chalicelib.domain.idempotency import fingerprint
+from chalicelib.domain.idempotency import fingerprints
 from chalicelib.http import json_of, path_part
 from chalicelib.problems import Problem, invalid, problem_from
 from chalicelib.services import idempotency
@@ -61,7 +61,7 @@ def answer(operation: Operation, request: Request, path: dict[str, str]) -> Resp
     once = idempotency.Request(
         account_id=account_id,
         key=key,
-        fingerprint=fingerprint(ports.token_secret, operation.name, meant, given),
+        fingerprints=fingerprints(ports.token_secret, operation.name, meant, given),
         resumes=operation.resumes,
     )
     kept, replayed = _once(ports, once, act)

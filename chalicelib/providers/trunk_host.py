@@ -7,6 +7,7 @@ import logging
 from typing import Protocol
 
 from chalicelib.providers.twilio import TwilioAccount
+from wire.rotation import signing
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +32,8 @@ class GatewayTrunkHost:
         from urllib.request import Request, urlopen
 
         account = self._gateway
-        login = base64.b64encode(f"{account.account_sid}:{account.auth_token}".encode()).decode()
+        token = signing(account.auth_token)
+        login = base64.b64encode(f"{account.account_sid}:{token}".encode()).decode()
         try:
             request = Request(  # noqa: S310 - the operator's own URL
                 f"{account.api_url}/trunks/{trunk_id}/changed",

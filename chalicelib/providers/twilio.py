@@ -27,6 +27,7 @@ from chalicelib.providers.base import (
     Reject,
     RemoteStatus,
 )
+from wire.rotation import accepted, signing
 
 POLL_S = 1
 """How long Twilio pauses before it asks again whether the call was accepted."""
@@ -50,7 +51,9 @@ _OVER = {"completed", "busy", "failed", "no-answer", "canceled"}
 
 @dataclass(frozen=True)
 class TwilioAccount:
-    """Where and as whom to speak. URLs without a trailing slash; `relay_url` is ws:// or wss://."""
+    """Where and as whom to speak. URLs without a trailing slash; `relay_url` is ws:// or wss://.
+    Of several auth tokens (wire/rotation.py) the first is ours to show, all may have signed.
+    """
 
     name: str
     account_sid: str
@@ -69,7 +72,7 @@ class TwilioProvider:
     def __init__(self, account: TwilioAccount) -> None:
         self.name = account.name
         self._account = account
-        self._validator = RequestValidator(account.auth_token)
+        self._validators = [RequestValidator(each) for each in accepted(account.auth_token)]
 
     def signed(
         self, kind: str, call_id: str | None, form: Mapping[str, str], signature: str | None
@@ -84,7 +87,8 @@ class TwilioProvider:
         return bool(signature) and any(self._valid(each, {}, signature) for each in candidates)
 
     def _valid(self, url: str, form: Mapping[str, str], signature: str | None) -> bool:
-        return bool(self._validator.validate(url, dict(form), signature))
+        found = [each.validate(url, dict(form), signature) for each in self._validators]
+        return any(found)
 
     def document(self, instruction: Instruction, call_id: str | None = None) -> str:
         """TwiML."""
@@ -195,7 +199,7 @@ class TwilioProvider:
         from twilio.rest import Client
 
         account = self._account
-        client = Client(account.account_sid, account.auth_token)
+        client = Client(account.account_sid, signing(account.auth_token))
         client.http_client = _http_client(account.api_url)
         return client
 

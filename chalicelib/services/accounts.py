@@ -62,8 +62,10 @@ def create_account(ports: Ports, name: str) -> tuple[Account, str]:
 
 def create_key(ports: Ports, account_id: str, label: str) -> tuple[ApiKey, str]:
     """One more key, in clear: nobody will see it again. TooManyKeys."""
-    limit = account(ports, account_id).max_keys
+    owner = account(ports, account_id)
+    limit = owner.max_keys
     key, clear = _new_key(account_id, label, ports.now())
+    key = key.model_copy(update={"suspended": owner.suspended})
     try:
         ports.accounts.add_key(key, limit)
     except KeysFull:
@@ -97,10 +99,13 @@ def key_of(ports: Ports, clear: str) -> ApiKey | None:
 
 
 def key_with(ports: Ports, hashed: str) -> ApiKey | None:
-    """The key with this hash, which is being used; None if it has been revoked."""
+    """The key with this hash, which is being used; None if it has been revoked, or its account is
+    suspended.
+    """
     key = ports.accounts.key(hashed)
-    if key is not None:
-        _note_use(ports, key)
+    if key is None or key.suspended:
+        return None
+    _note_use(ports, key)
     return key
 
 

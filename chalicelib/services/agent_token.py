@@ -10,6 +10,7 @@ from chalicelib.domain.agent_token import AgentToken, derive
 from chalicelib.services.ports import Ports
 from chalicelib.store.accounts import TokenRotated
 from chalicelib.store.table import Contention
+from wire.rotation import accepted
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +24,7 @@ class UnknownAccount(LookupError):
 
 def current(ports: Ports, account_id: str) -> AgentToken:
     """The token that handshakes are signed with now. UnknownAccount."""
-    return derive(ports.token_secret, account_id, _version(ports, account_id))
+    return derive(_secret(ports), account_id, _version(ports, account_id))
 
 
 def rotate(ports: Ports, account_id: str) -> AgentToken:
@@ -39,8 +40,15 @@ def rotate(ports: Ports, account_id: str) -> AgentToken:
             time.sleep(random.uniform(0, COLLISION_WAIT_S))  # noqa: S311 - spreads, guards nothing
             continue
         log.info("agent token rotated", extra={"account_id": account_id, "version": version + 1})
-        return derive(ports.token_secret, account_id, version + 1)
+        return derive(_secret(ports), account_id, version + 1)
     raise Contention
+
+
+def _secret(ports: Ports) -> str:
+    """Owners have put their tokens into their agents by hand: while the installation's secret is
+    being rotated they stay, and a secret of their own keeps them for good.
+    """
+    return ports.agent_token_secret or accepted(ports.token_secret)[-1]
 
 
 def _version(ports: Ports, account_id: str) -> int:

@@ -150,6 +150,22 @@ def signing_keys(ports: Ports, record: Record, now: int) -> list[str]:
     return [vault.open(each, context) for each in sealed]
 
 
+def reseal(ports: Ports, account_id: str, endpoint_id: str) -> int:
+    """Seal the endpoint's secrets with the vault's first key; how many. BadSeal if no key of the
+    vault opens one of them.
+    """
+
+    def resealed(before: Record) -> Record:
+        vault, context = _vault(ports), _context(before.endpoint)
+        return before.resealed(lambda sealed: vault.seal(vault.open(sealed, context), context))
+
+    try:
+        after = _update(ports, account_id, endpoint_id, resealed)
+    except UnknownEndpoint:  # it was just removed
+        return 0
+    return 1 if after.sealed_previous is None else 2
+
+
 def disable(ports: Ports, seen: Endpoint, reason: DisabledReason) -> None:
     """Send nothing more to an endpoint that is still as `seen` in what counts, and say so once."""
 

@@ -19,7 +19,8 @@ from chalicelib.domain.idempotency import CLAIM_MS, KEPT_S, check_key
 from chalicelib.services.ports import Ports
 from chalicelib.store.idempotency import Claim, Claimed
 from chalicelib.store.table import Contention, TableUnavailable
-from chalicelib.store.vault import BadSeal, DerivedVault
+from chalicelib.store.vault import BadSeal, DerivedVault, Vault, Vaults
+from wire.rotation import accepted
 
 log = logging.getLogger(__name__)
 
@@ -51,11 +52,14 @@ class Kept:
 
 @dataclass(frozen=True)
 class Request:
-    """A request under a key. `resumes`: done again it finds what it made (by the seed)."""
+    """A request under a key. `resumes`: done again it finds what it made (by the seed).
+
+    `fingerprints`: its own, and those it may have been claimed by before a secret was rotated.
+    """
 
     account_id: str
     key: str
-    fingerprint: str
+    fingerprints: list[str]
     resumes: bool
 
 
@@ -114,7 +118,7 @@ def _claimed(ports: Ports, request: Request) -> Claim | Kept:
 
 def _kept(ports: Ports, request: Request, there: Claim) -> Kept | None:
     """The answer to the first request; None if it died and can be done again."""
-    if there.fingerprint != request.fingerprint:
+    if there.fingerprint not in request.fingerprints:
         raise KeyReused
     if there.answer is not None:
         return _open(ports, there, there.answer)
@@ -130,7 +134,7 @@ def _new_claim(ports: Ports, request: Request) -> Claim:
     return Claim(
         account_id=request.account_id,
         key=request.key,
-        fingerprint=request.fingerprint,
+        fingerprint=request.fingerprints[0],
         seed=secrets.token_hex(16),
         holder=secrets.token_hex(8),
         held_until=now + CLAIM_MS,
@@ -166,22 +170,22 @@ def _let_go(ports: Ports, claim: Claim, *, forget: bool) -> None:
 
 def _seal(ports: Ports, claim: Claim, kept: Kept) -> str:
     text = json.dumps([kept.status, kept.content, kept.location], separators=(",", ":"))
-    return _vault(ports, claim).seal(text, _context(claim))
+    return _vaults(ports, claim).seal(text, _context(claim))
 
 
 def _open(ports: Ports, claim: Claim, answer: str) -> Kept:
-    """OutcomeUnknown if the installation's secret has changed since."""
+    """OutcomeUnknown if the installation's secret of then is accepted no more."""
     try:
-        return Kept(*json.loads(_vault(ports, claim).open(answer, _context(claim))))
+        return Kept(*json.loads(_vaults(ports, claim).open(answer, _context(claim))))
     except BadSeal:
         raise OutcomeUnknown from None
 
 
-def _vault(ports: Ports, claim: Claim) -> DerivedVault:
+def _vaults(ports: Ports, claim: Claim) -> Vault:
     """Opens with the key that the asker holds and the secret that the operator holds, not with one
     of them: the answer may hold an API key.
     """
-    return DerivedVault(ports.token_secret, claim.key)
+    return Vaults([DerivedVault(each, claim.key) for each in accepted(ports.token_secret)])
 
 
 def _context(claim: Claim) -> dict[str, str]:

@@ -27,12 +27,13 @@ def read(
     place = _place(ports, account_id, after, limit)
     deadline = time.monotonic() + min(wait_s, MAX_WAIT_S)
     pause = _FIRST_PAUSE_S
+    # A page holds all that was there when it was asked for, up to its limit; who has a full one to
+    # read leaves the numbering to others.
+    found = _after(ports, account_id, place, limit)
     while True:
-        found = _after(ports, account_id, place, limit)
         waiting = True
-        # A page holds all that was there when it was asked for, up to its limit; who has a full one
-        # to read leaves the numbering to others. Looked at again after the last one, too: what does
-        # not wait any more another reader may just have numbered.
+        # Looked at again after the last one, too: what does not wait any more another reader may
+        # just have numbered.
         while waiting and len(found) < limit:
             waiting = ports.events.number_waiting(account_id)
             found = _after(ports, account_id, place, limit)

@@ -50,6 +50,8 @@ class Ports:
     pause: Callable[[float], None]
     token_secret: str = field(repr=False)
     relay_url: str
+    agent_token_secret: str = field(default="", repr=False)
+    """What accounts' agent tokens are derived from; blank: from the oldest of `token_secret`."""
     vault: Vault | None = field(default=None, repr=False)
     """Seals trunks' passwords; without one no trunk can be connected."""
     trunk_host: TrunkHost | None = None

@@ -60,7 +60,7 @@ class Incoming:
 
 def receive(ports: Ports, incoming: Incoming) -> Instruction:
     """The voice webhook. A number that is nobody's is rejected and leaves nothing behind, but for
-    word to the owner of the trunk through which the call came.
+    word to the owner of the trunk through which the call came. So is one of a suspended account.
     """
     call = ports.calls.get(inbound_call_id(incoming.provider, incoming.provider_call_id))
     if call is None:
@@ -68,6 +68,9 @@ def receive(ports: Ports, incoming: Incoming) -> Instruction:
         if line is None:
             log.info("call to a number that is nobody's", extra=_facts(incoming))
             _tell_owner(ports, incoming)
+            return Reject()
+        if _suspended(ports, line):
+            log.info("call to a suspended account", extra=_facts(incoming))
             return Reject()
         call = _record(ports, incoming, line)
     if call.auto_answer and call.state is CallState.RINGING:
@@ -119,7 +122,7 @@ def caller_gone(ports: Ports, incoming: Incoming, *, failed: bool) -> None:
     call = ports.calls.get(inbound_call_id(incoming.provider, incoming.provider_call_id))
     if call is None:
         line = _line_called(ports, incoming)
-        if line is None:
+        if line is None or _suspended(ports, line):
             return
         try:
             ports.calls.create(missed_unseen(_born(ports, incoming, line)))
@@ -186,6 +189,14 @@ def _facts(incoming: Incoming) -> dict[str, str]:
         "to": incoming.to,
         **({"trunk_id": incoming.trunk_id} if incoming.trunk_id else {}),
     }
+
+
+def _suspended(ports: Ports, line: Line | Did) -> bool:
+    """Whether the operator keeps the number's owner out; read for each call, so that it counts at
+    once, for numbers and trunks alike.
+    """
+    owner = ports.accounts.get(line.account_id) if line.account_id else None
+    return owner is not None and owner.suspended
 
 
 def _line_called(ports: Ports, incoming: Incoming) -> Line | Did | None:

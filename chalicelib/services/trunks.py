@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import random
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from chalicelib.domain.did import Did
@@ -175,6 +176,35 @@ def credentials(ports: Ports, trunk: Trunk) -> str:
     if record is None or record.trunk.revision != trunk.revision:
         raise UnknownTrunk(trunk.trunk_id)
     return _vault(ports).open(record.sealed_password, _context(trunk))
+
+
+def reseal(ports: Ports, account_id: str) -> int:
+    """Seal the password of the account's trunk with the vault's first key; how many were sealed.
+    BadSeal if no key of the vault opens it.
+    """
+    for _ in range(MAX_TRIES):
+        before = ports.trunks.record_of_account(account_id)
+        if before is None:
+            return 0
+        context = _context(before.trunk)
+        password = _vault(ports).open(before.sealed_password, context)
+        try:
+            ports.trunks.reseal(before, _vault(ports).seal(password, context))
+        except (TrunkChanged, Contention):
+            step_aside()
+            continue
+        return 1
+    raise Contention
+
+
+def all_of_gateway(ports: Ports) -> Iterator[Trunk]:
+    """Every trunk that the gateway is to register."""
+    after: str | None = None
+    while True:
+        found, after = list_for_gateway(ports, after)
+        yield from found
+        if after is None:
+            return
 
 
 def list_for_gateway(ports: Ports, after: str | None) -> tuple[list[Trunk], str | None]:

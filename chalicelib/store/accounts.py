@@ -11,6 +11,7 @@ Index `listing`: an account's keys by age.
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator, Mapping
 
 from chalicelib.domain.account import Account, ApiKey
 from chalicelib.domain.instant import to_text
@@ -63,6 +64,22 @@ class AccountStore:
         """The account, or None."""
         item = self._table.get(f"ACCOUNT#{account_id}", "ACCOUNT")
         return None if item is None else Account.model_validate(item)
+
+    def every(self) -> Iterator[Account]:
+        """All accounts, in no order: for the operator."""
+        return (Account.model_validate(item) for item in self._table.scan("ACCOUNT"))
+
+    def change(self, account_id: str, changes: Mapping[str, int | bool]) -> None:
+        """Set attributes of an account: what the operator decides. LookupError: there is none."""
+        try:
+            self._table.write(_set(f"ACCOUNT#{account_id}", "ACCOUNT", changes))
+        except ConditionFailed:
+            raise LookupError(account_id) from None
+
+    def suspend_key(self, key: ApiKey, suspended: bool) -> None:
+        """Let a key open nothing, or again what it did. One that is gone stays so."""
+        with contextlib.suppress(ConditionFailed):
+            self._table.write(_set(f"KEY#{key.hash}", "KEY", {"suspended": suspended}))
 
     def add_key(self, key: ApiKey, most: int) -> None:
         """One more key for an account, which then has at most `most`. KeysFull, Contention."""
@@ -126,6 +143,17 @@ class AccountStore:
             )
         except ConditionFailed as lost:
             raise (KeyGone if lost.failed[0] else OnlyKey) from None
+
+
+def _set(pk: str, sk: str, changes: Mapping[str, int | bool]) -> Write:
+    return update(
+        pk,
+        sk,
+        "SET " + ", ".join(f"#{name} = :{name}" for name in changes),
+        condition="attribute_exists(pk)",
+        names={f"#{name}": name for name in changes},
+        values={f":{name}": value for name, value in changes.items()},
+    )
 
 
 def _count(account_id: str, step: int, condition: str, bound: int) -> Write:

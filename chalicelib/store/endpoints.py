@@ -11,6 +11,7 @@ Index `live` (sparse): endpoints that are enabled, so that the sweep looks at th
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from chalicelib.domain.endpoint import ENDPOINT_ID, MAX_ENDPOINTS, Endpoint
@@ -49,6 +50,12 @@ class Record:
     def rotated(self, endpoint: Endpoint, sealed_secret: str) -> Record:
         """The record with a new secret; the present one becomes the one before."""
         return Record(endpoint, sealed_secret, self.sealed_secret, self.version + 1)
+
+    def resealed(self, seal: Callable[[str], str]) -> Record:
+        """The record with each of its secrets as `seal` makes it of what it was."""
+        before = self.sealed_previous
+        previous = None if before is None else seal(before)
+        return Record(self.endpoint, seal(self.sealed_secret), previous, self.version + 1)
 
 
 class EndpointStore:

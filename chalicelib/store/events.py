@@ -18,7 +18,7 @@ took ten times as long to read and write.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from chalicelib.domain.event import RETENTION_S, Event
@@ -68,6 +68,15 @@ class EventStore:
             f"ACCOUNT#{account_id}#EVENTS", sk_above=f"{sequence:012d}", limit=limit
         )
         return [(int(item["sk"]), _to_event(item)) for item in items]
+
+    def of_call(self, account_id: str, call_id: str) -> Iterator[tuple[int | None, Event]]:
+        """A call's events, those that are numbered first, in order: reads all of the account's, so
+        it is for operators only.
+        """
+        for what in ("EVENTS", "OUTBOX"):
+            for item in self._table.query_all(f"ACCOUNT#{account_id}#{what}"):
+                if item.get("call_id") == call_id:
+                    yield int(item["sk"]) if what == "EVENTS" else None, _to_event(item)
 
     def last_number(self, account_id: str) -> int:
         """The highest number given so far; 0 before the first."""

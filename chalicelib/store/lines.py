@@ -9,12 +9,14 @@ event, so that no number is given twice and no account holds more than it may.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from chalicelib.domain.account import Account
 from chalicelib.domain.event import Event
 from chalicelib.domain.instant import to_text
 from chalicelib.domain.line import Line
 from chalicelib.store.events import outbox_put
-from chalicelib.store.table import ConditionFailed, Item, Table, Write, put, update
+from chalicelib.store.table import ConditionFailed, Item, Table, Write, delete, put, update
 
 LISTING = ("listing", "listing", "listing_order")
 _KEY_ATTRIBUTES = frozenset({"pk", "sk", "listing", "listing_order"})
@@ -51,6 +53,18 @@ class LineStore:
         except ConditionFailed:
             return False
         return True
+
+    def remove_from_pool(self, e164: str) -> None:
+        """Forget a free number. NotFree: somebody holds it, or there is no such number."""
+        condition = "attribute_exists(pk) AND attribute_not_exists(account_id)"
+        try:
+            self._table.write(delete(f"NUMBER#{e164}", "NUMBER", condition))
+        except ConditionFailed:
+            raise NotFree from None
+
+    def every(self) -> Iterator[Line]:
+        """All numbers, in no order: for the operator."""
+        return map(_to_line, self._table.scan("NUMBER"))
 
     def countries(self) -> list[str]:
         """The countries that numbers were ever added of, in order."""

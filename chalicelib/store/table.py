@@ -169,6 +169,23 @@ class Table:
             if after is None:
                 return
 
+    def scan(self, sk: str | None = None) -> Iterator[Item]:
+        """Every item of the table, or all with this sort key, in no order: reads the whole of it,
+        so it is for operators only.
+        """
+        request: dict[str, Any] = {"TableName": self.name}
+        if sk is not None:
+            request["FilterExpression"] = "#sk = :sk"
+            request["ExpressionAttributeNames"] = {"#sk": "sk"}
+            request["ExpressionAttributeValues"] = self._marshal({":sk": sk})
+        while True:
+            with _answering():
+                page = self._client.scan(**request)
+            yield from map(self._unmarshal, page["Items"])
+            if "LastEvaluatedKey" not in page:
+                return
+            request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+
     def write(self, *writes: Write) -> None:
         """All of the writes or none. ConditionFailed if one loses, Contention on a collision."""
         if len(writes) == 1:

@@ -114,6 +114,13 @@ class TrunkStore:
         except ConditionFailed:
             raise TrunkChanged from None
 
+    def reseal(self, before: Record, sealed_password: str) -> None:
+        """The same trunk with its password sealed anew. TrunkChanged, Contention."""
+        try:
+            self._table.write(_put_next(before, before.with_trunk(before.trunk, sealed_password)))
+        except ConditionFailed:
+            raise TrunkChanged from None
+
     def remove(self, before: Record, event: Event) -> None:
         """Make the trunk gone, for everybody and at once. TrunkChanged, Contention."""
         trunk = before.trunk

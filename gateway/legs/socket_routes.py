@@ -135,7 +135,7 @@ class SocketLegs:
         self._check_serving()
 
     def _check_serving(self) -> None:
-        if self._exchange.draining:
+        if self._exchange.closed:
             raise web.HTTPServiceUnavailable(text="the gateway is stopping")
 
 

@@ -232,7 +232,7 @@ def test_no_order_of_things_breaks_a_call(engine):
     run_state_machine_as_test(
         AnyOrder,
         settings=settings(
-            max_examples=often(20, 200),
+            max_examples=often(12, 200),
             stateful_step_count=25,
             deadline=None,
             suppress_health_check=list(HealthCheck),

@@ -15,9 +15,10 @@ from chalicelib.domain.dialling import NotDialled
 from chalicelib.problems import problem_from
 from chalicelib.services import answer, decline, inbox, miss, outbound, ring
 from chalicelib.services.transition import settle
+from tests.support.thorough import often
 from tests.support.world import World
 
-ROUNDS, CROWD = 200, 20
+ROUNDS, CROWD = often(60, 1000), 20
 DIALS = 30
 
 

@@ -16,7 +16,7 @@ from tests.load.c_programs import CannotCompile
 from tests.load.machine import circumstances
 from tests.load.report import Options
 
-BENCHES = ("relay", "answer", "ringing", "sip")
+BENCHES = ("relay", "answer", "ringing", "sip", "dashboard")
 
 
 def main() -> int:
@@ -31,6 +31,7 @@ def main() -> int:
         work=out,
         relay_calls=arguments.calls or ([40, 100] if quick else [40, 100, 200, 250]),
         ringing_calls=arguments.ringing or (50 if quick else 200),
+        ringing_over_s=arguments.over,
     )
     out.mkdir(parents=True, exist_ok=True)
     combined: dict[str, Any] = {**circumstances(), "quick": quick, "benches": {}}
@@ -60,6 +61,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=ROOT / ".local" / "bench")
     parser.add_argument("--calls", type=_numbers, metavar="N,N", help="relay: loads to try")
     parser.add_argument("--ringing", type=int, metavar="N", help="ringing: calls at once")
+    parser.add_argument("--over", type=float, default=0, metavar="S", help="ringing: in which time")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="print a report, run nothing")
     arguments = parser.parse_args()
     if unknown := set(arguments.names) - set(BENCHES):

@@ -20,6 +20,8 @@ class Options:
     """Where a bench may leave files."""
     relay_calls: list[int]
     ringing_calls: int
+    ringing_over_s: float = 0
+    """In which time the calls come in; 0: as fast as they can."""
 
 
 @dataclass(frozen=True)

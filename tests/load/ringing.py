@@ -30,7 +30,7 @@ def measure(options: Options) -> Result:
     """One stack, all calls at once."""
     wanted = options.ringing_calls
     with stack(GATEWAY_MAX_CALLS=str(max(500, 2 * wanted))) as world:
-        came_s, calls = asyncio.run(_ring(world, wanted))
+        came_s, calls = asyncio.run(_ring(world, wanted, options.ringing_over_s))
         executions, lasted = _executions(world.layout, wanted)
         by_polls = _expired_by_polls(world.layout)
     durations = [epoch_s(call["ended_at"]) - epoch_s(call["created_at"]) for call in calls]
@@ -54,7 +54,7 @@ def measure(options: Options) -> Result:
     say(f"{row} {dict(endings)} {dict(executions)}")
     return Result(
         title="calls ringing at once that nobody answers",
-        parameters={"calls": wanted, "numbers": NUMBERS},
+        parameters={"calls": wanted, "numbers": NUMBERS, "over_s": options.ringing_over_s},
         rows=[row],
         figures=[
             _all("calls that came in", len(calls), wanted),
@@ -77,14 +77,17 @@ def _all(what: str, measured: int, wanted: int) -> Figure:
     return Figure(what, measured, f"all {wanted}", measured == wanted)
 
 
-async def _ring(world: World, wanted: int) -> tuple[float, list[dict[str, Any]]]:
+async def _ring(world: World, wanted: int, over_s: float) -> tuple[float, list[dict[str, Any]]]:
     """(seconds until all rang, the calls once all are over)."""
     numbers, phone = await world.numbers(NUMBERS), world.phone()
     began = time.monotonic()
-    placed = [_place(phone, numbers[at % NUMBERS], f"+1555{at:07d}") for at in range(wanted)]
+    placed = [
+        _place(phone, numbers[at % NUMBERS], f"+1555{at:07d}", over_s * at / wanted)
+        for at in range(wanted)
+    ]
     phones = await asyncio.gather(*placed)
     while len(await world.calls()) < wanted:
-        if time.monotonic() > began + ARRIVE_S:
+        if time.monotonic() > began + over_s + ARRIVE_S:
             say("not all calls came in")
             break
         await asyncio.sleep(0.1)
@@ -100,7 +103,8 @@ async def _ring(world: World, wanted: int) -> tuple[float, list[dict[str, Any]]]
     return came_s, [call for call in await world.calls() if call["ended_at"]]
 
 
-async def _place(phone: Softphone, number: str, caller: str) -> Any:
+async def _place(phone: Softphone, number: str, caller: str, after_s: float) -> Any:
+    await asyncio.sleep(after_s)
     call = await phone.place_call(number, from_=caller, speak=False)
     call.keep_audio = False
     return call

@@ -59,7 +59,7 @@ class Looks:
 def measure(options: Options) -> Result:
     """All subjects, each at every load."""
     if lacking := sip_subjects.missing():
-        raise CannotCompile(f"the sip bench needs {', '.join(lacking)} (make .venv/.sip)")
+        raise CannotCompile(f"the sip bench needs {', '.join(lacking)} (make .venv/.debian)")
     pace = (
         Pace(a_second=20, settle_s=2.0, seconds={10: 4.0, 50: 8.0})
         if options.quick

@@ -55,7 +55,7 @@ def installed() -> None:
     """Says so once, rather than in every test."""
     found = shutil.which("sipp") and shutil.which("baresip") and Path("/usr/sbin/kamailio").exists()
     if not found:
-        pytest.fail("the SIP tests need Debian packages: make .venv/.sip")
+        pytest.fail("the SIP tests need Debian packages: make .venv/.debian")
 
 
 @pytest.fixture

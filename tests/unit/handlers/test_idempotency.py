@@ -133,6 +133,17 @@ def test_with_another_secret_of_the_installation_the_answer_is_gone_and_nothing_
     assert len(world.ports.accounts.keys(world.account_id)) == 2
 
 
+@pytest.mark.parametrize("steps", [("a", "a,b", "b,a"), ("a,b", "b,a", "b,a")])
+def test_while_the_secret_is_being_rotated_the_answer_stays(once, world, monkeypatch, steps):
+    real = bootstrap.ports()
+    bodies = []
+    for step in steps:
+        monkeypatch.setattr(bootstrap, "ports", lambda s=step: replace(real, token_secret=s))
+        bodies.append(once("/api/keys", {"label": "laptop"}).json_body)
+    assert bodies[0] == bodies[1] == bodies[2]
+    assert len(world.ports.accounts.keys(world.account_id)) == 2
+
+
 def test_twenty_at_once_do_it_once(once, world):
     with ThreadPoolExecutor(20) as many:
         answers = list(many.map(lambda _: once("/api/keys", {"label": "race"}), range(20)))

@@ -9,7 +9,7 @@ done
 [ ${#missing[@]} -gt 0 ] || exit 0
 
 by_hand() {
-  echo "the SIP tests need Debian packages that could not be installed ($1); by hand: apt-get install --no-install-recommends ${missing[*]}" >&2
+  echo "the tests of SIP and of the dashboard need Debian packages that could not be installed ($1); by hand: apt-get install --no-install-recommends ${missing[*]}" >&2
   exit 1
 }
 command -v apt-get >/dev/null || by_hand "no apt-get here"

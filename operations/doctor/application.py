@@ -1,0 +1,138 @@
+"""The application from outside: does it answer, and does it know whom to believe?"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from collections.abc import Iterator, Mapping
+
+from twilio.request_validator import RequestValidator
+
+from chalicelib.domain import control
+from chalicelib.providers.twilio import TwilioAccount
+from operations.doctor.clock import compared
+from operations.doctor.finding import Finding, fail, ok, warn
+from operations.doctor.scene import Scene
+from operations.doctor.web import Seen, ask
+from wire.rotation import accepted, signing
+
+
+def answers(scene: Scene) -> Iterator[Finding]:
+    """The public URL leads to the application, and its clock goes right."""
+    url = f"{scene.config.public_url}/healthz"
+    seen = ask(url)
+    if seen.status != 200 or '"ok"' not in seen.body.replace(" ", ""):
+        yield fail(
+            "api",
+            f"{url}: {seen}",
+            "CHAMADE_PUBLIC_URL must be the application's own address as providers call it, stage "
+            "path included: correct it, or start the application.",
+        )
+        return
+    yield ok("api", f"{url} answers in {seen.took_s * 1000:.0f} ms")
+    yield compared("clock", "the API", seen)
+
+
+def webhooks(scene: Scene) -> Iterator[Finding]:
+    """What each provider signs is believed, and what nobody signed is not. The posts ask about a
+    call that is nobody's, of which nothing is kept.
+    """
+    for account in scene.config.accounts:
+        yield _webhook(scene, account)
+
+
+def controls(scene: Scene) -> Iterator[Finding]:
+    """Control requests that are signed with our secrets are believed, others are not."""
+    report = {"relay": "doctor", "call_id": "call_doctor", "type": "watch"}
+    yield _control(scene, "CHAMADE_CONTROL_SECRET", "/media/report", report)
+    if scene.config.gateway_control_secret:
+        fetch = {"gateway": "doctor", "trunk_id": "trunk_doctor"}
+        yield _control(scene, "CHAMADE_GATEWAY_CONTROL_SECRET", "/gateway/trunks/fetch", fetch)
+
+
+def rotations(scene: Scene) -> Iterator[Finding]:
+    """Secrets that are long enough, no two the same, and none half exchanged for ever."""
+    config = scene.config
+    kept = {
+        "CHAMADE_TOKEN_SECRET": config.token_secret,
+        "CHAMADE_CONTROL_SECRET": config.control_secret,
+        "CHAMADE_GATEWAY_CONTROL_SECRET": config.gateway_control_secret,
+        **{f"CHAMADE_{a.name.upper()}_AUTH_TOKEN": a.auth_token for a in config.accounts},
+    }
+    values = {name: accepted(secret) for name, secret in kept.items() if secret}
+    every = [value for each in values.values() for value in each]
+    short = [name for name, each in values.items() if min(map(len, each)) < 16]
+    several = [name for name, each in values.items() if len(each) > 1]
+    if short or len(set(every)) < len(every):
+        yield warn(
+            "secrets",
+            f"short: {', '.join(short) or 'none'}; used twice: {len(every) - len(set(every))}",
+            "Give each setting a secret of its own, of 32 random characters or more, and rotate it "
+            "(docs/operations.md).",
+        )
+    elif several:
+        yield warn(
+            "secrets",
+            f"being rotated: {', '.join(several)}",
+            "Take the former value away a day after the new one was put first everywhere.",
+        )
+    else:
+        yield ok("secrets", f"{len(values)} of their own, none being rotated")
+
+
+def _webhook(scene: Scene, account: TwilioAccount) -> Finding:
+    name = f"webhook {account.name}"
+    url = f"{scene.config.public_url}/webhooks/{account.name}/ringing"
+    post = {"CallSid": f"CA{secrets.token_hex(16)}", "CallStatus": "ringing"}
+    good = ask(url, form=post, headers=_signed(url, post, signing(account.auth_token)))
+    forged = ask(url, form=post, headers=_signed(url, post, secrets.token_hex(16)))
+    if good.status == 200 and forged.status == 403:
+        return ok(name, "a signed post is believed, a forged one refused")
+    if good.status == 403:
+        return fail(
+            name,
+            "a post signed with our auth token is refused (403)",
+            f"CHAMADE_{account.name.upper()}_AUTH_TOKEN or CHAMADE_PUBLIC_URL is not what the "
+            "running application has: set the same everywhere, and deploy.",
+        )
+    if forged.status == 200:
+        return fail(
+            name,
+            "a forged post is answered",
+            "Something in front answers in the application's place: correct CHAMADE_PUBLIC_URL.",
+        )
+    return fail(name, f"signed: {good}; forged: {forged}", "See the check `api`, and its log.")
+
+
+def _control(scene: Scene, setting: str, path: str, asked: dict[str, str]) -> Finding:
+    name = f"control {path.split('/')[1]}"
+    secret = (
+        scene.config.control_secret
+        if setting == "CHAMADE_CONTROL_SECRET"
+        else scene.config.gateway_control_secret
+    )
+    body = json.dumps(asked).encode()
+
+    def post(key: str) -> Seen:
+        signature = control.sign(key, path, body, int(time.time()))
+        headers = {control.HEADER: signature, "Content-Type": "application/json"}
+        return ask(scene.config.public_url + path, body=body, headers=headers)
+
+    good, forged = post(secret), post(secrets.token_hex(16))
+    # 404: believed, and there is no such call or trunk.
+    if good.status == 404 and forged.status == 401:
+        return ok(name, "a signed request is believed, a forged one refused")
+    if good.status == 401:
+        return fail(
+            name,
+            "a control request signed with our secret is refused (401)",
+            f"{setting} is not what the running application has, or a clock is more than "
+            f"{control.TOLERANCE_S} s off: set the same secret everywhere, and deploy.",
+        )
+    return fail(name, f"signed: {good}; forged: {forged}", "See the check `api`, and its log.")
+
+
+def _signed(url: str, form: Mapping[str, str], token: str) -> dict[str, str]:
+    signature = RequestValidator(token).compute_signature(url, dict(form))
+    return {"X-Twilio-Signature": str(signature)}

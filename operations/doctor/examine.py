@@ -1,0 +1,51 @@
+"""All checks, in an order in which what is found first explains what comes after."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from chalicelib.config import BadConfig
+from operations.doctor import application, gateway, machines, network, numbers, relay, table
+from operations.doctor.finding import Finding, fail, ok
+from operations.doctor.scene import Scene
+from operations.installation import Installation
+
+Check = Callable[[Scene], Iterator[Finding]]
+
+CHECKS: tuple[Check, ...] = (
+    application.rotations,
+    network.names,
+    network.certificates,
+    application.answers,
+    application.webhooks,
+    application.controls,
+    relay.answers,
+    gateway.answers,
+    table.as_made,
+    machines.stream,
+    machines.machines,
+    numbers.vault,
+    numbers.free,
+    numbers.at_twilio,
+    numbers.sip_domain,
+)
+
+
+def examine(installation: Installation) -> Iterator[Finding]:
+    """What there is to say, as it is found. Never raises."""
+    try:
+        scene = Scene(installation, installation.config, installation.ports)
+    except BadConfig as error:
+        yield fail("configuration", str(error), "Correct the setting (docs/operations.md).")
+        return
+    yield ok("configuration", "every setting that is needed is there")
+    for check in CHECKS:
+        try:
+            yield from check(scene)
+        except Exception as error:
+            # One that cannot be made must not keep the others from being made.
+            yield fail(
+                f"{check.__module__.rpartition('.')[2]} {check.__name__}",
+                f"could not be looked at: {type(error).__name__}: {error}",
+                "If the findings before it do not explain it, this is an error of the doctor's.",
+            )

@@ -1,0 +1,122 @@
+"""Our gateway: is it there, does it know us and we it, and how are its trunks?"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from chalicelib.domain.trunk import Trunk, TrunkStatus
+from chalicelib.providers.twilio import TwilioAccount
+from chalicelib.services import trunks
+from operations.doctor.clock import compared
+from operations.doctor.finding import Finding, fail, ok, skipped, warn
+from operations.doctor.scene import Scene
+from operations.doctor.web import ask
+from wire.rotation import signing
+
+
+def answers(scene: Scene) -> Iterator[Finding]:
+    """It is healthy, takes our credentials, reaches the application, and posts to it."""
+    account = scene.gateway
+    if account is None:
+        yield skipped("gateway", "there is none: CHAMADE_GATEWAY_ACCOUNT_SID is not set")
+        return
+    seen = ask(f"{account.api_url}/healthz")
+    if seen.status == 503 or '"draining"' in seen.body:
+        yield warn(
+            "gateway",
+            "it takes no new calls",
+            "It is stopping, or was drained: `chamade-admin drain gateway --end` opens it again.",
+        )
+    elif seen.status != 200:
+        yield fail(
+            "gateway",
+            f"{account.api_url}/healthz: {seen}",
+            "Start the gateway, or correct CHAMADE_GATEWAY_API_URL.",
+        )
+        return
+    else:
+        yield ok("gateway", "healthy")
+    yield compared("gateway clock", "the gateway", seen)
+    login = (account.account_sid, signing(account.auth_token))
+    told = ask(f"{account.api_url}/status", login=login)
+    if told.status != 200:
+        yield fail(
+            "gateway login",
+            f"our SID and auth token: {told}",
+            "CHAMADE_GATEWAY_AUTH_TOKEN differs from the gateway's GATEWAY_AUTH_TOKEN: set the "
+            "same in both, and restart what had the wrong one.",
+        )
+        return
+    yield ok("gateway login", "our SID and auth token are taken")
+    status = json.loads(told.body)
+    yield _application(status)
+    yield _voice_url(scene, status)
+    yield from _trunks(scene, account, login)
+
+
+def _application(status: dict[str, Any]) -> Finding:
+    name, application = "gateway control", status["application"]
+    if application is None:
+        return warn(
+            name,
+            "it knows no application: it has no trunks",
+            "Set GATEWAY_CONTROL_URL and GATEWAY_CONTROL_SECRET, if there are to be any.",
+        )
+    if application["answers"]:
+        return ok(name, "it gets its trunks from the application")
+    if application["code"] == "bad_signature":
+        return fail(
+            name,
+            "the application does not believe it (bad_signature)",
+            "GATEWAY_CONTROL_SECRET differs from the application's CHAMADE_GATEWAY_CONTROL_SECRET, "
+            "or a clock is off: set the same in both, and restart the gateway.",
+        )
+    return fail(
+        name,
+        f"the application does not answer it ({application['code']})",
+        "Correct GATEWAY_CONTROL_URL, or see the check `api`.",
+    )
+
+
+def _voice_url(scene: Scene, status: dict[str, Any]) -> Finding:
+    wanted = f"{scene.config.public_url}/webhooks/gateway/voice"
+    if status["voice_url"] == wanted:
+        return ok("gateway webhooks", wanted)
+    return fail(
+        "gateway webhooks",
+        f"calls are announced to {status['voice_url']}",
+        f"Set GATEWAY_VOICE_URL to {wanted}, GATEWAY_STATUS_URL beside it, and restart it.",
+    )
+
+
+def _trunks(scene: Scene, account: TwilioAccount, login: tuple[str, str]) -> Iterator[Finding]:
+    found = list(trunks.all_of_gateway(scene.ports))
+    listed = ask(f"{account.api_url}/trunks", login=login)
+    states = json.loads(listed.body)["trunks"] if listed.status == 200 else []
+    known = {each["trunk_id"]: each for each in states}
+    missing = [trunk.trunk_id for trunk in found if trunk.trunk_id not in known]
+    if missing:
+        yield warn(
+            "gateway trunks",
+            f"not at the gateway: {', '.join(missing[:5])}",
+            "It fetches all of them once a minute; if it stays so, see `gateway control`.",
+        )
+    else:
+        yield ok("gateway trunks", f"{len(found)}, all known to the gateway")
+    for trunk in found:
+        if trunk.trunk_id in known:
+            yield _trunk(trunk, known[trunk.trunk_id])
+
+
+def _trunk(trunk: Trunk, state: dict[str, Any]) -> Finding:
+    name = f"trunk {trunk.trunk_id}"
+    what = f"{trunk.username}@{trunk.host}: {state['status']}"
+    if state["status"] == "registered":
+        return ok(name, what)
+    code = f" (SIP {state['sip_code']})" if state["sip_code"] else ""
+    if state["status"] == "failed" or trunk.status is TrunkStatus.FAILED:
+        remedy = state["detail"] or trunk.detail or ""
+        return fail(name, f"{what}{code}", f"{remedy} Its owner sets it with PUT /api/trunk.")
+    return warn(name, f"{what}{code}", state["detail"] or "It has a minute to register.")

@@ -1,0 +1,74 @@
+"""Names and certificates, as the world sees them."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import time
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from operations.doctor.finding import Finding, fail, ok, skipped, warn
+from operations.doctor.scene import Scene, http_of
+
+TIMEOUT_S = 5.0
+RENEW_DAYS = 21
+"""Certificate authorities renew a month before the end: what is left with less has stuck."""
+
+
+def names(scene: Scene) -> Iterator[Finding]:
+    """Every name of ours leads somewhere."""
+    for host in dict.fromkeys(urlsplit(url).hostname or "" for url in scene.urls):
+        try:
+            found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+        except OSError as error:
+            yield fail(
+                f"dns {host}",
+                str(error),
+                f"Make a record for {host} in its zone, or correct the setting that names it.",
+            )
+            continue
+        addresses = sorted({str(each[4][0]) for each in found})
+        yield ok(f"dns {host}", ", ".join(addresses))
+
+
+def certificates(scene: Scene) -> Iterator[Finding]:
+    """Every TLS address of ours shows a certificate that is believed, for its name and a while."""
+    for url in scene.urls:
+        parts = urlsplit(http_of(url))
+        name = f"certificate {parts.netloc}"
+        if parts.scheme != "https":
+            yield skipped(name, f"{urlsplit(url).scheme}:// has none")
+            continue
+        yield _certificate(name, parts.hostname or "", parts.port or 443)
+
+
+def _certificate(name: str, host: str, port: int) -> Finding:
+    try:
+        with (
+            socket.create_connection((host, port), TIMEOUT_S) as plain,
+            ssl.create_default_context().wrap_socket(plain, server_hostname=host) as tls,
+        ):
+            shown = tls.getpeercert() or {}
+    except ssl.SSLCertVerificationError as error:
+        expired = "expired" in error.verify_message
+        return fail(
+            name,
+            error.verify_message,
+            f"Renew the certificate of {host} and deploy it: in AWS look in Certificate Manager "
+            "whether its validation record is still in the zone."
+            if expired
+            else f"Deploy a certificate for {host} that a public authority has signed.",
+        )
+    except OSError as error:
+        return fail(name, f"no TLS: {error}", f"Is anything listening at {host}:{port}?")
+    until = str(shown.get("notAfter", ""))
+    days = int((ssl.cert_time_to_seconds(until) - time.time()) / 86400)
+    if days < RENEW_DAYS:
+        return warn(
+            name,
+            f"{days} days left ({until})",
+            "It should have been renewed by now: in Certificate Manager look whether its "
+            "validation record is still in the zone.",
+        )
+    return ok(name, f"{days} days left")

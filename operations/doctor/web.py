@@ -1,0 +1,80 @@
+"""One HTTP request, whatever comes of it a value: checks are about what others get to see."""
+
+from __future__ import annotations
+
+import base64
+import ssl
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from typing import Any
+from urllib.error import HTTPError
+from urllib.parse import urlencode
+from urllib.request import HTTPRedirectHandler, Request, build_opener
+
+TIMEOUT_S = 5.0
+
+
+@dataclass(frozen=True)
+class Seen:
+    """An answer; status 0: there was none, and `body` says why."""
+
+    status: int
+    body: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    sent_at: float = 0.0
+    took_s: float = 0.0
+
+    def __str__(self) -> str:
+        return self.body if not self.status else f"HTTP {self.status}"
+
+    @property
+    def clock_ahead_s(self) -> float | None:
+        """How far the answerer's clock is ahead of ours, to a second; None: it did not say."""
+        try:
+            theirs = parsedate_to_datetime(self.headers["date"]).timestamp()
+        except (KeyError, TypeError, ValueError):
+            return None
+        # The header has whole seconds, cut off.
+        return theirs + 0.5 - (self.sent_at + self.took_s / 2)
+
+
+class _NoRedirects(HTTPRedirectHandler):
+    def redirect_request(self, *_: Any) -> None:
+        """Who redirects has not answered."""
+
+
+def ask(
+    url: str,
+    *,
+    form: Mapping[str, str] | None = None,
+    body: bytes | None = None,
+    headers: Mapping[str, str] | None = None,
+    login: tuple[str, str] | None = None,
+) -> Seen:
+    """GET, or with a form or body POST. `login`: user and password. Follows no redirects."""
+    given = dict(headers or {})
+    data = urlencode(form).encode() if form is not None else body
+    if login:
+        given["Authorization"] = "Basic " + base64.b64encode(":".join(login).encode()).decode()
+    began, clock = time.monotonic(), time.time()
+    try:
+        request = Request(url, data=data, headers=given)  # noqa: S310 - the operator's own URLs
+        try:
+            answer = build_opener(_NoRedirects).open(request, timeout=TIMEOUT_S)
+        except HTTPError as error:
+            answer = error
+        with answer:
+            text = answer.read(1 << 20).decode(errors="replace")
+            found = {name.lower(): value for name, value in answer.headers.items()}
+            return Seen(answer.status, text, found, clock, time.monotonic() - began)
+    except (OSError, ValueError) as error:
+        return Seen(0, _why(error))
+
+
+def _why(error: Exception) -> str:
+    reason = getattr(error, "reason", error)
+    if isinstance(reason, ssl.SSLCertVerificationError):
+        return f"the certificate is refused: {reason.verify_message}"
+    return f"no answer: {reason}"

@@ -1,0 +1,119 @@
+"""Which installation is meant, and as whom: the settings of the application, wherever they are.
+
+The first that there is:
+
+    --function NAME, CHAMADE_FUNCTION   a Lambda function's environment (the operator's own
+                                        credentials of AWS open it, and its secrets)
+    CHAMADE_TABLE and the others        the environment itself
+    --stack FILE                        `stack.json` of the stack on this machine: its engine has
+                                        the functions, too
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from chalicelib import bootstrap
+from chalicelib.config import Config
+from chalicelib.services.ports import Ports
+
+LOCAL_FUNCTION = "chamade-sweep"
+STACK_FILE = Path(os.environ.get("CHAMADE_STATE_DIR", ".local")) / "stack.json"
+
+
+class NoInstallation(Exception):
+    """Nobody has said which one is meant, or it is not there; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Installation:
+    """The application's environment, secrets and all, and how AWS is reached."""
+
+    env: Mapping[str, str]
+
+    @property
+    def local(self) -> bool:
+        """Whether AWS is an engine on one machine."""
+        return "AWS_ENDPOINT_URL" in self.env
+
+    def enter(self) -> None:
+        """This process is one of the installation's from now on."""
+        os.environ.update(self.env)
+        bootstrap.config.cache_clear()
+        bootstrap.ports.cache_clear()
+
+    @property
+    def config(self) -> Config:
+        """The application's settings. BadConfig."""
+        self.enter()
+        return bootstrap.config()
+
+    @property
+    def ports(self) -> Ports:
+        """The application's stores and providers. BadConfig."""
+        self.enter()
+        return bootstrap.ports()
+
+    def client(self, service: str) -> Any:
+        """A client of AWS."""
+        return _client(service, self.env)
+
+
+def find(function: str | None, stack: Path) -> Installation:
+    """The installation that is meant. NoInstallation."""
+    function = function or os.environ.get("CHAMADE_FUNCTION")
+    if function:
+        return Installation(_of_function(function, os.environ))
+    if os.environ.get("CHAMADE_TABLE"):
+        names = ("CHAMADE_", "AWS_")
+        return Installation({k: v for k, v in os.environ.items() if k.startswith(names)})
+    return of_stack(stack)
+
+
+def of_stack(stack: Path) -> Installation:
+    """The stack that runs on this machine. NoInstallation."""
+    try:
+        engine = json.loads(stack.read_text())["aws_url"]
+    except (OSError, ValueError, KeyError):
+        raise NoInstallation(
+            f"{stack} describes no running stack. Start it (make run), or name an installation: "
+            "--function NAME of the application in AWS, or its CHAMADE_… settings."
+        ) from None
+    aws = {
+        "AWS_ENDPOINT_URL": engine,
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": "local",
+        "AWS_SECRET_ACCESS_KEY": "local",
+    }
+    return Installation({**_of_function(LOCAL_FUNCTION, aws), **aws})
+
+
+def _of_function(name: str, env: Mapping[str, str]) -> dict[str, str]:
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        found = _client("lambda", env).get_function_configuration(FunctionName=name)
+    except (BotoCoreError, ClientError) as error:
+        raise NoInstallation(f"the settings of function {name} cannot be read: {error}") from None
+    return dict(found.get("Environment", {}).get("Variables", {}))
+
+
+def _client(service: str, env: Mapping[str, str]) -> Any:
+    import boto3
+    from botocore.config import Config as AwsConfig
+
+    make: Any = boto3.client
+    return make(
+        service,
+        endpoint_url=env.get("AWS_ENDPOINT_URL"),
+        region_name=env.get("AWS_REGION") or env.get("AWS_DEFAULT_REGION"),
+        aws_access_key_id=env.get("AWS_ACCESS_KEY_ID"),
+        aws_secret_access_key=env.get("AWS_SECRET_ACCESS_KEY"),
+        aws_session_token=env.get("AWS_SESSION_TOKEN"),
+        config=AwsConfig(connect_timeout=3, read_timeout=10, retries={"total_max_attempts": 2}),
+    )

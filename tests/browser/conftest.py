@@ -1,0 +1,133 @@
+"""The stack that all browser tests share, and people at its dashboard."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser
+
+from local.agent import Rest
+from tests.browser.chromium import PROGRAM, chromium
+from tests.browser.person import Person, person
+from tests.browser.voices import Voice
+from tests.sip.support import Tenant
+from tests.support.engine import ROOT
+from tests.support.running import Process
+
+_ACCOUNTS = 20
+_NEW_ACCOUNTS = f"""
+from chalicelib.services.accounts import create_account
+from local.credentials import Credentials
+from local.layout import Layout
+from local.stack import application_ports
+layout = Layout.from_environment()
+ports = application_ports(layout, Credentials.load(layout.state_dir))
+for _ in range({_ACCOUNTS}):
+    print(create_account(ports, "Tenant")[1])
+"""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One event loop for all of them: a browser that waits for a minute outlives its test."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def installed() -> None:
+    """Says so once, rather than in every test."""
+    if not Path(PROGRAM).exists():
+        pytest.fail("the browser tests need a Debian package: make .venv/.debian")
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
+    """The whole local stack."""
+    process = Process(tmp_path_factory.mktemp("stack") / "state")
+    process.start()
+    try:
+        process.wait_ready()
+        yield process
+    finally:
+        process.stop()
+
+
+@pytest.fixture(scope="session")
+def told(stack: Process) -> dict[str, Any]:
+    """What it says of itself: `stack.json`."""
+    return dict(json.loads((stack.state_dir / "stack.json").read_text()))
+
+
+@pytest.fixture(scope="session")
+def accounts(stack: Process, told: dict[str, Any]) -> Iterator[Tenant]:
+    """Accounts that nobody has used, one for each test that wants one."""
+    made = subprocess.run(
+        [sys.executable, "-c", _NEW_ACCOUNTS],
+        cwd=ROOT, env=stack.env, check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    return (Tenant(Rest(told["api_url"], key)) for key in made.stdout.split())
+
+
+@pytest.fixture
+def tenant(accounts: Iterator[Tenant]) -> Tenant:
+    """An account of the test's own."""
+    return next(accounts)
+
+
+@pytest.fixture(scope="session")
+def theirs() -> Voice:
+    """What callers say."""
+    return Voice("caller")
+
+
+@pytest.fixture(scope="session")
+def ours() -> Voice:
+    """What agents say."""
+    return Voice("greeting")
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def browsers() -> AsyncIterator[Callable[[Voice | None], Awaitable[Browser]]]:
+    """`browser = await browsers(theirs)`: one for each voice that is in the microphone."""
+    running: dict[Voice | None, Browser] = {}
+    async with AsyncExitStack() as stack:
+
+        async def browser(voice: Voice | None = None) -> Browser:
+            if voice not in running:
+                starting = chromium(voice and voice.microphone)
+                running[voice] = await stack.enter_async_context(starting)
+            return running[voice]
+
+        yield browser
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def somebody(
+    told: dict[str, Any], browsers: Callable[[Voice | None], Awaitable[Browser]]
+) -> AsyncIterator[Callable[..., Awaitable[Person]]]:
+    """`one = await somebody(theirs)`: at the dashboard's door."""
+    async with AsyncExitStack() as people:
+
+        async def come(voice: Voice | None = None, **context: Any) -> Person:
+            browser = await browsers(voice)
+            return await people.enter_async_context(person(browser, told["api_url"], **context))
+
+        yield come
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def owner(somebody: Callable[..., Awaitable[Person]], tenant: Tenant) -> Person:
+    """The test's account, signed in to."""
+    one = await somebody()
+    await one.open()
+    await one.sign_in(tenant.rest.key)
+    return one

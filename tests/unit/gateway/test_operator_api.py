@@ -1,0 +1,71 @@
+"""What an operator asks of a gateway and tells it: status without secrets, drain and its end."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import aiohttp
+import pytest
+
+from gateway.auth import basic
+from tests.unit.gateway.conftest import TOKEN
+from tests.unit.gateway.control_server import SECRET, ControlServer
+
+
+@pytest.fixture
+async def http(account):
+    async with aiohttp.ClientSession(headers={"Authorization": basic(*account)}) as session:
+        yield session
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", "status"), ("POST", "drain"), ("DELETE", "drain")]
+)
+async def test_all_want_the_credentials(start_gateway, method, path):
+    gateway = await start_gateway()
+    for headers in ({}, {"Authorization": basic("AC" + "0" * 32, "wrong")}):
+        async with (
+            aiohttp.ClientSession(headers=headers) as session,
+            session.request(method, f"{gateway.url}/{path}") as answer,
+        ):
+            assert answer.status == 401
+    assert not gateway.exchange.draining
+
+
+async def test_the_status_says_how_it_is_set_up_and_no_secret(start_gateway, http):
+    gateway = await start_gateway(gateway_id="gateway-7")
+    async with http.get(f"{gateway.url}/status") as answer:
+        told = await answer.json()
+    assert (told["gateway"], told["draining"], told["calls"]) == ("gateway-7", False, {})
+    assert told["voice_url"].endswith("/voice")
+    assert told["application"] is None
+    assert TOKEN not in json.dumps(told)
+
+
+@pytest.mark.parametrize(("secret", "code"), [(SECRET, None), ("another", "bad_signature")])
+async def test_the_status_says_whether_the_application_believes_us(
+    start_gateway, http, secret, code
+):
+    server = ControlServer()
+    async with server.serving():
+        gateway = await start_gateway(control_url=server.url, control_secret=secret)
+        told = {"answers": None}
+        async with asyncio.timeout(5):
+            while told != {"answers": code is None, "code": code} or not (
+                server.paths() or server.forged
+            ):
+                async with http.get(f"{gateway.url}/status") as answer:
+                    told = (await answer.json())["application"]
+                await asyncio.sleep(0.02)
+
+
+async def test_a_drained_gateway_takes_no_calls_until_it_is_opened_again(start_gateway, http):
+    gateway = await start_gateway()
+    for method, status, draining in (("POST", "draining", True), ("DELETE", "ok", False)):
+        async with http.request(method, f"{gateway.url}/drain") as answer:
+            assert (await answer.json())["draining"] is draining
+        async with http.get(f"{gateway.url}/healthz") as answer:
+            # Healthy either way: who is replaced loses the calls that are to end by themselves.
+            assert (answer.status, await answer.json()) == (200, {"status": status})
+        assert gateway.exchange.full is draining

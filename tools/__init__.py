@@ -1,0 +1,1 @@
+"""What answers questions about the project, and is no part of it at run time."""

@@ -1,0 +1,182 @@
+"""What calls cost in AWS. `python -m tools.cost` prints the tables (`tools/cost/__main__.py`).
+
+Requests are those that tests/counts has counted (expected.json), prices those of prices.json.
+Everything else that the sums need is said in `Assumed`, and in docs/cost.md.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+
+Counts = dict[str, float]
+"""Of one scenario, by the names of tests/counts."""
+Terms = dict[str, float]
+"""What is paid for -> USD."""
+
+COUNTED: dict[str, Counts] = json.loads((ROOT / "tests/counts/expected.json").read_text())
+PRICES: dict[str, Any] = json.loads((ROOT / "tools/cost/prices.json").read_text())["prices"]
+
+
+@dataclass(frozen=True)
+class Assumed:
+    """What is neither counted nor a price."""
+
+    api_gb: float = 1.0
+    task_gb: float = 0.5
+    one_processor_mb: float = 1769
+    """Memory with which a function has one whole processor; with less it has its share."""
+    table_ms: float = 5.0
+    """DynamoDB's answer to one request."""
+    rest_ms: float = 150.0
+    """A provider's or a webhook endpoint's answer."""
+    log_bytes: float = 700.0
+    """Of an invocation: our lines, Lambda's own, API Gateway's."""
+    item_bytes: float = 1200.0
+    """Of a call that is kept for a year; its events are gone after a week."""
+    calls_a_relay: float = 120.0
+    """infra's `calls_per_relay`: with 16 kHz audio, on one processor with 2 GB."""
+    relay_use: float = 0.6
+    """How full relays are on average, as they scale and calls come and go."""
+    out_bytes_s: float = 49_000.0
+    """Leaves AWS in a second of a call: 50 frames to the agent (PCM16, 16 kHz: 640 bytes and a
+    header) and 50 to the provider (JSON with 160 bytes in Base64)."""
+    calls_a_gateway: float = 50.0
+    """docs/benchmarks.md, on two processors."""
+    busy_hour: float = 0.1
+    """Share of a day's calls in its busiest hour."""
+
+
+ASSUMED = Assumed()
+CPU_MS = {
+    "webhook": 6, "relay": 9, "agent": 50, "expire_ring": 6, "fan_out_events": 15,
+    "deliver_event": 28, "sweep": 20,
+}  # fmt: skip
+"""Of an invocation on one whole processor, without what it waits for: measured by tests/counts."""
+MIX = {"answered_2_min_webhook": 0.6, "missed_webhook": 0.2, "dialled_2_min_webhook": 0.2}
+"""Calls of a month, by scenario."""
+MINUTES = {"answered_2_min_webhook": 2.0, "dialled_2_min_webhook": 2.0}
+"""Of media, by scenario."""
+DAYS, HOURS = 30, 720
+
+
+def stepped(amount: float, price: float | list[list[float | None]]) -> float:
+    """USD of an amount; a price in steps is a list of (how much at this price, price)."""
+    if isinstance(price, int | float):
+        return amount * price
+    total = 0.0
+    for most, each in price:
+        taken = amount if most is None else min(amount, most)
+        total += taken * (each or 0)
+        amount -= taken
+    return total
+
+
+def http_requests(counts: Counts) -> float:
+    """Those that come in through API Gateway."""
+    return sum(counts.get(f"lambda {who}", 0) for who in ("webhook", "relay", "agent"))
+
+
+def invocations(counts: Counts) -> float:
+    """All of Lambda's."""
+    return sum(n for name, n in counts.items() if name.startswith("lambda "))
+
+
+def gb_s(counts: Counts) -> float:
+    """Lambda's GB-seconds: own work at the share of a processor, then what is waited for."""
+    requests = http_requests(counts)
+    table = sum(n for name, n in counts.items() if name.startswith("dynamodb "))
+    waited_ms = table * ASSUMED.table_ms + counts.get("provider REST", 0) * ASSUMED.rest_ms
+    # GB times the inverse of the processor's share: the same for every memory below a processor.
+    whole_gb = ASSUMED.one_processor_mb / 1024
+    own = sum(counts.get(f"lambda {who}", 0) * ms for who, ms in CPU_MS.items()) / 1000 * whole_gb
+    posts = counts.get("webhooks out", 0) * ASSUMED.rest_ms / 1000 * ASSUMED.task_gb
+    waiting = waited_ms / 1000 * (ASSUMED.api_gb if requests else ASSUMED.task_gb)
+    return own + waiting + posts
+
+
+def amounts(counts: Counts, minutes: float) -> Counts:
+    """What one call uses of what is paid by use."""
+    return {
+        "write units": counts.get("write units", 0),
+        "read units": counts.get("read units", 0),
+        "requests": http_requests(counts),
+        "invocations": invocations(counts),
+        "gb_s": gb_s(counts),
+        "transitions": counts.get("transitions", 0),
+        "log_gb": invocations(counts) * ASSUMED.log_bytes / 1e9,
+        "out_gb": minutes * 60 * ASSUMED.out_bytes_s / 1e9,
+        "relay_hours": minutes / 60 / (ASSUMED.calls_a_relay * ASSUMED.relay_use),
+        "minutes": minutes,
+    }
+
+
+def times(amount: Counts, factor: float) -> Counts:
+    """So many of it."""
+    return {name: n * factor for name, n in amount.items()}
+
+
+def plus(all_: Iterable[Counts]) -> Counts:
+    """The sum of several."""
+    total: Counts = {}
+    for each in all_:
+        for name, n in each.items():
+            total[name] = total.get(name, 0) + n
+    return total
+
+
+def terms(amount: Counts) -> Terms:
+    """USD of what is paid by use."""
+    relay_hour = PRICES["fargate_vcpu_hour"] + 2 * PRICES["fargate_gb_hour"]
+    # A unit of the balancer carries 1 GB an hour; what goes out has come in by the same way.
+    units = 2 * amount["out_gb"]
+    return {
+        "DynamoDB, writes": amount["write units"] * PRICES["dynamodb_write_unit"],
+        "DynamoDB, reads": amount["read units"] * PRICES["dynamodb_read_unit"],
+        "API Gateway": stepped(amount["requests"], PRICES["api_gateway_request"]),
+        "firewall": amount["requests"] * PRICES["firewall_request"],
+        "Lambda, requests": amount["invocations"] * PRICES["lambda_request"],
+        "Lambda, GB-s": stepped(amount["gb_s"], PRICES["lambda_gb_s"]),
+        "Step Functions": amount["transitions"] * PRICES["step_functions_transition"],
+        "logs": amount["log_gb"] * PRICES["logs_gb"],
+        "relays (Fargate)": amount["relay_hours"] * relay_hour,
+        "balancer, by use": units * PRICES["balancer_unit_hour"],
+        "data to the Internet": stepped(amount["out_gb"], PRICES["data_out_gb"]),
+    }
+
+
+def standing(calls_a_month: float) -> Terms:
+    """USD a month of what costs whether or not there are calls: two relays, a balancer, two
+    firewalls with three rules, four addresses, the sweep; and of what is kept.
+    """
+    relay_hour = PRICES["fargate_vcpu_hour"] + 2 * PRICES["fargate_gb_hour"]
+    sweep = terms(times(amounts(COUNTED["sweep"], 0), HOURS * 12))
+    firewalls = 2 * PRICES["firewall_acl_month"] + 3 * PRICES["firewall_rule_month"]
+    kept_gb = calls_a_month * 12 * ASSUMED.item_bytes * 2 / 1e9  # and its copy in an index
+    return {
+        "two relays": 2 * HOURS * relay_hour,
+        "balancer": HOURS * PRICES["balancer_hour"],
+        "firewalls": firewalls,
+        "addresses": 4 * HOURS * PRICES["public_ipv4_hour"],
+        "sweep": sum(sweep.values()),
+        "table, kept for a year": kept_gb * PRICES["dynamodb_gb_month"],
+    }
+
+
+def month(calls_a_day: float) -> tuple[Terms, Counts]:
+    """USD by term, and what was used, of a month of so many calls of the mix a day."""
+    calls = calls_a_day * DAYS
+    used = plus(
+        times(amounts(COUNTED[name], MINUTES.get(name, 0)), calls * share)
+        for name, share in MIX.items()
+    )
+    fixed = standing(calls)
+    by_use = terms(used)
+    # The two that always run are the first of those that calls need.
+    fixed["two relays"] = max(0.0, fixed["two relays"] - by_use["relays (Fargate)"])
+    return {**by_use, **fixed}, used

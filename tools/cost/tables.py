@@ -1,0 +1,126 @@
+"""The sums as the tables of docs/cost.md."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from tools.cost.sums import (
+    ASSUMED,
+    COUNTED,
+    CPU_MS,
+    DAYS,
+    HOURS,
+    MINUTES,
+    MIX,
+    ROOT,
+    amounts,
+    month,
+    terms,
+    times,
+)
+
+DOC = ROOT / "docs" / "cost.md"
+BEGIN, END = "<!-- python -m tools.cost -->", "<!-- end -->"
+SIZES = (1_000, 100_000, 10_000_000)
+"""Calls a day."""
+
+
+def table(head: list[str], rows: Iterable[list[str]]) -> str:
+    """A Markdown table, numbers to the right."""
+    lines = ["| " + " | ".join(head) + " |", "|---|" + "---:|" * (len(head) - 1)]
+    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
+
+
+def usd(value: float) -> str:
+    """Two digits after the point, or as many as it takes to see something."""
+    return f"{value:,.2f}" if value >= 0.1 or value == 0 else f"{value:.2g}"
+
+
+def number(value: float) -> str:
+    """Whole, or with one digit."""
+    return f"{value:,.1f}".removesuffix(".0")
+
+
+_KINDS = ("read units", "write units", "stream records", "executions", "transitions")
+
+
+def counts_table() -> str:
+    """What each scenario asks for."""
+    who_asks = [f"`{who}`" for who in CPU_MS]
+    head = ["scenario", "DynamoDB requests", *_KINDS, *who_asks, "provider REST"]
+    rows = []
+    for name, counts in COUNTED.items():
+        asked = sum(n for key, n in counts.items() if key.startswith("dynamodb "))
+        cells = [asked, *(counts.get(kind, 0) for kind in _KINDS)]
+        cells += [counts.get(f"lambda {who}", 0) for who in CPU_MS]
+        rows.append([f"`{name}`", *map(number, [*cells, counts.get("provider REST", 0)])])
+    return table(head, rows)
+
+
+def thousand_table() -> str:
+    """USD of a thousand calls of each scenario of the mix, and of hours of waiting."""
+    columns = {name: times(amounts(COUNTED[name], MINUTES.get(name, 0)), 1000) for name in MIX}
+    priced = {name: terms(amount) for name, amount in columns.items()}
+    first = next(iter(priced.values()))
+    rows = [[term, *(usd(each[term]) for each in priced.values())] for term in first]
+    rows.append(["**all of AWS**", *(f"**{usd(sum(each.values()))}**" for each in priced.values())])
+    rows.append(["provider's minutes", *(number(each["minutes"]) for each in columns.values())])
+    return table(["USD per 1,000 calls", *(f"`{name}`" for name in priced)], rows)
+
+
+def waiting_table() -> str:
+    """What an hour of one reader of the inbox costs in which nothing happens."""
+    rows = []
+    for name in ("inbox_poll", "dashboard_poll"):
+        amount = amounts(COUNTED[name], 0)
+        amount["gb_s"] = 20 * ASSUMED.api_gb
+        hour = terms(times(amount, 180))
+        dynamodb = hour["DynamoDB, reads"]
+        whole = sum(hour.values())
+        cells = [dynamodb, hour["Lambda, GB-s"], whole - dynamodb - hour["Lambda, GB-s"]]
+        rows.append([f"`{name}`", *map(usd, [*cells, whole, whole * HOURS])])
+    head = ["reader", "DynamoDB", "Lambda, GB-s", "rest", "USD an hour", "USD a month"]
+    return table(head, rows)
+
+
+def month_table() -> str:
+    """USD a month at three sizes."""
+    months = [month(size) for size in SIZES]
+    priced = [each for each, _ in months]
+    rows = [[term, *(usd(each[term]) for each in priced)] for term in priced[0]]
+    rows.append(["**all of AWS**", *(f"**{usd(sum(each.values()))}**" for each in priced)])
+    calls = [size * DAYS for size in SIZES]
+    per = (1000 * sum(each.values()) / n for each, n in zip(priced, calls, strict=True))
+    rows.append(["USD per 1,000 calls", *map(usd, per)])
+    rows.append(["provider's minutes", *(number(used["minutes"]) for _, used in months)])
+    return table(["USD a month", *(f"{size:,} calls a day" for size in SIZES)], rows)
+
+
+def busy_table() -> str:
+    """Rates in the busiest hour at three sizes, for the quotas."""
+    rows = []
+    for size in SIZES:
+        second = ASSUMED.busy_hour / 3600
+        used = times(month(size)[1], second / DAYS)
+        calls = size * second
+        starts = calls * sum(COUNTED[n].get("executions", 0) * share for n, share in MIX.items())
+        talking = used["minutes"] * 60
+        gateways = -(-talking // ASSUMED.calls_a_gateway)
+        cells = [calls, used["requests"], starts, used["transitions"], used["write units"]]
+        cells += [used["read units"], talking, -(-talking // ASSUMED.calls_a_relay), gateways]
+        rows.append([f"{size:,}", *(usd(n) if n < 10 else number(round(n)) for n in cells)])
+    head = ["calls a day", "calls/s", "HTTP requests/s", "executions started/s", "transitions/s"]
+    head += ["write units/s", "read units/s", "calls up", "relays", "gateways, if all is SIP"]
+    return table(head, rows)
+
+
+def sections() -> str:
+    """All tables, with their headings."""
+    parts = (
+        ("Counted", counts_table()),
+        ("A thousand calls", thousand_table()),
+        ("Waiting for events", waiting_table()),
+        ("A month", month_table()),
+        ("The busiest hour", busy_table()),
+    )
+    return "\n\n".join(f"### {title}\n\n{body}" for title, body in parts)

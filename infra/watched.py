@@ -52,10 +52,10 @@ class Watched:
         )
 
     def threshold(self, alarm: Alarm) -> float:
-        """Where an alarm's threshold follows from the operator's sizes."""
-        if alarm.name == "relay-full":
-            return alarm.threshold * self.settings.sizes.calls_per_relay
-        return alarm.threshold
+        """An alarm's threshold; two of them are multiples of the operator's sizes."""
+        sizes = self.settings.sizes
+        times = {"relay-full": sizes.calls_per_relay, "relay-down": sizes.relay_tasks_min}
+        return alarm.threshold * times.get(alarm.name, 1)
 
     def of_logs(
         self, name: str, statistic: str = "Sum", period: cdk.Duration | None = None

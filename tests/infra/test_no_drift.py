@@ -30,6 +30,9 @@ from tests.support.world import World
 pytestmark = pytest.mark.xdist_group("templates")  # one worker writes them, once
 
 ROLE = "arn:aws:iam::000000000000:role/local"
+PATIENCE_S = 90
+"""Three functions start their first process; on a machine that is busy with other tests each takes
+its time. Nothing here measures."""
 STACK = "from-the-templates"
 ONLY_IN_AWS = {
     "AWS::DynamoDB::Table": {"SSESpecification"},
@@ -201,13 +204,17 @@ def test_a_call_is_missed_by_the_template_s_state_machine(engine, made, world):
     call, execution = _ring(engine, made, world, "CA" + "0" * 32)
     calls = world.ports.calls
     assert calls.get(call.call_id).state.value == "ringing"
-    _await(lambda: calls.get(call.call_id).state.value == "missed", 15)
     executions = client(engine, "stepfunctions")
+
+    def story():
+        return executions.get_execution_history(executionArn=execution)["events"][-3:]
+
+    _await(lambda: calls.get(call.call_id).state.value == "missed", PATIENCE_S, story)
 
     def status():
         return executions.describe_execution(executionArn=execution)["status"]
 
-    _await(lambda: status() != "RUNNING", 15)
+    _await(lambda: status() != "RUNNING", PATIENCE_S)
     assert status() == "SUCCEEDED"
     entered = [
         event["stateEnteredEventDetails"]["name"]
@@ -223,7 +230,7 @@ def test_the_owner_is_told_by_way_of_the_template_s_mapping(engine, made, world,
     wish = NewEndpoint.model_validate({"url": url, "events": ["call.*"]})
     endpoints.create(world.ports, world.account_id, wish)
     call, _ = _ring(engine, made, world, "CA" + "1" * 32)
-    _await(lambda: len(posted) >= 2, 30, lambda: posted)
+    _await(lambda: len(posted) >= 2, PATIENCE_S, lambda: posted)
     told = {each["type"]: each["data"]["call"]["call_id"] for each in posted}
     assert told == {"call.ringing": call.call_id, "call.missed": call.call_id}
 

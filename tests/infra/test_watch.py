@@ -102,6 +102,16 @@ def test_that_nothing_is_healthy_is_an_alarm_also_when_nobody_counts(installed):
         assert "LoadBalancer" in json.dumps(alarm)
 
 
+def test_how_many_relays_and_calls_are_well_follows_from_the_operator_s_sizes(with_options):
+    thresholds = {
+        each["AlarmName"]: each["Threshold"]
+        for each in with_options.properties("AWS::CloudWatch::Alarm")
+        if each.get("AlarmName", "").startswith("chamade-")
+    }
+    assert thresholds["chamade-test-relay-down"] == 3
+    assert thresholds["chamade-test-relay-full"] == 1.25 * 120
+
+
 @pytest.mark.parametrize(
     "metric",
     [

@@ -125,7 +125,7 @@ def _own() -> Iterator[tuple[str, Path]]:
     for name in OURS:
         top = ROOT / name
         for source in [top] if top.is_file() else sorted(top.rglob("*")):
-            if source.is_file():
+            if source.is_file() and "__pycache__" not in source.parts:
                 yield source.relative_to(ROOT).as_posix(), source
 
 

@@ -13,7 +13,7 @@ COVERED := chalicelib.domain chalicelib.services relay.bridge relay.speech relay
   relay.playout relay.drops relay.dialling relay.keys relay.wishes
 PYTEST := $(BIN)/python -m pytest $(addprefix --cov=,$(COVERED)) --cov-branch
 
-.PHONY: help run test demo bench openapi fuzz lint synth format constraints clean
+.PHONY: help run test demo bench weigh openapi fuzz lint synth format constraints clean
 
 help:  ## This list
 	@grep -hE "^[a-z]+:.*##" Makefile | sed -E "s/:[^#]*## /\t/" | expand -t 14
@@ -25,12 +25,15 @@ demo: .venv/.stack  ## Six calls on a stack of their own, 70 s; the last line is
 	@$(BIN)/python -m local.demo
 
 test: .venv/.dev .venv/.node .venv/.debian .venv/.pipecat .venv/.conformance  ## All tests; coverage of the rules and of the bridge is held at 95 %
-	@$(PYTEST) -n 2 --dist loadfile --cov-report= tests/unit tests/counts tests/sip
+	@$(PYTEST) -n 2 --dist loadfile --cov-report= tests/unit tests/counts tests/package tests/sip
 	@$(PYTEST) -n 2 --dist loadfile --cov-append --cov-report=term:skip-covered \
 	  --cov-fail-under=95 tests/integration tests/mcp tests/browser
 
 bench: .venv/.dev .venv/.debian  ## Measures, side by side; JSON in .local/bench
 	@$(BIN)/python -m tests.load
+
+weigh: .venv/.dev  ## What the Lambda package holds, and what it leaves out (docs/package.md)
+	@$(BIN)/python -m tools.package
 
 openapi: .venv/.dev  ## Rewrite docs/openapi.json after the API was changed
 	@$(BIN)/python -m chalicelib.handlers.openapi > docs/openapi.json.new && mv docs/openapi.json.new docs/openapi.json

@@ -1,14 +1,15 @@
 """`python -m tools.package [FOLDER]`: what the Lambda package holds, a table of distributions with
 their bytes; with a FOLDER, also written there, to be zipped or looked at.
 
-Measured on what is installed here from the same exact versions, so nothing is downloaded: the closure
-of requirements.txt without what `not_packaged.txt` leaves out.
+Measured on what is installed here from the same exact versions, so nothing is downloaded: the
+closure of requirements.txt without what `not_packaged.txt` leaves out.
 """
 
 from __future__ import annotations
 
 import argparse
 import fnmatch
+import itertools
 import shutil
 import zlib
 from collections.abc import Iterable, Iterator
@@ -27,7 +28,7 @@ OURS = ("app.py", "chalicelib", "wire", "dashboard")
 
 @dataclass(frozen=True)
 class Rules:
-    """What is left out: distributions by name, files by pattern, of which the last that fits counts."""
+    """What is left out: distributions by name; files by pattern, the last that fits counts."""
 
     distributions: frozenset[str]
     patterns: tuple[str, ...]
@@ -58,23 +59,29 @@ class Row:
     kept: int
     kept_zipped: int
 
+    @property
+    def sizes(self) -> tuple[int, int, int, int]:
+        """In the order in which they are shown."""
+        return self.installed, self.installed_zipped, self.kept, self.kept_zipped
+
 
 def rows(rules: Rules) -> list[Row]:
     """The closure of requirements.txt and our own code, largest installed first."""
     every, needed = _closure(frozenset()), _closure(rules.distributions)
     found = [_row(name, _files(each), rules, kept=name in needed) for name, each in every.items()]
     found.append(_row("(the application)", _own(), rules, kept=True))
+    found.append(_row("(Chalice's run time)", _run_time(), rules, kept=True))
     return sorted(found, key=lambda row: -row.installed)
 
 
 def write(rules: Rules, folder: Path) -> None:
-    """The package, unzipped, but for Chalice's run time, which Chalice adds itself."""
-    for each in _closure(rules.distributions).values():
-        for path, source in _files(each):
-            if rules.keeps(path):
-                target = folder / path
-                target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(source, target)
+    """The package, unzipped."""
+    parts = [_files(each) for each in _closure(rules.distributions).values()]
+    for path, source in itertools.chain(_own(), _run_time(), *parts):
+        if rules.keeps(path):
+            target = folder / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, target)
 
 
 def table(found: Iterable[Row]) -> str:
@@ -84,10 +91,7 @@ def table(found: Iterable[Row]) -> str:
     small = [row for row in found if row.installed < 1_000_000]
     shown = [*large, _sum(f"{len(small)} smaller ones", small), _sum("**all**", found)]
     head = ["package", "installed", "zipped", "packaged", "zipped"]
-    cells = [
-        [r.name, *(f"{n / 1e6:.2f}" for n in (r.installed, r.installed_zipped, r.kept, r.kept_zipped))]
-        for r in shown
-    ]
+    cells = [[row.name, *(f"{size / 1e6:.2f}" for size in row.sizes)] for row in shown]
     lines = [head, ["---", *["---:"] * 4], *cells]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
@@ -121,6 +125,13 @@ def _files(of: Distribution) -> Iterator[tuple[str, Path]]:
             yield file.as_posix(), source
 
 
+def _run_time() -> Iterator[tuple[str, Path]]:
+    """What Chalice adds of itself, whatever is required (chalice/deploy/packager.py)."""
+    installed = Path(str(distribution("chalice").locate_file("chalice")))
+    for name in ("__init__.py", "app.py"):
+        yield f"chalice/{name}", installed / name
+
+
 def _own() -> Iterator[tuple[str, Path]]:
     for name in OURS:
         top = ROOT / name
@@ -141,13 +152,7 @@ def _row(name: str, files: Iterable[tuple[str, Path]], rules: Rules, *, kept: bo
 
 
 def _sum(name: str, of: list[Row]) -> Row:
-    return Row(
-        name,
-        sum(row.installed for row in of),
-        sum(row.installed_zipped for row in of),
-        sum(row.kept for row in of),
-        sum(row.kept_zipped for row in of),
-    )
+    return Row(name, *(sum(column) for column in zip(*(row.sizes for row in of), strict=True)))
 
 
 def main() -> None:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
-from importlib.metadata import distribution
-from pathlib import Path
 
 import pytest
 
@@ -36,15 +33,10 @@ def test_the_last_pattern_that_fits_counts():
 
 def test_everything_the_application_imports_is_in_the_package(rules, tmp_path):
     write(rules, tmp_path)
-    # The two files that Chalice adds itself, whatever is required (chalice/deploy/packager.py).
-    installed = Path(str(distribution("chalice").locate_file("chalice")))
-    (tmp_path / "chalice").mkdir()
-    for name in ("__init__.py", "app.py"):
-        shutil.copyfile(installed / name, tmp_path / "chalice" / name)
     script = ROOT / "tests" / "package" / "everything.py"
     done = subprocess.run(
-        [sys.executable, "-I", "-S", str(script), str(ROOT), str(tmp_path)],
-        capture_output=True, text=True, timeout=120,
+        [sys.executable, "-I", "-S", str(script), str(tmp_path)],
+        check=False, capture_output=True, text=True, timeout=120,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "[]"

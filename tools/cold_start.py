@@ -32,7 +32,7 @@ STEPS = {
         "import app, chalicelib.handlers.mcp.server, chalicelib.handlers.mcp.exchange"
     ),
 }
-"""What happens -> the program that does it. Each is by itself with `app`, not on top of the last."""
+"""What happens -> the program that does it. Each is by itself with `app`, not with the others."""
 
 
 def milliseconds(folder: Path, program: str) -> float:

@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 from statistics import median
 
-TIMES = 7
+TIMES = 3
 
 STEPS = {
     "`import app`, at every cold start": "import app",

@@ -19,7 +19,7 @@ CDK_CLI := aws-cdk@2.1148.1
 CDK := ../.venv/node/node_modules/.bin/cdk
 PYTEST := $(BIN)/python -m pytest $(addprefix --cov=,$(COVERED)) --cov-branch
 
-.PHONY: help run test demo bench openapi fuzz doctor lint synth bootstrap deploy destroy screenshots format constraints clean
+.PHONY: help run test demo bench weigh openapi fuzz doctor lint synth bootstrap deploy destroy screenshots format constraints clean
 
 help:  ## This list
 	@grep -hE "^[a-z]+:.*##" Makefile | sed -E "s/:[^#]*## /\t/" | expand -t 14
@@ -31,13 +31,16 @@ demo: .venv/.stack  ## Six calls on a stack of their own, 70 s; the last line is
 	@$(BIN)/python -m local.demo
 
 test: .venv/.dev .venv/.node .venv/.debian .venv/.pipecat .venv/.conformance .venv/.infra  ## All tests; coverage of the rules and of the bridge is held at 95 %
-	@$(PYTEST) -n 2 --dist loadfile --cov-report= tests/unit tests/counts tests/sip
+	@$(PYTEST) -n 2 --dist loadfile --cov-report= tests/unit tests/counts tests/package tests/sip
 	@$(PYTEST) -n 2 --dist loadfile --cov-append --cov-report=term:skip-covered \
 	  --cov-fail-under=95 tests/integration tests/mcp tests/browser
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup tests/infra
 
 bench: .venv/.dev .venv/.debian  ## Measures, side by side; JSON in .local/bench
 	@$(BIN)/python -m tests.load
+
+weigh: .venv/.dev  ## What the Lambda package holds, and what it leaves out (docs/package.md)
+	@$(BIN)/python -m tools.package
 
 openapi: .venv/.dev  ## Rewrite docs/openapi.json after the API was changed
 	@$(BIN)/python -m chalicelib.handlers.openapi > docs/openapi.json.new && mv docs/openapi.json.new docs/openapi.json

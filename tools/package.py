@@ -1,0 +1,170 @@
+"""`python -m tools.package [FOLDER]`: what the Lambda package holds, a table of distributions with
+their bytes; with a FOLDER, also written there, to be zipped or looked at.
+
+Measured on what is installed here from the same exact versions, so nothing is downloaded: the
+closure of requirements.txt without what `not_packaged.txt` leaves out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fnmatch
+import itertools
+import shutil
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import Distribution, distribution
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parent.parent
+LEFT_OUT = Path(__file__).with_name("not_packaged.txt")
+OURS = ("app.py", "chalicelib", "wire", "dashboard")
+"""What Chalice packages of this checkout, `vendor/` included."""
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What is left out: distributions by name; files by pattern, the last that fits counts."""
+
+    distributions: frozenset[str]
+    patterns: tuple[str, ...]
+
+    @classmethod
+    def read(cls, text: str) -> Rules:
+        """As `not_packaged.txt` has them."""
+        lines = [line for line in text.splitlines() if line and not line.startswith("#")]
+        named = frozenset(canonicalize_name(line[1:]) for line in lines if line.startswith("@"))
+        return cls(named, tuple(line for line in lines if not line.startswith("@")))
+
+    def keeps(self, path: str) -> bool:
+        """Whether a file of a distribution goes into the package."""
+        kept = True
+        for pattern in self.patterns:
+            if fnmatch.fnmatchcase(path, pattern.removeprefix("!")):
+                kept = pattern.startswith("!")
+        return kept
+
+
+@dataclass(frozen=True)
+class Row:
+    """One distribution: bytes of its files, and of those in the zip, `pip` installs and we keep."""
+
+    name: str
+    installed: int
+    installed_zipped: int
+    kept: int
+    kept_zipped: int
+
+    @property
+    def sizes(self) -> tuple[int, int, int, int]:
+        """In the order in which they are shown."""
+        return self.installed, self.installed_zipped, self.kept, self.kept_zipped
+
+
+def rows(rules: Rules) -> list[Row]:
+    """The closure of requirements.txt and our own code, largest installed first."""
+    every, needed = _closure(frozenset()), _closure(rules.distributions)
+    found = [_row(name, _files(each), rules, kept=name in needed) for name, each in every.items()]
+    found.append(_row("(the application)", _own(), rules, kept=True))
+    found.append(_row("(Chalice's run time)", _run_time(), rules, kept=True))
+    return sorted(found, key=lambda row: -row.installed)
+
+
+def write(rules: Rules, folder: Path) -> None:
+    """The package, unzipped."""
+    parts = [_files(each) for each in _closure(rules.distributions).values()]
+    for path, source in itertools.chain(_own(), _run_time(), *parts):
+        if rules.keeps(path):
+            target = folder / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, target)
+
+
+def table(found: Iterable[Row]) -> str:
+    """Markdown, in MB; small ones together."""
+    found = list(found)
+    large = [row for row in found if row.installed >= 1_000_000]
+    small = [row for row in found if row.installed < 1_000_000]
+    shown = [*large, _sum(f"{len(small)} smaller ones", small), _sum("**all**", found)]
+    head = ["package", "installed", "zipped", "packaged", "zipped"]
+    cells = [[row.name, *(f"{size / 1e6:.2f}" for size in row.sizes)] for row in shown]
+    lines = [head, ["---", *["---:"] * 4], *cells]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _closure(without: frozenset[str]) -> dict[str, Distribution]:
+    """Every distribution that requirements.txt leads to, by name, not going through `without`."""
+    lines = (ROOT / "requirements.txt").read_text().splitlines()
+    waiting = [Requirement(line) for line in lines if line and not line.startswith("#")]
+    found: dict[str, Distribution] = {}
+    seen: set[tuple[str, frozenset[str]]] = set()
+    while waiting:
+        wanted = waiting.pop()
+        name = canonicalize_name(wanted.name)
+        if name in without or (name, frozenset(wanted.extras)) in seen:
+            continue
+        seen.add((name, frozenset(wanted.extras)))
+        found[name] = distribution(name)
+        for line in found[name].requires or ():
+            needed = Requirement(line)
+            if needed.marker is None or any(
+                needed.marker.evaluate({"extra": extra}) for extra in ("", *wanted.extras)
+            ):
+                waiting.append(needed)
+    return found
+
+
+def _files(of: Distribution) -> Iterator[tuple[str, Path]]:
+    for file in of.files or ():
+        source = Path(str(file.locate()))
+        if source.is_file() and "__pycache__" not in file.parts:
+            yield file.as_posix(), source
+
+
+def _run_time() -> Iterator[tuple[str, Path]]:
+    """What Chalice adds of itself, whatever is required (chalice/deploy/packager.py)."""
+    installed = Path(str(distribution("chalice").locate_file("chalice")))
+    for name in ("__init__.py", "app.py"):
+        yield f"chalice/{name}", installed / name
+
+
+def _own() -> Iterator[tuple[str, Path]]:
+    for name in OURS:
+        top = ROOT / name
+        for source in [top] if top.is_file() else sorted(top.rglob("*")):
+            if source.is_file() and "__pycache__" not in source.parts:
+                yield source.relative_to(ROOT).as_posix(), source
+
+
+def _row(name: str, files: Iterable[tuple[str, Path]], rules: Rules, *, kept: bool) -> Row:
+    sums = [0, 0, 0, 0]
+    for path, source in files:
+        content = source.read_bytes()
+        sizes = len(content), len(zlib.compress(content, 6))
+        for at, size in enumerate(sizes):
+            sums[at] += size
+            sums[2 + at] += size if kept and rules.keeps(path) else 0
+    return Row(name, *sums)
+
+
+def _sum(name: str, of: list[Row]) -> Row:
+    return Row(name, *(sum(column) for column in zip(*(row.sizes for row in of), strict=True)))
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(prog="python -m tools.package", description="Weighs.")
+    parser.add_argument("folder", nargs="?", type=Path)
+    folder = parser.parse_args().folder
+    rules = Rules.read(LEFT_OUT.read_text())
+    if folder:
+        write(rules, folder)
+    print(table(rows(rules)))
+
+
+if __name__ == "__main__":
+    main()

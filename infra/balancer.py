@@ -5,6 +5,8 @@ It forwards the paths that the world has business with; `/metrics` of both is no
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import aws_cdk as cdk
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_elasticloadbalancingv2 as elb
@@ -21,6 +23,9 @@ from infra.settings import Settings
 
 IDLE_S = 120
 """Seconds without a byte after which a connection is closed. The relay pings every 20."""
+
+_VALUES = 5
+"""Values that the conditions of a rule may have: the host's name and four paths."""
 
 
 class Balancer(Construct):
@@ -72,16 +77,17 @@ class Balancer(Construct):
         self, id_: str, host: str, paths: list[str], group: elb.ApplicationTargetGroup
     ) -> None:
         """Requests for these paths of `host` go to `group`."""
-        self._priority += 10
-        self.listener.add_target_groups(
-            id_,
-            target_groups=[group],
-            priority=self._priority,
-            conditions=[
-                elb.ListenerCondition.host_headers([host]),
-                elb.ListenerCondition.path_patterns(paths),
-            ],
-        )
+        for number, some in enumerate(_parts(paths, _VALUES - 1)):
+            self._priority += 10
+            self.listener.add_target_groups(
+                f"{id_}{number or ''}",
+                target_groups=[group],
+                priority=self._priority,
+                conditions=[
+                    elb.ListenerCondition.host_headers([host]),
+                    elb.ListenerCondition.path_patterns(some),
+                ],
+            )
 
     def _access_log(self, stack: cdk.Stack) -> None:
         """Handshakes and Calls REST, for a month. Media tokens are in there: they open a stream
@@ -110,3 +116,8 @@ class Balancer(Construct):
             )
         )
         self.balancer.node.default_child.node.add_dependency(bucket.policy)
+
+
+def _parts(paths: list[str], size: int) -> Iterator[list[str]]:
+    for first in range(0, len(paths), size):
+        yield paths[first : first + size]

@@ -74,7 +74,9 @@ def task_secret(scope: Construct, data: DataStack, variable: str) -> ecs.Secret:
 
 def secret_names(settings: Settings) -> list[str]:
     """The variables of the application whose values are secrets."""
-    names = ["CHAMADE_TOKEN_SECRET", "CHAMADE_CONTROL_SECRET"]
+    # Agent tokens have one of their own: owners put them into their agents by hand, and a new
+    # CHAMADE_TOKEN_SECRET is not to change them.
+    names = ["CHAMADE_TOKEN_SECRET", "CHAMADE_AGENT_TOKEN_SECRET", "CHAMADE_CONTROL_SECRET"]
     if settings.twilio_account_sid:
         names.append("CHAMADE_TWILIO_AUTH_TOKEN")
     if settings.sip:

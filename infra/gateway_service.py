@@ -204,6 +204,6 @@ class GatewayService(Construct):
         self._balancer.forward(
             "GatewayRule",
             self.settings.gateway_host,
-            ["/2010-04-01/*", "/trunks*", "/legs/*", "/healthz"],
+            ["/2010-04-01/*", "/trunks*", "/legs/*", "/healthz", "/status", "/drain"],
             self.targets,
         )

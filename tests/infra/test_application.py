@@ -45,7 +45,7 @@ def test_no_setting_of_the_application_is_forgotten(installed, with_options):
 def test_no_function_is_told_a_secret_only_where_it_is(installed, name):
     environment = installed.function(name)["Environment"]["Variables"]
     secret = {each for each in environment if re.search("SECRET|TOKEN", each)}
-    assert len(secret) == 4
+    assert len(secret) == 5
     assert all(each.endswith("_ARN") and isinstance(environment[each], dict) for each in secret)
 
 

@@ -54,6 +54,7 @@ def test_secrets_are_made_up_by_aws_and_stand_in_no_template(installed):
     secrets = installed.properties("AWS::SecretsManager::Secret")
     assert {each["Name"] for each in secrets} == {
         "chamade/prod/token-secret",
+        "chamade/prod/agent-token-secret",
         "chamade/prod/control-secret",
         "chamade/prod/gateway-auth-token",
         "chamade/prod/gateway-control-secret",
@@ -67,6 +68,7 @@ def test_without_a_gateway_there_is_twilio_s_secret_and_none_of_the_gateway_s(wi
     names = {each["Name"] for each in with_options.properties("AWS::SecretsManager::Secret")}
     assert names == {
         "chamade/test/token-secret",
+        "chamade/test/agent-token-secret",
         "chamade/test/control-secret",
         "chamade/test/twilio-auth-token",
     }

@@ -9,7 +9,6 @@ from typing import Any
 import aws_cdk as cdk
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
-from chalice.cdk import Chalice
 from constructs import Construct
 
 from infra import environment, package
@@ -20,6 +19,7 @@ from infra.log_groups import log_group, log_key
 from infra.roles import roles
 from infra.settings import FUNCTIONS, Settings
 from infra.state_machines import MACHINES, machine_arn, state_machine
+from infra.trimmed import TrimmedChalice
 
 TIMEOUTS = {
     "api_handler": 29,
@@ -57,7 +57,7 @@ class ApplicationStack(cdk.Stack):
         self.front = ApiFront(self, "Front", settings, self._sam("RestAPI"), self.key)
         self._outputs()
 
-    def _functions(self) -> Chalice:
+    def _functions(self) -> TrimmedChalice:
         """What `chalice package` makes of the checkout, each function with a role of its own."""
         self.roles = roles(self, self.data, self.groups, self.arns)
         sizes = self.settings.sizes
@@ -85,7 +85,7 @@ class ApplicationStack(cdk.Stack):
             ),
         }
         with package.staged(self.node.path, configured) as source:
-            made = Chalice(self, "Chalice", source_dir=str(source), stage_config=shared)
+            made = TrimmedChalice(self, "Chalice", source_dir=str(source), stage_config=shared)
         for name in FUNCTIONS:
             function = made.get_resource(_logical_id(name))
             function.add_property_override(

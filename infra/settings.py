@@ -30,8 +30,8 @@ class Sizes(_Strict):
     task_memory_mb: int = Field(512, ge=256, le=10240)
     reserved_concurrency: dict[str, Annotated[int, Field(ge=1)]] = {}
     """Function -> executions kept for it. AWS wants 100 of the account's left unreserved."""
-    requests_per_s: int = Field(500, ge=1)
-    requests_burst: int = Field(1000, ge=1)
+    requests_per_s: int = Field(2000, ge=1)
+    requests_burst: int = Field(4000, ge=1)
     relay_cpu: int = 1024
     relay_memory_mb: int = 2048
     relay_tasks_min: int = Field(2, ge=1)

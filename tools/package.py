@@ -65,6 +65,12 @@ class Row:
         return self.installed, self.installed_zipped, self.kept, self.kept_zipped
 
 
+def left_out(rules: Rules) -> set[str]:
+    """Files of those distributions that pip installs and the package has no use for."""
+    every, needed = _closure(frozenset()), _closure(rules.distributions)
+    return {path for name in every.keys() - needed.keys() for path, _ in _files(every[name])}
+
+
 def rows(rules: Rules) -> list[Row]:
     """The closure of requirements.txt and our own code, largest installed first."""
     every, needed = _closure(frozenset()), _closure(rules.distributions)

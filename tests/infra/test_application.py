@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 import zipfile
 
 import pytest
@@ -15,6 +17,9 @@ from tests.infra.templates import actions, listed
 from tests.support.engine import ROOT
 
 pytestmark = pytest.mark.xdist_group("templates")  # one worker writes them, once
+
+MOST_ZIPPED = 25_000_000
+"""Bytes, with bytecode; docs/package.md has the parts."""
 
 
 def variables_of_the_code():
@@ -201,7 +206,7 @@ def test_the_one_stage_is_throttled_traced_and_measured(installed):
     (stage,) = of_type(installed.expanded(), "AWS::ApiGateway::Stage")
     (settings,) = stage["MethodSettings"]
     assert (settings["HttpMethod"], settings["ResourcePath"]) == ("*", "/*")
-    assert (settings["ThrottlingRateLimit"], settings["ThrottlingBurstLimit"]) == (500, 1000)
+    assert (settings["ThrottlingRateLimit"], settings["ThrottlingBurstLimit"]) == (2000, 4000)
     assert stage["TracingEnabled"] is True
     assert stage["AccessLogSetting"]["DestinationArn"]["Fn::GetAtt"][0].startswith("FrontAccessLog")
     # Execution logs hold bodies, and API keys in them.
@@ -298,7 +303,22 @@ def test_the_package_is_whole_and_for_linux(installed):
     native = [name for name in names if name.endswith(".so")]
     assert any(name.startswith("pydantic_core/") for name in native)
     assert all(re.search(r"x86_64-linux|\.abi3\.so|lib[\w.-]+\.so", name) for name in native)
-    assert not [name for name in names if "__pycache__" in name and name.startswith("chalicelib")]
+    compiled = f"chalicelib/__pycache__/config.{sys.implementation.cache_tag}.pyc"
+    assert compiled in names
+    assert not [name for name in names if name.startswith(("pip/", "aiohttp/", "chalice/cli/"))]
+    assert package.stat().st_size < MOST_ZIPPED
+
+
+def test_everything_the_application_imports_is_in_the_package(installed, tmp_path):
+    (package,) = installed.folder.glob("asset.*.zip")
+    zipfile.ZipFile(package).extractall(tmp_path)
+    script = ROOT / "tests" / "package" / "everything.py"
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", str(script), str(tmp_path)],
+        check=False, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "[]"
 
 
 def test_names_and_certificates_are_made_where_the_zone_is_known(installed, with_options):

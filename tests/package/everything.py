@@ -19,7 +19,7 @@ import chalicelib  # noqa: E402
 assert app.app
 for module in pkgutil.walk_packages(chalicelib.__path__, "chalicelib."):
     importlib.import_module(module.name)
-for service in ("dynamodb", "stepfunctions", "kms"):
+for service in ("dynamodb", "stepfunctions", "kms", "secretsmanager"):
     boto3.client(service, region_name="us-east-1", aws_access_key_id="k", aws_secret_access_key="s")
 calls = Client("AC" + "0" * 32, "token").calls
 assert calls.create

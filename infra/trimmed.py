@@ -1,0 +1,78 @@
+"""What Chalice has zipped, without what the application has no use for (tools/not_packaged.txt),
+and with bytecode: Lambda cannot keep any, and would compile every module at each cold start.
+
+The same code and requirements give the same bytes, so that nothing is deployed anew for nothing.
+"""
+
+from __future__ import annotations
+
+import compileall
+import hashlib
+import shutil
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+from py_compile import PycInvalidationMode
+
+from chalice.cdk import Chalice
+
+from infra.package import STAGED
+from tools.package import LEFT_OUT, Rules, left_out
+
+TASK_ROOT = "/var/task"
+"""Where Lambda has the package: what tracebacks name."""
+_DATE = (1980, 1, 1, 0, 0, 0)
+
+
+class TrimmedChalice(Chalice):  # type: ignore[misc]
+    """Chalice's construct; the zip it is about to hand on is trimmed first."""
+
+    def _package_app(self) -> None:
+        super()._package_app()
+        trim(Path(self._sam_package_dir) / "deployment.zip", STAGED.parent / "trimmed")
+
+
+def trim(package: Path, kept: Path) -> None:
+    """Trim a zip in its place. `kept`: a folder of zips that were trimmed before, by what went in."""
+    rules = LEFT_OUT.read_bytes()
+    of = hashlib.sha256(package.read_bytes() + rules + sys.version.encode()).hexdigest()
+    made = kept / f"{of}.zip"
+    if not made.exists():
+        kept.mkdir(parents=True, exist_ok=True)
+        for former in kept.glob("*.zip"):
+            former.unlink()
+        with tempfile.TemporaryDirectory(prefix="chamade-package-") as folder:
+            _unpack(package, Path(folder), Rules.read(rules.decode()))
+            _compile(Path(folder))
+            _pack(Path(folder), made)
+    shutil.copyfile(made, package)
+
+
+def _unpack(package: Path, folder: Path, rules: Rules) -> None:
+    useless = left_out(rules)
+    with zipfile.ZipFile(package) as whole:
+        for name in whole.namelist():
+            if name not in useless and rules.keeps(name):
+                whole.extract(name, folder)
+
+
+def _compile(folder: Path) -> None:
+    compileall.compile_dir(
+        folder,
+        quiet=2,  # a library may carry a template that is no Python
+        stripdir=str(folder),
+        prependdir=TASK_ROOT,
+        invalidation_mode=PycInvalidationMode.UNCHECKED_HASH,
+    )
+
+
+def _pack(folder: Path, made: Path) -> None:
+    part = made.with_suffix(".part")
+    with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as package:
+        for path in sorted(folder.rglob("*")):
+            if path.is_file():
+                entry = zipfile.ZipInfo(path.relative_to(folder).as_posix(), _DATE)
+                entry.compress_type, entry.external_attr = zipfile.ZIP_DEFLATED, 0o644 << 16
+                package.writestr(entry, path.read_bytes())
+    part.rename(made)

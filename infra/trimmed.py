@@ -34,7 +34,7 @@ class TrimmedChalice(Chalice):  # type: ignore[misc]
 
 
 def trim(package: Path, kept: Path) -> None:
-    """Trim a zip in its place. `kept`: a folder of zips that were trimmed before, by what went in."""
+    """Trim a zip in its place. `kept`: a folder of those trimmed before, by what went in."""
     rules = LEFT_OUT.read_bytes()
     of = hashlib.sha256(package.read_bytes() + rules + sys.version.encode()).hexdigest()
     made = kept / f"{of}.zip"

@@ -109,7 +109,7 @@ destroy: .venv/.infra .venv/.cdk  ## Out of AWS again, but for what cannot be br
 
 # The AWS infrastructure, in an environment of its own: the CDK is large, and nothing of it is deployed.
 .venv/.infra: infra/requirements.txt requirements.txt constraints.txt | .venv/bin/python
-	@echo "setting up the AWS CDK in .venv/infra (once, 600 MB)"
+	@echo "setting up the AWS CDK in .venv/infra (once, 850 MB)"
 	@$(BIN)/python -m venv .venv/infra
 	@$(INFRA)/pip install --quiet --disable-pip-version-check -c constraints.txt -r infra/requirements.txt -r requirements.txt
 	@touch $@

@@ -33,7 +33,8 @@ demo: .venv/.stack  ## Six calls on a stack of their own, 70 s; the last line is
 test: .venv/.dev .venv/.node .venv/.debian .venv/.pipecat .venv/.conformance .venv/.infra  ## All tests; coverage of the rules and of the bridge is held at 95 %
 	@$(PYTEST) -n 2 --dist loadfile --cov-report= tests/unit tests/counts tests/package tests/sip
 	@$(PYTEST) -n 2 --dist loadfile --cov-append --cov-report=term:skip-covered \
-	  --cov-fail-under=95 tests/integration tests/mcp tests/browser
+	  --cov-fail-under=95 tests/integration tests/mcp
+	@$(BIN)/python -m pytest tests/browser
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup tests/infra
 
 bench: .venv/.dev .venv/.debian  ## Measures, side by side; JSON in .local/bench

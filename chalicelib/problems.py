@@ -251,8 +251,8 @@ def problem_from(error: Exception) -> Problem:  # noqa: PLR0911, PLR0912, PLR091
             return known("bad_token")
         case NotActive():
             return known("not_active")
-        case OwnedElsewhere():
-            return known("owned_elsewhere")
+        case OwnedElsewhere(relay_url=relay_url):
+            return known("owned_elsewhere", relay_url=relay_url)
         case CallOver(call=call):
             return Problem(410, "call_over", "The call is over", call=calls.public_view(call))
         case TooBusy() | Contention():

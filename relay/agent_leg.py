@@ -22,6 +22,7 @@ from relay.leg import (
     Leg,
     now,
 )
+from relay.pipe import START, Pipe, Way
 from relay.ports import Dialect
 from relay.wire import agent as protocol
 from relay.wire.agent import AudioFormat
@@ -41,10 +42,14 @@ class AgentSocket(Leg):
     dialled = False
     """Whether we opened the connection."""
 
+    way: Way | None = None
+    """How the agent has come, for another relay; None: it is not to be led to one."""
+
     def __init__(self, calls: Calls, call_id: str, token: str, audio: AudioFormat) -> None:
         super().__init__(calls)
         self.dialect: Dialect = protocol.Dialect(audio)
         self.call_id = call_id
+        self._pipe: Pipe | None = None
         self._token = token
         self._audio = audio
         self._held: list[bytes] = []
@@ -62,7 +67,7 @@ class AgentSocket(Leg):
             and not (self._parts or transport.is_close_frame_sent)
         ):
             bridge.agent_audio(frame.get_payload_as_memoryview(), now())
-        elif bridge is None and self._only_counted(transport, frame):
+        elif bridge is None and self._pipe is None and self._only_counted(transport, frame):
             self._unheard += frame.payload_size
         else:
             super().on_ws_frame(transport, frame)
@@ -123,8 +128,55 @@ class AgentSocket(Leg):
         else:
             self._unheard += len(payload)
 
+    # Its call is at another relay
+
+    def lead(self, relay_url: str) -> bool:
+        """Lead the agent to the relay that holds its call. False if it came from a relay itself, or
+        its dialect does not survive that.
+        """
+        if self.way is None or self.closing or (self.dialect.started and not self.dialect.resumes):
+            return False
+        self.bridge = None
+        self.calls.waiting.discard(self)
+        held, self._held = self._held, []
+        self._pipe = Pipe(self, self.way, self.calls.graces.agent_back, held)
+        self._pipe.begin(relay_url)
+        return True
+
+    def passed_on(self, frame: WSFrame) -> bool:
+        """Whether a frame of data was for another relay, and has been sent there."""
+        if self._pipe is None or frame.rsv1 or frame.rsv2 or frame.rsv3:
+            return False
+        return self._pipe.to_owner(frame)
+
+    def come_back(self, answer: Answer) -> None:
+        """The call is here by now. Whoever has had its `start` gets no other."""
+        self._pipe = None
+        if self.dialect.started:
+            self._send_text, self.send_text = self.send_text, self._but_for_start
+        self.admitted(answer)
+
+    def _but_for_start(self, text: bytes) -> None:
+        self.send_text = self._send_text
+        if not text.startswith(START):
+            self.send_text(text)
+
+    def pause_writing(self) -> None:
+        """More than `high_water` bytes wait."""
+        super().pause_writing()
+        if self._pipe is not None:
+            self._pipe.hold_owner(True)
+
+    def resume_writing(self) -> None:
+        """The agent has caught up."""
+        super().resume_writing()
+        if self._pipe is not None:
+            self._pipe.hold_owner(False)
+
     def gone(self) -> None:
         """The socket is gone."""
+        if self._pipe is not None:
+            self._pipe.end()
         if self.bridge is not None:
             self.bridge.agent_gone(self, now())
             self.bridge = None

@@ -42,6 +42,7 @@ from relay.wishes import Wishes
 from wire import media_stream
 
 RETRY_S = 2.0
+OWNED_ELSEWHERE = "another relay holds the call; connect again"
 
 
 class Bridge:
@@ -153,6 +154,13 @@ class Bridge:
         if provider is not None:
             provider.close(code, reason)
         self._port.forget()
+
+    def give_away(self, relay_url: str | None) -> None:
+        """Another relay has the caller's stream: the agent is led there, if it is known where."""
+        agent = self._agent
+        if agent is not None and relay_url and agent.lead(relay_url):
+            self._agent = None
+        self.shut(1013, OWNED_ELSEWHERE)
 
     def _watch(self, now: float) -> None:
         wait = self._watching.wait(streaming=self._provider is not None)

@@ -24,8 +24,6 @@ from relay.metrics import Counters
 from relay.ports import AgentAddress
 from relay.wire.agent import Sids
 
-OWNED_ELSEWHERE = "another relay holds the call; connect again"
-
 
 class Socket(Protocol):
     """An open socket."""
@@ -169,7 +167,7 @@ class _Call:
         except RefusedError as error:
             why = error.code or str(error.status)
             if why == "owned_elsewhere":
-                self.bridge.shut(1013, OWNED_ELSEWHERE)
+                self.bridge.give_away(error.relay_url)
                 return
             if error.call is not None:
                 answer = Answer(call=error.call)

@@ -51,11 +51,15 @@ class Answer(msgspec.Struct):
 
 
 class RefusedError(Exception):
-    """The application said no; `code` is the problem's, `call` what it says of the call, if so."""
+    """The application said no; `code` is the problem's, `call` what it says of the call, if so;
+    `relay_url`: where the relay is reached that holds the call.
+    """
 
-    def __init__(self, status: int, code: str, call: dict[str, Any] | None) -> None:
+    def __init__(
+        self, status: int, code: str, call: dict[str, Any] | None, relay_url: str | None = None
+    ) -> None:
         super().__init__(f"{status} {code}")
-        self.status, self.code, self.call = status, code, call
+        self.status, self.code, self.call, self.relay_url = status, code, call, relay_url
 
 
 class UnreachableError(Exception):
@@ -65,6 +69,7 @@ class UnreachableError(Exception):
 class _Problem(msgspec.Struct):
     code: str = ""
     call: dict[str, Any] | None = None
+    relay_url: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,5 +180,5 @@ def _read(status: int, content: bytes) -> Answer:
         if status == 200:
             raise UnreachableError("200 with a body that is not the contract's") from None
     if 400 <= status < 500 and status not in (408, 429):
-        raise RefusedError(status, problem.code, problem.call)
+        raise RefusedError(status, problem.code, problem.call, problem.relay_url)
     raise UnreachableError(f"HTTP {status}")

@@ -16,9 +16,9 @@ from functools import partial
 from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
 
 from relay import logs
-from relay.bridge import Bridge
+from relay.bridge import OWNED_ELSEWHERE, Bridge
 from relay.budget import Budget
-from relay.calls import OWNED_ELSEWHERE, Calls
+from relay.calls import Calls
 from relay.control import Answer, RefusedError, UnreachableError
 
 MAX_MESSAGE = 1 << 20
@@ -86,6 +86,14 @@ class Leg(WSListener):
         """The socket is gone."""
         raise NotImplementedError
 
+    def lead(self, relay_url: str) -> bool:  # noqa: ARG002
+        """Another relay holds the call: lead the peer there. False if that cannot be."""
+        return False
+
+    def passed_on(self, frame: WSFrame) -> bool:  # noqa: ARG002
+        """Whether a frame of data was for another relay, and has been sent there."""
+        return False
+
     # As a leg of the bridge
 
     @property
@@ -115,7 +123,7 @@ class Leg(WSListener):
         """The upgrade is done: ask at once."""
         self.transport = transport
         self.order = next(self.calls.numbers)
-        self.send_text = partial(transport.send, TEXT)  # type: ignore[arg-type]
+        self.send_text: Callable[[bytes], None] = partial(transport.send, TEXT)  # type: ignore[arg-type]
         self.send_audio: Callable[[bytes], None] = partial(transport.send, BINARY)  # type: ignore[arg-type]
         # Kernel buffers grow to megabytes, which is minutes of audio that nobody wants any more.
         sock = transport.underlying_transport.get_extra_info("socket")
@@ -152,7 +160,7 @@ class Leg(WSListener):
                 self.close_code = int.from_bytes(frame.get_payload_as_bytes()[:2], "big")
                 transport.send_close(WSCloseCode.OK if code == WSCloseCode.NO_INFO else code)
             transport.disconnect()
-        elif transport.is_close_frame_sent:
+        elif transport.is_close_frame_sent or (self.bridge is None and self.passed_on(frame)):
             return
         elif self.bridge is None and self._too_early(frame.payload_size):
             self.close(1008, "too much before this socket was let in")
@@ -196,6 +204,11 @@ class Leg(WSListener):
         else:
             self.on_text(whole)
 
+    def refuse(self, error: RefusedError) -> None:
+        """Close it with what the application's refusal means."""
+        code = error.code or str(error.status)
+        self.close(*_REFUSALS.get(code, (1013, "the application did not let this in")))
+
     async def _admit(self) -> None:
         code = "error"
         try:
@@ -208,8 +221,10 @@ class Leg(WSListener):
                 self.admitted(answer)
             return
         except RefusedError as error:
+            if error.relay_url and self.lead(error.relay_url):
+                return
             code = error.code or str(error.status)
-            self.close(*_REFUSALS.get(code, (1013, "the application did not let this in")))
+            self.refuse(error)
         except UnreachableError as error:
             code = "unreachable"
             logs.warning("no answer to attach", call_id=self.call_id, why=str(error))

@@ -40,6 +40,9 @@ class Dialect(Protocol):
     """How one connection of an agent is spoken to: text messages to it (None: it has no such), and
     what its own mean."""
 
+    started: bool
+    """Whether it has been told that audio flows."""
+
     @property
     def resumes(self) -> bool:
         """Whether marks of the connection before it are its own."""
@@ -93,6 +96,10 @@ class AgentLeg(ProviderLeg, Protocol):
 
     def pause(self, seconds: float) -> None:
         """Read nothing for so long (what was read already still comes)."""
+        ...
+
+    def lead(self, relay_url: str) -> bool:
+        """Another relay holds the call: lead it there. False if that cannot be."""
         ...
 
 

@@ -23,6 +23,7 @@ from relay.control import Control
 from relay.dialler import Dialler
 from relay.leg import MAX_MESSAGE, Leg
 from relay.metrics import Counters, exposition
+from relay.pipe import LED, Way
 from relay.provider_leg import ProviderSocket
 from relay.twilio_leg import TwilioSocket
 from relay.wire.agent import choose_format
@@ -110,7 +111,9 @@ class Relay:
             elif found := _AGENT.fullmatch(path):
                 # One whose call is still here may come back even now.
                 draining = draining and found[1] not in self._calls
-                leg = self._agent(found[1], query, request.headers.get("Authorization", ""))
+                authorization = request.headers.get("Authorization", "")
+                led = LED in request.headers
+                leg = self._agent(found[1], query, authorization, led=led)
         if leg is None:
             return None
         if draining:
@@ -127,7 +130,7 @@ class Relay:
         url = self._config.public_url + request.path.decode("ascii")
         return ProviderSocket(self._calls, token, url, request.headers.get(_SIGNATURE, ""))
 
-    def _agent(self, call_id: str, query: str, authorization: str) -> Leg:
+    def _agent(self, call_id: str, query: str, authorization: str, *, led: bool) -> Leg:
         given = {name: values[-1] for name, values in parse_qs(query).items()}
         scheme, _, bearer = authorization.partition(" ")
         token = bearer.strip() if scheme.lower() == "bearer" else given.get("token", "")
@@ -137,9 +140,14 @@ class Relay:
             audio = choose_format(given.get("dialect"), given.get("format"), given.get("rate"))
         except ValueError as error:
             return RefusedAgent(self._calls, 4400, str(error))
-        if given.get("dialect"):
-            return TwilioSocket(self._calls, call_id, token)
-        return AgentSocket(self._calls, call_id, token, audio)
+        leg = (
+            TwilioSocket(self._calls, call_id, token)
+            if given.get("dialect")
+            else AgentSocket(self._calls, call_id, token, audio)
+        )
+        if not led:
+            leg.way = Way.of(call_id, token, given)
+        return leg
 
 
 def _answer(status: int, body: bytes) -> WSUpgradeResponseWithListener:

@@ -15,6 +15,7 @@ from chalicelib.http import signed_body
 from chalicelib.logs import log_context
 from chalicelib.services import media
 from chalicelib.services.ports import Ports
+from chalicelib.store.calls import Relay
 
 routes = Blueprint(__name__)
 
@@ -31,6 +32,7 @@ class ProviderAttach(BaseModel):
 
     leg: Literal["provider"]
     relay: str
+    relay_url: str | None = Field(default=None, max_length=2048, pattern=r"^wss?://")
     token: str
     handshake: Handshake
 
@@ -74,7 +76,11 @@ def attach() -> dict[str, Any]:
     if isinstance(request, ProviderAttach):
         handshake = request.handshake
         attached = media.attach_provider(
-            ports, request.relay, request.token, handshake.url, handshake.signature
+            ports,
+            Relay(request.relay, request.relay_url),
+            request.token,
+            handshake.url,
+            handshake.signature,
         )
     else:
         attached = media.attach_agent(ports, request.relay, request.call_id, request.token)

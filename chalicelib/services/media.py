@@ -19,6 +19,7 @@ from chalicelib.services import digits as keypad
 from chalicelib.services.nudge import hang_up
 from chalicelib.services.ports import Ports
 from chalicelib.services.transition import UnknownCall, settle
+from chalicelib.store.calls import Relay
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +49,11 @@ class NotActive(Exception):
 
 
 class OwnedElsewhere(Exception):
-    """Another relay holds the provider's stream of this call."""
+    """Another relay holds the provider's stream; `relay_url`: where it is reached by relays."""
+
+    def __init__(self, relay_url: str | None) -> None:
+        super().__init__(relay_url or "")
+        self.relay_url = relay_url
 
 
 class CallOver(Exception):
@@ -85,7 +90,7 @@ class Attached:
 
 
 def attach_provider(
-    ports: Ports, relay: str, token: str, url: str, signature: str | None
+    ports: Ports, relay: Relay, token: str, url: str, signature: str | None
 ) -> Attached:
     """A provider's stream comes to `relay`, which owns the call's media from now on."""
     call = _call_of(ports, token, "provider")
@@ -98,7 +103,7 @@ def attach_provider(
         raise NotActive
     expires = call.media_expiry + _MEDIA_ITEM_KEPT_S
     ports.calls.take_media(call.call_id, relay, ports.now(), expires)
-    return Attached(call, relay)
+    return Attached(call, relay.name)
 
 
 def attach_agent(ports: Ports, relay: str, call_id: str, token: str) -> Attached:
@@ -108,10 +113,10 @@ def attach_agent(ports: Ports, relay: str, call_id: str, token: str) -> Attached
         raise BadToken
     if call.state.final:
         raise CallOver(call)
-    owner = ports.calls.media(call_id).relay
-    if owner not in (None, relay):
-        raise OwnedElsewhere
-    return Attached(call, owner)
+    owner = ports.calls.media(call_id)
+    if owner.relay not in (None, relay):
+        raise OwnedElsewhere(owner.relay_url)
+    return Attached(call, owner.relay)
 
 
 def report(ports: Ports, relay: str, call_id: str, kind: Report, facts: Facts = Facts()) -> Call:
@@ -130,8 +135,10 @@ def report(ports: Ports, relay: str, call_id: str, kind: Report, facts: Facts = 
         keypad.heard(ports, call, facts.digits, facts.sequence)
     if call.state.final:
         return call
-    if kind in _LOSSES and ports.calls.media(call_id).relay not in (None, relay):
-        raise OwnedElsewhere
+    if kind in _LOSSES:
+        owner = ports.calls.media(call_id)
+        if owner.relay not in (None, relay):
+            raise OwnedElsewhere(owner.relay_url)
     act = _ACT_OF.get(kind)
     # An agent may give up a call that it dialled before anybody answers.
     dialling = kind == "agent_hangup" and call.direction == "outbound"

@@ -61,11 +61,21 @@ class BoundElsewhere(Exception):
 
 
 @dataclass(frozen=True)
+class Relay:
+    """One relay process: its name, and the base URL at which other relays reach it."""
+
+    name: str
+    url: str | None = None
+
+
+@dataclass(frozen=True)
 class Media:
-    """Which relay holds the provider's stream since when (epoch ms), how many streams were handed
-    out that did not last, and whether only a poll can still bring the provider its stream."""
+    """Which relay holds the provider's stream, where other relays reach it, since when (epoch ms),
+    how many streams were handed out that did not last, and whether only a poll can still bring the
+    provider its stream."""
 
     relay: str | None = None
+    relay_url: str | None = None
     attached_at: int | None = None
     streams: int = 0
     left_to_polls: bool = False
@@ -221,14 +231,16 @@ class CallStore:
         item = self._table.get(f"CALL#{call_id}", "MEDIA") or {}
         return Media(
             relay=item.get("relay"),
+            relay_url=item.get("relay_url"),
             attached_at=from_text(item["attached_at"]) if "attached_at" in item else None,
             streams=item.get("streams", 0),
             left_to_polls=item.get("left_to_polls", False),
         )
 
-    def take_media(self, call_id: str, relay: str, now: int, expires: int) -> None:
+    def take_media(self, call_id: str, relay: Relay, now: int, expires: int) -> None:
         """The relay that attached last owns the call. `expires`: epoch s, when the item may go."""
-        self._set_media(call_id, expires, relay=relay, attached_at=to_text(now))
+        since = to_text(now)
+        self._set_media(call_id, expires, relay=relay.name, relay_url=relay.url, attached_at=since)
 
     def leave_to_polls(self, call_id: str, expires: int) -> None:
         """The provider did not take the accept's redirect: its next poll is to bring the stream."""

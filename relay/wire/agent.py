@@ -132,10 +132,12 @@ class Dialect:
     """A connection takes up where the one before it left: outstanding marks are its own."""
 
     def __init__(self, audio: AudioFormat) -> None:
+        self.started = False
         self._audio = audio
 
     def start(self, call: dict[str, Any], _sids: Sids, *, resumed: bool) -> list[bytes]:
         """First message: audio flows from here on."""
+        self.started = True
         message = {
             "type": "start",
             "protocol": PROTOCOL,

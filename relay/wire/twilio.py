@@ -28,6 +28,7 @@ class TwilioDialect:
     """Twilio knows no second connection to a stream: it is another stream."""
 
     def __init__(self, note: Callable[[str, str], None]) -> None:
+        self.started = False
         self.stream_sid = f"MZ{secrets.token_hex(16)}"
         self.decode_media = media_stream.MediaDecoder(self.stream_sid)
         self._note = note
@@ -35,6 +36,7 @@ class TwilioDialect:
 
     def start(self, call: dict[str, Any], sids: Sids, *, resumed: bool) -> list[bytes]:  # noqa: ARG002
         """`connected` and `start`."""
+        self.started = True
         self._says = says = media_stream.Outgoing(self.stream_sid, sids.account, sids.call)
         return [says.connected(), says.start(parameters(call))]
 

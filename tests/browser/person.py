@@ -4,8 +4,9 @@ must never do: errors, reports of the Content-Security-Policy, dialogs, requests
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,6 +15,7 @@ from playwright.async_api import Browser, ConsoleMessage, Locator, Page, Request
 from tests.browser.chromium import Loudspeaker, tap
 from tests.browser.voices import Voice, until_heard
 
+CLOSES_WITHIN_S = 15.0
 _EXPECTED = ("the server responded with a status of",)
 """The browser writes each refused request of the page to the console: refusals are tried."""
 
@@ -121,5 +123,7 @@ async def person(browser: Browser, api_url: str, **context: Any) -> AsyncIterato
     try:
         yield one
     finally:
-        await theirs.close()
+        with suppress(TimeoutError):  # a page that hangs must not hold up all other tests
+            async with asyncio.timeout(CLOSES_WITHIN_S):
+                await theirs.close()
     assert not one.wrong, one.wrong

@@ -20,7 +20,9 @@ ENOUGH = 0.8
 VOICE_HZ = 3000
 """Above it, what browsers resample with differs."""
 MICROPHONE_HZ = 48_000
-_LOOK_S, _LATEST_S = 0.7, 5
+LATEST_S = 5
+"""It is said every two seconds; an older recording is of no use, and searching it takes a core."""
+_LOOK_S = 1.0
 _SILENCE = 0xFF
 
 
@@ -59,7 +61,7 @@ async def until_heard(
     try:
         async with asyncio.timeout(within_s):
             while best < ENOUGH:
-                latest = (await recording())[-8000 * _LATEST_S :]
+                latest = (await recording())[-8000 * LATEST_S :]
                 best = max(best, follow(said, _low(latest)).share)
                 await asyncio.sleep(_LOOK_S)
     except TimeoutError:

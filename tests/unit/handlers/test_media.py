@@ -52,6 +52,9 @@ def test_both_legs_attach_to_an_active_call(api, world):
     assert provider.json_body["agent"] is None
     agent = api.control("/media/attach", agent_attach(world, call))
     assert (agent.status_code, agent.json_body["owner"]) == (200, "relay-1")
+    elsewhere = api.control("/media/attach", {**agent_attach(world, call), "relay": "relay-2"})
+    assert (elsewhere.status_code, elsewhere.json_body["code"]) == (409, "owned_elsewhere")
+    assert elsewhere.json_body["relay_url"] == "ws://10.0.0.1"
 
 
 def test_a_relay_with_the_wrong_secret_is_401(api, world):

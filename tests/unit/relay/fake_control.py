@@ -53,6 +53,10 @@ class FakeApplication:
     metadata: dict[str, Any] = field(default_factory=dict)
     endings: dict[str, str] = field(default_factory=dict)
     """Report type -> end_reason: what ends the call."""
+    owner: tuple[str, str] | None = None
+    """Name and URL of the relay that holds the caller's stream; None: nobody asks."""
+    owns: bool = False
+    """Whether the relay whose stream comes last holds the call, and others are told so."""
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     """Attaches are answered once it is set."""
 
@@ -98,6 +102,10 @@ class FakeApplication:
             return problem(410, "call_over", self.call())
         if body["leg"] == "provider" and self.state != "active":
             return problem(409, "not_active")
+        if self.owns and body["leg"] == "provider":
+            self.owner = body["relay"], body["relay_url"]
+        if self._elsewhere(body):
+            return self.elsewhere()
         return web.json_response(
             {
                 "call": self.call(),
@@ -109,11 +117,20 @@ class FakeApplication:
             }
         )
 
+    def _elsewhere(self, body: dict[str, Any]) -> bool:
+        return self.owner is not None and self.owner[0] != body["relay"]
+
+    def elsewhere(self) -> web.Response:
+        assert self.owner is not None
+        return problem(409, "owned_elsewhere", relay_url=self.owner[1])
+
     async def report(self, body: dict[str, Any]) -> web.Response:
         kind = body["type"]
         if kind != "watch":
             self.bodies.append(body)
         await asyncio.sleep(self.report_s)
+        if self._elsewhere(body):
+            return self.elsewhere()
         if self.refuse_reports and kind not in self.heeded:
             self.reports.put_nowait(kind)
             return problem(409, self.refuse_reports, self.call())
@@ -150,6 +167,8 @@ class FakeApplication:
         return runner
 
 
-def problem(status: int, code: str, call: dict[str, Any] | None = None) -> web.Response:
-    body = {"type": "about:blank", "status": status, "code": code, "call": call}
+def problem(
+    status: int, code: str, call: dict[str, Any] | None = None, **extra: Any
+) -> web.Response:
+    body = {"type": "about:blank", "status": status, "code": code, "call": call, **extra}
     return web.json_response(body, status=status, content_type="application/problem+json")

@@ -17,6 +17,7 @@ from chalicelib.services.media import (
     report,
 )
 from chalicelib.services.transition import UnknownCall, settle
+from chalicelib.store.calls import Relay
 
 URL = "ws://relay.test/media/provider/x"
 
@@ -26,7 +27,8 @@ def active(world):
 
 
 def provider_in(world, call, relay="relay-1"):
-    return attach_provider(world.ports, relay, ring.provider_token(world.ports, call), URL, "good")
+    who = Relay(relay, f"ws://{relay}:8702")
+    return attach_provider(world.ports, who, ring.provider_token(world.ports, call), URL, "good")
 
 
 def test_the_relay_with_the_providers_stream_owns_the_call(world):
@@ -34,8 +36,9 @@ def test_the_relay_with_the_providers_stream_owns_the_call(world):
     assert provider_in(world, call).owner == "relay-1"
     token, _ = agent_token(world.ports, call)
     assert attach_agent(world.ports, "relay-1", call.call_id, token).owner == "relay-1"
-    with pytest.raises(OwnedElsewhere):
+    with pytest.raises(OwnedElsewhere) as elsewhere:
         attach_agent(world.ports, "relay-2", call.call_id, token)
+    assert elsewhere.value.relay_url == "ws://relay-1:8702"
 
 
 def test_a_new_stream_moves_the_call_to_its_relay(world):
@@ -93,7 +96,7 @@ def test_a_stream_the_provider_did_not_sign_is_refused(world, signature):
     call = active(world)
     token = ring.provider_token(world.ports, call)
     with pytest.raises(BadToken):
-        attach_provider(world.ports, "relay-1", token, URL, signature)
+        attach_provider(world.ports, Relay("relay-1"), token, URL, signature)
     assert world.ports.calls.media(call.call_id).relay is None
 
 
@@ -105,7 +108,7 @@ def test_tokens_open_only_what_they_are_for(world):
     with pytest.raises(BadToken):
         attach_agent(world.ports, "relay-1", mine.call_id, ring.provider_token(world.ports, mine))
     with pytest.raises(BadToken):
-        attach_provider(world.ports, "relay-1", agents, URL, "good")
+        attach_provider(world.ports, Relay("relay-1"), agents, URL, "good")
     with pytest.raises(BadToken):
         attach_agent(world.ports, "relay-1", mine.call_id, "made up")
 
@@ -140,7 +143,7 @@ def test_a_relay_that_lost_the_call_to_another_cannot_end_it(world):
     call = active(world)
     provider_in(world, call, "relay-2")
     for kind in ("media_lost", "agent_lost", "watch"):
-        with pytest.raises(OwnedElsewhere):
+        with pytest.raises(OwnedElsewhere, match="ws://relay-2:8702"):
             report(world.ports, "relay-1", call.call_id, kind)
     assert world.now_of(call) == call
     assert report(world.ports, "relay-2", call.call_id, "watch") == call

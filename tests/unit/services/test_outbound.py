@@ -9,7 +9,7 @@ from chalicelib.domain.call_moves import Act, CallState, EndReason
 from chalicelib.providers.base import Connect, HangUp, RemoteStatus
 from chalicelib.services import answer, decline, leave, media, miss, outbound, ring, sweep
 from chalicelib.services.transition import TooBusy, UnknownCall, act_on
-from chalicelib.store.calls import CallStore, Stale
+from chalicelib.store.calls import CallStore, Relay, Stale
 from chalicelib.store.table import Contention
 from tests.support.world import World
 
@@ -200,9 +200,11 @@ def test_the_called_partys_stream_comes_in_once_they_have_answered(world):
     call = world.dial()
     token = ring.provider_token(world.ports, call)
     with pytest.raises(media.NotActive):
-        media.attach_provider(world.ports, "relay-1", token, "wss://relay.test", "good")
+        media.attach_provider(world.ports, Relay("relay-1"), token, "wss://relay.test", "good")
     pick_up(world, call)
-    attached = media.attach_provider(world.ports, "relay-1", token, "wss://relay.test", "good")
+    attached = media.attach_provider(
+        world.ports, Relay("relay-1"), token, "wss://relay.test", "good"
+    )
     assert attached.owner == "relay-1"
     assert attached.call.provider_call_id == call.provider_call_id
 

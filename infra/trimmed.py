@@ -7,7 +7,9 @@ The same code and requirements give the same bytes, so that nothing is deployed 
 from __future__ import annotations
 
 import compileall
+import csv
 import hashlib
+import io
 import shutil
 import sys
 import tempfile
@@ -16,9 +18,10 @@ from pathlib import Path
 from py_compile import PycInvalidationMode
 
 from chalice.cdk import Chalice
+from packaging.utils import canonicalize_name
 
 from infra.package import STAGED
-from tools.package import LEFT_OUT, Rules, left_out
+from tools.package import LEFT_OUT, RUN_TIME, Rules, needed
 
 TASK_ROOT = "/var/task"
 """Where Lambda has the package: what tracebacks name."""
@@ -36,7 +39,8 @@ class TrimmedChalice(Chalice):  # type: ignore[misc]
 def trim(package: Path, kept: Path) -> None:
     """Trim a zip in its place. `kept`: a folder of those trimmed before, by what went in."""
     rules = LEFT_OUT.read_bytes()
-    of = hashlib.sha256(package.read_bytes() + rules + sys.version.encode()).hexdigest()
+    code = Path(__file__).read_bytes()
+    of = hashlib.sha256(package.read_bytes() + rules + code + sys.version.encode()).hexdigest()
     made = kept / f"{of}.zip"
     if not made.exists():
         kept.mkdir(parents=True, exist_ok=True)
@@ -50,11 +54,24 @@ def trim(package: Path, kept: Path) -> None:
 
 
 def _unpack(package: Path, folder: Path, rules: Rules) -> None:
-    useless = left_out(rules)
     with zipfile.ZipFile(package) as whole:
+        useless = _useless(whole, needed(rules)) - set(RUN_TIME)
         for name in whole.namelist():
             if name not in useless and rules.keeps(name):
                 whole.extract(name, folder)
+
+
+def _useless(whole: zipfile.ZipFile, wanted: set[str]) -> set[str]:
+    """Files of distributions that are not wanted: each zip says itself what belongs to which."""
+    found: set[str] = set()
+    for name in whole.namelist():
+        folder, _, file = name.rpartition("/")
+        if file != "RECORD" or not folder.endswith(".dist-info"):
+            continue
+        if canonicalize_name(folder.split("-")[0]) not in wanted:
+            lines = io.TextIOWrapper(whole.open(name), "utf-8", newline="")
+            found |= {row[0] for row in csv.reader(lines) if row}
+    return found
 
 
 def _compile(folder: Path) -> None:

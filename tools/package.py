@@ -24,6 +24,8 @@ ROOT = Path(__file__).resolve().parent.parent
 LEFT_OUT = Path(__file__).with_name("not_packaged.txt")
 OURS = ("app.py", "chalicelib", "wire", "dashboard")
 """What Chalice packages of this checkout, `vendor/` included."""
+RUN_TIME = ("chalice/__init__.py", "chalice/app.py")
+"""What Chalice packages of itself."""
 
 
 @dataclass(frozen=True)
@@ -65,16 +67,15 @@ class Row:
         return self.installed, self.installed_zipped, self.kept, self.kept_zipped
 
 
-def left_out(rules: Rules) -> set[str]:
-    """Files of those distributions that pip installs and the package has no use for."""
-    every, needed = _closure(frozenset()), _closure(rules.distributions)
-    return {path for name in every.keys() - needed.keys() for path, _ in _files(every[name])}
+def needed(rules: Rules) -> set[str]:
+    """Names of the distributions that the package holds."""
+    return set(_closure(rules.distributions))
 
 
 def rows(rules: Rules) -> list[Row]:
     """The closure of requirements.txt and our own code, largest installed first."""
-    every, needed = _closure(frozenset()), _closure(rules.distributions)
-    found = [_row(name, _files(each), rules, kept=name in needed) for name, each in every.items()]
+    every, kept = _closure(frozenset()), _closure(rules.distributions)
+    found = [_row(name, _files(each), rules, kept=name in kept) for name, each in every.items()]
     found.append(_row("(the application)", _own(), rules, kept=True))
     found.append(_row("(Chalice's run time)", _run_time(), rules, kept=True))
     return sorted(found, key=lambda row: -row.installed)
@@ -134,8 +135,8 @@ def _files(of: Distribution) -> Iterator[tuple[str, Path]]:
 def _run_time() -> Iterator[tuple[str, Path]]:
     """What Chalice adds of itself, whatever is required (chalice/deploy/packager.py)."""
     installed = Path(str(distribution("chalice").locate_file("chalice")))
-    for name in ("__init__.py", "app.py"):
-        yield f"chalice/{name}", installed / name
+    for path in RUN_TIME:
+        yield path, installed.parent / path
 
 
 def _own() -> Iterator[tuple[str, Path]]:

@@ -14,7 +14,10 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser
 
+from local import aws
 from local.agent import Rest
+from local.environment import TABLE
+from local.layout import Layout
 from tests.browser.chromium import PROGRAM, chromium
 from tests.browser.person import Person, person
 from tests.browser.voices import Voice
@@ -22,6 +25,7 @@ from tests.sip.support import Tenant
 from tests.support.engine import ROOT
 from tests.support.running import Process
 
+_SIGN_INS = "RATE#sign_in#127.0.0.1"
 _ACCOUNTS = 20
 _NEW_ACCOUNTS = f"""
 from chalicelib.services.accounts import create_account
@@ -75,6 +79,22 @@ def accounts(stack: Process, told: dict[str, Any]) -> Iterator[Tenant]:
         cwd=ROOT, env=stack.env, check=True, capture_output=True, text=True,
     )  # fmt: skip
     return (Tenant(Rest(told["api_url"], key)) for key in made.stdout.split())
+
+
+@pytest.fixture(autouse=True)
+def nobody_has_signed_in_too_often(stack: Process) -> None:
+    """All people of all tests come from one address, which may sign in twenty times in ten minutes:
+    that is counted anew for each test.
+    """
+    layout = Layout(stack.port_base, stack.state_dir)
+    dynamodb = aws.client(layout, "dynamodb")
+    counted = dynamodb.query(
+        TableName=TABLE,
+        KeyConditionExpression="pk = :pk",
+        ExpressionAttributeValues={":pk": {"S": _SIGN_INS}},
+    )
+    for item in counted["Items"]:
+        dynamodb.delete_item(TableName=TABLE, Key={"pk": item["pk"], "sk": item["sk"]})
 
 
 @pytest.fixture

@@ -11,20 +11,14 @@ from __future__ import annotations
 import aws_cdk as cdk
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_ecs as ecs
-from aws_cdk import aws_elasticloadbalancingv2 as elb
 from aws_cdk import aws_elasticloadbalancingv2_targets as targets
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
-from constructs import Construct
 
 from infra import environment
-from infra.balancer import Balancer
-from infra.data_stack import DataStack, task_secret
-from infra.images import image
-from infra.lint import ANY, allow, managed
-from infra.settings import Settings
+from infra.lint import allow, managed
+from infra.media_service import Ground, MediaService
 
-PORT = 8703
 RTP = (10000, 19999)
 STOP_S = 60
 """Seconds from SIGTERM to SIGKILL: gateway and edge have twenty each."""
@@ -43,22 +37,13 @@ _NO_METADATA = (
 )
 
 
-class GatewayService(Construct):
+class GatewayService(MediaService):
     """The instance, its address, what runs on it."""
 
-    def __init__(  # noqa: PLR0913, PLR0917
-        self,
-        scope: cdk.Stack,
-        id_: str,
-        settings: Settings,
-        data: DataStack,
-        cluster: ecs.Cluster,
-        balancer: Balancer,
-        log: logs.LogGroup,
-    ) -> None:
-        super().__init__(scope, id_)
-        self.settings, self._data, self._log = settings, data, log
-        self._cluster, self._balancer = cluster, balancer
+    part, port = "gateway", 8703
+
+    def __init__(self, scope: cdk.Stack, id_: str, ground: Ground, log: logs.LogGroup) -> None:
+        super().__init__(scope, id_, ground, log)
         instance = self._instance()
         address = ec2.CfnEIP(self, "Address", domain="vpc", instance_id=instance.instance_id)
         address.apply_removal_policy(cdk.RemovalPolicy.RETAIN)  # carriers know it
@@ -68,12 +53,7 @@ class GatewayService(Construct):
         cdk.CfnOutput(scope, "SipAddress", value=address.ref)
 
     def _group(self) -> ec2.SecurityGroup:
-        group = ec2.SecurityGroup(
-            self,
-            "Group",
-            vpc=self._cluster.vpc,
-            description="Gateway: out, to carriers and the API",
-        )
+        group = self._security_group("Gateway: out, to carriers and the API", "gateway")
         for source in map(str, self.settings.sip_sources):
             for port in (ec2.Port.udp(5060), ec2.Port.tcp(5060), ec2.Port.tcp(5061)):
                 group.add_ingress_rule(ec2.Peer.ipv4(source), port, "SIP")
@@ -82,8 +62,6 @@ class GatewayService(Construct):
         )
         # Carriers send audio from other addresses than SIP.
         group.add_ingress_rule(ec2.Peer.any_ipv4(), ec2.Port.udp_range(*RTP), "RTP")
-        group.add_ingress_rule(self._balancer.group, ec2.Port.tcp(PORT), "the balancer")
-        self._balancer.group.add_egress_rule(group, ec2.Port.tcp(PORT), "gateway")
         return group
 
     def _instance(self) -> ec2.Instance:
@@ -131,32 +109,16 @@ class GatewayService(Construct):
 
     def _task(self, address: str) -> ecs.Ec2TaskDefinition:
         task = ecs.Ec2TaskDefinition(self, "Task", network_mode=ecs.NetworkMode.HOST)
-        secrets = {
-            "GATEWAY_AUTH_TOKEN": "CHAMADE_GATEWAY_AUTH_TOKEN",
-            "GATEWAY_CONTROL_SECRET": "CHAMADE_GATEWAY_CONTROL_SECRET",
-        }
-        task.add_container(
-            "gateway",
-            image=image("gateway"),
-            memory_limit_mib=self.settings.sizes.gateway_memory_mb,
-            port_mappings=[ecs.PortMapping(container_port=PORT)],
-            environment=environment.gateway(self.settings, public_ip=address),
-            secrets={
-                name: task_secret(self, self._data, secret) for name, secret in secrets.items()
+        self._container(
+            task,
+            environment.gateway(self.settings, public_ip=address),
+            {
+                "GATEWAY_AUTH_TOKEN": "CHAMADE_GATEWAY_AUTH_TOKEN",
+                "GATEWAY_CONTROL_SECRET": "CHAMADE_GATEWAY_CONTROL_SECRET",
             },
+            memory_limit_mib=self.settings.sizes.gateway_memory_mb,
             stop_timeout=cdk.Duration.seconds(STOP_S),
-            ulimits=[ecs.Ulimit(name=ecs.UlimitName.NOFILE, soft_limit=65536, hard_limit=65536)],
-            logging=ecs.LogDrivers.aws_logs(
-                stream_prefix="gateway",
-                log_group=self._log,
-                mode=ecs.AwsLogDriverMode.NON_BLOCKING,
-            ),
         )
-        self._data.data_key.grant_decrypt(task.obtain_execution_role())
-        allow(
-            task, "URLs and names; what is secret comes from Secrets Manager", "AwsSolutions-ECS2"
-        )
-        allow(task, "a login to ECR has no resource that could be named", ANY)
         return task
 
     def _service(self, task: ecs.Ec2TaskDefinition) -> ecs.Ec2Service:
@@ -184,23 +146,7 @@ class GatewayService(Construct):
         )
 
     def _target(self, instance: ec2.Instance) -> None:
-        self.targets = elb.ApplicationTargetGroup(
-            self,
-            "Targets",
-            vpc=self._cluster.vpc,
-            port=PORT,
-            protocol=elb.ApplicationProtocol.HTTP,
-            targets=[targets.InstanceTarget(instance, PORT)],
-            deregistration_delay=cdk.Duration.seconds(30),
-            health_check=elb.HealthCheck(
-                path="/healthz",
-                healthy_http_codes="200",
-                interval=cdk.Duration.seconds(10),
-                timeout=cdk.Duration.seconds(3),
-                healthy_threshold_count=2,
-                unhealthy_threshold_count=3,
-            ),
-        )
+        self._balanced(targets.InstanceTarget(instance, self.port), leave_s=30)
         self._balancer.forward(
             "GatewayRule",
             self.settings.gateway_host,

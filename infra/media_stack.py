@@ -18,6 +18,7 @@ from infra.balancer import Balancer
 from infra.data_stack import DataStack
 from infra.gateway_service import GatewayService
 from infra.log_groups import log_group, log_key
+from infra.media_service import Ground
 from infra.relay_service import RelayService
 from infra.settings import Settings
 
@@ -38,16 +39,13 @@ class MediaStack(cdk.Stack):
             cluster_name=settings.name("media"),
             container_insights_v2=ecs.ContainerInsights.ENABLED,
         )
-        self.balancer = balancer = Balancer(self, "Balancer", settings, vpc, self.key)
-        self.relay = RelayService(
-            self, "Relay", settings, data, self.cluster, balancer, self._log("relay", settings)
-        )
+        self.balancer = Balancer(self, "Balancer", settings, vpc, self.key)
+        ground = Ground(settings, data, self.cluster, self.balancer)
+        self.relay = RelayService(self, "Relay", ground, self._log("relay", settings))
         self.gateway = None
         if settings.sip:
             log = self._log("gateway", settings)
-            self.gateway = GatewayService(
-                self, "Gateway", settings, data, self.cluster, balancer, log
-            )
+            self.gateway = GatewayService(self, "Gateway", ground, log)
 
     def watched(self) -> dict[str, str]:
         """What the alarms look at (infra/watched.py)."""

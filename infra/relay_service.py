@@ -11,44 +11,29 @@ import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_ecs as ecs
-from aws_cdk import aws_elasticloadbalancingv2 as elb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
-from constructs import Construct
 
 from infra import environment
-from infra.balancer import Balancer
-from infra.data_stack import DataStack, task_secret
-from infra.images import image
-from infra.lint import ANY, allow, resource
+from infra.lint import allow, resource
+from infra.media_service import Ground, MediaService
 from infra.metrics import RELAY_CALLS
-from infra.settings import Settings
 
-PORT = 8702
 STOP_S = 120
 """Seconds from SIGTERM to SIGKILL: Fargate's longest."""
 DRAIN_S = 100
 """Of those the relay waits for calls; the rest is for farewells."""
 
 
-class RelayService(Construct):
+class RelayService(MediaService):
     """Task, service, scaling."""
 
-    def __init__(  # noqa: PLR0913, PLR0917
-        self,
-        scope: cdk.Stack,
-        id_: str,
-        settings: Settings,
-        data: DataStack,
-        cluster: ecs.Cluster,
-        balancer: Balancer,
-        log: logs.LogGroup,
-    ) -> None:
-        super().__init__(scope, id_)
-        self.settings, self._data, self._log = settings, data, log
-        self._cluster = cluster
-        self.service = self._service(self._task(), balancer)
-        self._targets(balancer)
+    part, port = "relay", 8702
+
+    def __init__(self, scope: cdk.Stack, id_: str, ground: Ground, log: logs.LogGroup) -> None:
+        super().__init__(scope, id_, ground, log)
+        self.service = self._service(self._task())
+        self._forwarded()
         self._scaling()
 
     def _task(self) -> ecs.FargateTaskDefinition:
@@ -63,40 +48,19 @@ class RelayService(Construct):
                 operating_system_family=ecs.OperatingSystemFamily.LINUX,
             ),
         )
-        task.add_container(
-            "relay",
-            image=image("relay"),
-            port_mappings=[ecs.PortMapping(container_port=PORT)],
-            environment=environment.relay(self.settings, drain_s=DRAIN_S),
-            secrets={
-                "CHAMADE_CONTROL_SECRET": task_secret(self, self._data, "CHAMADE_CONTROL_SECRET")
-            },
+        self._container(
+            task,
+            environment.relay(self.settings, drain_s=DRAIN_S),
+            {"CHAMADE_CONTROL_SECRET": "CHAMADE_CONTROL_SECRET"},
             readonly_root_filesystem=True,
             stop_timeout=cdk.Duration.seconds(STOP_S),
-            # Some hundred calls are thousands of packets a second, and sockets two a call.
-            ulimits=[ecs.Ulimit(name=ecs.UlimitName.NOFILE, soft_limit=65536, hard_limit=65536)],
-            logging=ecs.LogDrivers.aws_logs(
-                stream_prefix="relay", log_group=self._log, mode=ecs.AwsLogDriverMode.NON_BLOCKING
-            ),
         )
-        self._data.data_key.grant_decrypt(task.obtain_execution_role())
-        allow(
-            task, "URLs and seconds; what is secret comes from Secrets Manager", "AwsSolutions-ECS2"
-        )
-        allow(task, "a login to ECR has no resource that could be named", ANY)
         return task
 
-    def _service(self, task: ecs.FargateTaskDefinition, balancer: Balancer) -> ecs.FargateService:
-        self.group = ec2.SecurityGroup(
-            self,
-            "Group",
-            vpc=self._cluster.vpc,
-            description="Relays: out, to the API and to agents",
-        )
-        self.group.add_ingress_rule(balancer.group, ec2.Port.tcp(PORT), "the balancer")
+    def _service(self, task: ecs.FargateTaskDefinition) -> ecs.FargateService:
+        self.group = self._security_group("Relays: out, to the API and to agents", "relays")
         # An agent's socket that came to another task than its call's is piped to that.
-        self.group.add_ingress_rule(self.group, ec2.Port.tcp(PORT), "other relays")
-        balancer.group.add_egress_rule(self.group, ec2.Port.tcp(PORT), "relays")
+        self.group.add_ingress_rule(self.group, ec2.Port.tcp(self.port), "other relays")
         service = ecs.FargateService(
             self,
             "Service",
@@ -126,27 +90,11 @@ class RelayService(Construct):
         allow(task, "a task cannot know its own id beforehand", resource(tasks, stack))
         return service
 
-    def _targets(self, balancer: Balancer) -> None:
-        self.targets = elb.ApplicationTargetGroup(
-            self,
-            "Targets",
-            vpc=self._cluster.vpc,
-            port=PORT,
-            protocol=elb.ApplicationProtocol.HTTP,
-            targets=[self.service],
-            deregistration_delay=cdk.Duration.seconds(STOP_S),
-            health_check=elb.HealthCheck(
-                path="/healthz",
-                healthy_http_codes="200",
-                interval=cdk.Duration.seconds(10),
-                timeout=cdk.Duration.seconds(3),
-                healthy_threshold_count=2,
-                unhealthy_threshold_count=3,
-            ),
-        )
+    def _forwarded(self) -> None:
+        self._balanced(self.service, leave_s=STOP_S)
         # Audio of an agent is as good on any task: the least busy one.
         self.targets.set_attribute("load_balancing.algorithm.type", "least_outstanding_requests")
-        balancer.forward(
+        self._balancer.forward(
             "RelayRule", self.settings.relay_host, ["/media/*", "/healthz"], self.targets
         )
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -15,28 +12,16 @@ import pytest_asyncio
 from playwright.async_api import Browser
 
 from local import aws
-from local.agent import Rest
 from local.environment import TABLE
 from local.layout import Layout
 from tests.browser.chromium import PROGRAM, chromium
 from tests.browser.person import Person, person
 from tests.browser.voices import Voice
 from tests.sip.support import Tenant
-from tests.support.engine import ROOT
-from tests.support.running import Process
+from tests.support.running import Process, stack_up
 
 _SIGN_INS = "RATE#sign_in#127.0.0.1"
 _ACCOUNTS = 20
-_NEW_ACCOUNTS = f"""
-from chalicelib.services.accounts import create_account
-from local.credentials import Credentials
-from local.layout import Layout
-from local.stack import application_ports
-layout = Layout.from_environment()
-ports = application_ports(layout, Credentials.load(layout.state_dir))
-for _ in range({_ACCOUNTS}):
-    print(create_account(ports, "Tenant")[1])
-"""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -56,29 +41,20 @@ def installed() -> None:
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
     """The whole local stack."""
-    process = Process(tmp_path_factory.mktemp("stack") / "state")
-    process.start()
-    try:
-        process.wait_ready()
+    with stack_up(tmp_path_factory.mktemp("stack")) as process:
         yield process
-    finally:
-        process.stop()
 
 
 @pytest.fixture(scope="session")
 def told(stack: Process) -> dict[str, Any]:
     """What it says of itself: `stack.json`."""
-    return dict(json.loads((stack.state_dir / "stack.json").read_text()))
+    return stack.told()
 
 
 @pytest.fixture(scope="session")
-def accounts(stack: Process, told: dict[str, Any]) -> Iterator[Tenant]:
+def accounts(stack: Process) -> Iterator[Tenant]:
     """Accounts that nobody has used, one for each test that wants one."""
-    made = subprocess.run(
-        [sys.executable, "-c", _NEW_ACCOUNTS],
-        cwd=ROOT, env=stack.env, check=True, capture_output=True, text=True,
-    )  # fmt: skip
-    return (Tenant(Rest(told["api_url"], key)) for key in made.stdout.split())
+    return map(Tenant, stack.new_accounts(_ACCOUNTS))
 
 
 @pytest.fixture(autouse=True)

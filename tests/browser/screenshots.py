@@ -23,7 +23,7 @@ from tests.browser.voices import Voice
 from tests.sip.peers import Carrier, Sipp
 from tests.sip.support import CALLED, PASSWORD, USER, Tenant
 from tests.support.engine import ROOT
-from tests.support.running import Live, Process
+from tests.support.running import Live, stack_up
 
 FOLDER = ROOT / "docs" / "screenshots"
 LOOKS: dict[str, dict[str, Any]] = {
@@ -39,15 +39,13 @@ SPEAKING = """[...document.querySelectorAll("#talks [role=meter]")].every(
 
 async def main() -> None:
     """One stack, one afternoon, three looks."""
-    with tempfile.TemporaryDirectory(prefix="screenshots-") as folder:
-        process = Process(Path(folder) / "state")
-        process.start()
-        try:
-            told = process.wait_ready()
-            async with the_firm(Live(told)) as views:
-                await pictures(Live(told), views)
-        finally:
-            process.stop()
+    with (
+        tempfile.TemporaryDirectory(prefix="screenshots-") as folder,
+        stack_up(Path(folder)) as process,
+    ):
+        line = Live(process.told())
+        async with the_firm(line) as views:
+            await pictures(line, views)
 
 
 @asynccontextmanager

@@ -13,26 +13,21 @@ from chalicelib.store.vault import KeyFileVault
 from local.agent import Refused, Rest
 from operations.admin import main
 from operations.installation import of_stack
-from tests.support.running import Live, Process
+from tests.support.running import Live, stack_up
 
 
 @pytest.fixture(scope="module")
 def process(tmp_path_factory):
     """A stack of its own: accounts are opened and closed on it."""
-    process = Process(tmp_path_factory.mktemp("admin") / "state")
-    process.start()
-    try:
-        process.wait_ready()
+    with stack_up(tmp_path_factory.mktemp("admin")) as process:
         yield process
-    finally:
-        process.stop()
 
 
 @pytest.fixture
 def live(process, monkeypatch):
     for name in of_stack(process.state_dir / "stack.json").env:
         monkeypatch.setenv(name, "")
-    yield Live(json.loads((process.state_dir / "stack.json").read_text()))
+    yield Live(process.told())
     bootstrap.config.cache_clear()
     bootstrap.ports.cache_clear()
 

@@ -20,7 +20,7 @@ from operations.doctor.finding import Result
 from operations.installation import Installation, of_stack
 from tests.support import planted
 from tests.support.engine import ROOT, free_port
-from tests.support.running import Process
+from tests.support.running import stack_up
 
 TWILIO = {"CHAMADE_TWILIO_ACCOUNT_SID": "AC" + "1" * 32, "CHAMADE_TWILIO_AUTH_TOKEN": "7" * 32}
 
@@ -28,13 +28,8 @@ TWILIO = {"CHAMADE_TWILIO_ACCOUNT_SID": "AC" + "1" * 32, "CHAMADE_TWILIO_AUTH_TO
 @pytest.fixture(scope="module")
 def running(tmp_path_factory):
     """A stack of its own: what other tests leave behind is no fault of this one's."""
-    process = Process(tmp_path_factory.mktemp("doctor") / "state")
-    process.start()
-    try:
-        process.wait_ready()
+    with stack_up(tmp_path_factory.mktemp("doctor")) as process:
         yield process
-    finally:
-        process.stop()
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import subprocess
 import sys
 import time
 from contextlib import asynccontextmanager
@@ -19,7 +18,7 @@ from mcp.shared.exceptions import MCPError
 
 from chalicelib.domain.account import mint_key
 from chalicelib.handlers.mcp.tools import TOOLS
-from local.agent import Rest, Talk
+from local.agent import Talk
 from tests.support.engine import ROOT, free_port
 from tests.support.running import Live, post
 
@@ -27,27 +26,11 @@ MODES = ["legacy", "auto", "2026-07-28"]
 DID = "+33199005678"
 MEETING = "sip:+33199001234@127.0.0.1"
 
-NEW_ACCOUNT = """
-from local.credentials import Credentials
-from local.layout import Layout
-from local.seed import first_account
-from local.stack import application_ports
-layout = Layout.from_environment()
-print(first_account(application_ports(layout, Credentials.load(layout.state_dir))))
-"""
-
 
 @pytest.fixture(scope="module")
 def line(running):
     """An account of our own on the stack, with one number and no trunk."""
-    made = subprocess.run(
-        [sys.executable, "-c", NEW_ACCOUNT],
-        cwd=ROOT, env=running.env, check=True, capture_output=True, text=True,
-    )  # fmt: skip
-    stack = json.loads((running.state_dir / "stack.json").read_text())
-    key = made.stdout.split()[-1]
-    number = Rest(stack["api_url"], key).now("GET", "/api/numbers")["numbers"][0]["e164"]
-    return Live({**stack, "api_key": key, "numbers": [number]})
+    return Live.newcomer(running)
 
 
 class Agent:

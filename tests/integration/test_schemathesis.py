@@ -17,7 +17,7 @@ from local.agent import Rest
 from local.carrier import Address, Carrier, Message
 from local.layout import HOST
 from tests.support.engine import ROOT, free_port
-from tests.support.running import Live, Process
+from tests.support.running import Live, Process, stack_up
 from tests.support.thorough import often
 
 EXAMPLES = often(2, 110)
@@ -53,13 +53,8 @@ class BusyCarrier(Carrier):
 @pytest.fixture
 def stack(tmp_path):
     """One of its own: it is full of odd things afterwards."""
-    process = Process(tmp_path / "state")
-    process.start()
-    try:
-        process.wait_ready()
+    with stack_up(tmp_path) as process:
         yield process
-    finally:
-        process.stop()
 
 
 async def registered(rest: Rest, port: int) -> None:
@@ -81,7 +76,7 @@ async def registered(rest: Rest, port: int) -> None:
 
 async def called_all_the_while(stack: Process, number: str) -> None:
     """There mostly is a call that rings, or has just been taken."""
-    phone = Live(json.loads((stack.state_dir / "stack.json").read_text())).phone()
+    phone = Live(stack.told()).phone()
     while True:
         call = await phone.place_call(number)
         try:
@@ -133,7 +128,7 @@ async def test_every_answer_to_made_up_requests_is_as_described(stack, tmp_path)
     tested, rewired = accounts_of(stack)
     for name in ("tested", "rewired"):
         (tmp_path / name).mkdir()
-    api_url = json.loads((stack.state_dir / "stack.json").read_text())["api_url"]
+    api_url = stack.told()["api_url"]
     port = free_port()
     transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(
         lambda: BusyCarrier(port, "acct42", "s3cret-pw", (HOST, 9)), local_addr=(HOST, port)

@@ -28,7 +28,7 @@ from chalicelib.domain.new_call import new_inbound
 from chalicelib.services import inbox
 from chalicelib.store.events import BATCH
 from local.agent import Rest
-from tests.support.running import Live, Process
+from tests.support.running import Live, Process, stack_up
 from tests.support.thorough import often
 from tests.support.world import World
 
@@ -153,11 +153,8 @@ async def test_one_that_fails_at_first_gets_it_again_five_seconds_later(live, re
 @pytest.fixture
 def own(tmp_path):
     """A stack that may be mistreated, with its first account."""
-    process = Process(tmp_path / "state")
-    process.start()
-    stack = process.wait_ready()
-    yield process, Live(stack)
-    process.stop()
+    with stack_up(tmp_path) as process:
+        yield process, Live(process.told())
 
 
 def test_nothing_is_lost_when_deliverers_are_killed_and_the_engine_restarts(own, receiver):

@@ -13,7 +13,7 @@ import pytest
 
 from tests.mcp import conformance
 from tests.mcp.key_proxy import key_proxy
-from tests.support.running import Process
+from tests.support.running import stack_up
 
 APPLICABLE = {
     "2025-11-25": {
@@ -46,12 +46,8 @@ NOT_OFFERED = re.compile(
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory):
-    process = Process(tmp_path_factory.mktemp("conformance") / "state")
-    process.start()
-    try:
-        yield process.wait_ready()
-    finally:
-        process.stop()
+    with stack_up(tmp_path_factory.mktemp("conformance")) as process:
+        yield process.told()
 
 
 @pytest.fixture(scope="session", params=list(conformance.ERAS))

@@ -5,10 +5,7 @@ all tests, with accounts that nobody else has used.
 from __future__ import annotations
 
 import asyncio
-import json
 import shutil
-import subprocess
-import sys
 import tempfile
 import wave
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -26,7 +23,7 @@ from tests.sip.peers.kamailio import certificates
 from tests.sip.peers.rtp import Samples
 from tests.sip.support import DID, PASSWORD, USER, Line, Tenant, fresh_caller
 from tests.support.engine import ROOT
-from tests.support.running import Process
+from tests.support.running import Process, stack_up
 
 _Peer = TypeVar("_Peer")
 Up = Callable[[AbstractAsyncContextManager[_Peer]], Awaitable[_Peer]]
@@ -37,17 +34,6 @@ RTP_TIMEOUT_S = 5
 _ACCOUNTS = 100
 _SAID = 12_000
 """Characters of the gateway's log that a failure shows."""
-
-_NEW_ACCOUNTS = f"""
-from chalicelib.services.accounts import create_account
-from local.credentials import Credentials
-from local.layout import Layout
-from local.stack import application_ports
-layout = Layout.from_environment()
-ports = application_ports(layout, Credentials.load(layout.state_dir))
-for _ in range({_ACCOUNTS}):
-    print(create_account(ports, "Tenant")[1])
-"""
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -111,17 +97,12 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory, authority: Path) -> Iterator[Process]:
     """The whole local stack."""
-    process = Process(
-        tmp_path_factory.mktemp("stack") / "state",
+    with stack_up(
+        tmp_path_factory.mktemp("stack"),
         GATEWAY_RTP_TIMEOUT=str(RTP_TIMEOUT_S),
         GATEWAY_SIP_CA_FILE=str(authority / "ca.pem"),
-    )
-    process.start()
-    try:
-        process.wait_ready()
+    ) as process:
         yield process
-    finally:
-        process.stop()
 
 
 @pytest.fixture(scope="session")
@@ -132,13 +113,8 @@ def sip_port(stack: Process) -> int:
 
 @pytest.fixture(scope="session")
 def accounts(stack: Process) -> Iterator[Tenant]:
-    """Accounts that nobody has used, without end."""
-    made = subprocess.run(
-        [sys.executable, "-c", _NEW_ACCOUNTS],
-        cwd=ROOT, env=stack.env, check=True, capture_output=True, text=True,
-    )  # fmt: skip
-    api_url = json.loads((stack.state_dir / "stack.json").read_text())["api_url"]
-    return (Tenant(Rest(api_url, key)) for key in made.stdout.split())
+    """Accounts that nobody has used, more than there are tests."""
+    return map(Tenant, stack.new_accounts(_ACCOUNTS))
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -157,7 +133,7 @@ async def unanswered(accounts: Iterator[Tenant], sip_port: int) -> AsyncIterator
 @pytest.fixture(scope="session")
 def line(stack: Process, sip_port: int, unanswered: Any) -> Line:
     """The number of the stack's first account."""
-    told = json.loads((stack.state_dir / "stack.json").read_text())
+    told = stack.told()
     return Line(Tenant(Rest(told["api_url"], told["api_key"])), told["numbers"][0], sip_port)
 
 

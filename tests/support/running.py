@@ -12,6 +12,8 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,17 @@ from tests.support.engine import ROOT
 
 READY_WITHIN_S = 60.0
 _callers = itertools.count(1)
+_NEW_ACCOUNTS = """
+import sys
+from chalicelib.services.accounts import create_account
+from local.credentials import Credentials
+from local.layout import Layout
+from local.stack import application_ports
+layout = Layout.from_environment()
+ports = application_ports(layout, Credentials.load(layout.state_dir))
+for _ in range(int(sys.argv[1])):
+    print(create_account(ports, "Tenant")[1])
+"""
 
 
 class Process:
@@ -62,7 +75,19 @@ class Process:
             assert self.process.poll() is None, self.said()
             assert time.monotonic() < deadline, self.said()
             time.sleep(0.05)
-        return json.loads((self.state_dir / "stack.json").read_text())
+        return self.told()
+
+    def told(self) -> dict[str, Any]:
+        """What the stack says of itself: `stack.json`."""
+        return dict(json.loads((self.state_dir / "stack.json").read_text()))
+
+    def new_accounts(self, count: int) -> list[Rest]:
+        """Accounts as an operator would make them, that nobody has used."""
+        made = subprocess.run(
+            [sys.executable, "-c", _NEW_ACCOUNTS, str(count)],
+            cwd=ROOT, env=self.env, check=True, capture_output=True, text=True,
+        )  # fmt: skip
+        return [Rest(self.told()["api_url"], key) for key in made.stdout.split()]
 
     def wait_exit(self, within_s: float = 30) -> int:
         """Its exit code."""
@@ -87,14 +112,33 @@ class Process:
         return found
 
 
+@contextmanager
+def stack_up(folder: Path, **env: str) -> Iterator[Process]:
+    """A stack of its own in `folder`, ready; it goes down with the block."""
+    process = Process(folder / "state", **env)
+    process.start()
+    try:
+        process.wait_ready()
+        yield process
+    finally:
+        process.stop()
+
+
 class Live:
-    """A running stack and its first account."""
+    """A running stack and one account of it, which holds a number."""
 
     def __init__(self, stack: dict[str, Any]) -> None:
         self.stack = stack
         self.rest = Rest(stack["api_url"], stack["api_key"])
         self.number: str = stack["numbers"][0]
         self.state_dir: Path | None = None
+
+    @classmethod
+    def newcomer(cls, process: Process) -> Live:
+        """An account of its own on that stack."""
+        (rest,) = process.new_accounts(1)
+        number = rest.now("POST", "/api/number")["e164"]
+        return cls({**process.told(), "api_key": rest.key, "numbers": [number]})
 
     def phone(self) -> Softphone:
         """A phone (in the running event loop)."""

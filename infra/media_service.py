@@ -1,0 +1,103 @@
+"""What the relay and the gateway are alike in: where they stand, how their container runs, when it
+is well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import aws_cdk as cdk
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_ecs as ecs
+from aws_cdk import aws_elasticloadbalancingv2 as elb
+from aws_cdk import aws_logs as logs
+from constructs import Construct
+
+from infra.balancer import Balancer
+from infra.data_stack import DataStack, task_secret
+from infra.images import image
+from infra.lint import ANY, allow
+from infra.settings import Settings
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What both stand on."""
+
+    settings: Settings
+    data: DataStack
+    cluster: ecs.Cluster
+    balancer: Balancer
+
+
+class MediaService(Construct):
+    """A service of one container, named `part`, behind the balancer at `port`."""
+
+    part: str
+    port: int
+    targets: elb.ApplicationTargetGroup
+
+    def __init__(self, scope: cdk.Stack, id_: str, ground: Ground, log: logs.LogGroup) -> None:
+        super().__init__(scope, id_)
+        self.settings, self._data, self._log = ground.settings, ground.data, log
+        self._cluster, self._balancer = ground.cluster, ground.balancer
+
+    def _container(
+        self,
+        task: ecs.TaskDefinition,
+        environment: Mapping[str, str],
+        secrets: Mapping[str, str],
+        **more: Any,
+    ) -> None:
+        """The part's container. `secrets`: the variable, and the name of the secret in it."""
+        task.add_container(
+            self.part,
+            image=image(self.part),
+            port_mappings=[ecs.PortMapping(container_port=self.port)],
+            environment=environment,
+            secrets={
+                name: task_secret(self, self._data, secret) for name, secret in secrets.items()
+            },
+            # Some hundred calls are thousands of packets a second, and sockets two a call.
+            ulimits=[ecs.Ulimit(name=ecs.UlimitName.NOFILE, soft_limit=65536, hard_limit=65536)],
+            logging=ecs.LogDrivers.aws_logs(
+                stream_prefix=self.part,
+                log_group=self._log,
+                mode=ecs.AwsLogDriverMode.NON_BLOCKING,
+            ),
+            **more,
+        )
+        self._data.data_key.grant_decrypt(task.obtain_execution_role())
+        allow(
+            task, "settings alone; what is secret comes from Secrets Manager", "AwsSolutions-ECS2"
+        )
+        allow(task, "a login to ECR has no resource that could be named", ANY)
+
+    def _security_group(self, description: str, name: str) -> ec2.SecurityGroup:
+        """One that the balancer reaches. `name`: of the part, in the balancer's own rule."""
+        group = ec2.SecurityGroup(self, "Group", vpc=self._cluster.vpc, description=description)
+        group.add_ingress_rule(self._balancer.group, ec2.Port.tcp(self.port), "the balancer")
+        self._balancer.group.add_egress_rule(group, ec2.Port.tcp(self.port), name)
+        return group
+
+    def _balanced(self, target: elb.IApplicationLoadBalancerTarget, *, leave_s: int) -> None:
+        """Sets `targets`: told not to be well, or to go, it has `leave_s` for what it carries."""
+        self.targets = elb.ApplicationTargetGroup(
+            self,
+            "Targets",
+            vpc=self._cluster.vpc,
+            port=self.port,
+            protocol=elb.ApplicationProtocol.HTTP,
+            targets=[target],
+            deregistration_delay=cdk.Duration.seconds(leave_s),
+            health_check=elb.HealthCheck(
+                path="/healthz",
+                healthy_http_codes="200",
+                interval=cdk.Duration.seconds(10),
+                timeout=cdk.Duration.seconds(3),
+                healthy_threshold_count=2,
+                unhealthy_threshold_count=3,
+            ),
+        )

@@ -13,9 +13,9 @@ from urllib.parse import parse_qsl, unquote
 
 from chalice.app import Chalice, Request, Response
 
-from chalicelib.domain import control
 from chalicelib.logs import log_context
 from chalicelib.problems import CONTENT_TYPE, Problem, known, problem_from
+from wire import control
 
 FORM = ["application/x-www-form-urlencoded"]
 MAX_BODY = 256 * 1024
@@ -113,7 +113,7 @@ def json_of(request: Request) -> Any:
 
 
 def signed_body(request: Request, path: str, secret: str) -> bytes:
-    """The body of a control request to `path` (domain/control.py). Problem 401 if it is not signed
+    """The body of a control request to `path` (wire/control.py). Problem 401 if it is not signed
     with `secret`, and always if there is no secret.
     """
     body = raw_body(request)

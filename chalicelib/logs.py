@@ -6,16 +6,14 @@ Never in a log: keys, tokens, signatures, bodies. Callers' numbers do appear whe
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
-from datetime import UTC, datetime
 from types import MappingProxyType
 
-_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+from wire.log_lines import JsonFormatter
 
 _context: ContextVar[Mapping[str, str]] = ContextVar("log_context", default=MappingProxyType({}))
 
@@ -31,24 +29,9 @@ def log_context(**fields: str | None) -> Iterator[None]:
         _context.reset(token)
 
 
-class JsonFormatter(logging.Formatter):
-    """`{"at", "level", "logger", "message", …whatever `extra` holds}`."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """One record as one line."""
-        at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
-        added = {k: v for k, v in vars(record).items() if k not in _STANDARD and v is not None}
-        line = {
-            "at": at.replace("+00:00", "Z"),
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "message": record.getMessage(),
-            **_context.get(),
-            **added,
-        }
-        if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, default=str, ensure_ascii=False)
+def formatter() -> JsonFormatter:
+    """Writes each record as one line, with what `log_context` says."""
+    return JsonFormatter(_context.get)
 
 
 def configure() -> None:
@@ -57,7 +40,7 @@ def configure() -> None:
     Lambda has put a handler of its own on the root logger: it is replaced, not added to.
     """
     handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(JsonFormatter())
+    handler.setFormatter(formatter())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(os.environ.get("CHAMADE_LOG_LEVEL", "INFO").upper())

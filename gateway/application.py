@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 import aiohttp
 import msgspec
 
-from chalicelib.domain import control
 from gateway.trunk import TRUNK_ID, Status, Trunk
+from wire import control
 
 LIST, FETCH, REPORT = (f"/gateway/trunks/{what}" for what in ("list", "fetch", "report"))
 

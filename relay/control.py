@@ -15,9 +15,9 @@ from typing import Any
 import aiohttp
 import msgspec
 
-from chalicelib.domain import control
 from relay.config import Config
 from relay.ports import LIVE, AgentAddress
+from wire import control
 
 ATTACH, REPORT = "/media/attach", "/media/report"
 AT_ONCE = 64

@@ -14,7 +14,7 @@ _log = logging.getLogger("relay")
 def setup(relay_id: str) -> None:
     """Send everything, libraries' warnings included, to stderr as JSON."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonFormatter(relay=relay_id))
+    handler.setFormatter(JsonFormatter(lambda: {"relay": relay_id}))
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     _log.setLevel(logging.INFO)
     # picows logs each peer that breaks the protocol as an error; ours are those with a traceback.

@@ -2,22 +2,23 @@
 a query alike.
 
 `{"at", "level", "logger", "message", …what the caller adds}`; `at` is RFC 3339 UTC with
-milliseconds. `chalicelib/logs.py` writes the same from Lambda, where this package is not.
+milliseconds.
 """
 
 from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
 class JsonFormatter(logging.Formatter):
-    """A record and its `extra` as one line. `always` is added to each (which relay, say)."""
+    """A record and its `extra` as one line. What `always` returns is added to each."""
 
-    def __init__(self, **always: str) -> None:
+    def __init__(self, always: Callable[[], Mapping[str, str]] = dict) -> None:
         super().__init__()
         self._always = always
 
@@ -30,7 +31,7 @@ class JsonFormatter(logging.Formatter):
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
-            **self._always,
+            **self._always(),
             **added,
         }
         if record.exc_info:

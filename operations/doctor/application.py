@@ -9,12 +9,12 @@ from collections.abc import Iterator, Mapping
 
 from twilio.request_validator import RequestValidator
 
-from chalicelib.domain import control
 from chalicelib.providers.twilio import TwilioAccount
 from operations.doctor.clock import compared
 from operations.doctor.finding import Finding, fail, ok, warn
 from operations.doctor.scene import Scene
 from operations.doctor.web import Seen, ask
+from wire import control
 from wire.rotation import accepted, signing
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from chalicelib.domain import control
 from operations.doctor.finding import Finding, fail, ok, warn
 from operations.doctor.web import Seen
+from wire import control
 
 FRESH_S, TOLERATED_S = 5, 30
 """Seconds that two clocks may differ without a word, and at all: half of what signatures bear."""

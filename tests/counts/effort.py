@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from statistics import median
 
-from chalicelib.logs import JsonFormatter
+from chalicelib.logs import formatter
 
 
 class Effort(logging.Handler):
@@ -21,7 +21,7 @@ class Effort(logging.Handler):
 
     def __init__(self) -> None:
         super().__init__()
-        self.setFormatter(JsonFormatter())
+        self.setFormatter(formatter())
         self._cpu_ms: defaultdict[str, list[float]] = defaultdict(list)
         self._log_bytes: defaultdict[str, list[int]] = defaultdict(list)
         self._written = 0

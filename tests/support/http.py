@@ -13,10 +13,10 @@ from twilio.request_validator import RequestValidator
 
 from chalicelib import bootstrap
 from chalicelib.config import Config
-from chalicelib.domain import control
 from chalicelib.providers.test_calls import TestCalls
 from chalicelib.providers.twilio import TwilioAccount, TwilioProvider
 from tests.support.world import World
+from wire import control
 
 PUBLIC_URL = "https://api.test/api"
 RELAY_URL = "wss://relay.test"

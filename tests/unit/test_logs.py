@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+from datetime import datetime, timedelta
 
-from chalicelib.logs import JsonFormatter, log_context
-from wire import log_lines
+from chalicelib.logs import formatter, log_context
+from wire.log_lines import JsonFormatter
 
 
 def record():
@@ -15,20 +16,23 @@ def record():
     return made
 
 
-def test_both_formatters_write_the_same_line():
-    made = record()
-    lines = [json.loads(each.format(made)) for each in (JsonFormatter(), log_lines.JsonFormatter())]
-    assert lines[0] == lines[1]
-    assert lines[0]["message"] == "call rings"
-    assert lines[0]["call_id"] == "call_1"
-    assert lines[0]["at"].endswith("Z")
+def test_a_line_is_one_object_with_what_the_caller_added():
+    line = json.loads(formatter().format(record()))
+    assert datetime.fromisoformat(line.pop("at")).utcoffset() == timedelta(0)
+    assert line == {
+        "level": "warning", "logger": "a.b", "message": "call rings", "call_id": "call_1",
+    }  # fmt: skip
+
+
+def test_what_a_process_always_says_is_on_each_line():
+    assert json.loads(JsonFormatter(lambda: {"relay": "r1"}).format(record()))["relay"] == "r1"
 
 
 def test_the_context_is_on_every_line_inside_and_on_none_outside():
     other = record()
     del other.call_id
     with log_context(call_id="call_2", provider=None):
-        inside = json.loads(JsonFormatter().format(other))
+        inside = json.loads(formatter().format(other))
     assert inside["call_id"] == "call_2"
     assert "provider" not in inside
-    assert "call_id" not in json.loads(JsonFormatter().format(other))
+    assert "call_id" not in json.loads(formatter().format(other))

@@ -11,7 +11,7 @@ from twilio.request_validator import RequestValidator
 
 from chalicelib.config import BadConfig
 from chalicelib.config import from_environment as application
-from chalicelib.domain import control, cursor, media_token, session_token
+from chalicelib.domain import cursor, media_token, session_token
 from chalicelib.domain.idempotency import fingerprints
 from chalicelib.providers.twilio import TwilioAccount, TwilioProvider
 from chalicelib.services import agent_token
@@ -21,7 +21,7 @@ from gateway.config import Config as GatewayConfig
 from gateway.config import from_env as gateway
 from relay.config import from_env as relay
 from tests.unit.test_config import ENV
-from wire import call_ticket
+from wire import call_ticket, control
 from wire.call_ticket import Ticket
 from wire.rotation import accepted, same, signing, well_formed
 

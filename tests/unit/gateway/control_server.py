@@ -13,7 +13,7 @@ from typing import Any
 
 from aiohttp import web
 
-from chalicelib.domain import control
+from wire import control
 
 SECRET = "control-secret-of-the-tests"
 PATIENCE = 5.0

@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import pytest
 
 from chalicelib.domain import media_token
-from chalicelib.logs import JsonFormatter
+from chalicelib.logs import formatter
 from tests.support.engine import everything_in
 
 URL = "sip:+33199001234@sip.carrier.example"
@@ -255,7 +255,7 @@ def test_an_error_of_ours_costs_a_second_and_not_the_call(api, call, monkeypatch
 def test_what_a_post_does_is_logged_with_the_sip_call_it_was_about(
     api, call, caplog, given, logged
 ):
-    caplog.handler.setFormatter(JsonFormatter())
+    caplog.handler.setFormatter(formatter())
     with caplog.at_level("INFO", logger="chalicelib"):
         post = form(call, SipCallId=given, TrunkSid="", CallStatus="ringing")
         assert api.webhook("status", post, dialled=call["call_id"]).status_code == 204

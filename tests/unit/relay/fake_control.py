@@ -11,7 +11,7 @@ from typing import Any
 
 from aiohttp import web
 
-from chalicelib.domain import control
+from wire import control
 
 SECRET = "control secret"
 PROVIDER_TOKEN, AGENT_TOKEN = "tok-provider", "tok-agent"

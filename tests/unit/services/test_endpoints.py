@@ -17,7 +17,7 @@ from chalicelib.domain.endpoint import (
     PlainHttp,
     PrivateUrl,
 )
-from chalicelib.logs import JsonFormatter
+from chalicelib.logs import formatter
 from chalicelib.services import deliveries, endpoints, inbox
 from chalicelib.services.deliveries import UnknownDelivery
 from chalicelib.services.endpoints import EndpointDisabled, TooManyEndpoints, UnknownEndpoint
@@ -57,7 +57,7 @@ def test_secrets_are_in_the_table_sealed_only_and_in_no_log_or_repr(empty_table,
         endpoints.test(world.ports, world.account_id, endpoint.endpoint_id)
         office.carry()
         endpoints.disable(world.ports, endpoint, DisabledReason.GONE)
-    logged = "\n".join(JsonFormatter().format(record) for record in caplog.records)
+    logged = "\n".join(formatter().format(record) for record in caplog.records)
     assert "endpoint created" in logged
     assert "delivery delivered" in logged
     record = world.ports.endpoints.record(world.account_id, endpoint.endpoint_id)

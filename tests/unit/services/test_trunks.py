@@ -11,7 +11,7 @@ import pytest
 from chalicelib.domain.did import did_event
 from chalicelib.domain.event import EventType
 from chalicelib.domain.trunk import TrunkStatus
-from chalicelib.logs import JsonFormatter
+from chalicelib.logs import formatter
 from chalicelib.providers.base import Reject
 from chalicelib.services import dids, ring, trunks
 from chalicelib.services.trunks import (
@@ -104,7 +104,7 @@ def test_the_password_is_in_the_table_sealed_only_and_in_no_log_event_or_repr(em
         trunks.fetch_for_gateway(world.ports, trunk.trunk_id)
         trunks.disconnect(world.ports, world.account_id)
         world.new_trunk()
-    logged = "\n".join(JsonFormatter().format(record) for record in caplog.records)
+    logged = "\n".join(formatter().format(record) for record in caplog.records)
     assert "trunk connected" in logged
     record = world.ports.trunks.record_of_account(world.account_id)
     for text in (logged, repr(everything_in(empty_table)), repr(record), repr(world.ports)):

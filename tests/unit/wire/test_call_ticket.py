@@ -3,8 +3,7 @@ import json
 
 import pytest
 
-from chalicelib.domain import control
-from wire import call_ticket
+from wire import call_ticket, control
 from wire.call_ticket import Ticket
 
 SECRET, NOW = "a secret", 1_790_000_000

@@ -1,9 +1,10 @@
-"""How a relay proves itself to the application: every control request carries an HMAC of its body.
+"""How relay, gateway and application prove themselves to each other: every control request carries
+an HMAC of its body.
 
 Header `X-Chamade-Signature: t=<unix seconds>,v1=<hex HMAC-SHA256(secret, "<t>.<path>." + body)>`.
 A request older or newer than `TOLERANCE_S` is refused; within that window a replay is harmless,
 because every control request is idempotent. The secret may have former values, which are accepted
-(wire/rotation.py). No library and little else, so that the relay's container can carry this file.
+(wire/rotation.py).
 """
 
 from __future__ import annotations

@@ -15,6 +15,8 @@ himself by another's number. What counts, in this order:
 
 from __future__ import annotations
 
+import ipaddress
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -49,3 +51,20 @@ def trunk_of(evidence: Evidence, registered: Mapping[str, str]) -> str | None:
     if at_host:
         return at_host[0] if len(at_host) == 1 else None
     return chosen if evidence.request_user is None else None
+
+
+def origin(source: str) -> str | None:
+    """`1.2.3.4:5060` or `[::1]:5060` -> the address. On loopback everybody has the same one, so
+    there the port counts, too."""
+    host, _, port = source.rpartition(":")
+    try:
+        address = ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        return None
+    return f"{address}:{port}" if address.is_loopback else str(address)
+
+
+def user_of(uri: str | None) -> str | None:
+    """The user part of a request URI that the edge told."""
+    found = re.match(r"\s*<?\s*sips?:([^@;>\s]+)@", uri or "", re.IGNORECASE)
+    return found[1] if found else None

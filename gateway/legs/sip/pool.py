@@ -6,24 +6,22 @@ Implements `Dialler` for the exchange and `TrunkHost` for the registry of trunks
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import itertools
 import logging
-import re
 import zlib
 from typing import Any, Protocol
 
 from gateway.config import Config
 from gateway.exchange import Exchange
-from gateway.legs.base import Destination, LegEvents, Release
+from gateway.legs.base import Destination, Release
 from gateway.legs.sip import headers
-from gateway.legs.sip.attribution import Evidence, trunk_of
+from gateway.legs.sip.attribution import Evidence, origin, trunk_of, user_of
 from gateway.legs.sip.child.settings import Settings
 from gateway.legs.sip.leg import SipLeg
 from gateway.legs.sip.link import ChildLink
-from gateway.ssrf import system_resolver
+from gateway.legs.sip.lookup import addresses_of
+from gateway.legs.sip.unreachable import UnreachableLeg
 from gateway.trunk import Status, Trunk
-from wire.addresses import forbidden
 
 _LOOK_EVERY = 300.0
 _STARTED_WITHIN = 15.0
@@ -171,9 +169,7 @@ class SipLegs:
             chosen=message["trunk_id"],
             registered=message["registered"],
             contact=message["contact"],
-            request_user=_user(told["x-chamade-request-uri"])
-            if "x-chamade-request-uri" in told
-            else None,
+            request_user=user_of(told.get("x-chamade-request-uri")),
             source=origin(source),
             edge_says=edge_says if edge_says in self._trunks else None,
         )
@@ -280,13 +276,7 @@ class SipLegs:
         self._hand_over(trunk)
 
     async def _find(self, trunk: Trunk) -> list[str]:
-        try:
-            addresses = await system_resolver(trunk.host, trunk.port)
-        except OSError as error:
-            log.warning("%s: %s", trunk.host, error, extra={"trunk_id": trunk.trunk_id})
-            return []
-        usable = [each for each in addresses if (":" in each) == self._ipv6]
-        return [each for each in usable if self._private or not forbidden(each)]
+        return await addresses_of(trunk, ipv6=self._ipv6, private=self._private)
 
     async def _keep_looking(self) -> None:
         """Carriers move. A trunk stays where it is as long as its name leads there, and is tried at
@@ -306,51 +296,3 @@ class SipLegs:
         task = asyncio.create_task(doing)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-
-class UnreachableLeg:
-    """The leg to a trunk that cannot be used now. Implements `Leg`."""
-
-    def __init__(self, reason: str) -> None:
-        self._reason = reason
-        self._events: LegEvents | None = None
-
-    def attach(self, events: LegEvents, call_sid: str) -> None:  # noqa: ARG002
-        """Whom to report to."""
-        self._events = events
-
-    def ring(self) -> None:
-        """Fails at once."""
-        if self._events is not None:
-            self._events.on_hangup(503, self._reason)
-
-    async def answer(self) -> None:
-        """Never comes to that."""
-
-    def reject(self, release: Release) -> None:
-        """There is nobody to tell."""
-
-    def hangup(self, release: Release) -> None:
-        """There is nobody to tell."""
-
-    def play(self, frame: bytes) -> None:
-        """There is nobody to hear it."""
-
-    def press(self, digit: str) -> None:
-        """There is nobody to hear it."""
-
-
-def _user(uri: str) -> str | None:
-    found = re.match(r"\s*<?\s*sips?:([^@;>\s]+)@", uri, re.IGNORECASE)
-    return found[1] if found else None
-
-
-def origin(source: str) -> str | None:
-    """`1.2.3.4:5060` or `[::1]:5060` -> the address. On loopback everybody has the same one, so
-    there the port counts, too."""
-    host, _, port = source.rpartition(":")
-    try:
-        address = ipaddress.ip_address(host.strip("[]"))
-    except ValueError:
-        return None
-    return f"{address}:{port}" if address.is_loopback else str(address)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.legs.sip.attribution import Evidence, trunk_of
-from gateway.legs.sip.pool import origin
+from gateway.legs.sip.attribution import Evidence, origin, trunk_of
 
 REGISTERED = {"trunk_a": "192.0.2.1", "trunk_b": "192.0.2.2", "trunk_c": "192.0.2.2"}
 

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.domain import account, control, cursor, instant, media_token
+from chalicelib.domain import account, cursor, instant, media_token
 from chalicelib.domain.phone import BadNumber, called_number, parse_e164
+from wire import control
 
 NOW_S = 1_790_000_000
 

@@ -51,7 +51,7 @@ doctor: .venv/.stack  ## Look the running stack over
 
 fuzz: .venv/.dev  ## Made-up requests and orders of events by the thousand, half an hour
 	@CHAMADE_TESTS=thorough $(BIN)/python -m pytest -q -s tests/integration/test_schemathesis.py \
-	  tests/integration/test_any_order.py tests/integration/test_webhooks_out.py tests/integration/test_races.py
+	  tests/unit/services/test_any_order.py tests/integration/test_webhooks_out.py tests/integration/test_races.py
 
 lint: .venv/.dev  ## Style, types, layers
 	@$(BIN)/ruff check .

@@ -6,6 +6,7 @@ state machines. Each from the definition that the infrastructure uses, but for l
 from __future__ import annotations
 
 import concurrent.futures
+import functools
 import io
 import json
 import sys
@@ -46,8 +47,9 @@ for ever, and nothing behind it would come through."""
 _ROLE = f"arn:aws:iam::{AWS_ACCOUNT}:role/local"
 
 
+@functools.cache
 def client(layout: Layout, service: str) -> Any:
-    """A boto3 client of the local engine."""
+    """A boto3 client of the local engine, for any thread."""
     settings = aws(layout)
     return boto3.client(
         service,  # type: ignore[call-overload]
@@ -88,18 +90,21 @@ def invoke(layout: Layout, function: str, payload: dict[str, Any]) -> Any:
     return json.loads(answer["Payload"].read() or b"null")
 
 
-def warm_up(layout: Layout) -> None:
-    """Start the functions' workers now: sixty calls missed at once should not wait for Python."""
-    nobody = {"call_id": "call_nobody"}
-    nothing = {"account_id": "", "endpoint_id": "", "delivery_id": "", "run": 0}
-    jobs: list[tuple[str, dict[str, Any]]] = [
-        *[("expire_ring", nobody)] * WORKERS["expire_ring"],
-        ("fan_out_events", {"Records": []}),
-        ("deliver_event", nothing),
-    ]
-    with concurrent.futures.ThreadPoolExecutor(len(jobs)) as pool:
-        for function, payload in jobs:
-            pool.submit(invoke, layout, function, payload)
+_NOTHING_TO_DO: dict[str, dict[str, Any]] = {
+    "expire_ring": {"call_id": "call_nobody"},
+    "sweep": {"calls": False},
+    "fan_out_events": {"Records": []},
+    "deliver_event": {"account_id": "", "endpoint_id": "", "delivery_id": "", "run": 0},
+}
+
+
+def warm_up(layout: Layout, *functions: str) -> None:
+    """Start workers of these functions, one for each time that it is named: what happens should
+    not wait for Python.
+    """
+    with concurrent.futures.ThreadPoolExecutor(len(functions)) as pool:
+        for function in functions:
+            pool.submit(invoke, layout, function, _NOTHING_TO_DO[function])
 
 
 def _table(dynamodb: Any) -> None:

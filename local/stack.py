@@ -23,6 +23,8 @@ from wire.rotation import signing
 
 SWEEP_DELIVERIES_EVERY_S = 30.0
 
+WARM_UP_DEADLINES_AFTER_S = 20.0
+
 LOCK_WAIT_S = 3.0
 """How long a stack that is just being stopped may keep its folder."""
 
@@ -54,9 +56,9 @@ class Stack:
         aws.provision(layout, credentials)
         self._seed(say)
         credentials = self.credentials
-        # Its many processes start beside the rest.
-        warming = threading.Thread(target=aws.warm_up, args=(layout,), daemon=True)
-        warming.start()
+        # Each is a process that starts beside the rest.
+        sweeping = self._beside(aws.warm_up, layout, "sweep")
+        self._beside(aws.warm_up, layout, "fan_out_events", "deliver_event")
         say(f"api      {layout.api_url}")
         self._launch("api", "local.api_server", environment.api_server(layout, credentials))
         say(f"relay    {layout.relay_url}")
@@ -68,11 +70,12 @@ class Stack:
             self.parts[1:], (layout.api_url, http_relay, layout.gateway_url), strict=True
         ):
             processes.wait_until_up(part, f"{url}/healthz")
-        warming.join()
+        sweeping.join()
         swept = aws.invoke(layout, "sweep", {"restarted": True})
         if any(swept.values()):
             say(f"sweep    {json.dumps(swept)}")
-        threading.Thread(target=self._sweep_now_and_again, daemon=True).start()
+        self._beside(self._sweep_now_and_again)
+        self._beside(self._expect_missed_calls)
         self._write_stack_file()
 
     def stop(self) -> list[str]:
@@ -97,6 +100,19 @@ class Stack:
     def _launch(self, name: str, module: str, env: dict[str, str]) -> None:
         logs = self.layout.state_dir / "logs"
         self.parts.append(processes.start(name, module, env, logs))
+
+    def _beside(self, doing: Callable[..., None], *given: Any) -> threading.Thread:
+        thread = threading.Thread(target=doing, args=given, daemon=True)
+        thread.start()
+        return thread
+
+    def _expect_missed_calls(self) -> None:
+        """Nobody can have missed a call before it has rung for a minute; but then sixty may be
+        missed in one moment.
+        """
+        if not self._stopping.wait(WARM_UP_DEADLINES_AFTER_S):
+            with contextlib.suppress(Exception):
+                aws.warm_up(self.layout, *["expire_ring"] * aws.WORKERS["expire_ring"])
 
     def _sweep_now_and_again(self) -> None:
         """What a schedule does in AWS."""

@@ -7,7 +7,7 @@ import itertools
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.support.engine import make_table, ministack
+from tests.support.engine import client, make_table, ministack
 from tests.support.world import World
 
 # A machine that is new, or busy with other tests, is slow to make up inputs.
@@ -24,14 +24,20 @@ def engine(tmp_path_factory):
         yield url
 
 
+@pytest.fixture(scope="session")
+def dynamodb(engine):
+    """What tables are made with."""
+    return client(engine, "dynamodb")
+
+
 @pytest.fixture(scope="module")
-def table(engine):
-    return make_table(engine, f"test-{next(_tables)}")
+def table(dynamodb):
+    return make_table(dynamodb, f"test-{next(_tables)}")
 
 
 @pytest.fixture
-def empty_table(engine):
-    return make_table(engine, f"test-{next(_tables)}")
+def empty_table(dynamodb):
+    return make_table(dynamodb, f"test-{next(_tables)}")
 
 
 @pytest.fixture

@@ -11,9 +11,10 @@ import secrets
 import zlib
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from chalicelib.domain.instant import Instant
+from chalicelib.domain.shape import Shape
 
 KEY_PREFIX = "chmd_live_"
 DEFAULT_MAX_NUMBERS = 5
@@ -29,7 +30,7 @@ _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _SECRET_CHARS, _CHECK_CHARS = 43, 6
 
 
-class Account(BaseModel):
+class Account(Shape):
     """Who owns numbers, calls and keys, and how much of each: the operator may set the limits.
 
     `rate_factor`: how many times as often as usual it may do what has a rate limit.
@@ -55,7 +56,7 @@ class Account(BaseModel):
     agent_token_version: int = 1
 
 
-class ApiKey(BaseModel):
+class ApiKey(Shape):
     """What is known of a key once it has been shown."""
 
     model_config = ConfigDict(frozen=True)

@@ -9,11 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from chalicelib.domain.call_moves import MOVES, TALKING, Act, CallState, Direction, EndReason
 from chalicelib.domain.event import Event, EventType
 from chalicelib.domain.instant import Instant
+from chalicelib.domain.shape import Shape
 
 DEFAULT_MAX_DURATION_S = 4 * 3600
 """Twilio's own default limit of a call."""
@@ -31,7 +32,7 @@ _EVENT_OF = {
 }
 
 
-class HistoryEntry(BaseModel):
+class HistoryEntry(Shape):
     """One line of a call's story, kept on the call so that a person sees it whole."""
 
     model_config = ConfigDict(frozen=True)
@@ -42,7 +43,7 @@ class HistoryEntry(BaseModel):
     end_reason: EndReason | None = None
 
 
-class Call(BaseModel):
+class Call(Shape):
     """A call as it is. Times are epoch ms here and RFC 3339 text outside.
 
     `line` is the number of ours: the called one, or the caller ID we dial with. An outbound call

@@ -19,10 +19,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict
 
 from chalicelib.domain.event import Event, EventType
 from chalicelib.domain.instant import Instant, to_text
+from chalicelib.domain.shape import Shape
 
 GAPS_S = (5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400)
 """From each try to the next: 5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 14 h, 20 h, 24 h. Ten tries within
@@ -90,7 +91,7 @@ class Answer:
         return self.status == _GONE
 
 
-class Action(BaseModel):
+class Action(Shape):
     """What an endpoint asked for in its answer to `call.ringing`, and what became of that."""
 
     model_config = ConfigDict(frozen=True)
@@ -99,7 +100,7 @@ class Action(BaseModel):
     result: str
 
 
-class Attempt(BaseModel):
+class Attempt(Shape):
     """One try, as it is kept."""
 
     model_config = ConfigDict(frozen=True)
@@ -113,7 +114,7 @@ class Attempt(BaseModel):
     action: Action | None = None
 
 
-class Delivery(BaseModel):
+class Delivery(Shape):
     """A delivery as it is. `attempts` counts all tries, `tries` those since it was last begun anew;
     `status` and `error` are the last one's. `next_at` is None once nothing more is tried.
     """

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from chalicelib.domain.agent_url import AgentUrl
 from chalicelib.domain.event import Event, EventType, event_id
 from chalicelib.domain.instant import Instant, to_text
 from chalicelib.domain.phone import E164
+from chalicelib.domain.shape import Shape
 
 MAX_DIDS = 100
 """Numbers of one trunk."""
 Label = Annotated[str, Field(max_length=100)]
 
 
-class Did(BaseModel):
+class Did(Shape):
     """A number of a trunk, and what happens when somebody calls it.
 
     `called_at` is when the first call to it came in through the trunk. Until then only an API key
@@ -35,7 +36,7 @@ class Did(BaseModel):
     called_at: Instant | None = None
 
 
-class DidChanges(BaseModel):
+class DidChanges(Shape):
     """What an owner may change. Fields that are not given stay as they are."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -14,11 +14,12 @@ from enum import StrEnum
 from typing import Annotated, Any
 from urllib.parse import SplitResult, urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field
 
 from chalicelib.domain.event import Event, EventType
 from chalicelib.domain.host import public_host
 from chalicelib.domain.instant import Instant
+from chalicelib.domain.shape import Shape
 
 MAX_ENDPOINTS = 10
 """Endpoints of an account: each event is posted to all of them."""
@@ -94,7 +95,7 @@ Patterns = Annotated[tuple[str, ...], Field(min_length=1, max_length=50), AfterV
 Label = Annotated[str, Field(max_length=100)]
 
 
-class Endpoint(BaseModel):
+class Endpoint(Shape):
     """An endpoint as it is, without its secret.
 
     It is sent the events that happened from `since` on. `failing_since` is when a delivery last
@@ -118,7 +119,7 @@ class Endpoint(BaseModel):
     updated_at: Instant
 
 
-class NewEndpoint(BaseModel):
+class NewEndpoint(Shape):
     """Where events are to be posted, and which."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -135,7 +136,7 @@ class NewEndpoint(BaseModel):
     enabled: bool = Field(default=True, description="whether anything is sent to it")
 
 
-class EndpointChanges(BaseModel):
+class EndpointChanges(Shape):
     """What to change. Fields that are not given stay as they are."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -12,9 +12,10 @@ import re
 from enum import StrEnum
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict
 
 from chalicelib.domain.instant import Instant
+from chalicelib.domain.shape import Shape
 
 RETENTION_S = 7 * 24 * 3600
 """How long events can be read."""
@@ -44,7 +45,7 @@ class EventType(StrEnum):
     WEBHOOK_TEST = "webhook.test"
 
 
-class Event(BaseModel):
+class Event(Shape):
     """One thing that happened to an account. `data` is JSON as the REST API shows the thing."""
 
     model_config = ConfigDict(frozen=True)

@@ -6,15 +6,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from chalicelib.domain.agent_url import AgentUrl
 from chalicelib.domain.event import Event, EventType, event_id
 from chalicelib.domain.instant import Instant, to_text
 from chalicelib.domain.phone import E164
+from chalicelib.domain.shape import Shape
 
 
-class Line(BaseModel):
+class Line(Shape):
     """A number and what happens when somebody calls it. Without `account_id` it is in the pool."""
 
     model_config = ConfigDict(frozen=True)
@@ -44,7 +45,7 @@ class Line(BaseModel):
         return Line(e164=self.e164, country=self.country, provider=self.provider, released_at=now)
 
 
-class LineChanges(BaseModel):
+class LineChanges(Shape):
     """What an owner may change. Fields that are not given stay as they are."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -14,12 +14,13 @@ import secrets
 from enum import StrEnum
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from chalicelib.domain.event import Event, EventType, event_id
 from chalicelib.domain.host import Host
 from chalicelib.domain.instant import Instant, to_text
 from chalicelib.domain.phone import E164
+from chalicelib.domain.shape import Shape
 from chalicelib.domain.trunk_settings import (
     SIP_PORT,
     Countries,
@@ -47,7 +48,7 @@ class TrunkStatus(StrEnum):
     """Nothing registers: the provider is one to which the trunk sends its calls by itself."""
 
 
-class Trunk(BaseModel):
+class Trunk(Shape):
     """A trunk as it is, without its password.
 
     `revision` counts what its owner has set, so that a report about older settings is known to be

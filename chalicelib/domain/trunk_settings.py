@@ -10,7 +10,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
@@ -21,6 +20,7 @@ from pydantic import (
 
 from chalicelib.domain.host import Host, is_address
 from chalicelib.domain.phone import E164
+from chalicelib.domain.shape import Shape
 
 SIP_PORT, SIPS_PORT = 5060, 5061
 
@@ -76,7 +76,7 @@ Countries = Annotated[
 ]
 
 
-class TrunkSettings(BaseModel):
+class TrunkSettings(Shape):
     """A trunk's settings: always the whole, the password included. So who has got hold of an API
     key alone cannot widen `allowed_countries`, or send the stored password to another host: without
     the password, what they set does not work.

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from chalicelib.domain.account import account_view
 from chalicelib.domain.agent_token import AgentToken
+from chalicelib.domain.shape import Strict
 from chalicelib.handlers import views
 from chalicelib.handlers.operation import Answer, Asked, Limit, NoBody, NoQuery, Operations
 from chalicelib.services import accounts, agent_token
@@ -13,10 +14,8 @@ from chalicelib.services import accounts, agent_token
 operations = Operations("account")
 
 
-class NewAccount(BaseModel):
+class NewAccount(Strict):
     """Whose it is."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: str = Field(
         min_length=1,

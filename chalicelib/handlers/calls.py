@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from chalicelib.domain.agent_url import AgentUrl
 from chalicelib.domain.call import Call, public_view
@@ -14,6 +14,7 @@ from chalicelib.domain.dialling import DEFAULT_RING_TIMEOUT_S, MIN_CALL_S, RING_
 from chalicelib.domain.instant import to_text
 from chalicelib.domain.metadata import MAX_BYTES, Metadata
 from chalicelib.domain.phone import E164
+from chalicelib.domain.shape import Strict
 from chalicelib.handlers import views
 from chalicelib.handlers.operation import Answer, Asked, Limit, NoBody, NoQuery, Operations
 from chalicelib.services import answer, call_list, decline, dial, leave, say
@@ -32,10 +33,8 @@ AUDIO = {
 }
 
 
-class NewCall(BaseModel):
+class NewCall(Strict):
     """Whom to call, as whom."""
-
-    model_config = ConfigDict(extra="forbid")
 
     platform: Literal["sip"] = Field(description="always `sip`")
     meeting_url: str = Field(
@@ -72,10 +71,8 @@ class NewCall(BaseModel):
     )
 
 
-class ListQuery(BaseModel):
+class ListQuery(Strict):
     """Which calls."""
-
-    model_config = ConfigDict(extra="forbid")
 
     state: CallState | None = Field(default=None, description="only calls in this state")
     direction: Direction | None = Field(default=None, description="only calls of this direction")
@@ -85,10 +82,8 @@ class ListQuery(BaseModel):
     )
 
 
-class Speech(BaseModel):
+class Speech(Strict):
     """What is to be said."""
-
-    model_config = ConfigDict(extra="forbid")
 
     text: str = Field(min_length=1, max_length=say.MAX_TEXT, description="the text")
 

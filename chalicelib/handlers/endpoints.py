@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from chalicelib.domain import delivery as deliveries_domain
 from chalicelib.domain.delivery import Delivery, DeliveryState
@@ -20,6 +20,7 @@ from chalicelib.domain.endpoint import (
     NewEndpoint,
     public_view,
 )
+from chalicelib.domain.shape import Strict
 from chalicelib.handlers import endpoint_views as views
 from chalicelib.handlers.operation import Answer, Asked, Limit, NoBody, NoQuery, Operations
 from chalicelib.services import deliveries, endpoints
@@ -31,10 +32,8 @@ _VAULT = ("vault_missing", "vault_unavailable")
 _EXAMPLE = {"url": "https://agent.example/chamade", "events": ["call.*"], "label": "Agent"}
 
 
-class Rotation(BaseModel):
+class Rotation(Strict):
     """How long the old secret counts."""
-
-    model_config = ConfigDict(extra="forbid")
 
     overlap_s: int = Field(
         default=DEFAULT_OVERLAP_S,
@@ -44,10 +43,8 @@ class Rotation(BaseModel):
     )
 
 
-class DeliveriesQuery(BaseModel):
+class DeliveriesQuery(Strict):
     """Which deliveries."""
-
-    model_config = ConfigDict(extra="forbid")
 
     state: DeliveryState | None = Field(default=None, description="only deliveries in this state")
     limit: int = Field(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from chalicelib.domain.shape import Strict
 from chalicelib.handlers import views
 from chalicelib.handlers.operation import Answer, Asked, NoBody, Operations
 from chalicelib.services import inbox
@@ -11,10 +12,8 @@ from chalicelib.services import inbox
 operations = Operations("events")
 
 
-class EventsQuery(BaseModel):
+class EventsQuery(Strict):
     """Where to begin, how long to wait."""
-
-    model_config = ConfigDict(extra="forbid")
 
     after: str | None = Field(
         default=None,

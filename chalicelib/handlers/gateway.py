@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from chalice.app import Blueprint
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from chalicelib import bootstrap
+from chalicelib.domain.shape import Shape
 from chalicelib.domain.trunk import TrunkStatus
 from chalicelib.http import signed_body
 from chalicelib.logs import log_context
@@ -18,21 +19,21 @@ routes = Blueprint(__name__)
 _FETCHED = ("trunk_id", "revision", "host", "port", "transport", "username", "realm", "caller_id")
 
 
-class ListAsked(BaseModel):
+class ListAsked(Shape):
     """Body of `list`."""
 
     gateway: str
     after: str | None = Field(default=None, max_length=64)
 
 
-class FetchAsked(BaseModel):
+class FetchAsked(Shape):
     """Body of `fetch`."""
 
     gateway: str
     trunk_id: str
 
 
-class Told(BaseModel):
+class Told(Shape):
     """Body of `report`."""
 
     gateway: str

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from chalicelib.domain.account import key_view
+from chalicelib.domain.shape import Strict
 from chalicelib.handlers import views
 from chalicelib.handlers.operation import Answer, Asked, Limit, NoBody, NoQuery, Operations
 from chalicelib.services import accounts
@@ -12,10 +13,8 @@ from chalicelib.services import accounts
 operations = Operations("keys")
 
 
-class NewKey(BaseModel):
+class NewKey(Strict):
     """What to call the key."""
-
-    model_config = ConfigDict(extra="forbid")
 
     label: str = Field(default="", max_length=100, description="who uses it", examples=["laptop"])
 

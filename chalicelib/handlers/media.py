@@ -6,11 +6,12 @@ from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
 from chalice.app import Blueprint
-from pydantic import BaseModel, Field, TypeAdapter, model_validator
+from pydantic import Field, TypeAdapter, model_validator
 
 from chalicelib import bootstrap
 from chalicelib.domain.agent_token import account_sid
 from chalicelib.domain.call import Call, public_view
+from chalicelib.domain.shape import Shape
 from chalicelib.http import signed_body
 from chalicelib.logs import log_context
 from chalicelib.services import media
@@ -20,14 +21,14 @@ from chalicelib.store.calls import Relay
 routes = Blueprint(__name__)
 
 
-class Handshake(BaseModel):
+class Handshake(Shape):
     """The provider's WebSocket handshake as the relay saw it."""
 
     url: str
     signature: str | None = None
 
 
-class ProviderAttach(BaseModel):
+class ProviderAttach(Shape):
     """A provider's stream wants in."""
 
     leg: Literal["provider"]
@@ -37,7 +38,7 @@ class ProviderAttach(BaseModel):
     handshake: Handshake
 
 
-class AgentAttach(BaseModel):
+class AgentAttach(Shape):
     """An agent's socket wants in."""
 
     leg: Literal["agent"]
@@ -46,7 +47,7 @@ class AgentAttach(BaseModel):
     token: str
 
 
-class Report(BaseModel):
+class Report(Shape):
     """Something happened to a call's sockets, or on its keypad."""
 
     relay: str

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from chalicelib.domain.line import LineChanges, public_view
 from chalicelib.domain.phone import parse_e164
+from chalicelib.domain.shape import Strict
 from chalicelib.handlers.operation import Answer, Asked, Limit, NoBody, NoQuery, Operations
 from chalicelib.handlers.views import Number, Numbers
 from chalicelib.services import numbers
@@ -13,10 +14,8 @@ from chalicelib.services import numbers
 operations = Operations("numbers")
 
 
-class Activation(BaseModel):
+class Activation(Strict):
     """Which number."""
-
-    model_config = ConfigDict(extra="forbid")
 
     country: str = Field(default="US", pattern=r"^[A-Z]{2}$", description="ISO 3166, two letters")
 

@@ -22,9 +22,10 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from chalice.app import Blueprint
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from chalicelib.domain.rate_limit import Limit
+from chalicelib.domain.shape import Shape, Strict
 from chalicelib.handlers import rest
 from chalicelib.services import rate_limits
 from chalicelib.services.ports import Ports
@@ -46,14 +47,12 @@ Body_co = TypeVar("Body_co", bound=BaseModel, covariant=True)
 Query_co = TypeVar("Query_co", bound=BaseModel, covariant=True)
 
 
-class NoBody(BaseModel):
+class NoBody(Shape):
     """Of operations that read none."""
 
 
-class NoQuery(BaseModel):
+class NoQuery(Strict):
     """Of operations that know no parameter: any is one too many."""
-
-    model_config = ConfigDict(extra="forbid")
 
 
 @dataclass(frozen=True, slots=True)

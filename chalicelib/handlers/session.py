@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from chalicelib.auth import bad_key
 from chalicelib.domain.account import account_view, key_view
 from chalicelib.domain.instant import to_text
 from chalicelib.domain.session_token import LASTS_S
+from chalicelib.domain.shape import Strict
 from chalicelib.handlers import views
 from chalicelib.handlers.operation import Answer, Asked, Limit, NoBody, NoQuery, Operations
 from chalicelib.services import accounts, sessions
@@ -17,10 +18,8 @@ from chalicelib.services import accounts, sessions
 operations = Operations("session")
 
 
-class SignIn(BaseModel):
+class SignIn(Strict):
     """Who signs in."""
-
-    model_config = ConfigDict(extra="forbid")
 
     api_key: str = Field(
         min_length=1, max_length=200, description="an API key of yours", examples=["chmd_live_…"]

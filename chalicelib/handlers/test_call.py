@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from chalicelib.domain.instant import to_text
 from chalicelib.domain.phone import E164
+from chalicelib.domain.shape import Shape
 from chalicelib.handlers import views
 from chalicelib.handlers.operation import Answer, Asked, Limit, NoQuery, Operations
 from chalicelib.services import test_calls
@@ -13,7 +14,7 @@ from chalicelib.services import test_calls
 operations = Operations("test-calls")
 
 
-class TestCallWish(BaseModel):
+class TestCallWish(Shape):
     """Which number."""
 
     __test__ = False  # pytest's: this is none

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from chalicelib.domain.call_id import CALL_ID
 from chalicelib.domain.call_moves import CallState, Direction, EndReason
 from chalicelib.domain.event import EventType
+from chalicelib.domain.shape import Strict
 from chalicelib.domain.trunk import TrunkStatus
 from chalicelib.domain.trunk_settings import Provider, Transport
 
@@ -23,10 +24,8 @@ Time = Annotated[
 Number164 = Annotated[str, Field(pattern=r"^\+[1-9][0-9]{6,14}$", examples=["+33199005678"])]
 
 
-class View(BaseModel):
+class View(Strict):
     """Nothing but these members."""
-
-    model_config = ConfigDict(extra="forbid")
 
 
 class NumberFacts(View):

@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from chalice.app import Blueprint, Response
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import BeforeValidator, Field
 
 from chalicelib import bootstrap
 from chalicelib.domain.call_id import CALL_ID, inbound_call_id
+from chalicelib.domain.shape import Shape
 from chalicelib.http import FORM, form_body, no_content
 from chalicelib.logs import log_context
 from chalicelib.problems import Problem
@@ -40,7 +41,7 @@ def _sip_code(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) == 3 else None
 
 
-class Post(BaseModel):
+class Post(Shape):
     """The parameters we need of a provider's post; it sends many more."""
 
     call_sid: str = Field(alias="CallSid", min_length=2, max_length=64)

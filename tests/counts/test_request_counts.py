@@ -21,7 +21,8 @@ from chalicelib.services import endpoints, inbox, numbers
 from tests.counts.edge import Edge
 from tests.counts.meter import Meter
 from tests.counts.scenarios import SCENARIOS
-from tests.support.engine import client, make_table
+from tests.support.engine import make_table
+from tests.support.engine_inside import client_inside
 from tests.support.http import serving
 from tests.support.world import World
 
@@ -31,10 +32,10 @@ WRITE = os.environ.get("CHAMADE_COUNTS") == "write"
 
 
 @pytest.fixture
-def edge(request, engine, monkeypatch):
+def edge(request, monkeypatch):
     """The outside of an account that is in use: it has had a call, and its key's use is noted."""
     scenario = request.getfixturevalue("scenario")
-    world = World(make_table(engine, f"counts-{scenario}"))
+    world = World(make_table(client_inside(), f"counts-{scenario}"))
     monkeypatch.setattr(inbox, "time", Waiting())
     with serving(world, monkeypatch) as api:
         # Ports keep their vault and poster as they are in production, but for the network.
@@ -47,14 +48,14 @@ def edge(request, engine, monkeypatch):
             numbers.change(ports, world.account_id, world.number, LineChanges(auto_answer=True))
         if scenario.startswith("dialled_"):
             world.registered()
-        used = Edge(api, world, Meter(world.table, client(engine, "dynamodb")))
+        used = Edge(api, world, Meter(world.table, client_inside()))
         used.ring(1)
         used.read()
         world.clock.advance(600)
         used.deadlines()
         used.read()
         used.meter.close()
-        fresh = Edge(api, world, Meter(world.table, client(engine, "dynamodb")))
+        fresh = Edge(api, world, Meter(world.table, client_inside()))
         fresh.skip_past(used)
         yield fresh
         fresh.meter.close()

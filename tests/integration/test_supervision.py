@@ -37,17 +37,27 @@ def gone(process: Process) -> bool:
     return process.left_behind() == []
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_ctrl_c_stops_everything_and_leaves_nothing_running(process, number):
+def test_ctrl_c_stops_everything_and_leaves_nothing_running(process):
     process.start()
     stack = process.wait_ready()
     assert set(stack) >= DESIGNED
     assert (process.state_dir / "stack.json").stat().st_mode & 0o077 == 0
     assert len(process.left_behind()) >= 5
-    assert process.stop(number) == 0
+    a_second_one_does_not_start(process)
+    assert process.process.poll() is None
+    assert process.stop() == 0
     assert gone(process)
     assert not (process.state_dir / "stack.json").exists()
     assert process.said().splitlines()[-1] == "stopped"
+
+
+def a_second_one_does_not_start(process):
+    """Not with the same folder."""
+    second = Process(process.state_dir, free_port_base())
+    second.output = process.output.with_suffix(".second")
+    second.start()
+    assert second.wait_exit() == 1
+    assert "is running on" in second.said()
 
 
 def test_ctrl_c_during_the_start_leaves_nothing_running(process):
@@ -95,17 +105,6 @@ def test_a_port_that_is_taken_is_named_with_a_way_out(process):
     assert gone(process)
 
 
-def test_two_stacks_do_not_share_a_folder(process):
-    process.start()
-    process.wait_ready()
-    second = Process(process.state_dir, free_port_base())
-    second.output = process.output.with_suffix(".second")
-    second.start()
-    assert second.wait_exit() == 1
-    assert "is running on" in second.said()
-    assert process.process.poll() is None
-
-
 async def test_state_survives_a_restart_and_what_is_overdue_is_swept(process):
     process.start()
     stack = process.wait_ready()
@@ -114,7 +113,8 @@ async def test_state_survives_a_restart_and_what_is_overdue_is_swept(process):
     await live.rest("PATCH", f"/api/number/{number}", {"label": "kept"})
     _, ringing = await live.dial()
     talking = await live.answered()
-    assert process.stop() == 0
+    assert process.stop(signal.SIGTERM) == 0
+    assert gone(process)
     talking.running.cancel()
 
     process.start()

@@ -81,9 +81,8 @@ def client(url: str, service: str) -> Any:
     )
 
 
-def make_table(url: str, name: str) -> Table:
-    """An empty table as `infra/table.json` has it."""
-    dynamodb = client(url, "dynamodb")
+def make_table(dynamodb: Any, name: str) -> Table:
+    """An empty table as `infra/table.json` has it, through that client."""
     spec = json.loads((ROOT / "infra" / "table.json").read_text())
     spec.pop("TimeToLiveAttribute")
     dynamodb.create_table(TableName=name, **spec)

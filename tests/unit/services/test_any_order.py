@@ -39,7 +39,6 @@ from chalicelib.services import (
 )
 from chalicelib.services.dial import NotPlaced
 from chalicelib.services.transition import UnknownCall
-from tests.support.engine import make_table
 from tests.support.thorough import often
 from tests.support.world import World
 
@@ -227,8 +226,8 @@ class AnyOrder(RuleBasedStateMachine):
         return self.world.incoming(to=self.number, sid=sid)
 
 
-def test_no_order_of_things_breaks_a_call(engine):
-    AnyOrder.world = World(make_table(engine, "any-order"))
+def test_no_order_of_things_breaks_a_call(world):
+    AnyOrder.world = world
     run_state_machine_as_test(
         AnyOrder,
         settings=settings(

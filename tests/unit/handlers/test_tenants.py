@@ -14,7 +14,6 @@ from chalicelib.handlers.mcp.tools import TOOLS
 from chalicelib.handlers.operation import OPERATIONS
 from chalicelib.services import accounts
 from tests.support.engine import everything_in
-from tests.support.http import serving
 from tests.support.tenants import (
     NOWHERE,
     body_of,
@@ -36,9 +35,9 @@ def names(operations):
 
 
 @pytest.fixture
-def api(world, monkeypatch):
-    with serving(world, monkeypatch) as served:
-        yield served
+def table(empty_table):
+    """Of the test's own: all of it is compared before and after."""
+    return empty_table
 
 
 @pytest.fixture

@@ -9,7 +9,9 @@ export PYTHONDONTWRITEBYTECODE :=
 
 PYTHON ?= python3
 BIN := .venv/bin
-PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
+INSTALL := pip install --quiet --disable-pip-version-check --no-compile
+# Not compiled: most of what comes along is never imported, and compiling is half of the time.
+PIP := $(BIN)/$(INSTALL) -c constraints.txt
 REQUIREMENTS := requirements.txt relay/requirements.txt gateway/requirements.txt local/requirements.txt
 NODE_PACKAGES := asl-validator@4.0.0 axe-core@4.14.1
 COVERED := chalicelib.domain chalicelib.services relay.bridge relay.speech relay.hearing relay.talk relay.watch \
@@ -105,14 +107,14 @@ destroy: .venv/.infra .venv/.cdk  ## Out of AWS again, but for what cannot be br
 .venv/.pipecat: examples/pipecat_bot/requirements.txt | .venv/bin/python
 	@echo "setting up Pipecat in .venv/pipecat (once, 190 MB)"
 	@$(BIN)/python -m venv .venv/pipecat
-	@.venv/pipecat/bin/pip install --quiet --disable-pip-version-check --no-deps -r $<
+	@.venv/pipecat/bin/$(INSTALL) --no-deps -r $<
 	@touch $@
 
 # The AWS infrastructure, in an environment of its own: the CDK is large, and nothing of it is deployed.
 .venv/.infra: infra/requirements.txt requirements.txt constraints.txt | .venv/bin/python
 	@echo "setting up the AWS CDK in .venv/infra (once, 850 MB)"
 	@$(BIN)/python -m venv .venv/infra
-	@$(INFRA)/pip install --quiet --disable-pip-version-check -c constraints.txt -r infra/requirements.txt -r requirements.txt
+	@$(INFRA)/$(INSTALL) -c constraints.txt -r infra/requirements.txt -r requirements.txt
 	@touch $@
 
 .venv/.cdk: Makefile

@@ -19,7 +19,8 @@ COVERED := chalicelib.domain chalicelib.services relay.bridge relay.speech relay
 INFRA := .venv/infra/bin
 CDK_CLI := aws-cdk@2.1148.1
 CDK := ../.venv/node/node_modules/.bin/cdk
-PYTEST := $(BIN)/python -m pytest $(addprefix --cov=,$(COVERED)) --cov-branch
+# What waits for minutes begins; what is small fills up the end.
+TESTS := $(addprefix tests/,browser integration sip infra mcp package counts unit)
 
 .PHONY: help run test demo bench weigh openapi fuzz doctor lint synth bootstrap deploy destroy screenshots format constraints clean
 
@@ -33,11 +34,8 @@ demo: .venv/.stack  ## Six calls on a stack of their own, 70 s; the last line is
 	@$(BIN)/python -m local.demo
 
 test: .venv/.dev .venv/.node .venv/.debian .venv/.pipecat .venv/.conformance .venv/.infra  ## All tests; coverage of the rules and of the bridge is held at 95 %
-	@$(PYTEST) -n 2 --dist loadfile --cov-report= tests/unit tests/counts tests/package tests/sip
-	@$(PYTEST) -n 2 --dist loadfile --cov-append --cov-report=term:skip-covered \
-	  --cov-fail-under=95 tests/integration tests/mcp
-	@$(BIN)/python -m pytest tests/browser
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup tests/infra
+	@$(BIN)/python -m pytest -n 3 --dist loadgroup --no-loadscope-reorder $(addprefix --cov=,$(COVERED)) --cov-branch \
+	  --cov-report=term:skip-covered --cov-fail-under=95 $(TESTS)
 
 bench: .venv/.dev .venv/.debian  ## Measures, side by side; JSON in .local/bench
 	@$(BIN)/python -m tests.load

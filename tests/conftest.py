@@ -17,6 +17,14 @@ settings.load_profile("ours")
 _tables = itertools.count(1)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """What one worker does in a row: the tests of a file, unless they say otherwise."""
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+
+
 @pytest.fixture(scope="session")
 def engine(tmp_path_factory):
     """URL of an AWS engine on this machine."""

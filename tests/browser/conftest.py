@@ -24,11 +24,15 @@ _SIGN_INS = "RATE#sign_in#127.0.0.1"
 _ACCOUNTS = 20
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One event loop for all of them: a browser that waits for a minute outlives its test."""
+    """One event loop for all of them: a browser that waits for a minute outlives its test. And one
+    worker: another would need another stack, and browsers.
+    """
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+            item.add_marker(pytest.mark.xdist_group("browser"))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -19,8 +19,7 @@ COVERED := chalicelib.domain chalicelib.services relay.bridge relay.speech relay
 INFRA := .venv/infra/bin
 CDK_CLI := aws-cdk@2.1148.1
 CDK := ../.venv/node/node_modules/.bin/cdk
-# What waits for minutes begins; what is small fills up the end. Browsers want the machine to themselves.
-TESTS := $(addprefix tests/,integration sip infra mcp package counts unit)
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadgroup $(addprefix --cov=,$(COVERED)) --cov-branch
 
 .PHONY: help run test demo bench weigh openapi fuzz doctor lint synth bootstrap deploy destroy screenshots format constraints clean
 
@@ -34,8 +33,8 @@ demo: .venv/.stack  ## Six calls on a stack of their own, 70 s; the last line is
 	@$(BIN)/python -m local.demo
 
 test: .venv/.dev .venv/.node .venv/.debian .venv/.pipecat .venv/.conformance .venv/.infra  ## All tests; coverage of the rules and of the bridge is held at 95 %
-	@$(BIN)/python -m pytest -n 3 --dist loadgroup --no-loadscope-reorder $(addprefix --cov=,$(COVERED)) --cov-branch \
-	  --cov-report=term:skip-covered --cov-fail-under=95 $(TESTS)
+	@$(PYTEST) --cov-report= $(addprefix tests/,unit counts package sip)
+	@$(PYTEST) --cov-append --cov-report=term:skip-covered --cov-fail-under=95 $(addprefix tests/,integration mcp infra)
 	@$(BIN)/python -m pytest tests/browser
 
 bench: .venv/.dev .venv/.debian  ## Measures, side by side; JSON in .local/bench

@@ -4,11 +4,23 @@ RTP."""
 from __future__ import annotations
 
 import itertools
+import os
 import random
 import socket
 
 HOST = "127.0.0.1"
-_FIRST, _BEYOND = 30_000, 32_000
+
+
+def _share() -> tuple[int, int]:
+    """Those of this one of the workers of a test run: from, below."""
+    first, beyond = 30_000, 32_000
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    size = (beyond - first) // workers // 2 * 2
+    return first + number * size, first + (number + 1) * size
+
+
+_FIRST, _BEYOND = _share()
 
 # Handed out in turn, so that a port just given back is not taken while packets still come for it;
 # from a random place, so that two test runs side by side do not meet.

@@ -19,7 +19,8 @@ COVERED := chalicelib.domain chalicelib.services relay.bridge relay.speech relay
 INFRA := .venv/infra/bin
 CDK_CLI := aws-cdk@2.1148.1
 CDK := ../.venv/node/node_modules/.bin/cdk
-PYTEST := $(BIN)/python -m pytest -n 2 --dist loadgroup $(addprefix --cov=,$(COVERED)) --cov-branch
+COVERAGE := $(addprefix --cov=,$(COVERED)) --cov-branch --cov-report=term:skip-covered --cov-fail-under=95
+PYTEST := $(BIN)/python -m pytest
 
 .PHONY: help run test demo bench weigh openapi fuzz doctor lint synth bootstrap deploy destroy screenshots format constraints clean
 
@@ -32,10 +33,11 @@ run: .venv/.stack  ## The whole system on this machine, until Ctrl-C
 demo: .venv/.stack  ## Six calls on a stack of their own, 70 s; the last line is JSON
 	@$(BIN)/python -m local.demo
 
+# Rules and templates first, three at a time. Calls want more of the machine, browsers all of it.
 test: .venv/.dev .venv/.node .venv/.debian .venv/.pipecat .venv/.conformance .venv/.infra  ## All tests; coverage of the rules and of the bridge is held at 95 %
-	@$(PYTEST) --cov-report= $(addprefix tests/,unit counts package sip)
-	@$(PYTEST) --cov-append --cov-report=term:skip-covered --cov-fail-under=95 $(addprefix tests/,integration mcp infra)
-	@$(BIN)/python -m pytest tests/browser
+	@$(PYTEST) -n 3 --dist loadgroup $(COVERAGE) $(addprefix tests/,infra package counts unit)
+	@$(PYTEST) -n 2 --dist loadgroup $(addprefix tests/,integration mcp sip)
+	@$(PYTEST) tests/browser
 
 bench: .venv/.dev .venv/.debian  ## Measures, side by side; JSON in .local/bench
 	@$(BIN)/python -m tests.load

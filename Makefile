@@ -33,10 +33,10 @@ run: .venv/.stack  ## The whole system on this machine, until Ctrl-C
 demo: .venv/.stack  ## Six calls on a stack of their own, 70 s; the last line is JSON
 	@$(BIN)/python -m local.demo
 
-# Rules and templates first, three at a time. Calls want more of the machine, browsers all of it.
+# What works beside what waits; not three at a time, or telephones stutter; browsers by themselves.
 test: .venv/.dev .venv/.node .venv/.debian .venv/.pipecat .venv/.conformance .venv/.infra  ## All tests; coverage of the rules and of the bridge is held at 95 %
-	@$(PYTEST) -n 3 --dist loadgroup $(COVERAGE) $(addprefix tests/,infra package counts unit)
-	@$(PYTEST) -n 2 --dist loadgroup $(addprefix tests/,integration mcp sip)
+	@$(PYTEST) -n 2 --dist loadgroup $(COVERAGE) $(addprefix tests/,unit counts package sip)
+	@$(PYTEST) -n 2 --dist loadgroup $(addprefix tests/,integration mcp infra)
 	@$(PYTEST) tests/browser
 
 bench: .venv/.dev .venv/.debian  ## Measures, side by side; JSON in .local/bench

@@ -23,18 +23,9 @@ from gateway.server import start
 from gateway.stream import MediaStream
 from gateway.trunk import Trunk
 from local.listening import follow
-from tests.sip.edge_support import (
-    PEER,
-    PUBLIC,
-    Talker,
-    edge_and_gateway,
-    next_hop,
-    own_kb,
-    reply,
-    request,
-    sdp,
-    within,
-)
+from tests.sip.edge_messages import next_hop, reply, request, sdp, within
+from tests.sip.edge_support import edge_and_gateway, own_kb
+from tests.sip.edge_talkers import PEER, PUBLIC, Talker
 from tests.sip.peers import HOST
 from tests.sip.peers.rtp import Rtp
 from tests.sip.support import Since, spoken, until

@@ -16,7 +16,8 @@ import pytest
 
 from tests.sip.edge_fuzz import messages
 from tests.sip.edge_fuzz_gateway import TRUNKS, Behind, Source
-from tests.sip.edge_support import PUBLIC, reply, request, sdp, within, within_called
+from tests.sip.edge_messages import reply, request, sdp, within, within_called
+from tests.sip.edge_talkers import PUBLIC
 
 COUNT = int(os.environ.get("EDGE_FUZZ", "5000"))
 SEED = int(os.environ.get("EDGE_FUZZ_SEED", "20261122"))

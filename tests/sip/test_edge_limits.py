@@ -9,16 +9,9 @@ import pytest
 from gateway.edge import container
 from gateway.edge.container import for_the_edge, for_the_gateway
 from gateway.edge.settings import from_env
-from tests.sip.edge_support import (
-    PEER,
-    PUBLIC,
-    Edge,
-    Talker,
-    reply,
-    request,
-    sdp,
-    within_called,
-)
+from tests.sip.edge_messages import reply, request, sdp, within_called
+from tests.sip.edge_support import Edge
+from tests.sip.edge_talkers import PEER, PUBLIC, Talker
 
 pytestmark = pytest.mark.skipif(not shutil.which("kamailio"), reason="kamailio is not installed")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from typing import Any
 
+from chalicelib.domain.call import Call
 from chalicelib.domain.delivery import Answer, Delivery, DeliveryState
 from chalicelib.domain.endpoint import Endpoint, NewEndpoint
 from chalicelib.services import deliver, endpoints, fan_out
@@ -44,6 +45,13 @@ class PostOffice:
         """An endpoint of the account and its secret."""
         given = NewEndpoint.model_validate({"url": URL, **wish})
         return endpoints.create(self.world.ports, account_id or self.world.account_id, given)
+
+    def rung(self, endpoint: Endpoint) -> tuple[Call, Delivery]:
+        """A call that comes in, and its delivery."""
+        self.world.clock.advance(0.001)  # deliveries of one moment have no order
+        call = self.world.ringing()
+        self.stream()
+        return call, self.deliveries(endpoint)[-1]
 
     def outbox(self) -> list[dict[str, Any]]:
         """What is in the account's outbox."""

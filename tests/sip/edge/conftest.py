@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.sip.edge_support import PEER, Edge, Talker
+from tests.sip.edge_support import Edge
+from tests.sip.edge_talkers import PEER, Talker
 
 
 @pytest.fixture(scope="module")

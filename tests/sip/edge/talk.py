@@ -3,7 +3,7 @@
 import re
 import time
 
-from tests.sip.edge_support import reply, request, sdp
+from tests.sip.edge_messages import reply, request, sdp
 
 
 def reached(children, timeout=0.6):

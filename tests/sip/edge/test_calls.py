@@ -7,17 +7,8 @@ import time
 import pytest
 
 from tests.sip.edge.talk import invite, outside_names_nothing_inside, reached
-from tests.sip.edge_support import (
-    PEER,
-    PUBLIC,
-    next_hop,
-    reply,
-    request,
-    routes,
-    sdp,
-    within,
-    within_called,
-)
+from tests.sip.edge_messages import next_hop, reply, request, routes, sdp, within, within_called
+from tests.sip.edge_talkers import PEER, PUBLIC
 
 pytestmark = pytest.mark.skipif(not shutil.which("kamailio"), reason="kamailio is not installed")
 

@@ -5,7 +5,8 @@ import shutil
 import pytest
 
 from tests.sip.edge.talk import invite, reached, refuse_politely
-from tests.sip.edge_support import PEER, PUBLIC, request, sdp
+from tests.sip.edge_messages import request, sdp
+from tests.sip.edge_talkers import PEER, PUBLIC
 
 pytestmark = pytest.mark.skipif(not shutil.which("kamailio"), reason="kamailio is not installed")
 

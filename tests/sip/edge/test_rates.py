@@ -6,7 +6,9 @@ import time
 import pytest
 
 from tests.sip.edge.talk import invite
-from tests.sip.edge_support import PEER, Edge, reply, request
+from tests.sip.edge_messages import reply, request
+from tests.sip.edge_support import Edge
+from tests.sip.edge_talkers import PEER
 
 pytestmark = pytest.mark.skipif(not shutil.which("kamailio"), reason="kamailio is not installed")
 

@@ -6,7 +6,8 @@ import shutil
 import pytest
 
 from tests.sip.edge.talk import invite, outside_names_nothing_inside, reached, register
-from tests.sip.edge_support import PUBLIC, reply, request, sdp
+from tests.sip.edge_messages import reply, request, sdp
+from tests.sip.edge_talkers import PUBLIC
 
 pytestmark = pytest.mark.skipif(not shutil.which("kamailio"), reason="kamailio is not installed")
 

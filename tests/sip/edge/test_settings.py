@@ -9,7 +9,7 @@ import pytest
 
 from gateway.edge.container import tell_the_gateway
 from gateway.edge.settings import from_env
-from tests.sip.edge_support import PUBLIC
+from tests.sip.edge_talkers import PUBLIC
 
 pytestmark = pytest.mark.skipif(not shutil.which("kamailio"), reason="kamailio is not installed")
 

@@ -6,17 +6,8 @@ import shutil
 import pytest
 
 from tests.sip.edge.talk import outside_names_nothing_inside
-from tests.sip.edge_support import (
-    PUBLIC,
-    StreamCarrier,
-    reply,
-    request,
-    routes,
-    sdp,
-    server_context,
-    within,
-    within_called,
-)
+from tests.sip.edge_messages import reply, request, routes, sdp, within, within_called
+from tests.sip.edge_talkers import PUBLIC, StreamCarrier, server_context
 
 pytestmark = pytest.mark.skipif(not shutil.which("kamailio"), reason="kamailio is not installed")
 

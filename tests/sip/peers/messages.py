@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from functools import cached_property
 
-_COMPACT = {
+COMPACT = {
     "v": "via", "f": "from", "t": "to", "i": "call-id", "m": "contact",
     "l": "content-length", "c": "content-type", "k": "supported",
 }  # fmt: skip
@@ -48,7 +48,7 @@ class Message:
         """In order; names in lower case, never compact."""
         found = (line.partition(":") for line in self._head[1:])
         named = ((name.strip().lower(), value.strip()) for name, _, value in found)
-        return [(_COMPACT.get(name, name), value) for name, value in named]
+        return [(COMPACT.get(name, name), value) for name, value in named]
 
     def header(self, name: str) -> str:
         """The first of that name, "" if there is none."""

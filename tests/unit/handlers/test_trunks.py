@@ -1,11 +1,8 @@
-"""Trunks over REST and the gateway's side of them: answers, refusals, and what never shows."""
+"""Trunks over REST: answers, refusals, and what never shows."""
 
 from __future__ import annotations
 
-import http.server
 import json
-import logging
-import threading
 from dataclasses import replace
 from urllib.parse import quote
 
@@ -13,10 +10,8 @@ import pytest
 
 from chalicelib import bootstrap
 from chalicelib.domain.instant import to_text
-from chalicelib.providers.trunk_host import GatewayTrunkHost
-from chalicelib.providers.twilio import TwilioAccount
 from chalicelib.store.vault import KeyFileVault
-from tests.support.http import CONTROL_SECRET, GATEWAY_CONTROL_SECRET, QuietTwilio, serving
+from tests.support.http import QuietTwilio, serving
 
 TRUNK = {"host": "sip.carrier.example", "username": "acct42", "password": "s3cret-pw"}
 E164 = "+33187654321"
@@ -27,10 +22,6 @@ def problem(response):
     assert response.headers["Content-Type"] == "application/problem+json"
     assert response.json_body["status"] == response.status_code
     return response.status_code, response.json_body["code"]
-
-
-def gateway(api, verb, body, secret=GATEWAY_CONTROL_SECRET):
-    return api.control(f"/gateway/trunks/{verb}", {"gateway": "gateway-1", **body}, secret)
 
 
 @pytest.fixture
@@ -262,109 +253,3 @@ def test_anothers_trunk_and_numbers_are_not_found(api, world, connected):
 )  # fmt: skip
 def test_without_a_key_there_is_nothing(api, method, path):
     assert problem(api.call(method, path, TRUNK, key="")) == (401, "bad_key")
-
-
-# The gateway.
-
-
-def test_the_gateway_lists_fetches_and_reports(api, world, connected):
-    trunk_id, after = connected["trunk_id"], None
-    listed = []
-    while True:
-        page = gateway(api, "list", {"after": after}).json_body
-        listed += page["trunks"]
-        after = page["next"]
-        if after is None:
-            break
-    assert {"trunk_id": trunk_id, "revision": 1} in listed
-    assert gateway(api, "fetch", {"trunk_id": trunk_id}).json_body == {
-        "trunk": {
-            "trunk_id": trunk_id,
-            "revision": 1,
-            "host": "sip.carrier.example",
-            "port": 5060,
-            "transport": "udp",
-            "username": "acct42",
-            "password": "s3cret-pw",
-            "realm": None,
-            "caller_id": None,
-        }
-    }
-    told = {
-        "trunk_id": trunk_id,
-        "revision": 1,
-        "status": "failed",
-        "sip_code": 401,
-        "detail": "The carrier refuses username or password: set them anew.",
-    }
-    assert gateway(api, "report", told).json_body == {"revision": 1}
-    view = api.call("GET", "/api/trunk").json_body
-    assert (view["status"], view["sip_code"], view["detail"]) == ("failed", 401, told["detail"])
-    assert gateway(api, "report", {**told, "revision": 7}).json_body == {"revision": 1}
-
-
-def test_a_trunk_that_is_gone_is_404_for_the_gateway(api, connected):
-    api.call("DELETE", "/api/trunk")
-    told = {"trunk_id": connected["trunk_id"], "revision": 1, "status": "registered"}
-    for verb in ("fetch", "report"):
-        assert problem(gateway(api, verb, told)) == (404, "trunk_not_found")
-
-
-@pytest.mark.parametrize("verb", ["list", "fetch", "report"])
-def test_a_post_that_the_gateway_did_not_sign_gets_nothing(api, connected, verb, monkeypatch):
-    body = {"trunk_id": connected["trunk_id"], "revision": 1, "status": "registered"}
-    for secret in (CONTROL_SECRET, "x"):  # a relay's is not the gateway's
-        assert problem(gateway(api, verb, body, secret)) == (401, "bad_signature")
-    settings = replace(bootstrap.config(), gateway_control_secret="")
-    monkeypatch.setattr(bootstrap, "config", lambda: settings)
-    assert problem(gateway(api, verb, body, "")) == (401, "bad_signature")
-
-
-@pytest.mark.parametrize(
-    "change", [{"status": "unregistered"}, {"sip_code": 9}, {"revision": "x"}, {"trunk_id": None}]
-)
-def test_a_report_that_makes_no_sense_is_422(api, connected, change):
-    told = {"trunk_id": connected["trunk_id"], "revision": 1, "status": "registered", **change}
-    assert problem(gateway(api, "report", told)) == (422, "invalid")
-
-
-# The nudge.
-
-
-@pytest.fixture
-def listening():
-    """A gateway that notes what it is posted; its URL and the posts."""
-    posts = []
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_POST(self):
-            length = int(self.headers["content-length"])
-            posts.append((self.path, self.headers["authorization"], self.rfile.read(length)))
-            self.send_response(202)
-            self.end_headers()
-
-        def log_message(self, *_):
-            pass
-
-    with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}", posts
-        server.shutdown()
-
-
-def host_at(url):
-    return GatewayTrunkHost(TwilioAccount("gateway", "AC1", "t0ken", "", "", api_url=url))
-
-
-def test_the_gateway_is_told_that_a_trunk_has_changed(listening):
-    url, posts = listening
-    host_at(url).changed("trunk_abc")
-    assert posts == [("/trunks/trunk_abc/changed", "Basic QUMxOnQwa2Vu", b"")]
-
-
-@pytest.mark.parametrize("url", ["http://127.0.0.1:9", "nonsense", "http://127.0.0.1:9/\n"])
-def test_a_gateway_that_is_not_there_costs_a_line_in_the_log_only(url, caplog):
-    with caplog.at_level(logging.WARNING):
-        host_at(url).changed("trunk_abc")
-    assert "gateway not told" in caplog.text
-    assert "t0ken" not in caplog.text

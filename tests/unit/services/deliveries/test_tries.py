@@ -4,50 +4,22 @@ from __future__ import annotations
 
 import itertools
 import json
-import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
 from standardwebhooks import Webhook
 
-from chalicelib.domain.call_moves import Act, CallState
 from chalicelib.domain.delivery import GAPS_S, JITTER, Answer, DeliveryState
 from chalicelib.domain.endpoint import DisabledReason, EndpointChanges
 from chalicelib.services import deliver, deliveries, endpoints, sweep
-from chalicelib.services.transition import settle
 from chalicelib.store.table import Contention
 from chalicelib.store.vault import VaultUnavailable
-from tests.support.post_office import URL, PostOffice, status
-from tests.support.world import KnownKeyVault, World
+from tests.support.post_office import URL, status
+from tests.support.world import KnownKeyVault
 
 DOWN = Answer(None, 10, error="connect_failed: Connection refused")
 PENDING, DELIVERED, FAILED, STOPPED = DeliveryState
-
-
-@pytest.fixture
-def world(empty_table):
-    """Alone in its table: the sweep sees all accounts."""
-    return World(empty_table)
-
-
-@pytest.fixture
-def office(world):
-    world.clock.ms = time.time_ns() // 1_000_000  # the library wants fresh timestamps
-    return PostOffice(world)
-
-
-@pytest.fixture
-def endpoint(office):
-    return office.endpoint()[0]
-
-
-def rung(world, office, endpoint):
-    """The delivery of a call that came in."""
-    world.clock.advance(0.001)  # deliveries of one moment have no order
-    call = world.ringing()
-    office.stream()
-    return call, office.deliveries(endpoint)[-1]
 
 
 def times(world, office, delivery):
@@ -61,7 +33,7 @@ def now_of(world, endpoint):
 
 def test_the_specifications_library_verifies_what_is_posted(world, office):
     endpoint, secret = office.endpoint()
-    call, delivery = rung(world, office, endpoint)
+    call, delivery = office.rung(endpoint)
     office.carry()
     ((url, headers, body),) = world.receiver.posted
     assert url == URL
@@ -75,10 +47,10 @@ def test_the_specifications_library_verifies_what_is_posted(world, office):
 def test_while_it_rotates_both_secrets_verify_and_afterwards_the_new_one(world, office):
     endpoint, first = office.endpoint()
     _, second = endpoints.rotate(world.ports, world.account_id, endpoint.endpoint_id, 2)
-    rung(world, office, endpoint)
+    office.rung(endpoint)
     office.carry()
     world.clock.advance(2)
-    rung(world, office, endpoint)
+    office.rung(endpoint)
     office.carry()
     (_, during, body), (_, after, later) = world.receiver.posted
     for secret in (first, second):
@@ -92,7 +64,7 @@ def test_one_that_is_down_for_a_while_is_tried_at_the_gaps_with_the_same_id(
     world, office, endpoint
 ):
     world.receiver.answers = [DOWN] * 6 + [status(200)]
-    _, delivery = rung(world, office, endpoint)
+    _, delivery = office.rung(endpoint)
     began = world.clock()
     office.carry()
     after = office.now_of(delivery)
@@ -110,7 +82,7 @@ def test_one_that_is_down_for_a_while_is_tried_at_the_gaps_with_the_same_id(
 @pytest.mark.parametrize("answer", [DOWN, status(500), status(302), status(404)])
 def test_after_ten_tries_it_is_given_up(world, office, endpoint, answer):
     world.receiver.answers = [answer]
-    _, delivery = rung(world, office, endpoint)
+    _, delivery = office.rung(endpoint)
     began = world.clock()
     office.carry()
     after = office.now_of(delivery)
@@ -122,7 +94,7 @@ def test_after_ten_tries_it_is_given_up(world, office, endpoint, answer):
 
 def test_one_that_lies_at_first_gets_it_again(world, office, endpoint):
     world.receiver.answers = [status(500, "<h1>oops</h1>"), status(200, "ok")]
-    _, delivery = rung(world, office, endpoint)
+    _, delivery = office.rung(endpoint)
     office.carry()
     shown, tries = deliveries.see(
         world.ports, world.account_id, endpoint.endpoint_id, delivery.delivery_id
@@ -136,7 +108,7 @@ def test_one_that_lies_at_first_gets_it_again(world, office, endpoint):
 
 def test_retry_after_is_heeded(world, office, endpoint):
     world.receiver.answers = [status(503, retry_after="600"), status(200)]
-    _, delivery = rung(world, office, endpoint)
+    _, delivery = office.rung(endpoint)
     office.carry()
     assert times(world, office, delivery) == [600]
 
@@ -144,8 +116,8 @@ def test_retry_after_is_heeded(world, office, endpoint):
 def test_410_disables_the_endpoint_and_tells_the_others(world, office, endpoint):
     other, _ = office.endpoint(events=["webhook.*"])
     world.receiver.answers = [status(410)]
-    _, first = rung(world, office, endpoint)
-    _, second = rung(world, office, endpoint)
+    _, first = office.rung(endpoint)
+    _, second = office.rung(endpoint)
     office.carry()
     after = now_of(world, endpoint)
     assert (after.enabled, after.disabled_reason) == (False, DisabledReason.GONE)
@@ -165,10 +137,10 @@ def test_410_disables_the_endpoint_and_tells_the_others(world, office, endpoint)
 
 def test_one_that_takes_nothing_for_five_days_is_disabled(world, office, endpoint):
     world.receiver.answers = [DOWN]
-    _, first = rung(world, office, endpoint)
+    _, first = office.rung(endpoint)
     office.carry()
     assert now_of(world, endpoint).enabled
-    _, second = rung(world, office, endpoint)
+    _, second = office.rung(endpoint)
     office.carry()
     after = now_of(world, endpoint)
     assert (after.enabled, after.disabled_reason) == (False, DisabledReason.FAILING)
@@ -178,13 +150,13 @@ def test_one_that_takes_nothing_for_five_days_is_disabled(world, office, endpoin
 
 def test_one_success_in_between_keeps_it_enabled(world, office, endpoint):
     world.receiver.answers = [DOWN]
-    rung(world, office, endpoint)
+    office.rung(endpoint)
     office.carry()
     world.receiver.answers = [status(200)]
-    rung(world, office, endpoint)
+    office.rung(endpoint)
     office.carry()
     world.receiver.answers = [DOWN]
-    rung(world, office, endpoint)
+    office.rung(endpoint)
     office.carry()
     assert now_of(world, endpoint).enabled
 
@@ -202,7 +174,7 @@ def test_a_test_that_fails_is_told_and_not_repeated(world, office, endpoint):
 @pytest.mark.parametrize("how", ["disabled", "removed"])
 def test_what_is_on_its_way_to_an_endpoint_that_goes_stops(world, office, endpoint, how):
     world.receiver.answers = [DOWN]
-    _, delivery = rung(world, office, endpoint)
+    _, delivery = office.rung(endpoint)
     standing = office.attempt(delivery)
     world.clock.ms = standing.next_at
     if how == "disabled":
@@ -218,7 +190,7 @@ def test_what_is_on_its_way_to_an_endpoint_that_goes_stops(world, office, endpoi
 
 
 def test_a_replay_sends_the_same_message_again(world, office, endpoint):
-    _, delivery = rung(world, office, endpoint)
+    _, delivery = office.rung(endpoint)
     office.carry()
     world.clock.advance(3600)
     again = deliveries.replay(
@@ -235,7 +207,7 @@ def test_a_replay_sends_the_same_message_again(world, office, endpoint):
 
 def test_a_replay_of_one_that_is_waiting_leaves_one_execution(world, office, endpoint):
     world.receiver.answers = [DOWN]
-    _, delivery = rung(world, office, endpoint)
+    _, delivery = office.rung(endpoint)
     office.attempt(delivery)
     again = deliveries.replay(
         world.ports, world.account_id, endpoint.endpoint_id, delivery.delivery_id
@@ -248,7 +220,7 @@ def test_a_replay_of_one_that_is_waiting_leaves_one_execution(world, office, end
 
 def test_too_early_is_told_when_to_come_again_and_nothing_is_sent(world, office, endpoint):
     world.receiver.answers = [DOWN]
-    _, delivery = rung(world, office, endpoint)
+    _, delivery = office.rung(endpoint)
     standing = office.attempt(delivery)
     assert office.attempt(delivery) == standing
     assert len(world.receiver.posted) == 1
@@ -256,7 +228,7 @@ def test_too_early_is_told_when_to_come_again_and_nothing_is_sent(world, office,
 
 def test_of_two_tries_at_the_same_moment_one_counts(world, office, endpoint):
     world.receiver.answers = [DOWN]
-    _, delivery = rung(world, office, endpoint)
+    _, delivery = office.rung(endpoint)
     with ThreadPoolExecutor(4) as crowd:
         standings = list(crowd.map(lambda _: office.attempt(delivery), range(4)))
     after = office.now_of(delivery)
@@ -268,7 +240,7 @@ def test_of_two_tries_at_the_same_moment_one_counts(world, office, endpoint):
 def test_a_collision_while_the_outcome_is_noted_does_not_post_again(
     world, office, endpoint, monkeypatch
 ):
-    _, delivery = rung(world, office, endpoint)
+    _, delivery = office.rung(endpoint)
     change, failed = world.ports.deliveries.change, []
 
     def colliding(*given):
@@ -283,7 +255,7 @@ def test_a_collision_while_the_outcome_is_noted_does_not_post_again(
 
 
 def test_a_secret_that_does_not_open_is_told_and_tried_again(world, office, endpoint):
-    _, delivery = rung(world, office, endpoint)
+    _, delivery = office.rung(endpoint)
 
     class OtherKey(KnownKeyVault):
         _key = b"o" * 32
@@ -299,7 +271,7 @@ def test_a_secret_that_does_not_open_is_told_and_tried_again(world, office, endp
 
 
 def test_while_the_vault_is_away_nothing_is_spent(world, office, endpoint, monkeypatch):
-    _, delivery = rung(world, office, endpoint)
+    _, delivery = office.rung(endpoint)
 
     def away(*_):
         raise VaultUnavailable("KMS")
@@ -315,7 +287,7 @@ def test_while_the_vault_is_away_nothing_is_spent(world, office, endpoint, monke
 def test_a_delivery_whose_execution_was_lost_is_sent_anew_and_the_old_one_does_nothing(
     world, office, endpoint
 ):
-    _, delivery = rung(world, office, endpoint)
+    _, delivery = office.rung(endpoint)
     world.courier.sent.clear()
     world.clock.advance(299)
     assert sweep.sweep_deliveries(world.ports) == {}
@@ -332,117 +304,11 @@ def test_a_delivery_whose_execution_was_lost_is_sent_anew_and_the_old_one_does_n
 
 def test_after_a_restart_whatever_is_due_is_sent_anew_at_once(world, office, endpoint):
     world.receiver.answers = [DOWN]
-    _, waiting = rung(world, office, endpoint)
+    _, waiting = office.rung(endpoint)
     office.attempt(waiting)
-    _, due = rung(world, office, endpoint)
+    _, due = office.rung(endpoint)
     world.courier.sent.clear()
     world.clock.advance(1)
     assert sweep.sweep_deliveries(world.ports, restarted=True) == {"revived": 1}
     assert world.courier.sent[-1] == office.now_of(due)
     assert office.now_of(waiting).run == 0
-
-
-# What an endpoint answers to `call.ringing`.
-
-
-def test_an_endpoint_accepts_a_call_in_its_answer(world, office, endpoint):
-    world.receiver.answers = [status(200, '{"action": "accept"}')]
-    call, delivery = rung(world, office, endpoint)
-    office.carry()
-    assert world.now_of(call).state is CallState.ACTIVE
-    after = office.now_of(delivery)
-    assert (after.action.action, after.action.result) == ("accept", "done")
-    (tried,) = world.ports.deliveries.tries(delivery.delivery_id)
-    assert tried.action == after.action
-
-
-def test_an_endpoint_refuses_a_call_in_its_answer(world, office, endpoint):
-    world.receiver.answers = [status(200, '{"action": "refuse", "why": "busy"}')]
-    call, _ = rung(world, office, endpoint)
-    office.carry()
-    assert world.now_of(call).state is CallState.DECLINED
-
-
-def test_of_two_endpoints_that_answer_differently_one_wins_and_the_other_is_told(
-    world, office, endpoint
-):
-    office.endpoint()
-    world.receiver.answers = [
-        status(200, '{"action": "accept"}'),
-        status(200, '{"action": "refuse"}'),
-    ]
-    call, _ = rung(world, office, endpoint)
-    office.carry()
-    assert world.now_of(call).state is CallState.ACTIVE
-    results = sorted(
-        each.action.result
-        for listed in world.ports.endpoints.of_account(world.account_id)
-        for each in office.deliveries(listed)
-    )
-    assert results == ["call_not_ringing", "done"]
-
-
-@pytest.mark.parametrize(
-    ("before", "result"),
-    [(Act.DECLINE, "call_over"), (Act.ANSWER, "call_not_ringing"), (None, "ring_deadline_passed")],
-)
-def test_a_lost_race_is_noted(world, office, endpoint, before, result):
-    world.receiver.answers = [status(200, '{"action": "accept"}')]
-    call, delivery = rung(world, office, endpoint)
-    if before:
-        settle(world.ports, call, before)
-    else:
-        world.clock.advance(61)
-    office.carry()
-    after = office.now_of(delivery)
-    assert (after.state, after.action.result) == (DELIVERED, result)
-
-
-@pytest.mark.parametrize(
-    ("answer", "noted"),
-    [
-        (status(200, '{"action": "explode"}'), "unknown_action"),
-        (status(200, '{"action": 5}'), None),
-        (status(200, '["accept"]'), None),
-        (status(200, "accept"), None),
-        (status(200, "[" * 60_000), None),
-        (status(500, '{"action": "accept"}'), None),
-    ],
-)
-def test_what_is_no_action_changes_nothing(world, office, endpoint, answer, noted):
-    world.receiver.answers = [answer]
-    call, delivery = rung(world, office, endpoint)
-    office.attempt(delivery)
-    after = office.now_of(delivery)
-    assert (after.action and after.action.result) == noted
-    assert world.now_of(call).state is CallState.RINGING
-
-
-def test_only_the_first_event_of_a_call_is_answered_with_actions(world, office, endpoint):
-    world.receiver.answers = [status(200), status(200, '{"action": "refuse"}')]
-    call, _ = rung(world, office, endpoint)
-    settle(world.ports, call, Act.ANSWER)
-    office.stream()
-    office.carry()
-    assert len(world.receiver.posted) == 2
-    assert world.now_of(call).state is CallState.ACTIVE
-
-
-def test_a_call_that_was_dialled_is_nobodys_to_accept(world, office, endpoint):
-    world.receiver.answers = [status(200, '{"action": "accept"}')]
-    call = settle(world.ports, world.dial(), Act.RING)
-    office.stream()
-    office.carry()
-    ringing = next(d for d in office.deliveries(endpoint) if d.type == "call.ringing")
-    assert ringing.action.result == "call_outbound"
-    assert world.now_of(call).state is CallState.RINGING
-
-
-def test_a_replay_takes_part_in_nothing(world, office, endpoint):
-    call, delivery = rung(world, office, endpoint)
-    office.carry()
-    world.receiver.answers = [status(200, '{"action": "accept"}')]
-    deliveries.replay(world.ports, world.account_id, endpoint.endpoint_id, delivery.delivery_id)
-    office.carry()
-    assert office.now_of(delivery).action.result == "replay"
-    assert world.now_of(call).state is CallState.RINGING

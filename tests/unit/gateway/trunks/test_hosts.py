@@ -1,0 +1,97 @@
+"""Where the names of trunks' hosts lead: not inside."""
+
+from __future__ import annotations
+
+import asyncio
+
+from gateway.trunk_host import NoSip
+from tests.unit.gateway.control_server import (
+    PATIENCE,
+    A,
+    B,
+)
+
+
+class Names:
+    """A resolver; a name that is not in `leads` cannot be resolved."""
+
+    def __init__(self, **leads):
+        self.leads = leads
+        self.asked = asyncio.Queue()
+
+    async def __call__(self, host, port):
+        self.asked.put_nowait(host)
+        if host not in self.leads:
+            raise OSError("no such name")
+        return self.leads[host]
+
+    async def rounds(self, count):
+        """Until it has been asked so many times more."""
+        while not self.asked.empty():
+            self.asked.get_nowait()
+        async with asyncio.timeout(PATIENCE):
+            for _ in range(count):
+                await self.asked.get()
+
+
+async def test_a_trunk_in_our_own_network_is_not_registered(server, begin, host):
+    names = Names(inside=["10.0.0.7"], outside=["8.8.8.8"])
+    server.put(A, host="inside")
+    server.put(B, host="outside")
+    trunks = begin(refresh=0.03, resolver=names)
+    assert await host.next() == ("apply", B, 1)
+    assert host.calls.empty()
+    told = {(report := await server.report())["trunk_id"]: report for _ in range(2)}
+    assert (told[A]["status"], told[A]["sip_code"]) == ("failed", None)
+    assert "private address" in told[A]["detail"]
+    assert trunks.get(A) is not None
+    names.leads["inside"] = ["9.9.9.9"]
+    assert await host.next() == ("apply", A, 1)
+    assert (await server.report())["status"] == "registering"
+
+
+async def test_a_name_that_comes_to_lead_inside_is_taken_back(server, begin, host):
+    names = Names(turncoat=["8.8.8.8"])
+    server.put(A, host="turncoat")
+    begin(refresh=0.03, resolver=names)
+    assert await host.next() == ("apply", A, 1)
+    names.leads["turncoat"] = ["8.8.8.8", "127.0.0.1"]
+    assert await host.next() == ("drop", A)
+    assert (await server.report())["status"] == "registering"
+    assert "private" in (await server.report())["detail"]
+
+
+async def test_a_name_without_address_is_not_applied_but_one_that_loses_it_stays(
+    server, begin, host
+):
+    names = Names()
+    server.put(A, host="flaky")
+    trunks = begin(refresh=0.03, resolver=names)
+    assert "spelling" in (await server.report())["detail"]
+    names.leads["flaky"] = ["8.8.8.8"]
+    assert await host.next() == ("apply", A, 1)
+    names.leads.clear()
+    await names.rounds(3)
+    assert host.calls.empty()
+    assert trunks.status(A).status == "registering"
+
+
+async def test_another_revision_that_leads_inside_ends_the_one_before(server, begin, host):
+    names = Names(inside=["192.168.0.1"], outside=["8.8.8.8"])
+    server.put(A, host="outside")
+    trunks = begin(resolver=names)
+    assert await host.next() == ("apply", A, 1)
+    server.put(A, host="inside", revision=2)
+    trunks.changed(A)
+    assert await host.next() == ("drop", A)
+    assert trunks.status(A).revision == 2
+
+
+async def test_without_sip_every_trunk_has_failed(server, begin):
+    server.put(A)
+    trunks = begin(at=lambda trunks: NoSip(trunks.on_status))
+    report = await server.report()
+    assert report["status"] == "failed"
+    assert "GATEWAY_SIP_PORT is not set" in report["detail"]
+    assert trunks.by_status() == {"failed": 1}
+    assert server.paths().count("report") == 1

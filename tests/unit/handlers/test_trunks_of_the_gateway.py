@@ -1,0 +1,91 @@
+"""The gateway's side of trunks: it lists, fetches and reports, and nobody else does."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from chalicelib import bootstrap
+from tests.support.http import CONTROL_SECRET, GATEWAY_CONTROL_SECRET
+
+TRUNK = {"host": "sip.carrier.example", "username": "acct42", "password": "s3cret-pw"}
+E164 = "+33187654321"
+ONE = f"/api/trunk/dids/{E164}"
+
+
+def problem(response):
+    assert response.headers["Content-Type"] == "application/problem+json"
+    assert response.json_body["status"] == response.status_code
+    return response.status_code, response.json_body["code"]
+
+
+def gateway(api, verb, body, secret=GATEWAY_CONTROL_SECRET):
+    return api.control(f"/gateway/trunks/{verb}", {"gateway": "gateway-1", **body}, secret)
+
+
+@pytest.fixture
+def connected(api):
+    """A trunk that is there; its view."""
+    return api.call("PUT", "/api/trunk", TRUNK).json_body
+
+
+def test_the_gateway_lists_fetches_and_reports(api, world, connected):
+    trunk_id, after = connected["trunk_id"], None
+    listed = []
+    while True:
+        page = gateway(api, "list", {"after": after}).json_body
+        listed += page["trunks"]
+        after = page["next"]
+        if after is None:
+            break
+    assert {"trunk_id": trunk_id, "revision": 1} in listed
+    assert gateway(api, "fetch", {"trunk_id": trunk_id}).json_body == {
+        "trunk": {
+            "trunk_id": trunk_id,
+            "revision": 1,
+            "host": "sip.carrier.example",
+            "port": 5060,
+            "transport": "udp",
+            "username": "acct42",
+            "password": "s3cret-pw",
+            "realm": None,
+            "caller_id": None,
+        }
+    }
+    told = {
+        "trunk_id": trunk_id,
+        "revision": 1,
+        "status": "failed",
+        "sip_code": 401,
+        "detail": "The carrier refuses username or password: set them anew.",
+    }
+    assert gateway(api, "report", told).json_body == {"revision": 1}
+    view = api.call("GET", "/api/trunk").json_body
+    assert (view["status"], view["sip_code"], view["detail"]) == ("failed", 401, told["detail"])
+    assert gateway(api, "report", {**told, "revision": 7}).json_body == {"revision": 1}
+
+
+def test_a_trunk_that_is_gone_is_404_for_the_gateway(api, connected):
+    api.call("DELETE", "/api/trunk")
+    told = {"trunk_id": connected["trunk_id"], "revision": 1, "status": "registered"}
+    for verb in ("fetch", "report"):
+        assert problem(gateway(api, verb, told)) == (404, "trunk_not_found")
+
+
+@pytest.mark.parametrize("verb", ["list", "fetch", "report"])
+def test_a_post_that_the_gateway_did_not_sign_gets_nothing(api, connected, verb, monkeypatch):
+    body = {"trunk_id": connected["trunk_id"], "revision": 1, "status": "registered"}
+    for secret in (CONTROL_SECRET, "x"):  # a relay's is not the gateway's
+        assert problem(gateway(api, verb, body, secret)) == (401, "bad_signature")
+    settings = replace(bootstrap.config(), gateway_control_secret="")
+    monkeypatch.setattr(bootstrap, "config", lambda: settings)
+    assert problem(gateway(api, verb, body, "")) == (401, "bad_signature")
+
+
+@pytest.mark.parametrize(
+    "change", [{"status": "unregistered"}, {"sip_code": 9}, {"revision": "x"}, {"trunk_id": None}]
+)
+def test_a_report_that_makes_no_sense_is_422(api, connected, change):
+    told = {"trunk_id": connected["trunk_id"], "revision": 1, "status": "registered", **change}
+    assert problem(gateway(api, "report", told)) == (422, "invalid")

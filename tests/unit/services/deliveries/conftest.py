@@ -1,0 +1,27 @@
+"""An office that delivers to one endpoint."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from tests.support.post_office import PostOffice
+from tests.support.world import World
+
+
+@pytest.fixture
+def world(empty_table):
+    """Alone in its table: the sweep sees all accounts."""
+    return World(empty_table)
+
+
+@pytest.fixture
+def office(world):
+    world.clock.ms = time.time_ns() // 1_000_000  # the library wants fresh timestamps
+    return PostOffice(world)
+
+
+@pytest.fixture
+def endpoint(office):
+    return office.endpoint()[0]

@@ -51,7 +51,7 @@ openapi: .venv/.dev  ## Rewrite docs/openapi.json after the API was changed
 doctor: .venv/.stack  ## Look the running stack over
 	@$(BIN)/python -m operations.doctor
 
-fuzz: .venv/.dev  ## Made-up requests and orders of events by the thousand, half an hour
+fuzz: .venv/.dev  ## Made-up requests and orders of events by the thousand, twenty minutes
 	@CHAMADE_TESTS=thorough $(BIN)/python -m pytest -q -s tests/integration/test_schemathesis.py \
 	  tests/unit/services/test_any_order.py tests/integration/test_webhooks_out.py tests/integration/test_races.py
 

@@ -83,7 +83,7 @@ class MediaService(Construct):
         return group
 
     def _balanced(self, target: elb.IApplicationLoadBalancerTarget, *, leave_s: int) -> None:
-        """Sets `targets`: told not to be well, or to go, it has `leave_s` for what it carries."""
+        """`targets`, with this one in it; when it leaves it has `leave_s` for what it carries."""
         self.targets = elb.ApplicationTargetGroup(
             self,
             "Targets",

@@ -100,7 +100,7 @@ _NOTHING_TO_DO: dict[str, dict[str, Any]] = {
 
 def warm_up(layout: Layout, *functions: str) -> None:
     """Start workers of these functions, one for each time that it is named: what happens should
-    not wait for Python.
+    not wait for Python. Says nothing if one does not start: what does happen will.
     """
     with concurrent.futures.ThreadPoolExecutor(len(functions)) as pool:
         for function in functions:

@@ -111,8 +111,7 @@ class Stack:
         missed in one moment.
         """
         if not self._stopping.wait(WARM_UP_DEADLINES_AFTER_S):
-            with contextlib.suppress(Exception):
-                aws.warm_up(self.layout, *["expire_ring"] * aws.WORKERS["expire_ring"])
+            aws.warm_up(self.layout, *["expire_ring"] * aws.WORKERS["expire_ring"])
 
     def _sweep_now_and_again(self) -> None:
         """What a schedule does in AWS."""

@@ -7,8 +7,8 @@ from pydantic import BaseModel, ConfigDict
 
 class Shape(BaseModel):
     """Put together when it is first used, not when it is imported: a run of a Lambda function needs
-    few of them, and half of a cold start would go into the others. (Safe with threads: pydantic
-    locks it, since 2.14.)
+    few of them, and a cold start should not be spent on the others (docs/package.md). Safe with
+    threads: pydantic holds a lock.
     """
 
     model_config = ConfigDict(defer_build=True)

@@ -25,7 +25,7 @@ Number164 = Annotated[str, Field(pattern=r"^\+[1-9][0-9]{6,14}$", examples=["+33
 
 
 class View(Strict):
-    """Nothing but these members."""
+    """The shape of an answer, or of a part of one."""
 
 
 class NumberFacts(View):

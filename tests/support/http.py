@@ -20,6 +20,8 @@ from wire import control
 
 PUBLIC_URL = "https://api.test/api"
 RELAY_URL = "wss://relay.test"
+TRUNK = {"host": "sip.carrier.example", "username": "acct42", "password": "s3cret-pw"}
+"""What an owner gives of a trunk, at least."""
 GATEWAY_SOCKET_URL = "wss://gateway.test"
 AUTH_TOKEN = "auth-token-of-the-tests"
 CONTROL_SECRET = "control-secret-of-the-tests"
@@ -115,3 +117,12 @@ def serving(world: World, monkeypatch: Any) -> Iterator[Api]:
     monkeypatch.setattr(bootstrap, "config", lambda: settings)
     with Client(app.app) as client:
         yield Api(client, world)
+
+
+def problem(response: HTTPResponse) -> tuple[int, str]:
+    """Status and code of an answer that is a problem, as every problem has to look."""
+    assert response.headers["Content-Type"] == "application/problem+json"
+    told = response.json_body
+    assert told["status"] == response.status_code
+    assert told["type"] == f"urn:chamade:problem:{told['code']}"
+    return response.status_code, told["code"]

@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from chalicelib.handlers.operation import Operation
-from tests.support.http import serving
+from tests.support.http import TRUNK, serving
 
 
 @pytest.fixture
@@ -12,6 +12,12 @@ def api(world, monkeypatch):
     """The application behind HTTP."""
     with serving(world, monkeypatch) as served:
         yield served
+
+
+@pytest.fixture
+def connected(api):
+    """A trunk that is there; its view."""
+    return api.call("PUT", "/api/trunk", TRUNK).json_body
 
 
 @pytest.fixture(autouse=True)

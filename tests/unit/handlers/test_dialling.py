@@ -7,22 +7,18 @@ import json
 from xml.etree import ElementTree
 
 import pytest
+from twilio.request_validator import RequestValidator
 
 from chalicelib.domain import media_token
 from chalicelib.logs import formatter
 from tests.support.engine import everything_in
+from tests.support.http import AUTH_TOKEN, PUBLIC_URL, problem
 
 URL = "sip:+33199001234@sip.carrier.example"
 
 
 def dial(api, **more):
     return api.call("POST", "/api/call", {"platform": "sip", "meeting_url": URL, **more})
-
-
-def problem(response):
-    assert response.headers["Content-Type"] == "application/problem+json"
-    assert response.json_body["status"] == response.status_code
-    return response.status_code, response.json_body["code"]
 
 
 def form(call, **more):
@@ -211,10 +207,6 @@ def test_a_post_about_anothers_call_is_404_and_changes_nothing(api, world, call,
 
 @pytest.mark.parametrize("webhook", ["answered", "ringing", "after-stream", "status"])
 def test_the_calls_id_is_signed_with_the_rest_of_the_url(api, world, call, webhook):
-    from twilio.request_validator import RequestValidator
-
-    from tests.support.http import AUTH_TOKEN, PUBLIC_URL
-
     before = everything_in(world.table)
     signer, post = RequestValidator(AUTH_TOKEN), form(call, CallStatus="busy")
     base = f"{PUBLIC_URL}/webhooks/gateway/{webhook}"

@@ -14,13 +14,7 @@ from chalicelib.domain.line import Line
 from chalicelib.services import accounts
 from chalicelib.services.transition import settle
 from chalicelib.store.table import Contention, TableUnavailable
-
-
-def problem(response):
-    assert response.headers["Content-Type"] == "application/problem+json"
-    assert response.json_body["status"] == response.status_code
-    assert response.json_body["type"] == f"urn:chamade:problem:{response.json_body['code']}"
-    return response.status_code, response.json_body["code"]
+from tests.support.http import problem
 
 
 def test_a_call_shows_its_state_and_how_to_get_its_audio(api, world):

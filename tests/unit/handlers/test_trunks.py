@@ -11,23 +11,10 @@ import pytest
 from chalicelib import bootstrap
 from chalicelib.domain.instant import to_text
 from chalicelib.store.vault import KeyFileVault
-from tests.support.http import QuietTwilio, serving
+from tests.support.http import TRUNK, QuietTwilio, problem, serving
 
-TRUNK = {"host": "sip.carrier.example", "username": "acct42", "password": "s3cret-pw"}
 E164 = "+33187654321"
 ONE = f"/api/trunk/dids/{E164}"
-
-
-def problem(response):
-    assert response.headers["Content-Type"] == "application/problem+json"
-    assert response.json_body["status"] == response.status_code
-    return response.status_code, response.json_body["code"]
-
-
-@pytest.fixture
-def connected(api):
-    """A trunk that is there; its view."""
-    return api.call("PUT", "/api/trunk", TRUNK).json_body
 
 
 @pytest.fixture

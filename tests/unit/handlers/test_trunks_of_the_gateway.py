@@ -7,27 +7,11 @@ from dataclasses import replace
 import pytest
 
 from chalicelib import bootstrap
-from tests.support.http import CONTROL_SECRET, GATEWAY_CONTROL_SECRET
-
-TRUNK = {"host": "sip.carrier.example", "username": "acct42", "password": "s3cret-pw"}
-E164 = "+33187654321"
-ONE = f"/api/trunk/dids/{E164}"
-
-
-def problem(response):
-    assert response.headers["Content-Type"] == "application/problem+json"
-    assert response.json_body["status"] == response.status_code
-    return response.status_code, response.json_body["code"]
+from tests.support.http import CONTROL_SECRET, GATEWAY_CONTROL_SECRET, problem
 
 
 def gateway(api, verb, body, secret=GATEWAY_CONTROL_SECRET):
     return api.control(f"/gateway/trunks/{verb}", {"gateway": "gateway-1", **body}, secret)
-
-
-@pytest.fixture
-def connected(api):
-    """A trunk that is there; its view."""
-    return api.call("PUT", "/api/trunk", TRUNK).json_body
 
 
 def test_the_gateway_lists_fetches_and_reports(api, world, connected):

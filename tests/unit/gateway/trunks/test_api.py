@@ -10,15 +10,7 @@ import pytest
 from gateway.auth import basic
 from gateway.call import Call
 from gateway.server import start
-from tests.unit.gateway.control_server import SECRET, A, B, ControlServer
-
-
-@pytest.fixture
-async def server():
-    server = ControlServer()
-    async with server.serving():
-        yield server
-    assert server.forged == 0
+from tests.unit.gateway.control_server import SECRET, A, B
 
 
 @pytest.fixture

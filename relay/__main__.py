@@ -1,4 +1,4 @@
-"""`python -m relay`: one relay process, until SIGTERM or SIGINT; then it drains and exits 0."""
+"""`python -m relay`: run one relay until SIGTERM or SIGINT, then drain and exit with 0."""
 
 from __future__ import annotations
 
@@ -7,21 +7,23 @@ import os
 import signal
 import sys
 from collections.abc import Coroutine, Iterator
+from dataclasses import replace
 from typing import Any
 
-# A frame's filter is far too small to share between threads; set before numpy is loaded.
+# The filter of a frame is too small a job for several threads. Set before numpy is loaded.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-from relay import logs
+from relay import files, logs, metrics
 from relay.config import Config, from_env
-from relay.control import Control
-from relay.protection import Protection
-from relay.server import Relay
-from relay.tally import tell
+from relay.network.control import Control
+from relay.network.ecs_task_protection import Protection
+from relay.network.server import Relay
+from runtime.logs import set_up
+from runtime.periodic_counts import log_counts
 
 
 async def serve(config: Config) -> None:
-    """Run one relay until it is told to stop."""
+    """Run one relay until it gets a signal, then drain it."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -30,31 +32,32 @@ async def serve(config: Config) -> None:
         relay = Relay(config, control)
         port = await relay.start()
         logs.info("listening", host=config.host, port=port, public_url=config.public_url)
-        beside = [asyncio.create_task(each) for each in _beside(config, relay)]
+        background = [asyncio.create_task(job) for job in _background_jobs(config, relay)]
         await stop.wait()
         await relay.drain()
-        for task in beside:
+        for task in background:
             task.cancel()
-        await asyncio.gather(*beside, return_exceptions=True)
+        await asyncio.gather(*background, return_exceptions=True)
 
 
-def _beside(config: Config, relay: Relay) -> Iterator[Coroutine[Any, Any, None]]:
-    """What goes on beside the calls."""
+def _background_jobs(config: Config, relay: Relay) -> Iterator[Coroutine[Any, Any, None]]:
+    """Yield the jobs that run beside the calls, as far as they are configured."""
     if config.counts_s:
-        yield tell(relay.counters, config.counts_s)
+        yield log_counts(lambda: metrics.sample(relay.counters), config.counts_s)
     if config.ecs_agent_uri:
         yield Protection(config.ecs_agent_uri, relay.counters).run()
 
 
 def main() -> int:
-    """The exit status: 0, or 2 if the environment makes no sense."""
+    """Run the relay. Return the exit status: 0, or 2 if a setting is missing or wrong."""
     try:
         config = from_env(os.environ)
     except ValueError as error:
         sys.stderr.write(f"relay: {error}\n")
         return 2
-    logs.setup(config.relay_id)
-    asyncio.run(serve(config))
+    set_up("relay", subjects=("call_id",), fields={"relay": config.relay_id})
+    connections = files.affordable(config.max_connections, files.raise_limit())
+    asyncio.run(serve(replace(config, max_connections=connections)))
     return 0
 
 

@@ -8,30 +8,13 @@ import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from wire.rotation import well_formed
-
-
-@dataclass(frozen=True, slots=True)
-class Graces:
-    """How long the relay waits for what is missing, in seconds."""
-
-    agent_back: float = 10.0
-    """An agent's socket went: until `agent_lost`."""
-    agent_first: float = 30.0
-    """The provider's stream is up and no agent ever came: until `no_agent`."""
-    provider_back: float = 10.0
-    """The provider's stream went: until `media_lost`."""
-    provider_start: float = 5.0
-    """A provider's socket opened: until its `start` must have come."""
-    unreachable: float = 60.0
-    """The application does not answer and no stream is up: until the call is let go."""
-    watch: float = 10.0
-    """A stream is up: until the application is asked how the call is, and half as much more."""
+from common.rotation import well_formed
+from relay.core.timeouts import Timeouts
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """One relay process."""
+    """The settings of one relay process."""
 
     control_url: str
     control_secret: str = field(repr=False)
@@ -41,28 +24,37 @@ class Config:
     relay_url: str = "ws://127.0.0.1:8702"
     """Base URL at which other relays reach this one."""
     public_url: str = "ws://127.0.0.1:8702"
-    """Base URL that providers dial: what their handshake signature covers."""
+    """Base URL that providers dial, which their handshake signature covers."""
     drain_s: float = 100.0
+    """Seconds for calls to end by themselves while the relay drains."""
     max_waiting: int = 200
-    """Sockets that are open and not let in (yet), beyond which upgrades are answered 503."""
+    """Agents' sockets that wait for admission; upgrades beyond that are answered 503."""
+    max_waiting_providers: int = 200
+    """The same for providers' streams."""
+    max_waiting_address: int = 50
+    """Agents' sockets of one source address that wait for admission."""
+    max_connections: int = 8192
+    """TCP connections to this relay, of any kind."""
+    behind_proxy: bool = False
+    """True behind a load balancer that writes the client's address into `X-Forwarded-For`."""
     allow_private_agents: bool = False
-    """Whether an agent may be dialled at an address of our own network."""
-    graces: Graces = Graces()
+    """True if agents may be dialled at private addresses."""
+    timeouts: Timeouts = field(default_factory=Timeouts)
     counts_s: float = 0.0
-    """How often a line of counts is logged; 0: never."""
+    """Seconds between two log lines of counts; 0: none."""
     ecs_agent_uri: str = ""
-    """Amazon ECS's agent, which is asked to spare a relay with calls; blank: there is none."""
+    """URI of Amazon ECS's agent, for task protection; blank outside ECS."""
 
 
 def from_env(env: Mapping[str, str]) -> Config:
-    """Settings from environment variables. ValueError names one that is missing or wrong."""
+    """Read the settings from the environment. ValueError names one that is missing or wrong."""
     host = env.get("RELAY_HOST") or "127.0.0.1"
     port = int(_number(env, "RELAY_PORT", 8702))
-    # Every container has the same port and may have the same settings: what tells them apart is
-    # the host's name, and what tells a process from the one it replaces is chance.
+    # Containers may all have the same port and settings, so the host's name tells them apart; a
+    # random suffix tells a process from the one that it replaces.
     name = socket.gethostname()
     base = f"ws://{_authority(host) if _loopback(host) else name}:{port}"
-    graces = Graces()
+    timeouts = Timeouts()
     return Config(
         control_url=_needed(env, "CHAMADE_CONTROL_URL").rstrip("/"),
         control_secret=_secret(env, "CHAMADE_CONTROL_SECRET"),
@@ -73,14 +65,18 @@ def from_env(env: Mapping[str, str]) -> Config:
         public_url=(env.get("RELAY_PUBLIC_URL") or base).rstrip("/"),
         drain_s=_number(env, "RELAY_DRAIN_S", 100.0),
         max_waiting=int(_number(env, "RELAY_MAX_WAITING", 200, least=1)),
+        max_waiting_providers=int(_number(env, "RELAY_MAX_WAITING_PROVIDERS", 200, least=1)),
+        max_waiting_address=int(_number(env, "RELAY_MAX_WAITING_ADDRESS", 50, least=1)),
+        max_connections=int(_number(env, "RELAY_MAX_CONNECTIONS", 8192, least=64)),
+        behind_proxy=env.get("RELAY_BEHIND_PROXY") == "1",
         allow_private_agents=env.get("RELAY_ALLOW_PRIVATE_AGENTS") == "1",
-        graces=Graces(
-            agent_back=_number(env, "RELAY_AGENT_BACK_S", graces.agent_back),
-            agent_first=_number(env, "RELAY_AGENT_FIRST_S", graces.agent_first),
-            provider_back=_number(env, "RELAY_PROVIDER_BACK_S", graces.provider_back),
-            provider_start=_number(env, "RELAY_PROVIDER_START_S", graces.provider_start),
-            unreachable=_number(env, "RELAY_UNREACHABLE_S", graces.unreachable),
-            watch=_number(env, "RELAY_WATCH_S", graces.watch, least=1),
+        timeouts=Timeouts(
+            agent_back=_number(env, "RELAY_AGENT_BACK_S", timeouts.agent_back),
+            agent_first=_number(env, "RELAY_AGENT_FIRST_S", timeouts.agent_first),
+            provider_back=_number(env, "RELAY_PROVIDER_BACK_S", timeouts.provider_back),
+            provider_start=_number(env, "RELAY_PROVIDER_START_S", timeouts.provider_start),
+            unreachable=_number(env, "RELAY_UNREACHABLE_S", timeouts.unreachable),
+            watch=_number(env, "RELAY_WATCH_S", timeouts.watch, least=1),
         ),
         counts_s=_number(env, "RELAY_COUNTS_S", 0.0),
         ecs_agent_uri=env.get("ECS_AGENT_URI", ""),

@@ -1,74 +1,42 @@
-"""Counters of one relay process, and their Prometheus text.
-
-Plain integers bumped in place: the hot path adds one and nothing else. Labels are few and fixed;
-nothing here names a call.
-"""
+"""The counts of the relay, for `/metrics` and for the line of counts."""
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+
+from prometheus_client.core import Metric
+
+from relay.core.counters import Counters
+from runtime.metrics import counter, gauge, page
 
 
-@dataclass(slots=True)
-class Counters:
-    """What is counted since the process began, and (`calls`, `legs`) what there is just now."""
-
-    to_agent: int = 0
-    to_caller: int = 0
-    dropped: Counter[tuple[str, str]] = field(default_factory=Counter)
-    """(direction, why) -> chunks of audio thrown away."""
-    refused: Counter[tuple[str, str]] = field(default_factory=Counter)
-    """(leg, code) -> sockets that were not let in."""
-    unreached: Counter[str] = field(default_factory=Counter)
-    """why -> attempts to dial an agent that were in vain."""
-    unanswered: int = 0
-    """Control posts given up after their retries."""
-    calls: int = 0
-    legs: Counter[str] = field(default_factory=Counter)
-    draining: bool = False
+def render(counters: Counters) -> bytes:
+    """Return the page for Prometheus."""
+    return page(_families(counters))
 
 
-def exposition(counters: Counters) -> bytes:
-    """Prometheus text format, version 0.0.4."""
-    lines = []
+def sample(counters: Counters) -> tuple[dict[str, float], dict[str, int]]:
+    """Return the gauges and the counters of the line of counts."""
+    return {"calls": counters.calls}, {
+        "dropped": counters.dropped.total(),
+        "refused": counters.refused.total(),
+        "unreached": counters.unreached.total(),
+        "unanswered": counters.unanswered,
+    }
 
-    def family(name: str, kind: str, values: dict[str, int]) -> None:
-        lines.append(f"# TYPE chamade_relay_{name} {kind}")
-        lines.extend(f"chamade_relay_{name}{labels} {n}" for labels, n in sorted(values.items()))
 
-    family("calls", "gauge", {"": counters.calls})
-    family(
-        "legs",
-        "gauge",
-        {f'{{leg="{leg}"}}': counters.legs[leg] for leg in ("agent", "provider")},
+def _families(counters: Counters) -> Iterator[Metric]:
+    frames = {"to_agent": counters.to_agent, "to_caller": counters.to_caller}
+    dropped, refused = counters.dropped, counters.refused
+    legs = {leg: counters.legs[leg] for leg in ("agent", "provider")}
+    of = "chamade_relay_"
+    yield gauge(of + "calls", "Calls that are carried.", counters.calls)
+    yield gauge(of + "legs", "Sockets that are open.", legs, "leg")
+    yield gauge(of + "draining", "1 while the relay drains.", int(counters.draining))
+    yield counter(of + "frames", "Audio messages sent.", frames, "direction")
+    yield counter(
+        of + "dropped_frames", "Audio messages and keys dropped.", dropped, "direction", "why"
     )
-    family("draining", "gauge", {"": int(counters.draining)})
-    family(
-        "frames_total",
-        "counter",
-        {
-            '{direction="to_agent"}': counters.to_agent,
-            '{direction="to_caller"}': counters.to_caller,
-        },
-    )
-    family(
-        "dropped_frames_total",
-        "counter",
-        {
-            f'{{direction="{direction}",why="{why}"}}': n
-            for (direction, why), n in counters.dropped.items()
-        },
-    )
-    family(
-        "attach_failures_total",
-        "counter",
-        {f'{{leg="{leg}",code="{code}"}}': n for (leg, code), n in counters.refused.items()},
-    )
-    family(
-        "dial_failures_total",
-        "counter",
-        {f'{{why="{why}"}}': n for why, n in counters.unreached.items()},
-    )
-    family("control_unanswered_total", "counter", {"": counters.unanswered})
-    return ("\n".join(lines) + "\n").encode()
+    yield counter(of + "attach_failures", "Sockets refused.", refused, "leg", "code")
+    yield counter(of + "dial_failures", "Dials to agents that failed.", counters.unreached, "why")
+    yield counter(of + "control_unanswered", "Reports given up.", counters.unanswered)

@@ -1,0 +1,31 @@
+"""Counters of one relay process.
+
+Plain integers, incremented in place: the hot path adds one and nothing else. Labels are few and
+fixed; nothing here names a call.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class Counters:
+    """Counts since the process began; `calls`, `legs` and `draining` are those of the moment."""
+
+    to_agent: int = 0
+    """Audio messages sent to agents."""
+    to_caller: int = 0
+    """Audio messages sent to callers."""
+    dropped: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """(direction, why) -> audio messages and keys that were dropped."""
+    refused: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """(leg, code) -> sockets that were refused."""
+    unreached: Counter[str] = field(default_factory=Counter)
+    """why -> dials to agents that failed."""
+    unanswered: int = 0
+    """Reports given up after their retries."""
+    calls: int = 0
+    legs: Counter[str] = field(default_factory=Counter)
+    draining: bool = False

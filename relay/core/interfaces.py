@@ -1,0 +1,136 @@
+"""The interfaces through which the core acts: on the two legs of a call, and on what is around it.
+
+`relay/network/` implements them; tests have doubles.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import msgspec
+
+from relay.protocol.agent import FromAgent, Sids
+
+LIVE = frozenset(("connecting", "ringing", "active"))
+"""The states of a call that goes on; any other is final."""
+
+
+class AgentAddress(msgspec.Struct, frozen=True):
+    """The URL at which a call's agent is dialled, and the headers that prove that it is us."""
+
+    url: str
+    headers: dict[str, str] = {}
+
+
+class ProviderLeg(Protocol):
+    """The provider's socket. Once closed it passes nothing on to the bridge."""
+
+    choked: bool
+    """True while too many bytes wait to be written."""
+    order: int
+    """Greater than that of any socket of its kind that connected before it."""
+
+    def send_text(self, text: bytes, /) -> None:
+        """Queue one text message."""
+        ...
+
+    def close(self, code: int, reason: str) -> None:
+        """Close the socket; the bridge is told once more, when it is gone."""
+        ...
+
+
+class Dialect(Protocol):
+    """The dialect of an agent's connection: encodes messages to it and parses messages from it.
+
+    A method that encodes returns None if the dialect has no such message.
+    """
+
+    started: bool
+    """True once the agent has been sent its `start`."""
+
+    @property
+    def resumes(self) -> bool:
+        """Return whether a connection takes over the marks of the one before it."""
+        ...
+
+    def start(self, call: dict[str, Any], sids: Sids, /, *, resumed: bool) -> list[bytes]:
+        """Encode that audio flows from here on."""
+        ...
+
+    def dtmf(self, digit: str) -> bytes | None:
+        """Encode that the caller pressed a key."""
+        ...
+
+    def mark(self, name: str, *, played: bool) -> bytes | None:
+        """Encode that playout has reached a mark, or never will."""
+        ...
+
+    def dropped(self, direction: str, ms: int, why: str, keys: int = 0) -> bytes | None:
+        """Encode that audio, or so many keys, were dropped."""
+        ...
+
+    def warning(self, code: str, detail: str) -> bytes | None:
+        """Encode that the agent seems to make a mistake."""
+        ...
+
+    def error(self, code: str, detail: str) -> bytes | None:
+        """Encode that a message of the agent's was not followed."""
+        ...
+
+    def stop(self, reason: str | None, state: str, /) -> bytes | None:
+        """Encode that the call is over."""
+        ...
+
+    def parse(self, text: bytes | memoryview) -> FromAgent:
+        """Parse a text message of the agent's. BadMessageError."""
+        ...
+
+
+class AgentLeg(ProviderLeg, Protocol):
+    """The agent's socket: like the provider's, with audio."""
+
+    @property
+    def dialect(self) -> Dialect:
+        """Return the dialect of the connection."""
+        ...
+
+    @property
+    def dialled(self) -> bool:
+        """Return whether the relay opened the connection."""
+        ...
+
+    def send_audio(self, audio: bytes, /) -> None:
+        """Queue one message of audio."""
+        ...
+
+    def pause(self, seconds: float) -> None:
+        """Stop reading for so long; what was read already still comes."""
+        ...
+
+    def pipe_to(self, relay_url: str) -> bool:
+        """Pipe the agent to the relay that holds the call. Return False if that is impossible."""
+        ...
+
+
+class BridgeActions(Protocol):
+    """Actions that a bridge asks for: reports, dials and timers."""
+
+    def report(self, kind: str, why: str = "") -> None:
+        """Report to the application; `answered` or `unanswered` follows."""
+        ...
+
+    def pressed(self, digit: str) -> None:
+        """Report that the caller pressed a key; nothing follows."""
+        ...
+
+    def dial(self, agent: AgentAddress) -> None:
+        """Open a connection to the agent; `agent_joined` or `dial_failed` follows."""
+        ...
+
+    def wake_at(self, at: float) -> None:
+        """Call `tick` at that time, which replaces the time that was asked for before."""
+        ...
+
+    def forget(self) -> None:
+        """Forget the bridge: it has nothing left to do."""
+        ...

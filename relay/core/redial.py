@@ -1,0 +1,74 @@
+"""Dialling of a call's agent: at once, again if that fails or its connection breaks, and no more
+once an agent has connected by itself. The time is passed in.
+"""
+
+from __future__ import annotations
+
+from relay.core.deadlines import DIAL, Deadlines
+from relay.core.interfaces import AgentAddress, BridgeActions
+
+PAUSES_S = (0.0, 0.25, 0.5, 1.0, 2.0)
+"""Before each dial; the last one again and again."""
+LASTING_S = 10.0
+"""A connection that lasted this long has worked: when it breaks, the pauses and the time for coming
+back begin anew."""
+
+
+class AgentRedial:
+    """The dialled agent of one call."""
+
+    def __init__(self, deadlines: Deadlines, actions: BridgeActions) -> None:
+        self._deadlines, self._actions = deadlines, actions
+        self._agent: AgentAddress | None = None
+        self.stopped = False
+        """True once an agent has connected by itself, or the dialled one has hung up."""
+        self._under_way = False
+        self._tries = 0
+        self._joined_at = 0.0
+        self._broken_since: float | None = None
+        self.failure = ""
+        """The reason why the last dial failed."""
+
+    def set_address(self, agent: AgentAddress | None) -> None:
+        """Set the address at which the agent is dialled; None: it is not dialled."""
+        self._agent = agent
+
+    def stop(self) -> None:
+        """Dial nobody any more."""
+        self.stopped = True
+        self._deadlines.cancel(DIAL)
+
+    def schedule(self, now: float) -> None:
+        """Set the deadline of the next dial: the call has no agent."""
+        if self._agent is None or self.stopped or self._under_way:
+            return
+        pause = PAUSES_S[min(self._tries, len(PAUSES_S) - 1)]
+        self._deadlines.set(DIAL, now + pause)
+
+    def dial(self) -> None:
+        """Dial the agent, unless dialling has stopped or a dial is under way."""
+        self._deadlines.cancel(DIAL)
+        if self._agent is not None and not self.stopped and not self._under_way:
+            self._under_way = True
+            self._tries += 1
+            self._actions.dial(self._agent)
+
+    def failed(self, why: str) -> None:
+        """Note that a dial has failed."""
+        self._under_way = False
+        self.failure = why
+
+    def joined(self, now: float) -> None:
+        """Note that the dialled agent has joined."""
+        self._under_way = False
+        self._joined_at = now
+
+    def lost(self, now: float) -> float:
+        """Note that the connection broke. Return the time from which `agent_back` counts: now, if
+        the connection had worked for a while, or the first of several breaks in a row.
+        """
+        since = self._broken_since
+        if since is None or now - self._joined_at >= LASTING_S:
+            self._broken_since = since = now
+            self._tries = 0
+        return since

@@ -1,0 +1,207 @@
+"""The calls of this relay process, each with its bridge, timer, reports and dials.
+
+Here the bridges are connected to the event loop's clock and to the control client.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+from picows import WSTransport
+
+from relay import logs
+from relay.config import Config
+from relay.core.admission import Admission
+from relay.core.bridge import Bridge
+from relay.core.closing_sockets import ClosingSockets
+from relay.core.counters import Counters
+from relay.core.interfaces import AgentAddress
+from relay.network.control import Answer, Control, NoAnswerError, RefusedError
+from relay.network.key_reports import KeyReports
+from relay.protocol.agent import Sids
+
+
+class Socket(Protocol):
+    """An open socket of a call."""
+
+    transport: WSTransport
+
+    def close(self, code: int, reason: str) -> None:
+        """Send CLOSE."""
+        ...
+
+
+Dial = Callable[["Calls", str, Bridge, AgentAddress], Awaitable[None]]
+"""Connects to the agent of a call, which then joins the bridge. DialError."""
+
+
+class DialError(Exception):
+    """An agent that was dialled cannot be reached.
+
+    `code` is the reason in a word, the text the reason in a few, without the URL, which may hold a
+    token. `final`: every other attempt would fail, too.
+    """
+
+    def __init__(self, code: str, detail: str, *, final: bool = False) -> None:
+        super().__init__(detail)
+        self.code, self.final = code, final
+
+
+class Calls:
+    """All calls that have a leg at this relay, or wait for one to come back."""
+
+    def __init__(self, control: Control, config: Config, counters: Counters, dial: Dial) -> None:
+        self.control = control
+        self.dial = dial
+        self.timeouts = config.timeouts
+        self.counters = counters
+        self.empty = asyncio.Event()
+        self.empty.set()
+        self.legs: set[Socket] = set()
+        """Sockets that are open, admitted or not."""
+        self.admission = Admission(
+            agents=config.max_waiting,
+            providers=config.max_waiting_providers,
+            agents_per_address=config.max_waiting_address,
+        )
+        self.closing = ClosingSockets(asyncio.get_running_loop().call_later)
+        self.tasks: set[asyncio.Task[None]] = set()
+        """Reports and dials that are under way, also of calls that are forgotten."""
+        self.socket_numbers = itertools.count(1)
+        """Numbers of the sockets, in the order in which they connect."""
+        self._calls: dict[str, _Call] = {}
+
+    def __contains__(self, call_id: str | None) -> bool:
+        return call_id in self._calls
+
+    def bridge(self, answer: Answer) -> Bridge:
+        """Return the bridge of the call in an attach's answer; a new one if there is none yet."""
+        call = self._calls.get(answer.call_id)
+        if call is None:
+            call = self._calls[answer.call_id] = _Call(answer.call_id, self)
+            self._count()
+        call.take(answer, time.monotonic())
+        return call.bridge
+
+    def close(self, code: int, reason: str) -> None:
+        """Close every leg of every call, without a report."""
+        for call in list(self._calls.values()):
+            call.bridge.close(code, reason)
+
+    def forget(self, call: _Call) -> None:
+        """Remove a call that has nothing left to do here."""
+        if self._calls.get(call.call_id) is call:
+            del self._calls[call.call_id]
+            self._count()
+
+    def _count(self) -> None:
+        self.counters.calls = len(self._calls)
+        if self._calls:
+            self.empty.clear()
+        else:
+            self.empty.set()
+
+
+class _Call:
+    """One call: its bridge, and the actions that the bridge asks for."""
+
+    def __init__(self, call_id: str, calls: Calls) -> None:
+        self.call_id = call_id
+        self._calls = calls
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+        self._dial_task: asyncio.Task[None] | None = None
+        send = partial(calls.control.report_keys, call_id)
+        self.pressed = KeyReports(call_id, send, spawn=self._spawn).press
+        self.bridge = Bridge(self, calls.timeouts, calls.counters)
+
+    def take(self, answer: Answer, now: float) -> None:
+        """Take the application's answer to an attach."""
+        if answer.account_sid and answer.provider_call_id:
+            self.bridge.set_sids(Sids(answer.account_sid, answer.provider_call_id))
+        self.bridge.set_agent_address(answer.agent)
+        self.bridge.update(answer.call, _ends_at(answer), now)
+
+    def wake_at(self, at: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        delay = max(0.0, at - time.monotonic())
+        self._timer = self._loop.call_later(delay, self._wake)
+
+    def report(self, kind: str, why: str = "") -> None:
+        if kind != "watch":
+            logs.info("report", call_id=self.call_id, type=kind, why=why or None)
+        self._spawn(self._report(kind, why))
+
+    def dial(self, agent: AgentAddress) -> None:
+        self._dial_task = self._spawn(self._dial(agent))
+
+    def forget(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._dial_task is not None:
+            self._dial_task.cancel()
+        self._calls.forget(self)
+
+    def _wake(self) -> None:
+        self.bridge.tick(time.monotonic())
+
+    def _spawn(self, job: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = self._loop.create_task(job)
+        self._calls.tasks.add(task)
+        task.add_done_callback(self._calls.tasks.discard)
+        return task
+
+    async def _dial(self, agent: AgentAddress) -> None:
+        host = urlsplit(agent.url).netloc.rpartition("@")[2]
+        try:
+            await self._calls.dial(self._calls, self.call_id, self.bridge, agent)
+        except DialError as error:
+            self._calls.counters.unreached[error.code] += 1
+            logs.warning("agent not reached", call_id=self.call_id, host=host, why=str(error))
+            self.bridge.dial_failed(str(error), time.monotonic(), final=error.final)
+        else:
+            logs.info("agent dialled", call_id=self.call_id, host=host)
+
+    async def _report(self, kind: str, detail: str) -> None:
+        answer, why = None, ""
+        try:
+            answer = await self._calls.control.report(self.call_id, kind, detail)
+        except RefusedError as error:
+            why = error.code or str(error.status)
+            if why == "owned_elsewhere":
+                self.bridge.hand_over(error.relay_url)
+                return
+            if error.call is not None:
+                answer = Answer(call=error.call)
+        except NoAnswerError as error:
+            why = str(error)
+        except Exception as error:
+            logs.exception("report failed", call_id=self.call_id, type=kind)
+            why = type(error).__name__
+        now = time.monotonic()
+        if answer is None:
+            self._calls.counters.unanswered += 1
+            logs.warning("no answer", call_id=self.call_id, type=kind, why=why)
+            self.bridge.unanswered(kind, now)
+            return
+        was_over = self.bridge.over
+        if answer.agent is not None:
+            self.bridge.set_agent_address(answer.agent)
+        self.bridge.answered(kind, answer.call, _ends_at(answer), now)
+        if self.bridge.over and not was_over:
+            reason = answer.call.get("end_reason")
+            logs.info("call over", call_id=self.call_id, state=answer.state, reason=reason)
+
+
+def _ends_at(answer: Answer) -> float | None:
+    """Return `ends_at_ms`, which is on the wall clock, on the monotonic clock."""
+    if answer.ends_at_ms is None:
+        return None
+    return time.monotonic() + answer.ends_at_ms / 1000 - time.time()

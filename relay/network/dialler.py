@@ -1,0 +1,152 @@
+"""Dialling of an agent's URL: to public addresses only, within seconds, without redirects.
+
+A stranger wrote the URL, and its name may resolve to another address the next time: so it is
+resolved once, each address is checked, and a checked address is connected to. The handshake still
+carries the name (`Host`), and the certificate must be for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import socket
+import ssl
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import urlsplit
+
+from picows import WSInvalidStatusError, ws_connect
+
+from common.addresses import forbidden
+from relay.core.bridge import Bridge
+from relay.core.interfaces import AgentAddress
+from relay.network.calls import Calls, DialError
+from relay.network.leg import MAX_MESSAGE
+from relay.network.twilio_agent_leg import DialledAgentSocket
+
+WITHIN_S = 5.0
+"""For name, TCP, TLS and handshake together."""
+_PING_S = 20.0
+_MAX_ADDRESSES = 4
+_PER_ADDRESS_S = 2.0
+"""For each address but the last one."""
+_RESOLVERS = 8
+
+Resolve = Callable[[str, int], Sequence[str]]
+"""(host, port) -> addresses of the host. Blocks. OSError if it has none."""
+
+
+class Dialler:
+    """Opens connections to agents; with `allow_private` to private addresses, too."""
+
+    def __init__(
+        self,
+        *,
+        allow_private: bool = False,
+        resolve: Resolve | None = None,
+        trust: ssl.SSLContext | None = None,
+    ) -> None:
+        self._allow_private = allow_private
+        self._resolve = resolve or _system_resolve
+        self._trust = trust or ssl.create_default_context()
+        # Not the loop's own threads: slow names of strangers must not keep others from resolving.
+        self._threads = ThreadPoolExecutor(_RESOLVERS, "agent-names")
+
+    async def dial(self, calls: Calls, call_id: str, bridge: Bridge, agent: AgentAddress) -> None:
+        """Connect to the call's agent, which then joins the bridge. DialError."""
+        leg = DialledAgentSocket(calls, call_id, bridge)
+        try:
+            async with asyncio.timeout(WITHIN_S):
+                await self._open(agent, leg)
+        except BaseException as error:
+            leg.give_up()
+            if isinstance(error, Exception):
+                raise _dial_error(error) from None
+            raise
+
+    async def _open(self, agent: AgentAddress, leg: DialledAgentSocket) -> None:
+        parts = urlsplit(agent.url)
+        host = parts.hostname or ""
+        port = parts.port or (443 if parts.scheme == "wss" else 80)
+        connection = await _connect(await self._addresses(host, port), port)
+        # Without a user name and password, which the URL may have.
+        name = parts.netloc.rpartition("@")[2]
+        await ws_connect(
+            lambda: leg,
+            agent.url,
+            ssl_context=self._trust,
+            socket_factory=lambda _: connection,
+            extra_headers={**agent.headers, "Host": name},
+            websocket_handshake_timeout=WITHIN_S,
+            max_redirects=0,
+            enable_auto_ping=True,
+            enable_auto_pong=False,
+            auto_ping_idle_timeout=_PING_S,
+            auto_ping_reply_timeout=_PING_S,
+            max_frame_size=MAX_MESSAGE,
+        )
+
+    async def _addresses(self, host: str, port: int) -> list[str]:
+        try:
+            found = [str(ipaddress.ip_address(host))]
+        except ValueError:
+            loop = asyncio.get_running_loop()
+            try:
+                found = list(await loop.run_in_executor(self._threads, self._resolve, host, port))
+            except (OSError, UnicodeError):
+                found = []
+        if not found:
+            raise DialError("name", "its name has no address")
+        if not self._allow_private and any(forbidden(address) for address in found):
+            raise DialError("private", "it is not on the public Internet", final=True)
+        return found[:_MAX_ADDRESSES]
+
+
+async def _connect(addresses: Sequence[str], port: int) -> socket.socket:
+    """Connect to the first address that accepts. OSError of the last one."""
+    *others, last = addresses
+    for address in others:
+        with contextlib.suppress(OSError, TimeoutError):
+            async with asyncio.timeout(_PER_ADDRESS_S):
+                return await _connect_to(address, port)
+    return await _connect_to(last, port)
+
+
+async def _connect_to(address: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    connection = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        connection.setblocking(False)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        await asyncio.get_running_loop().sock_connect(connection, (address, port))
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _system_resolve(host: str, port: int) -> list[str]:
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(address[0]) for *_, address in found))
+
+
+def _dial_error(error: Exception) -> DialError:
+    match error:
+        case DialError():
+            return error
+        case TimeoutError():
+            code, detail = "timeout", f"it did not answer within {WITHIN_S:g} s"
+        case ssl.SSLError():
+            what = getattr(error, "verify_message", "") or error.reason or "handshake failed"
+            code, detail = "tls", f"TLS: {what}"
+        case ConnectionRefusedError():
+            code, detail = "refused", "the connection was refused"
+        case OSError():
+            code, detail = "connection", f"no connection: {error.strerror or type(error).__name__}"
+        case WSInvalidStatusError() if error.response is not None:
+            code, detail = "status", f"it answered with HTTP {int(error.response.status)}"
+        case _:
+            # Without the exception's text, which may hold the URL.
+            code, detail = "handshake", f"no WebSocket: {type(error).__name__}"
+    return DialError(code, detail)

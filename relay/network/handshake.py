@@ -1,0 +1,47 @@
+"""An agent's handshake: the token and the subprotocol in its request, and how to repeat it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Self
+from urllib.parse import urlencode
+
+SUBPROTOCOL = "chamade.v1"
+_WITH_TOKEN = "chamade.token."  # noqa: S105
+_AUDIO_PARAMETERS = ("dialect", "format", "rate")
+
+
+def offered(headers: Sequence[str]) -> list[str]:
+    """Return the subprotocols that a client offers in its `Sec-WebSocket-Protocol` headers."""
+    return [name.strip() for header in headers for name in header.split(",")]
+
+
+def agent_token(authorization: str, subprotocols: Sequence[str], query: Mapping[str, str]) -> str:
+    """Return an agent's token, or "".
+
+    The header counts before the subprotocol, which browsers use as they cannot set headers; the
+    query comes last, as proxies write it into their logs.
+    """
+    scheme, _, bearer = authorization.partition(" ")
+    if scheme.lower() == "bearer":
+        return bearer.strip()
+    for name in subprotocols:
+        if name.startswith(_WITH_TOKEN):
+            return name.removeprefix(_WITH_TOKEN)
+    return query.get("token", "")
+
+
+@dataclass(frozen=True)
+class AgentHandshake:
+    """An agent's handshake as it is repeated to another relay: path with query, and headers."""
+
+    path: str
+    headers: dict[str, str]
+
+    @classmethod
+    def of(cls, call_id: str, token: str, query: Mapping[str, str]) -> Self:
+        """Make the handshake of an agent that came with this token and query."""
+        audio = [(name, query[name]) for name in _AUDIO_PARAMETERS if name in query]
+        path = f"/media/agent/{call_id}?{urlencode(audio)}"
+        return cls(path, {"Authorization": f"Bearer {token}"})

@@ -1,0 +1,182 @@
+"""The agent protocol, version 1: JSON text messages, and the audio formats an agent may choose.
+
+docs/protocol.md specifies it. Audio itself is binary and is not parsed here. Unknown fields are
+ignored, so that either side may add new ones; an unknown type is answered with an error.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Final
+
+import msgspec
+
+PROTOCOL: Final = "1"
+MAX_MARK_NAME: Final = 128
+MAX_DIGITS: Final = 64
+FRAME_MS: Final = 20
+_RATES: Final = (8000, 16000, 24000)
+
+
+@dataclass(frozen=True, slots=True)
+class AudioFormat:
+    """The format of binary messages, both ways: mono, `pcm_s16le` or `mulaw`."""
+
+    format: str = "pcm_s16le"
+    sample_rate: int = 16000
+    """In Hz."""
+
+    @property
+    def bytes_per_ms(self) -> int:
+        """Return the bytes in a millisecond of audio."""
+        return self.sample_rate // 1000 * (1 if self.format == "mulaw" else 2)
+
+    def describe(self) -> dict[str, Any]:
+        """Return the `audio` object of `start`."""
+        return {
+            "format": self.format,
+            "sample_rate": self.sample_rate,
+            "channels": 1,
+            "frame_duration_ms": FRAME_MS,
+            "frame_bytes": self.bytes_per_ms * FRAME_MS,
+        }
+
+
+MULAW: Final = AudioFormat("mulaw", 8000)
+
+
+def choose_format(dialect: str | None, format_: str | None, rate: str | None) -> AudioFormat:
+    """Return the format that the URL's parameters ask for. ValueError tells what is wrong."""
+    if dialect:
+        return _format_of_dialect(dialect, format_, rate)
+    name = format_ or "pcm_s16le"
+    if name not in ("pcm_s16le", "mulaw"):
+        raise ValueError("format must be pcm_s16le or mulaw")
+    if not rate:
+        return AudioFormat(name, 8000 if name == "mulaw" else 16000)
+    if rate not in map(str, _RATES):
+        raise ValueError("rate must be 8000, 16000 or 24000")
+    if name == "mulaw" and rate != "8000":
+        raise ValueError("rate: mulaw is 8000 Hz only")
+    return AudioFormat(name, int(rate))
+
+
+def _format_of_dialect(dialect: str, format_: str | None, rate: str | None) -> AudioFormat:
+    if dialect != "twilio":
+        raise ValueError("dialect must be twilio")
+    if (format_ or "mulaw") != "mulaw" or (rate or "8000") != "8000":
+        raise ValueError("dialect twilio is mulaw at 8000 Hz only")
+    return MULAW
+
+
+@dataclass(frozen=True, slots=True)
+class Sids:
+    """The ids of account and call in Twilio's dialect."""
+
+    account: str = ""
+    call: str = ""
+
+
+class Clear(msgspec.Struct, tag_field="type", tag="clear"):
+    """A request to empty the queue of audio (barge-in)."""
+
+
+class Mark(msgspec.Struct, tag_field="type", tag="mark"):
+    """A request to be told when playout gets here."""
+
+    name: Annotated[str, msgspec.Meta(max_length=MAX_MARK_NAME)]
+
+
+class Dtmf(msgspec.Struct, tag_field="type", tag="dtmf"):
+    """A request to press these keys."""
+
+    digits: Annotated[
+        str, msgspec.Meta(min_length=1, max_length=MAX_DIGITS, pattern=r"^[0-9*#A-Dw]+\Z")
+    ]
+
+
+class Hangup(msgspec.Struct, tag_field="type", tag="hangup"):
+    """A request to end the call."""
+
+
+FromAgent = Clear | Mark | Dtmf | Hangup
+
+_decoder = msgspec.json.Decoder(FromAgent)
+_encode = msgspec.json.Encoder().encode
+
+
+class BadMessageError(ValueError):
+    """A message of the agent's is malformed. `code` is stable, the text is for people."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.code = code
+
+
+def parse(text: bytes | memoryview) -> FromAgent:
+    """Parse an agent's text message. BadMessageError: `bad_json`, `unknown_type`, `bad_field`."""
+    try:
+        message: FromAgent = _decoder.decode(text)
+    except msgspec.ValidationError as error:
+        detail = str(error)
+        unknown = detail.endswith("`$.type`") and detail.startswith("Invalid value")
+        raise BadMessageError("unknown_type" if unknown else "bad_field", detail) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BadMessageError("bad_json", str(error)) from None
+    except RecursionError:
+        raise BadMessageError("bad_json", "JSON is nested too deep") from None
+    return message
+
+
+class ChamadeDialect:
+    """Our own dialect: encodes text messages to an agent, and parses those from it."""
+
+    resumes = True
+    """A connection takes over the marks of the one before it."""
+
+    def __init__(self, audio: AudioFormat) -> None:
+        self.started = False
+        self._audio = audio
+
+    def start(self, call: dict[str, Any], _sids: Sids, *, resumed: bool) -> list[bytes]:
+        """Encode the first message: audio flows from here on."""
+        self.started = True
+        message = {
+            "type": "start",
+            "protocol": PROTOCOL,
+            "resumed": resumed,
+            "call": call,
+            "audio": self._audio.describe(),
+        }
+        return [_encode(message)]
+
+    def dtmf(self, digit: str) -> bytes | None:
+        """Encode that the caller pressed a key."""
+        return _encode({"type": "dtmf", "digit": digit})
+
+    def mark(self, name: str, *, played: bool) -> bytes | None:
+        """Encode that playout has reached a mark, or never will."""
+        return _encode({"type": "mark", "name": name, "played": played})
+
+    def dropped(self, direction: str, ms: int, why: str, keys: int = 0) -> bytes | None:
+        """Encode that so much audio, or so many keys, were dropped. `direction` is `to_agent` or
+        `to_caller`.
+        """
+        message = {"type": "dropped", "direction": direction, "ms": ms, "why": why}
+        return _encode(message | ({"keys": keys} if keys else {}))
+
+    def warning(self, code: str, detail: str) -> bytes | None:
+        """Encode that the agent seems to make a mistake."""
+        return _encode({"type": "warning", "code": code, "detail": detail})
+
+    def error(self, code: str, detail: str) -> bytes | None:
+        """Encode that a message of the agent's was not followed."""
+        return _encode({"type": "error", "code": code, "detail": detail})
+
+    def stop(self, reason: str | None, state: str) -> bytes | None:
+        """Encode the last message: the call is over."""
+        return _encode({"type": "stop", "reason": reason, "state": state})
+
+    def parse(self, text: bytes | memoryview) -> FromAgent:
+        """Parse a message of the agent's. BadMessageError."""
+        return parse(text)

@@ -1,4 +1,4 @@
-"""`python -m gateway`: the gateway, configured by `GATEWAY_*` (see `config.py`)."""
+"""The command `python -m gateway`: run the gateway, configured by `GATEWAY_*` (see `config.py`)."""
 
 from __future__ import annotations
 
@@ -6,18 +6,22 @@ import asyncio
 import os
 import sys
 
-from gateway import logs, server
+from gateway import server
 from gateway.config import from_env
+from runtime import logs
 
 
 def main() -> int:
-    """0 after a decent stop, 2 if the configuration or the address is no good."""
+    """Run the gateway.
+
+    Return 0 after an orderly stop, 2 if the configuration or address is invalid.
+    """
     try:
         config = from_env(os.environ)
     except ValueError as error:
         sys.stderr.write(f"gateway: {error}\n")
         return 2
-    logs.set_up(config.log_level)
+    logs.set_up("gateway", config.log_level, subjects=("call_sid", "trunk_id"))
     try:
         asyncio.run(server.run(config))
     except OSError as error:

@@ -1,6 +1,6 @@
-"""`python -m gateway.callee`: registers a number, takes one call to it, speaks, records.
+"""The command `python -m gateway.callee`: register a number, take one call, speak, record.
 
-A command line over `softphone.py`. Exit codes: 0 answered and ended, 1 rejected or given up by the
+A command line over `softphone/`. Exit codes: 0 answered and ended, 1 rejected or given up by the
 other side, 2 wrong usage, no connection or no call in time.
 """
 
@@ -10,11 +10,11 @@ import argparse
 import asyncio
 import sys
 
-from gateway import softphone_cli as cli
+from gateway.softphone import cli
 
 
 async def _answer(options: argparse.Namespace) -> int:
-    cli.speech(options), cli.keys(options)  # complain before anybody calls
+    cli.speech(options), cli.keys(options)  # report a bad file before a call comes in
     registration = await cli.phone(options).register(options.number)
     cli.say(f"waiting for a call to {options.number}")
     try:
@@ -33,12 +33,12 @@ async def _answer(options: argparse.Namespace) -> int:
             call.accept()
     if await call.wait_answered():
         await cli.talk(call, options)
-    await call.close()  # and with it the registration: they share a socket
+    await call.close()  # this ends the registration too: they share a socket
     return cli.report(call, options, "callee")
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Parses the command line and waits for the call."""
+    """Parse the command line and wait for the call."""
     parser = argparse.ArgumentParser(prog="python -m gateway.callee", description="Takes a call.")
     parser.add_argument("--number", required=True, help="the number to be called at, E.164")
     parser.add_argument("--wait", type=float, metavar="S", help="longest wait for the call")

@@ -1,6 +1,6 @@
-"""`python -m gateway.caller`: places a call into a running stack, speaks a WAV, records another.
+"""The command `python -m gateway.caller`: call a running stack, speak a WAV, record another.
 
-A command line over `softphone.py`. Exit codes: 0 answered and ended, 1 not answered (busy,
+A command line over `softphone/`. Exit codes: 0 answered and ended, 1 not answered (busy,
 rejected, missed), 2 wrong usage or no connection.
 """
 
@@ -10,11 +10,11 @@ import argparse
 import asyncio
 import sys
 
-from gateway import softphone_cli as cli
+from gateway.softphone import cli
 
 
 async def _call(options: argparse.Namespace) -> int:
-    cli.speech(options), cli.keys(options)  # complain before it rings anywhere
+    cli.speech(options), cli.keys(options)  # report a bad file before it rings anywhere
     call = await cli.phone(options).place_call(
         options.to, from_=options.caller, forwarded_from=options.forwarded_from
     )
@@ -33,7 +33,7 @@ async def _call(options: argparse.Namespace) -> int:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Parses the command line and makes the call."""
+    """Parse the command line and make the call."""
     parser = argparse.ArgumentParser(prog="python -m gateway.caller", description="Places a call.")
     parser.add_argument("--to", required=True, help="the number to call, E.164")
     parser.add_argument("--from", dest="caller", default="+15550000001")

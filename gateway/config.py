@@ -1,4 +1,7 @@
-"""What the operator decides, read once from the environment. Not what a call decides."""
+"""The settings of the gateway, read once from the environment.
+
+Settings of a single call are not here.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from wire.rotation import well_formed
+from common.rotation import well_formed
 
 _ACCOUNT_SID = re.compile(r"AC[0-9a-f]{32}")
 _GATEWAY_ID = re.compile(r"[\w.:-]{1,64}", re.ASCII)
@@ -29,47 +32,53 @@ class Config:
     account_sid: str
     auth_token: str = field(repr=False)
     voice_url: str
-    """Where every inbound call asks for its TwiML."""
+    """The URL that every inbound call asks for its TwiML."""
     status_url: str | None = None
-    """Where the terminal status of every inbound call goes."""
+    """The URL that gets the final status of every inbound call."""
     host: str = "127.0.0.1"
     port: int = 8703
     redirect_ringing_works: bool = True
-    """Whether a REST redirect reaches an inbound call that still rings, or answers 21220.
+    """True if a REST redirect works on an inbound call that still rings; else the answer is 21220.
 
-    Twilio documents redirects for calls in progress only, so applications must live with both.
+    Twilio documents redirects for calls in progress only, so applications must handle both.
     """
     webhook_timeout: float = 15.0
     status_retries: tuple[float, ...] = (0.5, 2.0, 8.0)
     """Pauses before a status callback is tried again."""
     max_calls: int = 500
     max_calls_per_trunk: int = 100
+    """Calls that one trunk may have; never more than half of all calls."""
+    max_calls_without_trunk: int = 20
+    """Calls of the edge's peers that belong to no trunk; never more than a quarter of all calls."""
     max_redirects: int = 1000
-    """Consecutive redirects before a call is taken for a loop; a connected stream resets it."""
+    """Consecutive redirects before a script counts as a loop; a connected stream resets the
+    count."""
     time_limit: float = 4 * 3600
-    """Longest answered call, unless the REST request says otherwise."""
+    """Limit of an answered call, unless the REST request sets another one."""
     ended_kept: float = 900.0
-    """How long an ended call can still be fetched."""
+    """Time for which an ended call can still be fetched."""
     ended_kept_max: int = 5000
     drain: float = 3.0
-    """How long a stopping gateway waits for its last status callbacks."""
+    """Time that a stopping gateway waits for its last status callbacks."""
     log_level: str = "INFO"
     counts: float = 0.0
-    """How often a line of counts is logged; 0: never."""
+    """Interval between two log lines of counts; 0: no such lines."""
 
     control_url: str | None = None
     """The application's base URL for control requests; None: this gateway has no trunks."""
     control_secret: str = field(default="", repr=False)
     gateway_id: str = "gateway-1"
-    """The name that the application knows this process by."""
+    """The name under which the application knows this process."""
     trunk_refresh: float = 60.0
-    """How often the list of trunks is fetched."""
+    """Interval between two fetches of the list of trunks."""
     allow_private_trunks: bool = False
-    """Whether trunks may be at private or loopback addresses: for one machine, and for tests."""
+    """True if trunks may be at private or loopback addresses: for one machine, and for tests."""
     sip_port: int = 0
-    """The first child takes SIP here, the others at `sip_ports`; 0: no SIP at all."""
+    """SIP port of the first child; the others use `sip_ports`. 0: no SIP at all."""
     sip_host: str = "127.0.0.1"
-    sip_children: int = 2
+    sip_children: int = 4
+    """Number of SIP processes. `legs/sip/bounds.py` sets the trunks and calls of each: four have
+    2,080 trunks."""
     rtp_ports: tuple[int, int] = (10000, 19999)
     """First and last UDP port for audio, of all children together."""
     sip_edge: str | None = None
@@ -78,17 +87,23 @@ class Config:
     """PEM file of the authorities that TLS trunks are checked against; None: the system's."""
     sip_register_interval: float = 120.0
     rtp_timeout: float = 30.0
-    """How long an answered call may be without any audio packet."""
+    """Time after which an answered call without any audio packet is ended."""
 
     @property
     def sip_ports(self) -> list[int]:
-        """Each child's port. Every second one: the stack takes the next for TLS, asked or not."""
+        """Return the port of each child.
+
+        Only every second port is used: the stack takes the next one for TLS, even without TLS.
+        """
         first = self.sip_port
         return list(range(first, first + SIP_PORTS_APART * self.sip_children, SIP_PORTS_APART))
 
 
 def from_env(environ: Mapping[str, str]) -> Config:
-    """The settings in `GATEWAY_*`. ValueError names the variable that is missing or wrong."""
+    """Return the settings in `GATEWAY_*`.
+
+    Raises ValueError with the name of a missing or wrong variable.
+    """
     account_sid = _required(environ, "GATEWAY_ACCOUNT_SID")
     if not _ACCOUNT_SID.fullmatch(account_sid):
         raise ValueError("GATEWAY_ACCOUNT_SID must be AC and 32 lower-case hexadecimal digits")
@@ -109,6 +124,7 @@ def from_env(environ: Mapping[str, str]) -> Config:
         webhook_timeout=_number(environ, "GATEWAY_WEBHOOK_TIMEOUT", 15.0),
         max_calls=int(_number(environ, "GATEWAY_MAX_CALLS", 500)),
         max_calls_per_trunk=int(_number(environ, "GATEWAY_MAX_CALLS_PER_TRUNK", 100)),
+        max_calls_without_trunk=int(_number(environ, "GATEWAY_MAX_CALLS_WITHOUT_TRUNK", 20)),
         max_redirects=int(_number(environ, "GATEWAY_MAX_REDIRECTS", 1000)),
         time_limit=_number(environ, "GATEWAY_TIME_LIMIT", 4 * 3600),
         log_level=environ.get("GATEWAY_LOG_LEVEL", "INFO").upper(),
@@ -138,7 +154,7 @@ def _required(environ: Mapping[str, str], name: str) -> str:
 
 
 def _secret(name: str, value: str) -> str:
-    """A secret, with its former values (wire/rotation.py)."""
+    """Return a secret, with its former values (common/rotation.py)."""
     if not well_formed(value):
         raise ValueError(f"{name} has a comma too many: a value is blank")
     return value
@@ -209,14 +225,14 @@ def _gateway_id(environ: Mapping[str, str]) -> str:
         if not _GATEWAY_ID.fullmatch(name):
             raise ValueError("GATEWAY_ID must be 1 to 64 letters, digits or any of _ . : -")
         return name
-    # The host's name is not the operator's decision here: it must not keep the process down.
+    # The host's name is not set by the operator here, so a bad one must not stop the process.
     return re.sub(r"[^\w.:-]", "-", socket.gethostname(), flags=re.ASCII)[:64] or "gateway-1"
 
 
 def _sip_ports(environ: Mapping[str, str]) -> tuple[int, int]:
-    """The first port (0: none) and how many children take one each."""
+    """Return the first port (0: none) and the number of children, which take one port each."""
     port = _port(environ, "GATEWAY_SIP_PORT", 0)
-    children = int(_number(environ, "GATEWAY_SIP_CHILDREN", 2, least=1, most=64))
+    children = int(_number(environ, "GATEWAY_SIP_CHILDREN", 4, least=1, most=64))
     if port + SIP_PORTS_APART * children - 1 > 65535:
         raise ValueError("GATEWAY_SIP_PORT leaves too few ports for GATEWAY_SIP_CHILDREN")
     return port, children
@@ -235,7 +251,8 @@ def _rtp_ports(environ: Mapping[str, str]) -> tuple[int, int]:
 
 
 def _host(environ: Mapping[str, str], name: str, default: str) -> str:
-    """An address to bind, or a name: it ends up in the SIP stack's configuration."""
+    """Return an address to bind, or a name, after a check: it goes into the SIP stack's
+    configuration."""
     text = environ.get(name) or default
     try:
         ipaddress.ip_address(text)

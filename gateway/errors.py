@@ -1,6 +1,6 @@
-"""The failure that ends a call, with the number Twilio's error dictionary gives it.
+"""The failure that ends a call, with its number in Twilio's error dictionary.
 
-Not the REST errors: those are answers to somebody else's request (`rest_errors.py`).
+REST errors are different: they answer a client's request (`api/errors.py`).
 Source: https://www.twilio.com/docs/api/errors
 """
 

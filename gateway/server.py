@@ -1,6 +1,6 @@
-"""The process: wires the parts together, serves HTTP, and stops decently.
+"""The process: connects the parts, serves HTTP, and stops in order.
 
-The composition root and nothing else. `build` is also what tests start.
+Nothing else is done here. Tests start the gateway with `build`, too.
 """
 
 from __future__ import annotations
@@ -10,65 +10,73 @@ import logging
 import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, cast
 
 import aiohttp
 from aiohttp import web
 
-from gateway import rest_errors
-from gateway.application import Application
+from gateway.api.calls import CallsApi
+from gateway.api.errors import as_json
+from gateway.api.operator import OperatorApi
+from gateway.api.trunks import TrunksApi
+from gateway.calls.exchange import Exchange
+from gateway.calls.live_call import Switch
+from gateway.calls.webhooks import Webhooks
 from gateway.config import Config
-from gateway.exchange import Exchange
-from gateway.legs.sip.pool import SipLegs
-from gateway.legs.socket_routes import SocketLegs
-from gateway.live_call import Switch
-from gateway.metrics import Metrics
-from gateway.operator_api import OperatorApi
-from gateway.rest import CallsApi
-from gateway.ssrf import system_resolver
-from gateway.tally import tell
-from gateway.ticker import Ticker
-from gateway.trunk import Status
-from gateway.trunk_host import NoSip, TrunkHost
-from gateway.trunks import Trunks
-from gateway.trunks_api import TrunksApi
-from gateway.webhooks import Webhooks
+from gateway.http import auth
+from gateway.http.door import Door, note_known
+from gateway.legs.sip.sip_legs import SipLegs
+from gateway.legs.socket.routes import SocketLegs
+from gateway.media.ticker import Ticker
+from gateway.telemetry.metrics import Metrics
+from gateway.trunks.application import Application
+from gateway.trunks.host import NoSip, TrunkHost
+from gateway.trunks.registry import Trunks
+from gateway.trunks.ssrf import system_resolver
+from gateway.trunks.trunk import Status
+from runtime.metrics import CONTENT_TYPE
+from runtime.periodic_counts import log_counts
 
-_MAX_FORM = 64 * 1024
+MAX_FORM = 64 * 1024
+"""Limit of a request's body, in bytes."""
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """A gateway that listens."""
+    """A running gateway."""
 
     url: str
     exchange: Exchange
     metrics: Metrics
     trunks: Trunks | None
     sip: SipLegs | None
+    _listener: asyncio.Server
     _runner: web.AppRunner
     _session: aiohttp.ClientSession
-    _beside: list[asyncio.Task[None]]
-    """What goes on beside the calls: trunks are kept registered, counts are told."""
+    _spawn: list[asyncio.Task[None]]
+    """Tasks tasks the calls: they keep trunks registered and log counts."""
 
     async def stop(self) -> None:
-        """Refuses new calls, hangs up the live ones, sends their callbacks, closes everything."""
+        """Refuse new calls, hang up the live ones, send their callbacks, close everything."""
         await self.exchange.drain()
-        for task in self._beside:
+        for task in self._spawn:
             task.cancel()
-        await asyncio.gather(*self._beside, return_exceptions=True)
+        await asyncio.gather(*self._spawn, return_exceptions=True)
         if self.sip is not None:
             await self.sip.stop()
+        self._listener.close()
         await self._runner.cleanup()
         await self._session.close()
 
 
 async def start(config: Config) -> Gateway:
-    """Listens on the configured address (port 0: any free one). OSError: it is taken."""
+    """Listen on the configured address (port 0: any free one). Raises OSError if it is taken."""
     metrics = Metrics()
     session = aiohttp.ClientSession(
-        # Every ringing call asks once a second: keep connections, and enough of them.
+        # Every ringing call sends a request each second, so connections are kept, and enough of
+        # them.
         connector=aiohttp.TCPConnector(limit=config.max_calls + 20, keepalive_timeout=30),
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=5.0),
         cookie_jar=aiohttp.DummyCookieJar(),
@@ -81,30 +89,38 @@ async def start(config: Config) -> Gateway:
     app = _web_application(config, exchange, metrics, trunks, sip)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
     await runner.setup()
-    site = web.TCPSite(runner, config.host, config.port, backlog=1024)
     try:
         if sip is not None:
             await sip.start()
-        await site.start()
+        listener = await _listen(config, runner)
     except OSError:
         if sip is not None:
             await sip.stop()
         await runner.cleanup()
         await session.close()
         raise
-    port = runner.addresses[0][1]
-    beside = []
+    port = listener.sockets[0].getsockname()[1]
+    tasks = []
     if trunks is not None:
         host: TrunkHost = sip if sip is not None else NoSip(trunks.on_status)
-        beside.append(asyncio.create_task(trunks.run(host)))
+        tasks.append(asyncio.create_task(trunks.run(host)))
     if config.counts:
-        beside.append(asyncio.create_task(_tell(config.counts, exchange, metrics, trunks, sip)))
+        tasks.append(
+            asyncio.create_task(_log_counts(config.counts, exchange, metrics, trunks, sip))
+        )
     url = f"http://{config.host}:{port}"
-    return Gateway(url, exchange, metrics, trunks, sip, runner, session, beside)
+    return Gateway(url, exchange, metrics, trunks, sip, listener, runner, session, tasks)
+
+
+async def _listen(config: Config, runner: web.AppRunner) -> asyncio.Server:
+    door, server = Door(), cast(web.Server, runner.server)  # there is one: it is set up
+    return await asyncio.get_running_loop().create_server(
+        lambda: door.protocol(server), config.host, config.port, backlog=1024
+    )
 
 
 async def run(config: Config) -> None:
-    """Serves until SIGTERM or SIGINT."""
+    """Serve until SIGTERM or SIGINT."""
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
@@ -116,18 +132,19 @@ async def run(config: Config) -> None:
     await gateway.stop()
 
 
-async def _tell(
+async def _log_counts(
     every_s: float,
     exchange: Exchange,
     metrics: Metrics,
     trunks: Trunks | None,
     sip: SipLegs | None,
 ) -> None:
-    def known() -> Mapping[str, int]:
-        _look_at(sip, metrics)
-        return trunks.by_status() if trunks is not None else {}
+    def sample() -> tuple[Mapping[str, float], Mapping[str, int]]:
+        _read_children(sip, metrics)
+        known = trunks.by_status() if trunks is not None else {}
+        return metrics.sample(exchange.by_status(), known)
 
-    await tell(metrics, exchange.by_status, known, every_s)
+    await log_counts(sample, every_s)
 
 
 def _trunks(config: Config, session: aiohttp.ClientSession) -> Trunks | None:
@@ -149,17 +166,29 @@ def _sip(config: Config, exchange: Exchange, trunks: Trunks | None) -> SipLegs |
     return sip
 
 
-def _look_at(sip: SipLegs | None, metrics: Metrics) -> None:
-    """What the children count themselves."""
+def _read_children(sip: SipLegs | None, metrics: Metrics) -> None:
+    """Read the counters that the children keep themselves."""
     if sip is not None:
         metrics.sip_restarts = sum(child.restarts for child in sip.children)
         metrics.sip_lag_ms = max(child.lag_ms for child in sip.children)
 
 
+def _known(config: Config) -> Any:
+    """Return a middleware that marks the connections of the account's holder as known."""
+
+    @web.middleware
+    async def middleware(request: web.Request, handler: Any) -> web.StreamResponse:
+        if auth.allowed(config, request.headers.get("Authorization")):
+            note_known(request)
+        return cast(web.StreamResponse, await handler(request))
+
+    return middleware
+
+
 def _nobody_cares(
     trunk_id: str, revision: int, status: Status, sip_code: int | None, reason: str
 ) -> None:
-    """A gateway without an application to ask has no trunks."""
+    """Ignore a trunk's status: a gateway without an application has no trunks."""
 
 
 def _web_application(
@@ -169,7 +198,7 @@ def _web_application(
     trunks: Trunks | None,
     sip: SipLegs | None,
 ) -> web.Application:
-    app = web.Application(middlewares=[rest_errors.as_json], client_max_size=_MAX_FORM)
+    app = web.Application(middlewares=[_known(config), as_json], client_max_size=MAX_FORM)
     sockets = SocketLegs(config, exchange)
     exchange.add_dialler(sockets)
 
@@ -179,9 +208,9 @@ def _web_application(
         return web.json_response({"status": "draining" if exchange.draining else "ok"})
 
     async def prometheus(_request: web.Request) -> web.Response:
-        _look_at(sip, metrics)
-        text = metrics.render(exchange.by_status(), trunks.by_status() if trunks else {})
-        return web.Response(text=text, headers={"Content-Type": "text/plain; version=0.0.4"})
+        _read_children(sip, metrics)
+        page = metrics.render(exchange.by_status(), trunks.by_status() if trunks else {})
+        return web.Response(body=page, headers={"Content-Type": CONTENT_TYPE})
 
     app.add_routes([web.get("/healthz", healthz), web.get("/metrics", prometheus)])
     app.add_routes(CallsApi(config, exchange, trunks).routes())

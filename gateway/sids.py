@@ -1,4 +1,4 @@
-"""String identifiers as Twilio writes them. Not a registry: nothing here remembers a SID."""
+"""String identifiers in Twilio's form. They are not stored here."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ import secrets
 
 
 def new_sid(prefix: str) -> str:
-    """A fresh SID: `prefix` (CA call, MZ stream) and 32 hexadecimal digits."""
+    """Return a new SID: `prefix` (CA call, MZ stream) and 32 hexadecimal digits."""
     return prefix + secrets.token_hex(16)

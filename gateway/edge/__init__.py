@@ -1,5 +1,8 @@
-"""The SIP edge: Kamailio before the SIP children, its configuration rendered from the environment.
+"""The SIP edge: Kamailio in front of the SIP children, with its configuration rendered from the
+environment.
 
-The library underneath a child neither filters nor challenges, and malformed input can take it down.
-So children listen on loopback, and this is what the world talks to. See docs/sip.md.
+The SIP library in a child has no filter and does not authenticate callers, and malformed input can
+crash it. So the children listen on loopback only, and the outside talks to the edge. The edge
+filters and routes. It never decides about a call, and uses only the settings of the gateway.
+See docs/sip.md.
 """

@@ -1,4 +1,5 @@
-"""`python -m gateway.edge`: becomes Kamailio, configured by `EDGE_*` (see `settings.py`)."""
+"""The command `python -m gateway.edge`: become Kamailio, configured by `EDGE_*` (see
+`settings.py`)."""
 
 from __future__ import annotations
 
@@ -10,12 +11,16 @@ import tempfile
 from pathlib import Path
 from typing import NoReturn
 
+from gateway.edge import connections
 from gateway.edge.render import render
 from gateway.edge.settings import Settings, from_env
 
 
 def main() -> int:
-    """2 if the settings are no good or Kamailio is missing; else it does not return."""
+    """Replace this process with Kamailio.
+
+    Return 2 if the settings are invalid or Kamailio is missing.
+    """
     try:
         settings = from_env(os.environ)
         program = shutil.which("kamailio", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
@@ -23,10 +28,12 @@ def main() -> int:
             raise ValueError("kamailio is not installed")
         _check_free(settings)
         run = Path(tempfile.mkdtemp(prefix="edge-"))
-        config = render(settings, run)
+        guard = connections.open_guard(settings)
+        config = render(settings, run, guard_port=guard.getsockname()[1])
     except ValueError as error:
         sys.stderr.write(f"edge: {error}\n")
         return 2
+    connections.run_beside(guard, settings)
     return _become(program, settings, config)
 
 
@@ -45,7 +52,10 @@ def _become(program: str, settings: Settings, config: Path) -> NoReturn:
 
 
 def _check_free(settings: Settings) -> None:
-    """Kamailio's own complaint would be lost among those about malformed messages."""
+    """Check that the ports are free.
+
+    Kamailio's own message would be hidden, together with those about malformed messages.
+    """
     outside = (settings.bind_ip, settings.sip_port)
     wanted = [
         (socket.SOCK_DGRAM, settings.inside),

@@ -1,6 +1,8 @@
-"""`python -m gateway.edge.container`: the gateway and, with a public address, the edge before it.
+"""The command `python -m gateway.edge.container`: run the gateway and, with a public address, the
+edge.
 
-Both end if one ends. On SIGTERM the gateway goes first: its farewells leave through the edge.
+Both end if one ends. On SIGTERM the gateway is stopped first: its last messages go out through the
+edge.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from gateway.config import SIP_PORTS_APART
 from gateway.edge.settings import from_env
 
 _PATIENCE = 20.0
-"""Seconds a part has to end before it is killed."""
+"""Seconds that a part has to end before it is killed."""
 _EDGES = ("PATH", "HOME", "LANG", "TMPDIR")
 _EDGES_SECRETS = ("EDGE_TLS_KEY",)
 _Part = tuple[list[str], dict[str, str]]
@@ -24,7 +26,10 @@ _Part = tuple[list[str], dict[str, str]]
 
 
 def main() -> int:
-    """The exit status of whichever ended first; 2 if the settings are no good."""
+    """Run the parts.
+
+    Return the exit status of the first one to end; 2 if the settings are invalid.
+    """
     environ = dict(os.environ)
     gateway = [sys.executable, "-m", "gateway"]
     if not environ.get("EDGE_PUBLIC_IP"):
@@ -39,7 +44,10 @@ def main() -> int:
 
 
 def tell_the_gateway(environ: MutableMapping[str, str]) -> None:
-    """Where the edge is and where its children are to be. ValueError: the two do not fit."""
+    """Set the gateway's variables for the edge's address and the children's ports.
+
+    Raises ValueError if the two configurations do not fit.
+    """
     settings = from_env(environ)
     host, first = settings.children[0]
     ports = [port for _, port in settings.children]
@@ -59,12 +67,13 @@ def tell_the_gateway(environ: MutableMapping[str, str]) -> None:
 
 
 def for_the_gateway(environ: Mapping[str, str]) -> dict[str, str]:
-    """What the gateway gets of the environment: all but the edge's secrets."""
+    """Return the gateway's environment: everything but the edge's secrets."""
     return {name: value for name, value in environ.items() if name not in _EDGES_SECRETS}
 
 
 def for_the_edge(environ: Mapping[str, str]) -> dict[str, str]:
-    """What the edge gets, which all the world talks to: no secret of the gateway's."""
+    """Return the edge's environment, without the gateway's secrets: the edge is open to the
+    outside."""
     return {
         name: value
         for name, value in environ.items()
@@ -77,7 +86,7 @@ async def _both(gateway: _Part, edge: _Part) -> int:
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stopping.set)
-    # In sessions of their own: a Ctrl-C is for this process, which knows the order.
+    # In sessions of their own, so that a Ctrl-C reaches only this process, which knows the order.
     parts = [
         await asyncio.create_subprocess_exec(*command, env=environ, start_new_session=True)
         for command, environ in (gateway, edge)

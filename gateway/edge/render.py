@@ -1,4 +1,4 @@
-"""The settings -> Kamailio's files."""
+"""Renders Kamailio's files from the settings."""
 
 from __future__ import annotations
 
@@ -19,6 +19,19 @@ _MODULES = (
 )
 _AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"
 _LEVELS = {"WARNING": "0", "INFO": "2", "DEBUG": "3"}
+
+TCP_CONNECTIONS = 1024
+"""Limit of all TCP and TLS connections, incoming and outgoing."""
+STRANGERS_SILENCE_S = 20
+"""Seconds without a byte after which a stranger's connection is closed."""
+UNREAD = 65_536
+"""Limit of the bytes that wait for one connection whose peer does not read."""
+ALL_UNREAD = 10 << 20
+"""Limit of the bytes that wait for all such connections."""
+NOTED_PER_S = 20
+"""New sources in a second that get a log line and a counter when a message is dropped."""
+LONGEST = 7000
+"""Limit of a SIP message, in bytes. The SIP library in a child reads 8,192."""
 
 _METHODS = (
     "INVITE",
@@ -58,8 +71,9 @@ _KEPT = (
     "User-Agent",
     "Server",
 )
-"""What a child gets to parse beside Via, From, To, Call-ID, CSeq, Contact, Record-Route,
-Max-Forwards, Content-*. Not Replaces, Join, Refer-To: nobody takes a call over from outside."""
+"""Headers that a child gets, besides Via, From, To, Call-ID, CSeq, Contact, Record-Route,
+Max-Forwards and Content-*. Replaces, Join and Refer-To are left out, so that nobody outside can
+take over a call."""
 _SCANNERS = (
     "friendly-scanner",
     "sipvicious",
@@ -93,19 +107,26 @@ _NOT_PUBLIC = (
     r"10[.]|127[.]|169[.]254[.]|172[.](1[6-9]|2[0-9]|3[01])[.]|192[.]168[.]|192[.]0[.]0[.]"
     r"|100[.](6[4-9]|[7-9][0-9]|1[01][0-9]|12[0-7])[.]|198[.]1[89][.]|22[4-9][.]|2[3-5][0-9][.]"
 )
-"""How an IPv4 address begins that is no host's on the Internet. 0.0.0.0/8 is seen to apart."""
+"""Beginnings of IPv4 addresses that are not public. 0.0.0.0/8 is handled separately."""
 _NOT_PUBLIC_6 = r"[0-9A-Fa-f]{0,3}:|[^23.][0-9A-Fa-f]{3}:|2002:"
 _BAD_C_LINE = (
     r"\nc=([^I]|I[^N]|IN[^ ]|IN [^I]|IN I[^P]|IN IP[^46]|IN IP[46][^ ]|IN IP[46] ([^0-9A-Fa-f:]"
     r"|[0-9A-Fa-f.:]+([^0-9A-Fa-f.:/\r\n]|/[0-9/]*[^0-9/\r\n])))"
 )
-"""Any that is not `IN IP4 address`: one good one would hide others."""
+"""Matches a `c=` line other than `IN IP4 address` or `IN IP6 address`: a good line must not hide a
+bad one."""
 _PARAMS = r"[[:blank:]]*(;.*)?$"
 
 
-def render(settings: Settings, run: Path, modules: str | None = None) -> Path:
-    """Writes Kamailio's files into the directory `run`; -> the configuration's path."""
-    values = _values(settings)
+def render(
+    settings: Settings, run: Path, modules: str | None = None, *, guard_port: int = 0
+) -> Path:
+    """Write Kamailio's files into the directory `run`; return the path of the configuration.
+
+    `guard_port` is the loopback port from which the watch on connections sends its requests
+    (`connections.py`).
+    """
+    values = _values(settings, guard_port)
     values["RUN"] = str(run)
     values["MODULES"] = modules or _modules()
     text = re.sub(r"@([A-Z_]+)@", lambda found: values[found[1]], _TEMPLATE.read_text())
@@ -139,7 +160,7 @@ def _defines(settings: Settings) -> list[str]:
     return found
 
 
-def _values(settings: Settings) -> dict[str, str]:
+def _values(settings: Settings, guard_port: int) -> dict[str, str]:
     inside_ip, inside_port = settings.inside
     inside = f"{inside_ip}:{inside_port}"
     ports = "|".join(str(port) for _, port in settings.children)
@@ -149,7 +170,7 @@ def _values(settings: Settings) -> dict[str, str]:
         "DEBUG": _LEVELS[settings.log_level],
         "WORKERS": "2",
         "TCP_WORKERS": "2",
-        "TCP_CONNECTIONS": "1024",
+        "TCP_CONNECTIONS": str(TCP_CONNECTIONS),
         "PUBLIC_IP": settings.public_ip,
         "BIND_IP": settings.bind_ip,
         "SIP_PORT": str(settings.sip_port),
@@ -167,9 +188,17 @@ def _values(settings: Settings) -> dict[str, str]:
         "STRANGERS_PER_S": str(settings.strangers_per_s),
         "INVITES_PER_S": str(settings.invites_per_s),
         "INVITES_PER_SOURCE_S": str(settings.invites_per_source_s),
+        "INVITES_PER_TRUNK_S": str(settings.invites_per_trunk_s),
+        "INVITES_WITHOUT_TRUNK_S": str(settings.invites_without_trunk_s),
+        "UNREAD": str(UNREAD),
+        "ALL_UNREAD": str(ALL_UNREAD),
+        "NOTED_PER_S": str(NOTED_PER_S),
+        "STRANGERS_CONNECTION_S": str(STRANGERS_SILENCE_S),
+        "GUARD_PORT": str(guard_port),
+        "LINE_GRACE_S": str(settings.line_grace_s),
         "BAN_S": str(settings.ban_s),
         "CALL_S": str(settings.call_s),
-        "LONGEST": "7000",
+        "LONGEST": str(LONGEST),
         "SECRET": secrets.token_hex(16),
         "METHODS": "|".join(_METHODS),
         "ALLOW": ", ".join(_METHODS),
@@ -188,12 +217,13 @@ def _values(settings: Settings) -> dict[str, str]:
 
 
 def _regex(text: str) -> str:
-    """For a substitution expression: Kamailio takes one backslash from a string."""
+    """Escape a regular expression for a substitution: Kamailio removes one backslash from a
+    string."""
     return text.replace(".", r"\.")
 
 
 def _quoted(regex: str) -> str:
-    """A regular expression as it is written within a string of Kamailio's."""
+    """Return a regular expression in the form for a string in Kamailio's configuration."""
     return regex.replace("\\", "\\\\").replace('"', '\\"')
 
 
@@ -216,7 +246,10 @@ def _tls(settings: Settings, run: Path) -> str:
 
 
 def _self_signed(settings: Settings, run: Path) -> tuple[str, str]:
-    """Kamailio wants a certificate, even where all TLS connections are those it makes itself."""
+    """Create a self-signed certificate.
+
+    Kamailio needs one even if it only opens TLS connections itself.
+    """
     openssl = shutil.which("openssl")
     if openssl is None:
         raise ValueError("EDGE_TLS_CERT is not set, and there is no openssl to make one")

@@ -1,4 +1,4 @@
-"""What the operator decides about the edge, read once from the environment."""
+"""The settings of the edge, read once from the environment."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 _PORTS = range(1, 65536)
 _TRUE = {"yes": True, "no": False}
+_PORTS_INSIDE = (5070, 5072, 5074, 5076)
+_CHILDREN = ",".join(f"127.0.0.1:{port}" for port in _PORTS_INSIDE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,42 +20,59 @@ class Settings:
     """The edge's settings; times are seconds."""
 
     public_ip: str
-    """What carriers see: in Via, Contact, Record-Route, and in the SDP as where audio goes."""
+    """The address that carriers see: in Via, Contact and Record-Route, and in the SDP for audio."""
     bind_ip: str
-    """This machine's address for the outside: with one-to-one NAT not the public one."""
+    """This machine's address on the outside network; behind one-to-one NAT it is not the public
+    one."""
     sip_port: int = 5060
     tls_port: int | None = None
-    """None: no TLS, neither in nor out."""
+    """The port for TLS; None: no TLS, neither in nor out."""
     tls_cert: str | None = None
     tls_key: str | None = None
     tls_verify: bool = True
-    """Whether a carrier's certificate must be signed by an authority this machine knows."""
+    """True if a carrier's certificate must be signed by an authority that this machine knows."""
     tls_ca: str | None = None
     """PEM file of the authorities that carriers are checked against; None: the system's."""
     inside: tuple[str, int] = ("127.0.0.1", 5060)
-    """Where the children send to."""
-    children: tuple[tuple[str, int], ...] = (("127.0.0.1", 5070), ("127.0.0.1", 5072))
+    """The address that the children send to."""
+    children: tuple[tuple[str, int], ...] = tuple(("127.0.0.1", port) for port in _PORTS_INSIDE)
     peers: tuple[str, ...] = ()
-    """Networks whose INVITEs for any number are let in."""
+    """Networks whose INVITEs are accepted for any number."""
     requests_per_s: int = 20
-    """Of one source that is no peer, over five seconds; beyond it the source is banned."""
+    """Limit for one source that is no peer, over five seconds; beyond it the source is banned."""
     strangers_per_s: int = 500
-    """Of all sources that are no peers; beyond it they are not even counted."""
+    """Limit for all sources that are no peers; beyond it they are not even counted."""
     invites_per_s: int = 30
-    """New calls of all sources; beyond it they are answered 503."""
+    """Limit of new calls of all trunks; beyond it they are answered 503."""
+    invites_per_trunk_s: int = 5
+    """Limit of new calls of one trunk; calls beyond it do not count in the limit of all trunks."""
+    invites_without_trunk_s: int = 5
+    """Limit of new calls of all peers that belong to no trunk. They do not use the trunks'
+    limit."""
     invites_per_source_s: int = 10
-    """New calls of one source, peer or not; those beyond it do not count among all sources'."""
+    """Limit of new calls of one source other than the trunk's own registrar; it is checked
+    first."""
+    connections_per_source: int = 16
+    """TCP and TLS connections that one address may have open to the edge."""
+    stranger_connection_s: int = 30
+    """Time after which a connection that belongs to no trunk and no call is closed."""
     allow_private: bool = False
-    """Whether SIP and audio may go to private addresses: a PBX in the operator's own network."""
+    """True if SIP and audio may go to private addresses: for a PBX in the operator's own network.
+    """
+    line_grace_s: int = 60
+    """Time for which a registration still counts after it has expired."""
     ban_s: int = 300
     call_s: int = 5 * 3600
-    """How long a call's path is remembered after the last that was said in it."""
+    """Time for which the route of a call is remembered after its last message."""
     memory_mb: int = 128
     log_level: str = "INFO"
 
 
 def from_env(environ: Mapping[str, str]) -> Settings:
-    """The settings in `EDGE_*`. ValueError names the variable that is missing or wrong."""
+    """Return the settings in `EDGE_*`.
+
+    Raises ValueError with the name of a missing or wrong variable.
+    """
     public_ip = _ip("EDGE_PUBLIC_IP", _required(environ, "EDGE_PUBLIC_IP"))
     bind_ip = _ip("EDGE_BIND_IP", environ.get("EDGE_BIND_IP") or _own_address(public_ip))
     if bind_ip == "0.0.0.0":
@@ -61,8 +80,7 @@ def from_env(environ: Mapping[str, str]) -> Settings:
     sip_port = _int(environ, "EDGE_SIP_PORT", 5060, _PORTS)
     inside = _address("EDGE_INSIDE", environ.get("EDGE_INSIDE") or f"127.0.0.1:{sip_port}")
     children = tuple(
-        _address("EDGE_CHILDREN", part)
-        for part in _list(environ, "EDGE_CHILDREN", "127.0.0.1:5070,127.0.0.1:5072")
+        _address("EDGE_CHILDREN", part) for part in _list(environ, "EDGE_CHILDREN", _CHILDREN)
     )
     _check_inside(inside, children, (bind_ip, sip_port))
     cert, key = (_file(environ, name) for name in ("EDGE_TLS_CERT", "EDGE_TLS_KEY"))
@@ -86,10 +104,15 @@ def from_env(environ: Mapping[str, str]) -> Settings:
         requests_per_s=_int(environ, "EDGE_REQUESTS_PER_S", 20, range(1, 100_001)),
         strangers_per_s=_int(environ, "EDGE_STRANGERS_PER_S", 500, range(1, 100_001)),
         invites_per_s=_int(environ, "EDGE_INVITES_PER_S", 30, range(1, 10_001)),
+        invites_per_trunk_s=_int(environ, "EDGE_INVITES_PER_TRUNK_S", 5, range(1, 10_001)),
+        invites_without_trunk_s=_int(environ, "EDGE_INVITES_WITHOUT_TRUNK_S", 5, range(1, 10_001)),
         invites_per_source_s=_int(environ, "EDGE_INVITES_PER_SOURCE_S", 10, range(1, 10_001)),
+        stranger_connection_s=_int(environ, "EDGE_STRANGER_CONNECTION_S", 30, range(1, 3601)),
+        connections_per_source=_int(environ, "EDGE_CONNECTIONS_PER_SOURCE", 16, range(1, 1001)),
         allow_private=_yes(environ, "EDGE_ALLOW_PRIVATE", "no"),
+        line_grace_s=_int(environ, "EDGE_LINE_GRACE_S", 60, range(1, 3601)),
         ban_s=_int(environ, "EDGE_BAN_S", 300, range(1, 86_401)),
-        call_s=_int(environ, "EDGE_CALL_S", 5 * 3600, range(60, 7 * 86_400)),
+        call_s=_int(environ, "EDGE_CALL_S", 5 * 3600, range(5, 7 * 86_400)),
         memory_mb=_int(environ, "EDGE_MEMORY_MB", 128, range(32, 4097)),
         log_level=_level(environ.get("EDGE_LOG_LEVEL") or "INFO"),
     )
@@ -125,7 +148,7 @@ def _ip(name: str, text: str) -> str:
 
 
 def _own_address(public_ip: str) -> str:
-    """The address this machine sends from to the outside. Nothing is sent."""
+    """Return the address from which this machine sends to the outside. Nothing is sent."""
     if ipaddress.ip_address(public_ip).is_loopback:
         return public_ip
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:

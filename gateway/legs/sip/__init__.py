@@ -1,5 +1,5 @@
-"""SIP legs: the stack runs in child processes (`child/`), the calls' side of it is here.
+"""SIP legs: the calls' side of SIP. The SIP stack itself runs in child processes (`child/`).
 
-The library underneath is young and written in C: what it takes down with it must be one child and
-its calls, never the gateway.
+The SIP library is young and written in C. If it crashes, only one child and its calls may be lost,
+never the gateway.
 """

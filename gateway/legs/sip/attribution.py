@@ -1,16 +1,17 @@
-"""Through which trunk did a call come in? Pure.
+"""Attribution: finds the trunk by which a call came in. No I/O.
 
-A user name proves nothing: two carriers may have given out the same one, and anybody may call
-himself by another's number. What counts, in this order:
+A user name proves nothing: two carriers may have given out the same one, and anybody may send
+another's number as his own. These are checked, in this order:
 
 1. The INVITE was sent to the random contact that only the trunk's registrar was told; the edge, if
    there is one, remembers which trunk that is.
-2. It came from the address at which a trunk is registered: not one that its owner says is the
-   host's, one whose registrar took the trunk's password. If several are registered there, the one
-   whose registering agent the stack chose, else none: better 404 than somebody else's agent.
+2. It came from the address at which a trunk is registered. An address that the trunk's owner gives
+   as the host's is not enough: a registrar there must have accepted the trunk's password. If
+   several trunks are registered there, the one whose registering agent the stack chose, else none:
+   a 404 is better than somebody else's agent.
 3. Without an edge the stack does not say to which contact the INVITE went; then the agent that it
    chose is believed if it is one that registers. (Carriers do send from other addresses than their
-   name resolves to.) With an edge, 1 has seen the request URI, and nothing is left to believe.
+   name resolves to.) With an edge, step 1 has seen the request URI, so there is no further step.
 """
 
 from __future__ import annotations
@@ -20,15 +21,17 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from gateway.calls.leg import Standing
+
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What is known of an INVITE. `source` is an address without its port."""
+    """The facts known about an INVITE. `source` is an address without its port."""
 
     chosen: str | None
     """The trunk of the user agent that the stack chose."""
     registered: bool
-    """Whether that agent is the one that registers."""
+    """True if that agent is the one that registers."""
     contact: str | None
     """The contact user of that agent."""
     request_user: str | None
@@ -39,7 +42,8 @@ class Evidence:
 
 
 def trunk_of(evidence: Evidence, registered: Mapping[str, str]) -> str | None:
-    """The trunk's id; None if the call belongs to none. `registered`: where each trunk is."""
+    """Return the id of the trunk, given the address of each registered one; None if there is
+    none."""
     if evidence.edge_says is not None:
         return evidence.edge_says
     chosen = evidence.chosen if evidence.registered else None
@@ -53,9 +57,33 @@ def trunk_of(evidence: Evidence, registered: Mapping[str, str]) -> str | None:
     return chosen if evidence.request_user is None else None
 
 
+def standing_of(
+    trunk_id: str | None, *, edge_lists: bool, behind_edge: bool, sip_host: str
+) -> Standing:
+    """Return the level of trust of a call. `edge_lists`: the edge says its source is in EDGE_PEERS.
+
+    Without an edge, only a listener on loopback accepts calls without a trunk: softphones on this
+    machine.
+    """
+    if trunk_id is not None:
+        return "trunk"
+    if behind_edge:
+        return "peer" if edge_lists else "stranger"
+    return "local" if _is_loopback(sip_host) else "stranger"
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
 def origin(source: str) -> str | None:
-    """`1.2.3.4:5060` or `[::1]:5060` -> the address. On loopback everybody has the same one, so
-    there the port counts, too."""
+    """Return the address in `1.2.3.4:5060` or `[::1]:5060`; on loopback with its port.
+
+    On loopback everybody has the same address, so the port is needed to tell them apart.
+    """
     host, _, port = source.rpartition(":")
     try:
         address = ipaddress.ip_address(host.strip("[]"))
@@ -65,6 +93,6 @@ def origin(source: str) -> str | None:
 
 
 def user_of(uri: str | None) -> str | None:
-    """The user part of a request URI that the edge told."""
+    """Return the user part of a request URI that the edge passed on."""
     found = re.match(r"\s*<?\s*sips?:([^@;>\s]+)@", uri or "", re.IGNORECASE)
     return found[1] if found else None

@@ -1,4 +1,4 @@
-"""What the gateway and a SIP child say to each other over a stream socket. Pure; both sides use it.
+"""The messages between the gateway and a SIP child over a stream socket. No I/O; both sides use it.
 
 A frame is a length (4 bytes, big-endian, of what follows), a kind (1 byte) and the payload:
 
@@ -26,7 +26,7 @@ that come in.
 | `ringing`, `answered` | call |
 | `dtmf` | call, digit |
 | `ended` | call, code, reason, broken, stats |
-| `pulse` | lag_ms, calls: once a second, the proof that the child is alive |
+| `pulse` | lag_ms, calls, agents: once a second, the proof that the child is alive |
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ FRAME = 160
 
 CONTROL, AUDIO = 1, 2
 MAX_FRAME = 1 << 20
-"""Bytes after which a length can only be an error of ours."""
+"""Limit of a frame's length, in bytes; a larger one can only be a bug of ours."""
 
 _HEAD = struct.Struct(">IB")
 _CALL = struct.Struct(">I")
@@ -51,24 +51,24 @@ Message = dict[str, Any]
 
 
 def control(**message: Any) -> bytes:
-    """A control frame."""
+    """Return a control frame."""
     payload = json.dumps(message, separators=(",", ":")).encode()
     return _HEAD.pack(len(payload) + 1, CONTROL) + payload
 
 
 class AudioBatch:
-    """Collects the frames of many calls for one audio frame."""
+    """The collector of many calls' frames for one audio frame."""
 
     def __init__(self) -> None:
         self._slices = bytearray()
 
     def add(self, call: int, ulaw: bytes) -> None:
-        """160 bytes of mu-law of one call."""
+        """Add 160 bytes of mu-law of one call."""
         self._slices += _CALL.pack(call)
         self._slices += ulaw
 
     def take(self) -> bytes:
-        """The frame of what was collected, b"" if nothing was; begins anew."""
+        """Return the frame of what was collected, b"" if nothing was; start a new one."""
         if not self._slices:
             return b""
         frame = _HEAD.pack(len(self._slices) + 1, AUDIO) + self._slices
@@ -77,13 +77,16 @@ class AudioBatch:
 
 
 class Decoder:
-    """Bytes as they come in -> control messages and audio slices."""
+    """The decoder of received bytes into control messages and audio slices."""
 
     def __init__(self) -> None:
         self._buffer = bytearray()
 
     def feed(self, data: bytes) -> Iterator[Message | tuple[int, bytes]]:
-        """Every message complete by now: a dict, or `(call, 160 bytes)`. ValueError: garbage."""
+        """Return every message that is complete by now: a dict, or `(call, 160 bytes)`.
+
+        Raises ValueError if the bytes are not valid.
+        """
         self._buffer += data
         at = 0
         try:

@@ -1,7 +1,7 @@
-"""Who calls whom, read from the SIP headers of an INVITE. Pure.
+"""Reads the caller and the called party from the SIP headers of an INVITE. No I/O.
 
-`To` and `From` become what the webhook says: the user part if it looks like a telephone number,
-else the whole URI. All of it was written by strangers: lengths are capped, nothing is trusted.
+`To` and `From` of the webhook are the user part if it looks like a telephone number, else the whole
+URI. All of it was written by strangers: lengths are limited, and nothing is trusted.
 Sources: RFC 3261 20.10, 20.20, 20.39; RFC 3325 (P-Asserted-Identity), RFC 5806 (Diversion),
 RFC 7044 (History-Info), RFC 7315 (P-Called-Party-ID).
 """
@@ -24,12 +24,13 @@ EXPOSED = (
     "X-Chamade-Source",
     "X-Chamade-Request-URI",
     "X-Chamade-Trunk",
+    "X-Chamade-Peer",
 )
-"""The headers that the stack is told to hand out. The last three are the edge's."""
+"""The headers that the stack passes on. The last four are the edge's."""
 
 _LONGEST = 255
 _HEADER = 1024
-"""Characters of a header that are looked at."""
+"""Characters of a header that are read."""
 _NUMBER = re.compile(r"\+?[0-9*#]{2,32}", re.ASCII)
 _TEL = re.compile(r"tel:([^;>]+)", re.IGNORECASE)
 _SIP = re.compile(r"(sips?):(?:([^@>\s]*)@)?([^;>?\s]+)", re.IGNORECASE)
@@ -38,7 +39,7 @@ _INDEX = re.compile(r";\s*index\s*=\s*([0-9.]+)", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Parties:
-    """A call as its INVITE tells it."""
+    """The parties of a call, from its INVITE."""
 
     to: str
     from_: str
@@ -46,7 +47,10 @@ class Parties:
 
 
 def parties(headers: Mapping[str, str], peer: str) -> Parties:
-    """The parties of an incoming call. `headers` by name, `peer` the stack's idea of the caller."""
+    """Return the parties of an incoming call.
+
+    `headers` are by name, `peer` is the caller according to the stack.
+    """
     found = {name.lower(): value for name, value in headers.items()}
     # With many carriers the request URI names the called number and To the account.
     to = (
@@ -62,7 +66,8 @@ def parties(headers: Mapping[str, str], peer: str) -> Parties:
 
 
 def party(header: str) -> str:
-    """A name-addr or URI -> `+33…`, another number, `sip:user@host`; "" if there is none."""
+    """Return the party of a name-addr or URI: `+33…`, another number or `sip:user@host`; "" if
+    there is none."""
     header = header[:_HEADER]
     if tel := _TEL.search(header):
         number = re.sub(r"[\s().-]", "", tel[1])
@@ -78,7 +83,8 @@ def party(header: str) -> str:
 
 
 def _number_in(header: str) -> str:
-    """With others the request URI is the registration's contact: only a number counts."""
+    """Return the number in a header, "" if there is none: with some carriers the request URI is the
+    registration's contact, which is not a number."""
     found = party(header)
     return found if _NUMBER.fullmatch(found) else ""
 
@@ -96,19 +102,20 @@ def _caller(found: Mapping[str, str], peer: str) -> str:
 
 
 def _forwarder(found: Mapping[str, str], to: str) -> str | None:
-    """Who forwarded the call here last: the topmost Diversion, or the last but one History-Info."""
+    """Return the party that forwarded the call here last: the topmost Diversion, or the last but
+    one History-Info."""
     if diversion := party(_split(found.get("diversion", ""))[0]):
         return diversion
     entries = [entry for entry in _split(found.get("history-info", "")) if party(entry)]
     if len(entries) > 1:
         return party(sorted(entries, key=_index)[-2])
-    # Of a list the stack hands out the first value: whom the caller called to begin with.
+    # The stack passes on the first value of a list: the number that the caller dialled at first.
     first = party(entries[0]) if entries else ""
     return first if _differ(first, to) else None
 
 
 def _differ(number: str, other: str) -> bool:
-    """Whether both are numbers, and not the same one with and without its country."""
+    """Return whether both are numbers and differ by more than the country code."""
     if not (_NUMBER.fullmatch(number) and _NUMBER.fullmatch(other)):
         return False
     one, two = number.lstrip("+0"), other.lstrip("+0")
@@ -121,7 +128,7 @@ def _index(entry: str) -> tuple[int, ...]:
 
 
 def _split(header: str) -> list[str]:
-    """The values of a header that is a list: commas in <> and quotes do not part them."""
+    """Return the values of a list header. Commas in <> and quotes do not separate values."""
     parts, depth, quoted, current = [], 0, False, ""
     for char in header[:4096]:
         if char == '"':

@@ -1,12 +1,12 @@
-"""One party of a call on SIP. Implements `Leg`; the INVITE itself lives in a child process."""
+"""The leg of a call on SIP. Implements `Leg`; the INVITE itself is handled in a child process."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import Any, Protocol
 
-from gateway import logs
-from gateway.legs.base import LegEvents, Release
+from gateway.calls.leg import LegEvents, Release
+from gateway.telemetry import logs
 
 REASONS = {
     403: "Forbidden",
@@ -20,27 +20,26 @@ REASONS = {
     503: "Service Unavailable",
     603: "Decline",
 }
-"""Reason phrases (RFC 3261 21) for the codes that callers are turned away with."""
+"""Reason phrases (RFC 3261 21) for the codes with which callers are refused."""
 
 _FALLBACK = 480
 _CANCELLED = 487
 
 
 class Link(Protocol):
-    """The way to the child that holds the call."""
+    """The connection to the child that holds the call."""
 
     def command(self, **message: Any) -> None:
-        """Sends a command of `codec.py`."""
+        """Send a command of `codec.py`."""
 
     def play(self, call: int, frame: bytes) -> None:
-        """Sends 160 bytes of mu-law."""
+        """Send 160 bytes of mu-law."""
 
 
 class SipLeg:
-    """One call in a child. `dial` is what to ask of the child; None: the call came in.
+    """A call in a child. `dial` holds the fields of the `dial` command; None: the call came in.
 
-    `invite` names what came in: its trunk and the caller's Call-ID, which two branches of one
-    forked INVITE have in common.
+    Two branches of one forked INVITE have the same trunk and the same Call-ID.
     """
 
     def __init__(
@@ -49,9 +48,13 @@ class SipLeg:
         number: int,
         dial: dict[str, Any] | None = None,
         *,
-        invite: tuple[str | None, str] | None = None,
+        trunk_id: str | None = None,
+        sip_call_id: str | None = None,
     ) -> None:
-        self.invite = invite
+        self.trunk_id = trunk_id
+        self.sip_call_id = sip_call_id
+        self.placed = True
+        """True if the leg holds one of its child's places; a refused call does not."""
         self._link = link
         self._number = number
         self._dial = dial
@@ -63,33 +66,33 @@ class SipLeg:
 
     @property
     def over(self) -> bool:
-        """Whether nothing more comes of it."""
+        """Return whether the call is over."""
         return self._over
 
-    # Leg: what the call wants.
+    # Leg: commands of the call.
 
     def attach(self, events: LegEvents, call_sid: str) -> None:
-        """Whom to report to."""
+        """Set the receiver of the events."""
         self._events, self._call_sid = events, call_sid
 
     def ring(self) -> None:
-        """Inbound: the stack has said 180 already. Outbound: the INVITE goes out."""
+        """Outbound: send the INVITE. Inbound: do nothing, since the stack has sent 180 already."""
         if self._dial is not None:
             self._link.command(do="dial", call=self._number, call_sid=self._call_sid, **self._dial)
 
     async def answer(self) -> None:
-        """200 OK; returns when the caller has acknowledged it, or is gone."""
+        """Send 200 OK; return when the caller has acknowledged it, or is gone."""
         if not self._asked_to_answer:
             self._asked_to_answer = True
             self._link.command(do="answer", call=self._number)
         await self._up.wait()
 
     def reject(self, release: Release) -> None:
-        """A final response: the release's own code if a caller may be told it."""
+        """Send a final response: the release's own code if it is one that callers may get."""
         if self._over:
             return
         code = release.sip_code if release.sip_code in REASONS else _FALLBACK
-        # 487 answers a CANCEL; as a refusal of ours it would make no sense.
+        # 487 answers a CANCEL; it makes no sense as a refusal of ours.
         code = _FALLBACK if code == _CANCELLED else code
         self._end()
         if self._asked_to_answer:
@@ -98,30 +101,30 @@ class SipLeg:
         self._link.command(do="reject", call=self._number, code=code, reason=REASONS[code])
 
     def hangup(self, release: Release) -> None:  # noqa: ARG002 - BYE and CANCEL give no reason
-        """BYE, or CANCEL while it rings."""
+        """Send BYE, or CANCEL while it rings."""
         if not self._over:
             self._end()
             self._link.command(do="hangup", call=self._number)
 
     def play(self, frame: bytes) -> None:
-        """A frame for the far end."""
+        """Send a frame to the far end."""
         if not self._over:
             self._link.play(self._number, frame)
 
     def press(self, digit: str) -> None:
-        """A telephone-event (RFC 4733)."""
+        """Send a telephone-event (RFC 4733)."""
         if not self._over:
             self._link.command(do="dtmf", call=self._number, digit=digit)
 
-    # What the child says.
+    # Events of the child.
 
     def heard(self, frame: bytes) -> None:
-        """160 bytes of mu-law from the far end."""
+        """Take 160 bytes of mu-law from the far end."""
         if self._events is not None and not self._over:
             self._events.on_audio(frame)
 
     def happened(self, message: dict[str, Any]) -> None:
-        """An event of `codec.py` about this call."""
+        """Handle an event of `codec.py` about this call."""
         events = self._events
         if events is None or self._over:
             return
@@ -139,7 +142,7 @@ class SipLeg:
                 self._gone(message["code"], message["reason"], broken=message["broken"])
 
     def lost(self, reason: str) -> None:
-        """The child is gone, and the call with it."""
+        """End the call, because its child is gone."""
         if self._events is not None and not self._over:
             self._gone(500, reason, broken=True)
 
@@ -155,7 +158,7 @@ class SipLeg:
 
     def _end(self) -> None:
         self._over = True
-        self._up.set()  # whoever waits for the answer looks at the call and sees
+        self._up.set()  # a task that waits for the answer then checks the state of the call
 
     def _note_quality(self, message: dict[str, Any]) -> None:
         if message["stats"]:

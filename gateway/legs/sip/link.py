@@ -1,7 +1,7 @@
-"""The gateway's end of one SIP child: starts it, talks to it, starts it again when it dies.
+"""The gateway's end of one SIP child: starts it, talks to it, and starts it again when it dies.
 
-A child that does not say its pulse for some seconds hangs in the library's code: it is killed,
-which is what its calls will be told, and the next one takes over its trunks.
+A child that sends no pulse for some seconds hangs in the library's code. It is killed, its calls
+are reported as lost, and the next child takes over its trunks.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from collections.abc import Callable
 from typing import Any
 
 from gateway.legs.sip import codec
-from gateway.legs.sip.child.settings import Settings
+from gateway.legs.sip.child_settings import ChildSettings
 
 PULSE_MISSED = 6.0
-"""Seconds without a word from a child after which it is taken for dead."""
+"""Seconds without a message from a child after which it counts as dead."""
 
 _STARTED_WITHIN = 20.0
 _STEADY = 30.0
-"""A child that lived this long (seconds) is replaced at once, as the first one was started."""
+"""A child that lived this long (seconds) is replaced at once, without a pause."""
 
 _PAUSES = (0.0, 0.2, 0.5, 1.0, 2.0, 5.0)
 _CHUNK = 1 << 18
-_BUFFER_LIMIT = 1 << 18
-"""Bytes that may wait for a child; then audio is dropped, never a command."""
+BUFFER_LIMIT = 1 << 18
+"""Bytes that may wait for a child; beyond this, audio is dropped, but never a command."""
 
 _STOP_WITHIN = 5.0
 
@@ -37,34 +37,41 @@ _KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "VIRTUAL_ENV", "SSL_C
 
 _TUNING = {
     "OPENBLAS_NUM_THREADS": "1",
-    # A call costs the stack some 1.8 MB. Left to itself glibc raises its threshold with what is
-    # freed, and keeps the memory of the busiest moment for good; fixed, it gives it back.
+    # A call needs some 1.8 MB in the stack. By default glibc raises its threshold when memory is
+    # freed, and so keeps the memory of the busiest moment for good; with a fixed threshold it gives
+    # it back.
     "MALLOC_MMAP_THRESHOLD_": "131072",
 }
 
 log = logging.getLogger(__name__)
 
-OnEvent = Callable[[codec.Message], None]
-OnAudio = Callable[[int, bytes], None]
+OnEvent = Callable[["ChildLink", codec.Message], None]
+OnAudio = Callable[["ChildLink", int, bytes], None]
+OnDown = Callable[["ChildLink"], None]
 
 
 class ChildLink:
-    """One child after the other in one place. `on_up` and `on_down` frame each one's life."""
+    """A place for a child, in which one follows the other.
+
+    `on_up` and `on_down` mark the start and end of each.
+    """
 
     def __init__(
         self,
         index: int,
-        settings: Settings,
+        settings: ChildSettings,
         *,
         on_event: OnEvent,
         on_audio: OnAudio,
-        on_down: Callable[[], None],
+        on_down: OnDown,
     ) -> None:
         self.index = index
         self.settings = settings
         self.up = False
         self.restarts = 0
         self.lag_ms = 0.0
+        self.agents = 0
+        """Number of user agents of its stack."""
         self.ready = asyncio.Event()
         self._on_event = on_event
         self._on_audio = on_audio
@@ -78,11 +85,11 @@ class ChildLink:
 
     @property
     def pid(self) -> int | None:
-        """The process that is there now."""
+        """Return the id of the present process; None if there is none."""
         return self._process.pid if self._process is not None else None
 
     async def run(self) -> None:
-        """Keeps a child there until cancelled or stopped."""
+        """Keep a child running until cancelled or stopped."""
         deaths = 0
         while not self._stopping:
             began = time.monotonic()
@@ -96,7 +103,7 @@ class ChildLink:
             await asyncio.sleep(pause)
 
     async def stop(self) -> None:
-        """Lets the child unregister its trunks and end; kills it if it does not."""
+        """Let the child unregister its trunks and end; kill it if it does not."""
         self._stopping = True
         if self._writer is not None:
             self._writer.close()
@@ -108,13 +115,16 @@ class ChildLink:
                 self._kill()
 
     def command(self, **message: Any) -> None:
-        """To the child; lost if there is none, since what it was about is lost, too."""
+        """Send a command to the child.
+
+        Without a child it is lost, like the call or trunk it is about.
+        """
         if self._writer is not None:
-            self._flush()  # what was to be heard before the command is sent before it
+            self._flush()  # audio from before the command is sent before it
             self._writer.write(codec.control(**message))
 
     def play(self, call: int, frame: bytes) -> None:
-        """A call's next 20 ms. Frames of one tick travel together."""
+        """Send the next 20 ms of a call. Frames of one tick are sent together."""
         self._batch.add(call, frame)
         if not self._flushing:
             self._flushing = True
@@ -125,7 +135,7 @@ class ChildLink:
         frame = self._batch.take()
         if not frame or self._writer is None:
             return
-        if self._writer.transport.get_write_buffer_size() < _BUFFER_LIMIT:
+        if self._writer.transport.get_write_buffer_size() < BUFFER_LIMIT:
             self._writer.write(frame)
 
     async def _live(self) -> None:
@@ -156,7 +166,7 @@ class ChildLink:
             self._writer = None
             if not self._stopping:
                 self._kill()
-                self._on_down()
+                self._on_down(self)
                 await self._process.wait()
 
     async def _read(self, reader: asyncio.StreamReader) -> None:
@@ -167,23 +177,23 @@ class ChildLink:
                     self._heard_at = time.monotonic()
                 for message in decoder.feed(data):
                     if isinstance(message, tuple):
-                        self._on_audio(*message)
+                        self._on_audio(self, *message)
                     else:
                         self._took(message)
 
     def _took(self, message: codec.Message) -> None:
         match message["on"]:
             case "pulse":
-                self.lag_ms = message["lag_ms"]
+                self.lag_ms, self.agents = message["lag_ms"], message["agents"]
             case "ready":
                 self.up = True
                 self._heard_at = time.monotonic()
                 self.ready.set()
                 log.info("SIP child %d listens on port %d", self.index, self.settings.port)
         try:
-            self._on_event(message)
+            self._on_event(self, message)
         except Exception:
-            # One call's trouble must not cost the child and all its calls.
+            # An error in one call must not cost the child and all its calls.
             log.exception("what SIP child %d said was not understood", self.index)
 
     async def _watch(self) -> None:
@@ -201,8 +211,8 @@ class ChildLink:
 
 
 def _environment() -> dict[str, str]:
-    """What Python needs to start, and nothing else: secrets have no business where strangers'
-    packets are parsed."""
+    """Return the variables that Python needs to start, and nothing else: no secrets in a process
+    that parses strangers' packets."""
     kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
     python = {name: value for name, value in os.environ.items() if name.startswith("PYTHON")}
     return kept | python | _TUNING

@@ -1,19 +1,21 @@
-"""Where a trunk's host is: what the name servers say, less what must not be dialled."""
+"""The look-up of a trunk's host, without the addresses that must not be dialled."""
 
 from __future__ import annotations
 
 import logging
 
-from gateway.ssrf import system_resolver
-from gateway.trunk import Trunk
-from wire.addresses import forbidden
+from common.addresses import forbidden
+from gateway.trunks.ssrf import system_resolver
+from gateway.trunks.trunk import Trunk
 
 log = logging.getLogger(__name__)
 
 
 async def addresses_of(trunk: Trunk, *, ipv6: bool, private: bool) -> list[str]:
-    """Its addresses of the family that we speak, in the name servers' order; none if there is no
-    such host. Our own networks' only if `private`.
+    """Return the host's addresses of our address family, in the name servers' order.
+
+    The list is empty if there is no such host. Addresses of private networks are included only if
+    `private`.
     """
     try:
         addresses = await system_resolver(trunk.host, trunk.port)

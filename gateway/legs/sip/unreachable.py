@@ -1,8 +1,8 @@
-"""The leg of a call that cannot even be tried."""
+"""The leg of a call to a trunk that cannot be used."""
 
 from __future__ import annotations
 
-from gateway.legs.base import LegEvents, Release
+from gateway.calls.leg import LegEvents, Release
 
 
 class UnreachableLeg:
@@ -13,25 +13,25 @@ class UnreachableLeg:
         self._events: LegEvents | None = None
 
     def attach(self, events: LegEvents, call_sid: str) -> None:  # noqa: ARG002
-        """Whom to report to."""
+        """Set the receiver of the events."""
         self._events = events
 
     def ring(self) -> None:
-        """Fails at once."""
+        """Fail at once."""
         if self._events is not None:
             self._events.on_hangup(503, self._reason)
 
     async def answer(self) -> None:
-        """Never comes to that."""
+        """Do nothing: the call is never answered."""
 
     def reject(self, release: Release) -> None:
-        """There is nobody to tell."""
+        """Do nothing: there is no caller."""
 
     def hangup(self, release: Release) -> None:
-        """There is nobody to tell."""
+        """Do nothing: there is no far end."""
 
     def play(self, frame: bytes) -> None:
-        """There is nobody to hear it."""
+        """Do nothing: there is no far end."""
 
     def press(self, digit: str) -> None:
-        """There is nobody to hear it."""
+        """Do nothing: there is no far end."""

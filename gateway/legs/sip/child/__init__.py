@@ -1,5 +1,5 @@
-"""The SIP child: one process, one SIP stack, the calls and registrations it was given.
+"""The SIP child: one process with one SIP stack, its calls and its registrations.
 
-It decides nothing: it does what the gateway tells it and says what happened (`../codec.py`). It may
-die at any moment; the gateway starts another one.
+It makes no decisions: it carries out the gateway's commands and reports events (`../codec.py`). It
+may crash at any moment; then the gateway starts another one.
 """

@@ -1,7 +1,7 @@
-"""`python -m gateway.legs.sip.child FD SETTINGS`: started by the gateway, not by hand.
+"""The command `python -m gateway.legs.sip.child FD SETTINGS`, which the gateway starts.
 
-FD is the child's end of a socket pair, SETTINGS the JSON of `settings.py`. Ends when the socket
-does, so that no child outlives its gateway.
+FD is the child's end of a socket pair, SETTINGS the JSON of `../child_settings.py`. The child ends
+when the socket is closed, so that no child outlives its gateway.
 """
 
 from __future__ import annotations
@@ -15,24 +15,23 @@ import socket
 import sys
 from typing import Any
 
-from baresip import Call, Runtime
+from baresip import BaresipError, Runtime
 
-from gateway import logs
 from gateway.legs.sip import codec
+from gateway.legs.sip.child import native
 from gateway.legs.sip.child.agents import Agents, TrunkAccount
 from gateway.legs.sip.child.audio import AudioClock
 from gateway.legs.sip.child.calls import Calls
 from gateway.legs.sip.child.registrations import Registrations
-from gateway.legs.sip.child.settings import Settings
+from gateway.legs.sip.child.stack_config import stack_config
+from gateway.legs.sip.child_settings import ChildSettings
+from runtime import logs
 
 _CHUNK = 1 << 18
 _PULSE = 1.0
 _BUFFER_LIMIT = 1 << 20
-"""Bytes that may wait for a gateway that does not read; then audio is dropped, never control."""
-
-RENEWED_AT = 300
-"""Agents after which a child without calls makes room for the next: the stack has 1,023 handles for
-agents and calls, and gives none of an agent's back."""
+"""Bytes that may wait for a gateway that does not read; beyond this, audio is dropped, but never
+control messages."""
 
 _PASSWORD = re.compile(r'auth_pass="[^"]*"')
 
@@ -40,10 +39,10 @@ log = logging.getLogger("gateway.legs.sip.child")
 
 
 class NoPasswords(logging.Filter):
-    """The stack quotes the account lines that it cannot read."""
+    """A log filter that removes passwords: the stack quotes account lines that it cannot read."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Keeps every record, without the password in it."""
+        """Keep every record, but remove the password from it."""
         record.msg, record.args = _PASSWORD.sub("auth_pass=***", record.getMessage()), ()
         return True
 
@@ -51,26 +50,24 @@ class NoPasswords(logging.Filter):
 class Child:
     """The process: one stack, one socket."""
 
-    def __init__(self, settings: Settings, writer: asyncio.StreamWriter) -> None:
+    def __init__(self, settings: ChildSettings, writer: asyncio.StreamWriter) -> None:
         self._settings = settings
         self._writer = writer
         self._runtime = Runtime()
-        self._renew = asyncio.Event()
         self._clock = AudioClock(self._send_audio)
-        self._agents = Agents(self._runtime, settings, self._incoming)
-        self._registrations = Registrations(self._runtime, self._agents, self._registration)
 
     async def run(self, reader: asyncio.StreamReader) -> None:
-        """Until the gateway closes the socket."""
-        await self._runtime.start(self._settings.stack())
-        self._calls = Calls(self._runtime, self._tell, self._clock)
+        """Run until the gateway closes the socket."""
+        await self._runtime.start(stack_config(self._settings))
+        stack = native.StackThread(self._runtime)
+        self._calls = Calls(self._runtime, stack, self._tell, self._clock)
+        self._agents = Agents(self._runtime, stack, self._settings, self._calls.incoming)
+        self._registrations = Registrations(self._runtime, stack, self._agents, self._registration)
         await self._agents.open()
         self._tell(on="ready")
         beside = [asyncio.create_task(self._clock.run()), asyncio.create_task(self._pulse())]
         try:
-            ends = [asyncio.create_task(self._obey(reader)), asyncio.create_task(self._renewed())]
-            beside += ends
-            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            await self._obey(reader)
         finally:
             for task in beside:
                 task.cancel()
@@ -95,8 +92,7 @@ class Child:
             case "drop":
                 self._registrations.drop(message["trunk_id"])
             case "dial":
-                trunk = self._registrations.get(message["trunk_id"])
-                self._calls.dial(message, trunk, self._agents)
+                self._calls.dial(message, self._registrations.get(message["trunk_id"]))
             case "answer":
                 self._calls.answer(number)
             case "reject":
@@ -105,9 +101,6 @@ class Child:
                 self._calls.hangup(number)
             case "dtmf":
                 self._calls.dtmf(number, message["digit"])
-
-    def _incoming(self, call: Call, trunk_id: str | None, registered: bool) -> None:
-        self._calls.incoming(call, trunk_id, registered)
 
     def _registration(
         self, trunk: TrunkAccount, status: str, sip_code: int | None, reason: str
@@ -122,17 +115,18 @@ class Child:
             reason=reason,
         )
 
-    async def _renewed(self) -> None:
-        await self._renew.wait()
-
     async def _pulse(self) -> None:
         while True:
             await asyncio.sleep(_PULSE)
-            self._tell(on="pulse", lag_ms=round(self._clock.lag * 1000, 1), calls=len(self._calls))
+            self._tell(
+                on="pulse",
+                lag_ms=round(self._clock.lag * 1000, 1),
+                calls=len(self._calls),
+                agents=len(self._agents),
+            )
             self._clock.lag = 0.0
-            if self._agents.made >= RENEWED_AT and not len(self._calls):
-                log.info("all agents are used up; the next child takes over")
-                self._renew.set()
+            with contextlib.suppress(BaresipError):
+                await self._agents.give_back()
 
     def _tell(self, **event: Any) -> None:
         self._writer.write(codec.control(**event))
@@ -142,17 +136,18 @@ class Child:
             self._writer.write(frame)
 
 
-async def _main(descriptor: int, settings: Settings) -> None:
+async def _main(descriptor: int, settings: ChildSettings) -> None:
     reader, writer = await asyncio.open_unix_connection(sock=socket.socket(fileno=descriptor))
     await Child(settings, writer).run(reader)
 
 
 def main(argv: list[str]) -> int:
-    """0 when the gateway has closed the socket."""
-    # The gateway decides when a child ends: a Ctrl-C in a terminal reaches both.
+    """Run the child. Return 0 when the gateway has closed the socket."""
+    # The gateway decides when a child ends, so the child ignores a Ctrl-C, which in a terminal
+    # reaches both.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    settings = Settings.from_json(argv[2])
-    logs.set_up(settings.log_level)
+    settings = ChildSettings.from_json(argv[2])
+    logs.set_up("gateway", settings.log_level, subjects=("call_sid", "trunk_id"))
     logging.getLogger("baresip").setLevel(logging.WARNING)
     for handler in logging.root.handlers:
         handler.addFilter(NoPasswords())

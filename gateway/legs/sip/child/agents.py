@@ -1,30 +1,38 @@
-"""The user agents of a child: for each trunk one that registers, and one for each caller ID it
-dials with; and those that take what belongs to no trunk.
+"""The user agents of a child: one for each trunk, and those for calls that belong to no trunk.
 
-The stack cannot give an agent back, and has 1,023 handles for agents and calls together. So agents
-are used again as long as their settings are the same, are counted (`made`), and the child is
-renewed before they run out.
+The agent of a trunk registers it, dials for it and takes its calls. Each call carries its own
+caller ID, so a trunk needs no agent for each of them. An agent that is no longer used is destroyed
+as soon as its calls are over, and its handle is freed.
 """
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from baresip import Account, Call, Runtime, UserAgent
+from baresip import Account, BaresipError, Call, Event, Runtime, StackEvent, UserAgent
+from baresip._native import lib
 
-from gateway.legs.sip.child.settings import Settings
+from gateway.legs.sip.child import native
+from gateway.legs.sip.child_settings import ChildSettings
+
+_DECLINE = 603
+
+OnIncoming = Callable[[Call, str | None], None]
 
 
 @dataclass(frozen=True, slots=True)
 class TrunkAccount:
-    """A trunk as far as the stack needs it."""
+    """A trunk, with the fields that the stack needs."""
 
     trunk_id: str
     revision: int
     host: str
     address: str
-    """The checked address of the host, at which it is to be reached."""
+    """The checked address at which the host is reached."""
     port: int
     transport: str
     username: str
@@ -33,40 +41,73 @@ class TrunkAccount:
 
     @classmethod
     def from_message(cls, message: dict[str, Any]) -> TrunkAccount:
-        """From the `trunk` command."""
+        """Return the trunk of a `trunk` command."""
         return cls(**{name: message[name] for name in cls.__slots__})
 
     @property
     def domain(self) -> str:
-        """What stands behind the @: the realm, else the host."""
+        """Return the part after the @: the realm, or else the host."""
         return self.realm or (f"[{self.host}]" if ":" in self.host else self.host)
 
     @property
     def authority(self) -> str:
-        """Where to send, `address:port`, as in a URI: IPv6 in brackets. With TLS it is the name,
-        for the certificate's sake: who answers elsewhere has none for it."""
+        """Return the address to send to, `address:port`, as in a URI: IPv6 in brackets.
+
+        With TLS it is the host's name, because the certificate is checked against it: a server
+        elsewhere does not have the certificate for that name.
+        """
         host = self.host if self.transport == "tls" else self.address
         return f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
+
+    @property
+    def encrypted(self) -> bool:
+        """Return whether encrypted audio is offered.
+
+        Its keys are secret only if SIP is encrypted.
+        """
+        return self.transport == "tls"
 
     def __repr__(self) -> str:
         return f"TrunkAccount({self.trunk_id}, revision {self.revision})"
 
 
-class Agents:
-    """Makes user agents and knows whose they are."""
+@dataclass(eq=False, slots=True)
+class Agent:
+    """A user agent of the stack. `trunk_id` is None for an agent that takes strangers' calls."""
 
-    def __init__(self, runtime: Runtime, settings: Settings, on_incoming: Any) -> None:
+    handle: int
+    trunk_id: str | None
+    on_register: Callable[[StackEvent], None] | None = None
+    """Called with each outcome of a registration."""
+
+
+class Agents:
+    """The agents of the stack: makes and frees them, and finds the agent of an event."""
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        stack: native.StackThread,
+        settings: ChildSettings,
+        on_incoming: OnIncoming,
+    ) -> None:
         self._runtime = runtime
+        self._stack = stack
         self._settings = settings
         self._on_incoming = on_incoming
-        self._agents: dict[tuple[str, str], UserAgent] = {}
-        """By trunk and account line."""
-        self._registering: dict[str, UserAgent] = {}
-        self.made = 0
+        self._agents: dict[int, Agent] = {}
+        """The agents by handle."""
+        self._left: dict[int, Agent] = {}
+        """Agents that are destroyed when their calls are over."""
+        self._tasks: set[asyncio.Task[None]] = set()
+        runtime.subscribe(self._happened)
+
+    def __len__(self) -> int:
+        return len(self._agents)
 
     async def open(self) -> None:
-        """The agents for calls that come to no trunk: softphones, or what the edge lets through."""
-        for transport in ("udp", "tcp"):  # one takes only what came by its own
+        """Make the agents for calls without a trunk: from softphones, or passed on by the edge."""
+        for transport in ("udp", "tcp"):  # an agent takes only its own transport's calls
             account = Account(
                 "gateway",
                 self._settings.host,
@@ -75,47 +116,50 @@ class Agents:
                 transport=transport,
                 extra_params=("catchall=yes", "mediaenc=srtp"),
             )
-            self._receive(await self._make(account), None)
+            await self._make(account, None, "gateway")
 
-    async def registering(self, trunk: TrunkAccount) -> UserAgent:
-        """The agent that registers as of this revision of the trunk."""
-        # The one that dials comes first: it takes the bare user name as its contact, so the one
-        # that registers gets a random one, which only the registrar learns.
-        await self.dialling(trunk, trunk.username)
-        agent = await self._agent(trunk, trunk.username, self._settings.register_interval, "srtp")
-        self._registering[trunk.trunk_id] = agent
-        return agent
+    async def make(self, trunk: TrunkAccount) -> Agent:
+        """Make an agent for a trunk. Raises BaresipError or ValueError if that fails.
 
-    async def dialling(self, trunk: TrunkAccount, caller_id: str) -> UserAgent:
-        """The agent whose calls say `From: caller_id`."""
-        encryption = "srtp" if trunk.transport == "tls" else None
-        return await self._agent(trunk, caller_id, 0, encryption)
-
-    async def _agent(
-        self, trunk: TrunkAccount, user: str, interval: int, encryption: str | None
-    ) -> UserAgent:
+        Its contact is random, and only the registrar learns it: the calls that the agent dials and
+        takes show the user name.
+        """
         account = Account(
-            user,
+            trunk.username,
             trunk.domain,
             trunk.password,
             auth_user=trunk.username,
             registrar=self._next_hop(trunk),
-            reg_interval=interval,
-            extra_params=(f"mediaenc={encryption}",) if encryption else (),
+            reg_interval=self._settings.register_interval,
+            extra_params=("mediaenc=srtp",),
         )
-        key = (trunk.trunk_id, account.aor())
-        if key not in self._agents:
-            self._agents[key] = agent = await self._make(account)
-            self._receive(agent, trunk.trunk_id)
-        return self._agents[key]
+        return await self._make(account, trunk.trunk_id, trunk.username)
 
-    async def _make(self, account: Account) -> UserAgent:
-        self.made += 1
-        # The Route says by what transport; in the account it would end up in To and in the request
-        # URI, where carriers do not expect it.
+    async def leave(self, agent: Agent) -> None:
+        """End an agent's registration, and free its handle once its calls are over."""
+        agent.on_register = None
+        self._left[agent.handle] = agent
+        await self._stack.stop_registering(agent.handle)
+        await self._give_back(agent)
+
+    async def give_back(self) -> None:
+        """Free the handles of unused agents whose calls are over by now."""
+        for agent in list(self._left.values()):
+            await self._give_back(agent)
+
+    async def _give_back(self, agent: Agent) -> None:
+        if await self._stack.destroy(agent.handle):
+            self._left.pop(agent.handle, None)
+            self._agents.pop(agent.handle, None)
+
+    async def _make(self, account: Account, trunk_id: str | None, shown: str) -> Agent:
+        # The transport is in the Route. In the account it would go into To and the request URI as
+        # well, where carriers do not expect it.
         line = account.aor().replace(";transport=udp>", ">", 1)
-        # A far end that asks to be transferred would have us dial whom it likes.
-        return await UserAgent.create(self._runtime, line, transfer_policy="reject")
+        made = await UserAgent.create(self._runtime, line)
+        agent = self._agents[made.handle] = Agent(made.handle, trunk_id)
+        await self._stack.show_contact(agent.handle, shown)
+        return agent
 
     def _next_hop(self, trunk: TrunkAccount) -> str:
         if self._settings.edge:
@@ -126,8 +170,28 @@ class Agents:
             )
         return f"sip:{trunk.authority};transport={trunk.transport}"
 
-    def _receive(self, agent: UserAgent, trunk_id: str | None) -> None:
-        def incoming(call: Call) -> None:
-            self._on_incoming(call, trunk_id, agent is self._registering.get(trunk_id or ""))
+    def _happened(self, event: StackEvent) -> None:
+        agent = self._agents.get(event.ua)
+        if agent is None:
+            return
+        match event.event:
+            case Event.REGISTER_OK | Event.REGISTER_FAIL:
+                if agent.on_register is not None:
+                    agent.on_register(event)
+            case Event.CALL_INCOMING:
+                self._on_incoming(Call._from_incoming(self._runtime, event), agent.trunk_id)
+            case Event.CALL_TRANSFER:
+                # No transfers: the far end could make us dial any number.
+                self._start(self._refuse_transfer(event.call))
 
-        agent.on_incoming(incoming)
+    async def _refuse_transfer(self, call: int) -> None:
+        await self._runtime.cmd(lib.BP_CMD_CALL_TRANSFER_REJECT, args=f"{call} {_DECLINE}")
+
+    def _start(self, doing: Any) -> None:
+        async def done() -> None:
+            with contextlib.suppress(BaresipError):
+                await doing
+
+        task = asyncio.create_task(done())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

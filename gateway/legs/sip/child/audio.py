@@ -1,7 +1,8 @@
 """Audio between the stack and the gateway: one 20 ms clock for all calls of a child.
 
-The stack speaks PCM, 16 bit at 8 kHz, whatever codec the far end chose; the gateway speaks mu-law.
-All calls are converted in one go: numpy costs per call of a function, not per sample.
+The stack uses PCM, 16 bit at 8 kHz, whatever codec the far end chose; the gateway uses mu-law. All
+calls are converted together, because numpy's cost depends on the number of calls to it and not on
+the number of samples.
 """
 
 from __future__ import annotations
@@ -14,18 +15,19 @@ from collections.abc import Callable
 import numpy as np
 from baresip import AudioNotActive, AudioRestarted, Call
 
+from common import g711
 from gateway.legs.sip.codec import FRAME, AudioBatch
-from wire import g711
 
 PERIOD = 0.020
 PCM_FRAME = 2 * FRAME
 
 _CUSHION = 3 * PCM_FRAME
-"""PCM bytes of silence before the first frame: what our clock and the stack's may be apart."""
+"""PCM bytes of silence before the first frame: they cover the time by which our clock and the
+stack's may differ."""
 
 _DEEPEST = 15 * PCM_FRAME
-"""PCM bytes that may wait to be sent (300 ms). After a stall the frames that were late come at
-once, and would make everything after them late for good."""
+"""Limit of the PCM bytes that wait to be sent (300 ms). After a stall all late frames arrive at
+once; without a limit, everything after them would stay late."""
 
 _STALL = 1.0
 
@@ -34,7 +36,7 @@ _CHECK_EVERY = 25
 
 
 class CallAudio:
-    """One call's two directions."""
+    """The audio of one call, in both directions."""
 
     def __init__(self, number: int, call: Call) -> None:
         self.number = number
@@ -43,10 +45,10 @@ class CallAudio:
         self._cushioned = False
         self._frames = self._skip = 0
         self.skipped = 0
-        """Frames left out so that the far end hears what is said now."""
+        """Frames dropped so that the far end hears the present audio and not old audio."""
 
     def heard(self) -> bytes:
-        """PCM that came in since the last tick, in whole frames; the rest waits."""
+        """Return the PCM that came in since the last tick, in whole frames; the rest waits."""
         with contextlib.suppress(AudioNotActive, AudioRestarted):
             self._rest += self._audio.read(_AT_ONCE)
         whole = len(self._rest) - len(self._rest) % PCM_FRAME
@@ -54,7 +56,7 @@ class CallAudio:
         return pcm
 
     def say(self, pcm: bytes) -> None:
-        """A frame to the far end; dropped while there is nowhere to put it."""
+        """Send a frame to the far end; drop it if there is no room."""
         with contextlib.suppress(AudioNotActive, AudioRestarted):
             if not self._cushioned:
                 self._cushioned = True
@@ -72,31 +74,32 @@ class CallAudio:
 
 
 class AudioClock:
-    """Reads all calls every 20 ms and hands the frames on; writes what comes for them."""
+    """The clock of a child: every 20 ms it reads the frames of all calls and sends them to the
+    gateway. Frames from the gateway it writes to the calls."""
 
     def __init__(self, send: Callable[[bytes], None]) -> None:
         self._send = send
         self._calls: dict[int, CallAudio] = {}
         self._batch = AudioBatch()
         self.lag = 0.0
-        """The longest a tick came too late since this was last set to 0, in seconds."""
+        """The longest delay of a tick since this was last set to 0, in seconds."""
 
     def add(self, number: int, call: Call) -> None:
-        """The call is up."""
+        """Add a call that has been answered."""
         self._calls[number] = CallAudio(number, call)
 
     def discard(self, number: int) -> int:
-        """The call is over. How many frames were left out."""
+        """Remove a call that is over; return the number of frames that were dropped."""
         audio = self._calls.pop(number, None)
         return audio.skipped if audio is not None else 0
 
     def say(self, number: int, ulaw: bytes) -> None:
-        """A frame of mu-law for one call's far end."""
+        """Send a frame of mu-law to the far end of one call."""
         if (audio := self._calls.get(number)) is not None:
             audio.say(g711.decode(ulaw))
 
     async def run(self) -> None:
-        """Ticks until cancelled."""
+        """Run the clock until cancelled."""
         due = time.monotonic()
         while True:
             due += PERIOD
@@ -104,7 +107,7 @@ class AudioClock:
             late = time.monotonic() - due
             self.lag = max(self.lag, late)
             if late > _STALL:
-                due = time.monotonic()  # what was missed is missed
+                due = time.monotonic()  # ticks that were missed are not made up for
             self._tick()
 
     def _tick(self) -> None:

@@ -1,4 +1,5 @@
-"""The calls of a child: the stack's events become the gateway's, its commands the stack's."""
+"""The calls of a child: turns the stack's events into the gateway's, and the gateway's commands
+into the stack's."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ import asyncio
 import dataclasses
 import itertools
 import logging
+import re
 from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -13,21 +15,21 @@ from typing import Any
 from baresip import BaresipError, Call, CallState, Event, Runtime, StackEvent
 from baresip.errors import split_status
 
+from gateway.legs.sip.bounds import CALLS_PER_CHILD
 from gateway.legs.sip.child import native
-from gateway.legs.sip.child.agents import Agents, TrunkAccount
 from gateway.legs.sip.child.audio import AudioClock
 from gateway.legs.sip.child.early import EarlyEvents
+from gateway.legs.sip.child.keeper import Keeper
 
 log = logging.getLogger(__name__)
 
 Tell = Callable[..., None]
 
-_HANDLES = 850
-"""Agents and calls after which no more are dialled: a call that the stack has no handle for (it has
-1,023) goes out all the same, and nobody could hang it up."""
+KEYS = 64
+"""Limit of the keys of one call that wait to be sent."""
 
-_KEYS = 64
-"""Keys of one call that may wait to be pressed."""
+_USER = re.compile(r"[A-Za-z0-9+*#._~!-]{1,64}", re.ASCII)
+"""Matches the characters that need no escape before the @ of a From (RFC 3261 25.1)."""
 
 _FORBIDDEN, _TIMED_OUT, _NOT_REACHED = 403, 408, 503
 _STATS = (
@@ -38,10 +40,9 @@ _STATS = (
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Dialled:
-    """A call that goes out and has not rung yet."""
+    """An outgoing call that has not rung yet."""
 
-    trunk: TrunkAccount
-    agents: Agents
+    keeper: Keeper
     to: str
     caller_id: str
     call_sid: str
@@ -49,30 +50,43 @@ class Dialled:
 
     @property
     def user(self) -> str:
-        """Who stands in From: the number that calls, or the account."""
-        return self.trunk.username if self.by_account else self.caller_id
+        """Return the user part of From: the calling number, or the account."""
+        return self.keeper.trunk.username if self.by_account else self.caller_id
 
     @property
-    def headers(self) -> dict[str, str]:
-        """What goes beside the standard headers."""
-        return {
-            "P-Asserted-Identity": f"<sip:{self.caller_id}@{self.trunk.domain}>",
-            "X-Call-Sid": self.call_sid,
-        }
+    def invite(self) -> native.Invite:
+        """Return the INVITE. Raises ValueError if the caller ID cannot be put into a header."""
+        trunk = self.keeper.trunk
+        if not _USER.fullmatch(self.caller_id):
+            raise ValueError(f"no caller ID that SIP can carry: {self.caller_id[:64]}")
+        return native.Invite(
+            user=self.user,
+            account=trunk.username,
+            domain=trunk.domain,
+            to_uri=f"sip:{self.to}@{trunk.domain}",
+            headers={
+                "P-Asserted-Identity": f"<sip:{self.caller_id}@{trunk.domain}>",
+                "X-Call-Sid": self.call_sid,
+            },
+            encrypted=trunk.encrypted,
+        )
 
 
 class Calls:
-    """By number. `tell(on=…, call=…)` sends an event to the gateway."""
+    """The calls by number. `tell(on=…, call=…)` sends an event to the gateway."""
 
-    def __init__(self, runtime: Runtime, tell: Tell, clock: AudioClock) -> None:
+    def __init__(
+        self, runtime: Runtime, stack: native.StackThread, tell: Tell, clock: AudioClock
+    ) -> None:
+        self._runtime = runtime
         self._tell = tell
         self._clock = clock
-        self._stack = native.StackThread(runtime)
+        self._stack = stack
         self._early = EarlyEvents(runtime)
         self._calls: dict[int, Call] = {}
         self._dialled: dict[int, Dialled] = {}
-        self._by_account: set[tuple[str, int]] = set()
-        """Trunks (and revision) whose carrier takes no number in From."""
+        self._offering: dict[int, int] = {}
+        """Calls whose offer was not written at once, each with the agent to be reset afterwards."""
         self._keys: dict[int, deque[str]] = {}
         self._numbers = itertools.count(1, 2)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -80,12 +94,12 @@ class Calls:
     def __len__(self) -> int:
         return len(self._calls)
 
-    def incoming(self, call: Call, trunk_id: str | None, registered: bool) -> None:
-        """The stack has an INVITE, and has answered it with 180."""
-        self._start(self._incoming(call, trunk_id, registered))
+    def incoming(self, call: Call, trunk_id: str | None) -> None:
+        """Take an INVITE, which the stack has answered with 180 already."""
+        self._start(self._incoming(call, trunk_id))
 
-    async def _incoming(self, call: Call, trunk_id: str | None, registered: bool) -> None:
-        self._early.take(call)  # it has listened from the start, since it began with an event
+    async def _incoming(self, call: Call, trunk_id: str | None) -> None:
+        self._early.take(call)  # made at the first event, so it has missed none
         source, contact = await self._stack.origin(call.handle)
         if call.state is CallState.CLOSED:
             log.info("cancelled at once", extra={"sip_call_id": call.call_id})
@@ -96,7 +110,7 @@ class Calls:
             on="incoming",
             call=number,
             trunk_id=trunk_id,
-            registered=registered,
+            registered=trunk_id is not None,
             contact=contact,
             source=source,
             headers=call.headers,
@@ -104,68 +118,79 @@ class Calls:
             sip_call_id=call.call_id or "",
         )
 
-    def dial(self, message: dict[str, Any], trunk: TrunkAccount | None, agents: Agents) -> None:
-        """The `dial` command."""
+    def dial(self, message: dict[str, Any], keeper: Keeper | None) -> None:
+        """Carry out the `dial` command."""
         number: int = message["call"]
-        if trunk is None:
+        if keeper is None:
             self._over(number, _NOT_REACHED, "the trunk is not known here")
             return
-        if agents.made + len(self._calls) > _HANDLES:
-            self._over(number, _NOT_REACHED, "the SIP stack is full until its calls are over")
+        if len(self._calls.keys() | self._dialled.keys()) >= CALLS_PER_CHILD:
+            self._over(number, _NOT_REACHED, "the SIP stack has as many calls as it can carry")
             return
         dialled = Dialled(
-            trunk=trunk,
-            agents=agents,
+            keeper=keeper,
             to=message["to"],
             caller_id=message["caller_id"],
             call_sid=message["call_sid"],
-            by_account=(trunk.trunk_id, trunk.revision) in self._by_account,
+            by_account=keeper.dials_by_account,
         )
         self._dialled[number] = dialled
         self._start(self._dial(number, dialled))
 
     def answer(self, number: int) -> None:
-        """200 OK."""
+        """Answer with 200 OK."""
         if (call := self._calls.get(number)) is not None:
-            # The binding's plain answer is followed by a needless re-INVITE; this one is not, and
-            # takes video only if it was offered, which no gateway does.
+            # The binding's plain answer is followed by a needless re-INVITE. This one is not, and
+            # it takes video only if it was offered, which no gateway does.
             self._start(self._do(number, call.answer(video=True)))
 
     def reject(self, number: int, code: int, reason: str) -> None:
-        """A final code."""
+        """Reject with a final code."""
         call = self._calls.get(number)
         if call is not None and call.state is CallState.INCOMING:
             self._start(self._stack.reject(call.handle, code, reason))
 
     def hangup(self, number: int) -> None:
-        """BYE, or CANCEL."""
-        self._dialled.pop(number, None)  # an INVITE that is about to go out finds itself unwanted
+        """Hang up with BYE, or CANCEL."""
+        self._dialled.pop(number, None)  # an INVITE that is about to go out is then cancelled
         if (call := self._calls.get(number)) is not None:
             self._start(self._do(number, call.hangup()))
 
     def dtmf(self, number: int, digit: str) -> None:
-        """A telephone-event of 100 ms, after those before it."""
+        """Send a telephone-event of 100 ms, after those before it."""
         if number not in self._calls:
             return
         waiting = self._keys.get(number)
         if waiting is None:
             waiting = self._keys[number] = deque()
             self._start(self._press(number, waiting))
-        if len(waiting) < _KEYS:
+        if len(waiting) < KEYS:
             waiting.append(digit)
 
     async def _dial(self, number: int, dialled: Dialled) -> None:
-        trunk = dialled.trunk
         try:
-            agent = await dialled.agents.dialling(trunk, dialled.user)
-            call = await agent.dial(f"sip:{dialled.to}@{trunk.domain}", headers=dialled.headers)
+            invite = dialled.invite
+            agent = await dialled.keeper.agent()
+            if number not in self._dialled:
+                self._over(number, _NOT_REACHED, "hung up before it was dialled")
+                return
+            handle, written = await self._stack.dial(agent.handle, invite)
         except (BaresipError, ValueError) as error:
             self._over(number, _NOT_REACHED, str(error))
             return
+        if not written:
+            self._offering[number] = agent.handle
+        call = Call(
+            self._runtime,
+            handle=handle,
+            ua_handle=agent.handle,
+            state=CallState.OUTGOING,
+            peer=invite.to_uri,
+        )
         self._follow(number, call)
         unwanted = number not in self._dialled
         for event in self._early.take(call):
-            call._on_stack_event(event)  # as if it had been there to hear it
+            call._on_stack_event(event)  # these came before the object existed
         if unwanted:
             self.hangup(number)
 
@@ -178,7 +203,7 @@ class Calls:
         try:
             await doing
         except BaresipError as error:
-            # Mostly a call that ended at the same moment; its end has been told, or will be.
+            # In most cases the call ended at the same moment; its end is or will be reported.
             log.info("%s", error, extra={"call": number})
 
     def _follow(self, number: int, call: Call) -> None:
@@ -187,6 +212,8 @@ class Calls:
         call.on_dtmf(lambda pressed: self._tell(on="dtmf", call=number, digit=pressed.digit))
 
     def _happened(self, number: int, call: Call, event: StackEvent) -> None:
+        if event.event is not Event.CALL_OUTGOING and number in self._offering:
+            self._start(self._do(number, self._stack.accept_encryption(self._offering.pop(number))))
         match event.event:
             case Event.CALL_RINGING | Event.CALL_PROGRESS:
                 self._settled(number)
@@ -211,16 +238,21 @@ class Calls:
         self._over(number, code, reason, stats, broken="rtp" in text.lower())
 
     def _settled(self, number: int) -> None:
-        """The carrier has taken the call as it was dialled."""
+        """Note that the carrier has accepted the call with the caller ID with which it was
+        dialled."""
         dialled = self._dialled.pop(number, None)
         if dialled is not None and dialled.by_account:
-            self._by_account.add((dialled.trunk.trunk_id, dialled.trunk.revision))
+            dialled.keeper.dials_by_account = True
 
     def _dial_by_account(self, number: int) -> bool:
-        """Carriers that take only the account in From say 403: once more, the number in
-        P-Asserted-Identity alone (RFC 3325). False if that was it already, or nobody waits."""
+        """Dial once more with the account in From; return False if that was done, or the call is
+        unwanted.
+
+        Carriers that accept only the account in From answer 403. The second INVITE has the number
+        in P-Asserted-Identity alone (RFC 3325).
+        """
         dialled = self._dialled.get(number)
-        if dialled is None or dialled.by_account or dialled.user == dialled.trunk.username:
+        if dialled is None or dialled.by_account or dialled.user == dialled.keeper.trunk.username:
             return False
         again = self._dialled[number] = dataclasses.replace(dialled, by_account=True)
         self._start(self._dial(number, again))

@@ -1,7 +1,7 @@
-"""What the stack says of a call before anybody can listen to it.
+"""The store for a dialled call's events that come before its call object exists.
 
-The binding makes the object of a dialled call when its command has come back to the event loop; a
-far end that answers at once is faster, and what it said went to nobody. It is kept here.
+The binding makes that object only when its command has come back to the event loop. A far end that
+answers at once is faster, and its events would be lost. They are kept here.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from collections import OrderedDict
 
 from baresip import Call, Event, Runtime, StackEvent
 
-_CALLS, _EVENTS = 256, 16
-"""What is kept at most: calls that nobody has taken, and events of each."""
+CALLS, EVENTS = 256, 16
+"""Limits: calls without a call object, and events of each."""
 
 
 class EarlyEvents:
-    """Events of calls that have not been taken yet."""
+    """Events of calls that have no call object yet."""
 
     def __init__(self, runtime: Runtime) -> None:
         self._taken: set[int] = set()
@@ -23,7 +23,7 @@ class EarlyEvents:
         runtime.subscribe(self._note)
 
     def take(self, call: Call) -> list[StackEvent]:
-        """From now on the call is listened to; what it has said until now."""
+        """Mark a call as having its call object; return its events until now."""
         self._taken.add(call.handle)
         return self._events.pop(call.handle, [])
 
@@ -33,7 +33,7 @@ class EarlyEvents:
                 self._taken.discard(event.call)
         elif event.call:
             events = self._events.setdefault(event.call, [])
-            if len(events) < _EVENTS:
+            if len(events) < EVENTS:
                 events.append(event)
-            while len(self._events) > _CALLS:
+            while len(self._events) > CALLS:
                 self._events.popitem(last=False)

@@ -1,0 +1,141 @@
+"""Checks the form fields of the Calls REST API. Each refusal has Twilio's own number.
+
+Source: https://www.twilio.com/docs/voice/api/call-resource (create and update parameters).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from multidict import MultiDictProxy
+
+from gateway.api.errors import RestError, invalid
+from gateway.calls.leg import Destination
+from gateway.calls.live_call import Plan
+from gateway.twiml.interpreter import Fetch, Inline, Program, is_web_url
+from gateway.twiml.verbs import Method
+
+Form = MultiDictProxy[str]
+
+_E164 = re.compile(r"\+[1-9]\d{1,14}")
+_SIP_URI = re.compile(r"sips?:[^\s@]+@[^\s@]{1,253}")
+_CALLER = re.compile(r"[\w.+*#-]{1,64}", re.ASCII)
+_EVENTS = frozenset({"initiated", "ringing", "answered", "completed"})
+_TWIML_MAX = 4000
+_TIMEOUT = (60, 600)
+_TIME_LIMIT = (4 * 3600, 24 * 3600)
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    """A call to be placed."""
+
+    destination: Destination
+    plan: Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """A change to a live call; nothing if both are None."""
+
+    status: Literal["canceled", "completed"] | None = None
+    program: Program | None = None
+
+
+def create(form: Form) -> Create:
+    """Check the fields of `POST …/Calls.json`."""
+    to, from_ = form.get("To", ""), form.get("From", "")
+    if not to:
+        raise invalid(21201, "No 'To' number is specified")
+    if not (_E164.fullmatch(to) or (_SIP_URI.fullmatch(to) and len(to) <= 255)):
+        raise invalid(21211, f"Invalid 'To' Phone Number: {to[:64]}")
+    if not from_:
+        raise invalid(21213, "No 'From' number is specified")
+    caller = form.get("CallerId") or from_
+    if not (_E164.fullmatch(caller) or _SIP_URI.fullmatch(caller) or _CALLER.fullmatch(caller)):
+        raise invalid(21212, f"Invalid 'From' Phone Number: {caller[:64]}")
+    program = _program(form)
+    if program is None:
+        raise invalid(21205, "Url parameter is required.")
+    trunk_id = form.get("Byoc") or None
+    if trunk_id is not None and not _E164.fullmatch(to):
+        raise invalid(21211, "With Byoc, 'To' must be a phone number in E.164 form")
+    destination = Destination(
+        to=to,
+        from_=caller,
+        trunk_id=trunk_id,
+        sip_username=form.get("SipAuthUsername") or None,
+        sip_password=form.get("SipAuthPassword") or None,
+    )
+    status_url = form.get("StatusCallback") or None
+    if status_url is not None and not is_web_url(status_url):
+        raise invalid(21609, f"StatusCallback is not a valid URL: {status_url[:128]}")
+    plan = Plan(
+        program=program,
+        status_url=status_url,
+        status_method=_method(form, "StatusCallbackMethod"),
+        events=_events(form),
+        ring_timeout=_seconds(form, "Timeout", *_TIMEOUT),
+        time_limit=_seconds(form, "TimeLimit", *_TIME_LIMIT),
+    )
+    return Create(destination, plan)
+
+
+def update(form: Form) -> Update:
+    """Check the fields of `POST …/Calls/{sid}.json`."""
+    match form.get("Status"):
+        case None | "":
+            return Update(program=_program(form))
+        case "canceled":
+            return Update("canceled")
+        case "completed":
+            return Update("completed")
+        case other:
+            raise invalid(20001, f"Status must be canceled or completed, not {other[:32]}")
+
+
+def _program(form: Form) -> Program | None:
+    # With both given, Twilio ignores Twiml.
+    if url := form.get("Url"):
+        if not is_web_url(url):
+            raise invalid(21205, f"Url is not a valid URL: {url[:128]}")
+        return Fetch(url, _method(form, "Method"))
+    if twiml := form.get("Twiml"):
+        if len(twiml) > _TWIML_MAX:
+            raise invalid(32018, f"Twiml is longer than {_TWIML_MAX} characters")
+        return Inline(twiml)
+    return None
+
+
+def _method(form: Form, name: str) -> Method:
+    match form.get(name, "POST").upper():
+        case "POST":
+            return "POST"
+        case "GET":
+            return "GET"
+        case _:
+            raise invalid(21403, f"{name} must be GET or POST")
+
+
+def _events(form: Form) -> frozenset[str]:
+    # A misspelt event is not refused: Twilio answers 201, logs 21626 and sends no callbacks at
+    # all. Some clients put all events into one value.
+    asked = {word for value in form.getall("StatusCallbackEvent", []) for word in value.split()}
+    if not asked:
+        return frozenset({"completed"})
+    return frozenset(asked) if asked <= _EVENTS else frozenset()
+
+
+def _seconds(form: Form, name: str, default: int, most: int) -> float:
+    text = form.get(name, "")
+    if not text:
+        return default
+    if not (text.isascii() and text.isdigit() and 0 < int(text[:9]) <= most):
+        raise _out_of_range(name, most)
+    return int(text)
+
+
+def _out_of_range(name: str, most: int) -> RestError:
+    return invalid(21208, f"{name} must be a whole number of seconds from 1 to {most}")

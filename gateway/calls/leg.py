@@ -1,0 +1,97 @@
+"""The interface between a call and its leg, for every technology.
+
+It is made to fit SIP: `ring` is 180 (or the INVITE, going out), `answer` is 200, `reject` a final
+response, `hangup` CANCEL or BYE. Audio is mu-law, 8 kHz, in frames of 160 bytes (20 ms).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+Standing = Literal["trunk", "local", "peer", "stranger"]
+"""The source of an inbound call: a trunk; this machine or an account holder; a peer's address
+(listed by the operator) for no trunk; any other."""
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """The end of a call: its status in Twilio's words, the SIP code and a sentence for people."""
+
+    status: str
+    sip_code: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Destination:
+    """The target of an outbound call: the called party, the caller ID and the trunk."""
+
+    to: str
+    from_: str
+    trunk_id: str | None = None
+    sip_username: str | None = None
+    sip_password: str | None = field(default=None, repr=False)
+
+
+class LegEvents(Protocol):
+    """The events that a leg reports to its call. All are synchronous and must be quick."""
+
+    def on_ringing(self) -> None:
+        """Note that the far end of an outbound call rings."""
+
+    def on_answered(self) -> None:
+        """Note that the far end of an outbound call has answered."""
+
+    def on_audio(self, frame: bytes) -> None:
+        """Take 160 bytes of mu-law from the far end."""
+
+    def on_dtmf(self, digit: str) -> None:
+        """Take a key that the far end pressed, one of `0-9*#ABCD`."""
+
+    def on_hangup(self, sip_code: int, reason: str) -> None:
+        """Note that the far end is gone, or did not take the call: 200 normal, 486 busy, 603
+        declined, 404 unknown …"""
+
+    def on_broken(self, reason: str) -> None:
+        """Note that the leg is lost and the far end is not the cause."""
+
+
+class Leg(Protocol):
+    """A party of a call."""
+
+    def attach(self, events: LegEvents, call_sid: str) -> None:
+        """Connect the leg to its call, which gets its events. Must come before anything else."""
+
+    def ring(self) -> None:
+        """Inbound: tell the caller that it rings. Outbound: start ringing the called party."""
+
+    async def answer(self) -> None:
+        """Answer an inbound call; return when audio may flow.
+
+        It may be cancelled midway (a REST update) and called again, so it must be idempotent.
+        """
+
+    def reject(self, release: Release) -> None:
+        """Refuse an inbound call that is not answered."""
+
+    def hangup(self, release: Release) -> None:
+        """End the leg in any other state."""
+
+    def play(self, frame: bytes) -> None:
+        """Send 160 bytes of mu-law to the far end.
+
+        Never block; drop them if the far end is too slow.
+        """
+
+    def press(self, digit: str) -> None:
+        """Send one of `0-9*#ABCD` to the far end, out of band."""
+
+
+class Dialler(Protocol):
+    """A technology that can reach called parties."""
+
+    def route(self, destination: Destination) -> Leg | None:
+        """Return a leg to that party, not ringing yet; None if this technology does not reach
+        it."""
+        ...

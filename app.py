@@ -7,21 +7,22 @@ from typing import Any
 from chalicelib import logs
 from chalicelib.handlers import (
     account,
+    api_keys,
+    browser_call,
     calls,
     dashboard,
     description,
     endpoints,
     events,
     gateway,
-    keys,
     media,
     numbers,
+    provider_webhooks,
+    rest,
     service,
     session,
     tasks,
-    test_call,
     trunks,
-    webhooks,
 )
 from chalicelib.handlers.mcp import endpoint as mcp
 from chalicelib.http import ProblemChalice
@@ -32,16 +33,16 @@ app = ProblemChalice(app_name="chamade", configure_logs=False)
 app.api.binary_types = []
 
 for group in (
-    account, keys, calls, numbers, trunks, test_call, events, endpoints, service, session,
+    account, api_keys, calls, numbers, trunks, browser_call, events, endpoints, service, session,
 ):  # fmt: skip
-    app.register_blueprint(group.operations.blueprint)
-for module in (dashboard, description, webhooks, media, gateway, mcp):
+    app.register_blueprint(rest.blueprint(group.operations))
+for module in (dashboard, description, provider_webhooks, media, gateway, mcp):
     app.register_blueprint(module.routes)
 
 
 @app.route("/healthz", methods=["GET"])
 def healthz() -> dict[str, str]:
-    """Alive. Says nothing of what lies behind."""
+    """Answer that the process is alive. Says nothing about the parts behind it."""
     return {"status": "ok"}
 
 
@@ -53,13 +54,13 @@ def expire_ring(event: dict[str, Any], context: Any) -> dict[str, Any]:
 
 @app.lambda_function(name="sweep")
 def sweep(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Puts right what a restart or a lost message left behind."""
+    """Put right what a restart or a lost message left behind."""
     return tasks.run_sweep(event, context)
 
 
 @app.lambda_function(name="fan_out_events")
 def fan_out_events(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """The table's stream: events that have just been written."""
+    """Handle a batch of the table's stream: events that have just been written."""
     return tasks.fan_out_events(event, context)
 
 

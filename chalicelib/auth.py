@@ -1,6 +1,4 @@
-"""Who is asking: the account behind the API key of the current request, or behind the cookie that
-stands for one.
-"""
+"""Authentication: find the account of the current request by its API key or its session cookie."""
 
 from __future__ import annotations
 
@@ -8,15 +6,17 @@ from chalice.app import Request
 
 from chalicelib import browser
 from chalicelib.problems import Problem, known
-from chalicelib.services import sessions
-from chalicelib.services.accounts import account_of
-from chalicelib.services.ports import Ports
+from chalicelib.services.account import sessions
+from chalicelib.services.account.accounts import account_of
+from chalicelib.services.dependencies import Dependencies
 
 
-def account(ports: Ports, request: Request) -> str:
-    """The account id. The key comes as `X-API-Key` or `Authorization: Bearer`. Problem 401."""
+def account(deps: Dependencies, request: Request) -> str:
+    """Return the account id. The key comes as `X-API-Key` or `Authorization: Bearer`. Raises
+    Problem 401.
+    """
     clear = _key(request)
-    account_id = account_of(ports, clear.strip()) if clear else None
+    account_id = account_of(deps, clear.strip()) if clear else None
     if account_id is None:
         raise bad_key(
             "Send your key in the X-API-Key header." if not clear else "This key opens nothing."
@@ -24,25 +24,27 @@ def account(ports: Ports, request: Request) -> str:
     return account_id
 
 
-def account_or_session(ports: Ports, request: Request) -> str:
-    """The account id. With a key the cookie is not looked at. Problem 401, or 403 `cross_site`."""
+def account_or_session(deps: Dependencies, request: Request) -> str:
+    """Return the account id. With a key the cookie is ignored. Raises Problem 401, or 403
+    `cross_site`.
+    """
     if _key(request) or not browser.session_token(request):
-        return account(ports, request)
-    return session(ports, request).key.account_id
+        return account(deps, request)
+    return session(deps, request).key.account_id
 
 
-def session(ports: Ports, request: Request) -> sessions.Session:
-    """The session of the request's cookie. Problem 401, or 403 `cross_site`."""
+def session(deps: Dependencies, request: Request) -> sessions.Session:
+    """Return the session of the request's cookie. Raises Problem 401, or 403 `cross_site`."""
     browser.refuse_cross_site(request)
     token = browser.session_token(request)
-    found = sessions.current(ports, token) if token else None
+    found = sessions.current(deps, token) if token else None
     if found is None:
         raise bad_key("The session is over: sign in again." if token else "Nobody is signed in.")
     return found
 
 
 def bad_key(detail: str) -> Problem:
-    """401."""
+    """Return the problem of a request without a valid key: 401."""
     problem = known("bad_key", detail)
     problem.headers["WWW-Authenticate"] = 'Bearer realm="chamade"'
     return problem

@@ -1,4 +1,4 @@
-"""The composition root: turns the configuration into stores, providers and `Ports`, once a process.
+"""Make stores, providers and `Dependencies` from the configuration, once in a process.
 
 AWS clients are made here, at the first request and not at import (see tests/unit/test_imports.py).
 """
@@ -11,29 +11,32 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from chalicelib import config as configuration
+from chalicelib.providers.browser_calls import BrowserCalls
 from chalicelib.providers.outgoing_http import GuardedPoster
-from chalicelib.providers.test_calls import TestCalls
 from chalicelib.providers.trunk_host import GatewayTrunkHost
 from chalicelib.providers.twilio import TwilioProvider
-from chalicelib.services.ports import Ports
+from chalicelib.services.dependencies import Dependencies, Secrets, Settings, Stores, Timers
 from chalicelib.store.accounts import AccountStore
 from chalicelib.store.calls import CallStore
-from chalicelib.store.courier import Courier
 from chalicelib.store.deliveries import DeliveryStore
 from chalicelib.store.dialling import DiallingStore
 from chalicelib.store.dids import DidStore
 from chalicelib.store.endpoints import EndpointStore
 from chalicelib.store.events import EventStore
 from chalicelib.store.idempotency import IdempotencyStore
+from chalicelib.store.keypads import KeypadStore
 from chalicelib.store.lines import LineStore
+from chalicelib.store.places import PlaceStore
 from chalicelib.store.rate_limits import RateLimitStore
-from chalicelib.store.ring_timer import RingTimer
 from chalicelib.store.secrets import with_secrets
 from chalicelib.store.table import Table
+from chalicelib.store.timers import DeliveryScheduler, RingTimer
 from chalicelib.store.trunk_limits import TrunkLimits
 from chalicelib.store.trunks import TrunkStore
+from chalicelib.store.turned_away import TurnedAwayStore
 from chalicelib.store.vault import KeyFileVault, KmsVault, Vault, Vaults
-from wire.rotation import accepted
+from chalicelib.store.waiting import WaitingStore
+from common.rotation import accepted
 
 if TYPE_CHECKING:
     from botocore.config import Config as AwsConfig
@@ -44,50 +47,70 @@ MAX_CONNECTIONS = 50
 
 @functools.cache
 def config() -> configuration.Config:
-    """The process's settings. SecretsUnavailable: those that are kept elsewhere cannot be had."""
+    """Return the process's settings. Raises SecretsUnavailable if its secrets cannot be
+    fetched.
+    """
     return configuration.from_environment(with_secrets(os.environ, _secrets_client))
 
 
 @functools.cache
-def ports() -> Ports:
-    """The process's stores and providers."""
+def dependencies() -> Dependencies:
+    """Return the process's stores and providers."""
     import boto3
 
     settings, aws = config(), _aws()
     table = Table(boto3.client("dynamodb", config=aws), settings.table)
-    dids = DidStore(table)
     executions = boto3.client("stepfunctions", config=aws)
-    return Ports(
-        accounts=AccountStore(table),
-        calls=CallStore(table),
-        deliveries=DeliveryStore(table),
-        dialling=DiallingStore(table),
-        endpoints=EndpointStore(table),
-        events=EventStore(table),
-        idempotency=IdempotencyStore(table),
-        lines=LineStore(table),
-        rate_limits=RateLimitStore(table),
-        dids=dids,
-        trunks=TrunkStore(table, dids),
-        trunk_limits=TrunkLimits(table),
-        timer=RingTimer(executions, settings.ring_state_machine),
-        courier=Courier(executions, settings.delivery_state_machine),
-        poster=GuardedPoster(private=settings.allow_private_webhooks),
+    return Dependencies(
+        stores=stores(table),
+        timers=Timers(
+            RingTimer(executions, settings.ring_state_machine),
+            DeliveryScheduler(executions, settings.delivery_state_machine),
+        ),
         providers={account.name: TwilioProvider(account) for account in settings.accounts},
+        poster=GuardedPoster(private=settings.allow_private_webhooks),
         now=lambda: time.time_ns() // 1_000_000,
         pause=time.sleep,
-        token_secret=settings.token_secret,
-        agent_token_secret=settings.agent_token_secret,
-        relay_url=settings.relay_url,
+        secrets=Secrets(
+            settings.token_secret, settings.control_secret, settings.agent_token_secret
+        ),
+        settings=Settings(
+            relay_url=settings.relay_url,
+            twilio_sip_domain=settings.twilio_sip_domain,
+            private_trunks=settings.allow_private_trunks,
+            own_hosts=settings.own_hosts,
+            private_webhooks=settings.allow_private_webhooks,
+            tries_at_once=settings.tries_at_once,
+            sign_up_open=settings.sign_up_open,
+        ),
         vault=_vault(settings, aws),
         trunk_host=next(
             (GatewayTrunkHost(each) for each in settings.accounts if each.name == "gateway"), None
         ),
         test_calls=_test_calls(settings),
-        twilio_sip_domain=settings.twilio_sip_domain,
-        private_trunks=settings.allow_private_trunks,
-        private_webhooks=settings.allow_private_webhooks,
-        sign_up_open=settings.sign_up_open,
+    )
+
+
+def stores(table: Table) -> Stores:
+    """Return the stores of a table."""
+    dids = DidStore(table)
+    return Stores(
+        accounts=AccountStore(table),
+        calls=CallStore(table),
+        deliveries=DeliveryStore(table),
+        dialling=DiallingStore(table),
+        dids=dids,
+        endpoints=EndpointStore(table),
+        events=EventStore(table),
+        idempotency=IdempotencyStore(table),
+        keypads=KeypadStore(table),
+        lines=LineStore(table),
+        places=PlaceStore(table),
+        rate_limits=RateLimitStore(table),
+        trunk_limits=TrunkLimits(table),
+        trunks=TrunkStore(table, dids),
+        turned_away=TurnedAwayStore(table),
+        waiting=WaitingStore(table),
     )
 
 
@@ -98,7 +121,8 @@ def _aws() -> AwsConfig:
         max_pool_connections=MAX_CONNECTIONS,
         connect_timeout=2,
         read_timeout=4,
-        # 23 s with all pauses: API Gateway gives up after 29, and then nobody is told why.
+        # 23 s with all pauses: API Gateway gives up after 29 s, with an answer that does not say
+        # why.
         retries={"mode": "standard", "total_max_attempts": 4},
     )
 
@@ -109,9 +133,9 @@ def _secrets_client() -> Any:
     return boto3.client("secretsmanager", config=_aws())
 
 
-def _test_calls(settings: configuration.Config) -> TestCalls | None:
+def _test_calls(settings: configuration.Config) -> BrowserCalls | None:
     url, secret = settings.gateway_socket_url, settings.gateway_control_secret
-    return TestCalls(url, secret) if url and secret else None
+    return BrowserCalls(url, secret) if url and secret else None
 
 
 def _vault(settings: configuration.Config, aws: AwsConfig) -> Vault | None:

@@ -1,13 +1,16 @@
-"""What the application is told by its environment. Read once, when first needed."""
+"""Settings of the application, from the environment. Read once, when first needed."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
+from chalicelib.domain.delivery_bounds import TRIES_AT_ONCE
+from chalicelib.domain.host import ascii_host, public_host
 from chalicelib.providers.twilio import TWILIO_API, TwilioAccount
-from wire.rotation import well_formed
+from common.rotation import well_formed
 
 
 class BadConfig(Exception):
@@ -35,10 +38,30 @@ class Config:
     allow_private_webhooks: bool = False
     sign_up_open: bool = True
     gateway_socket_url: str = ""
+    tries_at_once: int = TRIES_AT_ONCE
+    sip_hosts: tuple[str, ...] = ()
+
+    @property
+    def own_hosts(self) -> frozenset[str]:
+        """Return the host names at which this installation is reached, in ASCII; addresses of our
+        own network are not among them.
+        """
+        urls = (
+            self.public_url,
+            self.relay_url,
+            self.gateway_socket_url,
+            *(account.api_url for account in self.accounts),
+        )
+        named = [urlsplit(url).hostname or "" for url in urls]
+        named += [self.twilio_sip_domain or "", *self.sip_hosts]
+        found = {ascii_host(name) for name in named if name}
+        return frozenset(name for name in found if public_host(name))
 
 
 def from_environment(env: Mapping[str, str] = os.environ) -> Config:
-    """The settings in `CHAMADE_*`. BadConfig names the first one that is missing."""
+    """Return the settings in `CHAMADE_*`. Raises BadConfig, which names the first one that is
+    missing.
+    """
     public_url = _required(env, "CHAMADE_PUBLIC_URL").rstrip("/")
     _required(env, "CHAMADE_RELAY_URL")
     relay_url = _socket_url(env, "CHAMADE_RELAY_URL")
@@ -80,7 +103,16 @@ def from_environment(env: Mapping[str, str] = os.environ) -> Config:
         allow_private_webhooks=env.get("CHAMADE_ALLOW_PRIVATE_WEBHOOKS") == "1",
         sign_up_open=_open(env, "CHAMADE_SIGN_UP"),
         gateway_socket_url=_socket_url(env, "CHAMADE_GATEWAY_SOCKET_URL"),
+        sip_hosts=tuple(env.get("CHAMADE_SIP_HOSTS", "").replace(",", " ").split()),
+        tries_at_once=_count(env, "CHAMADE_TRIES_AT_ONCE", TRIES_AT_ONCE),
     )
+
+
+def _count(env: Mapping[str, str], name: str, usual: int) -> int:
+    value = env.get(name) or str(usual)
+    if not (value.isascii() and value.isdigit() and 1 <= int(value[:6]) <= 1000):
+        raise BadConfig(f"{name} is a number from 1 to 1000")
+    return int(value)
 
 
 def _open(env: Mapping[str, str], name: str) -> bool:
@@ -98,7 +130,7 @@ def _socket_url(env: Mapping[str, str], name: str) -> str:
 
 
 def _secret(env: Mapping[str, str], name: str) -> str:
-    """A secret, with its former values (wire/rotation.py)."""
+    """Return a secret, with its former values (common/rotation.py)."""
     value = _required(env, name)
     if not well_formed(value):
         raise BadConfig(f"{name} has a comma too many: a value is blank")

@@ -1,5 +1,5 @@
-"""What every route shares: a Chalice in which each error, foreseen or not, is problem+json; and the
-reading of JSON, form and signed bodies.
+"""The Chalice app of all routes, whose errors are all problem+json, and functions that read
+bodies.
 """
 
 from __future__ import annotations
@@ -9,17 +9,18 @@ import json
 import time
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import unquote
 
 from chalice.app import Chalice, Request, Response
 
 from chalicelib.logs import log_context
 from chalicelib.problems import CONTENT_TYPE, Problem, known, problem_from
-from wire import control
+from common import control
 
 FORM = ["application/x-www-form-urlencoded"]
+JSON = ["application/json"]
 MAX_BODY = 256 * 1024
-"""Bytes of a request body; nothing here is meant to be larger."""
+"""Bytes of a request body; no request needs more."""
 
 _SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -30,7 +31,9 @@ _CHALICE_CODES = {400: "bad_request", 404: "not_found", 405: "method_not_allowed
 
 
 class ProblemChalice(Chalice):
-    """Chalice's own errors are JSON of another shape and a view's unforeseen ones say too much."""
+    """A Chalice app whose errors are all problem+json: Chalice's own have another format, and those
+    of unforeseen exceptions would tell too much.
+    """
 
     def _register_handler(  # noqa: PLR0913, PLR0917 - Chalice's signature
         self,
@@ -48,7 +51,7 @@ class ProblemChalice(Chalice):
         )
 
     def __call__(self, event: dict[str, Any], context: Any) -> dict[str, Any]:
-        """One request of API Gateway."""
+        """Handle one request of API Gateway."""
         try:
             answer: dict[str, Any] = super().__call__(event, context)
         except Exception as error:  # such as a body that JSON cannot hold
@@ -61,7 +64,7 @@ class ProblemChalice(Chalice):
         return answer
 
     def _methods(self, event: dict[str, Any]) -> str:
-        """The methods of the path that was asked for (RFC 9110, 15.5.6)."""
+        """Return the methods of the path that was asked for (RFC 9110, 15.5.6)."""
         path = event.get("requestContext", {}).get("resourcePath", "")
         return ", ".join(sorted(self.routes.get(path, ())))
 
@@ -81,12 +84,12 @@ def _answering_problems(view: Callable[..., Any]) -> Callable[..., Any]:
 def _as_problem(answer: dict[str, Any]) -> dict[str, Any]:
     status = answer["statusCode"]
     try:
-        said = json.loads(answer["body"])
+        document = json.loads(answer["body"])
     except ValueError:
-        said = {}
-    if isinstance(said, dict) and "jsonrpc" in said:
-        return answer  # what is wrong with an MCP request is told as JSON-RPC tells it
-    detail = said.get("Message", "") if isinstance(said, dict) and status < 500 else ""
+        document = {}
+    if isinstance(document, dict) and "jsonrpc" in document:
+        return answer  # errors of MCP requests stay JSON-RPC errors
+    detail = document.get("Message", "") if isinstance(document, dict) and status < 500 else ""
     code = _CHALICE_CODES.get(status, "internal_error" if status >= 500 else "bad_request")
     problem: dict[str, Any] = (
         Problem(status, code, code.replace("_", " "), detail).response().to_dict()
@@ -95,7 +98,7 @@ def _as_problem(answer: dict[str, Any]) -> dict[str, Any]:
 
 
 def raw_body(request: Request) -> bytes:
-    """The body's bytes. Problem 413 if there are more than `MAX_BODY`."""
+    """Return the body's bytes. Raises Problem 413 if there are more than `MAX_BODY`."""
     raw = request.raw_body
     if isinstance(raw, str):
         raw = raw.encode()
@@ -105,7 +108,7 @@ def raw_body(request: Request) -> bytes:
 
 
 def json_of(request: Request) -> Any:
-    """The request's JSON; an empty body is `{}`. Problem 400 or 413."""
+    """Return the request's JSON; an empty body is `{}`. Problem 400 or 413."""
     try:
         return json.loads(raw_body(request) or b"{}")
     except (ValueError, RecursionError):
@@ -113,8 +116,8 @@ def json_of(request: Request) -> Any:
 
 
 def signed_body(request: Request, path: str, secret: str) -> bytes:
-    """The body of a control request to `path` (wire/control.py). Problem 401 if it is not signed
-    with `secret`, and always if there is no secret.
+    """Return the body of a control request to `path` (common/control.py). Raises Problem 401 if it
+    is not signed with `secret`, and always if there is no secret.
     """
     body = raw_body(request)
     header = request.headers.get(control.HEADER.lower())
@@ -123,20 +126,13 @@ def signed_body(request: Request, path: str, secret: str) -> bytes:
     return body
 
 
-def form_body(request: Request) -> dict[str, str]:
-    """The request's form. Blank values are kept: they are signed, too."""
-    raw = raw_body(request)
-    try:
-        return dict(parse_qsl(raw.decode(), keep_blank_values=True, max_num_fields=200))
-    except ValueError:
-        raise known("bad_form") from None
-
-
 def path_part(text: str) -> str:
-    """A path parameter as meant: `%2B` stays encoded in places, and `+` is a plus in a path."""
+    """Return a path parameter decoded: in places `%2B` stays encoded, and `+` is a plus in a
+    path.
+    """
     return unquote(text)
 
 
 def no_content() -> Response:
-    """204."""
+    """Return an answer without content: 204."""
     return Response("", {}, 204)

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
 from types import MappingProxyType
 
-from wire.log_lines import JsonFormatter
+from common.log_lines import JsonFormatter
 
 _context: ContextVar[Mapping[str, str]] = ContextVar("log_context", default=MappingProxyType({}))
 
@@ -30,7 +30,9 @@ def log_context(**fields: str | None) -> Iterator[None]:
 
 
 def formatter() -> JsonFormatter:
-    """Writes each record as one line, with what `log_context` says."""
+    """Return the formatter that writes each record as one line, with the fields of
+    `log_context`.
+    """
     return JsonFormatter(_context.get)
 
 

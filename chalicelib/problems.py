@@ -1,59 +1,37 @@
-"""Errors as the outside sees them: RFC 9457 problem+json with a stable `code`.
+"""Errors as clients see them: RFC 9457 problem+json with a stable `code`.
 
-`problem_from` is the one place that knows which failure of a service is which HTTP answer; the
-statuses and titles are those of `problem_codes.py`.
+A failure of a service has a code (`domain/failure.py`); status and title are those of
+`problem_codes.py`. `DETAILS` describes the problem, for REST and MCP; `REMEDIES` names the request
+of REST that would help. MCP and the command line have remedies of their own.
 """
 
 from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Callable
 from typing import Any
 
 from chalice.app import Response
 from pydantic import ValidationError
 
-from chalicelib.domain import call as calls
-from chalicelib.domain.cursor import BadCursor
-from chalicelib.domain.dialling import NotDialled
-from chalicelib.domain.endpoint import PlainHttp, PrivateUrl
-from chalicelib.domain.idempotency import BadIdempotencyKey
-from chalicelib.domain.phone import BadNumber
+from chalicelib.domain.call import Call, public_view
+from chalicelib.domain.failure import Failure
 from chalicelib.problem_codes import CODES
-from chalicelib.services.accounts import LastKey, SignUpClosed, TooManyKeys, UnknownKey
-from chalicelib.services.deliveries import UnknownDelivery
-from chalicelib.services.dial import NotPlaced
-from chalicelib.services.endpoints import EndpointDisabled, TooManyEndpoints, UnknownEndpoint
-from chalicelib.services.idempotency import InFlight, KeyReused, OutcomeUnknown
-from chalicelib.services.media import BadToken, CallOver, NotActive, OwnedElsewhere
-from chalicelib.services.numbers import PoolEmpty, TooManyNumbers, UnknownNumber
+from chalicelib.services.line.trunks import NumberTaken
 from chalicelib.services.rate_limits import TooOften
-from chalicelib.services.say import VoiceGated, VoiceUnavailable
-from chalicelib.services.test_calls import TestCallsUnavailable
-from chalicelib.services.transition import TooBusy, UnknownCall
-from chalicelib.services.trunks import (
-    NoTrunk,
-    NumberTaken,
-    PrivateHost,
-    ProviderNotConfigured,
-    TooManyConnects,
-    TooManyDids,
-    UnknownTrunk,
-    VaultMissing,
-)
-from chalicelib.store.secrets import SecretsUnavailable
-from chalicelib.store.table import Contention, TableUnavailable
-from chalicelib.store.vault import BadSeal, VaultUnavailable
 
 log = logging.getLogger(__name__)
 
 CONTENT_TYPE = "application/problem+json"
 UNAVAILABLE_S = 5
-"""Seconds to wait for what is not there just now. Those who ask have waited for our retries."""
+"""Seconds after which a request may be sent again that failed since a service was unavailable."""
 
 
 class Problem(Exception):
-    """An answer that says what went wrong. `extra` becomes members of the document."""
+    """An answer that says what went wrong. `remedy` names a request of the REST API that would
+    help; `extra` becomes members of the document.
+    """
 
     def __init__(
         self,
@@ -66,21 +44,23 @@ class Problem(Exception):
     ) -> None:
         super().__init__(detail or title)
         self.status, self.code, self.title, self.detail = status, code, title, detail
+        self.remedy = ""
         self.headers, self.extra = headers or {}, extra
 
     def document(self) -> dict[str, Any]:
-        """The problem+json document."""
+        """Return the problem+json document."""
+        detail = " ".join(filter(None, (self.detail, self.remedy)))
         return {
             "type": f"urn:chamade:problem:{self.code}",
             "title": self.title,
             "status": self.status,
             "code": self.code,
-            **({"detail": self.detail} if self.detail else {}),
+            **({"detail": detail} if detail else {}),
             **self.extra,
         }
 
     def response(self) -> Response:
-        """As Chalice sends it."""
+        """Return the problem as Chalice's response."""
         headers: dict[str, str | list[str]] = {
             "Content-Type": CONTENT_TYPE,
             "Cache-Control": "no-store",
@@ -92,190 +72,144 @@ class Problem(Exception):
 def known(
     code: str, detail: str = "", *, retry_after_s: int | None = None, **extra: Any
 ) -> Problem:
-    """The problem of that code, with its status and title as in `CODES`."""
+    """Return the problem of that code, with its status and title as in `CODES`."""
     status, title = CODES[code]
     headers = {} if retry_after_s is None else {"Retry-After": str(retry_after_s)}
     return Problem(status, code, title, detail, headers, **extra)
 
 
-def problem_from(error: Exception) -> Problem:  # noqa: PLR0911, PLR0912, PLR0915 - a table
-    """The problem that a failure is. What nobody foresaw is logged and told as a bare 500."""
+_TELL_THE_OPERATOR = "Try again; if the error persists, tell the operator."
+
+
+def _too_often(error: TooOften) -> str:
+    times, span, wait_s = error.limit, _span(error.per_s), error.retry_after_s
+    return f"This is possible {times} times in {span}; wait {wait_s} s."
+
+
+def _own_number(error: NumberTaken) -> str:
+    return "" if error.elsewhere else f"PATCH /api/trunk/dids/{error.e164} changes it."
+
+
+def _number_taken(error: NumberTaken) -> str:
+    if error.elsewhere:
+        return f"{error.e164} is added to another trunk of this provider."
+    return f"{error.e164} is added to your trunk."
+
+
+Sentence = str | Callable[[Any], str]
+"""A template of an error's attributes, or a function of the error."""
+
+DETAILS: dict[str, Sentence] = {
+    "bad_cursor": "Use a cursor as this list returned it, or none.",
+    "bad_idempotency_key": "1 to 255 visible ASCII characters, no spaces.",
+    "delivery_not_found": "Deliveries are kept for 14 days.",
+    "endpoint_disabled": "{error}",
+    "hosted_voice_gated": (
+        "Ask the operator of this installation to open it to your account. Until then make speech "
+        "yourself, with a TTS of your choice, and stream it to audio.url."
+    ),
+    "hosted_voice_unavailable": (
+        "This installation runs no speech host. Stream speech of your own to audio.url."
+    ),
+    "idempotency_in_flight": "Send the same request again in a moment, to get the answer.",
+    "idempotency_key_reused": (
+        "An Idempotency-Key stands for one request, its body included: use a new one for another."
+    ),
+    "idempotency_unknown": (
+        "The earlier request was interrupted, and may have done its work. Check whether it has; if "
+        "not, send the request with a new key."
+    ),
+    "last_key": "Create another key first, then revoke this one.",
+    "number_reserved": (
+        "{e164} is a routing number of this installation: calls to it ring at the account that has "
+        "activated it, and it is no trunk's number or caller ID. Use a number of your carrier's."
+    ),
+    "number_taken": _number_taken,
+    "pool_empty": ("The pool holds no free number of country {error}. The operator can add some."),
+    "private_url": "{error}",
+    "provider_error": _TELL_THE_OPERATOR,
+    "provider_not_configured": "{error}",
+    "sign_up_closed": "Only the operator of this installation opens accounts: ask for one.",
+    "test_calls_unavailable": "{error}",
+    "too_busy": "Try again.",
+    "too_many_endpoints": "The limit is {limit}; delete one first.",
+    "too_many_keys": "The limit is {limit}; revoke one first.",
+    "too_many_numbers": "The limit is {limit}; release one first.",
+    "too_many_polls": (
+        "{limit} of your requests wait for events already, and no more may wait at a time. Let one "
+        "reader hand out events to the others, or ask without `wait`."
+    ),
+    "too_many_requests": _too_often,
+    "trunk_rate": (
+        "The limit is {limit} times an hour. The trunk keeps its last settings. Correct all that "
+        "is wrong with it in one request."
+    ),
+    "unavailable": _TELL_THE_OPERATOR,
+    "vault_missing": (
+        "The operator has to set a key that seals secrets: CHAMADE_KMS_KEY_ID or CHAMADE_KEY_FILE."
+    ),
+    "vault_unavailable": _TELL_THE_OPERATOR,
+}
+"""Details by code, for failures that have none of their own."""
+
+REMEDIES: dict[str, Sentence] = {
+    "bad_caller_id": "PUT /api/trunk sets its caller_id, POST /api/trunk/dids adds a number.",
+    "country_not_allowed": "PUT /api/trunk sets allowed_countries.",
+    "no_caller_id": "PUT /api/trunk sets the trunk's caller_id.",
+    "no_trunk": (
+        'Connect yours: PUT /api/trunk {{"host": "sip.carrier.example", "username": "…", '
+        '"password": "…"}}.'
+    ),
+    "number_reserved": "POST /api/number activates a routing number.",
+    "number_taken": _own_number,
+    "trunk_not_registered": "GET /api/trunk shows its status.",
+    "trunk_rate": "GET /api/trunk shows its status.",
+    "wrong_host": "PUT /api/trunk connects another trunk.",
+}
+"""Requests that would help, by code."""
+
+
+def problem_from(error: Exception) -> Problem:
+    """Return the problem of an error. An unforeseen error is logged and becomes a plain 500."""
     match error:
         case Problem():
             return error
-        case calls.Refused(call=call, code=code, detail=detail):
-            return known(code, detail, call=calls.public_view(call))
-        case UnknownCall():
-            return known("call_not_found")
-        case UnknownNumber():
-            return known("number_not_found")
-        case UnknownKey():
-            return known("key_not_found")
-        case LastKey():
-            return known("last_key", "Create another key first, then revoke this one.")
-        case TooManyKeys(limit=limit):
-            return known("too_many_keys", f"The limit is {limit}; revoke one first.", limit=limit)
-        case SignUpClosed():
-            return known(
-                "sign_up_closed",
-                "Whoever runs this installation opens accounts: ask them for one.",
-            )
-        case TooOften(limit=limit, per_s=per_s, retry_after_s=retry_after_s):
-            return known(
-                "too_many_requests",
-                f"This is possible {limit} times in {_span(per_s)}; wait {retry_after_s} s.",
-                retry_after_s=retry_after_s,
-                limit=limit,
-            )
-        case InFlight(retry_after_s=retry_after_s):
-            return known(
-                "idempotency_in_flight",
-                "Its answer will be there in a moment: send the same request again.",
-                retry_after_s=retry_after_s,
-            )
-        case BadIdempotencyKey():
-            return known("bad_idempotency_key", "1 to 255 visible ASCII characters, no spaces.")
-        case KeyReused():
-            return known(
-                "idempotency_key_reused",
-                "An Idempotency-Key stands for one request, its body included: use a new one for "
-                "another.",
-            )
-        case OutcomeUnknown():
-            return known(
-                "idempotency_unknown",
-                "It ended in the middle, and may have done what it was to do. Look whether it "
-                "has; if not, send the request with a new key.",
-            )
-        case VoiceGated():
-            return known(
-                "hosted_voice_gated",
-                "Ask the operator of this installation to open it to your account. Until then "
-                "make speech yourself, with a TTS of your choice, and stream it to audio.url.",
-            )
-        case VoiceUnavailable():
-            return known(
-                "hosted_voice_unavailable",
-                "This installation runs no speech host. Stream speech of your own to audio.url.",
-            )
-        case PoolEmpty():
-            return known(
-                "pool_empty",
-                f"The pool holds no free number of country {error}. The operator can add some.",
-            )
-        case TooManyNumbers(limit=limit):
-            return known("too_many_numbers", f"The limit is {limit}; release one first.")
-        case NotDialled(code=code, detail=detail, retry_after_s=retry_after_s, facts=facts):
-            problem = known(code, detail, retry_after_s=retry_after_s, **facts)
-            # Nothing is missing where the request went; the account is not ready for it.
-            problem.status = 409 if code == "no_trunk" else problem.status
-            return problem
-        case NotPlaced(call=call, why=why):
-            return known(
-                "provider_error",
-                why or "Try again; if it stays so, tell the operator.",
-                call=calls.public_view(call),
-            )
-        case NoTrunk():
-            return known(
-                "no_trunk",
-                'Connect yours: PUT /api/trunk {"host": "sip.carrier.example", "username": "…", '
-                '"password": "…"}.',
-            )
-        case UnknownTrunk():
-            return known("trunk_not_found")
-        case NumberTaken(e164=e164, elsewhere=elsewhere):
-            return known(
-                "number_taken",
-                f"{e164} is added to another trunk of this provider."
-                if elsewhere
-                else f"{e164} is added to your trunk. PATCH /api/trunk/dids/{e164} changes it.",
-            )
-        case TooManyConnects(limit=limit, retry_after_s=retry_after_s):
-            return known(
-                "trunk_rate",
-                f"The limit is {limit} times an hour. The trunk stays as it was set last: see "
-                "GET /api/trunk for how it is doing, and set all that is wrong with it at once.",
-                retry_after_s=retry_after_s,
-                limit=limit,
-            )
-        case TooManyDids(detail=detail):
-            return known("too_many_dids", detail)
-        case ProviderNotConfigured():
-            return known("provider_not_configured", str(error))
-        case TestCallsUnavailable():
-            return known("test_calls_unavailable", str(error))
-        case PrivateHost():
-            return invalid(("host", str(error)))
-        case UnknownEndpoint():
-            return known("endpoint_not_found")
-        case UnknownDelivery():
-            return known("delivery_not_found", "Deliveries are kept for 14 days.")
-        case EndpointDisabled():
-            return known("endpoint_disabled", str(error))
-        case TooManyEndpoints(limit=limit):
-            return known(
-                "too_many_endpoints", f"The limit is {limit}; delete one first.", limit=limit
-            )
-        case PrivateUrl():
-            return known("private_url", str(error))
-        case PlainHttp():
-            return invalid(("url", str(error)))
-        case VaultMissing():
-            return known(
-                "vault_missing",
-                "The operator has to say what seals secrets: CHAMADE_KMS_KEY_ID or "
-                "CHAMADE_KEY_FILE.",
-            )
-        case VaultUnavailable() | BadSeal():
-            log.error("vault: %s", error)
-            return known(
-                "vault_unavailable",
-                "Try again; if it stays so, tell the operator.",
-                retry_after_s=UNAVAILABLE_S,
-            )
-        case SecretsUnavailable():
-            log.error("secrets: %s", error)
-            return known(
-                "unavailable",
-                "Try again; if it stays so, tell the operator.",
-                retry_after_s=UNAVAILABLE_S,
-            )
-        case BadCursor():
-            return known("bad_cursor", "Use a cursor as this list returned it, or none.")
-        case BadNumber():
-            return invalid(("number", str(error)))
+        case Failure(field=str() as field):
+            return invalid((field, str(error)))
+        case Failure():
+            return _problem_of(error)
         case ValidationError():
             return invalid(*((_where(e["loc"]), e["msg"]) for e in error.errors()))
-        case BadToken():
-            return known("bad_token")
-        case NotActive():
-            return known("not_active")
-        case OwnedElsewhere(relay_url=relay_url):
-            return known("owned_elsewhere", relay_url=relay_url)
-        case CallOver(call=call):
-            return Problem(410, "call_over", "The call is over", call=calls.public_view(call))
-        case TooBusy() | Contention():
-            return known("too_busy", "Try again.", retry_after_s=1)
-        case TableUnavailable():
-            return _unavailable(error)
         case _:
             log.error("unforeseen error", exc_info=error)
             return known("internal_error")
 
 
-def _unavailable(error: TableUnavailable) -> Problem:
-    log.error("table: %s", error)
-    return known(
-        "unavailable",
-        "The data store does not answer, so whether anything was done is not known: look, or send "
-        "the request again; if it stays so, tell the operator.",
-        retry_after_s=UNAVAILABLE_S,
+def _problem_of(failure: Failure) -> Problem:
+    if failure.logged_as:
+        log.error(failure.logged_as, failure)
+    wait_s = UNAVAILABLE_S if failure.logged_as else failure.retry_after_s
+    members = {
+        name: public_view(value) if isinstance(value, Call) else value
+        for name, value in failure.members().items()
+    }
+    detail = failure.detail or _sentence(DETAILS, failure)
+    problem = known(failure.code, detail, retry_after_s=wait_s, **members)
+    problem.remedy = _sentence(REMEDIES, failure)
+    problem.status = failure.status or problem.status
+    problem.title = failure.title or problem.title
+    return problem
+
+
+def _sentence(sentences: dict[str, Sentence], failure: Failure) -> str:
+    found = sentences.get(failure.code, "")
+    return (
+        found.format(error=failure, **vars(failure)) if isinstance(found, str) else found(failure)
     )
 
 
 def invalid(*errors: tuple[str, str]) -> Problem:
-    """422: fields and what is wrong with each."""
+    """Return the problem of invalid fields, with what is wrong with each: 422."""
     listed = [{"field": field, "message": message} for field, message in errors]
     detail = "; ".join(f"{field}: {message}" if field else message for field, message in errors)
     return known("invalid", detail, errors=listed)

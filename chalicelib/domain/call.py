@@ -1,7 +1,7 @@
-"""A call, and what an act makes of it.
+"""A call, and the transition that an act makes.
 
-`apply` is the only way from one state to another; which ways there are says `call_moves.py`. It is
-pure: the store makes the result true with one conditional write, together with the event.
+`apply` is the only way from one state to another; `call_transitions.py` lists the ways there are.
+It is pure: the store makes the result true with one conditional write, together with the event.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict, Field
 
-from chalicelib.domain.call_moves import MOVES, TALKING, Act, CallState, Direction, EndReason
+from chalicelib.domain.call_transitions import MOVES, TALKING, Act, CallState, Direction, EndReason
 from chalicelib.domain.event import Event, EventType
+from chalicelib.domain.failure import Failure
 from chalicelib.domain.instant import Instant
-from chalicelib.domain.shape import Shape
+from chalicelib.domain.model import Model
 
 DEFAULT_MAX_DURATION_S = 4 * 3600
 """Twilio's own default limit of a call."""
@@ -32,8 +33,8 @@ _EVENT_OF = {
 }
 
 
-class HistoryEntry(Shape):
-    """One line of a call's story, kept on the call so that a person sees it whole."""
+class HistoryEntry(Model):
+    """An entry of a call's history: one of its transitions. A call keeps all of them."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -43,11 +44,11 @@ class HistoryEntry(Shape):
     end_reason: EndReason | None = None
 
 
-class Call(Shape):
+class Call(Model):
     """A call as it is. Times are epoch ms here and RFC 3339 text outside.
 
     `line` is the number of ours: the called one, or the caller ID we dial with. An outbound call
-    has no `provider_call_id` until the provider tells it.
+    has no `provider_call_id` until the provider has given one.
     """
 
     model_config = ConfigDict(frozen=True, populate_by_name=True, serialize_by_alias=True)
@@ -80,34 +81,38 @@ class Call(Shape):
 
     @property
     def media_expiry(self) -> int:
-        """When nothing of the call's media can matter any more (epoch s): tokens die then."""
+        """Return when the call's media items and tokens expire (epoch s)."""
         return self.ring_deadline // 1000 + self.max_duration_s
 
     @property
     def ends_at(self) -> int | None:
-        """When the maximum duration is over (epoch ms); None before the answer."""
+        """Return when the maximum duration is over (epoch ms); None before the answer."""
         return None if self.answered_at is None else self.answered_at + self.max_duration_s * 1000
 
 
 @dataclass(frozen=True)
-class Moved:
-    """What a transition makes of a call: the call after it, and the event that tells of it."""
+class Transition:
+    """The result of a transition: the call after it, and its event."""
 
     call: Call
     event: Event
 
 
-class Refused(Exception):
-    """The act is not possible. `call` is the call as it is, `code` a stable word for why."""
+class Refused(Failure):
+    """The act is not possible. `call` is the call as it is, `code` the stable word for the
+    reason.
+    """
+
+    member_names = ("call",)
 
     def __init__(self, call: Call, code: str, detail: str) -> None:
         super().__init__(detail)
         self.call, self.code, self.detail = call, code, detail
 
 
-def apply(call: Call, act: Act, now: int, sip_code: int | None = None) -> Moved:
-    """`call` after `act` at `now` (epoch ms), `sip_code` being the far end's answer if it is known.
-    Refused if the act is not possible (any more).
+def apply(call: Call, act: Act, now: int, sip_code: int | None = None) -> Transition:
+    """Return `call` after `act` at `now` (epoch ms). `sip_code`: the far end's answer, if it is
+    known. Raises Refused if the act is not possible (any more).
     """
     move = MOVES[call.direction].get(act, {}).get(call.state)
     if move is None:
@@ -119,19 +124,19 @@ def apply(call: Call, act: Act, now: int, sip_code: int | None = None) -> Moved:
     after = moved(call, *move, now)
     if sip_code is not None:
         after = after.model_copy(update={"sip_code": sip_code})
-    return Moved(after, call_event(after))
+    return Transition(after, call_event(after))
 
 
 def public_view(call: Call) -> dict[str, Any]:
-    """The call as REST, events and webhooks show it (JSON types only). Not the agent's URL: such
-    URLs hold tokens, and events go to more places than that one.
+    """Return the call as REST, events and webhooks show it (JSON types only). Not the agent's URL:
+    such URLs hold tokens, and events go to more places than that one.
     """
     view = call.model_dump(mode="json", exclude={"account_id", "trunk_id", "agent_url"})
     return {**view, "capabilities": list(CAPABILITIES)}
 
 
 def moved(call: Call, state: CallState, reason: EndReason | None, now: int) -> Call:
-    """The call in another state, with one more line of its story."""
+    """Return the call in another state, with one more entry in its history."""
     # The event order of a call must not depend on which Lambda's clock is ahead.
     at = max(now, call.updated_at + 1)
     version = call.version + 1
@@ -151,7 +156,7 @@ def moved(call: Call, state: CallState, reason: EndReason | None, now: int) -> C
 
 
 def call_event(call: Call) -> Event:
-    """What tells of the state that a call has come to."""
+    """Return the event of the state that a call has come to."""
     return Event(
         event_id=f"evt_{call.call_id.removeprefix('call_')}_{call.version:03d}",
         type=_EVENT_OF[call.state],

@@ -1,4 +1,4 @@
-"""Ids of calls: derived from what begins them where that may come twice, else random."""
+"""Ids of calls: derived if the request that begins the call may come twice, else random."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ import re
 import secrets
 
 CALL_ID = re.compile(r"call_[a-z2-7]{26}", re.ASCII)
-"""What an id looks like; anything else is nobody's call."""
+"""The form of a call's id; other text names no call."""
 
 
 def inbound_call_id(provider: str, provider_call_id: str) -> str:
-    """The id of a provider's call. Derived, so that a webhook that comes twice finds its call.
+    """Return the id of a provider's call. Derived, so that a webhook that comes twice finds its
+    call.
 
     `call_` and 26 characters of base32 (130 bits of SHA-256).
     """
@@ -21,10 +22,10 @@ def inbound_call_id(provider: str, provider_call_id: str) -> str:
 
 
 def derived_call_id(seed: str) -> str:
-    """The id of the call that a request dials which may come twice: the same for the same seed."""
+    """Return the id of a call whose request may come twice: the same for the same seed."""
     return inbound_call_id("seed", seed)
 
 
 def new_call_id() -> str:
-    """An id like `inbound_call_id`'s, for a call that begins with us: random."""
+    """Return an id like `inbound_call_id`'s, but random, for a call that we dial."""
     return "call_" + base64.b32encode(secrets.token_bytes(17)).decode().lower()[:26]

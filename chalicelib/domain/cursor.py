@@ -7,21 +7,26 @@ import binascii
 import hashlib
 import hmac
 
-from wire.rotation import accepted, same, signing
+from chalicelib.domain.failure import Failure
+from common.rotation import accepted, same, signing
 
 
-class BadCursor(ValueError):
+class BadCursor(Failure, ValueError):
     """Not a cursor of ours, or of another account or list."""
+
+    code = "bad_cursor"
 
 
 def seal(secret: str, account_id: str, listing: str, place: str) -> str:
-    """`place` as text that the account can hand back but neither make nor change."""
+    """Return `place` as text that the account can hand back but neither make nor change."""
     mac = _mac(signing(secret), account_id, listing, place)
     return base64.urlsafe_b64encode(mac + place.encode()).decode().rstrip("=")
 
 
 def unseal(secret: str, account_id: str, listing: str, cursor: str) -> str:
-    """The place in `cursor`. BadCursor if it was not sealed for this account and list."""
+    """Return the place in `cursor`. Raises BadCursor if it was not sealed for this account and
+    list.
+    """
     try:
         raw = base64.urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4))
         mac, place = raw[:16], raw[16:].decode()

@@ -6,18 +6,18 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field
 
-from chalicelib.domain.agent_url import AgentUrl
+from chalicelib.domain.agent import AgentUrl
 from chalicelib.domain.event import Event, EventType, event_id
 from chalicelib.domain.instant import Instant, to_text
+from chalicelib.domain.model import Model
 from chalicelib.domain.phone import E164
-from chalicelib.domain.shape import Shape
 
 MAX_DIDS = 100
-"""Numbers of one trunk."""
+"""Numbers that one trunk may have."""
 Label = Annotated[str, Field(max_length=100)]
 
 
-class Did(Shape):
+class Did(Model):
     """A number of a trunk, and what happens when somebody calls it.
 
     `called_at` is when the first call to it came in through the trunk. Until then only an API key
@@ -36,8 +36,8 @@ class Did(Shape):
     called_at: Instant | None = None
 
 
-class DidChanges(Shape):
-    """What an owner may change. Fields that are not given stay as they are."""
+class DidChanges(Model):
+    """Changes to a DID. Fields that are not given stay as they are."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -49,19 +49,20 @@ class DidChanges(Shape):
 
 
 class NewDid(DidChanges):
-    """What an owner says of a number when adding it."""
+    """A DID to be added to a trunk."""
 
     e164: E164 = Field(description="the number", examples=["+33199005678"])
 
 
 def did_view(did: Did) -> dict[str, Any]:
-    """The number as REST and events show it."""
+    """Return the number as REST and events show it."""
     return did.model_dump(mode="json", exclude={"account_id"})
 
 
 def did_event(event_type: EventType, did: Did, now: int) -> Event:
-    """`number.added` or `number.removed`; the id holds the moment: a number comes and goes.
-    Without the agent's URL: such URLs hold tokens, and events go to more places than that one.
+    """Make the event `number.added` or `number.removed`. Its id holds the moment, since a number
+    comes and goes. The agent's URL is left out: such URLs hold tokens, and events go to more
+    places.
     """
     shown = {name: value for name, value in did_view(did).items() if name != "agent_url"}
     return Event(

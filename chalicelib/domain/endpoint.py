@@ -1,7 +1,7 @@
 """Webhook endpoints: URLs of an owner's own to which events are posted, signed.
 
-Which events an endpoint wants, whether it takes any, and when it has failed for too long to go on
-are decided here; how one event gets there in several tries is `delivery.py`.
+This module decides which events an endpoint wants and when an endpoint that fails is disabled;
+`delivery.py` decides about the tries of one event.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ from urllib.parse import SplitResult, urlsplit
 from pydantic import AfterValidator, ConfigDict, Field
 
 from chalicelib.domain.event import Event, EventType
+from chalicelib.domain.failure import Failure
 from chalicelib.domain.host import public_host
 from chalicelib.domain.instant import Instant
-from chalicelib.domain.shape import Shape
+from chalicelib.domain.model import Model
 
 MAX_ENDPOINTS = 10
 """Endpoints of an account: each event is posted to all of them."""
@@ -31,25 +32,30 @@ MAX_OVERLAP_S = 7 * 24 * 3600
 DEFAULT_OVERLAP_S = 24 * 3600
 
 ENDPOINT_ID = re.compile(r"ep_[a-z2-7]{26}", re.ASCII)
-"""What an id looks like; anything else is nobody's endpoint."""
+"""The form of an endpoint's id; other text names no endpoint."""
 
 _HOST = re.compile(r"[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]+\]", re.ASCII)
 
 
 class DisabledReason(StrEnum):
-    """Why an endpoint gets nothing."""
+    """The reason for which an endpoint gets nothing."""
 
     OWNER = "owner"
     GONE = "gone"
     FAILING = "failing"
 
 
-class PrivateUrl(ValueError):
+class PrivateUrl(Failure, ValueError):
     """The URL can only lead into the operator's own network."""
 
+    code = "private_url"
 
-class PlainHttp(ValueError):
+
+class PlainHttp(Failure, ValueError):
     """The URL is not https://."""
+
+    code = "invalid"
+    field = "url"
 
 
 def _url(text: str) -> str:
@@ -95,12 +101,11 @@ Patterns = Annotated[tuple[str, ...], Field(min_length=1, max_length=50), AfterV
 Label = Annotated[str, Field(max_length=100)]
 
 
-class Endpoint(Shape):
+class Endpoint(Model):
     """An endpoint as it is, without its secret.
 
-    It is sent the events that happened from `since` on. `failing_since` is when a delivery last
-    began to fail with none having succeeded after it; `previous_secret_until` how long the secret
-    before the present one signs, too.
+    It is sent the events that happened from `since` on. `failing_since`: the first failed try
+    since the last success; `previous_secret_until`: until when the former secret signs, too.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -119,8 +124,8 @@ class Endpoint(Shape):
     updated_at: Instant
 
 
-class NewEndpoint(Shape):
-    """Where events are to be posted, and which."""
+class NewEndpoint(Model):
+    """An endpoint to be made: its URL and the events that it wants."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -136,8 +141,8 @@ class NewEndpoint(Shape):
     enabled: bool = Field(default=True, description="whether anything is sent to it")
 
 
-class EndpointChanges(Shape):
-    """What to change. Fields that are not given stay as they are."""
+class EndpointChanges(Model):
+    """Changes to an endpoint. Fields that are not given stay as they are."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -149,60 +154,61 @@ class EndpointChanges(Shape):
     enabled: bool | None = Field(default=None, description="whether anything is sent to it")
 
 
-def new_endpoint(wish: NewEndpoint, account_id: str, now: int) -> Endpoint:
-    """An endpoint of its own id: `ep_` and 26 characters of base32, 130 random bits."""
+def new_endpoint(wanted: NewEndpoint, account_id: str, now: int) -> Endpoint:
+    """Make an endpoint with a new id: `ep_` and 26 characters of base32, 130 random bits."""
     return Endpoint(
         endpoint_id="ep_" + base64.b32encode(secrets.token_bytes(17)).decode().lower()[:26],
         account_id=account_id,
-        **wish.model_dump(),
-        disabled_reason=None if wish.enabled else DisabledReason.OWNER,
+        **wanted.model_dump(),
+        disabled_reason=None if wanted.enabled else DisabledReason.OWNER,
         since=now,
         created_at=now,
         updated_at=now,
     )
 
 
-def changed(endpoint: Endpoint, wish: EndpointChanges, now: int) -> Endpoint:
-    """The endpoint as its owner wants it. Enabled again it gets what happens from then on, and
-    with that or another URL its failures are forgotten.
+def apply_changes(endpoint: Endpoint, wanted: EndpointChanges, now: int) -> Endpoint:
+    """Return the endpoint with its owner's changes. Once enabled again, it gets what happens from
+    then on. Enabling it or setting another URL clears its failures.
     """
-    changes: dict[str, Any] = wish.model_dump(exclude_none=True)
-    if wish.enabled is not None and wish.enabled != endpoint.enabled:
-        changes["disabled_reason"] = None if wish.enabled else DisabledReason.OWNER
-        if wish.enabled:
+    changes: dict[str, Any] = wanted.model_dump(exclude_none=True)
+    if wanted.enabled is not None and wanted.enabled != endpoint.enabled:
+        changes["disabled_reason"] = None if wanted.enabled else DisabledReason.OWNER
+        if wanted.enabled:
             changes["since"] = now
-    if wish.enabled or wish.url is not None:
+    if wanted.enabled or wanted.url is not None:
         changes["failing_since"] = None
     return endpoint.model_copy(update={**changes, "updated_at": now})
 
 
-def disabled(endpoint: Endpoint, reason: DisabledReason, now: int) -> Endpoint:
-    """The endpoint, which gets nothing any more."""
+def disable(endpoint: Endpoint, reason: DisabledReason, now: int) -> Endpoint:
+    """Return the endpoint disabled: it gets nothing any more."""
     return endpoint.model_copy(
         update={"enabled": False, "disabled_reason": reason, "updated_at": now}
     )
 
 
 def wants(endpoint: Endpoint, event: Event) -> bool:
-    """Whether the event is to be sent to the endpoint."""
+    """Return whether the event is to be sent to the endpoint."""
     return endpoint.enabled and event.at >= endpoint.since and matches(endpoint.events, event.type)
 
 
 def matches(patterns: Iterable[str], event_type: str) -> bool:
-    """Whether a type is among `call.ringing`, `call.*`, `*`."""
+    """Return whether a type matches a pattern such as `call.ringing`, `call.*` or `*`."""
     wanted = {"*", event_type, f"{event_type.partition('.')[0]}.*"}
     return not wanted.isdisjoint(patterns)
 
 
 def failed_for_too_long(endpoint: Endpoint, now: int) -> bool:
-    """Whether an endpoint at which a delivery has failed for good is to be disabled."""
+    """Return whether to disable an endpoint at which a delivery has failed for good."""
     return endpoint.failing_since is not None and now - endpoint.failing_since >= FAILING_MS
 
 
 def check_reachable(url: str, *, private: bool) -> None:
-    """PrivateUrl, PlainHttp for a URL that only an installation with `private` endpoints posts to.
+    """Check that this installation posts to the URL: with `private` to any, else only to https://
+    on the public Internet. Raises PrivateUrl, PlainHttp.
 
-    Where a public *name* leads is looked at when it is connected to.
+    The addresses of a public *name* are checked when it is connected to.
     """
     if private:
         return
@@ -214,35 +220,35 @@ def check_reachable(url: str, *, private: bool) -> None:
 
 
 def public_view(endpoint: Endpoint) -> dict[str, Any]:
-    """The endpoint as its owner sees it over REST."""
+    """Return the endpoint as its owner sees it over REST."""
     return endpoint.model_dump(mode="json", exclude={"account_id", "since"})
 
 
 def disabled_event(endpoint: Endpoint, detail: str, version: int) -> Event:
-    """`webhook.disabled`: told to the other endpoints and the inbox. Of the URL only the host:
-    URLs hold tokens, and events go to more places than that one.
+    """Make the event `webhook.disabled`, for the inbox and the other endpoints. It shows only the
+    host of the URL: URLs hold tokens, and events go to more places.
     """
     return Event(
         event_id=f"evt_{endpoint.endpoint_id.removeprefix('ep_')}_disabled_{version:03d}",
         type=EventType.WEBHOOK_DISABLED,
         account_id=endpoint.account_id,
         at=endpoint.updated_at,
-        data={**_told(endpoint), "reason": endpoint.disabled_reason, "detail": detail},
+        data={**_summary(endpoint), "reason": endpoint.disabled_reason, "detail": detail},
     )
 
 
 def test_event(endpoint: Endpoint, now: int) -> Event:
-    """`webhook.test`, for this endpoint alone."""
+    """Make the event `webhook.test`, for this endpoint alone."""
     return Event(
         event_id=f"evt_test_{base64.b32encode(secrets.token_bytes(15)).decode().lower()}",
         type=EventType.WEBHOOK_TEST,
         account_id=endpoint.account_id,
         at=now,
-        data=_told(endpoint),
+        data=_summary(endpoint),
     )
 
 
-def _told(endpoint: Endpoint) -> dict[str, Any]:
+def _summary(endpoint: Endpoint) -> dict[str, Any]:
     return {
         "endpoint_id": endpoint.endpoint_id,
         "label": endpoint.label,

@@ -1,9 +1,9 @@
-"""What an account is told: one event for each transition of a call and the keys that its caller
-presses, and what becomes of its numbers, its trunk and its webhook endpoints. What an event of each
-type holds is in `handlers/catalogue.py`, with the shapes of REST.
+"""Events of an account: one for each transition of a call and for the keys that its caller presses,
+and for changes of its numbers, its trunk and its webhook endpoints. The content of each type is in
+`handlers/event_catalogue.py`, with the models of REST.
 
-An event is written in the transaction that makes it true (outbox). `event_id` is derived from what
-it tells, so writing it twice is writing it once.
+An event is written in the transaction that it is about (outbox). `event_id` is derived from the
+content, so writing it twice has the same effect as writing it once.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from typing import Any
 from pydantic import ConfigDict
 
 from chalicelib.domain.instant import Instant
-from chalicelib.domain.shape import Shape
+from chalicelib.domain.model import Model
 
 RETENTION_S = 7 * 24 * 3600
-"""How long events can be read."""
+"""Time for which events can be read."""
 
 
 class EventType(StrEnum):
-    """The catalogue."""
+    """All types of events."""
 
     CALL_CONNECTING = "call.connecting"
     CALL_RINGING = "call.ringing"
@@ -32,6 +32,7 @@ class EventType(StrEnum):
     CALL_ENDED = "call.ended"
     CALL_FAILED = "call.failed"
     CALL_DTMF = "call.dtmf"
+    CALL_TURNED_AWAY = "call.turned_away"
     NUMBER_ACTIVATED = "number.activated"
     NUMBER_RELEASED = "number.released"
     NUMBER_ADDED = "number.added"
@@ -45,7 +46,7 @@ class EventType(StrEnum):
     WEBHOOK_TEST = "webhook.test"
 
 
-class Event(Shape):
+class Event(Model):
     """One thing that happened to an account. `data` is JSON as the REST API shows the thing."""
 
     model_config = ConfigDict(frozen=True)
@@ -60,5 +61,7 @@ class Event(Shape):
 
 
 def event_id(*parts: str) -> str:
-    """An id of letters, digits, `_` and `-`: where events are signed it must hold no full stop."""
+    """Return an id of letters, digits, `_` and `-`: where events are signed it must hold no full
+    stop.
+    """
     return re.sub(r"[^A-Za-z0-9_-]", "-", "_".join(("evt", *parts)))

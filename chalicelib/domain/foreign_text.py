@@ -1,4 +1,4 @@
-"""What others wrote, fit to be shown in ours."""
+"""Make text that others wrote fit to be stored and shown."""
 
 from __future__ import annotations
 
@@ -6,6 +6,13 @@ MAX_SHOWN = 64
 """Characters of a carrier's own text that an event repeats."""
 
 
-def shown(text: str) -> str:
-    """Somebody else's text, short and on one line."""
+def printable(text: str) -> str:
+    """Return somebody else's text, short and on one line."""
     return "".join(char if char.isprintable() else "?" for char in text[:MAX_SHOWN])
+
+
+def storable(text: str) -> str:
+    """Return the text with a question mark for each half of a surrogate pair: JSON can spell one
+    (`"\\ud800"`), UTF-8 cannot, so neither a table nor a log takes it.
+    """
+    return text.encode("utf-8", "replace").decode("utf-8")

@@ -1,4 +1,4 @@
-"""SIP hosts as owners give them: what one looks like, and which are on the public Internet."""
+"""SIP hosts as owners give them: their syntax, and whether they are on the public Internet."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
-from chalicelib.domain.foreign_text import shown
-from wire.addresses import forbidden
+from chalicelib.domain.foreign_text import printable
+from common.addresses import forbidden
 
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
 _NUMERIC_LABEL = re.compile(r"\d+|0x[0-9a-f]*", re.ASCII)
@@ -18,7 +18,8 @@ _IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 def parse_host(text: str) -> str:
-    """A DNS name or IP literal, lower-cased, IPv6 without brackets. ValueError says what is wrong.
+    """Parse a DNS name or IP literal; return it in small letters, IPv6 without brackets. Raises
+    ValueError, which says what is wrong.
 
     A name that ends in a number is refused: some resolvers take `127.1` for an address.
     """
@@ -31,15 +32,26 @@ def parse_host(text: str) -> str:
     whole = all(_LABEL.fullmatch(label) for label in labels) and len(name) <= 253
     if bare is not text or not whole or _NUMERIC_LABEL.fullmatch(labels[-1]):
         raise ValueError(
-            f"{shown(text)!r} is neither a DNS name nor an IP address: give the host alone, as in "
-            "sip.example.com, without sip:, user, port or spaces (names beyond ASCII as xn--…)"
+            f"{printable(text)!r} is neither a DNS name nor an IP address: give the host alone, as "
+            "in sip.example.com, without sip:, user, port or spaces (names beyond ASCII as xn--…)"
         )
     return name
 
 
+def ascii_host(name: str) -> str:
+    """Return a configured host's name as `parse_host` would write it: names beyond ASCII as xn--….
+    What is no host name comes back in small letters.
+    """
+    try:
+        return parse_host(name.removesuffix(".").encode("idna").decode())
+    except ValueError:
+        return name.lower()
+
+
 def public_host(host: str) -> bool:
-    """False for what can only be a host of our own network: the gateway must not be made to
-    register there. Where a public *name* leads is for the gateway to check when it resolves it.
+    """Return whether a host may be on the public Internet; False for a host of our own network,
+    where the gateway must not be made to register. When the gateway resolves a public *name*, it
+    checks where that leads.
     """
     if _address(host) is not None:
         return not forbidden(host)
@@ -56,7 +68,7 @@ def _address(text: str) -> _IpAddress | None:
 
 
 def is_address(host: str) -> bool:
-    """Whether it is an IP literal, whatever its scope."""
+    """Return whether a host is an IP literal, whatever its scope."""
     try:
         ipaddress.ip_address(host)
     except ValueError:

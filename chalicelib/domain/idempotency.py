@@ -1,5 +1,5 @@
-"""Idempotency-Key (draft-ietf-httpapi-idempotency-key-header-07): what a key may look like, and
-what makes two requests the same one.
+"""Idempotency-Key (draft-ietf-httpapi-idempotency-key-header-07): the syntax of a key, and the
+fingerprint by which two requests are the same.
 """
 
 from __future__ import annotations
@@ -10,14 +10,15 @@ import json
 import re
 from typing import Any
 
-from wire.rotation import accepted
+from chalicelib.domain.failure import Failure
+from common.rotation import accepted
 
 KEPT_S = 24 * 3600
-"""How long a key stands for its first request."""
+"""Time for which the answer to the first request with a key is kept."""
 
 CLAIM_MS = 60_000
-"""After this long without an answer nobody works on the request any more: twice what a Lambda
-behind API Gateway may take."""
+"""Time after which a request without an answer is not being worked on any more: twice the longest
+time that a Lambda function behind API Gateway may take."""
 
 KEY_PATTERN = r"^[!-~]{1,255}$"
 """Visible ASCII. The draft writes keys as quoted strings; the quotes then are part of the key."""
@@ -25,20 +26,22 @@ KEY_PATTERN = r"^[!-~]{1,255}$"
 _KEY = re.compile(KEY_PATTERN, re.ASCII)
 
 
-class BadIdempotencyKey(ValueError):
+class BadIdempotencyKey(Failure, ValueError):
     """Not 1 to 255 visible ASCII characters."""
+
+    code = "bad_idempotency_key"
 
 
 def check_key(key: str) -> str:
-    """`key` itself. BadIdempotencyKey."""
+    """Check a key; return it. Raises BadIdempotencyKey."""
     if not _KEY.fullmatch(key):
         raise BadIdempotencyKey
     return key
 
 
 def fingerprints(secret: str, operation: str, path: dict[str, str], body: Any) -> list[str]:
-    """Two requests that have one in common ask the same thing: the order of members does not
-    count. The first is the request's; the others it would have had under former secrets.
+    """Return the request's fingerprint, then those that it would have under former secrets. Two
+    requests that have one in common ask for the same thing; the order of members does not count.
 
     MACs, not hashes: bodies may hold secrets that are few enough to be guessed.
     """

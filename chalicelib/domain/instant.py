@@ -13,13 +13,13 @@ from pydantic import BeforeValidator, PlainSerializer
 
 
 def to_text(epoch_ms: int) -> str:
-    """1790000000123 -> `2026-09-21T14:13:20.123Z`."""
+    """Return the instant as text: 1790000000123 -> `2026-09-21T14:13:20.123Z`."""
     moment = datetime.fromtimestamp(epoch_ms // 1000, UTC)
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{epoch_ms % 1000:03d}Z"
 
 
 def from_text(text: str) -> int:
-    """The inverse of `to_text`. ValueError for anything that is not RFC 3339."""
+    """Parse the text of `to_text`. Raises ValueError for anything that is not RFC 3339."""
     moment = datetime.fromisoformat(text)
     return int(moment.replace(microsecond=0).timestamp()) * 1000 + moment.microsecond // 1000
 

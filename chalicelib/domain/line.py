@@ -8,14 +8,14 @@ from typing import Any
 
 from pydantic import ConfigDict, Field
 
-from chalicelib.domain.agent_url import AgentUrl
+from chalicelib.domain.agent import AgentUrl
 from chalicelib.domain.event import Event, EventType, event_id
 from chalicelib.domain.instant import Instant, to_text
+from chalicelib.domain.model import Model
 from chalicelib.domain.phone import E164
-from chalicelib.domain.shape import Shape
 
 
-class Line(Shape):
+class Line(Model):
     """A number and what happens when somebody calls it. Without `account_id` it is in the pool."""
 
     model_config = ConfigDict(frozen=True)
@@ -31,7 +31,7 @@ class Line(Shape):
     released_at: Instant | None = None
 
     def held_by(self, account_id: str, now: int) -> Line:
-        """This line, just activated: with the defaults, nothing of its last holder."""
+        """Return this line, just activated: with the defaults, nothing of its last holder."""
         return Line(
             e164=self.e164,
             country=self.country,
@@ -41,12 +41,12 @@ class Line(Shape):
         )
 
     def released(self, now: int) -> Line:
-        """This line, back in the pool."""
+        """Return this line, back in the pool."""
         return Line(e164=self.e164, country=self.country, provider=self.provider, released_at=now)
 
 
-class LineChanges(Shape):
-    """What an owner may change. Fields that are not given stay as they are."""
+class LineChanges(Model):
+    """Changes to a number. Fields that are not given stay as they are."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -58,13 +58,14 @@ class LineChanges(Shape):
 
 
 def public_view(line: Line) -> dict[str, Any]:
-    """The line as REST shows it to its holder."""
+    """Return the line as REST shows it to its holder."""
     return line.model_dump(mode="json", exclude={"account_id", "provider", "released_at"})
 
 
 def line_event(event_type: EventType, line: Line, account_id: str, now: int) -> Event:
-    """`number.activated` or `number.released`; the id holds the moment: a number comes and goes.
-    Without the agent's URL: such URLs hold tokens, and events go to more places than that one.
+    """Make the event `number.activated` or `number.released`. Its id holds the moment, since a
+    number comes and goes. The agent's URL is left out: such URLs hold tokens, and events go to more
+    places.
     """
     shown = {name: value for name, value in public_view(line).items() if name != "agent_url"}
     return Event(

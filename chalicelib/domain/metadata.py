@@ -1,4 +1,4 @@
-"""What an owner attaches to a call: a JSON object, small and such that every reader can hold it."""
+"""Metadata of a call: a JSON object that its owner attaches, small enough for every event."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ from typing import Annotated, Any
 from pydantic import AfterValidator
 
 MAX_BYTES = 4096
-"""As JSON: it goes into every event of the call."""
+"""Bytes as JSON: metadata goes into every event of the call."""
 
 MAX_DEPTH = 8
 _MAX_INTEGER, _LEAST, _MOST = 2**63, 1e-100, 1e100
 
 
 def check(given: dict[str, Any]) -> dict[str, Any]:
-    """`given` itself. ValueError for what Python takes for JSON, and no table and few others do."""
+    """Check metadata; return it. Raises ValueError for values that Python accepts as JSON, but the
+    table and many readers do not.
+    """
     _check_value(given, 0)
     if len(json.dumps(given, ensure_ascii=False, separators=(",", ":")).encode()) > MAX_BYTES:
         raise ValueError(f"at most {MAX_BYTES} bytes of JSON")
@@ -59,4 +61,4 @@ def _check_number(number: float) -> None:
 
 
 Metadata = Annotated[dict[str, Any], AfterValidator(check)]
-"""Field type."""
+"""Type of a model's field."""

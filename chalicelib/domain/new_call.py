@@ -1,21 +1,33 @@
-"""Calls as they begin: one that came in, one that we dial."""
+"""New calls: one that came in, one that we dial, one that was missed before we heard of it."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from chalicelib.domain.call import Call, HistoryEntry, Moved, call_event, moved
+from chalicelib.domain.call import (
+    DEFAULT_MAX_DURATION_S,
+    Call,
+    HistoryEntry,
+    Transition,
+    call_event,
+    moved,
+)
 from chalicelib.domain.call_id import inbound_call_id, new_call_id
-from chalicelib.domain.call_moves import CallState, EndReason
+from chalicelib.domain.call_transitions import CallState, EndReason
 
 RING_MS = 60_000
-"""How long an inbound call rings before it is missed."""
+"""Time for which an inbound call rings before it is missed."""
+
+RING_TIMEOUT_S = (5, 300)
+"""Bounds of the time for which a call that is dialled may ring."""
+
+DEFAULT_RING_TIMEOUT_S = 60
 
 RING_GRACE_MS = 5_000
-"""How much later than the provider we give an outbound call up: it is to tell us why itself."""
+"""Time that the provider has to tell why an outbound call was not answered, before we end it."""
 
 
-def new_inbound(  # noqa: PLR0913 - the facts of a call are what they are
+def new_inbound(  # noqa: PLR0913 - the fields of a call
     *,
     account_id: str,
     provider: str,
@@ -25,10 +37,11 @@ def new_inbound(  # noqa: PLR0913 - the facts of a call are what they are
     line: str,
     forwarded_from: str | None,
     auto_answer: bool,
+    max_duration_s: int = DEFAULT_MAX_DURATION_S,
     now: int,
     agent_url: str | None = None,
-) -> Moved:
-    """A call that came in and rings until `now + RING_MS`."""
+) -> Transition:
+    """Return a call that came in and rings until `now + RING_MS`."""
     call = Call(
         call_id=inbound_call_id(provider, provider_call_id),
         account_id=account_id,
@@ -42,15 +55,16 @@ def new_inbound(  # noqa: PLR0913 - the facts of a call are what they are
         provider_call_id=provider_call_id,
         agent_url=agent_url,
         auto_answer=auto_answer,
+        max_duration_s=max_duration_s,
         created_at=now,
         updated_at=now,
         ring_deadline=now + RING_MS,
         history=(HistoryEntry(version=1, state=CallState.RINGING, at=now),),
     )
-    return Moved(call, call_event(call))
+    return Transition(call, call_event(call))
 
 
-def new_outbound(  # noqa: PLR0913 - the facts of a call are what they are
+def new_outbound(  # noqa: PLR0913 - the fields of a call
     *,
     account_id: str,
     provider: str,
@@ -63,8 +77,10 @@ def new_outbound(  # noqa: PLR0913 - the facts of a call are what they are
     metadata: dict[str, Any],
     now: int,
     call_id: str | None = None,
-) -> Moved:
-    """A call that the provider is about to be asked for. `call_id`: a derived one, if any."""
+) -> Transition:
+    """Return a call that the provider is about to be asked for. `call_id`: a derived id, if there
+    is one.
+    """
     call = Call(
         call_id=call_id or new_call_id(),
         account_id=account_id,
@@ -83,15 +99,17 @@ def new_outbound(  # noqa: PLR0913 - the facts of a call are what they are
         metadata=metadata,
         history=(HistoryEntry(version=1, state=CallState.CONNECTING, at=now),),
     )
-    return Moved(call, call_event(call))
+    return Transition(call, call_event(call))
 
 
-def missed_unseen(ringing: Moved) -> Moved:
-    """The same call when the caller was gone before we heard of it: born missed."""
+def new_missed(ringing: Transition) -> Transition:
+    """Return the call as missed from the beginning: the caller was gone before we heard of the
+    call.
+    """
     now = ringing.call.created_at
     call = moved(ringing.call, CallState.MISSED, EndReason.CALLER_HANGUP, now)
     history = (HistoryEntry(version=1, state=call.state, at=now, end_reason=call.end_reason),)
     call = call.model_copy(
         update={"version": 1, "updated_at": now, "ended_at": now, "history": history}
     )
-    return Moved(call, call_event(call))
+    return Transition(call, call_event(call))

@@ -7,22 +7,29 @@ from typing import Annotated
 
 from pydantic import AfterValidator, WithJsonSchema
 
+from chalicelib.domain.failure import Failure
+
 _E164 = re.compile(r"\+[1-9]\d{6,14}", re.ASCII)
 _SIP_USER = re.compile(r"sips?:(?P<user>[^@;>]+)(?:@|;|>|$)", re.ASCII | re.IGNORECASE)
 
 
 BROWSER = "client:dashboard"
-"""Who calls in a test call: no number, and nothing that a SIP message can say (providers write
+"""The caller of a test call: no number, and nothing that can come in a SIP message (providers write
 `client:…` for their users' browsers and apps).
 """
 
 
-class BadNumber(ValueError):
-    """Not an E.164 number; the message says what one looks like."""
+class BadNumber(Failure, ValueError):
+    """Not an E.164 number; the message describes the form."""
+
+    code = "invalid"
+    field = "number"
 
 
 def parse_e164(text: str) -> str:
-    """`+33 6 12-34 56 78` -> `+33612345678`. BadNumber if it is no E.164 number (ITU-T E.164)."""
+    """Parse a number: `+33 6 12-34 56 78` -> `+33612345678`. Raises BadNumber if it is no E.164
+    number (ITU-T E.164).
+    """
     compact = re.sub(r"[\s().-]", "", text)
     if not _E164.fullmatch(compact):
         shown = text if len(text) <= 32 else text[:32] + "…"
@@ -34,7 +41,9 @@ def parse_e164(text: str) -> str:
 
 
 def called_number(address: str) -> str | None:
-    """The E.164 number in a provider's To: `+1555…` or `sip:+1555…@host`; None if there is none."""
+    """Return the E.164 number in a provider's To: `+1555…` or `sip:+1555…@host`; None if there is
+    none.
+    """
     user = _SIP_USER.match(address.strip())
     try:
         return parse_e164(user["user"] if user else address)
@@ -47,4 +56,5 @@ E164 = Annotated[
     AfterValidator(parse_e164),
     WithJsonSchema({"type": "string", "pattern": r"^\+[1-9][0-9]{6,14}$"}),
 ]
-"""Field type: accepts the usual separators, which nobody is told of, and holds the bare form."""
+"""Type of a model's field: accepts the usual separators, though the API does not document them, and
+holds the number without them."""

@@ -1,4 +1,4 @@
-"""How often something may be done: so many times in each window of the clock."""
+"""Rate limits: a number of times in each window of the clock."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from dataclasses import dataclass
 class Limit:
     """`times` in each `per_s` seconds (of the clock) for an account.
 
-    With `overall` it is for what no account does (sign-up): `times` for each source address, and
-    `overall` for all of them together.
+    With `overall` it is for requests without an account (sign-up): `times` for each source address,
+    and `overall` for all addresses together.
     """
 
     name: str
@@ -20,17 +20,17 @@ class Limit:
     overall: int | None = None
 
     def window(self, now: int) -> int:
-        """The number of the window that `now` (epoch ms) is in."""
+        """Return the number of the window that holds `now` (epoch ms)."""
         return now // (self.per_s * 1000)
 
     def retry_after_s(self, now: int) -> int:
-        """Seconds until the next window, rounded up."""
+        """Return the seconds until the next window, rounded up."""
         return self.per_s - now // 1000 % self.per_s
 
 
 def source_of(address: str) -> str:
-    """Who an IP address stands for: itself, and for IPv6 its /64, of which everybody has many.
-    What is no address counts together, as `unknown`.
+    """Return the source that an IP address is counted as: itself; for IPv6 its /64, since one host
+    has many addresses of it. Text that is no address counts as `unknown`.
     """
     try:
         found = ipaddress.ip_address(address)

@@ -1,8 +1,8 @@
-"""What a browser holds in place of an API key: the content of the dashboard's cookie.
+"""The content of the dashboard's cookie, which a browser holds in place of an API key.
 
-`<SHA-256 of the key, hex>.<expires, epoch s>.<base64url HMAC-SHA256>`: stateless, and no use to
-whoever would like the key. Whether that key still opens anything is another question, asked of the
-table at each request, so that a session ends with its key.
+`<SHA-256 of the key, hex>.<expires, epoch s>.<base64url HMAC-SHA256>`: stateless, and the key
+cannot be derived from it. The table is asked at each request whether the key is still valid, so
+that a session ends with its key.
 """
 
 from __future__ import annotations
@@ -11,20 +11,20 @@ import base64
 import hashlib
 import hmac
 
-from wire.rotation import accepted, same, signing
+from common.rotation import accepted, same, signing
 
 LASTS_S = 12 * 3600
-"""How long a session lasts, used or not: a working day."""
+"""Length of a session, used or not: a working day."""
 
 
 def issue(secret: str, key_hash: str, expires_s: int) -> str:
-    """A session of that key; `secret` is the installation's token secret."""
+    """Return a session of that key; `secret` is the installation's token secret."""
     claim = f"{key_hash}.{expires_s}"
     return f"{claim}.{_mac(signing(secret), claim)}"
 
 
 def check(secret: str, token: str, now_s: int) -> tuple[str, int] | None:
-    """The key's hash and the expiry, if `token` is ours and not expired. Never raises."""
+    """Return the key's hash and the expiry, if `token` is ours and not expired. Never raises."""
     claim, _, mac = token.rpartition(".")
     macs = [_mac(each, claim) for each in accepted(secret)] if token.isascii() else []
     if not same(mac, macs):

@@ -1,4 +1,4 @@
-"""Trunks of one's own.
+"""The SIP trunks of accounts.
 
 An account connects one SIP trunk. With provider `gateway` our gateway registers with it and calls
 come in through that registration; with `twilio` nothing registers, the trunk sends its calls to a
@@ -19,8 +19,8 @@ from pydantic import ConfigDict, Field
 from chalicelib.domain.event import Event, EventType, event_id
 from chalicelib.domain.host import Host
 from chalicelib.domain.instant import Instant, to_text
+from chalicelib.domain.model import Model
 from chalicelib.domain.phone import E164
-from chalicelib.domain.shape import Shape
 from chalicelib.domain.trunk_settings import (
     SIP_PORT,
     Countries,
@@ -35,11 +35,11 @@ MAX_DETAIL = 500
 """Characters of what the gateway says of a registration."""
 
 TRUNK_ID = re.compile(r"trunk_[a-z2-7]{26}", re.ASCII)
-"""What an id looks like; anything else is nobody's trunk."""
+"""The form of a trunk's id; other text names no trunk."""
 
 
 class TrunkStatus(StrEnum):
-    """How a trunk is doing."""
+    """The status of a trunk's registration."""
 
     REGISTERING = "registering"
     REGISTERED = "registered"
@@ -48,11 +48,11 @@ class TrunkStatus(StrEnum):
     """Nothing registers: the provider is one to which the trunk sends its calls by itself."""
 
 
-class Trunk(Shape):
+class Trunk(Model):
     """A trunk as it is, without its password.
 
-    `revision` counts what its owner has set, so that a report about older settings is known to be
-    one. `status_at` is since when the status is what it is; `detail` says what to do about it.
+    `revision` counts the settings of its owner, so that a report about older settings is
+    recognised. `status_at`: when the status last changed; `detail`: what to do about it.
     `allowed_countries`: ISO 3166 alpha-2, what may be dialled out to.
     """
 
@@ -78,14 +78,14 @@ class Trunk(Shape):
 
 
 def new_trunk_id() -> str:
-    """`trunk_` and 26 characters of base32: 130 random bits."""
+    """Make a trunk id: `trunk_` and 26 characters of base32, 130 random bits."""
     return "trunk_" + base64.b32encode(secrets.token_bytes(17)).decode().lower()[:26]
 
 
-def connected(
+def apply_settings(
     before: Trunk | None, account_id: str, settings: TrunkSettings, sip_domain: str | None, now: int
 ) -> Trunk:
-    """The trunk as `settings` make it: a new one, or the next revision of the one before.
+    """Return the trunk as `settings` make it: a new one, or the next revision of the one before.
 
     `sip_domain` is where trunks of provider twilio send their calls; the gateway needs none.
     """
@@ -109,17 +109,18 @@ def connected(
 
 
 def inbound_uri(sip_domain: str) -> str:
-    """Where a trunk of provider twilio sends its calls; `{number}` is the number called."""
+    """Return the URI to which a trunk of provider twilio sends its calls; `{number}` is the number
+    called."""
     return f"sip:{{number}}@{sip_domain}"
 
 
-def reported(
+def apply_report(
     trunk: Trunk, status: TrunkStatus, sip_code: int | None, detail: str, now: int
 ) -> Trunk:
-    """The trunk after a report of the gateway (about its present revision).
+    """Return the trunk after a report of the gateway (about its present revision).
 
-    A failed trunk that is tried again stays failed until it is registered: the reason remains to be
-    seen, and an attempt a minute does not become an event a minute.
+    A failed trunk that is tried again stays failed until it is registered: so its owner can still
+    see the reason, and an attempt each minute does not cause an event each minute.
     """
     if trunk.status is TrunkStatus.FAILED and status is TrunkStatus.REGISTERING:
         return trunk
@@ -134,12 +135,12 @@ def reported(
 
 
 def public_view(trunk: Trunk) -> dict[str, Any]:
-    """The trunk as REST and events show it."""
+    """Return the trunk as REST and events show it."""
     return trunk.model_dump(mode="json", exclude={"account_id"})
 
 
 def trunk_event(event_type: EventType, trunk: Trunk, now: int) -> Event:
-    """`trunk.connected`, `.disconnected`, `.registered` or `.failed`."""
+    """Make the event `trunk.connected`, `.disconnected`, `.registered` or `.failed`."""
     return Event(
         event_id=event_id(
             trunk.trunk_id.removeprefix("trunk_"),

@@ -1,6 +1,6 @@
-"""What an owner sets of a trunk, and what a SIP account can carry of it.
+"""Settings of a trunk, as its owner gives them, restricted to what a SIP account can contain.
 
-The password is here and nowhere else: it is not part of a `Trunk`.
+Only this model has the password: it is not part of a `Trunk`.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from pydantic import (
 )
 
 from chalicelib.domain.host import Host, is_address
+from chalicelib.domain.model import Model
 from chalicelib.domain.phone import E164
-from chalicelib.domain.shape import Shape
 
 SIP_PORT, SIPS_PORT = 5060, 5061
 
@@ -29,7 +29,8 @@ Transport = Literal["udp", "tcp", "tls"]
 _USERNAME = re.compile(r"[!-~]{1,64}", re.ASCII)
 _REALM = re.compile(r"[!-~]{1,128}", re.ASCII)
 _UNSAFE = "@;<>?\"'`\\,"
-"""What would end a field of the SIP stack's account line, or of a header (gateway/trunk.py)."""
+"""Characters that would end a field of the SIP stack's account line or of a header
+(gateway/trunks/trunk.py)."""
 
 
 def _username(text: str) -> str:
@@ -67,7 +68,7 @@ def _countries(given: tuple[str, ...]) -> tuple[str, ...]:
 Username = Annotated[str, AfterValidator(_username)]
 Realm = Annotated[str, Field(min_length=1, max_length=128), AfterValidator(_realm)]
 Country = Annotated[str, StringConstraints(to_upper=True, pattern=r"^[A-Za-z]{2}$")]
-# Behind `_default_port` a JSON array is a list, which strictly is no tuple.
+# After `_default_port` a JSON array is a list, which strict validation refuses as a tuple.
 Countries = Annotated[
     tuple[Country, ...],
     Field(max_length=300),
@@ -76,10 +77,10 @@ Countries = Annotated[
 ]
 
 
-class TrunkSettings(Shape):
-    """A trunk's settings: always the whole, the password included. So who has got hold of an API
-    key alone cannot widen `allowed_countries`, or send the stored password to another host: without
-    the password, what they set does not work.
+class TrunkSettings(Model):
+    """A trunk's settings, always all of them with the password. So somebody who has stolen an API
+    key cannot add to `allowed_countries`, or send the stored password to another host: without the
+    password, the settings do not work.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
@@ -115,6 +116,14 @@ class TrunkSettings(Shape):
         examples=[["FR", "DE"]],
     )
 
+    @property
+    def sip_domains(self) -> tuple[str, ...]:
+        """Return the names that calls through the trunk are addressed to: its host, and its
+        realm.
+        """
+        realm = (self.realm or "").lower().rstrip(".")
+        return (self.host, realm) if realm else (self.host,)
+
     @model_validator(mode="before")
     @classmethod
     def _default_port(cls, given: Any) -> Any:
@@ -124,8 +133,9 @@ class TrunkSettings(Shape):
 
     @model_validator(mode="after")
     def _tls_names_its_host(self) -> TrunkSettings:
-        """The SIP stack checks a certificate against names only: an address it would take from
-        whoever holds any certificate at all."""
+        """Refuse TLS to an address: the SIP stack checks certificates against names only, so it
+        would accept anybody's certificate from an address.
+        """
         if self.transport == "tls" and is_address(self.host):
             raise ValueError(
                 "transport tls needs the host's name, not its address: certificates name hosts"
@@ -133,11 +143,13 @@ class TrunkSettings(Shape):
         return self
 
     @model_validator(mode="after")
-    def _gateway_leaves_twilio_alone(self) -> TrunkSettings:
-        """The operator's SIP domain is there: the gateway would call into our own application."""
-        if self.provider == "gateway" and f".{self.host}".endswith(".twilio.com"):
+    def _leaves_twilio_alone(self) -> TrunkSettings:
+        """Refuse hosts of Twilio: calls would go into our own application, or through the
+        operator's account to somebody else's SIP domain.
+        """
+        if any(f".{name}".endswith(".twilio.com") for name in self.sip_domains):
             raise ValueError(
-                "provider gateway does not connect to hosts of twilio.com: give your carrier's "
-                "host, or say provider twilio if your trunk sends its calls there"
+                "a trunk's host and realm are none of twilio.com: give those of your carrier "
+                "(with provider twilio it sends its calls to inbound_uri)"
             )
         return self

@@ -1,21 +1,26 @@
-"""`/api/account…`: open an account, see it, and the token with which it knows our sockets."""
+"""`/api/account…`: open an account, show it, and the token by which its agents recognise us."""
 
 from __future__ import annotations
 
 from pydantic import Field
 
 from chalicelib.domain.account import account_view
-from chalicelib.domain.agent_token import AgentToken
-from chalicelib.domain.shape import Strict
+from chalicelib.domain.agent import AgentToken
+from chalicelib.domain.model import Strict
 from chalicelib.handlers import views
-from chalicelib.handlers.operation import Answer, Asked, Limit, NoBody, NoQuery, Operations
-from chalicelib.services import accounts, agent_token
+from chalicelib.handlers.operation import Answer, Limit, NoBody, NoQuery, Operations, Request
+from chalicelib.services.account import accounts, agent_token
 
 operations = Operations("account")
 
+SIGN_UPS_AN_HOUR, SIGN_UPS_AN_HOUR_OF_ALL = 5, 100
+"""Limits for one source address, and for all addresses together."""
+
+ROTATIONS_AN_HOUR = 20
+
 
 class NewAccount(Strict):
-    """Whose it is."""
+    """An account to be opened."""
 
     name: str = Field(
         min_length=1,
@@ -34,37 +39,37 @@ class NewAccount(Strict):
     problems=("sign_up_closed",),
     example={"name": "Ada's agents"},
     open=True,
-    limit=Limit("sign_up", 5, 3600, overall=100),
+    limit=Limit("sign_up", SIGN_UPS_AN_HOUR, 3600, overall=SIGN_UPS_AN_HOUR_OF_ALL),
 )
-def create_account(asked: Asked[NewAccount, NoQuery]) -> Answer:
+def create_account(request: Request[NewAccount, NoQuery]) -> Answer:
     """Open an account. The answer holds its first API key, and no other answer does.
 
-    Needs no key. The operator may have closed it.
+    Needs no key. The operator may have closed sign-up.
     """
-    account, key, clear = accounts.sign_up(asked.ports, asked.body.name)
+    account, key, clear = accounts.sign_up(request.deps, request.body.name)
     return {**account_view(account), "key_id": key.key_id, "key": clear}
 
 
 @operations.get("/api/account", answer=views.Account)
-def get_account(asked: Asked[NoBody, NoQuery]) -> Answer:
-    """Your account and its limits."""
-    return account_view(accounts.account(asked.ports, asked.account_id))
+def get_account(request: Request[NoBody, NoQuery]) -> Answer:
+    """Show your account and its limits."""
+    return account_view(accounts.account(request.deps, request.account_id))
 
 
 @operations.get("/api/account/agent-token", answer=views.AgentToken)
-def get_agent_token(asked: Asked[NoBody, NoQuery]) -> Answer:
-    """The token by which your agent recognises us when we dial its `agent_url`."""
-    return _view(agent_token.current(asked.ports, asked.account_id))
+def get_agent_token(request: Request[NoBody, NoQuery]) -> Answer:
+    """Show the token by which your agent recognises us when we dial its `agent_url`."""
+    return _view(agent_token.current(request.deps, request.account_id))
 
 
 @operations.post(
     "/api/account/agent-token/rotate",
     answer=views.AgentToken,
-    limit=Limit("rotate_agent_token", 20, 3600),
+    limit=Limit("rotate_agent_token", ROTATIONS_AN_HOUR, 3600),
 )
-def rotate_agent_token(asked: Asked[NoBody, NoQuery]) -> Answer:
+def rotate_agent_token(request: Request[NoBody, NoQuery]) -> Answer:
     """Make a new agent token; the one before is not sent any more."""
-    return _view(agent_token.rotate(asked.ports, asked.account_id))
+    return _view(agent_token.rotate(request.deps, request.account_id))
 
 
 def _view(token: AgentToken) -> dict[str, str | int]:

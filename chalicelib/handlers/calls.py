@@ -6,23 +6,26 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from chalicelib.domain.agent_url import AgentUrl
+from chalicelib.domain.agent import AgentUrl
 from chalicelib.domain.call import Call, public_view
 from chalicelib.domain.call_id import derived_call_id
-from chalicelib.domain.call_moves import CallState, Direction
-from chalicelib.domain.dialling import DEFAULT_RING_TIMEOUT_S, MIN_CALL_S, RING_TIMEOUT_S
+from chalicelib.domain.call_transitions import CallState, Direction
+from chalicelib.domain.dial_rules import MIN_CALL_S
 from chalicelib.domain.instant import to_text
 from chalicelib.domain.metadata import MAX_BYTES, Metadata
+from chalicelib.domain.model import Strict
+from chalicelib.domain.new_call import DEFAULT_RING_TIMEOUT_S, RING_TIMEOUT_S
 from chalicelib.domain.phone import E164
-from chalicelib.domain.shape import Strict
 from chalicelib.handlers import views
-from chalicelib.handlers.operation import Answer, Asked, Limit, NoBody, NoQuery, Operations
-from chalicelib.services import answer, call_list, decline, dial, leave, say
-from chalicelib.services.media import agent_token
-from chalicelib.services.ports import Ports
-from chalicelib.services.transition import own_call
+from chalicelib.handlers.operation import Answer, Limit, NoBody, NoQuery, Operations, Request
+from chalicelib.services.call import call_control, call_list, dial, say
+from chalicelib.services.call.media import audio_token
+from chalicelib.services.call.transition import own_call
+from chalicelib.services.dependencies import Dependencies
 
 operations = Operations("calls")
+
+SPEECHES_A_MINUTE = 60
 
 AUDIO = {
     "format": "pcm_s16le",
@@ -34,7 +37,7 @@ AUDIO = {
 
 
 class NewCall(Strict):
-    """Whom to call, as whom."""
+    """A call to be dialled."""
 
     platform: Literal["sip"] = Field(description="always `sip`")
     meeting_url: str = Field(
@@ -72,7 +75,7 @@ class NewCall(Strict):
 
 
 class ListQuery(Strict):
-    """Which calls."""
+    """Filters and page of a list of calls."""
 
     state: CallState | None = Field(default=None, description="only calls in this state")
     direction: Direction | None = Field(default=None, description="only calls of this direction")
@@ -83,7 +86,7 @@ class ListQuery(Strict):
 
 
 class Speech(Strict):
-    """What is to be said."""
+    """Text to be spoken."""
 
     text: str = Field(min_length=1, max_length=say.MAX_TEXT, description="the text")
 
@@ -114,33 +117,33 @@ class Speech(Strict):
     idempotent=True,
     resumes=True,
 )
-def dial_call(asked: Asked[NewCall, NoQuery]) -> Answer:
+def dial_call(request: Request[NewCall, NoQuery]) -> Answer:
     """Dial out through your own trunk.
 
-    The answer is the call, `connecting`, with its `audio`: open it at once, sound flows from the
-    answer on. What becomes of the call its events tell. With an Idempotency-Key the provider is
-    asked once, whatever gets lost; without one, each request dials.
+    The answer is the call, `connecting`, with its `audio`: open it at once; audio flows from the
+    answer on. Events tell how the call goes on. With an Idempotency-Key the provider is asked once,
+    even if the request is repeated; without one, each request dials.
     """
-    wish = dial.Wish(**asked.body.model_dump(exclude={"platform"}))
-    call_id = derived_call_id(asked.seed) if asked.seed else None
-    return _view(asked.ports, dial.dial(asked.ports, asked.account_id, wish, call_id))
+    dial_request = dial.DialRequest(**request.body.model_dump(exclude={"platform"}))
+    call_id = derived_call_id(request.seed) if request.seed else None
+    return _view(request.deps, dial.dial(request.deps, request.account_id, dial_request, call_id))
 
 
 @operations.get("/api/calls", query=ListQuery, answer=views.Calls, problems=("bad_cursor",))
-def list_calls(asked: Asked[NoBody, ListQuery]) -> Answer:
-    """Your calls, newest first.
+def list_calls(request: Request[NoBody, ListQuery]) -> Answer:
+    """List your calls, newest first.
 
     `next_cursor` is null at the end. With a filter a page may be short, even empty, and still
     go on.
     """
-    calls, cursor = call_list.page(asked.ports, asked.account_id, **asked.query.model_dump())
-    return {"calls": [_view(asked.ports, call) for call in calls], "next_cursor": cursor}
+    calls, cursor = call_list.page(request.deps, request.account_id, **request.query.model_dump())
+    return {"calls": [_view(request.deps, call) for call in calls], "next_cursor": cursor}
 
 
 @operations.get("/api/call/{call_id}", answer=views.Call, problems=("call_not_found",))
-def get_call(asked: Asked[NoBody, NoQuery]) -> Answer:
-    """One call as it is now."""
-    return _view(asked.ports, own_call(asked.ports, asked.account_id, asked.path["call_id"]))
+def get_call(request: Request[NoBody, NoQuery]) -> Answer:
+    """Show a call as it is now."""
+    return _view(request.deps, own_call(request.deps, request.account_id, request.path["call_id"]))
 
 
 @operations.post(
@@ -154,13 +157,15 @@ def get_call(asked: Asked[NoBody, NoQuery]) -> Answer:
         "call_outbound",
     ),
 )
-def accept_call(asked: Asked[NoBody, NoQuery]) -> Answer:
+def accept_call(request: Request[NoBody, NoQuery]) -> Answer:
     """Answer a ringing call that came in.
 
-    Accept, refuse, leave, the caller and the clock race; one wins. Who loses gets 409 with the
-    call as it is.
+    Of accept, refuse, leave, the caller's hang-up and the deadline only one wins. The others get
+    409 with the call as it is.
     """
-    return _view(asked.ports, answer.accept(asked.ports, asked.account_id, asked.path["call_id"]))
+    return _view(
+        request.deps, call_control.accept(request.deps, request.account_id, request.path["call_id"])
+    )
 
 
 @operations.post(
@@ -168,9 +173,12 @@ def accept_call(asked: Asked[NoBody, NoQuery]) -> Answer:
     answer=views.Call,
     problems=("call_not_found", "call_not_ringing", "call_over", "call_outbound"),
 )
-def refuse_call(asked: Asked[NoBody, NoQuery]) -> Answer:
+def refuse_call(request: Request[NoBody, NoQuery]) -> Answer:
     """Decline a ringing call; the caller gets a busy tone."""
-    return _view(asked.ports, decline.refuse(asked.ports, asked.account_id, asked.path["call_id"]))
+    return _view(
+        request.deps,
+        call_control.decline(request.deps, request.account_id, request.path["call_id"]),
+    )
 
 
 @operations.post(
@@ -178,9 +186,11 @@ def refuse_call(asked: Asked[NoBody, NoQuery]) -> Answer:
     answer=views.Call,
     problems=("call_not_found", "call_over"),
 )
-def leave_call(asked: Asked[NoBody, NoQuery]) -> Answer:
+def leave_call(request: Request[NoBody, NoQuery]) -> Answer:
     """Hang up, whatever the call is doing; one that you dialled stops ringing."""
-    return _view(asked.ports, leave.leave(asked.ports, asked.account_id, asked.path["call_id"]))
+    return _view(
+        request.deps, call_control.leave(request.deps, request.account_id, request.path["call_id"])
+    )
 
 
 @operations.post(
@@ -188,27 +198,27 @@ def leave_call(asked: Asked[NoBody, NoQuery]) -> Answer:
     body=Speech,
     problems=("call_not_found", "hosted_voice_gated", "hosted_voice_unavailable"),
     example={"text": "Good morning, how can I help you?"},
-    limit=Limit("say", 60, 60),
+    limit=Limit("say", SPEECHES_A_MINUTE, 60),
 )
-def say_call(asked: Asked[Speech, NoQuery]) -> Answer:
+def say_call(request: Request[Speech, NoQuery]) -> Answer:
     """Have a text spoken in the call (closed beta).
 
     Hosted speech is for accounts that take part (`hosted_voice` of the account). Everybody else
     streams the speech of a TTS of their own to `audio.url`.
     """
-    say.say(asked.ports, asked.account_id, asked.path["call_id"])
+    say.say(request.deps, request.account_id, request.path["call_id"])
     return None
 
 
-def _view(ports: Ports, call: Call) -> dict[str, Any]:
-    return {**public_view(call), "audio": None if call.state.final else _audio(ports, call)}
+def _view(deps: Dependencies, call: Call) -> dict[str, Any]:
+    return {**public_view(call), "audio": None if call.state.final else _audio(deps, call)}
 
 
-def _audio(ports: Ports, call: Call) -> dict[str, Any]:
-    token, expires = agent_token(ports, call)
+def _audio(deps: Dependencies, call: Call) -> dict[str, Any]:
+    token, expires = audio_token(deps, call)
     return {
         # Without the token: URLs end up in logs.
-        "url": f"{ports.relay_url}/media/agent/{call.call_id}",
+        "url": f"{deps.settings.relay_url}/media/agent/{call.call_id}",
         "token": token,
         "expires_at": to_text(expires * 1000),
         **AUDIO,

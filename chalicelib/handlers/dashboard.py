@@ -1,7 +1,14 @@
-"""`/dashboard` and the files that its page is made of: those of `dashboard/`, as they are.
+"""`/dashboard`, to which `/` leads, and the files of its page: those of `dashboard/`, as they are.
 
-Each is read once, when one is first asked for. A name is looked up among what was read, and is
-never part of a path: there is nothing else to be had.
+All are read once, when one is first asked for. A request's folder and name are looked up among what
+was read, and are never part of a path: there is nothing else to be had.
+
+A file's URL has its folder in it. With flat URLs a relative import, such as `../api/feed.js`,
+would lead out of `/dashboard` in the browser, or files would have to be rewritten on the way; an
+import map is an inline script, which the page's policy forbids. A parameter of a route matches one
+segment, so folders have a second route: one more path in the description of the same REST API, and
+no other AWS resource. API Gateway allows one variable below `/dashboard`, and may refuse an update
+that renames it: so both routes call it `asset`, which is a file or a folder.
 """
 
 from __future__ import annotations
@@ -32,7 +39,7 @@ _TYPES = {
     ".svg": "image/svg+xml",
 }
 
-_SHUT = (
+_FORBIDDEN = (
     "accelerometer", "autoplay", "camera", "display-capture", "geolocation", "gyroscope",
     "magnetometer", "midi", "payment", "publickey-credentials-get", "serial", "usb",
 )  # fmt: skip
@@ -41,67 +48,84 @@ _HEADERS = {
     "Cache-Control": "no-cache",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
-    "Permissions-Policy": ", ".join(["microphone=(self)", *(f"{name}=()" for name in _SHUT)]),
+    "Permissions-Policy": ", ".join(["microphone=(self)", *(f"{name}=()" for name in _FORBIDDEN)]),
     "Referrer-Policy": "no-referrer",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """A file of the page, and the strong `ETag` of exactly these bytes."""
+    """A file of the page, with the strong `ETag` of exactly these bytes."""
 
     content: str
     content_type: str
     etag: str
 
 
+@routes.route("/", methods=["GET", "HEAD"])
+def root() -> Response:
+    """Lead whoever enters our bare address to the page. Not for ever (308), which browsers keep."""
+    return Response("", {"Location": f"{bootstrap.config().public_url}/dashboard"}, 302)
+
+
 @routes.route("/dashboard", methods=["GET", "HEAD"])
 def dashboard() -> Response:
-    """The page."""
+    """Answer with the page."""
     request, config = routes.current_request, bootstrap.config()
     if (request.context or {}).get("path", "").endswith("/"):
-        # What it refers to would be looked for a folder too deep.
+        # The page's relative links would be resolved one folder too deep.
         return Response("", {"Location": f"{config.public_url}/dashboard"}, 308)
-    return _answer(request, INDEX, {"Content-Security-Policy": _content_policy(config)})
+    return _answer(request, "", INDEX, {"Content-Security-Policy": _content_policy(config)})
 
 
 @routes.route("/dashboard/{asset}", methods=["GET", "HEAD"])
 def dashboard_asset(asset: str) -> Response:
-    """One of its files. Not the page itself: its references lead from `/dashboard`."""
-    return _answer(routes.current_request, "" if asset == INDEX else asset, {})
+    """Answer with a file beside the page. Not the page itself: its references lead from
+    `/dashboard`.
+    """
+    return _answer(routes.current_request, "", "" if asset == INDEX else asset, {})
+
+
+@routes.route("/dashboard/{asset}/{name}", methods=["GET", "HEAD"])
+def dashboard_module(asset: str, name: str) -> Response:
+    """Answer with a file of one of the folders."""
+    return _answer(routes.current_request, asset, name, {})
 
 
 @functools.cache
-def _assets() -> dict[str, Asset]:
-    """All of them by name."""
+def _assets() -> dict[tuple[str, str], Asset]:
+    """Read all files, by folder ("" for those beside the page) and name."""
     found = {}
-    for path in FOLDER.iterdir():
+    for path in (*FOLDER.glob("*.*"), *FOLDER.glob("*/*.*")):
         if path.suffix in _TYPES:
+            folder = "" if path.parent == FOLDER else path.parent.name
             content = path.read_text("utf-8")
             digest = hashlib.sha256(content.encode()).hexdigest()
-            found[path.name] = Asset(content, _TYPES[path.suffix], f'"{digest[:32]}"')
+            found[folder, path.name] = Asset(content, _TYPES[path.suffix], f'"{digest[:32]}"')
     return found
 
 
-def _answer(request: Request, name: str, more: dict[str, str]) -> Response:
-    asset = _assets().get(name)
+def _answer(request: Request, folder: str, name: str, more: dict[str, str]) -> Response:
+    asset = _assets().get((folder, name))
     if asset is None:
         raise known("not_found")
     headers: dict[str, str | list[str]] = {**_HEADERS, **more, "ETag": asset.etag}
-    if _has(request.headers.get("if-none-match", ""), asset.etag):
+    if _names(request.headers.get("if-none-match", ""), asset.etag):
         return Response("", headers, 304)
     headers["Content-Type"] = asset.content_type
-    return Response(asset.content, headers)  # of which the server keeps the body from HEAD
+    return Response(asset.content, headers)  # after HEAD the server leaves the body out
 
 
-def _has(if_none_match: str, etag: str) -> bool:
-    """Whether the asker has it already (RFC 9110, 13.1.2)."""
+def _names(if_none_match: str, etag: str) -> bool:
+    """Return whether `If-None-Match` names the ETag (RFC 9110, 13.1.2)."""
     listed = [each.strip().removeprefix("W/") for each in if_none_match.split(",")]
     return etag in listed or listed == ["*"]
 
 
 def _content_policy(config: Config) -> str:
-    """What the page may load, and whom it may talk to: us, the relay, the gateway's sockets."""
+    """Return the page's Content-Security-Policy: it may load from us alone, and talk to us, the
+    relay and the gateway's sockets.
+    """
     sockets = [_origin(url) for url in (config.relay_url, config.gateway_socket_url) if url]
     return "; ".join(
         (

@@ -1,4 +1,4 @@
-"""`/openapi.json` and `/docs`: what the API can do, for programs and for people."""
+"""`/openapi.json` and `/docs`: the description of the API, for programs and for people."""
 
 from __future__ import annotations
 
@@ -17,13 +17,15 @@ _KEPT = "public, max-age=300"
 
 @routes.route("/openapi.json", methods=["GET"])
 def openapi_document() -> Response:
-    """The description as OpenAPI 3.1."""
+    """Serve the API's description as OpenAPI 3.1."""
     return Response(_document(), {"Cache-Control": _KEPT})
 
 
 @routes.route("/docs", methods=["GET"])
 def docs() -> Response:
-    """The same, to be read. The page needs nothing from anywhere, and may get nothing."""
+    """Serve the same description for people. The page loads nothing, and its policy forbids it
+    to.
+    """
     headers: dict[str, str | list[str]] = {
         "Content-Type": "text/html; charset=utf-8",
         "Cache-Control": _KEPT,

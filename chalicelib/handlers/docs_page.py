@@ -1,4 +1,4 @@
-"""The description of the API as one HTML page: every operation, what it takes, what it answers."""
+"""The description of the API as one HTML page: every operation, its parameters and its answers."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _Json = Mapping[str, Any]
 
 
 def page(document: _Json) -> str:
-    """The page, whole."""
+    """Return the whole page."""
     info = document["info"]
     parts = [
         f"<h1>{escape(info['title'])} API</h1>",
@@ -146,6 +146,8 @@ def _text(text: str) -> str:
 
 
 def _inline(text: str) -> str:
-    """Text with `code` in it; a line that begins with `- ` on a line of its own."""
+    """Return text as HTML: `code` becomes an element, lines that begin with `- ` become lines of
+    their own.
+    """
     shown = _CODE.sub(r"<code>\1</code>", escape(text, quote=False))
     return re.sub(r"^- ", "", shown).replace("\n- ", "<br>")

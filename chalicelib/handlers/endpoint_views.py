@@ -1,4 +1,4 @@
-"""The shapes of answers about webhook endpoints, as the description of the API promises them."""
+"""The models of answers about webhook endpoints, as the description of the API shows them."""
 
 from __future__ import annotations
 
@@ -26,18 +26,16 @@ class Endpoint(View):
         description="`owner`: you did; `gone`: it answered 410; `failing`: it took nothing for "
         "five days"
     )
-    failing_since: Time | None = Field(
-        description="the first try that failed since it last took something"
-    )
+    failing_since: Time | None = Field(description="the first failed try since its last success")
     previous_secret_until: Time | None = Field(
-        description="until then the secret before the present one signs, too"
+        description="until then the former secret signs, too"
     )
     created_at: Time
     updated_at: Time
 
 
 class EndpointWithSecret(Endpoint):
-    """An endpoint, this once with its secret."""
+    """An endpoint with its secret, which no other answer shows."""
 
     secret: str = Field(
         description="`whsec_` and base64, for any Standard Webhooks library; keep it: no other "
@@ -52,7 +50,7 @@ class Endpoints(View):
 
 
 class EndpointAction(View):
-    """What an endpoint answered to `call.ringing`."""
+    """An endpoint's answer to `call.ringing`, and its result."""
 
     action: str
     result: str = Field(
@@ -99,7 +97,7 @@ class DeliveryTry(View):
 
 
 class DeliveryWithTries(Delivery):
-    """A delivery with what is sent and what came of it."""
+    """A delivery with its body and its tries."""
 
     body: dict[str, Any] = Field(description="what is posted")
     tries: list[DeliveryTry] = Field(description="in order, the last 50")

@@ -1,6 +1,6 @@
-"""`/api/webhooks…`: endpoints of an owner's own that events are posted to, and what was posted.
+"""`/api/webhooks…`: URLs of accounts to which events are posted, and their deliveries.
 
-What trunking providers post to us is in `webhooks.py`.
+Webhooks of trunking providers are in `webhooks.py`.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from chalicelib.domain.endpoint import (
     NewEndpoint,
     public_view,
 )
-from chalicelib.domain.shape import Strict
+from chalicelib.domain.model import Strict
 from chalicelib.handlers import endpoint_views as views
-from chalicelib.handlers.operation import Answer, Asked, Limit, NoBody, NoQuery, Operations
-from chalicelib.services import deliveries, endpoints
+from chalicelib.handlers.operation import Answer, Limit, NoBody, NoQuery, Operations, Request
+from chalicelib.services.delivery import delivery_log, endpoints
 
 operations = Operations("endpoints")
 
@@ -33,7 +33,7 @@ _EXAMPLE = {"url": "https://agent.example/chamade", "events": ["call.*"], "label
 
 
 class Rotation(Strict):
-    """How long the old secret counts."""
+    """A rotation of the secret, and how long the old one still signs."""
 
     overlap_s: int = Field(
         default=DEFAULT_OVERLAP_S,
@@ -44,11 +44,11 @@ class Rotation(Strict):
 
 
 class DeliveriesQuery(Strict):
-    """Which deliveries."""
+    """Filter and page of a list of deliveries."""
 
     state: DeliveryState | None = Field(default=None, description="only deliveries in this state")
     limit: int = Field(
-        default=50, ge=1, le=deliveries.MAX_LIMIT, description="deliveries in a page"
+        default=50, ge=1, le=delivery_log.MAX_LIMIT, description="deliveries in a page"
     )
     cursor: str | None = Field(
         default=None, description="`next_cursor` of the page before this one"
@@ -65,26 +65,26 @@ class DeliveriesQuery(Strict):
     limit=Limit("create_endpoint", 30, 3600),
     idempotent=True,
 )
-def create_endpoint(asked: Asked[NewEndpoint, NoQuery]) -> Answer:
+def create_endpoint(request: Request[NewEndpoint, NoQuery]) -> Answer:
     """Have events posted to a URL of yours, signed as Standard Webhooks 1.0.0 says.
 
     The secret is in this answer only.
     """
-    endpoint, secret = endpoints.create(asked.ports, asked.account_id, asked.body)
+    endpoint, secret = endpoints.create(request.deps, request.account_id, request.body)
     return {**public_view(endpoint), "secret": secret}
 
 
 @operations.get("/api/webhooks", answer=views.Endpoints)
-def list_endpoints(asked: Asked[NoBody, NoQuery]) -> Answer:
-    """Your endpoints, oldest first."""
-    listed = asked.ports.endpoints.of_account(asked.account_id)
+def list_endpoints(request: Request[NoBody, NoQuery]) -> Answer:
+    """List your endpoints, oldest first."""
+    listed = request.deps.stores.endpoints.of_account(request.account_id)
     return {"webhooks": [public_view(endpoint) for endpoint in listed]}
 
 
 @operations.get("/api/webhooks/{endpoint_id}", answer=views.Endpoint, problems=_NOT_FOUND)
-def get_endpoint(asked: Asked[NoBody, NoQuery]) -> Answer:
-    """One endpoint."""
-    return public_view(_own(asked))
+def get_endpoint(request: Request[NoBody, NoQuery]) -> Answer:
+    """Show an endpoint."""
+    return public_view(_own(request))
 
 
 @operations.patch(
@@ -94,20 +94,22 @@ def get_endpoint(asked: Asked[NoBody, NoQuery]) -> Answer:
     problems=(*_NOT_FOUND, "private_url"),
     example={"enabled": True},
 )
-def change_endpoint(asked: Asked[EndpointChanges, NoQuery]) -> Answer:
+def change_endpoint(request: Request[EndpointChanges, NoQuery]) -> Answer:
     """Set URL, events, label, or whether it is enabled; what is not given stays.
 
-    Disabled, it is sent nothing, and what is on its way stops. Enabled again, it is sent what
-    happens from then on; what it missed can be replayed.
+    A disabled endpoint gets nothing, and deliveries on their way stop. Once enabled again, it gets
+    the events from then on; those that it missed can be replayed.
     """
-    endpoint_id = asked.path["endpoint_id"]
-    return public_view(endpoints.change(asked.ports, asked.account_id, endpoint_id, asked.body))
+    endpoint_id = request.path["endpoint_id"]
+    return public_view(
+        endpoints.change(request.deps, request.account_id, endpoint_id, request.body)
+    )
 
 
 @operations.delete("/api/webhooks/{endpoint_id}", problems=_NOT_FOUND)
-def delete_endpoint(asked: Asked[NoBody, NoQuery]) -> Answer:
-    """Forget an endpoint; what is on its way to it stops."""
-    endpoints.remove(asked.ports, asked.account_id, asked.path["endpoint_id"])
+def delete_endpoint(request: Request[NoBody, NoQuery]) -> Answer:
+    """Delete an endpoint; deliveries on their way to it stop."""
+    endpoints.remove(request.deps, request.account_id, request.path["endpoint_id"])
     return None
 
 
@@ -119,13 +121,13 @@ def delete_endpoint(asked: Asked[NoBody, NoQuery]) -> Answer:
     example={"overlap_s": 3600},
     limit=Limit("rotate_endpoint_secret", 60, 3600),
 )
-def rotate_endpoint_secret(asked: Asked[Rotation, NoQuery]) -> Answer:
+def rotate_endpoint_secret(request: Request[Rotation, NoQuery]) -> Answer:
     """Get a new secret, in this answer only.
 
     Until `overlap_s` are over deliveries carry two signatures, one of each secret.
     """
-    endpoint_id, overlap_s = asked.path["endpoint_id"], asked.body.overlap_s
-    endpoint, secret = endpoints.rotate(asked.ports, asked.account_id, endpoint_id, overlap_s)
+    endpoint_id, overlap_s = request.path["endpoint_id"], request.body.overlap_s
+    endpoint, secret = endpoints.rotate(request.deps, request.account_id, endpoint_id, overlap_s)
     return {**public_view(endpoint), "secret": secret}
 
 
@@ -136,10 +138,10 @@ def rotate_endpoint_secret(asked: Asked[Rotation, NoQuery]) -> Answer:
     problems=(*_NOT_FOUND, "endpoint_disabled"),
     limit=Limit("test_endpoint", 60, 3600),
 )
-def test_endpoint(asked: Asked[NoBody, NoQuery]) -> Answer:
-    """Send a `webhook.test` to this endpoint, once; look at the delivery for what came of it."""
-    endpoint_id = asked.path["endpoint_id"]
-    return _view(endpoints.test(asked.ports, asked.account_id, endpoint_id))
+def test_endpoint(request: Request[NoBody, NoQuery]) -> Answer:
+    """Send a `webhook.test` to this endpoint, once; the delivery shows the outcome."""
+    endpoint_id = request.path["endpoint_id"]
+    return _view(endpoints.test(request.deps, request.account_id, endpoint_id))
 
 
 @operations.get(
@@ -148,13 +150,13 @@ def test_endpoint(asked: Asked[NoBody, NoQuery]) -> Answer:
     answer=views.Deliveries,
     problems=(*_NOT_FOUND, "bad_cursor"),
 )
-def list_deliveries(asked: Asked[NoBody, DeliveriesQuery]) -> Answer:
-    """What was sent to an endpoint, newest first, for 14 days.
+def list_deliveries(request: Request[NoBody, DeliveriesQuery]) -> Answer:
+    """List the deliveries of an endpoint, newest first, for 14 days.
 
     With a filter a page may be short, even empty, and still go on.
     """
-    found, cursor = deliveries.page(
-        asked.ports, asked.account_id, asked.path["endpoint_id"], **dict(asked.query)
+    found, cursor = delivery_log.page(
+        request.deps, request.account_id, request.path["endpoint_id"], **dict(request.query)
     )
     return {"deliveries": [_view(delivery) for delivery in found], "next_cursor": cursor}
 
@@ -164,9 +166,9 @@ def list_deliveries(asked: Asked[NoBody, DeliveriesQuery]) -> Answer:
     answer=views.DeliveryWithTries,
     problems=(*_NOT_FOUND, "delivery_not_found"),
 )
-def get_delivery(asked: Asked[NoBody, NoQuery]) -> Answer:
-    """One delivery: what is posted, and what came of each try."""
-    delivery, tries = deliveries.see(asked.ports, asked.account_id, **asked.path)
+def get_delivery(request: Request[NoBody, NoQuery]) -> Answer:
+    """Show a delivery: what is posted, and what came of each try."""
+    delivery, tries = delivery_log.see(request.deps, request.account_id, **request.path)
     return {
         **_view(delivery),
         "body": json.loads(delivery.body),
@@ -181,13 +183,13 @@ def get_delivery(asked: Asked[NoBody, NoQuery]) -> Answer:
     problems=(*_NOT_FOUND, "delivery_not_found", "endpoint_disabled"),
     limit=Limit("replay_delivery", 1000, 3600),
 )
-def replay_delivery(asked: Asked[NoBody, NoQuery]) -> Answer:
+def replay_delivery(request: Request[NoBody, NoQuery]) -> Answer:
     """Send a delivery again, whatever became of it: the same body with the same `webhook-id`."""
-    return _view(deliveries.replay(asked.ports, asked.account_id, **asked.path))
+    return _view(delivery_log.replay(request.deps, request.account_id, **request.path))
 
 
-def _own(asked: Asked[Any, Any]) -> Endpoint:
-    return endpoints.own(asked.ports, asked.account_id, asked.path["endpoint_id"])
+def _own(request: Request[Any, Any]) -> Endpoint:
+    return endpoints.own(request.deps, request.account_id, request.path["endpoint_id"])
 
 
 def _view(delivery: Delivery) -> dict[str, Any]:

@@ -1,19 +1,19 @@
-"""`/api/events`: what happened, in order, by long poll."""
+"""`/api/events`: the account's events, in order, by long poll."""
 
 from __future__ import annotations
 
 from pydantic import Field
 
-from chalicelib.domain.shape import Strict
+from chalicelib.domain.model import Strict
 from chalicelib.handlers import views
-from chalicelib.handlers.operation import Answer, Asked, NoBody, Operations
+from chalicelib.handlers.operation import Answer, NoBody, Operations, Request
 from chalicelib.services import inbox
 
 operations = Operations("events")
 
 
 class EventsQuery(Strict):
-    """Where to begin, how long to wait."""
+    """The cursor to begin at, and how long to wait."""
 
     after: str | None = Field(
         default=None,
@@ -22,18 +22,26 @@ class EventsQuery(Strict):
         "kept (7 days)",
     )
     wait: float = Field(
-        default=0, ge=0, le=inbox.MAX_WAIT_S, description="seconds to wait for the first event"
+        default=0,
+        ge=0,
+        le=inbox.MAX_WAIT_S,
+        description="seconds to wait for the first event; so many requests of an account wait at "
+        "the same time as its `max_waiting_polls` says",
     )
     limit: int = Field(default=inbox.PAGE, ge=1, le=inbox.PAGE, description="events in an answer")
 
 
-@operations.get("/api/events", query=EventsQuery, answer=views.Events, problems=("bad_cursor",))
-def list_events(asked: Asked[NoBody, EventsQuery]) -> Answer:
-    """What happened since a cursor; waits for the first event if asked to.
+@operations.get(
+    "/api/events", query=EventsQuery, answer=views.Events, problems=("bad_cursor", "too_many_polls")
+)
+def list_events(request: Request[NoBody, EventsQuery]) -> Answer:
+    """List the events since a cursor, and wait for the first one if `wait` says so.
 
     Hand the cursor back to go on. Every event comes at least once, those of one call in order.
     """
-    query = asked.query
-    events, cursor = inbox.read(asked.ports, asked.account_id, query.after, query.wait, query.limit)
+    query = request.query
+    events, cursor = inbox.read(
+        request.deps, request.account_id, query.after, query.wait, query.limit
+    )
     shown = [event.model_dump(mode="json", exclude={"account_id"}) for event in events]
     return {"events": shown, "cursor": cursor}

@@ -1,4 +1,6 @@
-"""`/gateway/trunks/…`: which trunks the gateway registers, and how it goes (docs/contracts.md)."""
+"""`/gateway/trunks/…`: the trunks that the gateway registers, and its reports
+(docs/contracts.md).
+"""
 
 from __future__ import annotations
 
@@ -8,32 +10,32 @@ from chalice.app import Blueprint
 from pydantic import Field
 
 from chalicelib import bootstrap
-from chalicelib.domain.shape import Shape
+from chalicelib.domain.model import Model
 from chalicelib.domain.trunk import TrunkStatus
 from chalicelib.http import signed_body
 from chalicelib.logs import log_context
-from chalicelib.services import trunks
+from chalicelib.services.line import gateway_trunks
 
 routes = Blueprint(__name__)
 
 _FETCHED = ("trunk_id", "revision", "host", "port", "transport", "username", "realm", "caller_id")
 
 
-class ListAsked(Shape):
+class ListRequest(Model):
     """Body of `list`."""
 
     gateway: str
     after: str | None = Field(default=None, max_length=64)
 
 
-class FetchAsked(Shape):
+class FetchRequest(Model):
     """Body of `fetch`."""
 
     gateway: str
     trunk_id: str
 
 
-class Told(Shape):
+class TrunkReport(Model):
     """Body of `report`."""
 
     gateway: str
@@ -46,35 +48,35 @@ class Told(Shape):
 
 @routes.route("/gateway/trunks/list", methods=["POST"])
 def list_trunks() -> dict[str, Any]:
-    """The trunks to register, a page at a time."""
-    asked = ListAsked.model_validate_json(_signed_body("/gateway/trunks/list"))
-    listed, more = trunks.list_for_gateway(bootstrap.ports(), asked.after)
+    """List the trunks to register, a page at a time."""
+    request = ListRequest.model_validate_json(_signed_body("/gateway/trunks/list"))
+    listed, more = gateway_trunks.list_trunks(bootstrap.dependencies(), request.after)
     shown = [{"trunk_id": trunk.trunk_id, "revision": trunk.revision} for trunk in listed]
     return {"trunks": shown, "next": more}
 
 
 @routes.route("/gateway/trunks/fetch", methods=["POST"])
 def fetch() -> dict[str, Any]:
-    """One trunk, password and all."""
-    asked = FetchAsked.model_validate_json(_signed_body("/gateway/trunks/fetch"))
-    with log_context(trunk_id=asked.trunk_id):
-        trunk, password = trunks.fetch_for_gateway(bootstrap.ports(), asked.trunk_id)
+    """Return a trunk with its password."""
+    request = FetchRequest.model_validate_json(_signed_body("/gateway/trunks/fetch"))
+    with log_context(trunk_id=request.trunk_id):
+        trunk, password = gateway_trunks.fetch(bootstrap.dependencies(), request.trunk_id)
     given = {name: getattr(trunk, name) for name in _FETCHED}
     return {"trunk": {**given, "password": password}}
 
 
 @routes.route("/gateway/trunks/report", methods=["POST"])
 def report() -> dict[str, Any]:
-    """How a trunk's registration is doing."""
-    told = Told.model_validate_json(_signed_body("/gateway/trunks/report"))
-    with log_context(trunk_id=told.trunk_id, gateway=told.gateway):
-        revision = trunks.report(
-            bootstrap.ports(),
-            told.trunk_id,
-            revision=told.revision,
-            status=TrunkStatus(told.status),
-            sip_code=told.sip_code,
-            detail=told.detail,
+    """Note a trunk's registration status, as the gateway reports it."""
+    posted = TrunkReport.model_validate_json(_signed_body("/gateway/trunks/report"))
+    with log_context(trunk_id=posted.trunk_id, gateway=posted.gateway):
+        revision = gateway_trunks.report(
+            bootstrap.dependencies(),
+            posted.trunk_id,
+            revision=posted.revision,
+            status=TrunkStatus(posted.status),
+            sip_code=posted.sip_code,
+            detail=posted.detail,
         )
     return {"revision": revision}
 

@@ -1,4 +1,4 @@
-"""`/media/attach`, `/media/report`: what relays ask and tell (docs/contracts.md)."""
+"""`/media/attach`, `/media/report`: requests and reports of relays (docs/contracts.md)."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from chalice.app import Blueprint
 from pydantic import Field, TypeAdapter, model_validator
 
 from chalicelib import bootstrap
-from chalicelib.domain.agent_token import account_sid
+from chalicelib.domain.agent import account_sid
 from chalicelib.domain.call import Call, public_view
-from chalicelib.domain.shape import Shape
+from chalicelib.domain.model import Model
 from chalicelib.http import signed_body
 from chalicelib.logs import log_context
-from chalicelib.services import media
-from chalicelib.services.ports import Ports
+from chalicelib.services.call import media
+from chalicelib.services.dependencies import Dependencies
 from chalicelib.store.calls import Relay
 
 routes = Blueprint(__name__)
 
 
-class Handshake(Shape):
+class Handshake(Model):
     """The provider's WebSocket handshake as the relay saw it."""
 
     url: str
     signature: str | None = None
 
 
-class ProviderAttach(Shape):
-    """A provider's stream wants in."""
+class ProviderAttach(Model):
+    """A request to let a provider's stream in."""
 
     leg: Literal["provider"]
     relay: str
@@ -38,8 +38,8 @@ class ProviderAttach(Shape):
     handshake: Handshake
 
 
-class AgentAttach(Shape):
-    """An agent's socket wants in."""
+class AgentAttach(Model):
+    """A request to let an agent's socket in."""
 
     leg: Literal["agent"]
     relay: str
@@ -47,8 +47,8 @@ class AgentAttach(Shape):
     token: str
 
 
-class Report(Shape):
-    """Something happened to a call's sockets, or on its keypad."""
+class Report(Model):
+    """A report about a call's sockets or its pressed keys."""
 
     relay: str
     call_id: str
@@ -71,23 +71,23 @@ _attach: TypeAdapter[ProviderAttach | AgentAttach] = TypeAdapter(
 
 @routes.route("/media/attach", methods=["POST"])
 def attach() -> dict[str, Any]:
-    """May this socket come in?"""
+    """Answer whether a socket may come in."""
     request = _attach.validate_json(_signed_body("/media/attach"))
-    ports = bootstrap.ports()
+    deps = bootstrap.dependencies()
     if isinstance(request, ProviderAttach):
         handshake = request.handshake
         attached = media.attach_provider(
-            ports,
+            deps,
             Relay(request.relay, request.relay_url),
             request.token,
             handshake.url,
             handshake.signature,
         )
     else:
-        attached = media.attach_agent(ports, request.relay, request.call_id, request.token)
+        attached = media.attach_agent(deps, request.relay, request.call_id, request.token)
     call = attached.call
     return {
-        **_call(ports, call),
+        **_call(deps, call),
         "provider_call_id": call.provider_call_id,
         "account_sid": account_sid(call.account_id),
         "owner": attached.owner,
@@ -96,20 +96,20 @@ def attach() -> dict[str, Any]:
 
 @routes.route("/media/report", methods=["POST"])
 def report() -> dict[str, Any]:
-    """This happened; what is the call now?"""
-    told = Report.model_validate_json(_signed_body("/media/report"))
-    ports = bootstrap.ports()
-    facts = media.Facts(told.digits, told.sequence, told.why)
-    with log_context(call_id=told.call_id):
-        return _call(ports, media.report(ports, told.relay, told.call_id, told.type, facts))
+    """Note what happened to a call's sockets; return the call as it is now."""
+    posted = Report.model_validate_json(_signed_body("/media/report"))
+    deps = bootstrap.dependencies()
+    facts = media.Facts(posted.digits, posted.sequence, posted.why)
+    with log_context(call_id=posted.call_id):
+        return _call(deps, media.report(deps, posted.relay, posted.call_id, posted.type, facts))
 
 
 _SHOWN = ("call_id", "state", "end_reason", "direction", "from", "to", "line", "forwarded_from")
 
 
-def _call(ports: Ports, call: Call) -> dict[str, Any]:
+def _call(deps: Dependencies, call: Call) -> dict[str, Any]:
     shown = public_view(call)
-    agent = media.agent_to_dial(ports, call)
+    agent = media.agent_to_dial(deps, call)
     return {
         "call": {name: shown[name] for name in (*_SHOWN, "metadata")},
         "ends_at_ms": call.ends_at,

@@ -5,17 +5,19 @@ from __future__ import annotations
 from pydantic import BaseModel, Field
 
 from chalicelib.domain.line import LineChanges, public_view
+from chalicelib.domain.model import Strict
 from chalicelib.domain.phone import parse_e164
-from chalicelib.domain.shape import Strict
-from chalicelib.handlers.operation import Answer, Asked, Limit, NoBody, NoQuery, Operations
+from chalicelib.handlers.operation import Answer, Limit, NoBody, NoQuery, Operations, Request
 from chalicelib.handlers.views import Number, Numbers
-from chalicelib.services import numbers
+from chalicelib.services.line import numbers
 
 operations = Operations("numbers")
 
+ACTIVATIONS_AN_HOUR = 20
+
 
 class Activation(Strict):
-    """Which number."""
+    """The country of the number to activate."""
 
     country: str = Field(default="US", pattern=r"^[A-Z]{2}$", description="ISO 3166, two letters")
 
@@ -27,25 +29,25 @@ class Activation(Strict):
     location=lambda number: f"/api/number/{number['e164']}",
     problems=("pool_empty", "too_many_numbers"),
     example={"country": "US"},
-    limit=Limit("activate_number", 20, 3600),
+    limit=Limit("activate_number", ACTIVATIONS_AN_HOUR, 3600),
     idempotent=True,
 )
-def activate_number(asked: Asked[Activation, NoQuery]) -> Answer:
+def activate_number(request: Request[Activation, NoQuery]) -> Answer:
     """Take a routing number from the pool."""
-    return public_view(numbers.activate(asked.ports, asked.account_id, asked.body.country))
+    return public_view(numbers.activate(request.deps, request.account_id, request.body.country))
 
 
 @operations.get("/api/numbers", answer=Numbers)
-def list_numbers(asked: Asked[NoBody, NoQuery]) -> Answer:
-    """The account's numbers."""
-    held = asked.ports.lines.held_by(asked.account_id)
+def list_numbers(request: Request[NoBody, NoQuery]) -> Answer:
+    """List your routing numbers."""
+    held = request.deps.stores.lines.held_by(request.account_id)
     return {"numbers": [public_view(line) for line in held]}
 
 
 @operations.get("/api/number/{e164}", answer=Number, problems=("number_not_found",))
-def get_number(asked: Asked[NoBody, NoQuery]) -> Answer:
-    """One number."""
-    return public_view(numbers.owned(asked.ports, asked.account_id, _number(asked)))
+def get_number(request: Request[NoBody, NoQuery]) -> Answer:
+    """Show a routing number."""
+    return public_view(numbers.owned(request.deps, request.account_id, _number(request)))
 
 
 @operations.patch(
@@ -55,18 +57,18 @@ def get_number(asked: Asked[NoBody, NoQuery]) -> Answer:
     problems=("number_not_found",),
     example={"auto_answer": True, "label": "Desk"},
 )
-def change_number(asked: Asked[LineChanges, NoQuery]) -> Answer:
+def change_number(request: Request[LineChanges, NoQuery]) -> Answer:
     """Set auto-answer, label or agent URL; what is not given stays."""
-    changed = numbers.change(asked.ports, asked.account_id, _number(asked), asked.body)
+    changed = numbers.change(request.deps, request.account_id, _number(request), request.body)
     return public_view(changed)
 
 
 @operations.delete("/api/number/{e164}", problems=("number_not_found",))
-def release_number(asked: Asked[NoBody, NoQuery]) -> Answer:
+def release_number(request: Request[NoBody, NoQuery]) -> Answer:
     """Give a number back; calls to it are rejected from then on."""
-    numbers.release(asked.ports, asked.account_id, _number(asked))
+    numbers.release(request.deps, request.account_id, _number(request))
     return None
 
 
-def _number(asked: Asked[BaseModel, BaseModel]) -> str:
-    return parse_e164(asked.path["e164"])
+def _number(request: Request[BaseModel, BaseModel]) -> str:
+    return parse_e164(request.path["e164"])

@@ -1,14 +1,10 @@
 """The description of the REST API, OpenAPI 3.1, made from the operations and their models.
 
-`document()` is what `GET /openapi.json` answers; `docs/openapi.json` is the same, committed, and
-`python -m chalicelib.handlers.openapi > docs/openapi.json` (make openapi) writes it.
+`GET /openapi.json` answers with `document()`; `make openapi` writes the same to docs/openapi.json.
 """
 
 from __future__ import annotations
 
-import importlib
-import json
-import sys
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -34,7 +30,7 @@ from chalicelib.problem_codes import CODES, WITH_RETRY_AFTER
 from chalicelib.problems import CONTENT_TYPE
 
 SERVER = "https://chamade.example"
-"""Where the committed document says the API is."""
+"""The API's URL in the committed document."""
 
 _SCHEMAS = "#/components/schemas/"
 _DONE = {200: "Done", 201: "Created", 202: "It will be done", 204: "Done"}
@@ -42,7 +38,7 @@ _Json = dict[str, Any]
 
 
 def document(server: str = SERVER) -> _Json:
-    """The whole description. `server`: the URL before its paths."""
+    """Return the whole description. `server`: the URL before its paths."""
     operations = list(OPERATIONS.values())
     names, schemas = _schemas(operations)
     paths: defaultdict[str, _Json] = defaultdict(dict)
@@ -76,7 +72,7 @@ def document(server: str = SERVER) -> _Json:
 
 
 def problem_codes(operation: Operation) -> dict[int, list[str]]:
-    """The codes that an operation's problems can have, by status."""
+    """Return the codes that an operation's problems can have, by status."""
     codes = ["invalid", *operation.problems]
     codes += [] if operation.open else ["bad_key"]
     codes += ["cross_site"] if operation.session or not operation.open else []
@@ -95,18 +91,18 @@ def problem_codes(operation: Operation) -> dict[int, list[str]]:
 
 
 class _Schema(GenerateJsonSchema):
-    """Without a title for each member: it says what the name says."""
+    """JSON Schema without a title for each member, which would only repeat its name."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002 - pydantic's signature
         return False
 
 
 _Names = Mapping[Any, _Json]
-"""References to schemas, by model and mode: as it is read, or as it is answered."""
+"""References to schemas, by model and mode: of a body, or of an answer."""
 
 
 def _schemas(operations: Iterable[Operation]) -> tuple[_Names, _Json]:
-    """References to all models, and the schemas they lead to."""
+    """Return references to all models, and the schemas that they lead to."""
     wanted: dict[tuple[type[BaseModel], Any], None] = {}
     for operation in operations:
         if operation.reads_body:
@@ -179,7 +175,7 @@ def _parameters(operation: Operation) -> list[_Json]:
                 "name": browser.HEADER,
                 "in": "header",
                 "required": True,
-                "description": "Which no page of another site can send.",
+                "description": "A header that no page of another site can send.",
                 "schema": {"type": "string", "const": "1"},
             }
         )
@@ -197,7 +193,9 @@ def _parameters(operation: Operation) -> list[_Json]:
 
 
 def _optional(field: _Json) -> _Json:
-    """A query parameter that may be null is one that may be left out: there is no null in a URL."""
+    """Return the schema of a query parameter: one that may be null is one that may be left out,
+    since a URL has no null.
+    """
     kinds = field.get("anyOf")
     if kinds is None:
         return dict(field)
@@ -220,7 +218,7 @@ def _body(operation: Operation, names: _Names) -> _Json:
     content: _Json = {"schema": names[operation.body, "validation"]}
     if operation.example is not None:
         content["example"] = dict(operation.example)
-    # Without one it is {}, which does where nothing must be said.
+    # A missing body counts as {}, which is valid if no member is required.
     required = any(field.is_required() for field in operation.body.model_fields.values())
     return {"required": required, "content": {"application/json": content}}
 
@@ -237,7 +235,7 @@ def _success(operation: Operation, status: int, names: _Names) -> _Json:
         }
     if operation.idempotent:
         headers[REPLAYED_HEADER] = {
-            "description": f"There if the {KEY_HEADER} came before: this is the answer of then.",
+            "description": f"Present if the {KEY_HEADER} was used before: the first answer.",
             "schema": {"type": "string", "const": "true"},
         }
     if headers:
@@ -252,7 +250,7 @@ def _success(operation: Operation, status: int, names: _Names) -> _Json:
 
 
 def _links(operation: Operation) -> _Json:
-    """What can be done next with what was answered: operations on the thing that it names."""
+    """Return links to the operations on the thing that an answer names."""
     assert operation.answer is not None  # noqa: S101 - asked for answers only
     others = [
         other
@@ -288,14 +286,3 @@ def _problem(codes: list[str]) -> _Json:
             "Retry-After": {"description": "Seconds", "schema": {"type": "string"}}
         }
     return described
-
-
-def main() -> None:
-    """Write the document that is committed."""
-    importlib.import_module("app")
-    json.dump(document(), sys.stdout, indent=1, ensure_ascii=False)
-    sys.stdout.write("\n")
-
-
-if __name__ == "__main__":
-    main()

@@ -109,9 +109,11 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "limits": {
             "max_numbers": 5,
             "max_keys": 20,
+            "max_concurrent_calls": 20,
             "max_concurrent_dials": 5,
             "max_dials_per_minute": 10,
             "max_call_s": 14400,
+            "max_waiting_polls": 5,
         },
     },
 }

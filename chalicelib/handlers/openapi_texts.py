@@ -1,4 +1,4 @@
-"""What the description of the API says in words, beside the operations' own."""
+"""Texts of the API's description, besides those of the operations."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ Send your API key as `X-API-Key`, or as `Authorization: Bearer`. `POST /api/acco
 first one. Times are RFC 3339 UTC with milliseconds; phone numbers are E.164 (`+33199005678`). \
 Members of a body and parameters of a query that are not described here are errors.
 
-Errors are RFC 9457 `application/problem+json`; decide by `code`, which is stable. What belongs to \
-somebody else is not found.
+Errors are RFC 9457 `application/problem+json`; decide by `code`, which is stable. Things of other \
+accounts answer 404.
 
 To take a call: `list_events` with `wait`, or a webhook endpoint, tells of `call.ringing`; \
 `accept_call` answers it; open `audio.url` with `Authorization: Bearer <audio.token>`."""
@@ -39,7 +39,7 @@ TAGS = {
 SESSION = """\
 The dashboard's cookie, in place of an API key. It counts only with the header \
 `X-Chamade-Session: 1`, and from a page of this API itself (`Sec-Fetch-Site`, `Origin`): else 403 \
-`cross_site`. Where there is a key it is not looked at."""
+`cross_site`. With an API key it is ignored."""
 
 IDEMPOTENCY_KEY = (
     "A value of your own for this request, such as a UUID. Sent again with it, the request is "
@@ -75,7 +75,7 @@ PATH_PARAMETERS: dict[str, dict[str, Any]] = {
         "example": "key_0f1e2d3c4b5a6978",
     },
 }
-"""What stands in paths. An operation with another name there has to be described here first."""
+"""Descriptions of the parameters in paths. A new one has to be described here first."""
 
 PROBLEM: dict[str, Any] = {
     "description": "What went wrong (RFC 9457). Some codes have further members.",

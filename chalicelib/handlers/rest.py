@@ -1,92 +1,106 @@
-"""An operation over HTTP: who asks, what, whether it was asked before, and the answer."""
+"""Operations over HTTP: authenticate, validate, look for a kept answer, run, respond.
+
+`app.py` registers `blueprint(operations)` of each group.
+"""
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import Any
 
-from chalice.app import Request, Response
+from chalice.app import Blueprint, Request, Response
 
-from chalicelib import auth, bootstrap, browser
+from chalicelib import auth, bootstrap
+from chalicelib.browser import Browser, refuse_cross_site
 from chalicelib.domain.idempotency import fingerprints
+from chalicelib.handlers.operation import Operation, Operations
 from chalicelib.http import json_of, path_part
 from chalicelib.problems import Problem, invalid, problem_from
 from chalicelib.services import idempotency
-from chalicelib.services.idempotency import Kept
-from chalicelib.services.ports import Ports
+from chalicelib.services.dependencies import Dependencies
+from chalicelib.services.idempotency import KeptAnswer
 from chalicelib.store.table import TableUnavailable
-
-if TYPE_CHECKING:
-    from chalicelib.handlers.operation import Operation
-    from chalicelib.services.sessions import Session
 
 KEY_HEADER, REPLAYED_HEADER = "Idempotency-Key", "Idempotency-Replayed"
 
 
-class Browser:
-    """What an operation of the session has to do with the browser that asks: `session`, if one is
-    asked for, and the cookie that goes out.
-    """
+def blueprint(operations: Operations) -> Blueprint:
+    """Return the routes of a group of operations."""
+    routes = Blueprint(f"chalicelib.handlers.{operations.group}")
+    for operation in operations:
+        route = routes.route(operation.path, methods=[operation.method], name=operation.name)
+        route(_view(operation, routes))
+    return routes
 
-    def __init__(self, session: Session | None = None) -> None:
-        self.session = session
-        self.cookie: str | None = None
 
-    def keep(self, token: str, lasts_s: int) -> None:
-        """Have it keep the session's token, or with 0 s forget it."""
-        self.cookie = browser.set_cookie(token, lasts_s)
+def _view(operation: Operation, routes: Blueprint) -> Callable[..., Any]:
+    def view(**path: str) -> Any:
+        return answer(operation, routes.current_request, path)
+
+    view.__name__ = operation.name
+    # Chalice checks that a view has a parameter for each name in its path.
+    view.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        [
+            inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+            for name in operation.path_names
+        ]
+    )
+    return view
 
 
 def answer(operation: Operation, request: Request, path: dict[str, str]) -> Response:
-    """Does what the request asks for."""
-    ports = bootstrap.ports()
-    account_id, asking = _asker(operation, ports, request)
+    """Run an operation for an HTTP request; return the response."""
+    deps = bootstrap.dependencies()
+    account_id, browser = _authenticate(operation, deps, request)
     query = operation.query.model_validate(_query(request))
     given = json_of(request) if operation.reads_body else {}
     body = operation.read(given)
-    meant = {name: path_part(value) for name, value in path.items()}
+    path_values = {name: path_part(value) for name, value in path.items()}
 
-    def act(seed: str | None) -> Kept:
+    def act(seed: str | None) -> KeptAnswer:
         status, content = operation.perform(
-            ports, account_id, meant, body, query, source_address(request), seed, asking
+            deps, account_id, path_values, body, query, source_address(request), seed, browser
         )
         if status != 201 or operation.location is None or content is None:
-            return Kept(status, content, None)
-        return Kept(status, content, operation.location(content))
+            return KeptAnswer(status, content, None)
+        return KeptAnswer(status, content, operation.location(content))
 
     key = request.headers.get(KEY_HEADER.lower())
     if key is None or not operation.idempotent:
         kept = act(None)
-        return _response(kept, {"Set-Cookie": asking.cookie} if asking.cookie else {})
+        return _response(kept, {"Set-Cookie": browser.cookie} if browser.cookie else {})
     once = idempotency.Request(
         account_id=account_id,
         key=key,
-        fingerprints=fingerprints(ports.token_secret, operation.name, meant, given),
+        fingerprints=fingerprints(deps.secrets.tokens, operation.name, path_values, given),
         resumes=operation.resumes,
     )
-    kept, replayed = _once(ports, once, act)
+    kept, replayed = _once(deps, once, act)
     return _response(kept, {REPLAYED_HEADER: "true"} if replayed else {})
 
 
-def _asker(operation: Operation, ports: Ports, request: Request) -> tuple[str, Browser]:
-    """The account id, if one has to ask, and the browser."""
+def _authenticate(
+    operation: Operation, deps: Dependencies, request: Request
+) -> tuple[str, Browser]:
+    """Return the account id, "" if the operation needs no account, and the browser."""
     if not operation.session:
-        return "" if operation.open else auth.account_or_session(ports, request), Browser()
+        return "" if operation.open else auth.account_or_session(deps, request), Browser()
     if operation.open:
-        browser.refuse_cross_site(request)
+        refuse_cross_site(request)
         return "", Browser()
-    session = auth.session(ports, request)
+    session = auth.session(deps, request)
     return session.key.account_id, Browser(session)
 
 
 def source_address(request: Request) -> str:
-    """Where a request comes from, as API Gateway saw it. Headers say what their sender likes."""
+    """Return the address a request comes from, as API Gateway saw it. Headers are not trusted."""
     context = request.context or {}
     return str(context.get("identity", {}).get("sourceIp") or "")
 
 
 def _query(request: Request) -> dict[str, str]:
-    """The query's parameters. Problem 422 for one that is there twice."""
+    """Return the query's parameters. Raises Problem 422 for one that is there twice."""
     given = request.query_params
     if given is None:
         return {}
@@ -97,11 +111,11 @@ def _query(request: Request) -> dict[str, str]:
 
 
 def _once(
-    ports: Ports, once: idempotency.Request, act: Callable[[str | None], Kept]
-) -> tuple[Kept, bool]:
-    """As `idempotency.once`, which is to know what a failure means."""
+    deps: Dependencies, once: idempotency.Request, act: Callable[[str | None], KeptAnswer]
+) -> tuple[KeptAnswer, bool]:
+    """Call `idempotency.once`, and tell it what a failure means."""
 
-    def act_or_problem(seed: str) -> Kept:
+    def act_or_problem(seed: str) -> KeptAnswer:
         try:
             return act(seed)
         except (Problem, TableUnavailable):
@@ -111,18 +125,18 @@ def _once(
 
     def changed_nothing(error: Exception) -> bool:
         status = error.status if isinstance(error, Problem) else 500
-        # 503 is how writes end that were given up; what resumes is on the safe side without that.
+        # A write that was given up ends in 503. An operation that resumes is safe anyway.
         return status < 500 or (status == 503 and not once.resumes)
 
-    return idempotency.once(ports, once, act_or_problem, changed_nothing)
+    return idempotency.once(deps, once, act_or_problem, changed_nothing)
 
 
-def _response(kept: Kept, headers: dict[str, str]) -> Response:
-    """What goes out. Answers hold keys and tokens: nobody on the way is to keep them."""
+def _response(kept: KeptAnswer, headers: dict[str, str]) -> Response:
+    """Return the HTTP response. Answers hold keys and tokens: no cache on the way may keep them."""
     sent: dict[str, str | list[str]] = {**headers, "Cache-Control": "no-store"}
     if kept.content is None:
         return Response("", sent, kept.status)
     if kept.location is not None:
-        # A whole URL: a stage path may stand before ours.
+        # A whole URL, since it may contain the path of a stage.
         sent["Location"] = bootstrap.config().public_url + kept.location
     return Response(dict(kept.content), sent, kept.status)

@@ -1,19 +1,19 @@
-"""`/api/service`: what this installation offers, for those who have no account yet."""
+"""`/api/service`: the offer of this installation, for people without an account."""
 
 from __future__ import annotations
 
 from chalicelib.domain.version import VERSION
 from chalicelib.handlers import views
-from chalicelib.handlers.operation import Answer, Asked, NoBody, NoQuery, Operations
+from chalicelib.handlers.operation import Answer, NoBody, NoQuery, Operations, Request
 from chalicelib.services import service
 
 operations = Operations("service")
 
 
 @operations.get("/api/service", answer=views.Service, open=True)
-def get_service(asked: Asked[NoBody, NoQuery]) -> Answer:
-    """What there is here: sign-up, countries, providers, test calls. Needs no key."""
-    offered = service.offered(asked.ports)
+def get_service(request: Request[NoBody, NoQuery]) -> Answer:
+    """Describe this installation: sign-up, countries, providers, test calls. Needs no key."""
+    offered = service.describe_offer(request.deps)
     return {
         "sign_up": "open" if offered.sign_up else "closed",
         "countries": offered.countries,

@@ -1,4 +1,4 @@
-"""`/api/session`: signing in to the dashboard, for a cookie that its scripts cannot read."""
+"""`/api/session`: sign in to the dashboard, by a cookie that its scripts cannot read."""
 
 from __future__ import annotations
 
@@ -9,17 +9,20 @@ from pydantic import Field
 from chalicelib.auth import bad_key
 from chalicelib.domain.account import account_view, key_view
 from chalicelib.domain.instant import to_text
+from chalicelib.domain.model import Strict
 from chalicelib.domain.session_token import LASTS_S
-from chalicelib.domain.shape import Strict
 from chalicelib.handlers import views
-from chalicelib.handlers.operation import Answer, Asked, Limit, NoBody, NoQuery, Operations
-from chalicelib.services import accounts, sessions
+from chalicelib.handlers.operation import Answer, Limit, NoBody, NoQuery, Operations, Request
+from chalicelib.services.account import accounts, sessions
 
 operations = Operations("session")
 
+SIGN_INS, SIGN_INS_OF_ALL = 20, 5000
+"""Limits in ten minutes: for one source address, and for all addresses together."""
+
 
 class SignIn(Strict):
-    """Who signs in."""
+    """A key to sign in with."""
 
     api_key: str = Field(
         min_length=1, max_length=200, description="an API key of yours", examples=["chmd_live_…"]
@@ -35,37 +38,37 @@ class SignIn(Strict):
     example={"api_key": "chmd_live_…"},
     open=True,
     session=True,
-    limit=Limit("sign_in", 20, 600, overall=5000),
+    limit=Limit("sign_in", SIGN_INS, 600, overall=SIGN_INS_OF_ALL),
 )
-def sign_in(asked: Asked[SignIn, NoQuery]) -> Answer:
-    """Sign in to the dashboard: a key once, for a cookie from then on.
+def sign_in(request: Request[SignIn, NoQuery]) -> Answer:
+    """Sign in to the dashboard: send a key once, and get a cookie for later requests.
 
-    The cookie holds no key and lasts 12 hours; it is over at once when its key is revoked.
+    The cookie holds no key and lasts 12 hours; it ends at once when its key is revoked.
     """
-    begun = sessions.begin(asked.ports, asked.body.api_key.strip())
-    if begun is None:
+    session_and_token = sessions.begin(request.deps, request.body.api_key.strip())
+    if session_and_token is None:
         raise bad_key("This key opens nothing.")
-    found, token = begun
-    asked.browser.keep(token, LASTS_S)
-    return _view(asked, found)
+    found, token = session_and_token
+    request.browser.keep(token, LASTS_S)
+    return _view(request, found)
 
 
 @operations.get("/api/session", answer=views.Session, session=True)
-def get_session(asked: Asked[NoBody, NoQuery]) -> Answer:
-    """Who is signed in, by which key and until when."""
-    assert asked.browser.session is not None  # noqa: S101 - an operation that is not open has one
-    return _view(asked, asked.browser.session)
+def get_session(request: Request[NoBody, NoQuery]) -> Answer:
+    """Show the session: its account, its key and its end."""
+    assert request.browser.session is not None  # noqa: S101 - an operation that is not open has one
+    return _view(request, request.browser.session)
 
 
 @operations.delete("/api/session", open=True, session=True)
-def sign_out(asked: Asked[NoBody, NoQuery]) -> Answer:
-    """Clear the cookie. Done, too, where nobody is signed in."""
-    asked.browser.keep("", 0)
+def sign_out(request: Request[NoBody, NoQuery]) -> Answer:
+    """Clear the cookie. Succeeds also if nobody is signed in."""
+    request.browser.keep("", 0)
     return None
 
 
-def _view(asked: Asked[Any, Any], found: sessions.Session) -> dict[str, Any]:
-    account = account_view(accounts.account(asked.ports, found.key.account_id))
+def _view(request: Request[Any, Any], found: sessions.Session) -> dict[str, Any]:
+    account = account_view(accounts.account(request.deps, found.key.account_id))
     return {
         "account_id": account["account_id"],
         "account_name": account["name"],

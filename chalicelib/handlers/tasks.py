@@ -1,5 +1,5 @@
-"""What is not a request: the state machines' tasks, the table's stream, the sweep. The Lambda
-functions of `app.py`.
+"""Lambda functions of `app.py` that answer no request: the state machines' tasks, the table's
+stream, the sweep.
 """
 
 from __future__ import annotations
@@ -11,62 +11,69 @@ from typing import Any
 from chalicelib import bootstrap
 from chalicelib.domain.instant import to_text
 from chalicelib.logs import log_context
-from chalicelib.services import deliver, fan_out, miss, sweep
-from chalicelib.services.transition import UnknownCall
+from chalicelib.services import sweep
+from chalicelib.services.call import call_control
+from chalicelib.services.call.transition import UnknownCall
+from chalicelib.services.delivery import delivery_tries, fan_out
 
 log = logging.getLogger(__name__)
 
 
 def expire_ring(event: dict[str, Any], _context: Any) -> dict[str, Any]:
-    """`{"call_id"}` -> `{"outcome": "missed" | "answered" | "gone", "state", "end_reason"}`.
+    """End a call whose ring deadline has passed: `{"call_id"}` -> `{"outcome": "missed" |
+    "answered" | "gone", "state", "end_reason"}`.
 
-    StillRinging (asked too early) is retried by the state machine. A call that is not there is
-    gone, too: no retry would bring it back.
+    The state machine retries after StillRinging (too early). The outcome for a call that does not
+    exist is `gone`: a retry would not help.
     """
     with log_context(call_id=event["call_id"]):
         try:
-            call = miss.expire(bootstrap.ports(), event["call_id"])
+            call = call_control.expire(bootstrap.dependencies(), event["call_id"])
         except UnknownCall:
             log.warning("ring deadline of a call that is not there")
             return {"outcome": "gone", "state": None, "end_reason": None}
         return {
-            "outcome": miss.outcome(call),
+            "outcome": call_control.ring_outcome(call),
             "state": call.state.value,
             "end_reason": call.end_reason.value if call.end_reason else None,
         }
 
 
 def fan_out_events(event: dict[str, Any], _context: Any) -> dict[str, Any]:
-    """A batch of the table's stream, of which `infra/fan_out_events.json` lets through what was put
-    into outboxes -> the records that failed, from the first of which on they are to come again.
+    """Make the deliveries of a batch of the table's stream, which `infra/fan_out_events.json` has
+    filtered; return the records that failed. They come again, with all that follow the first of
+    them.
     """
-    ports = bootstrap.ports()
+    deps = bootstrap.dependencies()
     events = [
         (
             record["dynamodb"]["SequenceNumber"],
-            functools.partial(ports.events.streamed, record["dynamodb"]),
+            functools.partial(deps.stores.events.streamed, record["dynamodb"]),
         )
         for record in event["Records"]
     ]
-    failed = fan_out.hand_out(ports, events)
+    failed = fan_out.hand_out(deps, events)
     return {"batchItemFailures": [{"itemIdentifier": number} for number in failed]}
 
 
 def deliver_event(event: dict[str, Any], _context: Any) -> dict[str, Any]:
-    """`{"account_id", "endpoint_id", "delivery_id", "run"}` -> `{"state", "next_at"}`: how the
-    delivery stands after a try, and when the next is due (null: never).
+    """Try a delivery: `{"account_id", "endpoint_id", "delivery_id", "run"}` -> `{"state",
+    "next_at"}`, its state after the try, and when the next is due (null: never).
     """
     with log_context(delivery_id=event["delivery_id"]):
-        standing = deliver.attempt(bootstrap.ports(), **event)
-    next_at = None if standing.next_at is None else to_text(standing.next_at)
-    return {"state": standing.state, "next_at": next_at}
+        status = delivery_tries.attempt(bootstrap.dependencies(), **event)
+    next_at = None if status.next_at is None else to_text(status.next_at)
+    return {"state": status.state, "next_at": next_at}
 
 
-def run_sweep(event: dict[str, Any], _context: Any) -> dict[str, Any]:
-    """`{"calls"?: false, "restarted"?: true}` -> counts of what was put right. `restarted`: the
-    engine has lost all executions.
+def run_sweep(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """Run the sweep: `{"calls"?: false, "restarted"?: true}` -> counts of what was put right.
+    `restarted`: the engine has lost all executions.
     """
-    ports = bootstrap.ports()
-    calls = sweep.sweep(ports) if event.get("calls", True) else {}
-    deliveries = sweep.sweep_deliveries(ports, restarted=bool(event.get("restarted")))
+    deps = bootstrap.dependencies()
+    calls = sweep.sweep(deps) if event.get("calls", True) else {}
+    left_ms = context.get_remaining_time_in_millis() if context else None
+    until = None if left_ms is None else deps.now() + left_ms // 2
+    restarted = bool(event.get("restarted"))
+    deliveries = sweep.sweep_deliveries(deps, restarted=restarted, until=until)
     return {**calls, **deliveries}

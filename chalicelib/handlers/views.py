@@ -1,6 +1,6 @@
-"""The shapes of answers, as the description of the API promises them.
+"""The models of answers, as the description of the API shows them.
 
-Answers are made by the domain's `public_view`s; a test holds every answer to these.
+The domain's `public_view` functions make the answers; a test checks every answer against its model.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from chalicelib.domain.call_id import CALL_ID
-from chalicelib.domain.call_moves import CallState, Direction, EndReason
+from chalicelib.domain.call_transitions import CallState, Direction, EndReason
 from chalicelib.domain.event import EventType
-from chalicelib.domain.shape import Strict
+from chalicelib.domain.model import Strict
 from chalicelib.domain.trunk import TrunkStatus
 from chalicelib.domain.trunk_settings import Provider, Transport
 
@@ -25,7 +25,7 @@ Number164 = Annotated[str, Field(pattern=r"^\+[1-9][0-9]{6,14}$", examples=["+33
 
 
 class View(Strict):
-    """The shape of an answer, or of a part of one."""
+    """The base of models of an answer, or of a part of one."""
 
 
 class NumberFacts(View):
@@ -51,7 +51,7 @@ class Numbers(View):
 
 
 class Audio(View):
-    """Where the call's sound is. Open `url` with `Authorization: Bearer <token>`."""
+    """The call's audio socket. Open `url` with `Authorization: Bearer <token>`."""
 
     url: str = Field(description="a WebSocket", examples=["wss://relay.example/media/agent/call_…"])
     token: str = Field(description="opens the audio of this call, and nothing else")
@@ -177,7 +177,7 @@ class Event(View):
 
 
 class Events(View):
-    """What happened after the cursor."""
+    """The events after the cursor."""
 
     events: list[Event]
     cursor: str = Field(description="hand it back as `after`")
@@ -200,19 +200,23 @@ class Keys(View):
 
 
 class KeyWithSecret(Key):
-    """A key, this once with its secret."""
+    """A key with its secret, which no other answer shows."""
 
     key: str = Field(description="keep it: no other answer shows it")
 
 
 class Limits(View):
-    """How much of each an account may have; the operator can set others."""
+    """The account's limits; the operator can set others."""
 
     max_numbers: int
     max_keys: int
-    max_concurrent_dials: int
+    max_concurrent_calls: int = Field(
+        description="calls of both directions that are not over; beyond it callers get a busy tone"
+    )
+    max_concurrent_dials: int = Field(description="of these, calls that you dialled")
     max_dials_per_minute: int
-    max_call_s: int
+    max_call_s: int = Field(description="seconds that a call lasts at most, of both directions")
+    max_waiting_polls: int = Field(description="requests for events that wait at the same time")
 
 
 class Account(View):
@@ -226,14 +230,14 @@ class Account(View):
 
 
 class AccountWithKey(Account):
-    """An account, this once with its first key."""
+    """An account with its first key, which no other answer shows."""
 
     key_id: str
     key: str = Field(description="keep it: no other answer shows it")
 
 
 class Session(View):
-    """Who is signed in to the dashboard."""
+    """The session of the dashboard."""
 
     account_id: str
     account_name: str
@@ -243,7 +247,7 @@ class Session(View):
 
 
 class Service(View):
-    """What this installation offers."""
+    """The offer of this installation."""
 
     sign_up: Literal["open", "closed"] = Field(description="whether anybody can open an account")
     countries: list[str] = Field(
@@ -258,7 +262,7 @@ class Service(View):
 class TestCall(View):
     """A call that a browser can place, once."""
 
-    __test__ = False  # pytest's: this is none
+    __test__ = False  # pytest must not collect it
 
     url: str = Field(
         description="a WebSocket; opening it places the call",
@@ -274,7 +278,7 @@ class TestCall(View):
 
 
 class AgentToken(View):
-    """What our handshakes with your agent carry."""
+    """The token that our handshakes with your agent carry."""
 
     token: str
     version: int = Field(description="counts the tokens of the account")

@@ -1,4 +1,7 @@
-"""What the application needs of a trunking provider, whoever it is."""
+"""The interface of trunking providers: webhooks come in as `CallUpdate`, instructions go out.
+
+Nothing outside `providers/` knows a provider's field names, statuses, headers or documents.
+"""
 
 from __future__ import annotations
 
@@ -7,17 +10,78 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
+from chalicelib.domain.failure import Failure
+
+
+class BadSignature(Failure):
+    """A webhook that the provider has not signed."""
+
+    code = "bad_signature"
+    status, title = 403, "The signature is missing or wrong"
+
+
+class BadForm(Failure):
+    """The body of a webhook is not what the provider sends."""
+
+    code = "bad_form"
+
 
 class ProviderError(Exception):
     """The provider could not be reached or refused. The message holds no secret."""
 
 
 class RemoteStatus(StrEnum):
-    """How the provider sees a call."""
+    """The state of a call at the provider."""
 
     LIVE = "live"
     OVER = "over"
     UNKNOWN = "unknown"
+
+
+class CallStatus(StrEnum):
+    """The status of a call in a webhook."""
+
+    RINGING = "ringing"
+    COMPLETED = "completed"
+    BUSY = "busy"
+    NO_ANSWER = "no-answer"
+    FAILED = "failed"
+    CANCELED = "canceled"
+    OTHER = "other"
+    """Any other, such as one of a call that is being placed."""
+
+
+OVER = frozenset(CallStatus) - {CallStatus.RINGING, CallStatus.OTHER}
+"""The statuses of calls that have ended."""
+
+
+@dataclass(frozen=True)
+class Webhook:
+    """A provider's post to our webhook `kind` (`voice`, `status`, …), as it came.
+
+    `call_id`: the call of ours that its URL names, if any. Header names are in lower case.
+    """
+
+    kind: str
+    call_id: str | None
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True)
+class CallUpdate:
+    """A webhook in terms of our own: the provider's call, and what happened to it."""
+
+    provider_call_id: str
+    from_: str = ""
+    to: str = ""
+    status: CallStatus = CallStatus.OTHER
+    forwarded_from: str | None = None
+    trunk_id: str | None = None
+    """The trunk that the call came through, where the provider says so."""
+    sip_call_id: str | None = None
+    sip_code: int | None = None
+    """The SIP code by which the far end ended the call, where the provider says so."""
 
 
 @dataclass(frozen=True)
@@ -35,25 +99,29 @@ class Connect:
 
 @dataclass(frozen=True)
 class Reject:
-    """Do not answer: the number is nobody's, or (`busy`) whoever it is does not take the call."""
+    """Do not answer: nobody has the number, or (`busy`) its owner does not take the call.
+
+    The only instruction that ends a call which rings: for any other, providers first answer (and
+    bill) the call.
+    """
 
     busy: bool = False
 
 
 @dataclass(frozen=True)
 class HangUp:
-    """End the call."""
+    """End the call, which was answered."""
 
 
 @dataclass(frozen=True)
 class AskAgain:
-    """We could not tell just now: post the same webhook again in a second."""
+    """We cannot decide at this moment: post the same webhook again in a second."""
 
     webhook: str
 
 
 Instruction = KeepRinging | Connect | Reject | HangUp | AskAgain
-"""What a provider shall do with a call next."""
+"""An instruction for a provider: its next step with a call."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +129,8 @@ class Dial:
     """A call to be placed. `to` is an E.164 number for a trunk that the provider itself knows, by
     `trunk_id`; else the SIP URI at somebody's trunk, with the credentials it asks for.
 
-    The provider's posts about it name `call_id`: its own id is not known before it has answered.
+    The provider's posts about it have our `call_id`: the provider's id is not known before its
+    answer.
     """
 
     call_id: str
@@ -75,38 +144,45 @@ class Dial:
 
 
 class Provider(Protocol):
-    """A trunking provider: announces calls by webhook, is steered by documents and REST.
+    """A trunking provider: it announces calls by webhooks, and gets instructions by documents and
+    REST.
 
-    `steer` and `hang_up` are speed-ups of what the provider's next webhook would be answered
-    anyway; they raise ProviderError and nothing depends on them.
+    `steer` and `hang_up` only save time: the answer to the provider's next webhook would say the
+    same. They raise ProviderError, and nothing depends on them.
 
     `call_id` is given for calls that we dialled: their webhooks carry it in their URLs' query, as
     the provider's id may reach us by one of them first.
     """
 
     name: str
+    content_type: str
+    """The content type of its documents."""
 
-    def signed(
-        self, kind: str, call_id: str | None, form: Mapping[str, str], signature: str | None
-    ) -> bool:
-        """True if a post to our webhook `kind` (`voice`, `status`, …) comes from this provider."""
+    def parse_webhook(self, webhook: Webhook) -> CallUpdate:
+        """Check a post's signature, then read it. Raises BadSignature, BadForm, ValidationError."""
 
     def handshake_signed(self, url: str, signature: str | None) -> bool:
-        """True if a media stream's WebSocket handshake for `url` comes from this provider."""
+        """Return whether a media stream's WebSocket handshake for `url` comes from this
+        provider.
+        """
 
     def document(self, instruction: Instruction, call_id: str | None = None) -> str:
-        """The instruction in the provider's language, as the answer to a webhook."""
+        """Return the instruction in the provider's language, as the answer to a webhook."""
 
     def dial(self, dial: Dial) -> str:
-        """Place a call; the provider's id of it. ProviderError if it refuses, or if we cannot tell:
-        then the call may be up all the same, and its posts will say so.
+        """Place a call; return the provider's id of it. Raises ProviderError if it refuses, or if
+        the outcome is unknown: then the call may have been placed, and its posts will show it.
         """
 
     def steer(self, provider_call_id: str, instruction: Instruction) -> bool:
-        """Give a live call its instruction now. False if it is only taken at the next poll."""
+        """Give a live call its instruction now. Return False if the provider takes it only at its
+        next poll.
+        """
 
-    def hang_up(self, provider_call_id: str) -> None:
-        """End the call, ringing or answered. A call that is over already is no error."""
+    def hang_up(self, provider_call_id: str, *, answered: bool) -> None:
+        """End the call, without answering one that rings (also if `answered` is out of date). A
+        call that is over already is no error.
+        """
 
     def status(self, provider_call_id: str) -> RemoteStatus:
-        """Whether the provider still has the call."""
+        """Return whether the provider still has the call."""

@@ -1,10 +1,10 @@
-"""Posts to URLs that strangers wrote, without letting them reach our own network or hold us up.
+"""Post to URLs that strangers have set, which must not reach our own network or block us.
 
-The host's name is resolved here, *every* address of it held against the rule of
-`wire/addresses.py`, and the connection made to the address that was looked at, so that a name that
-leads elsewhere a moment later changes nothing. Proxies of the environment are not asked, redirects
-not followed. One deadline covers it all, from the first question to the name servers to the last
-byte of the answer, however slowly that drips.
+The host's name is resolved here, *each* of its addresses is checked by the rule of
+`common/addresses.py`, and the connection is made to a checked address, so that a name that leads
+elsewhere a moment later changes nothing. Proxies of the environment are not used, redirects are not
+followed. One deadline covers everything, from the DNS query to the last byte of the answer, however
+slowly it comes.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Protocol
 from urllib.parse import SplitResult, urlsplit
 
 from chalicelib.domain.delivery import Answer
-from wire.addresses import forbidden
+from common.addresses import forbidden
 
 if TYPE_CHECKING:
     import ssl
@@ -28,6 +28,13 @@ TIMEOUT_S = 15.0
 MAX_ANSWER = 64 * 1024
 """Bytes of an answer's body that are read."""
 
+MAX_RECEIVED = 1024 * 1024
+"""Bytes that are read from a connection in all: headers, interim answers and the sizes of chunks
+have no other bound."""
+
+MAX_RETRY_AFTER = 64
+"""Characters of `Retry-After`; a date has 29."""
+
 USER_AGENT = "Chamade-Webhooks/1"
 
 Resolver = Callable[[str, int], Iterable[str]]
@@ -35,18 +42,18 @@ Resolver = Callable[[str, int], Iterable[str]]
 
 
 class Poster(Protocol):
-    """Posts a body and says what came of it; never raises for what the other side does."""
+    """Posts a body and returns the outcome; never raises for a fault of the other side."""
 
     def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
-        """One POST, one answer."""
+        """Post the body once."""
 
 
 class NotPosted(Exception):
-    """No answer; the message is what a delivery shows as its `error`."""
+    """There is no answer; the message is what a delivery shows as its `error`."""
 
 
 def system_resolver(host: str, port: int) -> list[str]:
-    """As the operating system resolves."""
+    """Resolve a name as the operating system does."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(address[0]) for *_, address in found))
 
@@ -73,18 +80,16 @@ class GuardedPoster:
         deadline = began + self._timeout_s
         status, text, retry_after, error = None, "", None, None
         try:
-            status, raw, retry_after = self._ask(urlsplit(url), headers, body, deadline)
+            status, raw, retry_after = self._exchange(urlsplit(url), headers, body, deadline)
             text = raw.decode("utf-8", "replace")
         except NotPosted as failed:
             error = str(failed)
         latency_ms = int((time.monotonic() - began) * 1000)
         return Answer(status, latency_ms, text, retry_after, error)
 
-    def _ask(
+    def _exchange(
         self, url: SplitResult, headers: Mapping[str, str], body: bytes, deadline: float
     ) -> tuple[int, bytes, str | None]:
-        import http.client
-
         if url.scheme != "https" and not self._private:
             raise NotPosted("plain_http: an https:// URL is needed")
         host = url.hostname or ""
@@ -100,14 +105,12 @@ class GuardedPoster:
             raise NotPosted(f"timeout: no answer within {self._timeout_s:g} s") from None
         except OSError as error:
             raise NotPosted(f"connection_lost: {error.strerror or type(error).__name__}") from None
-        except http.client.HTTPException as error:
-            raise NotPosted(f"bad_answer: {type(error).__name__}") from None
 
     def _connect(self, host: str, port: int, deadline: float) -> socket.socket:
-        """A connection to one of the host's addresses, tried in their order."""
+        """Connect to one of the host's addresses, tried in their order."""
         addresses = self._addresses(host, port, deadline)
         if not self._private and any(forbidden(address) for address in addresses):
-            # Which one it is nobody learns: it would be a map of our network.
+            # The error does not name the address: that would help to map our network.
             raise NotPosted("private_address: the host is not on the public Internet")
         last: OSError | None = None
         for address in addresses:
@@ -121,8 +124,8 @@ class GuardedPoster:
         raise NotPosted(f"connect_failed: {why}")
 
     def _addresses(self, host: str, port: int, deadline: float) -> list[str]:
-        """The host's addresses. The system's resolver knows no time-out, so it is not waited for
-        longer than there is time.
+        """Return the host's addresses. The system's resolver has no time-out, so it runs in a
+        thread that is waited for until the deadline only.
         """
         found: list[str] = []
         failed: list[str] = []
@@ -133,10 +136,10 @@ class GuardedPoster:
             except (OSError, UnicodeError) as error:
                 failed.append(str(getattr(error, "strerror", None) or type(error).__name__))
 
-        asking = threading.Thread(target=resolve, daemon=True)
-        asking.start()
-        asking.join(_left(deadline))
-        if asking.is_alive():
+        lookup = threading.Thread(target=resolve, daemon=True)
+        lookup.start()
+        lookup.join(_left(deadline))
+        if lookup.is_alive():
             raise TimeoutError
         if failed or not found:
             raise NotPosted(f"unresolvable: {failed[0] if failed else 'no address'}")
@@ -144,29 +147,35 @@ class GuardedPoster:
 
 
 class _Channel(io.RawIOBase):
-    """A socket on which every wait ends at the deadline; `http.client` reads its answers off it."""
+    """A socket on which every wait ends at the deadline; `http.client` reads answers from it."""
 
     def __init__(self, sock: socket.socket, deadline: float) -> None:
-        self._sock, self._deadline = sock, deadline
+        self._sock, self._deadline, self._received = sock, deadline, 0
 
     def send(self, data: bytes) -> None:
-        """All of it. TimeoutError, OSError."""
+        """Send all of `data`. Raises TimeoutError, OSError."""
         rest = memoryview(data)
         while rest:
             self._sock.settimeout(_left(self._deadline))
             rest = rest[self._sock.send(rest) :]
 
     def readable(self) -> bool:
-        """Yes."""
+        """Return True: `http.client` reads from it."""
         return True
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        """What is there, at least a byte unless it is the end. TimeoutError, OSError."""
+        """Read what is there, at least a byte unless it is the end. Raises TimeoutError, OSError,
+        and NotPosted beyond `MAX_RECEIVED` bytes.
+        """
         self._sock.settimeout(_left(self._deadline))
-        return self._sock.recv_into(buffer)
+        got = self._sock.recv_into(buffer)
+        self._received += got
+        if self._received > MAX_RECEIVED:
+            raise NotPosted(f"bad_answer: more than {MAX_RECEIVED} bytes")
+        return got
 
     def makefile(self, *_: object, **__: object) -> io.BufferedReader:
-        """As `http.client` asks for what it reads."""
+        """Return the file from which `http.client` reads."""
         return io.BufferedReader(self)
 
 
@@ -189,7 +198,7 @@ def _system_trust() -> ssl.SSLContext:
 def _secure(
     sock: socket.socket, host: str, deadline: float, trust: ssl.SSLContext
 ) -> ssl.SSLSocket:
-    """TLS for the host's name, whichever address it has. Closes the socket if that fails."""
+    """Start TLS for the host's name, whichever address it has. Closes the socket if that fails."""
     import ssl
 
     try:
@@ -210,7 +219,7 @@ def _secure(
 
 
 def _shake_hands(secured: ssl.SSLSocket, deadline: float) -> None:
-    """Without blocking, so that the deadline covers the handshake as a whole."""
+    """Do the TLS handshake without blocking, so that the deadline covers all of it."""
     import select
     import ssl
 
@@ -229,7 +238,9 @@ def _shake_hands(secured: ssl.SSLSocket, deadline: float) -> None:
 
 
 def _request(url: SplitResult, headers: Mapping[str, str], body: bytes) -> bytes:
-    """HTTP/1.1. The URL was checked when it was set: printable ASCII without spaces."""
+    """Return the bytes of an HTTP/1.1 request. The URL was checked when it was set: printable ASCII
+    without spaces.
+    """
     target = (url.path or "/") + (f"?{url.query}" if url.query else "")
     lines = [
         f"POST {target} HTTP/1.1",
@@ -245,7 +256,21 @@ def _request(url: SplitResult, headers: Mapping[str, str], body: bytes) -> bytes
 
 
 def _answer(channel: _Channel) -> tuple[int, bytes, str | None]:
-    """Status, body as far as it is read, `Retry-After`."""
+    """Return status, body as far as it is read, and `Retry-After`. Raises NotPosted for what is no
+    HTTP.
+
+    `http.client` has exceptions of its own for some invalid answers; for others, such as a chunk of
+    -5 bytes, any exception may come. All of them are the other side's fault.
+    """
+    try:
+        return _read_answer(channel)
+    except (OSError, NotPosted):
+        raise
+    except Exception as error:
+        raise NotPosted(f"bad_answer: {type(error).__name__}") from None
+
+
+def _read_answer(channel: _Channel) -> tuple[int, bytes, str | None]:
     import http.client
 
     response = http.client.HTTPResponse(channel, method="POST")  # type: ignore[arg-type]
@@ -256,4 +281,5 @@ def _answer(channel: _Channel) -> tuple[int, bytes, str | None]:
         raise ConnectionResetError(None, f"after {len(cut.partial)} bytes") from None
     if response.length and len(body) < MAX_ANSWER:
         raise ConnectionResetError(None, f"after {len(body)} bytes")
-    return response.status, body, response.getheader("Retry-After")
+    retry_after = response.getheader("Retry-After")
+    return response.status, body, retry_after and retry_after[:MAX_RETRY_AFTER]

@@ -1,4 +1,4 @@
-"""Who registers our users' trunks: the gateway, told when one was connected, changed or removed."""
+"""Our gateway as the host of trunks: tell it that one was connected, changed or removed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import logging
 from typing import Protocol
 
 from chalicelib.providers.twilio import TwilioAccount
-from wire.rotation import signing
+from common.rotation import signing
 
 log = logging.getLogger(__name__)
 
@@ -15,20 +15,22 @@ TIMEOUT_S = 2.0
 
 
 class TrunkHost(Protocol):
-    """Hears that a trunk has changed. Nothing depends on it but speed, so it never raises."""
+    """The host of trunks. To tell it of a change only saves time, so `changed` never raises."""
 
     def changed(self, trunk_id: str) -> None:
-        """The trunk was connected, changed or disconnected: it is to be fetched again."""
+        """Tell the host that a trunk was connected, changed or disconnected, so that it fetches it
+        again.
+        """
 
 
 class GatewayTrunkHost:
-    """Our gateway, by a post that carries nothing (docs/contracts.md)."""
+    """Our gateway, told by a post without a body (docs/contracts.md)."""
 
     def __init__(self, gateway: TwilioAccount) -> None:
         self._gateway = gateway
 
     def changed(self, trunk_id: str) -> None:
-        """See `TrunkHost`. It fetches all trunks once a minute anyhow."""
+        """See `TrunkHost`. The gateway fetches all trunks once a minute in any case."""
         from urllib.request import Request, urlopen
 
         account = self._gateway

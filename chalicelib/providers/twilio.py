@@ -1,9 +1,9 @@
-"""Twilio's dialect: signed form webhooks, TwiML, the Calls REST resource. Drives Twilio itself and
-our own gateway, which speaks the same.
+"""Twilio's dialect: signed form webhooks, TwiML, the Calls REST resource. Used for Twilio itself
+and for our own gateway, which speaks the same dialect.
 
 Sources: https://www.twilio.com/docs/voice/twiml, /docs/usage/security (signatures),
-/docs/voice/api/call-resource. `twilio.rest` costs a third of a second to import, so it loads at the
-first REST call.
+/docs/voice/api/call-resource. The import of `twilio.rest` takes a third of a second, so it happens
+at the first REST call.
 """
 
 from __future__ import annotations
@@ -17,7 +17,10 @@ from twilio.request_validator import RequestValidator
 from twilio.twiml.voice_response import VoiceResponse
 
 from chalicelib.providers.base import (
+    OVER,
     AskAgain,
+    BadSignature,
+    CallUpdate,
     Connect,
     Dial,
     HangUp,
@@ -26,19 +29,21 @@ from chalicelib.providers.base import (
     ProviderError,
     Reject,
     RemoteStatus,
+    Webhook,
 )
-from wire.rotation import accepted, signing
+from chalicelib.providers.twilio_webhooks import SIGNATURE, parse_form, status_of, update_of
+from common.rotation import accepted, signing
 
 POLL_S = 1
-"""How long Twilio pauses before it asks again whether the call was accepted."""
+"""Seconds that Twilio pauses before it asks again whether the call was accepted."""
 
 REST_TIMEOUT_S = 3.0
 DIAL_TIMEOUT_S = 10.0
-"""Placing a call takes longer, and one that we gave up on would ring somebody for nothing."""
+"""Placing a call takes longer, and a call whose request timed out might still ring."""
 
 MAX_TIME_LIMIT_S = 24 * 3600
 TIME_LIMIT_GRACE_S = 10
-"""The relay ends a call at its maximum duration; this is for when there is no relay to do it."""
+"""Time after the maximum duration at which Twilio ends a call that no relay has ended."""
 
 TWILIO_API = "https://api.twilio.com"
 
@@ -46,13 +51,13 @@ NOT_IN_PROGRESS = 21220
 """'Invalid call state': a ringing call may not be redirected, an ended one not be hung up."""
 
 _NOT_FOUND = 404
-_OVER = {"completed", "busy", "failed", "no-answer", "canceled"}
+_IN_PROGRESS = "in-progress"
 
 
 @dataclass(frozen=True)
 class TwilioAccount:
-    """Where and as whom to speak. URLs without a trailing slash; `relay_url` is ws:// or wss://.
-    Of several auth tokens (wire/rotation.py) the first is ours to show, all may have signed.
+    """Twilio's account and our URLs. URLs have no trailing slash; `relay_url` is ws:// or wss://.
+    Of several auth tokens (common/rotation.py) we sign with the first, and accept all.
     """
 
     name: str
@@ -69,20 +74,33 @@ class TwilioAccount:
 class TwilioProvider:
     """A `Provider` that speaks Twilio's dialect."""
 
+    content_type = "text/xml"
+
     def __init__(self, account: TwilioAccount) -> None:
         self.name = account.name
         self._account = account
         self._validators = [RequestValidator(each) for each in accepted(account.auth_token)]
 
+    def parse_webhook(self, webhook: Webhook) -> CallUpdate:
+        """Check a post's signature, then read its form."""
+        form = parse_form(webhook.body)
+        if not self.signed(webhook.kind, webhook.call_id, form, webhook.headers.get(SIGNATURE)):
+            raise BadSignature
+        return update_of(form)
+
     def signed(
         self, kind: str, call_id: str | None, form: Mapping[str, str], signature: str | None
     ) -> bool:
-        """HMAC-SHA1 over the *configured* URL and the sorted form; never the Host header's URL."""
+        """Return whether a post is signed: HMAC-SHA1 of the *configured* URL and the sorted form,
+        never of the URL in the Host header.
+        """
         # The validator raises TypeError on None.
         return bool(signature) and self._valid(self._webhook(kind, call_id), form, signature)
 
     def handshake_signed(self, url: str, signature: str | None) -> bool:
-        """The same over the wss URL; Twilio signs with or without a trailing slash."""
+        """Return whether a handshake is signed, over the wss URL; Twilio signs with or without a
+        trailing slash.
+        """
         candidates = (url.rstrip("/"), url.rstrip("/") + "/")
         return bool(signature) and any(self._valid(each, {}, signature) for each in candidates)
 
@@ -91,7 +109,7 @@ class TwilioProvider:
         return any(found)
 
     def document(self, instruction: Instruction, call_id: str | None = None) -> str:
-        """TwiML."""
+        """Return the instruction as TwiML."""
         response = VoiceResponse()
         match instruction:
             case KeepRinging():
@@ -106,10 +124,9 @@ class TwilioProvider:
                 response.connect().stream(url=url)
                 response.redirect(self._webhook("after-stream", call_id), method="POST")
             case Reject(busy):
-                # Towards SIP: 486, as of a phone whose owner declines; else 404.
+                # Towards SIP: 486, as of a phone whose owner declines; else 404. The only verb by
+                # which Twilio neither answers nor bills a call, and the last of its document.
                 response.reject(reason="busy" if busy else "rejected")
-                # Only a first-verb Reject is documented; should it not end the call, this does.
-                response.hangup()
             case HangUp():
                 response.hangup()
             case AskAgain(webhook):
@@ -138,7 +155,7 @@ class TwilioProvider:
                 **{name: value for name, value in optional.items() if value is not None},
             )
         except TwilioException as error:
-            raise ProviderError(_said(error)) from None
+            raise ProviderError(_describe(error)) from None
         except OSError as error:
             raise ProviderError(type(error).__name__) from None
         if not made.sid:
@@ -156,23 +173,18 @@ class TwilioProvider:
         except TwilioException as error:
             if getattr(error, "code", None) == NOT_IN_PROGRESS:
                 return False
-            raise ProviderError(_said(error)) from None
+            raise ProviderError(_describe(error)) from None
         except OSError as error:  # requests' exceptions are OSErrors
             raise ProviderError(type(error).__name__) from None
         return True
 
-    def hang_up(self, provider_call_id: str) -> None:
-        """`Status=completed` ends live calls, ringing ones included."""
-        from twilio.base.exceptions import TwilioException
-
-        try:
-            self._call(provider_call_id).update(status="completed")
-        except TwilioException as error:
-            over = getattr(error, "code", None) == NOT_IN_PROGRESS
-            if not over and getattr(error, "status", None) != _NOT_FOUND:
-                raise ProviderError(_said(error)) from None
-        except OSError as error:
-            raise ProviderError(type(error).__name__) from None
+    def hang_up(self, provider_call_id: str, *, answered: bool) -> None:
+        """End the call: one that rings with `canceled`, which leaves calls in progress alone. If it
+        was answered at that moment, and in any other case, with `completed`.
+        """
+        call = self._call(provider_call_id)
+        if answered or _cancel(call) == _IN_PROGRESS:
+            _end(call, "completed")
 
     def status(self, provider_call_id: str) -> RemoteStatus:
         """Fetch the call."""
@@ -185,7 +197,7 @@ class TwilioProvider:
             return RemoteStatus.OVER if gone else RemoteStatus.UNKNOWN
         except OSError:
             return RemoteStatus.UNKNOWN
-        return RemoteStatus.OVER if call.status in _OVER else RemoteStatus.LIVE
+        return RemoteStatus.OVER if status_of(call.status) in OVER else RemoteStatus.LIVE
 
     def _webhook(self, kind: str, call_id: str | None = None) -> str:
         query = f"?call={call_id}" if call_id else ""
@@ -204,8 +216,45 @@ class TwilioProvider:
         return client
 
 
+def _cancel(call: Any) -> str | None:
+    """Cancel a call that has not been answered; return the status that it has then, if known."""
+    status = _end(call, "canceled")
+    if status is not None:
+        return status
+    # It is over, or was answered meanwhile: for both Twilio may answer "invalid call state".
+    from twilio.base.exceptions import TwilioException
+
+    try:
+        found: str | None = call.fetch().status
+    except TwilioException as error:
+        if getattr(error, "status", None) != _NOT_FOUND:
+            raise ProviderError(_describe(error)) from None
+        return None
+    except OSError as error:
+        raise ProviderError(type(error).__name__) from None
+    return found
+
+
+def _end(call: Any, status: str) -> str | None:
+    """Set a call's status to one that ends it; return the status after it. None: Twilio does not
+    know the call, or its state does not allow that (any more).
+    """
+    from twilio.base.exceptions import TwilioException
+
+    try:
+        after: str | None = call.update(status=status).status
+    except TwilioException as error:
+        refused = getattr(error, "code", None) == NOT_IN_PROGRESS
+        if not refused and getattr(error, "status", None) != _NOT_FOUND:
+            raise ProviderError(_describe(error)) from None
+        return None
+    except OSError as error:
+        raise ProviderError(type(error).__name__) from None
+    return after
+
+
 def _http_client(api_url: str) -> Any:
-    """Twilio's HTTP client with a time-out, sending to `api_url`.
+    """Make Twilio's HTTP client with a time-out, sending to `api_url`.
 
     The SDK rebuilds host names out of edge and region, which mangles an address like 127.0.0.1;
     exchanging the base in the client, the documented extension point, does not.
@@ -222,5 +271,5 @@ def _http_client(api_url: str) -> Any:
     return Client(timeout=REST_TIMEOUT_S)
 
 
-def _said(error: Exception) -> str:
+def _describe(error: Exception) -> str:
     return f"{getattr(error, 'status', '')} {getattr(error, 'code', '')} {error}"[:300]

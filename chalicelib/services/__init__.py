@@ -1,1 +1,1 @@
-"""Use cases, one a module. Each takes `Ports` first, and domain values or ids after."""
+"""Use cases, one a module. Each takes `Dependencies` first, and domain values or ids after."""

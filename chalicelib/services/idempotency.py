@@ -1,9 +1,10 @@
-"""A request that is sent again with its Idempotency-Key is done once, and answered the same.
+"""Do a request that is sent again with its Idempotency-Key only once, and answer it the same way.
 
-Whoever comes first holds the key while it works. An answer of success is kept, sealed. A refusal
-changed nothing: it is forgotten, and the request can be sent again. If the holder dies, or ends in
-an error of ours, nobody knows how far it came. Then an operation that derives what it makes from
-the claim's seed is done again, and finds what was made; any other is not, and says so.
+The first request holds the key while it is worked on. An answer of success is kept, sealed. A
+refusal changed nothing: its claim is deleted, and the request can be sent again. If the holder
+dies, or ends in an error of ours, it is not known how far it came. Then an operation that derives
+the ids of what it makes from the claim's seed is done again, and finds what was made; any other
+answers that its outcome is unknown.
 """
 
 from __future__ import annotations
@@ -15,35 +16,43 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from chalicelib.domain.failure import Failure
 from chalicelib.domain.idempotency import CLAIM_MS, KEPT_S, check_key
-from chalicelib.services.ports import Ports
+from chalicelib.services.dependencies import Dependencies
+from chalicelib.store.contention import tries
 from chalicelib.store.idempotency import Claim, Claimed
 from chalicelib.store.table import Contention, TableUnavailable
 from chalicelib.store.vault import BadSeal, DerivedVault, Vault, Vaults
-from wire.rotation import accepted
+from common.rotation import accepted
 
 log = logging.getLogger(__name__)
 
-MAX_ROUNDS = 5
+CLAIM_TRIES = 5
 
 
-class InFlight(Exception):
+class InFlight(Failure):
     """The first request with the key is under way."""
+
+    code = "idempotency_in_flight"
 
     retry_after_s = 1
 
 
-class KeyReused(Exception):
-    """The key stands for another request."""
+class KeyReused(Failure):
+    """The key was used for another request."""
+
+    code = "idempotency_key_reused"
 
 
-class OutcomeUnknown(Exception):
+class OutcomeUnknown(Failure):
     """The first request with the key ended in the middle."""
+
+    code = "idempotency_unknown"
 
 
 @dataclass(frozen=True)
-class Kept:
-    """An answer as it is kept: the status, the content (JSON), and where what was created is."""
+class KeptAnswer:
+    """An answer that is kept: the status, the content (JSON), and the path of what was created."""
 
     status: int
     content: Any
@@ -52,9 +61,9 @@ class Kept:
 
 @dataclass(frozen=True)
 class Request:
-    """A request under a key. `resumes`: done again it finds what it made (by the seed).
+    """A request under a key. `resumes`: when it is done again, it finds by the seed what it made.
 
-    `fingerprints`: its own, and those it may have been claimed by before a secret was rotated.
+    `fingerprints`: its own, and those that it had before a secret was rotated.
     """
 
     account_id: str
@@ -64,73 +73,75 @@ class Request:
 
 
 def once(
-    ports: Ports,
+    deps: Dependencies,
     request: Request,
-    act: Callable[[str], Kept],
+    act: Callable[[str], KeptAnswer],
     changed_nothing: Callable[[Exception], bool],
-) -> tuple[Kept, bool]:
-    """The answer of `act(seed)`, and whether it is one that was kept. InFlight, KeyReused,
-    OutcomeUnknown, BadIdempotencyKey, and what `act` raises; `changed_nothing` says of which of
-    those that is true.
+) -> tuple[KeptAnswer, bool]:
+    """Run `act(seed)` once for a key; return its answer, and whether it is one kept from before.
+    Raises InFlight, KeyReused, OutcomeUnknown, BadIdempotencyKey, and what `act` raises.
+    `changed_nothing` tells whether such an error has left everything as it was.
     """
     check_key(request.key)
-    claim = _claimed(ports, request)
-    if isinstance(claim, Kept):
+    claim = _claim(deps, request)
+    if isinstance(claim, KeptAnswer):
         return claim, True
     try:
         kept = act(claim.seed)
     except TableUnavailable:
-        # What was written is not known, and to write more would take as long: the claim lapses.
+        # It is unknown what was written, and another write would wait as long: the claim expires.
         raise
     except Exception as error:
-        _let_go(ports, claim, forget=changed_nothing(error))
+        _give_up(deps, claim, forget=changed_nothing(error))
         raise
     try:
-        ports.idempotency.answer(claim, _seal(ports, claim, kept))
+        deps.stores.idempotency.answer(claim, _seal(deps, claim, kept))
     except Exception:
-        # It is done, and whoever asked is told so; only a repetition will not be.
+        # The request is done and will be answered; only a repetition has no kept answer.
         log.exception("answer not kept", extra={"account_id": claim.account_id})
     return kept, False
 
 
-def _claimed(ports: Ports, request: Request) -> Claim | Kept:
-    for _ in range(MAX_ROUNDS):
-        claim = _new_claim(ports, request)
+def _claim(deps: Dependencies, request: Request) -> Claim | KeptAnswer:
+    for _ in tries(CLAIM_TRIES):
+        claim = _new_claim(deps, request)
         try:
-            ports.idempotency.claim(claim, ports.now())
+            deps.stores.idempotency.claim(claim, deps.now())
             return claim
         except Claimed as taken:
-            there = taken.claim
-        if there is None:
+            current = taken.claim
+        if current is None:
             continue
-        if there.holder == claim.holder:
-            # Written, unheard of and written once more, as AWS's library does.
+        if current.holder == claim.holder:
+            # Our own write: AWS's library repeated it after its first answer was lost.
             return claim
-        kept = _kept(ports, request, there)
+        kept = _kept_answer(deps, request, current)
         if kept:
             return kept
         try:
-            return _taken_over(ports, there)
+            return _take_over(deps, current)
         except Claimed:
             continue
     raise Contention
 
 
-def _kept(ports: Ports, request: Request, there: Claim) -> Kept | None:
-    """The answer to the first request; None if it died and can be done again."""
-    if there.fingerprint not in request.fingerprints:
+def _kept_answer(deps: Dependencies, request: Request, current: Claim) -> KeptAnswer | None:
+    """Return the kept answer to the first request; None if that request died and can be done
+    again.
+    """
+    if current.fingerprint not in request.fingerprints:
         raise KeyReused
-    if there.answer is not None:
-        return _open(ports, there, there.answer)
-    if there.held_until > ports.now():
+    if current.answer is not None:
+        return _open(deps, current, current.answer)
+    if current.held_until > deps.now():
         raise InFlight
     if not request.resumes:
         raise OutcomeUnknown
     return None
 
 
-def _new_claim(ports: Ports, request: Request) -> Claim:
-    now = ports.now()
+def _new_claim(deps: Dependencies, request: Request) -> Claim:
+    now = deps.now()
     return Claim(
         account_id=request.account_id,
         key=request.key,
@@ -142,50 +153,52 @@ def _new_claim(ports: Ports, request: Request) -> Claim:
     )
 
 
-def _taken_over(ports: Ports, dead: Claim) -> Claim:
-    """The claim of a holder that died, now ours, with its seed."""
+def _take_over(deps: Dependencies, dead: Claim) -> Claim:
+    """Take over the claim of a holder that died, with its seed; return it."""
     claim = replace(
         dead,
         holder=secrets.token_hex(8),
-        held_until=ports.now() + CLAIM_MS,
+        held_until=deps.now() + CLAIM_MS,
         takeovers=dead.takeovers + 1,
     )
-    ports.idempotency.take_over(dead, claim)
+    deps.stores.idempotency.take_over(dead, claim)
     return claim
 
 
-def _let_go(ports: Ports, claim: Claim, *, forget: bool) -> None:
-    """After a failure. One that took over forgets nothing: whom it took for dead may only be slow,
-    and must find its seed again with whoever comes next.
+def _give_up(deps: Dependencies, claim: Claim, *, forget: bool) -> None:
+    """Give up a claim after a failure. A claim that was taken over is never forgotten: its former
+    holder may only be slow, and the next request must find the seed.
     """
     try:
         if forget and not claim.takeovers:
-            ports.idempotency.release(claim)
+            deps.stores.idempotency.release(claim)
         else:
-            ports.idempotency.lapse(claim)
+            deps.stores.idempotency.lapse(claim)
     except Exception:
-        # It lapses by itself.
+        # It expires by itself.
         log.exception("claim not let go of", extra={"account_id": claim.account_id})
 
 
-def _seal(ports: Ports, claim: Claim, kept: Kept) -> str:
+def _seal(deps: Dependencies, claim: Claim, kept: KeptAnswer) -> str:
     text = json.dumps([kept.status, kept.content, kept.location], separators=(",", ":"))
-    return _vaults(ports, claim).seal(text, _context(claim))
+    return _vaults(deps, claim).seal(text, _context(claim))
 
 
-def _open(ports: Ports, claim: Claim, answer: str) -> Kept:
-    """OutcomeUnknown if the installation's secret of then is accepted no more."""
+def _open(deps: Dependencies, claim: Claim, answer: str) -> KeptAnswer:
+    """Open a kept answer. Raises OutcomeUnknown if the installation's secret of that time is not
+    accepted any more.
+    """
     try:
-        return Kept(*json.loads(_vaults(ports, claim).open(answer, _context(claim))))
+        return KeptAnswer(*json.loads(_vaults(deps, claim).open(answer, _context(claim))))
     except BadSeal:
         raise OutcomeUnknown from None
 
 
-def _vaults(ports: Ports, claim: Claim) -> Vault:
-    """Opens with the key that the asker holds and the secret that the operator holds, not with one
-    of them: the answer may hold an API key.
+def _vaults(deps: Dependencies, claim: Claim) -> Vault:
+    """Return the vault of a claim's answer, which may hold an API key: it opens only with the
+    requester's key and the operator's secret together.
     """
-    return Vaults([DerivedVault(each, claim.key) for each in accepted(ports.token_secret)])
+    return Vaults([DerivedVault(each, claim.key) for each in accepted(deps.secrets.tokens)])
 
 
 def _context(claim: Claim) -> dict[str, str]:

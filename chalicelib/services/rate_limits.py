@@ -1,59 +1,62 @@
-"""What is costly is possible so many times only; see `Limit`."""
+"""Count costly operations against their rate limits; see `Limit`."""
 
 from __future__ import annotations
 
-import random
-import time
-
+from chalicelib.domain.failure import Failure
 from chalicelib.domain.rate_limit import Limit, source_of
-from chalicelib.services.ports import Ports
+from chalicelib.services.dependencies import Dependencies
+from chalicelib.store.contention import tries
 from chalicelib.store.rate_limits import of_account, of_everybody
 from chalicelib.store.table import Contention
 
-MAX_ROUNDS = 20
-COLLISION_WAIT_S = 0.03
+COUNT_TRIES = 20
 
 
-class TooOften(Exception):
-    """Done `limit` times in `per_s` seconds already; possible again in `retry_after_s`."""
+class TooOften(Failure):
+    """The limit of `limit` times in `per_s` seconds is reached. It is possible again in
+    `retry_after_s`.
+    """
+
+    code = "too_many_requests"
+    member_names = ("limit",)
 
     def __init__(self, limit: int, per_s: int, retry_after_s: int) -> None:
         super().__init__(f"{limit} times in {per_s} s")
         self.limit, self.per_s, self.retry_after_s = limit, per_s, retry_after_s
 
 
-def count_account(ports: Ports, account_id: str, limit: Limit) -> None:
-    """Count one more of an account's. TooOften.
+def count_account(deps: Dependencies, account_id: str, limit: Limit) -> None:
+    """Count one more of an account's. Raises TooOften.
 
-    The operator may let an account do everything more often (`rate_factor`). Who is within the
-    usual limit does not cost a read of that.
+    The operator may raise all limits of an account (`rate_factor`), which is read only for a
+    request beyond the usual limit.
     """
-    now = ports.now()
-    if ports.rate_limits.count(of_account(limit, account_id, now, limit.times)):
+    now = deps.now()
+    if deps.stores.rate_limits.count(of_account(limit, account_id, now, limit.times)):
         return
-    account = ports.accounts.get(account_id)
+    account = deps.stores.accounts.get(account_id)
     most = limit.times * (account.rate_factor if account else 1)
-    if most > limit.times and ports.rate_limits.count(of_account(limit, account_id, now, most)):
+    raised = of_account(limit, account_id, now, most)
+    if most > limit.times and deps.stores.rate_limits.count(raised):
         return
     raise TooOften(most, limit.per_s, limit.retry_after_s(now))
 
 
-def count_source(ports: Ports, address: str, limit: Limit) -> None:
-    """Count one more from a source address (as the network says it, not a header). TooOften.
+def count_source(deps: Dependencies, address: str, limit: Limit) -> None:
+    """Count one more from a source address (as the network says it, not a header). Raises TooOften.
 
-    Both counters or none: who is refused uses up nothing of what is left to the others, and there
-    are never more counters of sources in a window than `overall`.
+    Both counters are raised or none: a refused request does not count against other sources, and
+    there are never more counters of sources in a window than `overall`.
     """
-    now = ports.now()
+    now = deps.now()
     most = limit.times if limit.overall is None else limit.overall
-    for _ in range(MAX_ROUNDS):
+    for _ in tries(COUNT_TRIES):
         try:
-            counted = ports.rate_limits.count(
+            counted = deps.stores.rate_limits.count(
                 of_everybody(limit, source_of(address), now, limit.times),
                 of_everybody(limit, None, now, most),
             )
         except Contention:
-            time.sleep(random.uniform(0, COLLISION_WAIT_S))  # noqa: S311 - spreads, guards nothing
             continue
         if counted:
             return

@@ -1,16 +1,16 @@
-"""What this installation offers to everybody, as its operator has set it up."""
+"""The offer of this installation to everybody, as its operator has set it up."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from chalicelib.services import trunks
-from chalicelib.services.ports import Ports
+from chalicelib.services.dependencies import Dependencies
+from chalicelib.services.line import trunks
 
 
 @dataclass(frozen=True)
-class Offered:
-    """`countries`: of the numbers in the pool, whether or not one is free this moment."""
+class Offer:
+    """The offer. `countries`: of the numbers in the pool, free or not."""
 
     sign_up: bool
     countries: list[str]
@@ -18,11 +18,11 @@ class Offered:
     test_calls: bool
 
 
-def offered(ports: Ports) -> Offered:
-    """What there is."""
-    return Offered(
-        sign_up=ports.sign_up_open,
-        countries=ports.lines.countries(),
-        trunk_providers=trunks.providers(ports),
-        test_calls=ports.test_calls is not None,
+def describe_offer(deps: Dependencies) -> Offer:
+    """Return what this installation offers."""
+    return Offer(
+        sign_up=deps.settings.sign_up_open,
+        countries=deps.stores.lines.countries(),
+        trunk_providers=trunks.providers(deps),
+        test_calls=deps.test_calls is not None,
     )

@@ -1,11 +1,11 @@
-"""Puts right what a restart or a lost message left behind. Safe to run at any time, any number of
-times: it only does what the deadline, the provider or a webhook would have done.
+"""Put right what a restart or a lost message left behind. Safe to run at any time, any number of
+times: it only does what the deadline, the provider or a webhook should have done.
 
 * a call that rang past its deadline is missed; one that we dialled was not answered,
 * a call that still rings gets a timer (its execution may have died with the engine),
-* a call that is up, but of which the provider knows nothing any more, has failed,
-* an event that was not handed out to its account's endpoints is, and a delivery whose execution was
-  lost is sent anew.
+* an active call that the provider does not know any more has failed,
+* deliveries that are missing for an event are made, and a delivery whose execution was lost is sent
+  again.
 """
 
 from __future__ import annotations
@@ -14,66 +14,74 @@ import logging
 from collections import Counter
 
 from chalicelib.domain.call import Call
-from chalicelib.domain.call_moves import Act, CallState
+from chalicelib.domain.call_transitions import Act, CallState
 from chalicelib.providers.base import RemoteStatus
-from chalicelib.services import deliver, fan_out
-from chalicelib.services.miss import expire
-from chalicelib.services.ports import Ports
-from chalicelib.services.transition import settle
+from chalicelib.services.call.call_control import expire
+from chalicelib.services.call.transition import settle
+from chalicelib.services.delivery import backlog, delivery_tries
+from chalicelib.services.dependencies import Dependencies
 
 log = logging.getLogger(__name__)
 
 
-def sweep_deliveries(ports: Ports, *, restarted: bool = False) -> dict[str, int]:
-    """How many deliveries were `made` late and `revived`; nothing that there was none of.
+def sweep_deliveries(
+    deps: Dependencies, *, restarted: bool = False, until: int | None = None
+) -> dict[str, int]:
+    """Make and revive deliveries. Return how many were `made` late and `revived`, without
+    zeros.
 
-    `restarted`: no execution is left, so whatever is due is overdue.
+    `restarted`: no execution is left, so whatever is due is overdue. `until`: when (epoch ms) no
+    more are made, so that there is time to revive.
     """
-    overdue = {"overdue_ms": 0} if restarted else {}
-    done = {"made": fan_out.catch_up(ports), "revived": deliver.revive(ports, **overdue)}
+    done = {
+        "made": backlog.catch_up(deps, until),
+        "revived": delivery_tries.revive(deps, restarted=restarted),
+    }
     done = {what: count for what, count in done.items() if count}
     if done:
         log.info("deliveries swept", extra=done)
     return done
 
 
-def sweep(ports: Ports) -> dict[str, int]:
-    """How many calls were `missed`, `unanswered` (outbound), `timed` (given a timer anew),
-    `failed`, left `alone`.
+def sweep(deps: Dependencies) -> dict[str, int]:
+    """Put all live calls right. Return how many were `missed`, `unanswered` (outbound), `timed`
+    (their timer was started again), `failed`, left `alone`.
     """
     done: Counter[str] = Counter()
-    for listed in ports.calls.live():
+    for listed in deps.stores.calls.live():
         try:
-            done[_put_right(ports, listed.call_id)] += 1
+            done[_put_right(deps, listed.call_id)] += 1
         except Exception:
-            # One call that cannot be put right must not keep the others from it.
+            # A failure of one call must not affect the others.
             log.exception("sweep", extra={"call_id": listed.call_id})
             done["errors"] += 1
     log.info("sweep done", extra=dict(done))
     return dict(done)
 
 
-def _put_right(ports: Ports, call_id: str) -> str:
-    call = ports.calls.get(call_id)
+def _put_right(deps: Dependencies, call_id: str) -> str:
+    call = deps.stores.calls.get(call_id)
     if call is None or call.state.final:
         return "alone"
     unanswered = call.state in (CallState.CONNECTING, CallState.RINGING)
-    if unanswered and ports.now() >= call.ring_deadline:
-        expire(ports, call_id)
+    if unanswered and deps.now() >= call.ring_deadline:
+        expire(deps, call_id)
         return "missed" if call.direction == "inbound" else "unanswered"
-    if _over_at_provider(ports, call):
-        settle(ports, call, _end_of(call))
+    if _over_at_provider(deps, call):
+        settle(deps, call, _end_of(call))
         return "failed"
     if unanswered:
-        return "timed" if ports.timer.ensure(call, ports.now()) else "alone"
+        return "timed" if deps.timers.ring.ensure(call, deps.now()) else "alone"
     return "alone"
 
 
-def _over_at_provider(ports: Ports, call: Call) -> bool:
-    """False also for a call whose provider's id never came: it waits for its deadline."""
+def _over_at_provider(deps: Dependencies, call: Call) -> bool:
+    """Return whether the provider has ended the call. False if the provider's id never came: such a
+    call waits for its deadline.
+    """
     if call.provider_call_id is None:
         return False
-    status = ports.providers[call.provider].status(call.provider_call_id)
+    status = deps.providers[call.provider].status(call.provider_call_id)
     return status is RemoteStatus.OVER
 
 

@@ -52,7 +52,7 @@ class AccountStore:
         self._table = table
 
     def create(self, account: Account, key: ApiKey) -> None:
-        """An account with its first key, both or neither."""
+        """Write an account with its first key: both or neither."""
         item = {
             "pk": f"ACCOUNT#{account.account_id}",
             "sk": "ACCOUNT",
@@ -61,35 +61,32 @@ class AccountStore:
         self._table.write(put(item, "attribute_not_exists(pk)"), _key_put(key))
 
     def get(self, account_id: str) -> Account | None:
-        """The account, or None."""
+        """Return the account, or None."""
         item = self._table.get(f"ACCOUNT#{account_id}", "ACCOUNT")
         return None if item is None else Account.model_validate(item)
 
-    def every(self) -> Iterator[Account]:
-        """All accounts, in no order: for the operator."""
+    def list_all(self) -> Iterator[Account]:
+        """Yield all accounts, in no order: for the operator."""
         return (Account.model_validate(item) for item in self._table.scan("ACCOUNT"))
 
     def change(self, account_id: str, changes: Mapping[str, int | bool]) -> None:
-        """Set attributes of an account: what the operator decides. LookupError: there is none."""
+        """Set attributes of an account, for the operator. Raises LookupError if there is none."""
         try:
             self._table.write(_set(f"ACCOUNT#{account_id}", "ACCOUNT", changes))
         except ConditionFailed:
             raise LookupError(account_id) from None
 
-    def suspend_key(self, key: ApiKey, suspended: bool) -> None:
-        """Let a key open nothing, or again what it did. One that is gone stays so."""
-        with contextlib.suppress(ConditionFailed):
-            self._table.write(_set(f"KEY#{key.hash}", "KEY", {"suspended": suspended}))
-
     def add_key(self, key: ApiKey, most: int) -> None:
-        """One more key for an account, which then has at most `most`. KeysFull, Contention."""
+        """Add a key to an account, which then has at most `most`. Raises KeysFull, Contention."""
         try:
             self._table.write(_key_put(key), _count(key.account_id, 1, "#held < :bound", most))
         except ConditionFailed:
             raise KeysFull from None
 
     def note_use(self, key: ApiKey, now: int) -> None:
-        """The key was used; of many who note that at once one does. Not for a key that is gone."""
+        """Note that the key was used. Of several notes at once one is written. Nothing is written
+        for a key that is gone.
+        """
         values: Item = {":now": to_text(now)}
         unused = "attribute_not_exists(#used)"
         if key.last_used_at is not None:
@@ -107,7 +104,7 @@ class AccountStore:
             )
 
     def rotate_agent_token(self, account_id: str, version: int) -> None:
-        """The agent token after `version` counts from now on. TokenRotated, Contention."""
+        """Replace the agent token of `version` by the next one. Raises TokenRotated, Contention."""
         # Accounts that are older than the attribute have the first version.
         first = " OR attribute_not_exists(#version)" if version == 1 else ""
         try:
@@ -125,17 +122,19 @@ class AccountStore:
             raise TokenRotated from None
 
     def key(self, key_hash: str) -> ApiKey | None:
-        """The key with this SHA-256, or None."""
+        """Return the key with this SHA-256, or None."""
         item = self._table.get(f"KEY#{key_hash}", "KEY")
         return None if item is None else ApiKey.model_validate(item)
 
     def keys(self, account_id: str) -> list[ApiKey]:
-        """An account's keys, oldest first."""
+        """Return an account's keys, oldest first."""
         items = self._table.query_all(f"ACCOUNT#{account_id}#KEYS", index=LISTING)
         return [ApiKey.model_validate(item) for item in items]
 
     def revoke_key(self, key: ApiKey) -> None:
-        """Forget a key, at once. KeyGone if it was, OnlyKey if no other is left."""
+        """Delete a key, at once. Raises KeyGone if it is gone already, OnlyKey if no other is
+        left.
+        """
         try:
             self._table.write(
                 delete(f"KEY#{key.hash}", "KEY", "attribute_exists(pk)"),
@@ -157,7 +156,9 @@ def _set(pk: str, sk: str, changes: Mapping[str, int | bool]) -> Write:
 
 
 def _count(account_id: str, step: int, condition: str, bound: int) -> Write:
-    """The account's number of keys: the index that lists them may lag, this does not."""
+    """Return the write that counts the account's keys: the index that lists them may lag, this
+    counter does not.
+    """
     return update(
         f"ACCOUNT#{account_id}",
         "ACCOUNT",

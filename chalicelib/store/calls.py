@@ -16,10 +16,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from chalicelib.domain.call import Call, Moved
-from chalicelib.domain.call_moves import CallState
-from chalicelib.domain.dialling import Dialling
-from chalicelib.domain.event import Event
+from chalicelib.domain.call import Call, Transition
+from chalicelib.domain.call_transitions import CallState
+from chalicelib.domain.dial_rules import RecentDials
 from chalicelib.domain.instant import from_text, to_text
 from chalicelib.store import dialling
 from chalicelib.store.events import outbox_put
@@ -37,7 +36,7 @@ _KEY_ATTRIBUTES = frozenset({"pk", "sk", "listing", "listing_order", "live", "li
 
 
 class AlreadyThere(Exception):
-    """The call exists; `call` is how."""
+    """The call exists already; `call` is its present state."""
 
     def __init__(self, call: Call) -> None:
         super().__init__(call.call_id)
@@ -45,19 +44,19 @@ class AlreadyThere(Exception):
 
 
 class Stale(Exception):
-    """The call moved on since it was read; `call` is how it is now (None: read it again)."""
+    """The call has changed since it was read; `call` is its present state (None: read it again)."""
 
     def __init__(self, call: Call | None) -> None:
         super().__init__("the call has changed")
         self.call = call
 
 
-class Outpaced(Exception):
+class DialConflict(Exception):
     """Another dial of the account came in between: read what it is dialling and decide again."""
 
 
 class BoundElsewhere(Exception):
-    """The call belongs to another of the provider's calls."""
+    """The call has the id of another call of the provider's."""
 
 
 @dataclass(frozen=True)
@@ -70,15 +69,17 @@ class Relay:
 
 @dataclass(frozen=True)
 class Media:
-    """Which relay holds the provider's stream, where other relays reach it, since when (epoch ms),
-    how many streams were handed out that did not last, and whether only a poll can still bring the
-    provider its stream."""
+    """The media of a call: the relay that holds the provider's stream, its URL for other relays,
+    since when (epoch ms); how many streams were handed out that did not last; whether only a poll
+    can still bring the provider its stream; whether keys wait for an event (`keypads.py`).
+    """
 
     relay: str | None = None
     relay_url: str | None = None
     attached_at: int | None = None
     streams: int = 0
     left_to_polls: bool = False
+    keys_wait: bool = False
 
 
 class CallStore:
@@ -88,50 +89,52 @@ class CallStore:
         self._table = table
 
     def get(self, call_id: str) -> Call | None:
-        """The call as it is now."""
+        """Return the call as it is now."""
         item = self._table.get(f"CALL#{call_id}", "CALL")
         return None if item is None else _to_call(item)
 
-    def create(self, born: Moved) -> None:
-        """A new call with its event. AlreadyThere if it exists: a webhook that came twice."""
+    def create(self, new: Transition) -> None:
+        """Write a new call with its event. Raises AlreadyThere if it exists: its webhook came
+        twice.
+        """
         try:
             self._table.write(
-                put(_to_item(born.call), "attribute_not_exists(pk)"), outbox_put(born.event)
+                put(_to_item(new.call), "attribute_not_exists(pk)"), outbox_put(new.event)
             )
         except ConditionFailed as lost:
-            there = lost.items[0]
-            existing = _to_call(there) if there else self.get(born.call.call_id)
+            item = lost.items[0]
+            existing = _to_call(item) if item else self.get(new.call.call_id)
             if existing is None:
                 raise Contention from None
             raise AlreadyThere(existing) from None
         except Contention:
-            existing = self.get(born.call.call_id)
+            existing = self.get(new.call.call_id)
             if existing is None:
                 raise
             raise AlreadyThere(existing) from None
 
-    def dial(self, born: Moved, seen: Dialling) -> None:
-        """A new outbound call with its event, counted among those the account is dialling: all or
-        nothing. AlreadyThere for a call id that is taken, Outpaced if another dial came since
-        `seen`, Contention.
+    def dial(self, new: Transition, before: RecentDials) -> None:
+        """Write a new outbound call with its event, and count it among those the account is
+        dialling: all or nothing. Raises AlreadyThere for a call id that is taken, DialConflict if
+        another dial came since `before`, Contention.
         """
         try:
             self._table.write(
-                put(_to_item(born.call), "attribute_not_exists(pk)"),
-                dialling.begin(born.call, seen),
-                outbox_put(born.event),
+                put(_to_item(new.call), "attribute_not_exists(pk)"),
+                dialling.begin(new.call, before),
+                outbox_put(new.event),
             )
         except ConditionFailed as lost:
             if lost.failed[0] and lost.items[0]:
                 raise AlreadyThere(_to_call(lost.items[0])) from None
-            raise Outpaced from None
+            raise DialConflict from None
 
     def bind(self, call_id: str, provider_call_id: str) -> Call:
-        """Note the provider's id of an outbound call; the call as it is now. BoundElsewhere if it
-        has another id, Contention.
+        """Note the provider's id of an outbound call; return the call as it is now. Raises
+        BoundElsewhere if it has another id, Contention.
 
-        No transition: the version stays. But a `move` names the id that was read, so that one
-        that read the call before loses, reads again and does not put the call without its id.
+        This is no transition: the version stays. But `move` names the id that it has read, so a
+        transition that read the call before loses, reads again and does not overwrite the id.
         """
         try:
             self._table.write(
@@ -151,13 +154,14 @@ class CallStore:
             raise BoundElsewhere(call_id)
         return bound
 
-    def move(self, before: Call, moved: Moved, now: int) -> None:
-        """One transition with its event, if the call is still as `before` says. Stale otherwise.
+    def move(self, before: Call, moved: Transition, now: int) -> None:
+        """Write one transition with its event, if the call is still as `before` says. Raises Stale
+        otherwise.
 
         The condition names the version (which implies the state), the state (for whoever reads a
         trace), the provider's id (which comes without a transition) and, for the answer of an
-        inbound call, the deadline on the item itself. The end of an outbound call takes it from
-        those that its account is dialling.
+        inbound call, the deadline on the item itself. The end of an outbound call takes it
+        out of those that its account is dialling.
         """
         condition, values = (
             "#version = :version AND #state = :state",
@@ -180,8 +184,8 @@ class CallStore:
                 *dialling.end(moved.call),
             )
         except ConditionFailed as lost:
-            there = lost.items[0]
-            raise Stale(_to_call(there) if there else None) from None
+            item = lost.items[0]
+            raise Stale(_to_call(item) if item else None) from None
         except Contention:
             raise Stale(None) from None
 
@@ -194,7 +198,7 @@ class CallStore:
         limit: int,
         after: Item | None,
     ) -> tuple[list[Call], Item | None]:
-        """Up to `limit` of an account's calls, newest first, and where to go on.
+        """Return up to `limit` of an account's calls, newest first, and the key to go on after.
 
         A filter is applied to what was read: a page may be short, even empty, and still go on.
         """
@@ -221,13 +225,13 @@ class CallStore:
         return [_to_call(item) for item in found], after
 
     def live(self) -> Iterator[Call]:
-        """Every call that is not over (as the index knows, which may lag by moments)."""
+        """Yield every call that is not over (as the index knows, which may lag by moments)."""
         for shard in range(LIVE_SHARDS):
             for item in self._table.query_all(f"LIVE#{shard}", index=LIVE):
                 yield _to_call(item)
 
     def media(self, call_id: str) -> Media:
-        """Who holds the call's media."""
+        """Return which relay holds the call's media."""
         item = self._table.get(f"CALL#{call_id}", "MEDIA") or {}
         return Media(
             relay=item.get("relay"),
@@ -235,42 +239,29 @@ class CallStore:
             attached_at=from_text(item["attached_at"]) if "attached_at" in item else None,
             streams=item.get("streams", 0),
             left_to_polls=item.get("left_to_polls", False),
+            keys_wait="keys_waiting" in item,
         )
 
     def take_media(self, call_id: str, relay: Relay, now: int, expires: int) -> None:
-        """The relay that attached last owns the call. `expires`: epoch s, when the item may go."""
+        """Make the relay that attached last the owner of the call. `expires`: epoch s, when the
+        item may go.
+        """
         since = to_text(now)
         self._set_media(call_id, expires, relay=relay.name, relay_url=relay.url, attached_at=since)
 
     def leave_to_polls(self, call_id: str, expires: int) -> None:
-        """The provider did not take the accept's redirect: its next poll is to bring the stream."""
+        """Note that the provider did not take the accept's redirect, so that its next poll brings
+        the stream.
+        """
         self._set_media(call_id, expires, left_to_polls=True)
 
     def count_stream(self, call_id: str, expires: int, *, afresh: bool) -> int:
-        """Note that another stream was handed out; how many by now. `afresh` begins with one."""
+        """Note that another stream was handed out; return how many by now. `afresh` begins at
+        one.
+        """
         streams = 1 if afresh else self.media(call_id).streams + 1
         self._set_media(call_id, expires, streams=streams)
         return streams
-
-    def tell_keys(self, call_id: str, sequence: int, event: Event, expires: int) -> bool:
-        """Write an event about keys, once: False if one with this `sequence`, or a later one, has
-        been. Contention.
-        """
-        try:
-            self._table.write(
-                update(
-                    f"CALL#{call_id}",
-                    "MEDIA",
-                    "SET #keys = :sequence, #expires = :expires",
-                    condition="attribute_not_exists(#keys) OR #keys < :sequence",
-                    names={"#keys": "keys_heard", "#expires": "expires_at"},
-                    values={":sequence": sequence, ":expires": expires},
-                ),
-                outbox_put(event),
-            )
-        except ConditionFailed:
-            return False
-        return True
 
     def _set_media(self, call_id: str, expires: int, **attributes: Any) -> None:
         given = {**attributes, "expires_at": expires}

@@ -5,8 +5,8 @@
 | the delivery, with the body that is posted | `ENDPOINT#<id>` | `DELIVERY#<delivery id>` |
 | one try | `DELIVERY#<id>` | `TRY#<number>` |
 
-Index `listing`: an endpoint's deliveries by age. Index `live` (sparse): those that are to be tried
-yet, by the time of that, so that the sweep reads only what is overdue. All of them go by TTL.
+Index `listing`: an endpoint's deliveries by age. Index `live` (sparse): those with another
+try to come, by its time, so that the sweep reads only what is overdue. All of them expire by TTL.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ FILTERED_READ, MAX_READS = 100, 5
 """Items read in one query where a filter applies, and queries for one page of an answer."""
 
 TRIES_SHOWN = 50
-"""Of a delivery that was replayed over and over, the last ones."""
+"""Tries of a delivery that are shown: the last ones."""
 
 _KEY_ATTRIBUTES = frozenset({"pk", "sk", "listing", "listing_order", "live", "live_order"})
 
 
 class DeliveryChanged(Exception):
-    """Somebody else had a try or took the delivery over since it was read."""
+    """Another try was noted, or another execution took the delivery over, since it was read."""
 
 
 class DeliveryStore:
@@ -43,24 +43,24 @@ class DeliveryStore:
         self._table = table
 
     def get(self, endpoint_id: str, delivery_id: str) -> Delivery | None:
-        """The delivery as it is now."""
+        """Return the delivery as it is now."""
         if not DELIVERY_ID.fullmatch(delivery_id):
             return None
         item = self._table.get(f"ENDPOINT#{endpoint_id}", f"DELIVERY#{delivery_id}")
         return None if item is None else _to_delivery(item)
 
     def create(self, delivery: Delivery) -> Delivery:
-        """A new delivery; if it is there already, as that is."""
+        """Write a new delivery; return it, or the one that is there already."""
         try:
             self._table.write(put(_to_item(delivery), "attribute_not_exists(pk)"))
         except ConditionFailed as lost:
-            there = lost.items[0]
-            return _to_delivery(there) if there else delivery
+            item = lost.items[0]
+            return _to_delivery(item) if item else delivery
         return delivery
 
     def change(self, before: Delivery, after: Delivery, attempt: Attempt | None = None) -> None:
         """Put a delivery, with the try that changed it, if it is as `before`: no other try was
-        noted, and no other execution has taken it over. DeliveryChanged, Contention.
+        noted, and no other execution has taken it over. Raises DeliveryChanged, Contention.
         """
         writes = [_put_next(before, after)]
         if attempt is not None:
@@ -71,14 +71,14 @@ class DeliveryStore:
             raise DeliveryChanged from None
 
     def tries(self, delivery_id: str) -> list[Attempt]:
-        """The delivery's last tries, in order."""
+        """Return the delivery's last tries, in order."""
         items, _ = self._table.query(
             f"DELIVERY#{delivery_id}", newest_first=True, limit=TRIES_SHOWN
         )
         return [Attempt.model_validate(item) for item in reversed(items)]
 
     def due_before(self, moment: int) -> Iterator[Delivery]:
-        """Deliveries whose next try was to be before `moment` (as the index knows)."""
+        """Yield the deliveries whose next try was due before `moment` (as the index knows)."""
         limit = to_text(moment)
         for shard in range(DUE_SHARDS):
             for item in self._table.query_all(f"DUE#{shard}", index=LIVE):
@@ -94,7 +94,8 @@ class DeliveryStore:
         limit: int,
         after: Item | None,
     ) -> tuple[list[Delivery], Item | None]:
-        """Up to `limit` of an endpoint's deliveries, newest first, and where to go on.
+        """Return up to `limit` of an endpoint's deliveries, newest first, and the key to go on
+        after.
 
         A filter is applied to what was read: a page may be short, even empty, and still go on.
         """

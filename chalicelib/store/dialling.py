@@ -1,9 +1,9 @@
-"""What accounts are dialling, and who declined their calls.
+"""The dials of accounts, and the numbers that declined their calls.
 
 | item | pk | sk |
 |---|---|---|
 | outbound calls that are not over, dials of the last minute | `ACCOUNT#<id>` | `DIALLING` |
-| a number that declined; goes by TTL | `ACCOUNT#<id>` | `DECLINED#<e164>` |
+| a number that declined; expires by TTL | `ACCOUNT#<id>` | `DECLINED#<e164>` |
 
 Both change only in the transactions that begin or end a call, so they are never at odds with the
 calls: `begin` and `end` are those transactions' writes. The ids are a string set, from which each
@@ -13,26 +13,26 @@ end takes its own, in any order; a dial names the version it has read, an end do
 from __future__ import annotations
 
 from chalicelib.domain.call import Call
-from chalicelib.domain.call_moves import CallState
-from chalicelib.domain.dialling import REDIAL_AFTER_DECLINE_S, Dialling
+from chalicelib.domain.call_transitions import CallState
+from chalicelib.domain.dial_rules import REDIAL_AFTER_DECLINE_S, RecentDials
 from chalicelib.domain.instant import from_text, to_text
 from chalicelib.store.table import Item, Table, Write, put, update
 
 
-def begin(call: Call, seen: Dialling) -> Write:
-    """Count a new call. Holds only if no other dial came since `seen`: what was decided by it is
-    then still right, for ends that came since only make room.
+def begin(call: Call, before: RecentDials) -> Write:
+    """Return the write that counts a new call. It fails if another dial came since `before` was
+    read; calls that ended since only make room, so the decision is still right.
     """
     now = call.created_at
     values: Item = {
-        ":new": seen.version + 1,
-        ":recent": [to_text(at) for at in (*seen.recent_at(now), now)],
+        ":new": before.version + 1,
+        ":recent": [to_text(at) for at in (*before.recent_at(now), now)],
         ":call": {call.call_id},
     }
     condition = "attribute_not_exists(#version)"
-    if seen.version:
+    if before.version:
         condition = "#version = :seen"
-        values[":seen"] = seen.version
+        values[":seen"] = before.version
     return update(
         f"ACCOUNT#{call.account_id}",
         "DIALLING",
@@ -44,7 +44,7 @@ def begin(call: Call, seen: Dialling) -> Write:
 
 
 def end(call: Call) -> list[Write]:
-    """What goes with an outbound call's last transition; nothing for any other."""
+    """Return the writes that end an outbound call's dial; none for any other transition."""
     if call.direction != "outbound" or not call.state.final:
         return []
     account = f"ACCOUNT#{call.account_id}"
@@ -76,16 +76,18 @@ class DiallingStore:
     def __init__(self, table: Table) -> None:
         self._table = table
 
-    def get(self, account_id: str) -> Dialling:
-        """What the account is dialling now."""
+    def get(self, account_id: str) -> RecentDials:
+        """Return what the account is dialling now."""
         item = self._table.get(f"ACCOUNT#{account_id}", "DIALLING") or {}
-        return Dialling(
+        return RecentDials(
             calls=frozenset(item.get("calls", ())),
             recent=tuple(from_text(at) for at in item.get("recent", ())),
             version=item.get("version", 0),
         )
 
     def declined_at(self, account_id: str, e164: str) -> int | None:
-        """When the number last declined a call of the account (epoch ms), as far as is known."""
+        """Return when the number last declined a call of the account (epoch ms), as far as is
+        known.
+        """
         item = self._table.get(f"ACCOUNT#{account_id}", f"DECLINED#{e164}")
         return None if item is None else from_text(item["at"])

@@ -6,8 +6,8 @@
 | who has a number at a provider | `DID#twilio#<e164>` | `DID` |
 
 With the gateway a number is unique within its trunk only, since the gateway says through which
-trunk a call came: nobody can squat on a number. Other providers say just the number, which
-therefore belongs to the trunk that added it first.
+trunk a call came: nobody can squat on a number. Other providers name only the
+number, which therefore belongs to the trunk that added it first.
 """
 
 from __future__ import annotations
@@ -19,6 +19,12 @@ from chalicelib.domain.event import Event
 from chalicelib.domain.instant import to_text
 from chalicelib.domain.trunk import TRUNK_ID, Trunk
 from chalicelib.store.events import outbox_put
+from chalicelib.store.reserved import (
+    Reserved,
+    not_of_the_pool,
+    pointer_key,
+    refuse_of_the_pool,
+)
 from chalicelib.store.table import ConditionFailed, Item, Table, Write, delete, put, update
 from chalicelib.store.trunk_items import TrunkChanged, did_item, read_record, to_did, to_record
 
@@ -28,7 +34,9 @@ class TooMany(Exception):
 
 
 class Taken(Exception):
-    """The number is added already: to this trunk, or (`elsewhere`) to another of its provider."""
+    """The number is added already: to this trunk, or (`elsewhere`) to another trunk of its
+    provider.
+    """
 
     def __init__(self, e164: str, *, elsewhere: bool) -> None:
         super().__init__(e164)
@@ -45,8 +53,8 @@ class DidStore:
     def __init__(self, table: Table) -> None:
         self._table = table
 
-    def whole(self, trunk_id: str) -> tuple[Trunk, list[Did]] | None:
-        """The trunk and its numbers by their digits, in one read."""
+    def with_trunk(self, trunk_id: str) -> tuple[Trunk, list[Did]] | None:
+        """Return the trunk and its numbers, sorted by their digits, in one read."""
         if not TRUNK_ID.fullmatch(trunk_id):
             return None
         trunk, dids = None, []
@@ -57,36 +65,66 @@ class DidStore:
                 dids.append(to_did(item))
         return None if trunk is None else (trunk, dids)
 
+    def claimed(self) -> dict[str, Did]:
+        """Return the numbers of all trunks: reads the whole table, so it is for operators only."""
+        found = {}
+        for item in self._table.scan(sk_begins="DID#"):
+            did = to_did(item)
+            if read_record(self._table, did.trunk_id) is not None:
+                found[did.e164] = did
+        return found
+
     def of_trunk(self, trunk_id: str) -> list[Did]:
-        """The trunk's numbers; none if the trunk is not there (any more)."""
-        found = self.whole(trunk_id)
+        """Return the trunk's numbers; an empty list if the trunk is gone."""
+        found = self.with_trunk(trunk_id)
         return [] if found is None else found[1]
 
     def get(self, trunk_id: str, e164: str) -> Did | None:
-        """One number of a trunk that is there."""
+        """Return one number of a trunk that is there."""
         item = self._table.get(f"TRUNK#{trunk_id}", f"DID#{e164}")
         return None if item is None else to_did(item)
 
     def at(self, provider: str, e164: str) -> Did | None:
-        """The number at a provider that names numbers only, whichever trunk it belongs to."""
-        pointer = self._table.get(*_pointer_key(provider, e164))
+        """Return the number at a provider that names numbers only, whichever trunk it belongs
+        to.
+        """
+        pointer = self._table.get(*pointer_key(provider, e164))
         record = read_record(self._table, pointer["trunk_id"]) if pointer else None
         if record is None or record.trunk.provider != provider:
             return None
         return self.get(record.trunk.trunk_id, e164)
 
+    def forget_claim(self, provider: str, e164: str) -> bool:
+        """Delete the claim that a trunk which is gone had on a number at a provider. Return False
+        if there is no claim, or its trunk is not gone.
+        """
+        claim = self._table.get(*pointer_key(provider, e164))
+        if claim is None or read_record(self._table, claim["trunk_id"]) is not None:
+            return False
+        condition, names = "#trunk = :gone", {"#trunk": "trunk_id"}
+        try:
+            self._table.write(
+                delete(*pointer_key(provider, e164), condition, names, {":gone": claim["trunk_id"]})
+            )
+        except ConditionFailed:
+            return False
+        return True
+
     def add(self, trunk: Trunk, did: Did, event: Event) -> None:
-        """One more number. TooMany, Taken, TrunkChanged, Contention."""
+        """Add a number to a trunk. Raises TooMany, Taken, Reserved, TrunkChanged, Contention."""
         try:
             self._table.write(
                 _count(trunk, 1, "#held < :max", {":max": MAX_DIDS}),
                 put(did_item(did), "attribute_not_exists(pk)"),
+                not_of_the_pool(did.e164),
                 outbox_put(event),
                 *claims(self._table, trunk, did.e164),
             )
         except ConditionFailed as lost:
             if lost.failed[1]:
                 raise Taken(did.e164, elsewhere=False) from None
+            if lost.failed[2]:
+                raise Reserved(did.e164) from None
             if lost.failed[0]:
                 item = lost.items[0]
                 full = item is not None and item["dids_held"] >= MAX_DIDS
@@ -94,7 +132,7 @@ class DidStore:
             raise Taken(did.e164, elsewhere=True) from None
 
     def change(self, trunk_id: str, e164: str, changes: Item) -> Did:
-        """Set attributes of a number; the number afterwards. NotAdded if it is not there."""
+        """Set attributes of a number; return it. Raises NotAdded if it is not there."""
         try:
             self._table.write(
                 update(
@@ -115,7 +153,7 @@ class DidStore:
 
     def note_called(self, trunk_id: str, e164: str, now: int) -> None:
         """Set when a number was first called, unless it is set or the number not there (any more).
-        Contention.
+        Raises Contention.
         """
         with contextlib.suppress(ConditionFailed):
             self._table.write(
@@ -130,7 +168,7 @@ class DidStore:
             )
 
     def remove(self, trunk: Trunk, e164: str, event: Event) -> None:
-        """One number less. NotAdded, TrunkChanged, Contention."""
+        """Remove a number from a trunk. Raises NotAdded, TrunkChanged, Contention."""
         try:
             self._table.write(
                 _count(trunk, -1, "#held > :zero", {":zero": 0}),
@@ -143,35 +181,35 @@ class DidStore:
 
 
 def claims(table: Table, trunk: Trunk, e164: str) -> list[Write]:
-    """The write that makes a number this trunk's at its provider, if the provider needs it."""
+    """Return the write that makes a number this trunk's at its provider, if the provider needs it.
+    Raises Reserved if the number is in the pool; a number that is not cannot come into it while it
+    is a DID.
+    """
     if trunk.provider == "gateway":
         return []
-    pk, sk = _pointer_key(trunk.provider, e164)
+    refuse_of_the_pool(table, e164)
+    pk, sk = pointer_key(trunk.provider, e164)
     condition, names, values = "attribute_not_exists(pk)", {}, {}
-    there = table.get(pk, sk)
-    if there is not None and read_record(table, there["trunk_id"]) is None:
-        # Left by a trunk that is gone, and ids do not come back: it holds nothing.
+    claim = table.get(pk, sk)
+    if claim is not None and read_record(table, claim["trunk_id"]) is None:
+        # Left by a trunk that is gone. Ids of trunks are not used again, so nobody needs it.
         condition += " OR #trunk = :gone"
-        names, values = {"#trunk": "trunk_id"}, {":gone": there["trunk_id"]}
+        names, values = {"#trunk": "trunk_id"}, {":gone": claim["trunk_id"]}
     return [put({"pk": pk, "sk": sk, "trunk_id": trunk.trunk_id}, condition, names, values)]
 
 
 def releases(trunk: Trunk, e164: str) -> list[Write]:
-    """The write that gives a number free at the trunk's provider, if the provider needs it."""
+    """Return the write that frees a number at the trunk's provider, if the provider needs it."""
     if trunk.provider == "gateway":
         return []
     return [
         delete(
-            *_pointer_key(trunk.provider, e164),
+            *pointer_key(trunk.provider, e164),
             "attribute_not_exists(pk) OR #trunk = :ours",
             {"#trunk": "trunk_id"},
             {":ours": trunk.trunk_id},
         )
     ]
-
-
-def _pointer_key(provider: str, e164: str) -> tuple[str, str]:
-    return f"DID#{provider}#{e164}", "DID"
 
 
 def _count(trunk: Trunk, step: int, condition: str, values: Item) -> Write:

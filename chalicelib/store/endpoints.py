@@ -4,7 +4,7 @@
 |---|---|---|
 | endpoint, with its sealed secrets | `ACCOUNT#<id>#ENDPOINTS` | `<endpoint id>` |
 | how many an account has | `ACCOUNT#<id>` | `ENDPOINTS` |
-| up to which event deliveries are known to be there | `ACCOUNT#<id>` | `FANNED_OUT` |
+| the last event whose deliveries are known to be there | `ACCOUNT#<id>` | `FANNED_OUT` |
 
 Index `live` (sparse): endpoints that are enabled, so that the sweep looks at their accounts only.
 """
@@ -36,7 +36,7 @@ class EndpointChanged(Exception):
 
 @dataclass(frozen=True)
 class Record:
-    """An endpoint as its item has it: with its sealed secret, and the one before if that counts."""
+    """An endpoint with its sealed secret, and the former secret while that counts."""
 
     endpoint: Endpoint
     sealed_secret: str = field(repr=False)
@@ -44,15 +44,15 @@ class Record:
     version: int = 1
 
     def with_endpoint(self, endpoint: Endpoint) -> Record:
-        """The record after a change of its endpoint."""
+        """Return the record after a change of its endpoint."""
         return Record(endpoint, self.sealed_secret, self.sealed_previous, self.version + 1)
 
     def rotated(self, endpoint: Endpoint, sealed_secret: str) -> Record:
-        """The record with a new secret; the present one becomes the one before."""
+        """Return the record with a new secret; the present one becomes the former one."""
         return Record(endpoint, sealed_secret, self.sealed_secret, self.version + 1)
 
     def resealed(self, seal: Callable[[str], str]) -> Record:
-        """The record with each of its secrets as `seal` makes it of what it was."""
+        """Return the record with each of its secrets sealed by `seal`."""
         before = self.sealed_previous
         previous = None if before is None else seal(before)
         return Record(self.endpoint, seal(self.sealed_secret), previous, self.version + 1)
@@ -65,24 +65,26 @@ class EndpointStore:
         self._table = table
 
     def record(self, account_id: str, endpoint_id: str) -> Record | None:
-        """An account's endpoint as it is now."""
+        """Return an account's endpoint as it is now."""
         if not ENDPOINT_ID.fullmatch(endpoint_id):
             return None
         item = self._table.get(_pk(account_id), endpoint_id)
         return None if item is None else _to_record(item)
 
     def of_account(self, account_id: str) -> list[Endpoint]:
-        """All of an account's endpoints, oldest first."""
+        """Return all of an account's endpoints, oldest first."""
         found = [_to_record(item).endpoint for item in self._table.query_all(_pk(account_id))]
         return sorted(found, key=lambda endpoint: (endpoint.created_at, endpoint.endpoint_id))
 
     def accounts(self) -> list[str]:
-        """Accounts that have an enabled endpoint (as the index knows, which may lag by moments)."""
+        """Return the accounts that have an enabled endpoint (as the index knows, which may lag by
+        moments).
+        """
         items = self._table.query_all(_ENABLED, index=LIVE)
         return list(dict.fromkeys(item["account_id"] for item in items))
 
     def create(self, record: Record) -> None:
-        """A new endpoint. TooMany, Contention."""
+        """Write a new endpoint. Raises TooMany, Contention."""
         endpoint = record.endpoint
         try:
             self._table.write(
@@ -93,8 +95,8 @@ class EndpointStore:
             raise TooMany from None
 
     def change(self, after: Record, event: Event | None = None) -> None:
-        """Put an endpoint if it is as it was before `after`, with its event. EndpointChanged,
-        Contention.
+        """Put an endpoint with its event, if its item has the version before that of `after`.
+        Raises EndpointChanged, Contention.
         """
         write = put(
             _to_item(after),
@@ -108,7 +110,7 @@ class EndpointStore:
             raise EndpointChanged from None
 
     def remove(self, endpoint: Endpoint) -> None:
-        """Forget an endpoint and its secrets. EndpointChanged if it is gone, Contention."""
+        """Forget an endpoint and its secrets. Raises EndpointChanged if it is gone, Contention."""
         try:
             self._table.write(
                 _count(endpoint, -1, "#held > :max", 0),
@@ -118,7 +120,9 @@ class EndpointStore:
             raise EndpointChanged from None
 
     def fanned_out(self, account_id: str) -> int:
-        """The number of the last event whose deliveries are known to be there; 0 for none."""
+        """Return the number of the last event whose deliveries are known to be there; 0 for
+        none.
+        """
         item = self._table.get(f"ACCOUNT#{account_id}", "FANNED_OUT")
         return 0 if item is None else int(item["number"])
 

@@ -1,4 +1,5 @@
-"""Events in the table: written to an outbox with what they tell of, read from a numbered inbox.
+"""Events in the table: written to an outbox with the change that they tell of, read from a numbered
+inbox.
 
 | item | pk | sk |
 |---|---|---|
@@ -7,9 +8,9 @@
 | last number given | `ACCOUNT#<id>` | `EVENT_COUNTER` |
 
 A transition cannot number its event itself: the counter would make every call of an account wait
-for every other. So whoever reads numbers what is waiting, in one transaction per batch that holds
-only if the counter is still as read. Numbers are dense and visible in order: a reader that has seen
-n has been able to see everything below n, however many readers and writers there are.
+for every other. So the readers number the waiting events, a batch in one transaction, which fails
+if the counter has changed since it was read. Numbers are dense and visible in order: a reader that
+has read n could read everything below n, however many readers and writers there are.
 
 The event itself is JSON in one attribute: it is moved and posted, never changed, and as a map it
 took ten times as long to read and write.
@@ -18,7 +19,7 @@ took ten times as long to read and write.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from chalicelib.domain.event import RETENTION_S, Event
@@ -39,7 +40,7 @@ BATCH = 40
 
 
 def outbox_put(event: Event) -> Write:
-    """The write that puts an event into its account's outbox."""
+    """Return the write that puts an event into its account's outbox."""
     return put(
         {
             "pk": f"ACCOUNT#{event.account_id}#OUTBOX",
@@ -53,24 +54,26 @@ def outbox_put(event: Event) -> Write:
 
 
 class EventStore:
-    """The reader's side."""
+    """Reads events, and numbers those that wait."""
 
     def __init__(self, table: Table) -> None:
         self._table = table
 
     def streamed(self, record: Mapping[str, Any]) -> Event:
-        """The event of an outbox item as the table's stream has it (`dynamodb` of a record)."""
+        """Return the event of an outbox item in a record of the table's stream (`dynamodb` of a
+        record).
+        """
         return _to_event(self._table.from_image(record["NewImage"]))
 
     def after(self, account_id: str, sequence: int, limit: int) -> list[tuple[int, Event]]:
-        """Numbered events above `sequence`, in order, with their numbers."""
+        """Return the numbered events above `sequence`, in order, with their numbers."""
         items, _ = self._table.query(
             f"ACCOUNT#{account_id}#EVENTS", sk_above=f"{sequence:012d}", limit=limit
         )
         return [(int(item["sk"]), _to_event(item)) for item in items]
 
     def of_call(self, account_id: str, call_id: str) -> Iterator[tuple[int | None, Event]]:
-        """A call's events, those that are numbered first, in order: reads all of the account's, so
+        """Yield a call's events in order, numbered ones first. Reads all events of the account, so
         it is for operators only.
         """
         for what in ("EVENTS", "OUTBOX"):
@@ -78,14 +81,22 @@ class EventStore:
                 if item.get("call_id") == call_id:
                     yield int(item["sk"]) if what == "EVENTS" else None, _to_event(item)
 
+    def numbers_of(self, account_id: str, events: Iterable[Event], within: int) -> list[int]:
+        """Return the numbers of those of the events that are among the last so many."""
+        wanted = {event.event_id for event in events}
+        items, _ = self._table.query(
+            f"ACCOUNT#{account_id}#EVENTS", newest_first=True, limit=within
+        )
+        return [int(item["sk"]) for item in items if _to_event(item).event_id in wanted]
+
     def last_number(self, account_id: str) -> int:
-        """The highest number given so far; 0 before the first."""
+        """Return the highest number given so far; 0 before the first."""
         counter = self._table.get(f"ACCOUNT#{account_id}", "EVENT_COUNTER")
         return 0 if counter is None else int(counter["last_number"])
 
     def number_waiting(self, account_id: str) -> bool:
-        """Number what waits in the outbox (one batch). False if nothing does; True also if another
-        reader was faster, or what waits could not be put in order yet.
+        """Number the events that wait in the outbox (one batch). Return False if none waits; True
+        also if another reader was faster, or if they cannot be put in order yet.
         """
         waiting, held_back = self._waiting(account_id)
         if not waiting:
@@ -111,12 +122,13 @@ class EventStore:
         return True
 
     def _waiting(self, account_id: str) -> tuple[list[Item], bool]:
-        """A batch of the outbox in order, in which no event of a call precedes an earlier one; and
-        whether some were held back for that.
+        """Return a batch of the outbox in order, in which no event of a call precedes an earlier
+        one; and whether some were held back for that.
 
-        One page is not a snapshot: it may hold a call's second event and have passed the place of
-        its first just before that was written. Read once more, the first is there; a later event
-        that only now came up may itself have come so, and waits for the next batch.
+        One page is not a snapshot: it may hold a call's second event without the first, which was
+        written just after the page had passed its place. A second read holds the first event. A
+        later event that only the second read holds may lack its predecessor in the same way, so it
+        waits for the next batch.
         """
         pk = f"ACCOUNT#{account_id}#OUTBOX"
         page, _ = self._table.query(pk, limit=BATCH)
@@ -136,7 +148,7 @@ class EventStore:
 
 
 def _first_of_its_call(item: Item) -> bool:
-    """Whether no event can precede this one: it is a call's first, or no call's at all."""
+    """Return whether no event can precede this one: it is a call's first, or no call's at all."""
     return item["call_id"] is None or item["version"] == 1
 
 

@@ -1,11 +1,12 @@
-"""What was asked with which Idempotency-Key, and what the answer was.
+"""Requests by their Idempotency-Key, and the answers to them.
 
 | item | pk | sk |
 |---|---|---|
-| a request; goes by TTL | `ACCOUNT#<id>#ONCE` | SHA-256 of the key |
+| a request; expires by TTL | `ACCOUNT#<id>#ONCE` | SHA-256 of the key |
 
-Who works on the request holds its item (`holder`) until `held_until`; whoever takes over from a
-holder that died keeps its `seed`. The key is not in the item: with it the answer is sealed.
+The process that works on a request holds its item (`holder`) until `held_until`; a process that
+takes over from a holder that died keeps its `seed`. The key is not in the item: the answer is
+sealed with it.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ _HELD_NAMES = {"#holder": "holder"}
 
 @dataclass(frozen=True)
 class Claim:
-    """A request under a key. `seed` is what the ids of things it makes are derived from; `answer`
-    (sealed) is there once it has been answered; `takeovers` counts holders that died. Of the times
+    """A request under a key. The ids of things that it makes are derived from `seed`; `answer`
+    (sealed) is set once it has been answered; `takeovers` counts holders that died. Of the times
     `held_until` is epoch ms, `expires_at` epoch s.
     """
 
@@ -39,7 +40,7 @@ class Claim:
 
 
 class Claimed(Exception):
-    """Somebody has the key; `claim` is how (None: it just went)."""
+    """Another request holds the key; `claim` is its claim (None: it was deleted just now)."""
 
     def __init__(self, claim: Claim | None) -> None:
         super().__init__("claimed")
@@ -53,7 +54,7 @@ class IdempotencyStore:
         self._table = table
 
     def claim(self, claim: Claim, now: int) -> None:
-        """Hold a key that nobody has, or whose time is over. Claimed."""
+        """Take hold of a key that nobody has used, or that has expired. Raises Claimed."""
         self._put(
             claim,
             "attribute_not_exists(pk) OR #expires <= :now",
@@ -62,7 +63,9 @@ class IdempotencyStore:
         )
 
     def take_over(self, dead: Claim, claim: Claim) -> None:
-        """Hold the key in place of a holder that died. Claimed if another did."""
+        """Take hold of the key in place of a holder that died. Raises Claimed if another was
+        faster.
+        """
         self._put(claim, _HELD, _HELD_NAMES, {":holder": dead.holder})
 
     def answer(self, claim: Claim, sealed: str) -> None:
@@ -71,7 +74,7 @@ class IdempotencyStore:
             self._table.write(self._held_put(replace(claim, answer=sealed)))
 
     def lapse(self, claim: Claim) -> None:
-        """Let go of the key, which goes on standing for its request."""
+        """End the hold on a key at once; the key still belongs to its request."""
         with contextlib.suppress(ConditionFailed):
             self._table.write(self._held_put(replace(claim, held_until=0)))
 
@@ -88,8 +91,8 @@ class IdempotencyStore:
         try:
             self._table.write(put(_to_item(claim), condition, names, values))
         except ConditionFailed as lost:
-            there = lost.items[0]
-            raise Claimed(_to_claim(claim, there) if there else None) from None
+            item = lost.items[0]
+            raise Claimed(_to_claim(claim, item) if item else None) from None
 
 
 def _place(claim: Claim) -> tuple[str, str]:
@@ -105,6 +108,6 @@ def _to_item(claim: Claim) -> Item:
     return {"pk": pk, "sk": sk, **{k: v for k, v in kept.items() if v is not None}}
 
 
-def _to_claim(asked: Claim, item: Item) -> Claim:
+def _to_claim(request: Claim, item: Item) -> Claim:
     kept = {name: item[name] for name in _KEPT if name in item}
-    return Claim(account_id=asked.account_id, key=asked.key, **kept)
+    return Claim(account_id=request.account_id, key=request.key, **kept)

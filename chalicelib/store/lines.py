@@ -1,6 +1,6 @@
 """Numbers in the table: `NUMBER#<e164>` / `NUMBER`.
 
-Beside them `COUNTRIES` / `<country>`: which countries' numbers there are.
+And `COUNTRIES` / `<country>`: the countries of all numbers.
 
 Index `listing` holds a number either in its country's pool (longest unused first) or in its
 account's list. Giving a number out is one transaction over the number, the account's count and the
@@ -16,7 +16,8 @@ from chalicelib.domain.event import Event
 from chalicelib.domain.instant import to_text
 from chalicelib.domain.line import Line
 from chalicelib.store.events import outbox_put
-from chalicelib.store.table import ConditionFailed, Item, Table, Write, delete, put, update
+from chalicelib.store.reserved import line_key, pointer_key
+from chalicelib.store.table import ConditionFailed, Item, Table, Write, check, delete, put, update
 
 LISTING = ("listing", "listing", "listing_order")
 _KEY_ATTRIBUTES = frozenset({"pk", "sk", "listing", "listing_order"})
@@ -30,6 +31,10 @@ class TooMany(Exception):
     """The account holds as many numbers as it may."""
 
 
+class Claimed(Exception):
+    """The number is one of a trunk."""
+
+
 class NotHeld(Exception):
     """The account does not hold the number (any more)."""
 
@@ -41,47 +46,56 @@ class LineStore:
         self._table = table
 
     def get(self, e164: str) -> Line | None:
-        """The number, held or free; None if it is none of ours."""
-        item = self._table.get(f"NUMBER#{e164}", "NUMBER")
+        """Return the number, held or free; None if we do not have it."""
+        item = self._table.get(*line_key(e164))
         return None if item is None else _to_line(item)
 
     def add_to_pool(self, line: Line) -> bool:
-        """A new number for the pool. False if it is known already."""
+        """Add a number to the pool; return False if it is known already. Raises Claimed if it is a
+        trunk's at a provider that names numbers only, Contention.
+        """
         self._table.write(put({"pk": "COUNTRIES", "sk": line.country}))
+        pointer = check(*pointer_key("twilio", line.e164), "attribute_not_exists(pk)")
         try:
-            self._table.write(put(_to_item(line), "attribute_not_exists(pk)"))
-        except ConditionFailed:
+            self._table.write(put(_to_item(line), "attribute_not_exists(pk)"), pointer)
+        except ConditionFailed as lost:
+            if not lost.failed[0]:
+                raise Claimed(line.e164) from None
             return False
         return True
 
     def remove_from_pool(self, e164: str) -> None:
-        """Forget a free number. NotFree: somebody holds it, or there is no such number."""
+        """Delete a free number. Raises NotFree if somebody holds it, or if there is no such
+        number.
+        """
         condition = "attribute_exists(pk) AND attribute_not_exists(account_id)"
         try:
             self._table.write(delete(f"NUMBER#{e164}", "NUMBER", condition))
         except ConditionFailed:
             raise NotFree from None
 
-    def every(self) -> Iterator[Line]:
-        """All numbers, in no order: for the operator."""
+    def list_all(self) -> Iterator[Line]:
+        """Yield all numbers, in no order: for the operator."""
         return map(_to_line, self._table.scan("NUMBER"))
 
     def countries(self) -> list[str]:
-        """The countries that numbers were ever added of, in order."""
+        """Return the countries of all numbers that were ever added, in order."""
         return [item["sk"] for item in self._table.query_all("COUNTRIES")]
 
     def free(self, country: str, limit: int) -> list[Line]:
-        """Free numbers of a country, longest unused first (as the index knows)."""
+        """Return free numbers of a country, longest unused first (as the index knows)."""
         items, _ = self._table.query(f"POOL#{country}", index=LISTING, limit=limit)
         return [_to_line(item) for item in items]
 
     def held_by(self, account_id: str) -> list[Line]:
-        """An account's numbers, oldest first."""
+        """Return an account's numbers, oldest first."""
         items = self._table.query_all(f"ACCOUNT#{account_id}#NUMBERS", index=LISTING)
         return [_to_line(item) for item in items]
 
     def give(self, held: Line, account: Account, event: Event) -> None:
-        """A free number to an account. NotFree, TooMany or Contention if that cannot be."""
+        """Give a free number to an account. Raises NotFree, TooMany or Contention if that is not
+        possible.
+        """
         try:
             self._table.write(
                 put(_to_item(held), "attribute_exists(pk) AND attribute_not_exists(account_id)"),
@@ -92,7 +106,9 @@ class LineStore:
             raise (NotFree if lost.failed[0] else TooMany) from None
 
     def take_back(self, released: Line, holder: str, event: Event) -> None:
-        """A number from its holder to the pool. NotHeld or Contention if that cannot be."""
+        """Move a number from its holder to the pool. Raises NotHeld or Contention if that is not
+        possible.
+        """
         try:
             self._table.write(
                 put(
@@ -108,7 +124,7 @@ class LineStore:
             raise NotHeld from None
 
     def change(self, e164: str, holder: str, changes: Item) -> Line:
-        """Set attributes of a held number; the number afterwards. NotHeld if it is not."""
+        """Set attributes of a held number; return it. Raises NotHeld if it is not held."""
         sets = ", ".join(f"#{name} = :{name}" for name in changes)
         try:
             self._table.write(

@@ -1,4 +1,4 @@
-"""How often things were done, in the table: a counter for each window of the clock, gone by TTL.
+"""Counters of rate limits: one item for each window of the clock, which expires by TTL.
 
 | item | pk | sk |
 |---|---|---|
@@ -15,12 +15,12 @@ from chalicelib.domain.rate_limit import Limit
 from chalicelib.store.table import ConditionFailed, Table, Write, update
 
 _KEPT_S = 3600
-"""How long a counter stays after its window: clocks differ."""
+"""Time for which a counter outlasts its window: clocks differ."""
 
 
 @dataclass(frozen=True)
 class Counter:
-    """One counter of a window, and how far it may count."""
+    """The counter of a window, and its highest value."""
 
     pk: str
     sk: str
@@ -29,13 +29,15 @@ class Counter:
 
 
 class RateLimitStore:
-    """Counts."""
+    """Counts requests against limits."""
 
     def __init__(self, table: Table) -> None:
         self._table = table
 
     def count(self, *counters: Counter) -> bool:
-        """Count one more in all of them, or in none and False if one is full. Contention."""
+        """Count one more in all counters. If one is full, count in none and return False. Raises
+        Contention.
+        """
         try:
             self._table.write(*(_count(counter) for counter in counters))
         except ConditionFailed:
@@ -44,14 +46,16 @@ class RateLimitStore:
 
 
 def of_account(limit: Limit, account_id: str, now: int, most: int) -> Counter:
-    """An account's counter of now."""
+    """Return an account's counter for the present window."""
     window = limit.window(now)
     expires_at = (window + 1) * limit.per_s + _KEPT_S
     return Counter(f"ACCOUNT#{account_id}", f"RATE#{limit.name}#{window}", most, expires_at)
 
 
 def of_everybody(limit: Limit, source: str | None, now: int, most: int) -> Counter:
-    """The counter of now of a source address, or of all of them."""
+    """Return the counter of a source address for the present window; without an address, of all
+    together.
+    """
     window = limit.window(now)
     expires_at = (window + 1) * limit.per_s + _KEPT_S
     pk = f"RATE#{limit.name}" + (f"#{source}" if source else "")

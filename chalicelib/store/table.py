@@ -1,10 +1,9 @@
-"""The one table, seen through five verbs. Knows DynamoDB's shapes and errors, no aggregate.
+"""The one table and its operations. Knows DynamoDB's formats and errors, but no aggregate.
 
-Any verb raises TableUnavailable if DynamoDB does not answer.
+Any operation raises TableUnavailable if DynamoDB does not answer.
 
 Items are plain dicts of JSON types and (never empty) sets of strings; numbers come back as int.
-`boto3` loads when the first table is opened, never at import: webhooks pay for it once a cold
-start, `import app` does not.
+`boto3` is imported when the first table is opened, so that `import app` stays fast.
 """
 
 from __future__ import annotations
@@ -15,13 +14,15 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from chalicelib.domain.failure import Failure
+
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 Item = dict[str, Any]
 
 _MAX_INTEGER = 2**63
-"""Nothing larger is stored but as a float."""
+"""Larger integers are stored as floats."""
 
 
 _THROTTLED = frozenset(
@@ -30,21 +31,33 @@ _THROTTLED = frozenset(
 
 
 class ConditionFailed(Exception):
-    """A conditional write lost. `items[i]` is what stood in the way of the i-th write (or None)."""
+    """A condition of a write does not hold. `items[i]`: the item that the i-th write met (or
+    None).
+    """
 
     def __init__(self, failed: Sequence[bool], items: Sequence[Item | None]) -> None:
         super().__init__("a condition of the write does not hold")
         self.failed, self.items = failed, items
 
 
-class Contention(Exception):
+class Contention(Failure):
     """Another transaction touched the same items at that moment: read and decide again."""
 
+    code = "too_busy"
+    retry_after_s = 1
 
-class TableUnavailable(Exception):
-    """DynamoDB cannot be reached, does not answer in time or not at all well, after all retries.
-    Whether a write was made is not known.
+
+class TableUnavailable(Failure):
+    """DynamoDB cannot be reached, does not answer in time, or fails, after all retries. It is not
+    known whether a write was made.
     """
+
+    code = "unavailable"
+    detail = (
+        "The data store does not answer, so whether anything was done is not known: look, or send "
+        "the request again; if it stays so, tell the operator."
+    )
+    logged_as = "table: %s"
 
 
 @dataclass(frozen=True)
@@ -80,7 +93,12 @@ def delete(
     return Write("Delete", {"pk": pk, "sk": sk}, condition, None, names or {}, values or {})
 
 
-def update(  # noqa: PLR0913 - DynamoDB's own parts of an update
+def check(pk: str, sk: str, condition: str) -> Write:
+    """Make a transaction depend on a condition of an item that it does not write."""
+    return Write("ConditionCheck", {"pk": pk, "sk": sk}, condition)
+
+
+def update(  # noqa: PLR0913 - DynamoDB's parts of an update
     pk: str,
     sk: str,
     expression: str,
@@ -107,14 +125,14 @@ class Table:
         self._deserialize: Callable[[Any], Any] = deserializer.deserialize
 
     def get(self, pk: str, sk: str) -> Item | None:
-        """The item as last written (consistent read), or None."""
+        """Return the item as last written (consistent read), or None."""
         with _answering():
             found = self._client.get_item(
                 TableName=self.name, Key=self._marshal({"pk": pk, "sk": sk}), ConsistentRead=True
             )
         return self._unmarshal(found["Item"]) if "Item" in found else None
 
-    def query(  # noqa: PLR0913 - each is one of DynamoDB's own
+    def query(  # noqa: PLR0913 - DynamoDB's parameters of a query
         self,
         pk: str,
         *,
@@ -127,7 +145,7 @@ class Table:
         names: dict[str, str] | None = None,
         values: Item | None = None,
     ) -> tuple[list[Item], Item | None]:
-        """One page of a partition, and the key to go on after it (None at the end).
+        """Return one page of a partition, and the key to go on after it (None at the end).
 
         `index` is (index name, its partition key, its sort key); without it the read is consistent.
         `limit` counts items read, before `where` filters them.
@@ -161,7 +179,7 @@ class Table:
         ) or None
 
     def query_all(self, pk: str, *, index: tuple[str, str, str] | None = None) -> Iterator[Item]:
-        """Every item of a partition, page by page."""
+        """Yield every item of a partition, page by page."""
         after: Item | None = None
         while True:
             items, after = self.query(pk, index=index, after=after)
@@ -169,15 +187,19 @@ class Table:
             if after is None:
                 return
 
-    def scan(self, sk: str | None = None) -> Iterator[Item]:
-        """Every item of the table, or all with this sort key, in no order: reads the whole of it,
-        so it is for operators only.
+    def scan(self, sk: str | None = None, *, sk_begins: str | None = None) -> Iterator[Item]:
+        """Yield every item of the table, or those whose sort key is `sk` or begins with
+        `sk_begins`, in no order. Reads the whole table, so it is for operators only.
         """
         request: dict[str, Any] = {"TableName": self.name}
         if sk is not None:
             request["FilterExpression"] = "#sk = :sk"
             request["ExpressionAttributeNames"] = {"#sk": "sk"}
             request["ExpressionAttributeValues"] = self._marshal({":sk": sk})
+        elif sk_begins is not None:
+            request["FilterExpression"] = "begins_with(#sk, :sk)"
+            request["ExpressionAttributeNames"] = {"#sk": "sk"}
+            request["ExpressionAttributeValues"] = self._marshal({":sk": sk_begins})
         while True:
             with _answering():
                 page = self._client.scan(**request)
@@ -187,7 +209,9 @@ class Table:
             request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
 
     def write(self, *writes: Write) -> None:
-        """All of the writes or none. ConditionFailed if one loses, Contention on a collision."""
+        """Make all of the writes or none. Raises ConditionFailed if one loses, Contention on a
+        collision.
+        """
         if len(writes) == 1:
             self._write_one(writes[0])
             return
@@ -241,7 +265,7 @@ class Table:
         return request
 
     def from_image(self, image: Mapping[str, Any]) -> Item:
-        """An item as the table's stream has it."""
+        """Return an item that the table's stream brought."""
         return self._unmarshal(image)
 
     def _marshal(self, item: Item) -> dict[str, Any]:
@@ -253,7 +277,9 @@ class Table:
 
 @contextmanager
 def _answering() -> Iterator[None]:
-    """Requests that get no answer, or one that blames DynamoDB itself, are TableUnavailable."""
+    """Raise TableUnavailable for requests that get no answer, or one that blames DynamoDB
+    itself.
+    """
     from botocore.exceptions import ClientError, HTTPClientError
     from botocore.exceptions import ConnectionError as NotConnected
 
@@ -269,7 +295,9 @@ def _answering() -> Iterator[None]:
 
 
 def _storable(value: Any) -> Any:
-    """JSON types as DynamoDB takes them: floats become decimals (metadata may hold floats)."""
+    """Return a JSON value as DynamoDB takes it: floats become decimals (metadata may hold
+    floats).
+    """
     if isinstance(value, float):
         return Decimal(repr(value))
     if isinstance(value, dict):
@@ -280,7 +308,7 @@ def _storable(value: Any) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """The inverse of `_storable`."""
+    """Return a value of DynamoDB as JSON: the inverse of `_storable`."""
     if isinstance(value, Decimal):
         whole = abs(value) < _MAX_INTEGER and value == value.to_integral_value()
         return int(value) if whole else float(value)

@@ -5,8 +5,8 @@
 | trunk, with its sealed password | `TRUNK#<trunk id>` | `TRUNK` |
 | number | `TRUNK#<trunk id>` | `DID#<e164>` |
 
-A trunk's item leads: whoever finds none ignores what else is left of it. Each write to the trunk or
-its set of numbers raises the item's `version`, which is how such writes see each other.
+Without a trunk's item, all that is left of the trunk is ignored. Each write to the trunk or to its
+set of numbers raises the item's `version`, so that concurrent writes notice each other.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class TrunkChanged(Exception):
 
 @dataclass(frozen=True)
 class Record:
-    """A trunk as its item has it: with the sealed password, and what the store counts."""
+    """A trunk with its sealed password, and the store's counters."""
 
     trunk: Trunk
     sealed_password: str = field(repr=False)
@@ -35,13 +35,13 @@ class Record:
     dids_held: int = 0
 
     def with_trunk(self, trunk: Trunk, sealed_password: str | None = None) -> Record:
-        """The record after a change of its trunk."""
+        """Return the record after a change of its trunk."""
         sealed = self.sealed_password if sealed_password is None else sealed_password
         return Record(trunk, sealed, self.version + 1, self.dids_held)
 
 
 def read_record(table: Table, trunk_id: str) -> Record | None:
-    """The trunk with its sealed password and counters, as one write left them."""
+    """Return the trunk with its sealed password and counters, as one write left them."""
     if not TRUNK_ID.fullmatch(trunk_id):
         return None
     item = table.get(f"TRUNK#{trunk_id}", "TRUNK")
@@ -49,7 +49,7 @@ def read_record(table: Table, trunk_id: str) -> Record | None:
 
 
 def trunk_item(record: Record) -> Item:
-    """The item of a trunk."""
+    """Return the item of a trunk."""
     trunk = record.trunk
     return {
         "pk": f"TRUNK#{trunk.trunk_id}",
@@ -64,13 +64,13 @@ def trunk_item(record: Record) -> Item:
 
 
 def to_record(item: Item) -> Record:
-    """A trunk's item, read."""
+    """Read a trunk from its item."""
     trunk = Trunk.model_validate({k: v for k, v in item.items() if k not in _RECORD_ATTRIBUTES})
     return Record(trunk, item["sealed_password"], item["version"], item["dids_held"])
 
 
 def did_item(did: Did) -> Item:
-    """The item of a number."""
+    """Return the item of a number."""
     return {
         "pk": f"TRUNK#{did.trunk_id}",
         "sk": f"DID#{did.e164}",
@@ -79,5 +79,5 @@ def did_item(did: Did) -> Item:
 
 
 def to_did(item: Item) -> Did:
-    """A number's item, read."""
+    """Read a number from its item."""
     return Did.model_validate({k: v for k, v in item.items() if k not in _KEY_ATTRIBUTES})

@@ -1,12 +1,13 @@
-"""How often something is done for a trunk in an hour: connecting it, telling of numbers not added.
+"""Counters of a trunk in an hour: how often it was connected, and how many events told of calls to
+numbers that are not added.
 
 | item | pk | sk |
 |---|---|---|
 | how often it was connected in an hour | `ACCOUNT#<id>` | `CONNECTS#<hour>` |
-| number told of as not added | `TRUNK#<trunk id>#NOT_ADDED` | `NUMBER#<as called>` |
-| how many were told of in an hour | `TRUNK#<trunk id>#NOT_ADDED` | `HOUR#<hour>` |
+| a number for which an event was written | `TRUNK#<trunk id>#NOT_ADDED` | `NUMBER#<as called>` |
+| how many events were written in an hour | `TRUNK#<trunk id>#NOT_ADDED` | `HOUR#<hour>` |
 
-All of them go by TTL.
+All of them expire by TTL.
 """
 
 from __future__ import annotations
@@ -16,26 +17,27 @@ from chalicelib.domain.instant import to_text
 from chalicelib.store.events import outbox_put
 from chalicelib.store.table import ConditionFailed, Table, put, update
 
-TOLD_APART_MS = 3_600_000
-"""A number called that is not added is told of once in this time."""
+NOT_ADDED_EVERY_MS = 3_600_000
+"""Least time between two events about calls to the same number that is not added."""
 
-MAX_TOLD = 50
-"""Different ones told of in an hour (of the clock): a scanner must not bury what else happens."""
+MAX_NOT_ADDED = 50
+"""Events about numbers that are not added in an hour (of the clock): a scanner must not hide other
+events."""
 
 MAX_CONNECTS = 20
-"""Connects of an account in an hour (of the clock): each has the gateway knock at a carrier."""
+"""Connects of an account in an hour (of the clock): each lets the gateway register at a carrier."""
 
 _MARKER_KEPT_S = 2 * 3600
 
 
 class TrunkLimits:
-    """Counts, each in the write that it allows."""
+    """Counts connects and events of a trunk, each in the write that it allows."""
 
     def __init__(self, table: Table) -> None:
         self._table = table
 
     def count_connect(self, account_id: str, now: int) -> bool:
-        """Count one more connect of the account. False if it has had `MAX_CONNECTS` this hour."""
+        """Count a connect of the account; return False if it has had `MAX_CONNECTS` this hour."""
         try:
             self._table.write(
                 update(
@@ -56,20 +58,20 @@ class TrunkLimits:
         return True
 
     def tell_once(self, trunk_id: str, called: str, now: int, event: Event) -> bool:
-        """Write an event about a call to `called`, a number that is not added. False if one was
-        written within `TOLD_APART_MS`, or `MAX_TOLD` in this hour. Contention.
+        """Write an event about a call to `called`, a number that is not added; return False if one
+        was written within `NOT_ADDED_EVERY_MS`, or `MAX_NOT_ADDED` in this hour. Raises Contention.
         """
         pk, hour = f"TRUNK#{trunk_id}#NOT_ADDED", now // 3_600_000
         expires = now // 1000 + _MARKER_KEPT_S
         marker = {
             "pk": pk,
             "sk": f"NUMBER#{called}",
-            "until": to_text(now + TOLD_APART_MS),
+            "until": to_text(now + NOT_ADDED_EVERY_MS),
             "expires_at": expires,
         }
         try:
             self._table.write(
-                # Items outlive their TTL by hours at times.
+                # DynamoDB may delete items hours after their TTL.
                 put(
                     marker,
                     "attribute_not_exists(pk) OR #until <= :now",
@@ -82,7 +84,7 @@ class TrunkLimits:
                     "SET #expires = :expires ADD #told :one",
                     condition="attribute_not_exists(#told) OR #told < :max",
                     names={"#expires": "expires_at", "#told": "told"},
-                    values={":expires": expires, ":one": 1, ":max": MAX_TOLD},
+                    values={":expires": expires, ":one": 1, ":max": MAX_NOT_ADDED},
                 ),
                 outbox_put(event),
             )

@@ -10,11 +10,13 @@ Index `listing`: a provider's trunks by id.
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 
 from chalicelib.domain.event import Event
 from chalicelib.domain.trunk import Trunk
 from chalicelib.store.dids import DidStore, Taken, TooMany, claims, releases
 from chalicelib.store.events import outbox_put
+from chalicelib.store.reserved import Reserved, not_of_the_pool
 from chalicelib.store.table import ConditionFailed, Table, Write, delete, put
 from chalicelib.store.trunk_items import Record, TrunkChanged, read_record, to_record, trunk_item
 
@@ -23,8 +25,9 @@ LISTING = ("listing", "listing", "listing_order")
 TRANSACTION_WRITES = 100
 """Writes of one transaction, DynamoDB's limit."""
 
-MAX_MOVED = TRANSACTION_WRITES - 2
-"""Numbers with which a trunk can change its provider; it and its event are written, too."""
+MAX_MOVED = TRANSACTION_WRITES - 3
+"""Numbers with which a trunk can change its provider: it and its event are written, too, and its
+caller ID checked."""
 
 
 class TrunkExists(Exception):
@@ -38,33 +41,40 @@ class TrunkStore:
         self._table, self._dids = table, dids
 
     def get(self, trunk_id: str) -> Trunk | None:
-        """The trunk as it is now."""
+        """Return the trunk as it is now."""
         record = self.record(trunk_id)
         return None if record is None else record.trunk
 
     def record(self, trunk_id: str) -> Record | None:
-        """The trunk with its sealed password and counters, as one write left them."""
+        """Return the trunk with its sealed password and counters, as one write left them."""
         return read_record(self._table, trunk_id)
 
     def of_account(self, account_id: str) -> Trunk | None:
-        """The account's trunk, if it has one."""
+        """Return the account's trunk, if it has one."""
         record = self.record_of_account(account_id)
         return None if record is None else record.trunk
 
     def record_of_account(self, account_id: str) -> Record | None:
-        """The same as its item has it."""
+        """Return the record of the account's trunk, if it has one."""
         pointer = self._table.get(f"ACCOUNT#{account_id}", "TRUNK")
         return None if pointer is None else self.record(pointer["trunk_id"])
 
     def page(self, provider: str, after: str | None, limit: int) -> tuple[list[Trunk], str | None]:
-        """A provider's trunks by id (as the index knows), and the id to go on after, if any."""
+        """Return a provider's trunks by id (as the index knows), and the id to go on after, if
+        any.
+        """
         items, more = self._table.query(
             f"TRUNKS#{provider}", index=LISTING, sk_above=after, limit=limit
         )
         return [to_record(item).trunk for item in items], more["listing_order"] if more else None
 
+    def list_all(self) -> Iterator[Trunk]:
+        """Yield all trunks, in no order: for the operator."""
+        items = (item for item in self._table.scan("TRUNK") if item["pk"].startswith("TRUNK#"))
+        return (to_record(item).trunk for item in items)
+
     def create(self, record: Record, event: Event) -> None:
-        """An account's trunk. TrunkExists, Contention."""
+        """Write an account's trunk. Raises TrunkExists, Reserved (its caller ID), Contention."""
         trunk = record.trunk
         pointer = {
             "pk": f"ACCOUNT#{trunk.account_id}",
@@ -76,13 +86,16 @@ class TrunkStore:
                 put(pointer, "attribute_not_exists(pk)"),
                 put(trunk_item(record), "attribute_not_exists(pk)"),
                 outbox_put(event),
+                *_caller_id_checks(trunk),
             )
-        except ConditionFailed:
+        except ConditionFailed as lost:
+            _refuse_reserved(trunk, lost)
             raise TrunkExists from None
 
     def change(self, before: Record, trunk: Trunk, sealed_password: str, event: Event) -> None:
-        """The next revision. TrunkChanged, Contention. With another provider, which has to know
-        its numbers, also Taken, and TooMany for more than `MAX_MOVED`.
+        """Write the trunk's next revision. Raises TrunkChanged, Reserved, Contention. If the
+        provider changes, the new one has to know the trunk's numbers: then it also raises Taken,
+        and TooMany for more than `MAX_MOVED`.
         """
         claimed: dict[str, Write] = {}
         released: list[Write] = []
@@ -99,15 +112,17 @@ class TrunkStore:
                 _put_next(before, before.with_trunk(trunk, sealed_password)),
                 *released,
                 outbox_put(event),
+                *_caller_id_checks(trunk),
             )
         except ConditionFailed as lost:
+            _refuse_reserved(trunk, lost)
             for e164, failed in zip(claimed, lost.failed, strict=False):
                 if failed:
                     raise Taken(e164, elsewhere=True) from None
             raise TrunkChanged from None
 
     def report(self, before: Record, after: Trunk, event: Event | None) -> None:
-        """How the trunk is doing. TrunkChanged, Contention."""
+        """Write the trunk's new status with its event. Raises TrunkChanged, Contention."""
         events = [] if event is None else [outbox_put(event)]
         try:
             self._table.write(_put_next(before, before.with_trunk(after)), *events)
@@ -115,14 +130,14 @@ class TrunkStore:
             raise TrunkChanged from None
 
     def reseal(self, before: Record, sealed_password: str) -> None:
-        """The same trunk with its password sealed anew. TrunkChanged, Contention."""
+        """Write the trunk's password, sealed again. Raises TrunkChanged, Contention."""
         try:
             self._table.write(_put_next(before, before.with_trunk(before.trunk, sealed_password)))
         except ConditionFailed:
             raise TrunkChanged from None
 
     def remove(self, before: Record, event: Event) -> None:
-        """Make the trunk gone, for everybody and at once. TrunkChanged, Contention."""
+        """Delete the trunk, for everybody and at once. Raises TrunkChanged, Contention."""
         trunk = before.trunk
         key, condition = (f"TRUNK#{trunk.trunk_id}", "TRUNK"), "#version = :version"
         names, values = {"#version": "version"}, {":version": before.version}
@@ -136,18 +151,31 @@ class TrunkStore:
             raise TrunkChanged from None
 
     def clear_away(self, trunk: Trunk) -> None:
-        """What is left of a trunk that is gone. Until then nobody can reach it, and its numbers can
-        be added elsewhere.
+        """Delete what is left of a trunk that is gone. Until then nobody can reach it, and its
+        numbers can be added elsewhere.
         """
-        # Nobody adds to it any more: this reads all there are.
+        # Nobody can add numbers to it any more, so this reads all of them.
         e164s = [item["e164"] for item in self._table.query_all(f"TRUNK#{trunk.trunk_id}")]
         for e164 in e164s:
             for release in releases(trunk, e164):
-                with contextlib.suppress(ConditionFailed):  # somebody else's by now
+                with contextlib.suppress(ConditionFailed):  # another trunk has it by now
                     self._table.write(release)
         for start in range(0, len(e164s), TRANSACTION_WRITES):
             some = e164s[start : start + TRANSACTION_WRITES]
             self._table.write(*(delete(f"TRUNK#{trunk.trunk_id}", f"DID#{e}") for e in some))
+
+
+def _caller_id_checks(trunk: Trunk) -> list[Write]:
+    """Return the last write of a transaction: the check that the caller ID is no number of the
+    pool.
+    """
+    return [not_of_the_pool(trunk.caller_id)] if trunk.caller_id else []
+
+
+def _refuse_reserved(trunk: Trunk, lost: ConditionFailed) -> None:
+    """Raise Reserved if it was the check of the caller ID that failed."""
+    if trunk.caller_id and lost.failed[-1]:
+        raise Reserved(trunk.caller_id) from None
 
 
 def _put_next(before: Record, after: Record) -> Write:

@@ -1,6 +1,7 @@
 """Secrets that must come back in clear (a trunk's password), sealed before they go into the table.
 
-AES-256-GCM with a context as additional data: what was sealed for one trunk opens for no other. A
+AES-256-GCM with a context as additional data: a text sealed for one trunk cannot be opened for
+another. A
 sealed text is versioned, `kf1.` (a key file's), `kms1.` (AWS KMS's) or `hk1.` (with a key derived
 from secrets), and base64url between dots.
 `cryptography` loads when the first secret is sealed or opened, never at import.
@@ -17,29 +18,43 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from chalicelib.domain.failure import Failure
+
 KEY_BYTES, _NONCE_BYTES = 32, 12
 
 
-class VaultUnavailable(Exception):
-    """The key cannot be had: no such file, KMS does not answer. The message holds no secret."""
+class VaultUnavailable(Failure):
+    """The key is not available: no such file, or KMS does not answer. The message holds no
+    secret.
+    """
+
+    code = "vault_unavailable"
+    logged_as = "vault: %s"
 
 
-class BadSeal(Exception):
-    """Not sealed by this vault, or for another context, or tampered with."""
+class BadSeal(Failure):
+    """The text was not sealed by this vault, or for another context, or it was changed."""
+
+    code = "vault_unavailable"
+    logged_as = "vault: %s"
 
 
 class Vault(Protocol):
-    """Seals texts and opens them. The context is no secret; it must be the same both times."""
+    """A vault seals texts and opens them. The context is no secret; it must be the same both
+    times.
+    """
 
     def seal(self, plaintext: str, context: Mapping[str, str]) -> str:
-        """`plaintext` as text that only this vault opens, for this context. VaultUnavailable."""
+        """Seal a text so that only this vault opens it, for this context. Raises
+        VaultUnavailable.
+        """
 
     def open(self, sealed: str, context: Mapping[str, str]) -> str:
-        """What was sealed. BadSeal, VaultUnavailable."""
+        """Return what was sealed. Raises BadSeal, VaultUnavailable."""
 
 
 class KeyFileVault:
-    """With a key of one's own: a file of 32 random bytes, read when first needed."""
+    """A vault with the operator's own key: a file of 32 random bytes, read when first needed."""
 
     _PREFIX = "kf1"
 
@@ -67,8 +82,8 @@ class KeyFileVault:
 
 
 class DerivedVault:
-    """With a key derived (HKDF-SHA256, RFC 5869) from a secret of the installation and something
-    that only the asker knows: what is sealed opens while both are there.
+    """A vault with a key derived (HKDF-SHA256, RFC 5869) from a secret of the installation and a
+    text that only the requester knows. Both are needed to open a sealed text.
     """
 
     _PREFIX = "hk1"
@@ -95,14 +110,14 @@ class DerivedVault:
 
 
 class KmsVault:
-    """With a key in AWS KMS: a data key a secret, which KMS gives out and alone can decrypt, and
-    that only with the context (which CloudTrail shows). The plaintext never goes to KMS.
+    """A vault with a key in AWS KMS. Each secret has a data key, which only KMS can decrypt, and
+    only with the context (which CloudTrail shows). The plaintext never goes to KMS.
     """
 
     _PREFIX = "kms1"
 
     def __init__(self, client: Callable[[], Any], key_id: str) -> None:
-        """`client` makes a boto3 KMS client; it is called once, when first needed."""
+        """Take `client`, which makes a boto3 KMS client; it is called once, when first needed."""
         self._make_client, self._key_id = client, key_id
 
     def seal(self, plaintext: str, context: Mapping[str, str]) -> str:
@@ -146,7 +161,7 @@ class KmsVault:
 
 
 class Vaults:
-    """Several, while keys are being exchanged: the first seals, each opens what it sealed."""
+    """Several vaults, while keys are being rotated: the first seals, each opens what it sealed."""
 
     def __init__(self, vaults: Sequence[Vault]) -> None:
         self._vaults = vaults

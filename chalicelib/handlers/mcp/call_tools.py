@@ -1,4 +1,4 @@
-"""Tools for calls, and what a language model is told of them."""
+"""Tools for calls, with their descriptions for language models."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ AGENT_URL = (
 
 
 def _inbox_defaults(given: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Who has no cursor wants to know what is going on; who has one wants to know what comes."""
+    """Return the defaults of the inbox: without a cursor recent events at once, with one a wait for
+    the next."""
     return {"after": "recent", "wait_s": 20 if given.get("after") else 0, "limit": 20}
 
 

@@ -1,4 +1,4 @@
-"""`POST /mcp`: who asks, and whether that may be; then it is the SDK's."""
+"""`POST /mcp`: check the key and the origin of a request, then hand it to the SDK."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ routes = Blueprint(__name__)
 
 @routes.route("/mcp", methods=["POST"])
 def mcp() -> Response:
-    """One JSON-RPC message of an MCP client. The key is checked before anything is loaded."""
+    """Handle one JSON-RPC message of an MCP client. The key is checked before the SDK is loaded."""
     request = routes.current_request
-    ports = bootstrap.ports()
-    account_id = account(ports, request)
+    deps = bootstrap.dependencies()
+    account_id = account(deps, request)
     body = raw_body(request)
-    # The SDK takes a second to import: never with the application, nor for who has no key.
+    # The import of the SDK takes a second, so it happens only for a request with a valid key.
     from chalicelib.handlers.mcp.exchange import exchange
     from chalicelib.handlers.mcp.server import server
 
     hosts, origins = ours(request)
-    answered = exchange(server(ports, account_id), request.headers, body, hosts, origins)
-    content_type = answered.headers.get("content-type", "")
-    if answered.status >= 400 and not content_type.startswith("application/json"):
-        raise _refused(answered.status, answered.body.decode())
+    answer = exchange(server(deps, account_id), request.headers, body, hosts, origins)
+    content_type = answer.headers.get("content-type", "")
+    if answer.status >= 400 and not content_type.startswith("application/json"):
+        raise _refused(answer.status, answer.body.decode())
     sent: dict[str, str | list[str]] = {"Cache-Control": "no-store"}
     if content_type:
         sent["Content-Type"] = content_type
-    return Response(answered.body.decode(), sent, answered.status)
+    return Response(answer.body.decode(), sent, answer.status)
 
 
 @routes.route("/mcp", methods=["GET", "DELETE"])
 def no_stream() -> Response:
-    """There are no sessions to be ended, and no stream of what the server says unasked."""
+    """Refuse GET and DELETE: there are no sessions to end, and the server sends nothing unasked."""
     problem = known("method_not_allowed", "Send each JSON-RPC message in a POST.")
     problem.headers["Allow"] = "POST"
     return problem.response()

@@ -1,7 +1,7 @@
-"""One POST through the SDK's HTTP transport: a request in, its answer out, nothing kept.
+"""Pass one POST through the SDK's HTTP transport, without keeping anything.
 
-The SDK speaks ASGI and streams; here is neither a server of that kind nor a stream. Each request
-gets an event loop and a session manager of its own, in stateless mode with JSON answers.
+The SDK expects an ASGI server with streams; Lambda has neither. So each request gets an event loop
+and a session manager of its own, in stateless mode with JSON answers.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from mcp.server.transport_security import TransportSecuritySettings
 
 from chalicelib.http import MAX_BODY
 
-# One line a request at this level, of no use to anybody.
+# At INFO it logs a line for each request, which nobody needs.
 logging.getLogger("mcp").setLevel(logging.WARNING)
 
 
 @dataclass
-class Answered:
-    """What came back; header names in lower case."""
+class HttpAnswer:
+    """The answer to an exchange; header names in lower case."""
 
     status: int = 500
     headers: dict[str, str] = field(default_factory=dict)
@@ -37,8 +37,8 @@ def exchange(
     body: bytes,
     hosts: list[str],
     origins: list[str],
-) -> Answered:
-    """Hands a POST to the server. `hosts` and `origins` are those that may be named in Host and
+) -> HttpAnswer:
+    """Hand a POST to the server. `hosts` and `origins` are those that may be named in Host and
     Origin; others are refused, so that no page in a browser gets here by DNS rebinding.
     """
     security = TransportSecuritySettings(allowed_hosts=hosts, allowed_origins=origins)
@@ -50,7 +50,7 @@ async def _exchange(
     security: TransportSecuritySettings,
     headers: Mapping[str, str],
     body: bytes,
-) -> Answered:
+) -> HttpAnswer:
     manager = StreamableHTTPSessionManager(
         server,
         json_response=True,
@@ -59,26 +59,26 @@ async def _exchange(
         max_request_body_size=MAX_BODY,
     )
     waiting = [{"type": "http.request", "body": body, "more_body": False}]
-    answered = Answered()
+    answer = HttpAnswer()
 
     async def receive() -> dict[str, Any]:
         if not waiting:
-            await asyncio.Event().wait()  # the client is there until it is answered
+            await asyncio.Event().wait()  # the client never disconnects before its answer
         return waiting.pop()
 
     async def send(message: Any) -> None:
         if message["type"] == "http.response.start":
-            answered.status = message["status"]
-            answered.headers = {
+            answer.status = message["status"]
+            answer.headers = {
                 name.decode("latin-1").lower(): value.decode("latin-1")
                 for name, value in message["headers"]
             }
         else:
-            answered.body += message.get("body", b"")
+            answer.body += message.get("body", b"")
 
     async with manager.run():
         await manager.handle_request(_scope(headers), receive, send)
-    return answered
+    return answer
 
 
 def _scope(headers: Mapping[str, str]) -> dict[str, Any]:

@@ -1,6 +1,6 @@
-"""Tools for numbers and the trunk, and what a language model is told of them.
+"""Tools for numbers and the trunk, with their descriptions for language models.
 
-None connects a trunk: that takes its password, which has no business in a conversation.
+None connects a trunk: that needs its password, which must not be in a conversation.
 """
 
 from __future__ import annotations

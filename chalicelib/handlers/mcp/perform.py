@@ -1,4 +1,4 @@
-"""A tool called: its operation is asked, and what comes of it is said so that a model can go on."""
+"""Run a tool by its operation, and describe the result so that a model can go on."""
 
 from __future__ import annotations
 
@@ -12,24 +12,26 @@ from chalicelib.handlers.mcp.remedies import remedy
 from chalicelib.handlers.mcp.tool import Tool
 from chalicelib.handlers.operation import OPERATIONS, Operation, perform_json
 from chalicelib.problems import Problem, invalid, problem_from
-from chalicelib.services.ports import Ports
+from chalicelib.services.dependencies import Dependencies
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a tool answers: `content` for programs, `text` the same for models."""
+    """The answer of a tool: `content` for programs, `text` the same for models."""
 
     content: dict[str, Any]
     text: str
     failed: bool = False
 
 
-def perform(tool: Tool, arguments: Mapping[str, Any], ports: Ports, account_id: str) -> Outcome:
-    """Does what the tool does, for the account. Never raises."""
+def perform(
+    tool: Tool, arguments: Mapping[str, Any], deps: Dependencies, account_id: str
+) -> Outcome:
+    """Run a tool for the account. Never raises."""
     try:
-        content = _asked(tool, arguments, ports, account_id)
+        content = _run_operation(tool, arguments, deps, account_id)
     except Exception as error:
         problem = problem_from(error)
         log.info("tool failed", extra={"tool": tool.name, "code": problem.code})
@@ -39,24 +41,26 @@ def perform(tool: Tool, arguments: Mapping[str, Any], ports: Ports, account_id: 
 
 
 def failure(tool: Tool, problem: Problem) -> Outcome:
-    """A problem, told with the tools' words: code, detail, remedy, and what else it says, such as
-    the `call` as it is now.
+    """Return a failure of a tool for a problem: code, detail, the remedy in terms of the tools, and
+    what else the problem holds, such as the `call` as it is now.
     """
     content = problem.document()
-    for of_http in ("type", "status"):
-        del content[of_http]
+    for of_http in ("type", "status", "detail"):
+        content.pop(of_http, None)
+    if problem.detail:  # without the remedy, which is a request of the REST API
+        content["detail"] = problem.detail
     if "errors" in content:
-        told = invalid(*((_argument(tool, e["field"]), e["message"]) for e in content["errors"]))
-        content |= {"detail": told.detail, **told.extra}
+        renamed = invalid(*((_argument(tool, e["field"]), e["message"]) for e in content["errors"]))
+        content |= {"detail": renamed.detail, **renamed.extra}
     wait = problem.headers.get("Retry-After")
     if wait is not None:
         content["retry_after_s"] = int(wait)
     content["remedy"] = remedy(tool, problem.code, wait)
-    return Outcome(content, _told(content), failed=True)
+    return Outcome(content, _as_text(content), failed=True)
 
 
-def _asked(
-    tool: Tool, arguments: Mapping[str, Any], ports: Ports, account_id: str
+def _run_operation(
+    tool: Tool, arguments: Mapping[str, Any], deps: Dependencies, account_id: str
 ) -> dict[str, Any]:
     operation = OPERATIONS[tool.operation]
     _check_known(tool, arguments)
@@ -66,7 +70,7 @@ def _asked(
     }
     path = {name: _path_part(given.pop(name, None), name) for name in operation.path_names}
     body, query = _split(operation, given)
-    _, content = perform_json(operation.name, ports, account_id, path, body, query)
+    _, content = perform_json(operation.name, deps, account_id, path, body, query)
     return {"done": True} if content is None else dict(content)
 
 
@@ -84,20 +88,20 @@ def _path_part(value: Any, name: str) -> str:
 
 
 def _split(operation: Operation, given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What goes into the body and what into the query."""
+    """Split arguments into those of the body and those of the query."""
     query = {name: value for name, value in given.items() if name in operation.query.model_fields}
     return {name: value for name, value in given.items() if name not in query}, query
 
 
 def _argument(tool: Tool, field: str) -> str:
-    """The argument that an operation's complaint is about."""
+    """Return the tool's name of an argument that an operation complains about."""
     first, dot, rest = field.partition(".")
     renamed = {theirs: ours for ours, theirs in tool.renamed.items()}
     return renamed.get(first, first) + dot + rest
 
 
-def _told(content: Mapping[str, Any]) -> str:
-    """A failure in a few lines, the call as it is now among them."""
+def _as_text(content: Mapping[str, Any]) -> str:
+    """Return a failure as a few lines of text, with the call as it is now."""
     lines = [f"{content['code']}: {content.get('detail') or content['title']}"]
     call = content.get("call")
     if call:

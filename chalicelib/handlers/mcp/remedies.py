@@ -1,6 +1,6 @@
-"""What a language model is told to do about a failure, in terms of the tools.
+"""Remedies for language models: what to do about a failure, in terms of the tools.
 
-The problem's own `detail` speaks to who reads REST; this to who has tools only.
+A problem's own remedy is a request of REST; these are for models, which have only the tools.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ _BY_CODE = {
         "The call is missed. Tell the user who called; chamade_call_join can call back."
     ),
     "call_outbound": (
-        "You dialled this call, the other side answers it. chamade_call_status tells how it is "
-        "doing, chamade_call_leave gives it up."
+        "You dialled this call, so the called party answers it. chamade_call_status shows its "
+        "state, chamade_call_leave ends it."
     ),
     "hosted_voice_gated": (
         "Do not retry. The talking process speaks on the call's audio (chamade_call_status)."
@@ -38,7 +38,7 @@ _BY_CODE = {
         "few seconds; if it failed, tell the user what `detail` says."
     ),
     "vault_missing": "Tell the user: the operator of this installation has to set it up.",
-    "vault_unavailable": "Try again later; if it stays so, tell the user.",
+    "vault_unavailable": "Try again later; if the error persists, tell the user.",
     "country_not_allowed": (
         "Do not try other ways. Tell the user: the trunk's allowed_countries are set together with "
         "its password, by them."
@@ -80,33 +80,38 @@ _BY_CODE = {
         "If chamade_trunk_status lists it, change it with chamade_trunk_did_change. Otherwise it "
         "is added elsewhere, and the user has to settle that with the operator."
     ),
+    "number_reserved": (
+        "It is a routing number of this installation, see chamade_number_list: it needs no trunk. "
+        "Ask the user for a number of their carrier's."
+    ),
     "too_many_dids": "Ask the user which number to remove first: chamade_trunk_did_remove.",
+    "too_many_polls": "Then call chamade_inbox again with the same `after`; with wait_s 0 at once.",
     "too_many_requests": "Then call the tool again, if it is still wanted.",
     "too_busy": "Call the tool again.",
-    "unavailable": "Look at the state of things, then call the tool again if that is still needed.",
+    "unavailable": "Check what has been done, then call the tool again if that is still needed.",
     "internal_error": (
-        "Something is wrong with the service. Look at the state of things before you try again."
+        "Something is wrong with the service. Check what has been done before you try again."
     ),
 }
 
 _READING = {
     "internal_error": "Something is wrong with the service. Try again once.",
-    "unavailable": "Call the tool again; if it stays so, tell the user.",
+    "unavailable": "Call the tool again; if the error persists, tell the user.",
 }
-"""The same for tools that change nothing."""
+"""Remedies by code for tools that change nothing."""
 
 OTHERWISE = "Tell the user what `detail` says."
-"""For codes that are not there, so too late to be known here."""
+"""The remedy for codes without one of their own, such as codes added later."""
 
 
 def remedy(tool: Tool, code: str, wait_s: str | None) -> str:
-    """What to do about a failure of a tool; `wait_s` are seconds after which it may be repeated."""
-    told = _BY_CODE.get(code, OTHERWISE)
+    """Return the remedy for a tool's failure; `wait_s`: seconds after which it may be repeated."""
+    text = _BY_CODE.get(code, OTHERWISE)
     if tool.read_only:
-        told = _READING.get(code, told)
-    return f"Wait {wait_s} s. {told}" if wait_s is not None else told
+        text = _READING.get(code, text)
+    return f"Wait {wait_s} s. {text}" if wait_s is not None else text
 
 
 def known_codes() -> frozenset[str]:
-    """The codes that have a remedy of their own."""
+    """Return the codes that have a remedy of their own."""
     return frozenset(_BY_CODE)

@@ -19,11 +19,13 @@ DONE: Schema = {
     "properties": {"done": {"type": "boolean", "const": True}},
     "required": ["done"],
 }
-"""Result of tools whose operation answers nothing but that it was done."""
+"""Schema of the result of tools whose operation has no answer."""
 
 
 def input_schema(tool: Tool) -> Schema:
-    """What a tool takes. KeyError if its operation knows no such argument."""
+    """Return the schema of a tool's arguments. Raises KeyError if its operation knows no such
+    argument.
+    """
     operation = OPERATIONS[tool.operation]
     known: dict[str, Schema] = {name: {"type": "string"} for name in operation.path_names}
     required = set(operation.path_names)
@@ -47,16 +49,16 @@ def input_schema(tool: Tool) -> Schema:
 
 
 def output_schema(tool: Tool) -> Schema:
-    """What a tool answers if it did not fail. Members may be added: a client that has kept this
-    must not refuse them.
+    """Return the schema of a tool's answer if it did not fail. It allows further members, so that a
+    client with an older schema does not refuse them.
     """
     answer = OPERATIONS[tool.operation].answer
     return DONE if answer is None else _open(_inlined(answer))
 
 
 def _inlined(model: type[BaseModel]) -> Schema:
-    """The model's schema without references and titles: not every client follows the ones, and the
-    others say what the names say.
+    """Return the model's schema without references and titles: not every client follows references,
+    and titles only repeat the names.
     """
     schema = model.model_json_schema(mode="validation")
     definitions = schema.pop("$defs", {})
@@ -83,25 +85,27 @@ def _inlined(model: type[BaseModel]) -> Schema:
 
 
 def _given(schema: Mapping[str, Any], null: bool) -> Schema:
-    """An argument, its default left to its description. `null`: that it may be null means
-    something; otherwise who has nothing to say leaves it out.
+    """Return the schema of an argument without its default, which its description tells. `null`:
+    null has a meaning of its own; otherwise the argument is left out instead.
     """
-    told = {key: value for key, value in schema.items() if key != "default"}
-    meant = [each for each in told.get("anyOf", ()) if each != {"type": "null"}]
-    if null or len(meant) != 1:
-        return told
-    return {**{key: value for key, value in told.items() if key != "anyOf"}, **meant[0]}
+    described = {key: value for key, value in schema.items() if key != "default"}
+    others = [each for each in described.get("anyOf", ()) if each != {"type": "null"}]
+    if null or len(others) != 1:
+        return described
+    return {**{key: value for key, value in described.items() if key != "anyOf"}, **others[0]}
 
 
 def _open(node: Any) -> Any:
-    """Members and their types, and no more: what else there may be grows with the service."""
+    """Return a schema with members and their types only: what else there may be grows with the
+    service.
+    """
     if isinstance(node, list):
         return [_open(each) for each in node]
     if not isinstance(node, dict):
         return node
-    told = {key: _open(value) for key, value in node.items() if key in _SHAPE}
+    described = {key: _open(value) for key, value in node.items() if key in _SHAPE}
     if "properties" in node:
-        told["properties"] = {name: _open(each) for name, each in node["properties"].items()}
+        described["properties"] = {name: _open(each) for name, each in node["properties"].items()}
     if "enum" in node:
-        told["examples"] = list(node["enum"])
-    return told
+        described["examples"] = list(node["enum"])
+    return described

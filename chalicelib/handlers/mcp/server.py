@@ -1,5 +1,5 @@
-"""The tools as the official SDK serves them. Importing this imports the SDK: a second, so only
-when the first MCP request is there.
+"""The tools as the official SDK serves them. This imports the SDK, which takes a second, so this
+module is imported only with the first MCP request.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ from chalicelib.handlers.mcp.perform import perform
 from chalicelib.handlers.mcp.schemas import input_schema, output_schema
 from chalicelib.handlers.mcp.tool import Tool
 from chalicelib.handlers.mcp.tools import INSTRUCTIONS, TOOLS
-from chalicelib.services.ports import Ports
+from chalicelib.services.dependencies import Dependencies
 
 log = logging.getLogger(__name__)
 
 NAME = "chamade"
 
 LISTED_FOR_MS = 300_000
-"""How long clients may keep the list of tools, which is the same for all: it changes with a
-deployment only."""
+"""Time for which clients may keep the list of tools. It is the same for all, and changes only with
+a deployment."""
 
 _Context = ServerRequestContext[Any, Any]
 
 
-def server(ports: Ports, account_id: str) -> Server[Any]:
-    """A server for one request of one account: nothing of an account outlives its request."""
+def server(deps: Dependencies, account_id: str) -> Server[Any]:
+    """Make a server for one request of one account: nothing of an account outlives its request."""
 
     async def list_tools(
         _context: _Context, _page: types.PaginatedRequestParams | None
@@ -42,13 +42,13 @@ def server(ports: Ports, account_id: str) -> Server[Any]:
         return types.ListToolsResult(tools=listed())
 
     async def call_tool(
-        _context: _Context, asked: types.CallToolRequestParams
+        _context: _Context, request: types.CallToolRequestParams
     ) -> types.CallToolResult:
-        tool = TOOLS.get(asked.name)
+        tool = TOOLS.get(request.name)
         if tool is None:
-            raise MCPError(types.INVALID_PARAMS, f"Unknown tool: {asked.name[:64]}")
-        # Blocks the event loop, on which there is nothing but this request.
-        outcome = perform(tool, asked.arguments or {}, ports, account_id)
+            raise MCPError(types.INVALID_PARAMS, f"Unknown tool: {request.name[:64]}")
+        # It blocks the event loop, which runs only this request.
+        outcome = perform(tool, request.arguments or {}, deps, account_id)
         return types.CallToolResult(
             content=[types.TextContent(type="text", text=outcome.text)],
             structured_content=outcome.content,
@@ -75,7 +75,9 @@ def server(ports: Ports, account_id: str) -> Server[Any]:
 
 
 async def _keep_to_ourselves(ctx: _Context, call_next: CallNext) -> HandlerResult:
-    """The SDK tells the earlier protocol's clients the text of any exception."""
+    """Replace an unforeseen exception by a plain error: the SDK would send its text to clients of
+    the earlier protocol.
+    """
     try:
         return await call_next(ctx)
     except (MCPError, ValidationError):
@@ -87,7 +89,7 @@ async def _keep_to_ourselves(ctx: _Context, call_next: CallNext) -> HandlerResul
 
 @functools.cache
 def listed() -> list[types.Tool]:
-    """The tools as a client sees them."""
+    """Return the tools as a client sees them."""
     return [_listed(tool) for tool in TOOLS.values()]
 
 

@@ -1,5 +1,5 @@
-"""What a tool is. No rule is in one: arguments are members of its operation's path, body or query,
-checked by it; the result is what it answers.
+"""A tool of MCP. It has no rules of its own: its arguments are parts of its operation's path, body
+or query, which the operation checks; its result is the operation's answer.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from typing import Any
 class Tool:
     """A tool.
 
-    `arguments`: what it takes, each with its description; `renamed`: those that the operation calls
-    otherwise. `fixed`: what the operation is asked beside them; `defaults`: what it is asked where
-    they are not given, from those that are.
+    `arguments`: argument -> its description; `renamed`: argument -> its name in the operation, if
+    that differs. `fixed`: further values for the operation; `defaults`: a function from the given
+    arguments to values for the missing ones.
     """
 
     name: str
@@ -32,5 +32,5 @@ class Tool:
     open_world: bool = False
 
     def operations_name(self, argument: str) -> str:
-        """What the operation calls an argument."""
+        """Return the operation's name of an argument."""
         return self.renamed.get(argument, argument)

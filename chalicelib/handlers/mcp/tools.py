@@ -1,4 +1,4 @@
-"""All tools, and how they go together."""
+"""All tools, and the instructions for using them together."""
 
 from __future__ import annotations
 

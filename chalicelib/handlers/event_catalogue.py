@@ -1,0 +1,178 @@
+"""The catalogue of events: the model of each type's `data`, and when the event is written.
+
+`docs/events.schema.json` is made from this table (`python -m local.event_schemas`), and tests check
+every event that the application writes against it.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NamedTuple
+
+from pydantic import BaseModel, Field, TypeAdapter
+
+from chalicelib.domain.call_id import CALL_ID
+from chalicelib.domain.endpoint import DisabledReason
+from chalicelib.domain.event import Event, EventType
+from chalicelib.domain.foreign_text import MAX_SHOWN
+from chalicelib.domain.rejected_calls import Reason
+from chalicelib.handlers.views import (
+    CallFacts,
+    DidFacts,
+    Number164,
+    NumberFacts,
+    TrunkFacts,
+    View,
+)
+
+
+class CallData(View):
+    """Data of a call's transition."""
+
+    call: CallFacts = Field(description="the call at that moment")
+
+
+class DtmfData(View):
+    """Keys that the far end pressed, in order."""
+
+    call_id: str = Field(pattern=f"^{CALL_ID.pattern}$")
+    digits: str = Field(pattern=r"^[0-9*#A-D]{1,64}$")
+    lost: int | None = Field(
+        default=None,
+        ge=1,
+        description="earlier keys that are in no event, since they came too fast",
+    )
+    last: Literal[True] | None = Field(
+        default=None,
+        description="no event about later keys of this call follows: it has had its limit",
+    )
+
+
+class TurnedAwayData(View):
+    """Data about calls that got a busy tone, since the account has as many as it may."""
+
+    line: Number164 = Field(description="the number of yours that was called")
+    from_: str = Field(alias="from", max_length=MAX_SHOWN, description="as the carrier wrote it")
+    reason: Reason = Field(description="which limit it was")
+    limit: int
+    count: int = Field(description="turned away since the event before this one, this one included")
+    detail: str = Field(description="what to do")
+
+
+class NumberData(View):
+    """Data of a routing number."""
+
+    number: NumberFacts
+
+
+class DidData(View):
+    """Data of a number of your trunk."""
+
+    number: DidFacts
+
+
+class NotAddedData(View):
+    """Data of a call that came through your trunk. `to` and `from` are text of strangers."""
+
+    trunk_id: str
+    to: str = Field(max_length=MAX_SHOWN, description="as the carrier wrote it")
+    from_: str = Field(alias="from", max_length=MAX_SHOWN)
+    detail: str = Field(description="how to take such calls")
+
+
+class TrunkData(View):
+    """Data of your trunk."""
+
+    trunk: TrunkFacts
+
+
+class EndpointData(View):
+    """Data of a webhook endpoint."""
+
+    endpoint_id: str
+    label: str
+    host: str = Field(description="of its URL the host alone: URLs hold tokens")
+
+
+class DisabledData(EndpointData):
+    """Data of a webhook endpoint that was disabled."""
+
+    reason: DisabledReason
+    detail: str = Field(description="what to do")
+
+
+class Entry(NamedTuple):
+    """An event type: the model of its `data`, and when such an event is written."""
+
+    data: type[BaseModel]
+    when: str
+
+
+_T = EventType
+
+CATALOGUE: dict[EventType, Entry] = {
+    _T.CALL_CONNECTING: Entry(
+        CallData, "you dialled, and the far end has not answered or rung yet"
+    ),
+    _T.CALL_RINGING: Entry(CallData, "a call came in, or the one that you dialled rings"),
+    _T.CALL_ANSWERED: Entry(CallData, "it was picked up, and audio flows"),
+    _T.CALL_MISSED: Entry(CallData, "nobody accepted it within 60 s, or the caller gave up"),
+    _T.CALL_DECLINED: Entry(CallData, "you refused it, or the called party did"),
+    _T.CALL_ENDED: Entry(CallData, "somebody hung up, or its time was over"),
+    _T.CALL_FAILED: Entry(CallData, "it broke, or could not be put through"),
+    _T.CALL_DTMF: Entry(DtmfData, "the far end pressed keys"),
+    _T.CALL_TURNED_AWAY: Entry(
+        TurnedAwayData, "calls got a busy tone, as you have as many as you may: once a minute"
+    ),
+    _T.NUMBER_ACTIVATED: Entry(NumberData, "you activated a routing number"),
+    _T.NUMBER_RELEASED: Entry(NumberData, "a routing number was released"),
+    _T.NUMBER_ADDED: Entry(DidData, "you added a number of your trunk"),
+    _T.NUMBER_REMOVED: Entry(DidData, "you removed a number of your trunk"),
+    _T.NUMBER_NOT_ADDED: Entry(NotAddedData, "a call through your trunk was for no number of it"),
+    _T.TRUNK_CONNECTED: Entry(TrunkData, "you connected your trunk, or replaced its settings"),
+    _T.TRUNK_DISCONNECTED: Entry(TrunkData, "you disconnected it"),
+    _T.TRUNK_REGISTERED: Entry(TrunkData, "it is registered now"),
+    _T.TRUNK_FAILED: Entry(TrunkData, "it is not registered: `sip_code` and `detail` say why"),
+    _T.WEBHOOK_DISABLED: Entry(DisabledData, "an endpoint answered 410, or took nothing for days"),
+    _T.WEBHOOK_TEST: Entry(EndpointData, "you asked for it; it goes to that endpoint alone"),
+}
+
+
+def check(event: Event) -> None:
+    """Check an event's data against the catalogue. Raises ValidationError."""
+    CATALOGUE[event.type].data.model_validate(event.data)
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON Schema (2020-12) of what is posted to endpoints, with one alternative for
+    each type.
+    """
+    definitions: dict[str, Any] = {}
+    for entry in CATALOGUE.values():
+        made = TypeAdapter(entry.data).json_schema(ref_template="#/$defs/{model}")
+        definitions.update(made.pop("$defs", {}))
+        definitions[entry.data.__name__] = made
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "The body of a delivery",
+        "oneOf": [_body(event_type, entry) for event_type, entry in CATALOGUE.items()],
+        "$defs": dict(sorted(definitions.items())),
+    }
+
+
+def _body(event_type: EventType, entry: Entry) -> dict[str, Any]:
+    properties = {
+        "type": {"const": event_type.value},
+        "timestamp": {"type": "string", "format": "date-time"},
+        "event_id": {"type": "string", "pattern": "^evt_[A-Za-z0-9_-]+$"},
+        "call_id": {"type": ["string", "null"]},
+        "version": {"type": ["integer", "null"]},
+        "data": {"$ref": f"#/$defs/{entry.data.__name__}"},
+    }
+    return {
+        "title": event_type.value,
+        "description": entry.when,
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }

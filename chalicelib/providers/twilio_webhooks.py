@@ -1,0 +1,79 @@
+"""Webhooks in Twilio's dialect: forms, with Twilio's parameters and statuses.
+
+Source: https://www.twilio.com/docs/voice/twiml#twilios-request-to-your-application
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+from urllib.parse import parse_qsl
+
+from pydantic import BeforeValidator, Field
+
+from chalicelib.domain.model import Model
+from chalicelib.providers.base import BadForm, CallStatus, CallUpdate
+
+SIGNATURE = "x-twilio-signature"
+MAX_FIELD = 255
+"""Characters of a field of a post; the text may come from a stranger."""
+
+
+def _none_if_blank(text: str) -> str | None:
+    return text or None
+
+
+def _sip_code(text: str) -> int | None:
+    """Parse a provider's SIP code; None for a blank or unknown word, since no post is refused for
+    it.
+    """
+    return int(text) if text.isascii() and text.isdigit() and len(text) == 3 else None
+
+
+class Post(Model):
+    """The parameters of a post that we need; Twilio sends many more."""
+
+    call_sid: str = Field(alias="CallSid", min_length=2, max_length=64)
+    from_: str = Field(alias="From", default="", max_length=MAX_FIELD)
+    to: str = Field(alias="To", default="", max_length=MAX_FIELD)
+    status: str = Field(alias="CallStatus", default="", max_length=32)
+    forwarded_from: str | None = Field(alias="ForwardedFrom", default=None, max_length=MAX_FIELD)
+    trunk_sid: Annotated[str | None, BeforeValidator(_none_if_blank)] = Field(
+        alias="TrunkSid", default=None, max_length=64
+    )
+    sip_call_id: Annotated[str | None, BeforeValidator(_none_if_blank)] = Field(
+        alias="SipCallId", default=None, max_length=MAX_FIELD
+    )
+    sip_code: Annotated[int | None, BeforeValidator(_sip_code)] = Field(
+        alias="SipResponseCode", default=None
+    )
+
+
+def parse_form(body: bytes) -> dict[str, str]:
+    """Read a form. Blank values are kept: they are signed, too. Raises BadForm."""
+    try:
+        return dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=200))
+    except ValueError:
+        raise BadForm from None
+
+
+def update_of(form: dict[str, str]) -> CallUpdate:
+    """Read the parameters of a post. Raises ValidationError if they are not Twilio's."""
+    post = Post.model_validate(form)
+    return CallUpdate(
+        provider_call_id=post.call_sid,
+        from_=post.from_,
+        to=post.to,
+        status=status_of(post.status),
+        forwarded_from=post.forwarded_from,
+        trunk_id=post.trunk_sid,
+        sip_call_id=post.sip_call_id,
+        sip_code=post.sip_code,
+    )
+
+
+def status_of(word: str) -> CallStatus:
+    """Return the status that Twilio's word stands for."""
+    try:
+        return CallStatus(word)
+    except ValueError:
+        return CallStatus.OTHER

@@ -1,0 +1,1 @@
+"""Accounts, the dashboard's sessions, and the tokens of accounts' agents."""

@@ -1,0 +1,99 @@
+"""Accept, decline, leave and expire a call: the acts of its agent, and of its ring deadline.
+
+Each is one transition (`services/call/transition.py`), then the provider is told
+(`services/call/provider_control.py`).
+"""
+
+from __future__ import annotations
+
+import logging
+
+from chalicelib.domain.call import Call, Refused
+from chalicelib.domain.call_transitions import Act, CallState, EndReason
+from chalicelib.services.call.provider_control import hang_up, steer
+from chalicelib.services.call.transition import (
+    UnknownCall,
+    act_on,
+    own_call,
+    own_incoming_call,
+    settle,
+)
+from chalicelib.services.dependencies import Dependencies
+
+log = logging.getLogger(__name__)
+
+
+class StillRinging(Exception):
+    """The ring deadline is not over yet (clocks differ a little): try again in a moment."""
+
+
+def accept(deps: Dependencies, account_id: str, call_id: str) -> Call:
+    """Accept a ringing call; return it, active. Raises Refused if another act was faster.
+
+    An accept after the deadline may find the call still ringing, since nothing has expired it yet.
+    Then it expires the call itself, so that the refusal shows the call as missed.
+    """
+    call = own_incoming_call(deps, account_id, call_id)
+    try:
+        call = act_on(deps, call, Act.ANSWER)
+    except Refused as refused:
+        if refused.code != "ring_deadline_passed":
+            raise
+        missed = settle(deps, refused.call, Act.EXPIRE)
+        raise Refused(missed, refused.code, refused.detail) from None
+    if not steer(deps, call):
+        _leave_to_polls(deps, call)
+    return call
+
+
+def decline(deps: Dependencies, account_id: str, call_id: str) -> Call:
+    """Decline a ringing call; return it. The caller hears busy. Raises Refused if it does not
+    ring.
+    """
+    call = act_on(deps, own_incoming_call(deps, account_id, call_id), Act.DECLINE)
+    steer(deps, call)
+    return call
+
+
+def leave(deps: Dependencies, account_id: str, call_id: str) -> Call:
+    """Hang up for the agent, whatever the call is doing; return it. Raises Refused if it is
+    over.
+    """
+    call = act_on(deps, own_call(deps, account_id, call_id), Act.AGENT_HANGUP)
+    hang_up(deps, call)
+    return call
+
+
+def expire(deps: Dependencies, call_id: str) -> Call:
+    """End a call whose ring deadline has passed; return it. Step Functions runs this.
+
+    The call is missed (outbound: failed, `no_answer`) if nobody had answered it, else as it is.
+    Raises StillRinging if it is too early.
+    """
+    call = deps.stores.calls.get(call_id)
+    if call is None:
+        raise UnknownCall(call_id)
+    try:
+        over = act_on(deps, call, Act.EXPIRE)
+    except Refused as refused:
+        if refused.code == "still_ringing":
+            raise StillRinging(call_id) from None
+        log.info("ring deadline: the call is %s already", refused.call.state.value)
+        return refused.call
+    hang_up(deps, over)
+    return over
+
+
+def ring_outcome(call: Call) -> str:
+    """Return how the ringing ended, for the state machine: `missed`, `answered` or `gone`."""
+    if call.state is CallState.MISSED or call.end_reason is EndReason.NO_ANSWER:
+        return "missed"
+    return "answered" if call.answered_at is not None else "gone"
+
+
+def _leave_to_polls(deps: Dependencies, call: Call) -> None:
+    try:
+        deps.stores.calls.leave_to_polls(call.call_id, call.media_expiry)
+    except Exception:
+        # The call is answered; without the mark, polls only connect a little later.
+        log.exception("not left to polls", extra={"call_id": call.call_id})

@@ -1,0 +1,243 @@
+"""Dial out through an account's trunk.
+
+The call is written before the provider is asked to place it: whatever is lost after that, the call
+is found, counted, and ended by its deadline.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from typing import Any
+
+from chalicelib.domain.account import Account
+from chalicelib.domain.call import Call, Transition
+from chalicelib.domain.call_transitions import Act, EndReason
+from chalicelib.domain.dial_rules import (
+    NotDialled,
+    check_declined,
+    check_host,
+    check_pace,
+    check_registered,
+    check_room,
+    choose_caller_id,
+    parse_target,
+)
+from chalicelib.domain.failure import Failure
+from chalicelib.domain.new_call import DEFAULT_RING_TIMEOUT_S, new_outbound
+from chalicelib.domain.toll_guard import check_number
+from chalicelib.domain.trunk import Trunk
+from chalicelib.providers.base import Dial, ProviderError
+from chalicelib.services.call.admission import count_inbound
+from chalicelib.services.call.outbound import bind
+from chalicelib.services.call.provider_control import hang_up
+from chalicelib.services.call.transition import settle
+from chalicelib.services.dependencies import Dependencies
+from chalicelib.services.line.numbering_plans import facts_of, home_country
+from chalicelib.services.line.trunks import UnknownTrunk, credentials
+from chalicelib.store.calls import AlreadyThere, DialConflict
+from chalicelib.store.contention import tries
+from chalicelib.store.table import Contention
+
+log = logging.getLogger(__name__)
+
+DIAL_TRIES = 50
+
+
+class NotPlaced(Failure):
+    """The provider did not place the call, or did not say so in time. `call` has failed."""
+
+    code = "provider_error"
+    member_names = ("call",)
+
+    def __init__(self, call: Call, why: str) -> None:
+        super().__init__(why)
+        self.call, self.detail = call, why
+
+
+@dataclass(frozen=True)
+class DialRequest:
+    """A request to dial. None stands for the setting of the trunk or the account."""
+
+    meeting_url: str
+    caller_id: str | None = None
+    agent_url: str | None = None
+    max_duration_s: int | None = None
+    ring_timeout_s: int = DEFAULT_RING_TIMEOUT_S
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+
+def dial(
+    deps: Dependencies, account_id: str, request: DialRequest, call_id: str | None = None
+) -> Call:
+    """Dial a call; return it, `connecting` or further if the provider was quick. Raises NotDialled
+    if the account may not dial it, NotPlaced if the provider did not place it.
+
+    `call_id` is given for a request that may come again, with the same id. If the call is written
+    already, the provider is not asked again: the first request has asked it, or died before it, and
+    then the call fails by its deadline.
+    """
+    dialled = deps.stores.calls.get(call_id) if call_id else None
+    if dialled is not None:
+        return _existing_call(dialled)
+    account, trunk = _account_and_trunk(deps, account_id)
+    new = _new_call(deps, account, trunk, request, call_id)
+    dial_order = _order(deps, trunk, new.call, request.ring_timeout_s)
+    try:
+        _record(deps, account, new)
+    except AlreadyThere as existing:
+        return _existing_call(existing.call)
+    try:
+        provider_call_id = deps.providers[trunk.provider].dial(dial_order)
+    except ProviderError as error:
+        log.warning("provider did not dial: %s", error, extra=_facts(new.call))
+        return _fail_unplaced(deps, new.call, str(error))
+    except Exception:
+        log.exception("provider did not dial", extra=_facts(new.call))
+        return _fail_unplaced(deps, new.call, "")
+    return _note_placed(deps, new.call, provider_call_id)
+
+
+def _account_and_trunk(deps: Dependencies, account_id: str) -> tuple[Account, Trunk]:
+    account, trunk = deps.stores.accounts.get(account_id), deps.stores.trunks.of_account(account_id)
+    if account is None or trunk is None:
+        raise NotDialled("no_trunk", "There is no trunk to dial through.")
+    return account, trunk
+
+
+def _existing_call(call: Call) -> Call:
+    if call.end_reason is EndReason.PROVIDER_ERROR and call.provider_call_id is None:
+        raise NotPlaced(call, "The provider was asked for this call before, and did not place it.")
+    return call
+
+
+def _new_call(
+    deps: Dependencies, account: Account, trunk: Trunk, request: DialRequest, call_id: str | None
+) -> Transition:
+    """Return the call that the request makes, if the rules allow it."""
+    now = deps.now()
+    if request.max_duration_s is not None and request.max_duration_s > account.max_call_s:
+        raise NotDialled(
+            "too_long",
+            f"max_duration_s is at most {account.max_call_s} for your account.",
+            limit=account.max_call_s,
+        )
+    target = parse_target(request.meeting_url, trunk)
+    check_host(target, trunk)
+    check_number(target.e164, facts_of(target.e164), _countries(trunk))
+    caller_id = choose_caller_id(
+        request.caller_id, trunk, deps.stores.dids.of_trunk(trunk.trunk_id)
+    )
+    if deps.stores.lines.get(caller_id) is not None:
+        raise NotDialled(
+            "bad_caller_id",
+            f"{caller_id} is a routing number of this installation, and no trunk's: use a number "
+            "of your carrier's.",
+        )
+    check_registered(trunk)
+    declined_at = deps.stores.dialling.declined_at(account.account_id, target.e164)
+    check_declined(target.e164, declined_at, now)
+    return new_outbound(
+        account_id=account.account_id,
+        provider=trunk.provider,
+        trunk_id=trunk.trunk_id,
+        caller_id=caller_id,
+        to=target.e164,
+        ring_timeout_s=request.ring_timeout_s,
+        max_duration_s=request.max_duration_s or account.max_call_s,
+        agent_url=request.agent_url,
+        metadata=request.metadata,
+        now=now,
+        call_id=call_id,
+    )
+
+
+def _countries(trunk: Trunk) -> set[str]:
+    """Return the countries a trunk may dial: that of its caller ID, and those its owner allows.
+
+    Both are set together with the trunk's password. Its DIDs do not count: whoever holds an API
+    key can add one of any country.
+    """
+    own = home_country(trunk.caller_id) if trunk.caller_id else None
+    return ({own} if own else set()) | set(trunk.allowed_countries)
+
+
+def _order(deps: Dependencies, trunk: Trunk, call: Call, ring_timeout_s: int) -> Dial:
+    """Return the dial for the provider. Only the gateway has the trunk and its password already."""
+    known = trunk.provider == "gateway"
+    try:
+        password = None if known else credentials(deps, trunk)
+    except UnknownTrunk:
+        raise NotDialled("no_trunk", "The trunk was changed at that moment: try again.") from None
+    host = f"[{trunk.host}]" if ":" in trunk.host else trunk.host
+    uri = f"sip:{call.to}@{host}:{trunk.port};transport={trunk.transport}"
+    return Dial(
+        call_id=call.call_id,
+        to=call.to if known else uri,
+        caller_id=call.line,
+        ring_timeout_s=ring_timeout_s,
+        max_duration_s=call.max_duration_s,
+        trunk_id=trunk.trunk_id if known else None,
+        username=None if known else trunk.username,
+        password=password,
+    )
+
+
+def _record(deps: Dependencies, account: Account, new: Transition) -> None:
+    """Write the call and start its ring timer, if the account does not dial too much."""
+    call = new.call
+    for _ in tries(DIAL_TRIES):
+        before = deps.stores.dialling.get(account.account_id)
+        check_pace(before, account, call.created_at)
+        enough = account.max_concurrent_calls - len(before.calls)
+        check_room(before, account, count_inbound(deps, account, enough))
+        try:
+            deps.stores.calls.dial(new, before)
+            break
+        except (DialConflict, Contention):
+            continue  # another dial of the account, or the end of one, at the same moment
+    else:
+        raise Contention
+    log.info("call dialled", extra=_facts(call))
+    try:
+        deps.timers.ring.start(call)
+    except Exception:
+        # The provider has a time-out of its own; the timer and the sweep are safety nets.
+        log.exception("ring timer did not start", extra=_facts(call))
+
+
+def _note_placed(deps: Dependencies, call: Call, provider_call_id: str) -> Call:
+    facts = {**_facts(call), "provider_call_id": provider_call_id}
+    try:
+        call = bind(deps, call, provider_call_id)
+    except Exception:
+        # The call is up; the provider's posts name both ids and bind them.
+        log.exception("provider's id not noted", extra=facts)
+        return call
+    log.info("call placed", extra=facts)
+    if call.state.final:
+        # It ended before we had the id by which to hang it up.
+        hang_up(deps, call)
+    return call
+
+
+def _fail_unplaced(deps: Dependencies, call: Call, why: str) -> Call:
+    """Fail a call whose placing failed, and raise NotPlaced. A time-out does not mean that there is
+    no call: if a post of the provider has come, return the call. Should a post come later, the call
+    is hung up then.
+    """
+    call = deps.stores.calls.get(call.call_id) or call
+    if call.provider_call_id is not None:
+        return call
+    call = settle(deps, call, Act.PROVIDER_FAILED)
+    hang_up(deps, call)
+    raise NotPlaced(call, why)
+
+
+def _facts(call: Call) -> dict[str, Any]:
+    return {
+        "call_id": call.call_id,
+        "account_id": call.account_id,
+        "from": call.from_,
+        "to": call.to,
+    }

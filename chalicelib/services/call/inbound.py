@@ -1,0 +1,268 @@
+"""Handle the webhooks of inbound calls: the call rings (or auto-answer picks it up), and the
+provider gets its instruction.
+
+Voice, ringing and after-stream webhooks end in the same question, "what shall the provider do with
+this call now?", which `instructions.py` answers from the call's state. So a webhook that comes
+twice, late or out of order gets the answer that is right at that moment. Two more facts count:
+whether an accept's own redirect may be under way (`poll`), and how many streams have broken
+(`resume`).
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+from chalicelib.domain.account import Account
+from chalicelib.domain.call import DEFAULT_MAX_DURATION_S, Call, Transition
+from chalicelib.domain.call_id import inbound_call_id
+from chalicelib.domain.call_transitions import Act, CallState
+from chalicelib.domain.did import Did
+from chalicelib.domain.did_matching import international_forms, match_did
+from chalicelib.domain.line import Line
+from chalicelib.domain.new_call import new_inbound, new_missed
+from chalicelib.domain.phone import BROWSER, called_number
+from chalicelib.providers.base import HangUp, Instruction, KeepRinging, Reject
+from chalicelib.services.call import admission
+from chalicelib.services.call.admission import TurnedAway
+from chalicelib.services.call.instructions import NOT_TAKEN, another_stream, while_ringing
+from chalicelib.services.call.transition import settle
+from chalicelib.services.dependencies import Dependencies
+from chalicelib.services.line.dids import note_called, tell_not_added
+from chalicelib.store.calls import AlreadyThere
+
+log = logging.getLogger(__name__)
+
+LAST_POLL_MS = 1_000
+"""A poll that finds less than this left of the ringing is the last: it waits for the deadline."""
+
+STEERED_MS = 3_500
+"""Time after an accept in which its redirect may still reach the provider. If a poll were answered
+with a stream in that time, the redirect would replace it, and the agent's first words be lost."""
+
+
+@dataclass(frozen=True)
+class Incoming:
+    """A call as a provider announces it."""
+
+    provider: str
+    provider_call_id: str
+    from_: str
+    to: str
+    forwarded_from: str | None = None
+    trunk_id: str | None = None
+    """The trunk it came through, where the provider says so."""
+
+
+def receive(deps: Dependencies, incoming: Incoming) -> Instruction:
+    """Handle the voice webhook. A call to a number of nobody is rejected and not recorded; the
+    owner of the trunk through which it came is told. A call to a suspended account is rejected,
+    too. Beyond the account's limit of calls the caller gets a busy tone, and no call is created.
+    """
+    call = deps.stores.calls.get(inbound_call_id(incoming.provider, incoming.provider_call_id))
+    if call is None:
+        line = _line_called(deps, incoming)
+        if line is None:
+            log.info("call to a number that is nobody's", extra=_facts(incoming))
+            _tell_owner(deps, incoming)
+            return Reject()
+        owner = _owner(deps, line)
+        if owner is None:
+            log.info("call to a suspended account", extra=_facts(incoming))
+            return Reject()
+        try:
+            call = _record(deps, incoming, line, owner)
+        except TurnedAway as why:
+            admission.tell(deps, owner, line.e164, incoming.from_, why)
+            return NOT_TAKEN
+    if call.auto_answer and call.state is CallState.RINGING:
+        call = settle(deps, call, Act.ANSWER)
+    return while_ringing(deps, call)
+
+
+def poll(deps: Dependencies, provider: str, provider_call_id: str) -> Instruction:
+    """Handle the ringing webhook. Also enforces the deadline, should the state machine be late."""
+    call = deps.stores.calls.get(inbound_call_id(provider, provider_call_id))
+    if call is None:
+        return NOT_TAKEN
+    if call.state is CallState.RINGING:
+        call = _at_its_deadline(deps, call)
+    if call.state is CallState.RINGING and call.auto_answer:
+        call = settle(deps, call, Act.ANSWER)  # a crash may have kept the voice webhook from it
+    elif _being_steered(deps, call):
+        return KeepRinging()
+    return while_ringing(deps, call)
+
+
+def resume(deps: Dependencies, provider: str, provider_call_id: str) -> Instruction:
+    """Handle the after-stream webhook: the stream has ended. A call that is not over gets another
+    one.
+    """
+    call = deps.stores.calls.get(inbound_call_id(provider, provider_call_id))
+    return HangUp() if call is None else another_stream(deps, call)
+
+
+def caller_gone(
+    deps: Dependencies, incoming: Incoming, *, failed: bool, rejected: bool = False
+) -> None:
+    """Handle the provider's word that a call is over, in whatever order its words come. `rejected`:
+    we had the call rejected as busy, so that a call that is not recorded was turned away.
+
+    A call that ended before its voice webhook came is recorded as missed, so that the voice webhook
+    finds it over, and the owner learns of the caller.
+    """
+    call = deps.stores.calls.get(inbound_call_id(incoming.provider, incoming.provider_call_id))
+    if call is None and not rejected:
+        call = _record_missed(deps, incoming)
+    if call is None:
+        return
+    if failed:
+        # A provider that fails an answered call has lost its line: neither side hung up.
+        answered = call.state is CallState.ACTIVE
+        settle(deps, call, Act.MEDIA_LOST if answered else Act.PROVIDER_FAILED)
+    else:
+        settle(deps, call, Act.CALLER_HANGUP)
+
+
+def _at_its_deadline(deps: Dependencies, call: Call) -> Call:
+    """Wait for the deadline of a ringing call in its last second, and let it be missed; return the
+    call. Any other call is returned as it is.
+
+    The next poll would come up to a second too late.
+    """
+    left_ms = call.ring_deadline - deps.now()
+    if left_ms > LAST_POLL_MS:
+        return call
+    if left_ms > 0:
+        deps.pause(left_ms / 1000)
+    # No need to read the call again: the write is conditional, and a loser gets the new state.
+    return settle(deps, call, Act.EXPIRE)
+
+
+def _being_steered(deps: Dependencies, call: Call) -> bool:
+    """Return whether the accept's own redirect may still be on its way to the provider."""
+    if call.state is not CallState.ACTIVE or call.auto_answer or call.answered_at is None:
+        return False
+    if deps.now() >= call.answered_at + STEERED_MS:
+        return False
+    return not deps.stores.calls.media(call.call_id).left_to_polls
+
+
+def _facts(incoming: Incoming) -> dict[str, str]:
+    """Return the fields that join our log with the provider's."""
+    return {
+        "call_id": inbound_call_id(incoming.provider, incoming.provider_call_id),
+        "provider_call_id": incoming.provider_call_id,
+        "from": incoming.from_,
+        "to": incoming.to,
+        **({"trunk_id": incoming.trunk_id} if incoming.trunk_id else {}),
+    }
+
+
+def _owner(deps: Dependencies, line: Line | Did) -> Account | None:
+    """Return the account that has the number; None if it is suspended. It is read for each call, so
+    that suspension and limits count at once.
+    """
+    owner = deps.stores.accounts.get(line.account_id) if line.account_id else None
+    return None if owner is None or owner.suspended else owner
+
+
+def _line_called(deps: Dependencies, incoming: Incoming) -> Line | Did | None:
+    """Return the number that was called, if it is somebody's. A call through a trunk is for one of
+    that trunk's numbers: a carrier cannot make another number ring, whatever it writes.
+    """
+    if incoming.trunk_id is not None:
+        return _did_called(deps, incoming, incoming.trunk_id)
+    number = called_number(incoming.to)
+    line = deps.stores.lines.get(number) if number else None
+    if line and line.provider == incoming.provider:
+        # A number of the pool rings at its holder or nowhere, even if a trunk claims it.
+        return line if line.account_id else None
+    if incoming.provider == "gateway":
+        return None
+    candidates = international_forms(incoming.to)
+    found = (deps.stores.dids.at(incoming.provider, e164) for e164 in candidates)
+    return next((did for did in found if did is not None), None)
+
+
+def _did_called(deps: Dependencies, incoming: Incoming, trunk_id: str) -> Did | None:
+    found = deps.stores.dids.with_trunk(trunk_id)
+    if found is None or found[0].provider != incoming.provider:
+        return None
+    trunk, dids = found
+    return match_did(incoming.to, dids, trunk.username)
+
+
+def _tell_owner(deps: Dependencies, incoming: Incoming) -> None:
+    """Tell the owner of a connected trunk that a call came for a number that is not added."""
+    trunk = deps.stores.trunks.get(incoming.trunk_id) if incoming.trunk_id else None
+    if trunk is not None and trunk.provider == incoming.provider:
+        tell_not_added(deps, trunk, incoming.to, incoming.from_)
+
+
+def _new_call(
+    deps: Dependencies, incoming: Incoming, line: Line | Did, owner: Account
+) -> Transition:
+    return new_inbound(
+        account_id=owner.account_id,
+        provider=incoming.provider,
+        provider_call_id=incoming.provider_call_id,
+        from_=incoming.from_,
+        to=incoming.to,
+        line=line.e164,
+        forwarded_from=incoming.forwarded_from,
+        agent_url=line.agent_url,
+        auto_answer=line.auto_answer,
+        max_duration_s=min(owner.max_call_s, DEFAULT_MAX_DURATION_S),
+        now=deps.now(),
+    )
+
+
+def _record(deps: Dependencies, incoming: Incoming, line: Line | Did, owner: Account) -> Call:
+    """Create the call that rings; return it, or the one that is there already. Raises
+    TurnedAway.
+    """
+    new = _new_call(deps, incoming, line, owner)
+    admission.admit(deps, owner, new.call)
+    try:
+        deps.stores.calls.create(new)
+    except AlreadyThere as existing:
+        if existing.call.state.final:
+            admission.give_back(deps, existing.call)
+        return existing.call
+    call = new.call
+    log.info("call rings", extra={**_facts(incoming), "account_id": call.account_id})
+    _note_called(deps, incoming, line)
+    if not call.auto_answer:
+        try:
+            deps.timers.ring.start(call)
+        except Exception:
+            # The call must ring all the same: its polls and the sweep enforce the deadline, too.
+            log.exception("ring timer did not start", extra={"call_id": call.call_id})
+    return call
+
+
+def _record_missed(deps: Dependencies, incoming: Incoming) -> Call | None:
+    """Create the call of a caller who has hung up already. Return the existing call, if there is
+    one.
+    """
+    line = _line_called(deps, incoming)
+    owner = _owner(deps, line) if line else None
+    if line is None or owner is None:
+        return None
+    try:
+        admission.count_new(deps, owner)
+        deps.stores.calls.create(new_missed(_new_call(deps, incoming, line, owner)))
+    except AlreadyThere as existing:
+        return existing.call
+    except TurnedAway as why:
+        admission.tell(deps, owner, line.e164, incoming.from_, why)
+        return None
+    _note_called(deps, incoming, line)
+    return None
+
+
+def _note_called(deps: Dependencies, incoming: Incoming, line: Line | Did) -> None:
+    # A test call comes through no carrier: it does not show that the number is its owner's.
+    if isinstance(line, Did) and incoming.from_ != BROWSER:
+        note_called(deps, line, incoming.to)

@@ -1,0 +1,195 @@
+"""Requests of relays to let sockets in, and their reports about sockets.
+
+The relay reports what happened to its sockets; this module decides what it means for the call.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import Literal
+
+from chalicelib.domain.agent import handshake_headers
+from chalicelib.domain.call import Call
+from chalicelib.domain.call_id import CALL_ID
+from chalicelib.domain.call_transitions import Act, CallState
+from chalicelib.domain.failure import Failure
+from chalicelib.services.account import agent_token as agent_tokens
+from chalicelib.services.call import pressed_keys
+from chalicelib.services.call.provider_control import hang_up
+from chalicelib.services.call.transition import UnknownCall, settle
+from chalicelib.services.dependencies import Dependencies
+from chalicelib.store.calls import Relay
+from common import media_token
+
+log = logging.getLogger(__name__)
+
+_MEDIA_ITEM_KEPT_S = 3600
+
+Report = Literal[
+    "watch", "agent_hangup", "agent_lost", "no_agent", "media_lost", "max_duration", "dtmf"
+]
+
+_LOSSES = frozenset({"watch", "agent_lost", "no_agent", "media_lost"})
+
+_ACT_OF: dict[str, Act] = {
+    "agent_hangup": Act.AGENT_HANGUP,
+    "agent_lost": Act.AGENT_LOST,
+    "no_agent": Act.NO_AGENT,
+    "media_lost": Act.MEDIA_LOST,
+    "max_duration": Act.MAX_DURATION,
+}
+
+
+class BadToken(Failure):
+    """The token is unknown, forged, expired or another call's, or the handshake is not signed."""
+
+    code = "bad_token"
+
+
+class NotActive(Failure):
+    """A provider's stream came for a call that nobody has answered."""
+
+    code = "not_active"
+
+
+class OwnedElsewhere(Failure):
+    """Another relay holds the provider's stream; `relay_url` is its URL for relays."""
+
+    code = "owned_elsewhere"
+    member_names = ("relay_url",)
+
+    def __init__(self, relay_url: str | None) -> None:
+        super().__init__(relay_url or "")
+        self.relay_url = relay_url
+
+
+class CallOver(Failure):
+    """The call has ended; `call` says how."""
+
+    code = "call_over"
+    status, title = 410, "The call is over"
+    member_names = ("call",)
+
+    def __init__(self, call: Call) -> None:
+        super().__init__(call.call_id)
+        self.call = call
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Details of a report: `digits` and `sequence` of a `dtmf`, `why` where it is known."""
+
+    digits: str | None = None
+    sequence: int | None = None
+    why: str | None = None
+
+
+@dataclass(frozen=True)
+class AgentToDial:
+    """The URL at which a call's agent is dialled, and the headers that sign the handshake."""
+
+    url: str
+    headers: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Attachment:
+    """The call a socket may join, and the relay that owns its media (None: nobody yet)."""
+
+    call: Call
+    owner: str | None
+
+
+def attach_provider(
+    deps: Dependencies, relay: Relay, token: str, url: str, signature: str | None
+) -> Attachment:
+    """Let a provider's stream in at `relay`, which owns the call's media from now on."""
+    call = _call_of(deps, token, "provider")
+    if not deps.providers[call.provider].handshake_signed(url, signature):
+        log.warning("unsigned media stream refused", extra={"call_id": call.call_id})
+        raise BadToken
+    if call.state.final:
+        raise CallOver(call)
+    if call.state is not CallState.ACTIVE:
+        raise NotActive
+    expires = call.media_expiry + _MEDIA_ITEM_KEPT_S
+    deps.stores.calls.take_media(call.call_id, relay, deps.now(), expires)
+    return Attachment(call, relay.name)
+
+
+def attach_agent(deps: Dependencies, relay: str, call_id: str, token: str) -> Attachment:
+    """Let the agent's socket in at `relay`."""
+    call = _call_of(deps, token, "agent")
+    if call.call_id != call_id:
+        raise BadToken
+    if call.state.final:
+        raise CallOver(call)
+    owner = deps.stores.calls.media(call_id)
+    if owner.relay not in (None, relay):
+        raise OwnedElsewhere(owner.relay_url)
+    return Attachment(call, owner.relay)
+
+
+def report(
+    deps: Dependencies, relay: str, call_id: str, kind: Report, facts: Facts = Facts()
+) -> Call:
+    """Note what happened to the call's sockets (`watch`: nothing); return the call after it.
+
+    Raises OwnedElsewhere if a relay that does not hold the call's media (any more) reports a loss:
+    the caller does not hear that relay. A hang-up of the agent counts from any relay.
+    """
+    call = deps.stores.calls.get(call_id) if CALL_ID.fullmatch(call_id) else None
+    if call is None:
+        raise UnknownCall(call_id)
+    if facts.why:
+        log.warning("relay: %s", facts.why, extra={"call_id": call_id, "report": kind})
+    if kind == "dtmf" and facts.digits and facts.sequence is not None:
+        # Also for a call that is over by now: the caller may press a key and hang up at once.
+        pressed_keys.take_report(deps, call, facts.digits, facts.sequence)
+    owner = deps.stores.calls.media(call_id) if kind in _LOSSES else None
+    if kind != "dtmf" and (owner is None or owner.keys_wait):
+        pressed_keys.tell_waiting(deps, call)
+    if call.state.final:
+        return call
+    if owner is not None and owner.relay not in (None, relay):
+        raise OwnedElsewhere(owner.relay_url)
+    act = _ACT_OF.get(kind)
+    # An agent may give up a call that it dialled before anybody answers.
+    dialling = kind == "agent_hangup" and call.direction == "outbound"
+    if act is None or (call.state is not CallState.ACTIVE and not dialling):
+        return call
+    after = settle(deps, call, act)
+    if after.state.final and not call.state.final:
+        hang_up(deps, after)
+    return after
+
+
+def agent_to_dial(deps: Dependencies, call: Call) -> AgentToDial | None:
+    """Return the agent that the relay shall dial, if the call is active and has an agent's URL.
+    The headers are signed each time: agents may refuse an old signature, and the token may be new.
+    """
+    if call.agent_url is None or call.state is not CallState.ACTIVE:
+        return None
+    token = agent_tokens.current(deps, call.account_id).token
+    headers = handshake_headers(token, call.agent_url, call.call_id, deps.now() // 1000)
+    return AgentToDial(call.agent_url, headers)
+
+
+def audio_token(deps: Dependencies, call: Call) -> tuple[str, int]:
+    """Return the token of the agent's socket and when it expires (epoch s). The same for the same
+    call.
+    """
+    expires = call.media_expiry
+    return media_token.issue(deps.secrets.media, call.call_id, "agent", expires), expires
+
+
+def _call_of(deps: Dependencies, token: str, leg: media_token.Leg) -> Call:
+    try:
+        call_id = media_token.read(deps.secrets.media, token, leg, deps.now() // 1000)
+    except media_token.BadTokenError:
+        raise BadToken from None
+    call = deps.stores.calls.get(call_id)
+    if call is None:
+        raise BadToken
+    return call

@@ -1,0 +1,1 @@
+"""Numbers that calls come in on: routing numbers, trunks and their DIDs."""

@@ -1,0 +1,1 @@
+"""Use cases of the operator: accounts, calls and secrets, through `chamade-admin`."""

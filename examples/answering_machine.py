@@ -49,7 +49,7 @@ async def converse(call, message):
 
 
 async def take(call, folder):
-    """One call, from the answer to the file."""
+    """Handle one call, from the answer to the saved file."""
     print(f"{call.id} from {call.info.from_}", flush=True)
     message = bytearray()
     try:

@@ -1,5 +1,5 @@
-"""An agent written for Twilio Media Streams, as people write them: it knows nothing of this project
-but, if it is given the token, whose handshakes to take. Needs `websockets` only.
+"""An agent written for Twilio Media Streams, as people write them: it contains nothing that is
+specific to this project, except the optional check of the agent token. Needs `websockets` only.
 
     python examples/twilio_agent.py [--port 8766]
 
@@ -26,7 +26,7 @@ LOUD = 80  # mu-law without its sign: the smaller, the louder
 
 
 def mulaw(path):
-    """A WAV of 16-bit mono at 8 kHz as G.711 mu-law."""
+    """Return a WAV of 16-bit mono at 8 kHz as G.711 mu-law."""
     with wave.open(str(path)) as recording:
         pcm = memoryview(recording.readframes(recording.getnframes())).cast("h")
     return bytes(map(compress, pcm))
@@ -40,8 +40,8 @@ def compress(sample):
 
 
 def ours(socket):
-    """Whether it is the phone line that calls, as Twilio's validators tell: the URL must be exactly
-    the one that was set as `agent_url`."""
+    """Return whether the handshake is signed by the phone line, checked as Twilio's validators do:
+    the URL must be exactly the one that was set as `agent_url`."""
     if not TOKEN:
         return True
     host, path = socket.request.headers["Host"], socket.request.path

@@ -1,4 +1,4 @@
-"""`chamade`, and `python -m chamade`: the command line, if what it needs is installed."""
+"""`chamade`, and `python -m chamade`: the command line, if its packages are installed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 
 
 def main() -> None:
-    """Runs the command line and ends the program."""
+    """Run the command line and end the program."""
     try:
         import click  # noqa: F401 - is it there?
         import rich  # noqa: F401

@@ -1,8 +1,7 @@
-"""Is it really Chamade that opens a socket to your agent (`agent_url`)?
+"""Verify that Chamade opens a socket to your agent (`agent_url`). Before you accept the WebSocket:
 
-    call_id = chamade.agent.verify(token, "wss://agent.example/calls", request.headers)
-
-before the WebSocket is accepted. The token is that of your account (`client.account.agent_token`).
+   call_id = chamade.agent.verify(token, "wss://agent.example/calls", request.headers)
+The token is that of your account (`client.account.agent_token`).
 """
 
 from __future__ import annotations
@@ -25,12 +24,12 @@ def verify(
     now: float | None = None,
     tolerance_s: float = TOLERANCE_S,
 ) -> str:
-    """The id of the call for which the socket is opened. `url`: your `agent_url` as it was set,
-    query included; not what a proxy made of it. BadSignature if either signature is not ours, or
-    older than five minutes.
+    """Verify a handshake; return the id of the call for which the socket is opened. `url`: your
+    `agent_url` as it was set, with its query; not what a proxy made of it. Raises BadSignature if a
+    signature is not ours, or older than five minutes.
 
-    `X-Twilio-Signature` is base64 of HMAC-SHA1 of the URL, as of Twilio's media streams, and the
-    same each time. `X-Chamade-Signature` is `v1=` and hex HMAC-SHA256 of `TIMESTAMP.CALL_ID.URL`.
+    `X-Twilio-Signature` is base64 of HMAC-SHA1 of the URL, as for Twilio's media streams, and
+    always the same. `X-Chamade-Signature` is `v1=` and hex HMAC-SHA256 of `TIMESTAMP.CALL_ID.URL`.
     """
     lower = {name.lower(): value for name, value in headers.items()}
     try:

@@ -1,4 +1,4 @@
-"""Calls and their audio for programs without asyncio: `live.py` and `AsyncAudio`, waited for."""
+"""Calls and their audio for programs without asyncio; they wrap `live.py` and `AsyncAudio`."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from chamade.audio.messages import Heard, Stop
 from chamade.audio.socket import AsyncAudio
 from chamade.errors import CallGone, ChamadeError, Conflict, NotFound
 from chamade.feed import Doorbell, Feed
-from chamade.http.request import Request
 from chamade.http.shells import Blocking
-from chamade.live import accepting, lost, on_the_line
+from chamade.live import Opening, accepting, lost, on_the_line
 from chamade.models import Call, Event
 from chamade.operations import Calls
 from chamade.portal import Portal
+from chamade.served import Served
 
 log = logging.getLogger("chamade")
 
@@ -31,7 +31,7 @@ Result = TypeVar("Result")
 def _blocking(
     method: Callable[Concatenate[AsyncAudio, Arguments], Coroutine[Any, Any, Result]],
 ) -> Callable[Concatenate[Audio, Arguments], Result]:
-    """A method of the asyncio audio that waits for its result."""
+    """Make a method that waits for the result of a method of the asyncio audio."""
 
     def wait(self: Audio, /, *args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
         return self._portal.run(method(self._audio, *args, **kwargs))
@@ -41,7 +41,9 @@ def _blocking(
 
 
 class Audio:
-    """Hear and speak on a call: `for frame in call.audio` hears. As `AsyncAudio`, without await."""
+    """Hear and speak on a call: `for frame in call.audio` hears. Like `AsyncAudio`, without
+    await.
+    """
 
     def __init__(self, portal: Portal, audio: AsyncAudio) -> None:
         self._portal, self._audio = portal, audio
@@ -55,39 +57,44 @@ class Audio:
     close = _blocking(AsyncAudio.close)
 
     def play(self, audio: bytes | str | Path) -> bool:
-        """As `AsyncAudio.play`."""
+        """Play audio as `AsyncAudio.play` does."""
         return self._portal.run(self._audio.play(audio))
 
     def __iter__(self) -> Iterator[bytes]:
         return (item for item in self.messages() if isinstance(item, bytes))
 
     def messages(self) -> Iterator[Heard]:
-        """As `AsyncAudio.messages`."""
+        """Yield items as `AsyncAudio.messages` does."""
         while (item := self.next()) is not None:
             yield item
 
     def skip(self) -> None:
-        """As `AsyncAudio.skip`."""
+        """Discard audio as `AsyncAudio.skip` does."""
         self._portal.run(_soon(self._audio.skip))
 
     def on_dtmf(self, tell: Callable[[str], None]) -> None:
-        """Calls `tell(digit)`, in another thread, whenever the caller presses a key."""
+        """Call `tell(digit)`, in another thread, whenever the caller presses a key."""
         self._portal.run(_soon(self._audio.on_dtmf, tell))
 
     @property
     def format(self) -> Format:
-        """What frames hold."""
+        """Return the format of frames."""
         return self._audio.format
 
     @property
     def keys(self) -> str:
-        """All the keys that the caller has pressed so far."""
+        """Return all the keys that the caller has pressed so far."""
         return self._audio.keys
 
     @property
     def stop(self) -> Stop | None:
-        """How the call ended, once it has."""
+        """Return how the call ended, once it has."""
         return self._audio.stop
+
+    @property
+    def replaced(self) -> bool:
+        """Return whether another agent has taken the call's audio over."""
+        return self._audio.replaced
 
 
 async def _soon(do: Callable[..., None], *args: Any) -> None:
@@ -95,8 +102,8 @@ async def _soon(do: Callable[..., None], *args: Any) -> None:
 
 
 class LiveCall:
-    """A call of ours, from `with` on: dialled or accepted there, and hung up at the end. As
-    `AsyncLiveCall`, without await.
+    """A call that `with` dials or accepts, and hangs up at the end. Like `AsyncLiveCall`, without
+    await.
     """
 
     info: Call
@@ -106,44 +113,46 @@ class LiveCall:
         self,
         shell: Blocking,
         portal: Portal,
-        opening: Request[Call],
+        opening: Opening,
         line_format: Format,
         *,
         hang_up: bool = True,
+        resumed: bool = False,
     ) -> None:
         self._calls: Calls[Blocking] = Calls(shell)
         self._shell, self._portal = shell, portal
-        self._opening, self._format, self._hangs_up = opening, line_format, hang_up
+        self._opening, self._format = opening, line_format
+        self._hangs_up, self.resumed = hang_up, resumed
 
     @property
     def id(self) -> str:
-        """The call's id."""
+        """Return the call's id."""
         return self.info.call_id
 
     @property
     def end_reason(self) -> str | None:
-        """Why it is over; None while it is not, or nobody said."""
+        """Return why the call is over; None while it is not, or if nobody said."""
         return self.audio.stop.reason if self.audio.stop else self.info.end_reason
 
     def answered(self) -> bool:
-        """Waits until somebody has answered and audio flows. False if nobody did."""
+        """Wait until somebody has answered and audio flows. Returns False if nobody did."""
         return self.audio.started()
 
     def hang_up(self) -> None:
-        """Ends the call, at once. To let the last words be heard, `play` them."""
+        """End the call, at once. To let the last words be heard, `play` them."""
         try:
             self.info = self._calls.leave(self.id)
         except (Conflict, NotFound):
             return  # it is over
 
     def refresh(self) -> Call:
-        """The call as it is."""
+        """Fetch the call as it is now."""
         self.info = self._calls.get(self.id)
         return self.info
 
     def __enter__(self) -> LiveCall:
         try:
-            self.info = self._shell.ask(self._opening)
+            self.info = self._shell.run(self._opening())
         except Conflict as conflict:
             raise (lost(conflict) if conflict.call else conflict) from None
         opening = on_the_line(self.info, self._format)
@@ -157,7 +166,7 @@ class LiveCall:
         trace: TracebackType | None,
     ) -> bool:
         try:
-            if self._hangs_up and self.audio.stop is None:
+            if self._hangs_up and self.audio.stop is None and not self.audio.replaced:
                 self.hang_up()
         except ChamadeError as trouble:
             # The call ends by itself, ten seconds after its agent has left the line.
@@ -168,20 +177,22 @@ class LiveCall:
 
 
 class Ringing:
-    """A call that came in, and rings. `call` is what is known of it."""
+    """A ringing call that came in. `call` is its model."""
 
     def __init__(self, shell: Blocking, portal: Portal, call: Call) -> None:
         self._shell, self._portal, self.call = shell, portal, call
 
     def accept(self, format: str = "pcm_s16le", rate: int | None = None) -> LiveCall:
-        """`with ringing.accept() as call:` answers it. CallGone if it cannot be had any more.
+        """Answer the call: `with ringing.accept() as call:`. Raises CallGone if the call is gone.
         `format`: `pcm_s16le` (`rate` 8000, 16000 or 24000) or `mulaw` (8000).
         """
         line_format = Format.wanted(format, rate)
         return LiveCall(self._shell, self._portal, accepting(self.call), line_format)
 
     def refuse(self) -> Call:
-        """Declines it: the caller hears a busy tone. CallGone if it does not ring any more."""
+        """Decline the call: the caller hears a busy tone. Raises CallGone if it does not ring any
+        more.
+        """
         try:
             return Calls(self._shell).refuse(self.call.call_id)
         except Conflict as conflict:
@@ -189,8 +200,8 @@ class Ringing:
 
 
 class Events:
-    """The account's events as they come: `for event in events`. `cursor` is what to begin after,
-    the next time: all before it were handed out and done with.
+    """The account's events as they come: `for event in events`. A later reader goes on
+    after `cursor`: all events up to it were handed out and handled.
     """
 
     def __init__(self, shell: Blocking, feed: Feed) -> None:
@@ -198,11 +209,11 @@ class Events:
 
     @property
     def cursor(self) -> str | None:
-        """Where the events that were done with end."""
+        """Return the cursor after the last event that was handled."""
         return self._feed.cursor
 
     def begin(self) -> None:
-        """Fixes where "latest" is, now (otherwise with the first event asked for)."""
+        """Fix the place of "latest" now (otherwise at the first event asked for)."""
         self._shell.run(self._feed.begin())
 
     def __iter__(self) -> Iterator[Event]:
@@ -219,7 +230,7 @@ class Incoming:
         self._shell, self._portal, self._bell = shell, portal, bell
 
     def begin(self) -> None:
-        """From here on no call is missed (otherwise from the first one asked for)."""
+        """Miss no call from now on (otherwise from the first one asked for)."""
         self._shell.run(self._bell.begin())
 
     def __iter__(self) -> Iterator[Ringing]:
@@ -233,37 +244,46 @@ def serve(
     incoming: Incoming,
     handler: Callable[[LiveCall], object],
     accept: Callable[[Ringing], LiveCall],
+    resume: Callable[[str], LiveCall],
+    served: Served,
     at_once: int,
     ready: Callable[[], object] | None,
 ) -> None:
-    """Each call that comes in, accepted and handed to `handler` in a thread, up to `at_once` at a
-    time. Ends by an exception only, Ctrl-C for instance; then the calls are hung up.
+    """Hand each call that comes in to `handler` in a thread, up to `at_once` at a time; before them
+    the calls that the process before has left. Ends only by an exception, such as Ctrl-C; then the
+    calls are hung up.
     """
     free, live = threading.Semaphore(at_once), set[LiveCall]()
 
-    def talk(ringing: Ringing) -> None:
+    def talk(call_id: str, opening: LiveCall) -> None:
         try:
-            with accept(ringing) as call:
+            with opening as call:
+                served.add(call_id)
                 live.add(call)
                 try:
                     handler(call)
                 finally:
                     live.discard(call)
         except CallGone as gone:
-            log.info("%s: %s", ringing.call.call_id, gone)
+            log.info("%s: %s", call_id, gone)
         except Exception:
-            log.exception("%s: the handler failed", ringing.call.call_id)
+            log.exception("%s: the handler failed", call_id)
         finally:
+            served.discard(call_id)
             free.release()
 
     with ThreadPoolExecutor(at_once, "chamade-call") as threads:
         try:
+            for call_id in served.left:
+                free.acquire()
+                threads.submit(talk, call_id, resume(call_id))
             incoming.begin()
             if ready is not None:
                 ready()
             while True:
                 free.acquire()
-                threads.submit(talk, next(incoming))
+                ringing = next(incoming)
+                threads.submit(talk, ringing.call.call_id, accept(ringing))
         finally:
             for call in list(live):
                 call.hang_up()

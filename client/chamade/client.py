@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
+from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Unpack
 
 import httpx
 
@@ -13,10 +15,13 @@ from chamade.audio.line import Format
 from chamade.blocking import Events, Incoming, LiveCall, Ringing
 from chamade.credentials import find
 from chamade.feed import Doorbell, Feed
+from chamade.http.request import perform
 from chamade.http.shells import Awaiting, Blocking
 from chamade.live import AsyncEvents, AsyncIncoming, AsyncLiveCall, AsyncRinging
 from chamade.operations import AccountOf, Calls, Keys, Numbers, TrunkOf, Webhooks
+from chamade.operations.calls import DialOptions, dial_through_trunk
 from chamade.portal import Portal
+from chamade.served import Served
 
 AT_ONCE = 50
 
@@ -48,10 +53,12 @@ class Client:
         *,
         format: str = "pcm_s16le",
         rate: int | None = None,
-        **wishes: Any,
+        **options: Unpack[DialOptions],
     ) -> LiveCall:
-        """`with client.call("sip:+33…@…") as call:` dials; see `calls.dial` for the `wishes`."""
-        opening = Calls.dial.request(meeting_url, **wishes)
+        """Dial a number through your trunk, or a SIP URI: `with client.call("+33…") as call:`. See
+        `calls.dial` for the options. Raises NotFound if there is no trunk.
+        """
+        opening = partial(dial_through_trunk, meeting_url, **options)
         return LiveCall(self._shell, self._portal, opening, Format.wanted(format, rate))
 
     def attach(
@@ -62,14 +69,17 @@ class Client:
         rate: int | None = None,
         hang_up: bool = True,
     ) -> LiveCall:
-        """`with client.attach(id) as call:` is on the line of a call that is there already. Whoever
-        is on it is put off: a call has one agent.
+        """Join the line of an existing call: `with client.attach(id) as call:`. A call has one
+        agent, so the socket of another agent is closed.
         """
-        seeing, line_format = Calls.get.request(call_id), Format.wanted(format, rate)
+        seeing = partial(perform, Calls.get.request(call_id))
+        line_format = Format.wanted(format, rate)
         return LiveCall(self._shell, self._portal, seeing, line_format, hang_up=hang_up)
 
     def incoming(self, line: str | None = None) -> Incoming:
-        """The calls that come in, those that ring already first; on one number of yours, or all."""
+        """Return the calls that come in, those that ring already first; on one number of yours, or
+        all.
+        """
         return Incoming(self._shell, self._portal, Doorbell(line))
 
     def serve(
@@ -81,25 +91,35 @@ class Client:
         rate: int | None = None,
         at_once: int = AT_ONCE,
         ready: Callable[[], object] | None = None,
+        resume: str | Path | None = None,
     ) -> None:
-        """Accepts every call that comes in and hands it to `handler`, in a thread each; hangs up
-        when that returns. Goes on until Ctrl-C; `ready` is called once no call will be missed.
+        """Accept every call that comes in and hand it to `handler`, in a thread each; hang up when
+        that returns. Goes on until Ctrl-C; `ready` is called once no call will be missed.
+
+        `resume`: a file in which the program notes its calls. Started again within ten seconds, it
+        takes them back: the handler gets them with `call.resumed`. One process per file.
         """
-        Format.wanted(format, rate)
+        line_format = Format.wanted(format, rate)
 
         def accept(ringing: Ringing) -> LiveCall:
             return ringing.accept(format, rate)
 
-        blocking.serve(self.incoming(line), handler, accept, at_once, ready)
+        def take_back(call_id: str) -> LiveCall:
+            opening = live.taking_back(call_id)
+            return LiveCall(self._shell, self._portal, opening, line_format, resumed=True)
+
+        with Served(resume) as served:
+            incoming = Incoming(self._shell, self._portal, Doorbell(line, served.left))
+            blocking.serve(incoming, handler, accept, take_back, served, at_once, ready)
 
     def events(self, after: str | None = None) -> Events:
-        """Events as they come, at least once, over any outage: after a cursor, from now on
-        (`"latest"`), or from the oldest kept.
+        """Return the events as they come, each at least once, over any outage: after a cursor, from
+        now on (`"latest"`), or from the oldest kept.
         """
         return Events(self._shell, Feed(after))
 
     def close(self) -> None:
-        """Gives everything back."""
+        """Close all connections."""
         self._portal.close()
         self._shell.close()
 
@@ -139,10 +159,10 @@ class AsyncClient:
         *,
         format: str = "pcm_s16le",
         rate: int | None = None,
-        **wishes: Any,
+        **options: Unpack[DialOptions],
     ) -> AsyncLiveCall:
-        """`async with client.call("sip:+33…@…") as call:` dials; see `calls.dial`."""
-        opening = Calls.dial.request(meeting_url, **wishes)
+        """Dial as `Client.call` does: `async with client.call("+33…") as call:`."""
+        opening = partial(dial_through_trunk, meeting_url, **options)
         return AsyncLiveCall(self._shell, opening, Format.wanted(format, rate))
 
     def attach(
@@ -153,12 +173,13 @@ class AsyncClient:
         rate: int | None = None,
         hang_up: bool = True,
     ) -> AsyncLiveCall:
-        """As `Client.attach`."""
-        seeing, line_format = Calls.get.request(call_id), Format.wanted(format, rate)
+        """Join a call as `Client.attach` does."""
+        seeing = partial(perform, Calls.get.request(call_id))
+        line_format = Format.wanted(format, rate)
         return AsyncLiveCall(self._shell, seeing, line_format, hang_up=hang_up)
 
     def incoming(self, line: str | None = None) -> AsyncIncoming:
-        """As `Client.incoming`."""
+        """Return the calls that come in, as `Client.incoming` does."""
         return AsyncIncoming(self._shell, Doorbell(line))
 
     async def serve(
@@ -170,21 +191,28 @@ class AsyncClient:
         rate: int | None = None,
         at_once: int = AT_ONCE,
         ready: Callable[[], object] | None = None,
+        resume: str | Path | None = None,
     ) -> None:
-        """As `Client.serve`, in a task each. Cancelled, it hangs up."""
-        Format.wanted(format, rate)
+        """Serve as `Client.serve` does, in a task each. Cancelled, it hangs up."""
+        line_format = Format.wanted(format, rate)
 
         def accept(ringing: AsyncRinging) -> AsyncLiveCall:
             return ringing.accept(format, rate)
 
-        await live.serve(self.incoming(line), handler, accept, at_once, ready)
+        def take_back(call_id: str) -> AsyncLiveCall:
+            opening = live.taking_back(call_id)
+            return AsyncLiveCall(self._shell, opening, line_format, resumed=True)
+
+        with Served(resume) as served:
+            incoming = AsyncIncoming(self._shell, Doorbell(line, served.left))
+            await live.serve(incoming, handler, accept, take_back, served, at_once, ready)
 
     def events(self, after: str | None = None) -> AsyncEvents:
-        """As `Client.events`."""
+        """Return the events, as `Client.events` does."""
         return AsyncEvents(self._shell, Feed(after))
 
     async def close(self) -> None:
-        """Gives everything back."""
+        """Close all connections."""
         await self._shell.close()
 
     async def __aenter__(self) -> AsyncClient:

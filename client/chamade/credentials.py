@@ -1,6 +1,6 @@
-"""Where the API is, and the key to it: given, from the environment, or those of a local stack.
+"""The API's URL and key: as given, from the environment, or those of a local stack.
 
-A key reads `chmd_live_<43 characters><6 characters of CRC32>`, in base62: a typo is found out here,
+A key reads `chmd_live_<43 characters><6 characters of CRC32>`, in base62, so that a typo is found
 before anything is sent.
 """
 
@@ -25,14 +25,16 @@ _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 @dataclass(frozen=True)
 class Credentials:
-    """Without `api_key` only what needs none can be asked for, such as a new account."""
+    """URL and key. Without `api_key` only operations that need none can be used, such as opening an
+    account.
+    """
 
     api_url: str
     api_key: str | None = field(default=None, repr=False)
 
     @property
     def key(self) -> str:
-        """The key. BadCredentials if there is none."""
+        """Return the key. Raises BadCredentials if there is none."""
         if self.api_key is None:
             raise BadCredentials("CHAMADE_API_KEY is not set, and this needs an API key.")
         return self.api_key
@@ -44,8 +46,9 @@ def find(
     env: Mapping[str, str] = os.environ,
     stack_file: Path = STACK_FILE,
 ) -> Credentials:
-    """What is given counts, then CHAMADE_API_URL and CHAMADE_API_KEY. If there is nothing of that
-    at all, the stack that `make run` has up in this folder. BadCredentials says what is missing.
+    """Find the URL and key: those given, else CHAMADE_API_URL and CHAMADE_API_KEY, else those of
+    the stack that `make run` has up in this folder. Raises BadCredentials, which says what is
+    missing.
     """
     url = api_url or env.get("CHAMADE_API_URL")
     key = api_key or env.get("CHAMADE_API_KEY")
@@ -66,7 +69,7 @@ def find(
 
 
 def looks_like_key(text: str) -> bool:
-    """True if `text` has the form of a key and its check characters agree."""
+    """Return whether `text` has the form of a key and its check characters agree."""
     match = KEY.fullmatch(text)
     return match is not None and _check(match[1]) == match[2]
 
@@ -77,7 +80,7 @@ def _local_stack(path: Path) -> tuple[str | None, str | None]:
         url, key = str(stack["api_url"]), str(stack["api_key"])
     except (OSError, ValueError, KeyError, TypeError):
         return None, None
-    # A file in somebody else's folder must not be able to send us anywhere but to this machine.
+    # The folder may be somebody else's: accept only a URL of this machine from its file.
     return (url, key) if urlsplit(url).hostname in _LOOPBACK else (None, None)
 
 

@@ -1,4 +1,4 @@
-"""What can go wrong. Everything that this package raises on purpose is a `ChamadeError`."""
+"""Errors. Everything that this package raises on purpose is a `ChamadeError`."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from chamade.models import Call, decode
 
 
 class ChamadeError(Exception):
-    """The base of all of them; the message is a sentence for people."""
+    """The base of all errors; the message is a sentence for people."""
 
 
 class BadCredentials(ChamadeError):
-    """URL or key are missing or cannot be right. Nothing was sent."""
+    """URL or key are missing or invalid. Nothing was sent."""
 
 
 class Unreachable(ChamadeError):
-    """No answer came. What was asked for may have happened all the same."""
+    """No answer came. The request may have been carried out all the same."""
 
 
 class BadAnswer(ChamadeError):
@@ -25,7 +25,7 @@ class BadAnswer(ChamadeError):
 
 
 class BadSignature(ChamadeError):
-    """A webhook or a handshake that is not from whom it says it is, or too old."""
+    """The signature of a webhook or a handshake is not valid, or too old."""
 
 
 class AudioLost(ChamadeError):
@@ -40,7 +40,9 @@ class AudioLost(ChamadeError):
 
 
 class CallGone(ChamadeError):
-    """The call is over, or somebody else took it. `reason` is its end's, if that is known."""
+    """The call is over, or somebody else took it. `reason`: the reason of its end, if it is
+    known.
+    """
 
     def __init__(self, call_id: str, message: str, reason: str | None = None) -> None:
         super().__init__(message)
@@ -48,7 +50,7 @@ class CallGone(ChamadeError):
 
 
 class ApiError(ChamadeError):
-    """The API said no.
+    """The API refused a request.
 
     `status`: of HTTP. `code`: stable, for programs. `detail`: for people. `problem`: the whole
     problem document (RFC 9457). `retry_after`: seconds, if the API said so.
@@ -65,11 +67,11 @@ class ApiError(ChamadeError):
 
 
 class Invalid(ApiError):
-    """400, 405, 413, 415, 422: asking again the same way gives the same answer."""
+    """400, 405, 413, 415, 422: the request is wrong, and a repetition gets the same answer."""
 
     @property
     def errors(self) -> list[dict[str, str]]:
-        """`field` and `message` of what is wrong, where the API could say."""
+        """Return `field` and `message` of what is wrong, where the API could say."""
         return list(self.problem.get("errors") or [])
 
 
@@ -86,11 +88,11 @@ class NotFound(ApiError):
 
 
 class Conflict(ApiError):
-    """409: not possible as things stand; a lost race for a call, for instance."""
+    """409: not possible in the present state; for instance, another agent has taken the call."""
 
     @property
     def call(self) -> Call | None:
-        """The call as it is, if it is about one."""
+        """Return the call as it is, if it is about one."""
         shown = self.problem.get("call")
         return decode(Call, shown) if isinstance(shown, dict) else None
 
@@ -100,7 +102,7 @@ class RateLimited(ApiError):
 
 
 class ServerError(ApiError):
-    """5xx: not the fault of who asked."""
+    """5xx: a fault of the server."""
 
 
 _BY_STATUS: dict[int, type[ApiError]] = {
@@ -115,6 +117,6 @@ _BY_STATUS: dict[int, type[ApiError]] = {
 def api_error(
     status: int, problem: Mapping[str, Any], retry_after: float | None = None
 ) -> ApiError:
-    """The error that an answer with this status (400 or above) is."""
+    """Return the error of an answer with this status (400 or above)."""
     fallback = ServerError if status >= 500 else Invalid
     return _BY_STATUS.get(status, fallback)(status, problem, retry_after)

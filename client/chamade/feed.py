@@ -1,13 +1,15 @@
-"""The account's events, followed; and the calls that come in, which are some of them. No I/O.
+"""Follow the account's events, and the calls that come in. No I/O.
 
-At least once: the cursor moves on only when the event after the last of a batch is asked for. So
-who keeps `cursor` and hands it back after a crash sees again what they had not finished with.
+Each event comes at least once: the cursor moves on only when the event after the last of a batch is
+asked for. A program that saves `cursor` and hands it back after a crash gets the events again that
+it had not finished.
 """
 
 from __future__ import annotations
 
 import logging
 from collections import OrderedDict, deque
+from collections.abc import Iterable
 from typing import Any
 
 from chamade.errors import ApiError, Invalid, ServerError, Unreachable
@@ -23,7 +25,7 @@ _REMEMBERED = 1000
 
 
 class Feed:
-    """Where we are in the events.
+    """A reader of events, with its place among them.
 
     `after`: a cursor, `"latest"` for what happens from now on, or None for the oldest that is kept.
     """
@@ -31,27 +33,27 @@ class Feed:
     def __init__(self, after: str | None = None, wait_s: int = WAIT_S) -> None:
         self._begin, self._wait_s = after, wait_s
         self._waiting: deque[Event] = deque()
-        self._behind_them = after
+        self._next_cursor = after
         self.cursor = after
-        """Everything up to here has been handed out, and done with."""
+        """All events up to here have been handed out and handled."""
 
     def next(self) -> Flow[Event]:
-        """The next event, however long it takes to come, over any outage. ApiError if the API does
-        not want us at all.
+        """Wait for the next event, however long it takes to come, over any outage. Raises ApiError
+        if the API refuses us for good.
         """
         while not self._waiting:
-            self.cursor = self._behind_them
+            self.cursor = self._next_cursor
             yield from self._poll()
         return self._waiting.popleft()
 
     def begin(self) -> Flow[None]:
-        """Fixes where `"latest"` is, now."""
+        """Fix the place of `"latest"` now."""
         if self.cursor == "latest":
             yield from self._poll(wait_s=0)
 
     def _poll(self, wait_s: int | None = None) -> Flow[None]:
         wait_s = self._wait_s if wait_s is None else wait_s
-        query = {"after": self._behind_them, "wait": wait_s}
+        query = {"after": self._next_cursor, "wait": wait_s}
         request = Request("GET", "/api/events", _batch, query, timeout_s=wait_s + _SLACK_S)
         tries = 0
         while True:
@@ -60,51 +62,52 @@ class Feed:
             except Invalid as refused:
                 self._start_again(refused)
                 return
-            except (Unreachable, ApiError) as trouble:
-                if not _passes(trouble):
+            except (Unreachable, ApiError) as error:
+                if not _passes(error):
                     raise
                 tries += 1
-                log.log(logging.WARNING if tries == 1 else logging.DEBUG, "events: %s", trouble)
-                asked = getattr(trouble, "retry_after", None)
-                yield Wait(back_off(tries) if asked is None else asked)
+                log.log(logging.WARNING if tries == 1 else logging.DEBUG, "events: %s", error)
+                retry_after = getattr(error, "retry_after", None)
+                yield Wait(back_off(tries) if retry_after is None else retry_after)
             else:
                 break
         self._waiting.extend(events)
-        self._behind_them = cursor
+        self._next_cursor = cursor
 
     def _start_again(self, refused: Invalid) -> None:
-        """A cursor that was good once is not any more: the events were restored from a backup, and
-        begin anew. A cursor that was given to us may just be wrong.
+        """Start from the beginning after a cursor that was good once is refused: the events were
+        restored from a backup. Raises the refusal if the cursor was given to us: it may just be
+        wrong.
         """
-        if refused.code != "bad_cursor" or self._behind_them == self._begin:
+        if refused.code != "bad_cursor" or self._next_cursor == self._begin:
             raise refused
         log.warning("events: the cursor is not known any more, beginning anew")
-        self._behind_them = self._begin
+        self._next_cursor = self._begin
 
 
 class Doorbell:
-    """The calls that come in: those that ring already, then each that begins to. Each once; on
-    `line`, a number of yours, or on all of them.
+    """The calls that come in: those that ring already, then each that begins to ring. Each comes
+    once, those that are `known` not at all; `line`: a number of yours, None for all.
     """
 
-    def __init__(self, line: str | None = None) -> None:
+    def __init__(self, line: str | None = None, known: Iterable[str] = ()) -> None:
         self._line = line
         self._feed = Feed("latest")
-        self._begun = False
+        self._started = False
         self._ringing: deque[Call] = deque()
-        self._seen: OrderedDict[str, None] = OrderedDict()
+        self._known: OrderedDict[str, None] = OrderedDict.fromkeys(known)
 
     def begin(self) -> Flow[None]:
-        """From here on no call is missed."""
-        if not self._begun:
+        """Miss no call from now on."""
+        if not self._started:
             yield from self._feed.begin()
             page_at = Calls.list.request(state="ringing", direction="inbound", page_size=100)
             for call in reversed((yield from every(page_at))):
                 self._rings(call)
-            self._begun = True
+            self._started = True
 
     def next(self) -> Flow[Call]:
-        """The next call."""
+        """Wait for the next call."""
         yield from self.begin()
         while not self._ringing:
             event = yield from self._feed.next()
@@ -114,17 +117,17 @@ class Doorbell:
 
     def _rings(self, call: Call) -> None:
         elsewhere = self._line is not None and call.line != self._line
-        if call.direction == "inbound" and not elsewhere and call.call_id not in self._seen:
+        if call.direction == "inbound" and not elsewhere and call.call_id not in self._known:
             self._ringing.append(call)
-            self._seen[call.call_id] = None
-            if len(self._seen) > _REMEMBERED:
-                self._seen.popitem(last=False)
+            self._known[call.call_id] = None
+            if len(self._known) > _REMEMBERED:
+                self._known.popitem(last=False)
 
 
 def _batch(shown: dict[str, Any]) -> tuple[list[Event], str]:
     return [decode(Event, one) for one in shown["events"]], str(shown["cursor"])
 
 
-def _passes(trouble: Unreachable | ApiError) -> bool:
-    """Whether waiting helps."""
-    return isinstance(trouble, Unreachable | ServerError) or trouble.status == 429
+def _passes(error: Unreachable | ApiError) -> bool:
+    """Return whether waiting helps."""
+    return isinstance(error, Unreachable | ServerError) or error.status == 429

@@ -1,26 +1,32 @@
-"""A call that is going on, with its audio: for asyncio here, for threads in `blocking.py`."""
+"""A live call with its audio, for asyncio; for threads it is in `blocking.py`."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from types import TracebackType
+from typing import TypeAlias
 
 from chamade.audio.line import Format
 from chamade.audio.socket import AsyncAudio
 from chamade.errors import CallGone, ChamadeError, Conflict, NotFound
 from chamade.feed import Doorbell, Feed
-from chamade.http.request import Request
+from chamade.http.request import Flow, perform
 from chamade.http.shells import Awaiting
 from chamade.models import Call, Event
 from chamade.operations import Calls
+from chamade.served import Served
 
 log = logging.getLogger("chamade")
 
+Opening: TypeAlias = Callable[[], Flow[Call]]
+"""The beginning of a live call: a dial, an answer, or a look at a call that exists."""
+
 
 async def on_the_line(call: Call, line_format: Format) -> AsyncAudio:
-    """The call's audio, opened. CallGone if the call is over."""
+    """Open the call's audio. Raises CallGone if the call is over."""
     if call.audio is None:
         why = f"the call is over: {call.end_reason or call.state}"
         raise CallGone(call.call_id, why, call.end_reason)
@@ -28,65 +34,88 @@ async def on_the_line(call: Call, line_format: Format) -> AsyncAudio:
 
 
 def lost(conflict: Conflict) -> CallGone:
-    """A race for a call that somebody else won."""
+    """Make the error of a lost race for a call."""
     call = conflict.call
     return CallGone(
         call.call_id if call else "", conflict.detail, call.end_reason if call else None
     )
 
 
-def accepting(call: Call) -> Request[Call]:
-    """What answers a call that came in. One with auto-answer answers itself."""
-    asked = Calls.get if call.auto_answer else Calls.accept
-    return asked.request(call.call_id)
+def accepting(call: Call) -> Opening:
+    """Return the opening that answers a call that came in. A call with auto-answer is answered
+    already.
+    """
+    operation = Calls.get if call.auto_answer else Calls.accept
+    return partial(perform, operation.request(call.call_id))
+
+
+def taking_back(call_id: str) -> Opening:
+    """Return the opening of a call that was accepted before a restart. It raises CallGone if there
+    is no such call any more.
+    """
+
+    def look() -> Flow[Call]:
+        try:
+            return (yield from perform(Calls.get.request(call_id)))
+        except NotFound as gone:
+            raise CallGone(call_id, gone.detail) from None
+
+    return look
 
 
 class AsyncLiveCall:
-    """A call of ours, from `async with` on: dialled or accepted there, and hung up at the end.
+    """A call that `async with` dials or accepts, and hangs up at the end.
 
-    `info` is the call as it was last seen, `audio` its line. When the caller hangs up, whatever is
-    still being said raises CallGone, which quietly ends the `async with` block.
+    `info` is the call as it was last fetched, `audio` its line; `resumed`: `serve` took it back
+    after a restart. When the caller hangs up, methods that send raise CallGone, which ends the
+    `async with` block without an error.
     """
 
     info: Call
     audio: AsyncAudio
 
     def __init__(
-        self, shell: Awaiting, opening: Request[Call], line_format: Format, *, hang_up: bool = True
+        self,
+        shell: Awaiting,
+        opening: Opening,
+        line_format: Format,
+        *,
+        hang_up: bool = True,
+        resumed: bool = False,
     ) -> None:
         self._calls: Calls[Awaiting] = Calls(shell)
         self._shell, self._opening, self._format = shell, opening, line_format
-        self._hangs_up = hang_up
+        self._hangs_up, self.resumed = hang_up, resumed
 
     @property
     def id(self) -> str:
-        """The call's id."""
+        """Return the call's id."""
         return self.info.call_id
 
     @property
     def end_reason(self) -> str | None:
-        """Why it is over; None while it is not, or nobody said."""
+        """Return why the call is over; None while it is not, or if nobody said."""
         return self.audio.stop.reason if self.audio.stop else self.info.end_reason
 
     async def answered(self) -> bool:
-        """Waits until somebody has answered and audio flows. False if nobody did."""
+        """Wait until somebody has answered and audio flows. Returns False if nobody did."""
         return await self.audio.started()
 
     async def hang_up(self) -> None:
-        """Ends the call, at once. To let the last words be heard, `play` them."""
+        """End the call, at once. To let the last words be heard, `play` them."""
         try:
             self.info = await self._calls.leave(self.id)
         except (Conflict, NotFound):
             return  # it is over
 
     async def refresh(self) -> Call:
-        """The call as it is."""
+        """Fetch the call as it is now."""
         self.info = await self._calls.get(self.id)
         return self.info
 
     async def __aenter__(self) -> AsyncLiveCall:
         try:
-            self.info = await self._shell.ask(self._opening)
+            self.info = await self._shell.run(self._opening())
         except Conflict as conflict:
             raise (lost(conflict) if conflict.call else conflict) from None
         self.audio = await on_the_line(self.info, self._format)
@@ -99,7 +128,7 @@ class AsyncLiveCall:
         trace: TracebackType | None,
     ) -> bool:
         try:
-            if self._hangs_up and self.audio.stop is None:
+            if self._hangs_up and self.audio.stop is None and not self.audio.replaced:
                 await self.hang_up()
         except ChamadeError as trouble:
             # The call ends by itself, ten seconds after its agent has left the line.
@@ -110,19 +139,21 @@ class AsyncLiveCall:
 
 
 class AsyncRinging:
-    """A call that came in, and rings. `call` is what is known of it."""
+    """A ringing call that came in. `call` is its model."""
 
     def __init__(self, shell: Awaiting, call: Call) -> None:
         self._shell, self.call = shell, call
 
     def accept(self, format: str = "pcm_s16le", rate: int | None = None) -> AsyncLiveCall:
-        """`async with ringing.accept() as call:` answers it. CallGone if it cannot be had any more.
-        `format`: `pcm_s16le` (`rate` 8000, 16000 or 24000) or `mulaw` (8000).
+        """Answer the call: `async with ringing.accept() as call:`. Raises CallGone if the call is
+        gone. `format`: `pcm_s16le` (`rate` 8000, 16000 or 24000) or `mulaw` (8000).
         """
         return AsyncLiveCall(self._shell, accepting(self.call), Format.wanted(format, rate))
 
     async def refuse(self) -> Call:
-        """Declines it: the caller hears a busy tone. CallGone if it does not ring any more."""
+        """Decline the call: the caller hears a busy tone. Raises CallGone if it does not ring any
+        more.
+        """
         try:
             return await Calls(self._shell).refuse(self.call.call_id)
         except Conflict as conflict:
@@ -130,8 +161,8 @@ class AsyncRinging:
 
 
 class AsyncEvents:
-    """The account's events as they come: `async for event in events`. `cursor` is what to begin
-    after, the next time: all before it were handed out and done with.
+    """The account's events as they come: `async for event in events`. A later reader goes
+    on after `cursor`: all events up to it were handed out and handled.
     """
 
     def __init__(self, shell: Awaiting, feed: Feed) -> None:
@@ -139,11 +170,11 @@ class AsyncEvents:
 
     @property
     def cursor(self) -> str | None:
-        """Where the events that were done with end."""
+        """Return the cursor after the last event that was handled."""
         return self._feed.cursor
 
     async def begin(self) -> None:
-        """Fixes where "latest" is, now (otherwise with the first event asked for)."""
+        """Fix the place of "latest" now (otherwise at the first event asked for)."""
         await self._shell.run(self._feed.begin())
 
     def __aiter__(self) -> AsyncIterator[Event]:
@@ -160,7 +191,7 @@ class AsyncIncoming:
         self._shell, self._bell = shell, bell
 
     async def begin(self) -> None:
-        """From here on no call is missed (otherwise from the first one asked for)."""
+        """Miss no call from now on (otherwise from the first one asked for)."""
         await self._shell.run(self._bell.begin())
 
     def __aiter__(self) -> AsyncIterator[AsyncRinging]:
@@ -174,32 +205,45 @@ async def serve(
     incoming: AsyncIncoming,
     handler: Callable[[AsyncLiveCall], Awaitable[object]],
     accept: Callable[[AsyncRinging], AsyncLiveCall],
+    resume: Callable[[str], AsyncLiveCall],
+    served: Served,
     at_once: int,
     ready: Callable[[], object] | None,
 ) -> None:
-    """Each call that comes in, accepted and handed to `handler`, up to `at_once` at a time."""
+    """Hand each call that comes in to `handler`, up to `at_once` at a time; before them the calls
+    that the process before has left.
+    """
     free, talks = asyncio.Semaphore(at_once), set[asyncio.Task[None]]()
 
-    async def talk(ringing: AsyncRinging) -> None:
+    async def talk(call_id: str, live: AsyncLiveCall) -> None:
         try:
-            async with accept(ringing) as call:
+            async with live as call:
+                served.add(call_id)
                 await handler(call)
         except CallGone as gone:
-            log.info("%s: %s", ringing.call.call_id, gone)
+            log.info("%s: %s", call_id, gone)
         except Exception:
-            log.exception("%s: the handler failed", ringing.call.call_id)
+            log.exception("%s: the handler failed", call_id)
         finally:
+            served.discard(call_id)
             free.release()
 
+    def begin(call_id: str, live: AsyncLiveCall) -> None:
+        task = asyncio.create_task(talk(call_id, live))
+        talks.add(task)
+        task.add_done_callback(talks.discard)
+
     try:
+        for call_id in served.left:
+            await free.acquire()
+            begin(call_id, resume(call_id))
         await incoming.begin()
         if ready is not None:
             ready()
         while True:
             await free.acquire()
-            task = asyncio.create_task(talk(await incoming.__anext__()))
-            talks.add(task)
-            task.add_done_callback(talks.discard)
+            ringing = await incoming.__anext__()
+            begin(ringing.call.call_id, accept(ringing))
     finally:
         for task in talks:
             task.cancel()

@@ -1,9 +1,10 @@
 """`chamade mcp`, or `python -m chamade.mcp`: the tools of `POST /mcp` for programs that speak MCP
 over standard input and output, such as Claude Desktop.
 
-A bridge, and no more: each JSON-RPC message that comes in is posted as it is, with the key from the
-environment; what comes back goes out. Requests do not wait for each other, so a long poll holds
-nothing up. Standard output has JSON-RPC messages, one a line; all else goes to standard error.
+It is only a bridge: each JSON-RPC message that comes in is posted unchanged, with the key from the
+environment, and the answer is written. Requests do not wait for each other, so a long poll does not
+delay others. Standard output has only JSON-RPC messages, one on a line; everything else goes to
+standard error.
 """
 
 from __future__ import annotations
@@ -23,16 +24,16 @@ from chamade.credentials import Credentials, find
 from chamade.errors import BadCredentials
 
 TIMEOUT = httpx.Timeout(60, connect=10)
-"""A long poll lasts 20 s, and a Lambda that was asleep adds some."""
+"""A long poll lasts 20 s, and a cold start of Lambda adds a few."""
 
 MAX_IN_FLIGHT = 50
-"""Requests at a time; who asks for more is told so."""
+"""Requests at a time; further ones get an error."""
 
 LAST_ANSWERS_S = 5.0
-"""How long requests may still take after the input has ended."""
+"""Seconds that requests may still take after the input has ended."""
 
 VERSION_IN_META = "io.modelcontextprotocol/protocolVersion"
-"""Where revisions from 2026-07-28 on say in each request which they are."""
+"""The key of the protocol's revision in each request, from revision 2026-07-28 on."""
 
 PARSE_ERROR, INVALID_REQUEST, NOT_ANSWERED = -32700, -32600, -32000
 
@@ -44,7 +45,7 @@ Message = dict[str, Any]
 
 
 class Bridge:
-    """Between one client and the API. `write` sends a message to the client."""
+    """A bridge between one client and the API. `write` sends a message to the client."""
 
     def __init__(self, http: httpx.AsyncClient, url: str, write: Callable[[Message], None]) -> None:
         self._http, self._url, self._write = http, url, write
@@ -53,7 +54,7 @@ class Bridge:
         self._notifying: set[asyncio.Task[None]] = set()
 
     def take(self, line: bytes) -> None:
-        """A line of the client's. Returns at once; the answer is written when it is there."""
+        """Take a line of the client. Returns at once; the answer is written when it is there."""
         try:
             message = json.loads(line)
         except (ValueError, RecursionError):
@@ -91,8 +92,8 @@ class Bridge:
             task.add_done_callback(lambda _: self._running.pop(key, None))
 
     def _cancel(self, message: Message) -> None:
-        """The API keeps nothing between requests, so to let go of one here is all there is to do:
-        a cancelled request gets no answer.
+        """Cancel a request, which then gets no answer. The API keeps nothing between requests, so
+        nothing is to be done there.
         """
         params = message.get("params")
         request_id = params.get("requestId") if isinstance(params, dict) else None
@@ -101,7 +102,7 @@ class Bridge:
             task.cancel()
 
     async def _answer(self, message: Message) -> None:
-        answer = await self._asked(message)
+        answer = await self._ask(message)
         if message["method"] == "initialize":
             self._version = answer.get("result", {}).get("protocolVersion")
         self._write(answer)
@@ -110,28 +111,28 @@ class Bridge:
         try:
             answer = await self._post(message)
         except httpx.HTTPError as error:
-            _log(f"{message['method']}: {_told(error)}")
+            _log(f"{message['method']}: {_describe(error)}")
         else:
             if answer.status_code >= 400:
                 _log(f"{message['method']}: HTTP {answer.status_code}")
 
-    async def _asked(self, message: Message) -> Message:
-        """What to answer a request with; an error if the API did not."""
+    async def _ask(self, message: Message) -> Message:
+        """Return the answer to a request; an error if the API gave none."""
         try:
             answer = await self._post(message)
         except httpx.HTTPError as error:
-            why = f"{self._url} cannot be reached: {_told(error)}"
+            why = f"{self._url} cannot be reached: {_describe(error)}"
             _log(why)
             return _error(message["id"], NOT_ANSWERED, why)
-        said = _json(answer)
-        if "jsonrpc" in said:
-            return {**said, "id": message["id"]}
-        why = str(said.get("detail") or said.get("title") or "no MCP there")
+        document = _json(answer)
+        if "jsonrpc" in document:
+            return {**document, "id": message["id"]}
+        why = str(document.get("detail") or document.get("title") or "no MCP there")
         if answer.status_code == 401:
             why += " Is CHAMADE_API_KEY right?"
         _log(f"{self._url} answered HTTP {answer.status_code}: {why}")
-        told = f"HTTP {answer.status_code}: {why}"
-        return _error(message["id"], NOT_ANSWERED, told, said or None)
+        text = f"HTTP {answer.status_code}: {why}"
+        return _error(message["id"], NOT_ANSWERED, text, document or None)
 
     async def _post(self, message: Message) -> httpx.Response:
         headers = headers_of(message, self._version)
@@ -139,8 +140,9 @@ class Bridge:
 
 
 def headers_of(message: Mapping[str, Any], negotiated: str | None) -> dict[str, str]:
-    """What a message says that Streamable HTTP repeats in headers: its revision, and from
-    2026-07-28 on its method and whom it names. `negotiated`: the revision that `initialize` gave.
+    """Return the headers in which Streamable HTTP repeats parts of a message: its revision, and
+    from 2026-07-28 on its method and the name in it. `negotiated`: the revision that `initialize`
+    gave.
     """
     headers = {
         "Accept": "application/json, text/event-stream",
@@ -161,7 +163,7 @@ def headers_of(message: Mapping[str, Any], negotiated: str | None) -> dict[str, 
 
 
 def _field(text: str) -> str:
-    """A header's value; in base64 if it would not come through as it is (MCP 2026-07-28)."""
+    """Return a header's value; in base64 if it is not safe as it is (MCP 2026-07-28)."""
     if _HEADER_SAFE.fullmatch(text) and not _ENCODED.fullmatch(text):
         return text
     return f"=?base64?{base64.b64encode(text.encode()).decode()}?="
@@ -174,13 +176,13 @@ def _error(request_id: Any, code: int, message: str, data: Any = None) -> Messag
 
 def _json(answer: httpx.Response) -> Message:
     try:
-        said = json.loads(answer.content)
+        document = json.loads(answer.content)
     except ValueError:
         return {}
-    return said if isinstance(said, dict) else {}
+    return document if isinstance(document, dict) else {}
 
 
-def _told(error: httpx.HTTPError) -> str:
+def _describe(error: httpx.HTTPError) -> str:
     return str(error) or type(error).__name__
 
 
@@ -206,8 +208,8 @@ async def run(credentials: Credentials, lines: BinaryIO, out: BinaryIO) -> None:
 
 
 def _read(lines: BinaryIO) -> asyncio.Queue[bytes]:
-    """The lines, then b"". By a thread that nobody waits for: there is no other way to read a
-    standard input that works everywhere, and none to interrupt it.
+    """Read the lines in a thread, then b"". Nobody waits for the thread: no other way to read
+    standard input works everywhere, and none can be interrupted.
     """
     queue: asyncio.Queue[bytes] = asyncio.Queue(MAX_IN_FLIGHT)
     loop = asyncio.get_running_loop()

@@ -1,7 +1,7 @@
-"""What the API shows, as frozen dataclasses.
+"""Models of the API's answers, as frozen dataclasses.
 
-Members that a newer server adds are ignored here and found in `raw`; values of an open set, such as
-states, are plain strings, so that a new one is no error. Times are aware datetimes.
+Members that a newer server adds are only in `raw`; values of an open set, such as states, are plain
+strings, so that a new one is no error. Times are aware datetimes.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ LIVE_STATES = frozenset({"connecting", "ringing", "active"})
 
 @dataclass(frozen=True, kw_only=True)
 class Shown:
-    """What all of them have: the JSON that they were read from."""
+    """The base of all models: holds the JSON that they were read from."""
 
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Audio(Shown):
-    """Where a call's audio is, and what lets one in."""
+    """The URL of a call's audio, and the token for it."""
 
     url: str
     token: str = field(repr=False)
@@ -42,7 +42,7 @@ class Audio(Shown):
 
 @dataclass(frozen=True, kw_only=True)
 class HistoryEntry(Shown):
-    """A line of a call's story."""
+    """One transition of a call."""
 
     version: int
     state: str
@@ -81,7 +81,7 @@ class Call(Shown):
 
     @property
     def over(self) -> bool:
-        """True in any of the final states, new ones included."""
+        """Return whether the call is in any of the final states, new ones included."""
         return self.state not in LIVE_STATES
 
 
@@ -130,6 +130,11 @@ class Trunk(Shown):
     inbound_uri: str | None = None
     dids: tuple[Did, ...] = ()
 
+    def sip_uri(self, number: str) -> str:
+        """Return the SIP URI that dials a number, `+33…`, through this trunk."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"sip:{number}@{host}"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Event(Shown):
@@ -144,14 +149,14 @@ class Event(Shown):
 
     @property
     def call(self) -> Call | None:
-        """The call at that moment, without `audio`."""
+        """Return the call at that moment, without `audio`."""
         shown = self.data.get("call")
         return decode(Call, shown) if isinstance(shown, dict) else None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Key(Shown):
-    """What is known of an API key after the answer that showed it."""
+    """An API key, without the secret that was shown once."""
 
     key_id: str
     label: str = ""
@@ -161,14 +166,14 @@ class Key(Shown):
 
 @dataclass(frozen=True, kw_only=True)
 class NewKey(Key):
-    """A fresh key, in clear: the only time that it is shown."""
+    """A new key, in clear: the only time that it is shown."""
 
     key: str = field(repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Account(Shown):
-    """Who you are, and how much of each you may have."""
+    """Your account and its limits."""
 
     account_id: str
     name: str = ""
@@ -178,7 +183,7 @@ class Account(Shown):
 
 @dataclass(frozen=True, kw_only=True)
 class NewAccount(Account):
-    """A fresh account with its first key, in clear: the only time that it is shown."""
+    """A new account with its first key, in clear: the only time that it is shown."""
 
     key: str = field(repr=False)
 
@@ -207,7 +212,7 @@ class Endpoint(Shown):
 
 @dataclass(frozen=True, kw_only=True)
 class NewEndpoint(Endpoint):
-    """The same with its secret, `whsec_…`, in clear: the only time that it is shown."""
+    """A new endpoint with its secret, `whsec_…`, in clear: the only time that it is shown."""
 
     secret: str = field(repr=False)
 
@@ -230,14 +235,14 @@ class Delivery(Shown):
 
 @dataclass(frozen=True, kw_only=True)
 class Page(typing.Generic[Model]):
-    """Some of a list, and where it goes on: `next_cursor` None at the end."""
+    """A page of a list. `next_cursor`: the cursor of the next page; None at the end."""
 
     items: tuple[Model, ...]
     next_cursor: str | None = None
 
 
 def decode(model: type[Model], shown: Any) -> Model:
-    """`shown` (JSON) as a `model`. ValueError if it is not such a thing."""
+    """Read JSON as a `model`. Raises ValueError if it is not such a thing."""
     if not isinstance(shown, Mapping):
         raise ValueError(f"{model.__name__}: an object is wanted, not {type(shown).__name__}")
     values: dict[str, Any] = {"raw": shown}

@@ -11,14 +11,14 @@ Result = TypeVar("Result")
 
 
 class Portal:
-    """A thread with an event loop, begun when it is first needed."""
+    """A thread with an event loop, started when it is first needed."""
 
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._lock = threading.Lock()
 
     def run(self, work: Coroutine[Any, Any, Result]) -> Result:
-        """The result of `work`, done in that thread. Ctrl-C cancels it."""
+        """Run `work` in that thread; return its result. Ctrl-C cancels it."""
         future = asyncio.run_coroutine_threadsafe(work, self._running())
         try:
             return future.result()
@@ -27,7 +27,7 @@ class Portal:
             raise
 
     def close(self) -> None:
-        """Ends the thread."""
+        """End the thread."""
         with self._lock:
             loop, self._loop = self._loop, None
         if loop is not None:

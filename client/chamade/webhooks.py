@@ -1,8 +1,7 @@
-"""Is a webhook really ours? Standard Webhooks 1.0.0 (https://www.standardwebhooks.com).
+"""Verify that Chamade sent a webhook: Standard Webhooks 1.0.0 (https://www.standardwebhooks.com).
+Before you use anything of the body:
 
     event = chamade.webhooks.verify(secret, request.headers, request.body)
-
-before anything in the body is believed.
 """
 
 from __future__ import annotations
@@ -30,10 +29,11 @@ def verify(
     now: float | None = None,
     tolerance_s: float = TOLERANCE_S,
 ) -> Event:
-    """The event in a webhook: `body` exactly as it came, `headers` in any case, `secret` the
-    endpoint's (`whsec_…`). BadSignature if it was not signed with that in the last five minutes.
+    """Verify a webhook; return its event. `body`: exactly as it came; `headers`: in any case;
+    `secret`: the endpoint's (`whsec_…`). Raises BadSignature if it was not signed with that in the
+    last five minutes.
 
-    `webhook-id` stays the same when a webhook is sent again: what was seen already can be dropped.
+    `webhook-id` stays the same when a webhook is sent again: drop those whose id you have handled.
     """
     raw = body.encode() if isinstance(body, str) else body
     lower = {name.lower(): value for name, value in headers.items()}
@@ -52,7 +52,7 @@ def verify(
 
 
 def fresh(timestamp: str, now: float, tolerance_s: float) -> bool:
-    """Whether a time in a header (epoch seconds) is about now."""
+    """Return whether a time in a header (epoch seconds) is about now."""
     if not (timestamp.isascii() and timestamp.isdigit() and len(timestamp) < 16):
         return False
     return abs(now - int(timestamp)) <= tolerance_s

@@ -41,7 +41,7 @@ app = FastAPI()
 
 
 class Parrot(FrameProcessor):
-    """Says back what it hears, once the greeting is over."""
+    """A processor that says back what it hears, once the greeting is over."""
 
     greeted = False
 

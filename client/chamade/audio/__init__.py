@@ -1,1 +1,1 @@
-"""The audio of a call (docs/protocol.md): hear, speak, keys, marks."""
+"""The audio of a call (docs/protocol.md): sound in both directions, keys, marks."""

@@ -1,6 +1,8 @@
-"""Opening the WebSocket of a call's audio, and how it was closed."""
+"""Open the WebSocket of a call's audio, and tell how it was closed."""
 
 from __future__ import annotations
+
+from http import HTTPStatus
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus, WebSocketException
@@ -9,19 +11,19 @@ from chamade.audio.line import Format
 from chamade.models import Audio
 
 PING_S = 5.0
-"""A connection that is dead must be known to be within the grace time."""
+"""Seconds between pings: a dead connection must be noticed within the grace time."""
 
 _PASSING_STATUSES = frozenset({429, 500, 502, 503, 504})
-_WRONG, _BROKEN = 4400, 1006
+_WRONG, _BAD_TOKEN, _BROKEN = 4400, 4401, 1006
 _WHY = {
-    4401: "the relay does not take the token: it is not for this call, or too old",
+    _BAD_TOKEN: "the relay does not take the token: it is not for this call, or too old",
     4409: "another connection to the same call has taken over",
 }
 
 
 class NotConnected(Exception):
-    """There is no connection. `code` as if it had been closed with that; None: it may be tried
-    again.
+    """There is no connection. `code`: the close code that describes the failure; None: it may be
+    tried again.
     """
 
     def __init__(self, why: str, code: int | None = None) -> None:
@@ -30,7 +32,7 @@ class NotConnected(Exception):
 
 
 async def opened(where: Audio, line_format: Format) -> ClientConnection:
-    """A connection to the relay, whatever that will say to it. NotConnected."""
+    """Open a connection to the relay. Raises NotConnected."""
     try:
         return await connect(
             f"{where.url}?{line_format.query}",
@@ -44,6 +46,8 @@ async def opened(where: Audio, line_format: Format) -> ClientConnection:
         )
     except InvalidStatus as refused:
         status = refused.response.status_code
+        if status == HTTPStatus.UNAUTHORIZED:
+            raise NotConnected(_WHY[_BAD_TOKEN], _BAD_TOKEN) from None
         code = None if status in _PASSING_STATUSES else _WRONG
         raise NotConnected(f"the relay answers HTTP {status}", code) from None
     except (OSError, TimeoutError, WebSocketException) as error:
@@ -51,7 +55,7 @@ async def opened(where: Audio, line_format: Format) -> ClientConnection:
 
 
 def ending(socket: ClientConnection) -> tuple[int | None, str]:
-    """With which code a connection was closed, None if it just broke; and why."""
+    """Return the code with which a connection was closed (None if it broke), and the reason."""
     code = socket.close_code
-    said = socket.close_reason or f"the connection was closed with {code}"
-    return (None if code == _BROKEN else code), _WHY.get(code or 0, said)
+    reason = socket.close_reason or f"the connection was closed with {code}"
+    return (None if code == _BROKEN else code), _WHY.get(code or 0, reason)

@@ -1,5 +1,5 @@
-"""One call's line as this end knows it: what waits to be heard, which marks are out, and what to do
-when the connection breaks. No I/O, no clock.
+"""The state of a call's audio line at this end: what waits to be read, the marks that are out, and
+when to connect again. No I/O, no clock.
 """
 
 from __future__ import annotations
@@ -9,29 +9,29 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from chamade.audio.messages import Dropped, Dtmf, Heard, Mark, Refusal, Start, Stop, parse
+from chamade.audio.messages import Advice, Dropped, Dtmf, Heard, Mark, Refusal, Start, Stop, parse
 
 log = logging.getLogger("chamade")
 
 GRACE_S = 10.0
-"""How long the call goes on without us."""
+"""Seconds for which the call goes on without its agent."""
 PAUSES_S = (0.0, 0.25, 0.5, 1.0, 2.0)
-"""Before each attempt to come back; the last one again and again."""
+"""Seconds before each attempt to connect again; the last value is repeated."""
 BUFFER_S = 10.0
-"""How much unread audio is kept."""
+"""Seconds of unread audio that are kept."""
 MAX_MARKS = 200
-"""Marks that may be out before no more are taken from the program; the relay takes 256."""
+"""Marks that the program may have out; the relay takes 256."""
 MAX_UNREAD = 1000
 """Unread messages besides audio that are kept."""
 OURS = "~"
-"""What the names of our own marks begin with. They are not shown."""
+"""The beginning of the names of our own marks, which the program does not see."""
 
 _FINAL_CODES = frozenset({1000, 1002, 1003, 1007, 1008, 1009, 1010})
 
 
 @dataclass(frozen=True)
 class Format:
-    """What binary messages hold, both ways."""
+    """The format of binary messages, both ways."""
 
     name: str = "pcm_s16le"
     rate: int = 16000
@@ -45,23 +45,23 @@ class Format:
 
     @classmethod
     def wanted(cls, name: str, rate: int | None) -> Format:
-        """By its name, with the rate that goes without saying."""
+        """Make a format by its name; without a rate, with the name's usual one."""
         return cls(name, rate or (8000 if name == "mulaw" else 16000))
 
     @property
     def bytes_per_s(self) -> int:
-        """How much a second of sound is."""
+        """Return the bytes of one second of sound."""
         return self.rate * (1 if self.name == "mulaw" else 2)
 
     @property
     def query(self) -> str:
-        """As the socket's URL asks for it."""
+        """Return the format as the query of the socket's URL."""
         return f"format={self.name}&rate={self.rate}"
 
 
 class Unread:
-    """What came and was not read yet, bounded: of audio that waits too long the oldest goes, and
-    that is said in its place.
+    """A bounded buffer of what came and was not read yet. If too much audio waits, the oldest is
+    discarded, and a `Dropped` takes its place.
     """
 
     def __init__(self, bytes_per_s: int, buffer_s: float = BUFFER_S) -> None:
@@ -71,7 +71,7 @@ class Unread:
         self._audio = self._gone = self._others = 0
 
     def put(self, item: Heard) -> None:
-        """What came last."""
+        """Add what came last."""
         self._items.append(item)
         if isinstance(item, bytes):
             self._audio += len(item)
@@ -81,7 +81,7 @@ class Unread:
             self._drop_oldest()
 
     def take(self) -> Heard | None:
-        """What came first, None if nothing waits."""
+        """Return what came first; None if nothing waits."""
         if self._gone:
             lost, self._gone = self._gone, 0
             return Dropped("to_agent", lost * 1000 // self._bytes_per_s, "slow_reader")
@@ -90,7 +90,7 @@ class Unread:
         return self._forget(self._items.popleft())
 
     def skip_audio(self) -> None:
-        """Forgets the audio that waits, and nothing else."""
+        """Discard the audio that waits, and nothing else."""
         self._items = deque(item for item in self._items if not isinstance(item, bytes))
         self._audio = self._gone = 0
 
@@ -112,8 +112,8 @@ class Unread:
 
 
 class Marks:
-    """The marks that are out, in the order in which they were sent, which is that in which they
-    come back. One that comes back ahead of others shows that those were lost with a connection.
+    """The marks that are out, in the order in which they were sent and will come back. When a mark
+    comes back before earlier ones, those were lost with a connection.
     """
 
     def __init__(self) -> None:
@@ -121,23 +121,23 @@ class Marks:
         self._count = 0
 
     def set(self, name: str) -> None:
-        """This one was sent."""
+        """Note that a mark was sent."""
         self._out.append(name)
 
     def own(self, purpose: str) -> str:
-        """A name that nobody else uses."""
+        """Make a name for a mark that nobody else uses."""
         self._count += 1
         return f"{OURS}{purpose}-{self._count}"
 
     @property
     def out(self) -> int:
-        """How many are out."""
+        """Return how many marks are out."""
         return len(self._out)
 
     def returned(self, mark: Mark) -> list[Mark]:
-        """What is known now, the oldest first: that mark, and before it those that were lost.
-
-        Nothing for one that is not out: it was sent again, as nobody knew whether it had gone out.
+        """Return the marks that are settled now, oldest first: this one, and before it those that
+        were lost. No marks for one that is not out: it was sent twice, since it was not known
+        whether the first had reached the relay.
         """
         if mark.name not in self._out:
             return []
@@ -147,19 +147,19 @@ class Marks:
         return [*lost, mark]
 
     def refused(self) -> list[Mark]:
-        """The relay did not set one. It does not say which: the one sent last."""
+        """Settle the mark sent last, since the relay refused one and does not say which."""
         return [Mark(self._out.pop(), played=False)] if self._out else []
 
 
 @dataclass
 class Line:
-    """The state of one call's line. `on_mark` and `on_dtmf` are told as it happens."""
+    """The state of one call's line. `on_mark` and `on_dtmf` are called at once."""
 
     format: Format
     on_mark: Callable[[Mark], None]
     on_dtmf: list[Callable[[str], None]] = field(default_factory=list)
     started: bool = False
-    """There is a connection, and audio flows."""
+    """True while there is a connection and audio flows."""
     ever_started: bool = False
     stop: Stop | None = None
     keys: str = ""
@@ -170,32 +170,36 @@ class Line:
         self.marks = Marks()
 
     def received(self, message: str | bytes) -> bool:
-        """A message came. True if it was the `start` of a connection that follows another one."""
+        """Take a message; return whether it is the `start` of a connection that follows another
+        one.
+        """
         if isinstance(message, bytes):
             self.unread.put(message)
             return False
         try:
-            said = parse(message)
+            parsed = parse(message)
         except ValueError:
             self.unread.put(Refusal("bad_message", message[:200]))
             return False
-        match said:
+        match parsed:
             case Start():
                 self.started = self.ever_started = True
-                return said.resumed
+                return parsed.resumed
             case Stop():
-                self.stop = said
+                self.stop = parsed
             case Mark():
-                self._told(self.marks.returned(said))
+                self._settle_marks(self.marks.returned(parsed))
             case Refusal(code="too_many_marks"):
-                self.unread.put(said)
-                self._told(self.marks.refused())
+                self.unread.put(parsed)
+                self._settle_marks(self.marks.refused())
             case Dtmf():
-                self.keys += said.digit
-                self.unread.put(said)
-                self._tell_of_key(said.digit)
+                self.keys += parsed.digit
+                self.unread.put(parsed)
+                self._tell_of_key(parsed.digit)
             case Dropped() | Refusal():
-                self.unread.put(said)
+                self.unread.put(parsed)
+            case Advice():
+                log.warning("%s: %s", parsed.code, parsed.detail)
         return False
 
     def _tell_of_key(self, digit: str) -> None:
@@ -205,7 +209,7 @@ class Line:
             except Exception:
                 log.exception("a callback of on_dtmf failed")
 
-    def _told(self, marks: list[Mark]) -> None:
+    def _settle_marks(self, marks: list[Mark]) -> None:
         for mark in marks:
             self.on_mark(mark)
             if not mark.name.startswith(OURS):
@@ -213,18 +217,18 @@ class Line:
 
 
 class Comeback:
-    """When to connect again after a connection was lost, or could not be made."""
+    """Decides when to connect again after a connection was lost, or could not be made."""
 
     def __init__(self) -> None:
         self._lost_at: float | None = None
         self._tries = 0
 
     def connected(self) -> None:
-        """Audio flows, or the call still rings and we wait for it."""
+        """Note that audio flows, or that the call still rings and we wait for it."""
         self._lost_at, self._tries = None, 0
 
     def pause(self, now: float) -> float | None:
-        """How many seconds to wait before the next attempt; None: it is too late."""
+        """Return the seconds to wait before the next attempt; None if it is too late."""
         if self._lost_at is None:
             self._lost_at = now
         pause = PAUSES_S[min(self._tries, len(PAUSES_S) - 1)]
@@ -233,7 +237,7 @@ class Comeback:
 
 
 def may_return(close_code: int | None) -> bool:
-    """Whether a connection that was closed with this code may be made again (None: it broke)."""
+    """Return whether a connection closed with this code may be made again (None: it broke)."""
     if close_code is None:
         return True
     return close_code not in _FINAL_CODES and not 4000 <= close_code <= 4999

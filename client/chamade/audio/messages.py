@@ -1,4 +1,4 @@
-"""What the relay says on a call's audio socket, besides audio."""
+"""Messages of the relay on a call's audio socket, besides audio."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Dtmf:
 
 @dataclass(frozen=True)
 class Mark:
-    """Playout got to a mark (`played`), or never will, or nobody can tell."""
+    """Playout has reached a mark (`played`), or it never will, or that is unknown."""
 
     name: str
     played: bool
@@ -33,18 +33,19 @@ class Mark:
 
 @dataclass(frozen=True)
 class Dropped:
-    """Audio was thrown away. `direction`: `to_agent` or `to_caller`. `why`: as the relay says, or
-    `slow_reader`: this program did not read what it was sent.
+    """Audio, or so many `keys`, were thrown away. `direction`: `to_agent` or `to_caller`. `why`: as
+    the relay says, or `slow_reader`: this program did not read what it was sent.
     """
 
     direction: str
     ms: int
     why: str
+    keys: int = 0
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """Something that was sent was not done."""
+    """The relay refused something that was sent."""
 
     code: str
     detail: str
@@ -58,34 +59,48 @@ class Stop:
     state: str
 
 
-FromRelay: TypeAlias = Start | Dtmf | Mark | Dropped | Refusal | Stop
+@dataclass(frozen=True)
+class Advice:
+    """The relay says that the program seems to make a mistake."""
+
+    code: str
+    detail: str
+
+
+FromRelay: TypeAlias = Start | Dtmf | Mark | Dropped | Advice | Refusal | Stop
 
 Heard: TypeAlias = bytes | Dtmf | Mark | Dropped | Refusal
-"""What reaches the program: audio, and what else happens on the line, in order."""
+"""Audio and messages that reach the program, in order."""
 
 
-def parse(text: str) -> FromRelay | None:  # noqa: PLR0911 - a table
-    """A text message; None for a type that is newer than this client. ValueError if it is neither.
+def parse(text: str) -> FromRelay | None:  # noqa: PLR0911 - one return for each type
+    """Parse a text message; return None for a type that is newer than this client. Raises
+    ValueError if it is no message.
 
-    Members that are missing are taken kindly, as the protocol asks for.
+    Missing members are no error, as the protocol demands.
     """
-    said = json.loads(text)
-    if not isinstance(said, dict):
+    document = json.loads(text)
+    if not isinstance(document, dict):
         raise ValueError("not an object")
-    match said.get("type"):
+    match document.get("type"):
         case "start":
-            return Start(bool(said.get("resumed")), said.get("call") or {})
+            return Start(bool(document.get("resumed")), document.get("call") or {})
         case "dtmf":
-            return Dtmf(str(said.get("digit", "")))
+            return Dtmf(str(document.get("digit", "")))
         case "mark":
-            return Mark(str(said.get("name", "")), bool(said.get("played")))
+            return Mark(str(document.get("name", "")), bool(document.get("played")))
         case "dropped":
             return Dropped(
-                str(said.get("direction", "")), int(said.get("ms") or 0), str(said.get("why", ""))
+                str(document.get("direction", "")),
+                int(document.get("ms") or 0),
+                str(document.get("why", "")),
+                int(document.get("keys") or 0),
             )
+        case "warning":
+            return Advice(str(document.get("code", "")), str(document.get("detail", "")))
         case "error":
-            return Refusal(str(said.get("code", "")), str(said.get("detail", "")))
+            return Refusal(str(document.get("code", "")), str(document.get("detail", "")))
         case "stop":
-            reason = said.get("reason")
-            return Stop(None if reason is None else str(reason), str(said.get("state", "")))
+            reason = document.get("reason")
+            return Stop(None if reason is None else str(reason), str(document.get("state", "")))
     return None

@@ -1,7 +1,7 @@
-"""A call's audio over its WebSocket, with asyncio: the only place where that socket is.
+"""A call's audio over its WebSocket, with asyncio. No other module uses that socket.
 
-A task of its own reads whatever comes, whether or not the program does, so that pings are answered
-and keys and marks are known at once; and connects again when the connection breaks.
+A task reads all messages, whether or not the program reads, so that pings are answered and keys and
+marks are known at once. It also connects again when the connection breaks.
 """
 
 from __future__ import annotations
@@ -25,27 +25,30 @@ from chamade.errors import AudioLost, CallGone, ChamadeError
 from chamade.models import Audio
 
 PIECE_BYTES = 32_000
-"""Bytes in a message: what has not been sent yet can still be held back, by `clear`."""
+"""Bytes in a message: `clear` can still hold back messages that were not sent yet."""
 AHEAD_S = 30.0
-"""`play` queues this much at the relay, twice, and goes on as it is heard."""
+"""Seconds of audio in a part of `play`; it queues two parts at the relay, and more as they are
+heard."""
 HANGING_UP_S = 1.0
-"""How long after its stream is gone a call is known to be over."""
+"""Seconds within which the end of a call becomes known after its stream has ended."""
 HELD_S = 2.0
-"""A connection that lasted this long was one."""
+"""Seconds after which a connection counts as successful."""
+REPLACED = 4409
+"""The close code of a connection that another one has replaced (docs/protocol.md, section 8)."""
 _KEYS = re.compile(r"[0-9*#A-Dw]{1,64}", re.ASCII)
 
 
 class AsyncAudio:
     """Hear and speak on a call: `async for frame in audio` hears.
 
-    All that speaks waits until audio flows, and over a connection that is lost for a moment.
-    CallGone once the call is over, AudioLost if the socket cannot be had.
+    Methods that send wait until audio flows, and while a lost connection is made again. They raise
+    CallGone once the call is over, AudioLost if there can be no connection.
     """
 
     def __init__(self, call_id: str, where: Audio, line_format: Format) -> None:
         self.call_id, self.format = call_id, line_format
         self._where = where
-        self._line = Line(line_format, self._marked)
+        self._line = Line(line_format, self._mark_returned)
         self._socket: ClientConnection | None = None
         self._plays: dict[str, asyncio.Future[bool]] = {}
         self._turn = asyncio.Lock()
@@ -54,10 +57,10 @@ class AsyncAudio:
         self._lost: AudioLost | None = None
         self._news = asyncio.Event()
         self._probes: set[asyncio.Task[None]] = set()
-        self._staying = asyncio.create_task(self._stay())
-        self._staying.add_done_callback(self._stayed)
+        self._connection_task = asyncio.create_task(self._keep_connected())
+        self._connection_task.add_done_callback(self._connection_ended)
 
-    # What the program does.
+    # For the program.
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         async for item in self.messages():
@@ -65,14 +68,14 @@ class AsyncAudio:
                 yield item
 
     async def messages(self) -> AsyncIterator[Heard]:
-        """Audio as `bytes`, and besides it `Dtmf`, `Mark`, `Dropped` and `Refusal`, in order, until
-        the call is over.
+        """Yield audio as `bytes`, and `Dtmf`, `Mark`, `Dropped` and `Refusal`, in order, until the
+        call is over.
         """
         while (item := await self.next()) is not None:
             yield item
 
     async def next(self) -> Heard | None:
-        """The next of `messages`; None once the call is over."""
+        """Return the next item of `messages`; None once the call is over."""
         while (item := self._line.unread.take()) is None:
             if self._lost is not None:
                 raise self._lost
@@ -82,25 +85,25 @@ class AsyncAudio:
         return item
 
     async def started(self) -> bool:
-        """Waits until audio flows: the call is answered. False if it was over before."""
+        """Wait until audio flows: the call is answered. Returns False if it was over before."""
         while not self._line.ever_started and not self._ended:
             await self._news.wait()
         return self._line.ever_started
 
     async def send(self, audio: bytes) -> None:
-        """Says this, in the line's format, after what was sent before; as fast as you like: the
-        relay queues up to five minutes.
+        """Send audio to the caller, in the line's format, after what was sent before; as fast as
+        you like: the relay queues up to five minutes.
         """
         cleared = self._cleared
         async with self._turn:
             await self._say(audio, cleared)
 
     async def play(self, audio: bytes | str | Path) -> bool:
-        """Says this to its end: True once it has been heard. False if `clear` cut it short, or if
-        the connection was lost in a way that nobody can tell.
+        """Play audio to its end: return True once it has been heard. Returns False if `clear` cut
+        it short, or if the connection was lost and nobody can tell.
 
-        Audio in the line's format, or the path of a WAV file (16 bit PCM of any rate). None at all
-        (b"") waits for what was sent before.
+        `audio`: in the line's format, or the path of a WAV file (16 bit PCM of any rate). b"" waits
+        for what was sent before.
         """
         speech = audio if isinstance(audio, bytes) else sound.read_wav(audio, self.format)
         ahead = int(self.format.rate * AHEAD_S) * (self.format.bytes_per_s // self.format.rate)
@@ -115,57 +118,64 @@ class AsyncAudio:
                     break
         heard = all([await mark for mark in marks])
         if not heard and cleared == self._cleared:
-            await self._perhaps_over()
+            await self._raise_if_over()
         return heard
 
     async def clear(self) -> None:
-        """Barge-in: forgets at once what was sent and not heard yet, here and at the relay."""
+        """Discard at once what was sent and not heard yet, here and at the relay (barge-in)."""
         self._cleared += 1
         if self._line.ever_started:
             await self._tell(type="clear")
 
     async def mark(self, name: str) -> None:
-        """Marks this place in what is said: it comes back in `messages` as a `Mark`, `played` or
-        not. Up to 128 characters, up to 200 at a time.
+        """Mark this place in what is sent: the mark comes back in `messages`, `played` or not. Up
+        to 128 characters, up to 200 at a time.
         """
         if len(name) > 128 or name.startswith("~"):
             raise ValueError("a mark's name has up to 128 characters and does not begin with ~")
         if self._line.marks.out >= MAX_MARKS:
-            raise ChamadeError(f"{MAX_MARKS} marks are out; wait for some to come back")
+            raise ChamadeError(f"{MAX_MARKS} marks are out; wait until some come back")
         async with self._turn:
             await self._set_mark(name)
 
     async def dtmf(self, digits: str) -> None:
-        """Presses keys, after what was said: `0-9*#ABCD`, and `w` for half a second of silence."""
+        """Press keys, after what was sent: `0-9*#ABCD`, and `w` for half a second of silence."""
         if not _KEYS.fullmatch(digits):
             raise ValueError(f"1 to 64 of 0-9*#ABCDw can be pressed, not {digits!r}")
         async with self._turn:
             await self._tell(type="dtmf", digits=digits)
 
     def skip(self) -> None:
-        """Forgets what was heard and not read yet: what comes next is what is said from now on."""
+        """Discard audio that came and was not read yet: the next audio read is what is said from
+        now on.
+        """
         self._line.unread.skip_audio()
 
     def on_dtmf(self, tell: Callable[[str], None]) -> None:
-        """Calls `tell(digit)` whenever the caller presses a key, at once. It must not block."""
+        """Call `tell(digit)` whenever the caller presses a key, at once. It must not block."""
         self._line.on_dtmf.append(tell)
 
     @property
     def keys(self) -> str:
-        """All the keys that the caller has pressed so far."""
+        """Return all the keys that the caller has pressed so far."""
         return self._line.keys
 
     @property
     def stop(self) -> Stop | None:
-        """How the call ended, once it has."""
+        """Return how the call ended, once it has."""
         return self._line.stop
 
-    async def close(self) -> None:
-        """Leaves the line. That does not hang up: the call goes on for ten seconds."""
-        self._staying.cancel()
-        await asyncio.gather(self._staying, return_exceptions=True)
+    @property
+    def replaced(self) -> bool:
+        """Return whether another agent has taken the call's audio over."""
+        return self._lost is not None and self._lost.close_code == REPLACED
 
-    # What is sent.
+    async def close(self) -> None:
+        """Leave the line. That does not hang up: the call goes on for ten seconds."""
+        self._connection_task.cancel()
+        await asyncio.gather(self._connection_task, return_exceptions=True)
+
+    # Sending.
 
     async def _say(self, audio: bytes, cleared: int) -> None:
         for at in range(0, len(audio), PIECE_BYTES):
@@ -173,16 +183,16 @@ class AsyncAudio:
                 return
             await self._transmit(audio[at : at + PIECE_BYTES])
 
-    async def _perhaps_over(self) -> None:
-        """Nobody heard it, and nobody cleared it: as a rule the other side has hung up, and `stop`
-        is about to say so.
+    async def _raise_if_over(self) -> None:
+        """Raise CallGone if the call ends within a moment. When nobody cleared speech that was not
+        heard, usually the other side has hung up, and `stop` is about to say so.
         """
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(HANGING_UP_S):
                 while not self._ended:
                     await self._news.wait()
         if self._ended:
-            raise self._lost or self._gone()
+            raise self._lost or self._call_gone()
 
     async def _own_mark(self) -> asyncio.Future[bool]:
         name = self._line.marks.own("play")
@@ -191,7 +201,7 @@ class AsyncAudio:
         return heard
 
     async def _set_mark(self, name: str) -> None:
-        await self._connected()
+        await self._wait_connected()
         self._line.marks.set(name)
         await self._tell(type="mark", name=name)
 
@@ -199,9 +209,9 @@ class AsyncAudio:
         await self._transmit(json.dumps(message))
 
     async def _transmit(self, message: bytes | str) -> None:
-        """Sends it. Again, on the next connection, if this one breaks meanwhile."""
+        """Send a message; send it again on the next connection if this one breaks meanwhile."""
         while True:
-            socket = await self._connected()
+            socket = await self._wait_connected()
             try:
                 await socket.send(message)
             except ConnectionClosed:
@@ -210,20 +220,20 @@ class AsyncAudio:
             else:
                 return
 
-    async def _connected(self) -> ClientConnection:
+    async def _wait_connected(self) -> ClientConnection:
         while not self._ended:
             if self._socket is not None and self._line.started:
                 return self._socket
             await self._news.wait()
-        raise self._lost or self._gone()
+        raise self._lost or self._call_gone()
 
-    def _gone(self) -> CallGone:
+    def _call_gone(self) -> CallGone:
         reason = self._line.stop.reason if self._line.stop else None
         return CallGone(self.call_id, f"the call is over: {reason or 'no reason given'}", reason)
 
-    # What comes, and the connection.
+    # Receiving, and the connection.
 
-    async def _stay(self) -> None:
+    async def _keep_connected(self) -> None:
         comeback = Comeback()
         clock = asyncio.get_running_loop().time
         while True:
@@ -241,13 +251,17 @@ class AsyncAudio:
                 return self._end(AudioLost(f"no connection to the call's audio: {why}", code))
             await asyncio.sleep(pause)
 
-    def _stayed(self, staying: asyncio.Task[None]) -> None:
-        """Nobody may wait for what does not come any more, whatever went wrong."""
-        error = None if staying.cancelled() else staying.exception()
+    def _connection_ended(self, task: asyncio.Task[None]) -> None:
+        """End the audio when its task has ended, whatever went wrong, so that nobody waits for
+        ever.
+        """
+        error = None if task.cancelled() else task.exception()
         self._end(AudioLost(f"a fault of this client: {error!r}") if error else None)
 
     async def _one_connection(self) -> tuple[int | None, str]:
-        """Until it is closed: with which code, None if it broke or was not made; and why."""
+        """Connect, and read until the connection is closed. Return the close code (None if it broke
+        or was not made), and the reason.
+        """
         try:
             socket = await opened(self._where, self.format)
         except NotConnected as failure:
@@ -267,20 +281,20 @@ class AsyncAudio:
         return ending(socket)
 
     def _probe(self) -> None:
-        """After a connection was lost: marks that had come back meanwhile were told to nobody. One
-        more mark, coming back, shows which.
+        """Send one more mark after a connection was lost. When it comes back, it shows which
+        earlier marks came back unseen meanwhile.
         """
         if self._line.marks.out:
             probe = asyncio.create_task(self._set_mark(self._line.marks.own("probe")))
             self._probes.add(probe)
-            probe.add_done_callback(self._probed)
+            probe.add_done_callback(self._probe_ended)
 
-    def _probed(self, probe: asyncio.Task[None]) -> None:
+    def _probe_ended(self, probe: asyncio.Task[None]) -> None:
         self._probes.discard(probe)
         if not probe.cancelled():
-            probe.exception()  # the call ended meanwhile: nothing to be known any more
+            probe.exception()  # the call ended meanwhile: its error is of no interest
 
-    def _marked(self, mark: Mark) -> None:
+    def _mark_returned(self, mark: Mark) -> None:
         heard = self._plays.pop(mark.name, None)
         if heard is not None and not heard.done():
             heard.set_result(mark.played)
@@ -291,8 +305,8 @@ class AsyncAudio:
         self._ended, self._lost = True, lost
         for heard in self._plays.values():
             if not heard.done():
-                heard.set_exception(lost or self._gone())
-                heard.exception()  # whoever waits is told; nobody has to
+                heard.set_exception(lost or self._call_gone())
+                heard.exception()  # marked as retrieved: maybe nobody waits for it
         self._plays.clear()
         self._tell_news()
 

@@ -1,7 +1,7 @@
 """WAV files and mu-law, in plain Python: enough for greetings and recordings.
 
-Rates are changed by averaging and straight lines, which is good enough for a telephone; for the
-best sound give files at the line's own rate.
+Rates are changed by averaging and linear interpolation, which is good enough for a telephone; for
+the best sound give files at the line's own rate.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _BIAS, _CLIP = 33, 8158
 
 
 def read_wav(path: str | Path, wanted: Format) -> bytes:
-    """A WAV file (16 bit PCM, any rate, any channels) as a line of this format takes it.
+    """Read a WAV file (16 bit PCM, any rate, any channels) in the format of a line. Raises
     ValueError if it is none.
     """
     try:
@@ -36,7 +36,7 @@ def read_wav(path: str | Path, wanted: Format) -> bytes:
 
 
 def encode(pcm: bytes, wanted: Format) -> bytes:
-    """16 bit PCM at the format's rate, in that format."""
+    """Convert 16 bit PCM at the format's rate to that format."""
     if wanted.name != "mulaw":
         return pcm
     table = _to_mulaw()
@@ -44,7 +44,7 @@ def encode(pcm: bytes, wanted: Format) -> bytes:
 
 
 def decode(audio: bytes, given: Format) -> bytes:
-    """Audio of a format as 16 bit PCM."""
+    """Convert audio of a format to 16 bit PCM."""
     if given.name != "mulaw":
         return audio
     table = _from_mulaw()
@@ -52,7 +52,7 @@ def decode(audio: bytes, given: Format) -> bytes:
 
 
 def resample(samples: array.array[int], rate: int, wanted: int) -> array.array[int]:
-    """The same sound at another rate."""
+    """Convert sound to another rate."""
     if rate == wanted or not samples:
         return samples
     if rate > wanted:
@@ -68,8 +68,8 @@ def resample(samples: array.array[int], rate: int, wanted: int) -> array.array[i
 
 
 class WavWriter:
-    """A recording: audio of a line's format goes in, 16 bit PCM is in the file, whole whenever it
-    is closed. A context manager.
+    """A writer of recordings: takes audio in a line's format, writes 16 bit PCM to a WAV file. A
+    context manager.
     """
 
     def __init__(self, path: str | Path, line_format: Format) -> None:
@@ -81,12 +81,12 @@ class WavWriter:
         self.seconds = 0.0
 
     def write(self, audio: bytes) -> None:
-        """What comes next."""
+        """Write the next audio."""
         self._file.writeframesraw(decode(audio, self._format))
         self.seconds += len(audio) / self._format.bytes_per_s
 
     def close(self) -> None:
-        """Completes the file."""
+        """Complete the file."""
         self._file.close()
 
     def __enter__(self) -> WavWriter:
@@ -109,7 +109,9 @@ def _mono(samples: array.array[int], channels: int) -> array.array[int]:
 
 
 def _smooth(samples: array.array[int], width: int) -> array.array[int]:
-    """The average around each sample: what is too high for the lower rate must not fold into it."""
+    """Return the average around each sample: frequencies too high for the lower rate must not fold
+    into it.
+    """
     if width < 2:
         return samples
     total, out = 0, array.array("h", bytes(2 * len(samples)))
@@ -135,7 +137,7 @@ def _bytes(samples: array.array[int]) -> bytes:
 
 @cache
 def _from_mulaw() -> tuple[int, ...]:
-    """ITU-T G.711: sample of each byte."""
+    """Return the sample of each byte (ITU-T G.711)."""
     table = []
     for byte in range(256):
         code = ~byte & 0xFF
@@ -146,7 +148,7 @@ def _from_mulaw() -> tuple[int, ...]:
 
 @cache
 def _to_mulaw() -> dict[int, int]:
-    """ITU-T G.711: byte of each sample."""
+    """Return the byte of each sample (ITU-T G.711)."""
     return {sample: _mulaw(sample) for sample in range(-32768, 32768)}
 
 

@@ -5,23 +5,24 @@ from __future__ import annotations
 import click
 
 from chamade.cli.common import Session, verb
-from chamade.cli.output import Column
+from chamade.cli.tables import Column
 
 group = click.Group("account", help="Your account.")
 keys = click.Group("key", help="The account's API keys.")
 
-KEY_COLUMNS: list[Column] = [
-    ("id", lambda one: one.key_id),
-    ("ends in", lambda one: one.last4),
-    ("label", lambda one: one.label),
-    ("created", lambda one: one.created_at),
+KEY_COLUMNS = [
+    Column("id", lambda one: one.key_id),
+    Column("ends in", lambda one: one.last4, 2),
+    Column("label", lambda one: one.label, 1),
+    Column("created", lambda one: one.created_at, 3),
 ]
 
 
 @verb(group, "show")
 def show(session: Session) -> None:
-    """Who you are, and how much of each you may have."""
-    session.out.all(session.client.account.get())
+    """Show your account and its limits."""
+    account = session.client.account.get()
+    session.out.all(account, account.account_id)
 
 
 @verb(group, "create")
@@ -29,7 +30,7 @@ def show(session: Session) -> None:
 def create(session: Session, name: str) -> None:
     """Open an account; needs CHAMADE_API_URL only. Shows its first key, this once."""
     made = session.client.account.create(name)
-    session.out.one(made, f"account  {made.account_id}", f"key      {made.key}")
+    session.out.made(made, ("account", made.account_id), ("key", made.key))
 
 
 @verb(group, "agent-token")
@@ -43,16 +44,16 @@ def agent_token(session: Session, rotate: bool) -> None:
 
 @verb(keys, "list")
 def list_keys(session: Session) -> None:
-    """The account's keys, without their secrets."""
+    """List the account's keys, without their secrets."""
     session.out.rows(session.client.keys.list(), KEY_COLUMNS, "No keys.")
 
 
 @verb(keys, "create")
 @click.option("--label")
 def create_key(session: Session, label: str | None) -> None:
-    """One more key. Shows it, this once."""
+    """Make another key. Shows it, this once."""
     made = session.client.keys.create(label)
-    session.out.one(made, f"id   {made.key_id}", f"key  {made.key}")
+    session.out.made(made, ("id", made.key_id), ("key", made.key))
 
 
 @verb(keys, "revoke")

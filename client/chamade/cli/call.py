@@ -11,20 +11,20 @@ import click
 
 from chamade.cli import talk
 from chamade.cli.common import Session, verb
-from chamade.cli.output import Column
+from chamade.cli.tables import Column
 from chamade.errors import CallGone
 from chamade.models import Call
 
 group = click.Group("call", help="Calls.")
 
-COLUMNS: list[Column] = [
-    ("call", lambda call: call.call_id),
-    ("state", lambda call: call.state),
-    ("why", lambda call: call.end_reason),
-    ("direction", lambda call: call.direction),
-    ("from", lambda call: call.from_),
-    ("to", lambda call: call.to),
-    ("created", lambda call: call.created_at),
+COLUMNS = [
+    Column("call", lambda call: call.call_id),
+    Column("state", lambda call: call.state),
+    Column("why", lambda call: call.end_reason, 4),
+    Column("direction", lambda call: call.direction, 3),
+    Column("from", lambda call: call.from_),
+    Column("to", lambda call: call.to, 1),
+    Column("created", lambda call: call.created_at, 2),
 ]
 record_option = click.option(
     "--record",
@@ -34,7 +34,7 @@ record_option = click.option(
 
 
 def _object(_: click.Context, __: click.Parameter, given: str | None) -> dict[str, Any] | None:
-    """A JSON object; a usage error if it is none."""
+    """Parse a JSON object; anything else is a usage error."""
     if given is None:
         return None
     try:
@@ -51,7 +51,7 @@ def _object(_: click.Context, __: click.Parameter, given: str | None) -> dict[st
 @click.option("--direction", type=click.Choice(["inbound", "outbound"]))
 @click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True)
 def list_calls(session: Session, state: str | None, direction: str | None, limit: int) -> None:
-    """Your calls, newest first."""
+    """List your calls, newest first."""
     calls = session.client.calls.list(state=state, direction=direction, page_size=min(limit, 100))
     session.out.rows(list(islice(calls, limit)), COLUMNS, "No calls.")
 
@@ -59,12 +59,13 @@ def list_calls(session: Session, state: str | None, direction: str | None, limit
 @verb(group, "show")
 @click.argument("call_id")
 def show(session: Session, call_id: str) -> None:
-    """One call as it is."""
-    session.out.all(session.client.calls.get(call_id))
+    """Show a call as it is."""
+    call = session.client.calls.get(call_id)
+    session.out.all(call, call.call_id)
 
 
 @verb(group, "dial")
-@click.argument("sip_uri")
+@click.argument("to", metavar="NUMBER|SIP_URI")
 @click.option("--caller-id", metavar="E164", help="The number to call as.")
 @click.option("--ring-timeout", "ring_timeout_s", type=int, metavar="S")
 @click.option("--max-duration", "max_duration_s", type=int, metavar="S")
@@ -72,32 +73,32 @@ def show(session: Session, call_id: str) -> None:
     "--metadata", callback=_object, metavar="JSON", help="A JSON object to go with the call."
 )
 @click.option("--agent-url", metavar="URL", help="ws:// or wss:// of your agent.")
-def dial(session: Session, sip_uri: str, **wishes: Any) -> None:
-    """Dial out through your trunk: sip:+33199001234@sip.carrier.example"""
-    session.out.one(call := session.client.calls.dial(sip_uri, **wishes), _line(call))
+def dial(session: Session, to: str, **options: Any) -> None:
+    """Dial out through your trunk: +33199001234, or sip:+33199001234@sip.carrier.example"""
+    if to.startswith("+"):
+        to = session.client.trunk.get().sip_uri(to)
+    _print(session, session.client.calls.dial(to, **options))
 
 
 @verb(group, "accept")
 @click.argument("call_id", required=False)
 def accept(session: Session, call_id: str | None) -> None:
     """Answer a call; without CALL_ID the one that has rung longest."""
-    call = session.client.calls.accept(call_id or _ringing(session))
-    session.out.one(call, _line(call))
+    _print(session, session.client.calls.accept(call_id or _ringing(session)))
 
 
 @verb(group, "refuse")
 @click.argument("call_id", required=False)
 def refuse(session: Session, call_id: str | None) -> None:
     """Decline a call; without CALL_ID the one that has rung longest."""
-    call = session.client.calls.refuse(call_id or _ringing(session))
-    session.out.one(call, _line(call))
+    _print(session, session.client.calls.refuse(call_id or _ringing(session)))
 
 
 @verb(group, "leave")
 @click.argument("call_id")
 def leave(session: Session, call_id: str) -> None:
     """Hang up, whatever the call is doing."""
-    session.out.one(call := session.client.calls.leave(call_id), _line(call))
+    _print(session, session.client.calls.leave(call_id))
 
 
 @verb(group, "listen")
@@ -105,11 +106,11 @@ def leave(session: Session, call_id: str) -> None:
 @record_option
 @click.option("--raw", is_flag=True, help="Write 16 bit PCM at 16 kHz to standard output.")
 def listen(session: Session, call_id: str, record: Path | None, raw: bool) -> None:
-    """Be on the line and hear, until the call is over; Ctrl-C hangs up.
+    """Listen on a call until it is over; Ctrl-C hangs up.
 
-    Whoever is on the line already is put off: a call has one agent.
+    A call has one agent: the connection of another agent is closed.
     """
-    talk.run(session, call_id, talk.Wishes(record=record, raw=raw))
+    talk.run(session, call_id, talk.LineOptions(record=record, raw=raw))
 
 
 @verb(group, "talk")
@@ -134,14 +135,14 @@ def talk_on(
     hang_up: bool,
     record: Path | None,
 ) -> None:
-    """Be on the line and speak, until the call is over; Ctrl-C hangs up.
+    """Speak on a call until it is over; Ctrl-C hangs up.
 
-    Whoever is on the line already is put off: a call has one agent.
+    A call has one agent: the connection of another agent is closed.
     """
     if not (clips or dtmf or mic):
         raise click.UsageError("Nothing to say: give --play, --dtmf or --mic.")
-    wishes = talk.Wishes(clips=clips, dtmf=dtmf, mic=mic, hang_up=hang_up, record=record)
-    talk.run(session, call_id, wishes)
+    options = talk.LineOptions(clips=clips, dtmf=dtmf, mic=mic, hang_up=hang_up, record=record)
+    talk.run(session, call_id, options)
 
 
 def _ringing(session: Session) -> str:
@@ -151,6 +152,6 @@ def _ringing(session: Session) -> str:
     return ringing[-1].call_id
 
 
-def _line(call: Call) -> str:
+def _print(session: Session, call: Call) -> None:
     why = f" ({call.end_reason})" if call.end_reason else ""
-    return f"{call.call_id}  {call.state}{why}"
+    session.out.one(call, call.call_id, f"{call.state}{why}")

@@ -1,23 +1,23 @@
-"""`chamade event tail`: what happens, as it happens."""
+"""`chamade event tail`: follow the account's events."""
 
 from __future__ import annotations
 
-import sys
-from collections import deque
+from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from itertools import islice
 
 import click
-from rich.live import Live
 
 from chamade.cli.common import Session, verb
-from chamade.cli.output import table, text
+from chamade.cli.output import on_terminal, text
+from chamade.cli.tables import flowed, heading, terminal_width
 from chamade.models import Event
 
 group = click.Group("event", help="What happens to your calls, numbers and trunk.")
 
 NAMES = ("at", "event", "call", "from", "to", "why")
-_SHOWN = 20
+_WIDTHS = (19, 18, 31, 14, 14, 0)
+"""Usual widths of the cells; what is longer is printed whole all the same."""
 
 
 @verb(group, "tail")
@@ -30,24 +30,26 @@ _SHOWN = 20
 @click.option("--type", "patterns", multiple=True, help="Only these: call.ringing, call.*")
 @click.option("--count", type=click.IntRange(min=1), help="End after so many.")
 def tail(session: Session, after: str, patterns: tuple[str, ...], count: int | None) -> None:
-    """Follow the events until Ctrl-C: a table on a terminal, else a line each."""
+    """Follow the events until Ctrl-C, the newest at the bottom.
+
+    --quiet prints the ids of the events' calls.
+    """
     events = session.client.events(None if after == "oldest" else after)
     wanted = (event for event in events if _wanted(event, patterns))
-    found = islice(wanted, count)
-    if session.out.as_json:
-        for event in found:
+    if not (session.out.as_json or session.out.quiet):
+        head = _line(NAMES)
+        click.echo(heading(head) if on_terminal() else head)
+    for event in islice(wanted, count):
+        if session.out.as_json:
             session.out.json(event.raw)
-            sys.stdout.flush()
-    elif sys.stdout.isatty():
-        last: deque[list[str]] = deque(maxlen=_SHOWN)
-        with Live(table(NAMES, last), auto_refresh=False) as live:
-            for event in found:
-                last.append(_cells(event))
-                live.update(table(NAMES, last), refresh=True)
-    else:
-        for event in found:
-            click.echo("\t".join(_cells(event)))
-            sys.stdout.flush()
+        else:
+            click.echo(text(event.call_id) if session.out.quiet else _line(_cells(event)))
+
+
+def _line(cells: Sequence[str]) -> str:
+    # Printed once and left to scroll: a table drawn anew for each event shows its top only, once it
+    # is higher than the terminal.
+    return flowed(cells, _WIDTHS, terminal_width()) if on_terminal() else "\t".join(cells)
 
 
 def _wanted(event: Event, patterns: tuple[str, ...]) -> bool:
@@ -57,12 +59,12 @@ def _wanted(event: Event, patterns: tuple[str, ...]) -> bool:
 def _cells(event: Event) -> list[str]:
     call, data = event.call, event.data
     if call is not None:
-        told: tuple[object, ...] = (call.from_, call.to, call.end_reason)
+        details: tuple[object, ...] = (call.from_, call.to, call.end_reason)
     else:
         trunk, number = data.get("trunk") or {}, data.get("number") or {}
-        told = (
+        details = (
             data.get("from"),
             data.get("to") or number.get("e164") or trunk.get("host"),
             data.get("detail") or trunk.get("detail") or data.get("digits"),
         )
-    return [text(one) for one in (event.at, event.type, event.call_id, *told)]
+    return [text(one) for one in (event.at, event.type, event.call_id, *details)]

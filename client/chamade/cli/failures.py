@@ -1,14 +1,16 @@
-"""Exit codes, and what is said when something went wrong.
+"""Exit codes, and the messages about errors.
 
 0  done                      4  not allowed: no key, a wrong one, or forbidden
 1  failed                    5  not possible as things stand; somebody else was faster
 2  wrong usage or input      6  too much or too often
 3  no such thing             7  the API does not answer
+                           130  interrupted, by Ctrl-C or SIGTERM
 """
 
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import click
@@ -29,7 +31,7 @@ from chamade.errors import (
 
 FAILED, USAGE, NOT_FOUND, NOT_ALLOWED, CONFLICT, RATE_LIMITED, UNREACHABLE = range(1, 8)
 INTERRUPTED = 130
-"""As shells tell of Ctrl-C."""
+"""The exit code after Ctrl-C, as in shells."""
 
 _CODES: list[tuple[type[ChamadeError], int]] = [
     (Invalid, USAGE),
@@ -45,29 +47,56 @@ _CODES: list[tuple[type[ChamadeError], int]] = [
 _REMEDIES: list[tuple[type[ChamadeError], str]] = [
     (Unauthorized, "Is CHAMADE_API_KEY a key of this API, and not revoked?"),
     (Unreachable, "Is CHAMADE_API_URL right, and the API up? On this machine: make run"),
-    (CallGone, "`chamade call list` shows how things stand."),
+    (CallGone, "`chamade call list` shows the calls."),
 ]
 _REMEDIES_BY_CODE = {
+    "bad_caller_id": "`chamade did add E164` adds a number of the trunk.",
+    "country_not_allowed": "`chamade trunk connect … --allow XX` lets the trunk dial a country.",
+    "no_caller_id": "`chamade trunk connect … --caller-id E164` sets the number to call as.",
+    "number_reserved": "`chamade number activate` gets a routing number.",
     "no_trunk": "`chamade trunk connect HOST --username NAME` connects yours.",
     "pool_empty": "`chamade number activate --country XX` tries another country.",
     "too_many_numbers": "`chamade number release E164` gives one back.",
+    "number_taken": "`chamade did list` lists your trunk's numbers.",
+    "trunk_not_registered": "`chamade trunk show` shows its status.",
+    "trunk_rate": "`chamade trunk show` shows its status.",
+    "wrong_host": "`chamade trunk show` shows its host, `chamade trunk connect` connects another.",
     "last_key": "`chamade key create` first.",
 }
+_A_REQUEST = r"\b(?:GET|POST|PUT|PATCH|DELETE) /"
+_LAST_SENTENCE_OF_REST = re.compile(rf"(?:^|(?<=[.!?]) )(?:[^.!?]|[.!?](?! ))*?{_A_REQUEST}.*$")
+_REQUEST_BEFORE = re.compile(rf"^{_A_REQUEST}\S*: ")
+_PATTERN = re.compile(r"String should match pattern '.*?'(?=;|$| \()")
 
 
 def exit_code(error: ChamadeError) -> int:
-    """The exit code that tells of an error."""
+    """Return the exit code of an error."""
     return next((code for kind, code in _CODES if isinstance(error, kind)), FAILED)
 
 
 def complain(error: ChamadeError, *, as_json: bool) -> None:
-    """Says on standard error what went wrong, and what to do about it."""
+    """Print on standard error what went wrong, and what to do about it."""
     if as_json:
         click.echo(json.dumps(_document(error)), err=True)
         return
-    click.echo(f"error: {error}", err=True)
+    click.echo(f"error: {message(error)}", err=True)
     for line in _more(error):
         click.echo(f"  {line}", err=True)
+
+
+def message(error: ChamadeError) -> str:
+    """Return what went wrong, without requests of REST: `_more` names commands that help."""
+    if not isinstance(error, ApiError):
+        return _REQUEST_BEFORE.sub("", str(error))
+    detail = error.detail
+    if error.code in _REMEDIES_BY_CODE:
+        detail = _LAST_SENTENCE_OF_REST.sub("", detail) or error.title
+    return f"{_plain(detail)} ({error.code})"
+
+
+def _plain(text: str) -> str:
+    """Return a message of the API's validation without its prefixes and patterns."""
+    return _PATTERN.sub("not in the expected form", text.replace("Value error, ", ""))
 
 
 def _more(error: ChamadeError) -> list[str]:
@@ -79,11 +108,13 @@ def _more(error: ChamadeError) -> list[str]:
     if isinstance(error, RateLimited) and error.retry_after is not None:
         lines.append(f"Try again in {error.retry_after:.0f} s.")
     if isinstance(error, Invalid):
-        lines += [f"{one.get('field')}: {one.get('message')}" for one in error.errors[1:]]
+        told = [f"{one.get('field')}: {one.get('message')}" for one in error.errors]
+        lines += [_plain(one) for one in told if one not in error.detail]
     return lines
 
 
 def _document(error: ChamadeError) -> dict[str, Any]:
     problem = error.problem if isinstance(error, ApiError) else {}
     code = error.code if isinstance(error, ApiError) else type(error).__name__
-    return {"error": str(error), "code": code, "exit_code": exit_code(error), "problem": problem}
+    members = {"code": code, "exit_code": exit_code(error), "problem": problem}
+    return {"error": message(error), **members}

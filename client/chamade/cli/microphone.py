@@ -13,12 +13,12 @@ from chamade.errors import ChamadeError
 
 _FRAME_S = 0.02
 _BEHIND = 25
-"""Frames of the microphone that may wait; older ones are not worth saying."""
+"""Frames of the microphone that may wait; older ones are dropped."""
 
 
 class Microphone:
-    """What is said into this machine, and heard from it: 16 bit PCM at 16 kHz. ChamadeError if
-    there is no such thing.
+    """The microphone and loudspeaker of this machine: 16 bit PCM at 16 kHz. ChamadeError if there
+    are none.
     """
 
     def __init__(self) -> None:
@@ -52,12 +52,12 @@ class Microphone:
         self._ear.close()
 
     def frames(self) -> Iterator[bytes]:
-        """What is said, as it is said, for ever."""
+        """Yield the microphone's audio as it comes, for ever."""
         while True:
             yield self._said.get()
 
     def hear(self, frame: bytes) -> None:
-        """Plays a frame."""
+        """Play a frame."""
         self._ear.write(frame)
 
     def _spoken(self, frame: Any, *_: Any) -> None:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import click
 
 from chamade.cli.common import Session, only_some, verb
-from chamade.cli.output import Column
+from chamade.cli.tables import Column
 
 group = click.Group("number", help="Routing numbers from the pool.")
 
-COLUMNS: list[Column] = [
-    ("number", lambda one: one.e164),
-    ("country", lambda one: one.country),
-    ("auto-answer", lambda one: one.auto_answer),
-    ("label", lambda one: one.label),
+COLUMNS = [
+    Column("number", lambda one: one.e164),
+    Column("country", lambda one: one.country, 3),
+    Column("auto-answer", lambda one: one.auto_answer, 2),
+    Column("label", lambda one: one.label, 1),
 ]
 auto_answer_option = click.option(
     "--auto-answer/--no-auto-answer", default=None, help="Pick up at once, or let it ring."
@@ -26,7 +26,7 @@ agent_url_option = click.option(
 
 @verb(group, "list")
 def list_numbers(session: Session) -> None:
-    """Your numbers."""
+    """List your numbers."""
     numbers = session.client.numbers.list()
     session.out.rows(numbers, COLUMNS, "No numbers. `chamade number activate` gets one.")
 
@@ -53,7 +53,7 @@ def change(
 ) -> None:
     """Change what happens when somebody calls it."""
     changes = only_some(auto_answer=auto_answer, label=label, agent_url=agent_url)
-    session.out.all(session.client.numbers.change(e164, **changes))
+    session.out.all(session.client.numbers.change(e164, **changes), e164)
 
 
 @verb(group, "release")

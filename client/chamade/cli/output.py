@@ -1,29 +1,27 @@
-"""What commands print: JSON for programs, lines and tables for people.
+"""The output of commands: JSON, tab-separated lines for pipes, tables for terminals, or ids alone.
 
-Standard output has results and nothing else. Secrets are printed only by the command that is shown
-them, once, by the API.
+Standard output has only results. Only a command that gets a new secret from the API prints it,
+once.
 """
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import click
-from rich import box
-from rich.console import Console
-from rich.table import Table
 
+from chamade.cli.tables import GAP, Column, aligned, chosen, heading, terminal_width
 from chamade.models import Shown
-
-Column = tuple[str, Callable[[Any], object]]
 
 
 def without_secrets(shown: Any) -> Any:
-    """An answer as it may be printed: a call's audio token opens the call to anybody."""
+    """Return an answer as it may be printed: without the audio token, which opens the call to
+    anybody.
+    """
     if isinstance(shown, Mapping):
         audio_token = {"token"} if "frame_bytes" in shown else set()
         return {
@@ -33,67 +31,79 @@ def without_secrets(shown: Any) -> Any:
 
 
 class Output:
-    """Prints results, in the way that was asked for."""
+    """Prints results: as JSON, else as ids alone (`quiet`), else for a terminal or a pipe."""
 
     def __init__(self) -> None:
         self.as_json = False
+        self.quiet = False
 
-    def one(self, thing: Shown, *lines: str) -> None:
-        """A thing: its lines, or all that is known of it as JSON."""
+    def one(self, thing: Shown, *cells: str) -> None:
+        """Print a thing on a line, its id first."""
         if self.as_json:
             self.json(thing.raw)
         else:
-            for line in lines:
-                click.echo(line)
+            click.echo(cells[0] if self.quiet else _separator().join(cells))
 
-    def all(self, thing: Shown) -> None:
-        """A thing, with a line for each member."""
+    def made(self, thing: Shown, *members: tuple[str, str]) -> None:
+        """Print a new thing, its secret last. Quiet output is the secret: it is shown this once."""
         if self.as_json:
             self.json(thing.raw)
-            return
-        members: dict[str, Any] = without_secrets(thing.raw)
-        width = max(map(len, members), default=0)
-        for name, value in members.items():
-            text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-            click.echo(f"{name:<{width}}  {_safe(text)}")
+        elif self.quiet:
+            click.echo(members[-1][1])
+        else:
+            _print_members(members)
+
+    def all(self, thing: Shown, its_id: str) -> None:
+        """Print a thing, with a line for each member."""
+        if self.as_json:
+            self.json(thing.raw)
+        elif self.quiet:
+            click.echo(its_id)
+        else:
+            members: dict[str, Any] = without_secrets(thing.raw)
+            _print_members([(name, _member(value)) for name, value in members.items()])
 
     def rows(self, things: Sequence[Shown], columns: Sequence[Column], none: str) -> None:
-        """Several things: a JSON array, or a table; `none` is what to say if there are none."""
+        """Print several things, their ids in the first column; `none` is said if there are none."""
         if self.as_json:
             self.json([thing.raw for thing in things])
             return
-        cells = [[text(value(thing)) for _, value in columns] for thing in things]
-        names = [name for name, _ in columns]
-        if not cells:
+        rows = [[text(column.value(thing)) for column in columns] for thing in things]
+        if self.quiet:
+            for row in rows:
+                click.echo(row[0])
+        elif not rows:
             click.echo(none, err=True)
-        elif sys.stdout.isatty():
-            Console().print(table(names, cells))
+        elif on_terminal():
+            _print_table(columns, rows)
         else:
-            for row in [names, *cells]:
+            for row in [[column.name for column in columns], *rows]:
                 click.echo("\t".join(row))
 
     def done(self, line: str) -> None:
-        """It is done, and there is nothing to show."""
+        """Print that the command is done, where there is nothing else to show."""
         if self.as_json:
             self.json({})
-        else:
+        elif not self.quiet:
             click.echo(line)
 
+    def progress(self, line: str) -> None:
+        """Print progress on standard error, unless quiet."""
+        if not self.quiet:
+            say(line)
+
     def json(self, shown: Any) -> None:
-        """JSON on one line."""
+        """Print JSON on one line."""
         click.echo(json.dumps(without_secrets(shown), ensure_ascii=False))
 
 
-def table(names: Sequence[str], cells: Sequence[Sequence[str]]) -> Table:
-    """A table for a terminal."""
-    made = Table(*names, box=box.SIMPLE_HEAD, pad_edge=False)
-    for row in cells:
-        made.add_row(*[_escaped(one) for one in row])
-    return made
+def on_terminal() -> bool:
+    """Return whether standard output is a terminal."""
+    return sys.stdout.isatty()
 
 
 def text(value: object) -> str:
-    """A cell."""
+    """Format a value as a table's cell."""
     if value is None:
         return "-"
     if isinstance(value, bool):
@@ -104,14 +114,42 @@ def text(value: object) -> str:
 
 
 def say(line: str) -> None:
-    """Progress, for people: on standard error."""
+    """Print progress for people, on standard error."""
     click.echo(line, err=True)
 
 
+def _separator() -> str:
+    return GAP if on_terminal() else "\t"
+
+
+def _print_members(members: Sequence[tuple[str, str]]) -> None:
+    for line in aligned(members) if on_terminal() else map("\t".join, members):
+        click.echo(line)
+
+
+def _print_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:
+    """Print the columns that fit. If not even the most important do, print each row as a block."""
+    places = chosen(columns, rows, terminal_width())
+    names = [column.name for column in columns]
+    if not places:
+        for number, row in enumerate(rows):
+            if number:
+                click.echo()
+            _print_members(list(zip(names, row, strict=True)))
+        return
+    head, *lines = aligned([[row[place] for place in places] for row in [names, *rows]])
+    click.echo(heading(head))
+    for line in lines:
+        click.echo(line)
+    hidden = [name for place, name in enumerate(names) if place not in places]
+    if hidden:
+        say(f"Too narrow for: {', '.join(hidden)}. --json prints everything.")
+
+
+def _member(value: object) -> str:
+    return _safe(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+
+
 def _safe(text: str) -> str:
-    """Without what would move a terminal's cursor: callers write their own names."""
+    """Replace characters that would move a terminal's cursor: callers choose their own names."""
     return "".join(one if one.isprintable() else "?" for one in text)
-
-
-def _escaped(cell: str) -> str:
-    return cell.replace("[", "\\[")

@@ -1,4 +1,4 @@
-"""Being on the line of a call from the command line: WAV files, a pipe, or a microphone."""
+"""Hear and speak on a call from the command line: WAV files, a pipe, or a microphone."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from chamade.audio import sound
 from chamade.audio.line import Format
 from chamade.blocking import Audio, LiveCall
 from chamade.cli.common import Session
+from chamade.cli.failures import message
 from chamade.cli.microphone import Microphone
 from chamade.cli.output import say
 from chamade.errors import CallGone, ChamadeError
@@ -25,8 +26,8 @@ Sink = Callable[[bytes], object]
 
 
 @dataclass(frozen=True)
-class Wishes:
-    """What to do on the line. `hang_up`: once all was said, not when the far end does."""
+class LineOptions:
+    """Options for the line. `hang_up`: once all was said, not when the far end does."""
 
     clips: tuple[Path, ...] = ()
     dtmf: str | None = None
@@ -36,35 +37,39 @@ class Wishes:
     raw: bool = False
 
 
-def run(session: Session, call_id: str, wishes: Wishes) -> None:
-    """On the line until the call is over, or until interrupted, which hangs up."""
-    speech = _read(wishes.clips)
+def run(session: Session, call_id: str, options: LineOptions) -> None:
+    """Stay on the line until the call is over, or until interrupted, which hangs up."""
+    speech = _read(options.clips)
     with contextlib.ExitStack() as devices, _interruptible():
         sinks: list[Sink] = []
-        if wishes.record is not None:
-            sinks.append(_recording(devices, wishes.record))
-        if wishes.raw:
+        if options.record is not None:
+            sinks.append(_recording(devices, options.record))
+        if options.raw:
             sinks.append(_write_raw)
-        microphone = devices.enter_context(Microphone()) if wishes.mic else None
+        microphone = devices.enter_context(Microphone()) if options.mic else None
         if microphone is not None:
             sinks.append(microphone.hear)
         with session.client.attach(call_id) as call:
-            say(f"{call.id}: {call.info.state}; Ctrl-C hangs up")
+            session.out.progress(f"{call.id}: {call.info.state}; Ctrl-C hangs up")
             try:
                 if call.answered():
-                    say(f"{call.id}: on the line")
-                _converse(call, speech, wishes, sinks, microphone)
+                    session.out.progress(f"{call.id}: on the line")
+                _converse(call, speech, options, sinks, microphone)
             except KeyboardInterrupt:
-                say(f"{call.id}: hanging up")
+                session.out.progress(f"{call.id}: hanging up")
                 raise
-    _report(session, call, wishes)
+    _report(session, call, options)
 
 
 def _converse(
-    call: LiveCall, speech: list[bytes], wishes: Wishes, sinks: list[Sink], mic: Microphone | None
+    call: LiveCall,
+    speech: list[bytes],
+    options: LineOptions,
+    sinks: list[Sink],
+    mic: Microphone | None,
 ) -> None:
     speaking = threading.Thread(
-        target=_speak, args=(call.audio, speech, wishes, mic, call), name="speaking", daemon=True
+        target=_speak, args=(call.audio, speech, options, mic, call), name="speaking", daemon=True
     )
     speaking.start()
     for frame in call.audio:
@@ -74,23 +79,23 @@ def _converse(
 
 
 def _speak(
-    audio: Audio, speech: list[bytes], wishes: Wishes, mic: Microphone | None, call: LiveCall
+    audio: Audio, speech: list[bytes], options: LineOptions, mic: Microphone | None, call: LiveCall
 ) -> None:
     try:
         for clip in speech:
             audio.play(clip)
-        if wishes.dtmf:
-            audio.dtmf(wishes.dtmf)
+        if options.dtmf:
+            audio.dtmf(options.dtmf)
             audio.play(b"")
         if mic is not None:
             for frame in mic.frames():
                 audio.send(frame)
-        if wishes.hang_up:
+        if options.hang_up:
             call.hang_up()
     except CallGone:
         return
     except ChamadeError as error:
-        say(f"error: {error}")
+        say(f"error: {message(error)}")
 
 
 def _read(clips: tuple[Path, ...]) -> list[bytes]:
@@ -112,10 +117,10 @@ def _write_raw(frame: bytes) -> None:
     sys.stdout.buffer.flush()
 
 
-def _report(session: Session, call: LiveCall, wishes: Wishes) -> None:
+def _report(session: Session, call: LiveCall, options: LineOptions) -> None:
     if not session.out.as_json:
-        say(f"{call.id}: over ({call.end_reason or 'no reason given'})")
-    elif not wishes.raw:
+        session.out.progress(f"{call.id}: over ({call.end_reason or 'no reason given'})")
+    elif not options.raw:
         session.out.json(
             {"call_id": call.id, "end_reason": call.end_reason, "keys": call.audio.keys}
         )
@@ -123,7 +128,7 @@ def _report(session: Session, call: LiveCall, wishes: Wishes) -> None:
 
 @contextlib.contextmanager
 def _interruptible() -> Iterator[None]:
-    """SIGTERM ends things as Ctrl-C does: with the call hung up."""
+    """Let SIGTERM end the command as Ctrl-C does, with the call hung up."""
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt

@@ -10,7 +10,7 @@ import click
 
 from chamade.cli.common import Session, only_some, verb
 from chamade.cli.number import agent_url_option, auto_answer_option, label_option
-from chamade.cli.output import Column, say
+from chamade.cli.tables import Column
 from chamade.errors import ChamadeError
 from chamade.models import Trunk
 
@@ -19,18 +19,19 @@ dids = click.Group("did", help="The numbers of your trunk.")
 
 PASSWORD = "CHAMADE_TRUNK_PASSWORD"  # noqa: S105 - the name of a variable
 _REGISTERS_WITHIN_S = 40.0
-DID_COLUMNS: list[Column] = [
-    ("number", lambda one: one.e164),
-    ("auto-answer", lambda one: one.auto_answer),
-    ("label", lambda one: one.label),
-    ("first called", lambda one: one.called_at),
+DID_COLUMNS = [
+    Column("number", lambda one: one.e164),
+    Column("auto-answer", lambda one: one.auto_answer, 2),
+    Column("label", lambda one: one.label, 1),
+    Column("first called", lambda one: one.called_at, 3),
 ]
 
 
 @verb(group, "show")
 def show(session: Session) -> None:
-    """The trunk, and how it is doing."""
-    session.out.all(session.client.trunk.get())
+    """Show the trunk."""
+    trunk = session.client.trunk.get()
+    session.out.all(trunk, trunk.trunk_id)
 
 
 @verb(group, "connect")
@@ -73,7 +74,7 @@ def connect(
         allowed_countries=allowed or None,
         provider=provider,
     )
-    session.out.all(_settled(session, trunk) if wait else trunk)
+    session.out.all(_settled(session, trunk) if wait else trunk, trunk.trunk_id)
 
 
 @verb(group, "disconnect")
@@ -85,7 +86,7 @@ def disconnect(session: Session) -> None:
 
 @verb(dids, "list")
 def list_dids(session: Session) -> None:
-    """The trunk's numbers."""
+    """List the trunk's numbers."""
     session.out.rows(session.client.trunk.dids.list(), DID_COLUMNS, "The trunk has no numbers.")
 
 
@@ -101,7 +102,7 @@ def add(
     label: str | None,
     agent_url: str | None,
 ) -> None:
-    """From now on calls to E164 ring here."""
+    """Add a number of the trunk: calls to E164 ring here from now on."""
     did = session.client.trunk.dids.add(
         e164, auto_answer=auto_answer, label=label, agent_url=agent_url
     )
@@ -122,13 +123,13 @@ def change(
 ) -> None:
     """Change what happens when somebody calls it."""
     changes = only_some(auto_answer=auto_answer, label=label, agent_url=agent_url)
-    session.out.all(session.client.trunk.dids.change(e164, **changes))
+    session.out.all(session.client.trunk.dids.change(e164, **changes), e164)
 
 
 @verb(dids, "remove")
 @click.argument("e164")
 def remove(session: Session, e164: str) -> None:
-    """Calls to E164 are rejected from now on."""
+    """Remove a number: calls to E164 are rejected from now on."""
     session.client.trunk.dids.remove(e164)
     session.out.done(f"{e164} removed")
 
@@ -142,10 +143,16 @@ def _password(from_stdin: bool) -> str:
 
 def _settled(session: Session, trunk: Trunk) -> Trunk:
     deadline = time.monotonic() + _REGISTERS_WITHIN_S
-    say(f"{trunk.host}: {trunk.status}")
+    session.out.progress(f"{trunk.host}: {trunk.status}")
     while trunk.status == "registering" and time.monotonic() < deadline:
         time.sleep(0.5)
         trunk = session.client.trunk.get()
     if trunk.status not in ("registered", "unregistered"):
-        raise ChamadeError(f"the trunk is {trunk.status}: {trunk.detail or 'no answer so far'}")
+        raise ChamadeError(_why_not(trunk))
     return trunk
+
+
+def _why_not(trunk: Trunk) -> str:
+    if trunk.status == "registering":
+        return f"{trunk.host} has not answered for {_REGISTERS_WITHIN_S:.0f} s; it is tried again"
+    return f"registration at {trunk.host} failed: {trunk.detail or 'no reason given'}"

@@ -7,31 +7,31 @@ from itertools import islice
 import click
 
 from chamade.cli.common import Session, verb
-from chamade.cli.output import Column
+from chamade.cli.tables import Column
 
 group = click.Group("webhook", help="URLs of yours to which events are posted.")
 
-COLUMNS: list[Column] = [
-    ("id", lambda one: one.endpoint_id),
-    ("url", lambda one: one.url),
-    ("events", lambda one: " ".join(one.events)),
-    ("enabled", lambda one: one.enabled),
-    ("label", lambda one: one.label),
+COLUMNS = [
+    Column("id", lambda one: one.endpoint_id),
+    Column("url", lambda one: one.url),
+    Column("events", lambda one: " ".join(one.events), 2),
+    Column("enabled", lambda one: one.enabled, 1),
+    Column("label", lambda one: one.label, 3),
 ]
-DELIVERY_COLUMNS: list[Column] = [
-    ("id", lambda one: one.delivery_id),
-    ("type", lambda one: one.type),
-    ("state", lambda one: one.state),
-    ("status", lambda one: one.status),
-    ("tries", lambda one: one.attempts),
-    ("created", lambda one: one.created_at),
-    ("error", lambda one: one.error),
+DELIVERY_COLUMNS = [
+    Column("id", lambda one: one.delivery_id),
+    Column("type", lambda one: one.type, 1),
+    Column("state", lambda one: one.state),
+    Column("status", lambda one: one.status, 2),
+    Column("tries", lambda one: one.attempts, 4),
+    Column("created", lambda one: one.created_at, 3),
+    Column("error", lambda one: one.error, 5),
 ]
 
 
 @verb(group, "list")
 def list_endpoints(session: Session) -> None:
-    """Your endpoints."""
+    """List your endpoints."""
     session.out.rows(session.client.webhooks.list(), COLUMNS, "No endpoints.")
 
 
@@ -42,7 +42,7 @@ def list_endpoints(session: Session) -> None:
 def create(session: Session, url: str, events: tuple[str, ...], label: str | None) -> None:
     """Have events posted to URL. Shows the secret, this once."""
     made = session.client.webhooks.create(url, events=events or None, label=label)
-    session.out.one(made, f"id      {made.endpoint_id}", f"secret  {made.secret}")
+    session.out.made(made, ("id", made.endpoint_id), ("secret", made.secret))
 
 
 @verb(group, "delete")
@@ -58,16 +58,16 @@ def delete(session: Session, endpoint_id: str) -> None:
 def test(session: Session, endpoint_id: str) -> None:
     """Post a webhook.test there; `deliveries` shows what came of it."""
     delivery = session.client.webhooks.test(endpoint_id)
-    session.out.one(delivery, f"{delivery.delivery_id}  {delivery.state}")
+    session.out.one(delivery, delivery.delivery_id, delivery.state)
 
 
 @verb(group, "rotate")
 @click.argument("endpoint_id")
 @click.option("--overlap", type=int, metavar="S", help="How long the old secret signs, too.")
 def rotate(session: Session, endpoint_id: str, overlap: int | None) -> None:
-    """A new secret. Shows it, this once."""
+    """Make a new secret. Shows it, this once."""
     made = session.client.webhooks.rotate_secret(endpoint_id, overlap_s=overlap)
-    session.out.one(made, f"secret  {made.secret}")
+    session.out.made(made, ("secret", made.secret))
 
 
 @verb(group, "deliveries")
@@ -75,7 +75,7 @@ def rotate(session: Session, endpoint_id: str, overlap: int | None) -> None:
 @click.option("--state", help="Only those in this state.")
 @click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True)
 def deliveries(session: Session, endpoint_id: str, state: str | None, limit: int) -> None:
-    """What was posted there, newest first."""
+    """List what was posted to an endpoint, newest first."""
     found = islice(session.client.webhooks.deliveries(endpoint_id, state=state), limit)
     session.out.rows(list(found), DELIVERY_COLUMNS, "Nothing was posted there.")
 
@@ -86,4 +86,4 @@ def deliveries(session: Session, endpoint_id: str, state: str | None, limit: int
 def replay(session: Session, endpoint_id: str, delivery_id: str) -> None:
     """Post something again."""
     delivery = session.client.webhooks.replay(endpoint_id, delivery_id)
-    session.out.one(delivery, f"{delivery.delivery_id}  {delivery.state}")
+    session.out.one(delivery, delivery.delivery_id, delivery.state)

@@ -1,1 +1,1 @@
-"""Asking the API: what is asked as plain values, who asks in `shells.py`."""
+"""Requests to the API: as plain values, and sent by `shells.py`."""

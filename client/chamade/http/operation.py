@@ -4,8 +4,8 @@
         @operation
         def get(self, call_id: str) -> Request[Call]: ...
 
-declares what is asked. On a group of a blocking client `calls.get(id)` is the call; on one of an
-asyncio client it is to be awaited. `@listed` does the same for lists that come in pages.
+declares a request. In a group of a blocking client `calls.get(id)` returns the call; in one of an
+asyncio client it is awaited. `@listed` does the same for lists that come in pages.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ class Group(Generic[Shell]):
         self._shell: Blocking | Awaiting = shell
 
     def ask(self, request: Request[Any]) -> Any:
-        """The answer, or what is to be awaited for it."""
+        """Send a request; return the answer, or an awaitable for it."""
         return self._shell.ask(request)
 
     def pages(self, page_at: Callable[[str | None], Request[Page[Any]]]) -> Any:
-        """The items of a list: an iterator, or an asynchronous one."""
+        """Return the items of a list, as an iterator or an asynchronous one."""
         return self._shell.pages(page_at)
 
 
@@ -48,7 +48,7 @@ class operation(Generic[Arguments, Result]):
         update_wrapper(self, build)  # type: ignore[arg-type]
 
     def request(self, *args: Arguments.args, **kwargs: Arguments.kwargs) -> Request[Result]:
-        """What would be asked, without asking: `Calls.get.request(call_id)`."""
+        """Return the request without sending it: `Calls.get.request(call_id)`."""
         return self._build(None, *args, **kwargs)
 
     @overload
@@ -70,8 +70,8 @@ class operation(Generic[Arguments, Result]):
 
 
 class listed(Generic[Arguments, Item]):
-    """A list in pages. The declared function makes, of its arguments, what asks for the page at a
-    cursor.
+    """A list in pages. From its arguments, the declared function makes a function that returns the
+    request for the page at a cursor.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class listed(Generic[Arguments, Item]):
     def request(
         self, *args: Arguments.args, **kwargs: Arguments.kwargs
     ) -> Callable[[str | None], Request[Page[Item]]]:
-        """What would be asked for the page at a cursor."""
+        """Return the request for the page at a cursor, without sending it."""
         return self._build(None, *args, **kwargs)
 
     @overload
@@ -108,12 +108,14 @@ class listed(Generic[Arguments, Item]):
 
 
 def part(text: str) -> str:
-    """`text` as one part of a path. ValueError if it would make another path of it."""
+    """Return `text` as one part of a path. Raises ValueError if it would make another path of
+    it.
+    """
     if text in ("", ".", ".."):
         raise ValueError(f"{text!r} is no id")
     return quote(text, safe="+")
 
 
 def given(**fields: Any) -> dict[str, Any]:
-    """The fields that are not None."""
+    """Return the fields that are not None."""
     return {name: value for name, value in fields.items() if value is not None}

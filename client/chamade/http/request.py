@@ -1,7 +1,7 @@
 """A request as a value, and the flow that gets it answered. No I/O.
 
-A flow is a generator that yields what is to be done next (`Send` a request, `Wait` a moment), is
-told what came of it, and returns a result. The blocking and the asyncio client run the same flows.
+A flow is a generator that yields the next step (`Send` a request, `Wait` a moment), gets its
+outcome, and returns a result. The blocking and the asyncio client run the same flows.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ Item = TypeVar("Item")
 
 TIMEOUT_S = 30.0
 ATTEMPTS = 4
-"""How often a request that may be repeated is sent before its failure is told."""
+"""Times that a request that may be repeated is sent before its error is raised."""
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.25, 10.0
 LONGEST_RETRY_AFTER_S = 10.0
-"""If the API wants more patience than this, whoever asked should know."""
+"""Longest Retry-After that is waited for; beyond it the error is raised at once."""
 
 _PASSING = frozenset({429, 500, 502, 503, 504})
 _FINAL_CODES = frozenset({"provider_error", "vault_missing", "hosted_voice_unavailable"})
-"""Such answers stay what they are, however often one asks."""
+"""Codes for which a repetition does not help."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,9 @@ class Request(Generic[Result]):
 
 @dataclass(frozen=True)
 class Send:
-    """Do send this: path and query below the API's URL, headers and body besides the usual."""
+    """The step to send a request: path and query below the API's URL, further headers, and the
+    body.
+    """
 
     method: str
     path: str
@@ -66,14 +68,14 @@ class Send:
 
 @dataclass(frozen=True)
 class Wait:
-    """Do nothing for so long."""
+    """The step to wait for a time."""
 
     seconds: float
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What came back. Header names are in lower case."""
+    """The answer to a request. Header names are in lower case."""
 
     status: int
     headers: Mapping[str, str]
@@ -84,7 +86,7 @@ Flow: TypeAlias = Generator[Send | Wait, Reply | Unreachable | None, Result]
 
 
 def perform(request: Request[Result], attempts: int | None = ATTEMPTS) -> Flow[Result]:
-    """The answer to a request. Whatever `ApiError` it is, BadAnswer, or Unreachable.
+    """Send a request; return its answer. Raises the answer's `ApiError`, BadAnswer, or Unreachable.
 
     What may be repeated without doing it twice (GET, and POSTs with an Idempotency-Key) is sent
     up to `attempts` times, None meaning for ever, with a growing pause.
@@ -106,7 +108,7 @@ def perform(request: Request[Result], attempts: int | None = ATTEMPTS) -> Flow[R
 
 
 def every(page_at: Callable[[str | None], Request[Page[Item]]]) -> Flow[list[Item]]:
-    """All the items of a list."""
+    """Return all the items of a list."""
     items: list[Item] = []
     cursor = None
     while True:
@@ -117,13 +119,15 @@ def every(page_at: Callable[[str | None], Request[Page[Item]]]) -> Flow[list[Ite
 
 
 def back_off(tries: int) -> float:
-    """Seconds to wait after so many failures: at random, so that not all clients come at once."""
+    """Return seconds to wait after so many failures: at random, so that not all clients come at
+    once.
+    """
     longest = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2.0 ** min(tries - 1, 10))
-    return random.uniform(longest / 2, longest)  # noqa: S311 - nobody must not guess it
+    return random.uniform(longest / 2, longest)  # noqa: S311 - no secret
 
 
 def _pause(error: Unreachable | ApiError, tries: int) -> float | None:
-    """How long to wait before asking again; None if that would not help."""
+    """Return the seconds to wait before asking again; None if that would not help."""
     if isinstance(error, Unreachable):
         return back_off(tries)
     in_flight = error.code == "idempotency_in_flight"

@@ -1,4 +1,4 @@
-"""Who runs flows: one that blocks, one for asyncio. All that touches the network for REST."""
+"""Runners of flows: one that blocks, one for asyncio. For REST, only they touch the network."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Blocking:
         self._http = httpx.Client(headers={"User-Agent": USER_AGENT}, transport=transport)
 
     def run(self, flow: Flow[Result]) -> Result:
-        """What the flow returns; what it raises."""
+        """Run a flow: return what it returns, raise what it raises."""
         try:
             step = next(flow)
             while True:
@@ -42,11 +42,11 @@ class Blocking:
             return result
 
     def ask(self, request: Request[Result]) -> Result:
-        """The answer to one request."""
+        """Send one request; return its answer."""
         return self.run(perform(request))
 
     def pages(self, page_at: Callable[[str | None], Request[Page[Item]]]) -> Iterator[Item]:
-        """The items of a list, page after page as they are wanted."""
+        """Yield the items of a list, page after page as they are wanted."""
         cursor = None
         while True:
             page = self.ask(page_at(cursor))
@@ -55,7 +55,7 @@ class Blocking:
                 return
 
     def close(self) -> None:
-        """Gives the connections back."""
+        """Close the connections."""
         self._http.close()
 
     def _do(self, step: Send | Wait) -> Reply | Unreachable | None:
@@ -79,7 +79,7 @@ class Awaiting:
         self._http = httpx.AsyncClient(headers={"User-Agent": USER_AGENT}, transport=transport)
 
     async def run(self, flow: Flow[Result]) -> Result:
-        """What the flow returns; what it raises."""
+        """Run a flow: return what it returns, raise what it raises."""
         try:
             step = next(flow)
             while True:
@@ -89,13 +89,13 @@ class Awaiting:
             return result
 
     async def ask(self, request: Request[Result]) -> Result:
-        """The answer to one request."""
+        """Send one request; return its answer."""
         return await self.run(perform(request))
 
     async def pages(
         self, page_at: Callable[[str | None], Request[Page[Item]]]
     ) -> AsyncIterator[Item]:
-        """The items of a list, page after page as they are wanted."""
+        """Yield the items of a list, page after page as they are wanted."""
         cursor = None
         while True:
             page = await self.ask(page_at(cursor))
@@ -105,7 +105,7 @@ class Awaiting:
                 return
 
     async def close(self) -> None:
-        """Gives the connections back."""
+        """Close the connections."""
         await self._http.aclose()
 
     async def _do(self, step: Send | Wait) -> Reply | Unreachable | None:

@@ -1,4 +1,4 @@
-"""All that the REST API offers, each operation once, for both clients (docs/api.md says more)."""
+"""All operations of the REST API, each declared once for both clients (docs/api.md)."""
 
 from chamade.operations.account import AccountOf, Keys
 from chamade.operations.calls import Calls

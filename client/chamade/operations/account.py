@@ -19,14 +19,14 @@ class Keys(Group[Shell]):
 
     @operation
     def list(self) -> Request[list[Key]]:
-        """All of them, without their secrets."""
+        """List all keys, without their secrets."""
         return Request("GET", "/api/keys", shapes(Key, "keys"))
 
     @operation
     def create(
         self, label: str | None = None, *, idempotency_key: str | None = None
     ) -> Request[NewKey]:
-        """One more; this answer alone shows it."""
+        """Make another key; this answer alone shows it."""
         return Request(
             "POST",
             "/api/keys",
@@ -38,7 +38,7 @@ class Keys(Group[Shell]):
 
     @operation
     def revoke(self, key_id: str) -> Request[None]:
-        """Makes a key useless, at once."""
+        """Make a key useless, at once."""
         return Request("DELETE", f"/api/keys/{part(key_id)}", nothing)
 
 
@@ -47,23 +47,24 @@ class AccountOf(Group[Shell]):
 
     @operation
     def get(self) -> Request[Account]:
-        """Who you are; all that the API says of it is in `raw`."""
+        """Get your account; all that the API says of it is in `raw`."""
         return Request("GET", "/api/account", shape(Account))
 
     @operation
     def create(self, name: str) -> Request[NewAccount]:
-        """A new account with its first key, which this answer alone shows. Needs no key, and an
-        operator who lets people sign up (Forbidden, `sign_up_closed`, otherwise).
+        """Open an account; this answer alone shows its first key. Needs no key, but an operator who
+        lets people sign up (Forbidden, `sign_up_closed`, otherwise).
         """
         path = "/api/account"
         return Request("POST", path, shape(NewAccount), body={"name": name}, keyless=True)
 
     @operation
     def agent_token(self) -> Request[AgentToken]:
-        """What the API signs its connections to your agent with (`chamade.agent.verify`)."""
+        """Get the token with which the API signs its connections to your agent
+        (`chamade.agent.verify`)."""
         return Request("GET", "/api/account/agent-token", shape(AgentToken))
 
     @operation
     def rotate_agent_token(self) -> Request[AgentToken]:
-        """A new one; the one before is not used any more."""
+        """Replace the token; the former one is not used any more."""
         return Request("POST", "/api/account/agent-token/rotate", shape(AgentToken))

@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from chamade.http.operation import Group, Shell, given, listed, operation, part
-from chamade.http.request import Request
+from chamade.http.request import Flow, Request, perform
 from chamade.models import (
     Call,
     Page,
 )
+from chamade.operations.numbers import TrunkOf
 from chamade.operations.shapes import page, shape
+
+
+class DialOptions(TypedDict, total=False):
+    """Options of a dial; those that are not given are as the trunk and the account have them."""
+
+    caller_id: str
+    ring_timeout_s: int
+    max_duration_s: int
+    metadata: Mapping[str, Any]
+    agent_url: str
+    idempotency_key: str
 
 
 class Calls(Group[Shell]):
@@ -21,7 +33,7 @@ class Calls(Group[Shell]):
     def list(
         self, *, state: str | None = None, direction: str | None = None, page_size: int = 50
     ) -> Callable[[str | None], Request[Page[Call]]]:
-        """Newest first; pages are fetched as they are wanted."""
+        """List calls, newest first; pages are fetched as they are wanted."""
         return lambda cursor: Request(
             "GET",
             "/api/calls",
@@ -31,7 +43,7 @@ class Calls(Group[Shell]):
 
     @operation
     def get(self, call_id: str) -> Request[Call]:
-        """One call as it is."""
+        """Get a call as it is."""
         return Request("GET", f"/api/call/{part(call_id)}", shape(Call))
 
     @operation
@@ -46,7 +58,7 @@ class Calls(Group[Shell]):
         agent_url: str | None = None,
         idempotency_key: str | None = None,
     ) -> Request[Call]:
-        """Places a call through your trunk: `sip:+33199001234@sip.carrier.example`. It is
+        """Place a call through your trunk: `sip:+33199001234@sip.carrier.example`. It is
         `connecting` then; the events and its audio tell how it goes on.
         """
         wishes = given(
@@ -67,26 +79,38 @@ class Calls(Group[Shell]):
 
     @operation
     def accept(self, call_id: str) -> Request[Call]:
-        """Answers a call that rings. Conflict, with the call, if it does not (any more)."""
+        """Answer a call that rings. Raises Conflict, with the call, if it does not ring (any
+        more).
+        """
         return Request("POST", f"/api/call/{part(call_id)}/accept", shape(Call))
 
     @operation
     def refuse(self, call_id: str) -> Request[Call]:
-        """Declines a call that rings: the caller hears a busy tone."""
+        """Decline a call that rings: the caller hears a busy tone."""
         return Request("POST", f"/api/call/{part(call_id)}/refuse", shape(Call))
 
     @operation
     def leave(self, call_id: str) -> Request[Call]:
-        """Hangs up, whatever the call is doing. Hanging up twice does no harm: it is repeated when
-        no answer comes.
+        """Hang up, whatever the call is doing. Hanging up twice does no harm: the request is
+        repeated if no answer comes.
         """
         path = f"/api/call/{part(call_id)}/leave"
         return Request("POST", path, shape(Call), repeatable=True)
 
     @operation
     def say(self, call_id: str, text: str) -> Request[Any]:
-        """Hosted speech, a closed beta: Forbidden, `hosted_voice_gated`, for who is not in it. What
-        your agent says by itself goes through the call's audio.
+        """Have a text spoken by hosted speech, a closed beta: Forbidden, `hosted_voice_gated`, for
+        accounts that do not take part. Speech of your own goes through the call's audio.
         """
         path = f"/api/call/{part(call_id)}/say"
         return Request("POST", path, lambda shown: shown, body={"text": text})
+
+
+def dial_through_trunk(meeting_url: str, **options: Unpack[DialOptions]) -> Flow[Call]:
+    """Dial a SIP URI, or a number, `+33…`, through the account's trunk. Raises NotFound
+    (`no_trunk`) for a number without a trunk.
+    """
+    if meeting_url.startswith("+"):
+        trunk = yield from perform(TrunkOf.get.request())
+        meeting_url = trunk.sip_uri(meeting_url)
+    return (yield from perform(Calls.dial.request(meeting_url, **options)))

@@ -20,19 +20,19 @@ class Numbers(Group[Shell]):
 
     @operation
     def list(self) -> Request[list[Number]]:
-        """All of yours."""
+        """List your numbers."""
         return Request("GET", "/api/numbers", shapes(Number, "numbers"))
 
     @operation
     def get(self, e164: str) -> Request[Number]:
-        """One of yours."""
+        """Get one of your numbers."""
         return Request("GET", f"/api/number/{part(e164)}", shape(Number))
 
     @operation
     def activate(
         self, country: str | None = None, *, idempotency_key: str | None = None
     ) -> Request[Number]:
-        """Gets one from the pool of a country (ISO code)."""
+        """Get a number from the pool of a country (ISO code)."""
         return Request(
             "POST",
             "/api/number",
@@ -51,13 +51,13 @@ class Numbers(Group[Shell]):
         label: str | None = None,
         agent_url: str | None = None,
     ) -> Request[Number]:
-        """Changes what is given; an `agent_url` of "" takes it away."""
+        """Change what is given; an `agent_url` of "" takes it away."""
         changes = changed(auto_answer, label, agent_url)
         return Request("PATCH", f"/api/number/{part(e164)}", shape(Number), body=changes)
 
     @operation
     def release(self, e164: str) -> Request[None]:
-        """Gives it back. Calls to it are rejected from then on."""
+        """Give a number back. Calls to it are rejected from then on."""
         return Request("DELETE", f"/api/number/{part(e164)}", nothing)
 
 
@@ -66,12 +66,12 @@ class Dids(Group[Shell]):
 
     @operation
     def list(self) -> Request[list[Did]]:
-        """All of them."""
+        """List the numbers of your trunk."""
         return Request("GET", "/api/trunk", shapes(Did, "dids"))
 
     @operation
     def get(self, e164: str) -> Request[Did]:
-        """One of them."""
+        """Get a number of your trunk."""
         return Request("GET", f"/api/trunk/dids/{part(e164)}", shape(Did))
 
     @operation
@@ -84,7 +84,7 @@ class Dids(Group[Shell]):
         agent_url: str | None = None,
         idempotency_key: str | None = None,
     ) -> Request[Did]:
-        """From now on calls to it ring here."""
+        """Add a number: calls to it ring here from now on."""
         wishes = given(label=label, auto_answer=auto_answer, agent_url=agent_url)
         return Request(
             "POST",
@@ -104,13 +104,13 @@ class Dids(Group[Shell]):
         label: str | None = None,
         agent_url: str | None = None,
     ) -> Request[Did]:
-        """Changes what is given; an `agent_url` of "" takes it away."""
+        """Change what is given; an `agent_url` of "" takes it away."""
         changes = changed(auto_answer, label, agent_url)
         return Request("PATCH", f"/api/trunk/dids/{part(e164)}", shape(Did), body=changes)
 
     @operation
     def remove(self, e164: str) -> Request[None]:
-        """Calls to it are rejected from now on."""
+        """Remove a number: calls to it are rejected from now on."""
         return Request("DELETE", f"/api/trunk/dids/{part(e164)}", nothing)
 
 
@@ -123,7 +123,7 @@ class TrunkOf(Group[Shell]):
 
     @operation
     def get(self) -> Request[Trunk]:
-        """The trunk, how it is doing, and its numbers."""
+        """Get the trunk, with its status and its numbers."""
         return Request("GET", "/api/trunk", shape(Trunk))
 
     @operation
@@ -140,7 +140,9 @@ class TrunkOf(Group[Shell]):
         allowed_countries: Sequence[str] | None = None,
         provider: str | None = None,
     ) -> Request[Trunk]:
-        """Connects it, or replaces all its settings: what is left out is back at its default."""
+        """Connect the trunk, or replace all its settings: what is left out is back at its
+        default.
+        """
         wishes = given(
             port=port,
             transport=transport,
@@ -154,12 +156,12 @@ class TrunkOf(Group[Shell]):
 
     @operation
     def disconnect(self) -> Request[None]:
-        """Forgets it and its numbers. Calls that are up go on."""
+        """Forget the trunk and its numbers. Calls that are up go on."""
         return Request("DELETE", "/api/trunk", nothing)
 
 
 def changed(auto_answer: bool | None, label: str | None, agent_url: str | None) -> dict[str, Any]:
-    """The body that changes a number."""
+    """Return the body that changes a number."""
     changes = given(auto_answer=auto_answer, label=label)
     if agent_url is not None:
         changes["agent_url"] = agent_url or None

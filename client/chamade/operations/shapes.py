@@ -1,4 +1,4 @@
-"""How answers are read: as one model, a list of them, a page."""
+"""Readers of answers: as one model, a list of them, a page."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from chamade.models import Model, Page, decode
 
 
 def shape(model: type[Model]) -> Callable[[Any], Model]:
-    """Reads an answer as a model."""
+    """Make a reader of answers that are one model."""
     return lambda shown: decode(model, shown)
 
 
 def shapes(model: type[Model], member: str) -> Callable[[Any], list[Model]]:
-    """Reads the list in a member of an answer."""
+    """Make a reader of answers that have a list of models in a member."""
     return lambda shown: [decode(model, one) for one in shown[member]]
 
 
 def page(model: type[Model], member: str) -> Callable[[Any], Page[Model]]:
-    """Reads a page of a list."""
+    """Make a reader of a page of a list."""
     return lambda shown: Page(
         items=tuple(decode(model, one) for one in shown[member]),
         next_cursor=shown.get("next_cursor"),
@@ -27,4 +27,4 @@ def page(model: type[Model], member: str) -> Callable[[Any], Page[Model]]:
 
 
 def nothing(_: Any) -> None:
-    """Reads an answer that says no more than that it is done."""
+    """Read an answer that says no more than that it is done."""

@@ -20,12 +20,12 @@ class Webhooks(Group[Shell]):
 
     @operation
     def list(self) -> Request[list[Endpoint]]:
-        """All of yours."""
+        """List your endpoints."""
         return Request("GET", "/api/webhooks", shapes(Endpoint, "webhooks"))
 
     @operation
     def get(self, endpoint_id: str) -> Request[Endpoint]:
-        """One of yours."""
+        """Get one of your endpoints."""
         return Request("GET", f"/api/webhooks/{part(endpoint_id)}", shape(Endpoint))
 
     @operation
@@ -37,7 +37,7 @@ class Webhooks(Group[Shell]):
         label: str | None = None,
         idempotency_key: str | None = None,
     ) -> Request[NewEndpoint]:
-        """From now on events are posted there; this answer alone shows the secret."""
+        """Have events posted to a URL from now on; this answer alone shows the secret."""
         wishes = given(events=events, label=label)
         return Request(
             "POST",
@@ -58,7 +58,7 @@ class Webhooks(Group[Shell]):
         label: str | None = None,
         enabled: bool | None = None,
     ) -> Request[Endpoint]:
-        """Changes what is given."""
+        """Change what is given."""
         wishes = given(
             url=url,
             events=events,
@@ -70,27 +70,27 @@ class Webhooks(Group[Shell]):
 
     @operation
     def delete(self, endpoint_id: str) -> Request[None]:
-        """Nothing is posted there any more."""
+        """Delete an endpoint: nothing is posted there any more."""
         return Request("DELETE", f"/api/webhooks/{part(endpoint_id)}", nothing)
 
     @operation
     def rotate_secret(
         self, endpoint_id: str, *, overlap_s: int | None = None
     ) -> Request[NewEndpoint]:
-        """A new secret; for `overlap_s` (default a day) the old one signs as well."""
+        """Make a new secret; for `overlap_s` (default a day) the old one signs as well."""
         path = f"/api/webhooks/{part(endpoint_id)}/rotate-secret"
         return Request("POST", path, shape(NewEndpoint), body=given(overlap_s=overlap_s))
 
     @operation
     def test(self, endpoint_id: str) -> Request[Delivery]:
-        """Posts a `webhook.test` there, once."""
+        """Post a `webhook.test` there, once."""
         return Request("POST", f"/api/webhooks/{part(endpoint_id)}/test", shape(Delivery))
 
     @listed
     def deliveries(
         self, endpoint_id: str, *, state: str | None = None, page_size: int = 50
     ) -> Callable[[str | None], Request[Page[Delivery]]]:
-        """What was posted there, or is to be, newest first."""
+        """List what was posted to an endpoint, or is to be, newest first."""
         path = f"/api/webhooks/{part(endpoint_id)}/deliveries"
         return lambda cursor: Request(
             "GET",
@@ -101,12 +101,12 @@ class Webhooks(Group[Shell]):
 
     @operation
     def delivery(self, endpoint_id: str, delivery_id: str) -> Request[Delivery]:
-        """One of them; `raw` has its body and every try."""
+        """Get a delivery; `raw` has its body and every try."""
         path = f"/api/webhooks/{part(endpoint_id)}/deliveries/{part(delivery_id)}"
         return Request("GET", path, shape(Delivery))
 
     @operation
     def replay(self, endpoint_id: str, delivery_id: str) -> Request[Delivery]:
-        """Posts it again: the same body with the same id."""
+        """Post a delivery again: the same body with the same id."""
         path = f"/api/webhooks/{part(endpoint_id)}/deliveries/{part(delivery_id)}/replay"
         return Request("POST", path, shape(Delivery))

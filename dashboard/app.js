@@ -1,26 +1,31 @@
-// The page's frame: who is signed in, where one is, and what stands around the views. Each view is a
-// module with `show(param, signal)`, which returns its element; the signal aborts when one leaves.
+// The page's frame: signing in and out, the navigation, and what is shown around each view. A view is a
+// module of `pages/` with `show(param, signal)`, which returns its element; the signal aborts when one leaves.
 
-import { get, request, whenSessionIsOver } from "./api.js";
-import { fill, h, say } from "./dom.js";
-import { calls, feedStatus, onEvents, onStatus, start, stop } from "./feed.js";
-import { pretty } from "./phone.js";
-import { serverNow } from "./time.js";
-import { button, problemBox, skeleton, toast } from "./ui.js";
-import { caller, isTestCall } from "./words.js";
+import { calls, feedStatus, onEvents, onStatus, startFeed, stopFeed } from "./api/feed.js";
+import { callerName, isTestCall } from "./api/labels.js";
+import { formatNumber } from "./api/phone.js";
+import { get, onSessionOver, request } from "./api/requests.js";
+import { serverNow } from "./api/time.js";
+import { button, toast } from "./widgets/button.js";
+import { fill, h, setText } from "./widgets/dom.js";
+import { problemBox, skeleton } from "./widgets/ui.js";
 
 const VIEWS = [
-  ["numbers", "AI Answering Machine", () => import("./numbers.js")],
-  ["trunk", "SIP Trunk (BYOT)", () => import("./trunk.js")],
-  ["calls", "Calls", () => import("./calls.js")],
-  ["dial", "Dial", () => import("./dial.js")],
-  ["events", "Events", () => import("./events.js")],
-  ["webhooks", "Webhooks", () => import("./webhooks.js")],
-  ["keys", "Keys", () => import("./keys.js")],
+  ["numbers", "Phone numbers", () => import("./pages/numbers.js")],
+  ["trunk", "SIP Trunk (BYOT)", () => import("./pages/trunk.js")],
+  ["calls", "Calls", () => import("./pages/calls.js")],
+  ["dial", "Dial", () => import("./pages/dial.js")],
+  ["events", "Events", () => import("./pages/events.js")],
+  ["webhooks", "Webhooks", () => import("./pages/webhooks.js")],
+  ["keys", "Keys", () => import("./pages/keys.js")],
 ];
-/** Views of single things: whose place in the navigation is marked, and their module. */
-const DETAILS = { call: ["calls", () => import("./call.js")], webhook: ["webhooks", () => import("./webhook.js")] };
-const FEED = {
+/** Views of single things: their section of the navigation, and their module. */
+const DETAILS = {
+  call: ["calls", () => import("./pages/call.js")],
+  webhook: ["webhooks", () => import("./pages/webhook.js")],
+};
+/** Tone and label of each status of the feed. */
+const FEED_LABELS = {
   connecting: ["busy", "Connecting…"],
   live: ["good", "Live"],
   paused: ["quiet", "Paused"],
@@ -30,89 +35,68 @@ const FEED = {
 const app = document.getElementById("app");
 const main = h("main", { id: "main" });
 const links = new Map(VIEWS.map(([name, title]) => [name, h("a", { href: `#/${name}` }, title)]));
-const live = h("span", { role: "status" });
-let leaving = new AbortController();
+const feedBadge = h("span", { role: "status" });
+let view = new AbortController(); // aborts when one leaves it
 let signedIn = false;
 
 async function begin() {
   try {
-    enter(await get("session"));
+    showFrame(await get("session"));
   } catch (problem) {
-    if (problem.status === 401) await askToSignIn();
-    else
-      fill(
-        app,
-        h(
-          "main",
-          { class: "alone" },
-          h("h1", {}, "Chamade SIP"),
-          problemBox(problem, h("button", { type: "button", onclick: begin }, "Try again")),
-        ),
-      );
+    if (problem.status === 401) return showSignIn();
+    const again = h("button", { type: "button", onclick: begin }, "Try again");
+    fill(app, h("main", { class: "alone" }, h("h1", {}, "Chamade SIP"), problemBox(problem, again)));
   }
 }
 
-async function askToSignIn(why) {
+async function showSignIn(reason) {
   signedIn = false;
-  leaving.abort();
-  stop();
-  const { signInView } = await import("./signin.js");
-  fill(app, signInView(enter, why));
+  view.abort();
+  stopFeed();
+  const { signInPage } = await import("./pages/signin.js");
+  fill(app, signInPage(showFrame, reason));
   document.title = "Sign in – Chamade SIP";
   app.querySelector("h1").focus();
 }
 
-function enter(session) {
+function showFrame(session) {
   signedIn = true;
-  fill(app, frame(session));
-  start();
-  show();
+  fill(app, h("div", { class: "frame" }, skipLink(), sidebar(session), main));
+  startFeed(document);
+  showView();
 }
 
 async function signOut() {
-  const { endTalks } = await import("./talk.js");
-  endTalks();
+  const { endConversations } = await import("./call/conversation.js");
+  endConversations();
   await request("DELETE", "session");
   location.hash = "";
-  await askToSignIn();
+  await showSignIn();
 }
 
-function frame(session) {
+function skipLink() {
+  const skip = (event) => {
+    event.preventDefault();
+    main.querySelector("h1")?.focus();
+  };
+  return h("a", { class: "skip", href: "#main", onclick: skip }, "Skip to content");
+}
+
+function sidebar(session) {
+  const mark = { src: new URL("mark.svg", import.meta.url).href, alt: "", width: 28, height: 28 };
   return h(
-    "div",
-    { class: "frame" },
+    "header",
+    { class: "side" },
+    h("p", { class: "brand" }, h("img", mark), "Chamade SIP"),
+    h("nav", { "aria-label": "Sections" }, [...links.values()]),
     h(
-      "a",
-      {
-        class: "skip",
-        href: "#main",
-        onclick: (event) => {
-          event.preventDefault();
-          main.querySelector("h1")?.focus();
-        },
-      },
-      "Skip to content",
+      "div",
+      { class: "foot" },
+      feedBadge,
+      h("p", { class: "fine account" }, session.account_name || session.account_id),
+      themeChoice(),
+      button("Sign out", signOut, { class: "small" }),
     ),
-    h(
-      "header",
-      { class: "side" },
-      h(
-        "p",
-        { class: "brand" },
-        h("img", { src: new URL("mark.svg", import.meta.url).href, alt: "", width: 28, height: 28 }),
-        "Chamade SIP",
-      ),
-      h("nav", { "aria-label": "Sections" }, [...links.values()]),
-      h(
-        "div",
-        { class: "foot" },
-        live,
-        h("p", { class: "fine account" }, session.account_name || session.account_id),
-        themeChoice(),
-        button("Sign out", signOut, { class: "small" }),
-      ),
-    ),
-    main,
   );
 }
 
@@ -137,29 +121,35 @@ function applyTheme() {
   else delete document.documentElement.dataset.theme;
 }
 
-async function show() {
+/** Find the view of the address: its section of the navigation, its module, and its parameter. */
+function currentView() {
+  const [, name, param] = /^#\/([a-z]+)(?:\/(.*))?$/.exec(location.hash) ?? [];
+  const [section, load] = DETAILS[name] ?? sectionNamed(name) ?? sectionNamed(VIEWS[0][0]);
+  return { section, load, param: param ?? "" };
+}
+
+function sectionNamed(name) {
+  const found = VIEWS.find(([id]) => id === name);
+  return found && [found[0], found[2]];
+}
+
+async function showView() {
   if (!signedIn) return;
-  leaving.abort();
-  leaving = new AbortController();
-  const { signal } = leaving;
-  const [, name, param] = /^#\/([a-z]+)(?:\/(.*))?$/.exec(location.hash) ?? [null, VIEWS[0][0]];
-  const [section, module] = DETAILS[name] ??
-    VIEWS.filter((view) => view[0] === name).map(([id, , load]) => [id, load])[0] ?? [VIEWS[0][0], VIEWS[0][2]];
-  for (const [id, link] of links) {
-    if (id === section) link.setAttribute("aria-current", "page");
-    else link.removeAttribute("aria-current");
-  }
-  const waiting = setTimeout(() => fill(main, skeleton()), 150);
+  view.abort();
+  view = new AbortController();
+  const { signal } = view;
+  const { section, load, param } = currentView();
+  markSection(section);
+  // Whoever goes on before this view has loaded sees no more of it: neither it, nor that it loads.
+  const waiting = setTimeout(() => signal.aborted || fill(main, skeleton()), 150);
   try {
-    const view = await module();
+    const module = await load();
     if (signal.aborted) return;
-    fill(main, view.show(decodeURIComponent(param ?? ""), signal));
+    fill(main, module.show(decodeURIComponent(param), signal));
   } catch (problem) {
-    fill(
-      main,
-      h("h1", { tabindex: -1 }, "This did not load"),
-      problemBox(problem, h("button", { type: "button", onclick: show }, "Try again")),
-    );
+    if (signal.aborted) return;
+    const again = h("button", { type: "button", onclick: showView }, "Try again");
+    fill(main, h("h1", { tabindex: -1 }, "This did not load"), problemBox(problem, again));
   } finally {
     clearTimeout(waiting);
   }
@@ -170,15 +160,22 @@ async function show() {
   scrollTo(0, 0);
 }
 
-/** Says whether what is seen is what is. */
-function showFeed(status) {
-  const [tone, text] = FEED[status];
-  live.className = `badge dot ${tone}`;
-  say(live, text);
+function markSection(section) {
+  for (const [id, link] of links) {
+    if (id === section) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
 }
 
-/** Says, whatever view is open, that somebody calls and waits for an answer. */
-function tellOfRinging(events) {
+/** Show whether the page is up to date. */
+function showFeedStatus(status) {
+  const [tone, text] = FEED_LABELS[status];
+  feedBadge.className = `badge dot ${tone}`;
+  setText(feedBadge, text);
+}
+
+/** Tell, in any view, that somebody calls and waits for an answer. */
+function announceRinging(events) {
   for (const { type, call_id: id } of events) {
     const call = calls.get(id);
     const waits =
@@ -187,17 +184,17 @@ function tellOfRinging(events) {
       !call.auto_answer &&
       Date.parse(call.ring_deadline) > serverNow();
     if (type === "call.ringing" && waits && !isTestCall(call))
-      toast(`Ringing: ${caller(call)} calls ${pretty(call.to)}.`, "warn");
+      toast(`Ringing: ${callerName(call)} calls ${formatNumber(call.to)}.`, "warn");
   }
 }
 
-onStatus(showFeed);
-showFeed(feedStatus());
-onEvents(tellOfRinging);
-whenSessionIsOver(() => {
-  if (signedIn) askToSignIn("Your session is over. Sign in again, and you are back where you were.");
+onStatus(showFeedStatus);
+showFeedStatus(feedStatus());
+onEvents(announceRinging);
+onSessionOver(() => {
+  if (signedIn) showSignIn("Your session is over. Sign in again, and you are back where you were.");
 });
-addEventListener("hashchange", show);
+addEventListener("hashchange", showView);
 addEventListener("offline", () => toast("This device is offline.", "bad"));
 applyTheme();
 begin();

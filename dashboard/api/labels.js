@@ -1,0 +1,98 @@
+// Labels and explanations for the API's values: states, end reasons, errors. There is one for each
+// `end_reason`; a value that is newer than this page is shown as it is.
+
+import { formatNumber } from "./phone.js";
+
+/** Tone and label of each state of a call. */
+export const CALL_STATES = {
+  connecting: ["busy", "Connecting"],
+  ringing: ["warn", "Ringing"],
+  active: ["good", "Active"],
+  missed: ["bad", "Missed"],
+  declined: ["quiet", "Declined"],
+  ended: ["quiet", "Ended"],
+  failed: ["bad", "Failed"],
+};
+
+/** An explanation of each end reason, and a remedy, which may be empty. */
+export const END_REASONS = {
+  ring_timeout: [
+    "Nobody answered within 60 seconds.",
+    "Have an agent running that accepts calls, or switch on auto-answer for the number.",
+  ],
+  caller_hangup: ["The caller hung up.", "If that was before the answer, answer sooner or switch on auto-answer."],
+  callee_hangup: ["The called party hung up.", ""],
+  agent_hangup: ["Your side hung up.", ""],
+  declined: ["The call was declined.", "Do not call again at once: a number that declined is not dialled for an hour."],
+  busy: ["The called number is busy.", "Call again in a few minutes."],
+  no_answer: ["The called party did not answer.", "Call again later, or let it ring longer."],
+  rejected: ["The called network refused the call.", "The SIP code below says why."],
+  agent_lost: [
+    "The agent's connection broke and did not come back within 10 seconds.",
+    "Look at the agent's log and its network; have it reconnect to the same audio URL.",
+  ],
+  no_agent: [
+    "The call was answered, but no agent came within 30 seconds.",
+    "Have the agent open the call's audio URL as soon as the call is answered, or set a working agent URL.",
+  ],
+  media_failed: [
+    "The caller's audio stream broke.",
+    "If it happens again, the operator finds the call by its id in the relay's log.",
+  ],
+  max_duration: [
+    "The call reached its longest allowed duration.",
+    "Dial with a longer maximum duration, up to your account's limit.",
+  ],
+  provider_error: [
+    "The telephone provider failed or refused.",
+    "Try again; if it goes on, see the trunk's status and tell the operator the call's id.",
+  ],
+};
+
+/** Return `[explanation, remedy]` of how a call ended, each perhaps empty. */
+export function explainEnding(call) {
+  const [explanation, remedy] = END_REASONS[call.end_reason] ?? [
+    call.end_reason ? `It ended: ${call.end_reason}.` : "",
+    "",
+  ];
+  if (call.end_reason === "declined" && call.direction === "inbound") return ["Your side declined the call.", ""];
+  if (call.end_reason === "caller_hangup" && call.state !== "missed") return [explanation, ""];
+  return [explanation, remedy];
+}
+
+/** Return whether a browser of ours is the caller: providers name those by such an identity. */
+export const isTestCall = (call) => call.from.startsWith("client:");
+
+/** Name the caller, to be read. */
+export const callerName = (call) => (isTestCall(call) ? "Test call from the browser" : formatNumber(call.from));
+/** Name the party on the phone network: the caller, or whom the agent dialled. */
+export const otherPartyName = (call) => (call.direction === "inbound" ? callerName(call) : formatNumber(call.to));
+
+/** Tone and label of each state of a delivery. */
+export const DELIVERY_STATES = {
+  pending: ["busy", "On its way"],
+  delivered: ["good", "Delivered"],
+  failed: ["bad", "Failed"],
+  stopped: ["quiet", "Stopped"],
+};
+
+/** An explanation of each word that a delivery's `error` begins with. */
+export const DELIVERY_ERRORS = {
+  timeout: "Nothing came within 15 s: answer soon, work later.",
+  unresolvable: "The host's name has no address: check the URL.",
+  private_address: "The name leads into a private network.",
+  plain_http: "Only https:// is posted to.",
+  connect_failed: "Nothing listens there.",
+  tls_failed: "The certificate does not hold, or TLS is not spoken there.",
+  connection_lost: "The connection broke before the answer was whole.",
+  bad_answer: "The answer was not HTTP.",
+  secret_unreadable: "The secret was lost: rotate it.",
+};
+
+/** Tone and label of each status of a trunk. */
+export const TRUNK_STATES = {
+  registering: ["busy", "Registering"],
+  registered: ["good", "Registered"],
+  failed: ["bad", "Failed"],
+  unregistered: ["quiet", "Nothing to register"],
+};

@@ -1,0 +1,149 @@
+// One call, as it is now: its state and what to do about it, its parties, a timeline with the keys that were
+// pressed, its audio, and all of it as JSON.
+
+import { calls, mergeCalls, onCalls, onEvents, recentEvents } from "../api/feed.js";
+import { CALL_STATES, explainEnding, isTestCall, otherPartyName } from "../api/labels.js";
+import { formatNumber } from "../api/phone.js";
+import { get } from "../api/requests.js";
+import { explainSipCode } from "../api/sipcodes.js";
+import { formatTime } from "../api/time.js";
+import { callActions, callDuration, stateBadge } from "../widgets/callrow.js";
+import { timeElement } from "../widgets/clock.js";
+import { copyable, jsonDetails } from "../widgets/copyable.js";
+import { fill, h, setText } from "../widgets/dom.js";
+import { badge, card, facts, problemBox, skeleton } from "../widgets/ui.js";
+
+export function show(callId, signal) {
+  const title = h("h1", { tabindex: -1 }, "Call");
+  const body = h("div", {}, skeleton(6));
+  const node = h(
+    "div",
+    {},
+    h("p", {}, h("a", { href: "#/calls" }, "← Calls")),
+    h("header", { class: "top" }, h("div", {}, title)),
+    body,
+  );
+  const view = new CallView(title, body);
+  const refresh = async () => {
+    try {
+      mergeCalls([await get(`call/${encodeURIComponent(callId)}`, {}, signal)]);
+      view.draw(calls.get(callId));
+    } catch (problem) {
+      if (problem.name !== "AbortError") fill(body, problemBox(problem, h("a", { href: "#/calls" }, "To all calls")));
+    }
+  };
+  onCalls((ids) => ids.has(callId) && view.draw(calls.get(callId)), signal);
+  onEvents(
+    (events) =>
+      events.some((event) => event.type === "call.dtmf" && event.call_id === callId) &&
+      view.draw(calls.get(callId), true),
+    signal,
+  );
+  refresh();
+  return node;
+}
+
+class CallView {
+  constructor(title, body) {
+    this.title = title;
+    this.body = body;
+  }
+
+  draw(call, forced = false) {
+    if (!call || (this.version === call.version && !forced && this.audio === Boolean(call.audio))) return;
+    const hadFocus = this.body.contains(document.activeElement);
+    const open = this.body.querySelector("details")?.open;
+    this.version = call.version;
+    this.audio = Boolean(call.audio);
+    const title = `Call ${call.direction === "inbound" ? "from" : "to"} ${otherPartyName(call)}`;
+    setText(this.title, isTestCall(call) ? otherPartyName(call) : title);
+    fill(
+      this.body,
+      this.stateCard(call),
+      this.partiesCard(call),
+      this.timelineCard(call),
+      this.audioCard(call),
+      jsonDetails({ ...call, audio: call.audio && { ...call.audio, token: "…" } }),
+    );
+    this.body.querySelector("details").open = Boolean(open);
+    if (hadFocus) (this.body.querySelector("button") ?? this.title).focus();
+  }
+
+  stateCard(call) {
+    const [explanation, remedy] = explainEnding(call);
+    const [name, sipRemedy] = call.sip_code ? explainSipCode(call.sip_code) : [];
+    return card(
+      "State",
+      h("p", { class: "big" }, h("span", { role: "status" }, stateBadge(call)), " ", callDuration(call)),
+      explanation && h("p", { class: "strong" }, explanation),
+      remedy && h("p", {}, remedy),
+      name && h("p", {}, h("span", { class: "num" }, `SIP ${call.sip_code}`), ` ${name}. ${sipRemedy}`),
+      h("div", { class: "actions" }, callActions(call)),
+    );
+  }
+
+  partiesCard(call) {
+    const number = (text) => copyable(formatNumber(text), text);
+    const id = (text, label) => text && copyable(h("code", {}, text), text, label);
+    return card(
+      "Parties",
+      facts(
+        ["From", isTestCall(call) ? otherPartyName(call) : number(call.from)],
+        ["To", number(call.to)],
+        call.line !== call.to && call.line !== call.from && ["Line", number(call.line)],
+        ["Forwarded from", call.forwarded_from && number(call.forwarded_from)],
+        ["Direction", call.direction],
+        ["Auto-answer", call.direction === "inbound" ? (call.auto_answer ? "on" : "off") : null],
+        ["Provider", call.provider],
+        ["Call id", id(call.call_id, "the call id")],
+        ["Provider's id", id(call.provider_call_id, "the provider's call id")],
+        Object.keys(call.metadata).length > 0 && ["Metadata", h("code", {}, JSON.stringify(call.metadata))],
+      ),
+    );
+  }
+
+  timelineCard(call) {
+    const steps = call.history.map(({ at, state, end_reason: reason }) => [
+      at,
+      CALL_STATES[state]?.[1] ?? state,
+      CALL_STATES[state]?.[0],
+      reason,
+    ]);
+    const keys = recentEvents
+      .filter((event) => event.type === "call.dtmf" && event.call_id === call.call_id)
+      .map((event) => [event.at, `Keys ${event.data.digits}`, "busy", null]);
+    const all = [...steps, ...keys].sort(([a], [b]) => (a < b ? -1 : 1));
+    return card(
+      "Timeline",
+      h(
+        "ol",
+        { class: "timeline" },
+        all.map(([at, text, tone, reason]) =>
+          h("li", {}, timeElement(at), badge(text, tone), reason && h("code", {}, reason)),
+        ),
+      ),
+      h("p", { class: "fine" }, "Keys are shown that were pressed in the last minutes, or while this page was open."),
+    );
+  }
+
+  audioCard(call) {
+    if (!call.audio)
+      return card("Audio", h("p", {}, "The call is over: its audio socket is closed. Nothing is recorded."));
+    const { url, format, sample_rate: rate, expires_at: until } = call.audio;
+    return card(
+      "Audio",
+      h(
+        "p",
+        {},
+        call.state === "active"
+          ? "The agent's socket is open to one connection at a time; talking here takes it over."
+          : "The agent may connect now; sound flows from the answer on.",
+      ),
+      facts(
+        ["Socket", copyable(h("code", {}, url), url, "the audio URL")],
+        ["Format", `${format}, ${rate} Hz, mono`],
+        ["Token", copyable(`valid until ${formatTime(until)}`, call.audio.token, "the audio token")],
+      ),
+    );
+  }
+}

@@ -1,6 +1,6 @@
-"""The AWS side as a CDK app in Python: what `make synth` writes down and `make deploy` makes.
+"""The AWS side as a CDK app in Python: `make synth` writes templates, `make deploy` deploys them.
 
-It is not part of what runs: nothing of the product imports it, and it has an environment of its own
-(requirements.txt). What AWS and the local stack share lies beside it as plain files: the table, the
+Nothing of the product imports this package, and it has a virtual environment of its own
+(requirements.txt). AWS and the local stack share the plain files in this folder: the table, the
 state machines, the stream's filter.
 """

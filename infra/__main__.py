@@ -1,4 +1,4 @@
-"""`python -m infra`: writes the templates, to where the CDK wants them or to `.local/synth`."""
+"""`python -m infra`: write the templates to the CDK's output folder, or to `.local/synth`."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from infra.settings import context, from_context
 
 
 def main() -> int:
-    """0; 1 with a sentence for each setting that makes no sense."""
-    # The command line hands the context over; without it, it is the file's.
+    """Write the templates and return 0; return 1 after a sentence for each invalid setting."""
+    # The CDK's command line passes the context; without it, the context is read from cdk.json.
     app = cdk.App(outdir=os.environ.get("CDK_OUTDIR", str(OUT)), context=context())
     try:
         settings = from_context(app.node.try_get_context("chamade"))

@@ -1,7 +1,7 @@
-"""Alarms: what is out of order, and which section of docs/runbooks.md says what to do.
+"""The alarms, each with the section of docs/runbooks.md that says what to do.
 
-The one truth about anchors: each alarm's description ends with its link, and tests/infra checks
-that the section is there once the page is.
+Anchors of the runbooks are defined only here: each alarm's description ends with its link, and
+tests/infra checks that the page has the section.
 """
 
 from __future__ import annotations
@@ -11,16 +11,25 @@ from typing import Literal
 
 RUNBOOKS = "docs/runbooks.md"
 
+FIREWALL_BLOCKS = 10_000
+"""Blocked requests in five minutes. One address that floods is blocked more often than that."""
+REQUESTS_SURGE = 300_000
+"""Requests in five minutes: 1,000 a second, as with some 900 calls that ring at once."""
+DELIVERIES_SURGE = 30_000
+"""Deliveries in an hour: the events of some 7,000 calls."""
+LOG_BYTES = 5_000_000_000
+"""Bytes of logs in an hour: more than 50,000 calls write."""
+
 Source = Literal[
     "log", "function", "api", "balancer", "relay", "gateway", "queue", "ring", "delivery",
-    "certificate",
+    "certificate", "firewall", "account",
 ]  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Alarm:
-    """`metric` of `source` (log: one of infra/metrics.py; else AWS's own) is beyond `threshold` for
-    `periods` of `period_s` seconds.
+    """An alarm, raised when `metric` of `source` (log: a metric of infra/metrics.py; else one of
+    AWS's own) is beyond `threshold` for `periods` of `period_s` seconds.
     """
 
     name: str
@@ -34,11 +43,11 @@ class Alarm:
     period_s: int = 300
     periods: int = 1
     silence_is_bad: bool = False
-    """Whether no data at all is an alarm."""
+    """True if missing data raises the alarm."""
 
     @property
     def runbook(self) -> str:
-        """The section that says what to do."""
+        """Return the link to the section of the runbooks that says what to do."""
         return f"{RUNBOOKS}#{self.anchor}"
 
 
@@ -133,14 +142,30 @@ ALARMS = (
         "sip-restarts", "SIP processes end and are replaced: their calls were lost", "sip-restarts",
         "log", "SipRestarts", 0,
     ),
+    Alarm(
+        "firewall-blocks", "The firewalls block a flood of requests", "costs", "firewall",
+        "BlockedRequests", FIREWALL_BLOCKS,
+    ),
+    Alarm(
+        "requests-surge", "Far more requests reach the API than usual, and each is paid for",
+        "costs", "api", "Count", REQUESTS_SURGE,
+    ),
+    Alarm(
+        "deliveries-surge", "Far more webhooks are delivered than usual: each is an execution",
+        "costs", "delivery", "ExecutionsStarted", DELIVERIES_SURGE, period_s=3600,
+    ),
+    Alarm(
+        "log-volume", "The account writes more than 5 GB of logs an hour", "costs", "account",
+        "IncomingBytes", LOG_BYTES, period_s=3600,
+    ),
 )  # fmt: skip
-"""In the order in which one wants to read them. Thresholds are first guesses but for those of zero:
-set them by what the dashboard shows on an ordinary day."""
+"""All alarms, the most important first. Thresholds other than zero are first guesses: set them by
+what the dashboard shows on an ordinary day."""
 
 OF_SIP = {"gateway-down", "trunks-failed", "sip-restarts"}
-"""Those that are there only with a gateway."""
+"""Alarms that exist only with a gateway."""
 
 
 def of_installation(*, sip: bool) -> list[Alarm]:
-    """Those of the parts that there are."""
+    """Return the alarms of the parts that are installed."""
     return [alarm for alarm in ALARMS if sip or alarm.name not in OF_SIP]

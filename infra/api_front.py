@@ -1,5 +1,5 @@
-"""What stands before the functions: the API's name, its throttle, its access log, its firewall, and
-what it says of requests that reach none of our routes.
+"""The front of the functions: the API's name, its throttle, its access log, its firewall, and its
+answers to requests that reach none of our routes.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
+from infra.dns import certificate, record_for_api
 from infra.firewall import firewall
 from infra.firewall_rules import API_RULES
 from infra.lint import allow, managed
 from infra.log_groups import log_group
-from infra.names import certificate, record_for_api
 from infra.settings import Settings
 
 ACCESS_LOG = (
@@ -34,9 +34,9 @@ ACCESS_LOG = (
     '"error":$context.error.messageString'
     "}"
 )
-"""An access log line. The route and not the path: paths hold call ids and numbers. Nothing that who
-asks may choose: API Gateway escapes nothing. Numbers that are always there stand without quotes,
-since metrics are made of them; `messageString` brings its own."""
+"""An access log line. It has the route and not the path, since paths hold call ids and numbers. It
+has nothing that the client can choose, since API Gateway escapes nothing. Numbers that are always
+present have no quotes, since metrics are made of them; `messageString` brings its own quotes."""
 
 REFUSALS: dict[str, tuple[int | None, str, str]] = {
     "MISSING_AUTHENTICATION_TOKEN": (404, "not_found", "There is nothing at this path."),
@@ -48,8 +48,8 @@ REFUSALS: dict[str, tuple[int | None, str, str]] = {
     "DEFAULT_4XX": (None, "bad_request", "The request cannot be served."),
     "DEFAULT_5XX": (None, "internal_error", "Come again in a moment."),
 }
-"""API Gateway's kind of refusal -> status (None: its own), our code, what we say. Unknown paths are
-its MISSING_AUTHENTICATION_TOKEN, 403."""
+"""API Gateway's kind of refusal -> status (None: keep API Gateway's), our code, our message. For
+unknown paths API Gateway answers MISSING_AUTHENTICATION_TOKEN, 403."""
 
 _HEADERS = {
     "gatewayresponse.header.Content-Type": "'application/problem+json'",
@@ -58,11 +58,11 @@ _HEADERS = {
 }
 
 _STAGE = cdk.Fn.ref("RestAPI.Stage")
-"""The stage that SAM makes of the API, as its own references name it."""
+"""The API's stage, by the reference that SAM itself uses."""
 
 
 class ApiFront(Construct):
-    """Around `RestAPI`, the API that Chalice describes."""
+    """The settings, log and firewall around `RestAPI`, the API that Chalice describes."""
 
     def __init__(
         self, scope: cdk.Stack, id_: str, settings: Settings, api: cdk.CfnResource, key: kms.IKey
@@ -83,7 +83,7 @@ class ApiFront(Construct):
             "OpenApiVersion": "2.0",
             # Chalice names it after the application: two installations would share their metrics.
             "Name": self.settings.name("api"),
-            "DisableExecuteApiEndpoint": True,  # past the firewall there is no other way in
+            "DisableExecuteApiEndpoint": True,  # or clients could go round the firewall
             "TracingEnabled": True,
             "AccessLogSetting": {"DestinationArn": log_arn, "Format": ACCESS_LOG},
             "MethodSettings": [
@@ -103,7 +103,8 @@ class ApiFront(Construct):
         self.api.node.add_dependency(self._may_log())
 
     def _may_log(self) -> apigateway.CfnAccount:
-        """API Gateway writes logs with a role that is the account's, in each region one."""
+        """Give API Gateway a role to write logs with, in a setting that holds for the whole account
+        in this region; return that setting."""
         policy = "service-role/AmazonAPIGatewayPushToCloudWatchLogs"
         role = iam.Role(
             self,
@@ -114,14 +115,14 @@ class ApiFront(Construct):
         allow(role, "the policy that AWS has for this role", managed(policy))
         role.apply_removal_policy(cdk.RemovalPolicy.RETAIN)
         account = apigateway.CfnAccount(self, "Account", cloud_watch_role_arn=role.role_arn)
-        # Others' APIs in this account write their logs with it, too.
+        # Other APIs in this account write their logs with the same role.
         account.apply_removal_policy(cdk.RemovalPolicy.RETAIN)
         return account
 
     def _answers(self) -> None:
-        """API Gateway's own refusals, in the shape of ours (problem+json), with our headers."""
+        """Give API Gateway's own refusals the shape of ours (problem+json), and our headers."""
         answers = {kind: _answer(*refusal) for kind, refusal in REFUSALS.items()}
-        # In the description and not beside it: what is beside it waits for the next deployment.
+        # Part of the API's description: separate resources would wait for the next deployment.
         self.api.add_property_override(
             "DefinitionBody.x-amazon-apigateway-gateway-responses", answers
         )

@@ -15,25 +15,26 @@ from infra import environment, package
 from infra.api_front import ApiFront
 from infra.data_stack import DataStack
 from infra.events import event_delivery, sweep_schedule
+from infra.lambda_package import TrimmedChalice
 from infra.log_groups import log_group, log_key
 from infra.roles import roles
-from infra.settings import FUNCTIONS, Settings
+from infra.settings import FUNCTIONS, OF_CHALICE, Settings
 from infra.state_machines import MACHINES, machine_arn, state_machine
-from infra.trimmed import TrimmedChalice
 
 TIMEOUTS = {
+    "webhook_handler": 29,
     "api_handler": 29,
     "expire_ring": 25,
     "sweep": 300,
     "fan_out_events": 60,
     "deliver_event": 50,
 }
-"""Seconds. API Gateway waits 29; the state machines give their tasks 30 and 60, so that what they
-see is a function's own end; a delivery may take 15, and the table 23 at its slowest."""
+"""Seconds. API Gateway waits 29. The state machines give their tasks 30 and 60, so that a function
+times out before its task does. A delivery may take 15, and the table 23 at its slowest."""
 
 
 class ApplicationStack(cdk.Stack):
-    """Everything that the table's data passes through."""
+    """The functions and everything else that the table's data passes through."""
 
     def __init__(
         self, scope: Construct, id_: str, *, settings: Settings, data: DataStack, **kwargs: Any
@@ -44,7 +45,7 @@ class ApplicationStack(cdk.Stack):
         self.groups: dict[str, logs.LogGroup] = {
             name: log_group(self, name, settings, self.key) for name in FUNCTIONS
         }
-        # By name and not by reference: the machines know the functions, these the machines.
+        # By name: references would be circular, since machines and functions name each other.
         self.arns = {name: machine_arn(self, settings, name) for name in MACHINES}
         self.chalice = self._functions()
         for name, machine in MACHINES.items():
@@ -58,20 +59,11 @@ class ApplicationStack(cdk.Stack):
         self._outputs()
 
     def _functions(self) -> TrimmedChalice:
-        """What `chalice package` makes of the checkout, each function with a role of its own."""
+        """Return the result of `chalice package`, each function with a role of its own."""
         self.roles = roles(self, self.data, self.groups, self.arns)
-        sizes = self.settings.sizes
         configured = {
-            name: {
-                "manage_iam_role": False,
-                "iam_role_arn": self.roles[name].role_arn,
-                "lambda_timeout": TIMEOUTS[name],
-                "lambda_memory_size": (
-                    sizes.api_memory_mb if name == "api_handler" else sizes.task_memory_mb
-                ),
-                "reserved_concurrency": sizes.reserved_concurrency.get(name),
-            }
-            for name in FUNCTIONS
+            name: {"manage_iam_role": False, "iam_role_arn": self.roles[name].role_arn}
+            for name in OF_CHALICE
         }
         shared = {
             "xray": True,
@@ -88,13 +80,25 @@ class ApplicationStack(cdk.Stack):
             made = TrimmedChalice(self, "Chalice", source_dir=str(source), stage_config=shared)
         for name in FUNCTIONS:
             function = made.get_resource(_logical_id(name))
-            function.add_property_override(
-                "LoggingConfig", {"LogGroup": self.groups[name].log_group_name}
-            )
+            for property_, value in self._properties(name).items():
+                function.add_property_override(property_, value)
         return made
 
+    def _properties(self, name: str) -> dict[str, Any]:
+        """Return the properties that are specific to a function."""
+        sizes = self.settings.sizes
+        memory = sizes.api_memory_mb if name.endswith("_handler") else sizes.task_memory_mb
+        reserved = sizes.reserved_concurrency.get(name)
+        return {
+            "Role": self.roles[name].role_arn,
+            "Timeout": TIMEOUTS[name],
+            "MemorySize": memory,
+            "LoggingConfig": {"LogGroup": self.groups[name].log_group_name},
+            **({"ReservedConcurrentExecutions": reserved} if reserved else {}),
+        }
+
     def function_arn(self, name: str) -> str:
-        """The ARN of a function of `app.py`."""
+        """Return the ARN of a function of `app.py`."""
         return self._resource(name).get_att("Arn").to_string()
 
     def _resource(self, name: str) -> cdk.CfnResource:
@@ -104,7 +108,7 @@ class ApplicationStack(cdk.Stack):
         return self.chalice.get_resource(logical_id)
 
     def watched(self) -> dict[str, Any]:
-        """What the alarms look at (infra/watched.py)."""
+        """Return the resources that the alarms look at (infra/monitored_resources.py)."""
         return {
             "functions": {name: self._resource(name).ref for name in FUNCTIONS},
             "machines": self.arns,
@@ -129,7 +133,7 @@ class ApplicationStack(cdk.Stack):
 
 
 def _logical_id(function: str) -> str:
-    """What Chalice calls the function in its template."""
+    """Return Chalice's name of the function in its template."""
     if function == "api_handler":
         return "APIHandler"
     return "".join(part.capitalize() for part in function.split("_"))

@@ -1,6 +1,6 @@
 """One load balancer for the relay and the gateway's HTTP, told apart by name. TLS ends here.
 
-It forwards the paths that the world has business with; `/metrics` of both is not among them.
+It forwards only the paths that are meant for the public; `/metrics` of both is not among them.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
+from infra.dns import certificate, record
 from infra.firewall import firewall
 from infra.firewall_rules import MEDIA_RULES
 from infra.lint import allow
-from infra.names import certificate, record
 from infra.settings import Settings
 
 IDLE_S = 120
@@ -29,7 +29,7 @@ _VALUES = 5
 
 
 class Balancer(Construct):
-    """The listener that services add themselves to."""
+    """The load balancer and its listener, to which services add themselves."""
 
     def __init__(
         self, scope: cdk.Stack, id_: str, settings: Settings, vpc: ec2.Vpc, key: kms.IKey
@@ -57,7 +57,7 @@ class Balancer(Construct):
         self.listener = self.balancer.add_listener(
             "Tls",
             port=443,
-            open=False,  # the group above says who
+            open=False,  # the security group above says who may connect
             certificates=[elb.ListenerCertificate.from_arn(self.certificate)],
             ssl_policy=elb.SslPolicy.RECOMMENDED_TLS,
             default_action=elb.ListenerAction.fixed_response(404),
@@ -76,7 +76,7 @@ class Balancer(Construct):
     def forward(
         self, id_: str, host: str, paths: list[str], group: elb.ApplicationTargetGroup
     ) -> None:
-        """Requests for these paths of `host` go to `group`."""
+        """Forward requests for these paths of `host` to `group`."""
         for number, some in enumerate(_parts(paths, _VALUES - 1)):
             self._priority += 10
             self.listener.add_target_groups(
@@ -90,8 +90,8 @@ class Balancer(Construct):
             )
 
     def _access_log(self, stack: cdk.Stack) -> None:
-        """Handshakes and Calls REST, for a month. Media tokens are in there: they open a stream
-        only together with the provider's signature, and for minutes.
+        """Log handshakes and Calls REST, kept for a month. The log holds media tokens, which open a
+        stream only together with the provider's signature, and only for minutes.
         """
         bucket = s3.Bucket(
             self,
@@ -106,7 +106,8 @@ class Balancer(Construct):
         self.balancer.set_attribute("access_logs.s3.enabled", "true")
         self.balancer.set_attribute("access_logs.s3.bucket", bucket.bucket_name)
         self.balancer.set_attribute("access_logs.s3.prefix", "balancer")
-        # Region and account may be unknown here: then the service's principal, not its account's.
+        # Region and account may be unknown here: then name the service's principal, not its
+        # account's.
         written = bucket.arn_for_objects(f"balancer/AWSLogs/{stack.account}/*")
         bucket.add_to_resource_policy(
             iam.PolicyStatement(

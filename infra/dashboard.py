@@ -8,18 +8,21 @@ import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
+from infra.monitored_resources import MonitoredResources
 from infra.queries import of_installation as queries
 from infra.settings import Settings
-from infra.watched import Watched
 
 _WIDTH, _HEIGHT = 8, 6
 _MINUTE = cdk.Duration.minutes(1)
 
 
 def dashboard(
-    scope: Construct, settings: Settings, watched: Watched, alarms: Sequence[cloudwatch.Alarm]
+    scope: Construct,
+    settings: Settings,
+    watched: MonitoredResources,
+    alarms: Sequence[cloudwatch.Alarm],
 ) -> cloudwatch.Dashboard:
-    """The one page."""
+    """Make the dashboard, which is one page."""
     made = cloudwatch.Dashboard(
         scope,
         "Dashboard",
@@ -72,6 +75,10 @@ def dashboard(
         _graph("Errors", *(watched.of_logs(each) for each in ("Errors", "RelayErrors")),
                watched.of_logs("TableUnavailable"), watched.of_logs("SecretsClosed")),
     )  # fmt: skip
+    made.add_widgets(
+        _graph("Executions at a time", *watched.each_function("ConcurrentExecutions", _MINUTE)),
+        _graph("Requests that the firewalls blocked", watched.of_firewalls(_MINUTE)),
+    )
     if settings.sip:
         made.add_widgets(
             _graph(

@@ -1,4 +1,4 @@
-"""What must not be lost: the table, the keys, the secrets. Everything here outlives its stack."""
+"""The data that must not be lost: table, keys, secrets. All of it outlives its stack."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from infra.table import table
 
 
 class DataStack(cdk.Stack):
-    """The table, what encrypts it, what seals trunks' passwords, and the secrets."""
+    """The table, its encryption key, the key that seals trunks' passwords, and the secrets."""
 
     def __init__(self, scope: Construct, id_: str, *, settings: Settings, **kwargs: Any) -> None:
         super().__init__(scope, id_, **kwargs)
@@ -39,7 +39,8 @@ class DataStack(cdk.Stack):
         )
 
     def _secret(self, variable: str) -> secretsmanager.Secret:
-        """Made up by AWS: nobody ever sees it. Twilio's is put in its place by the operator."""
+        """Make a secret whose value AWS generates, so that nobody sees it. The operator replaces
+        the value of Twilio's."""
         name = variable.removeprefix("CHAMADE_").lower().replace("_", "-")
         made = secretsmanager.Secret(
             self,
@@ -61,10 +62,10 @@ class DataStack(cdk.Stack):
 
 
 def task_secret(scope: Construct, data: DataStack, variable: str) -> ecs.Secret:
-    """A secret for a task of another stack, whose execution role is to be granted `data_key` too.
+    """Return a secret for a task of another stack; grant the task's execution role `data_key`, too.
 
-    The secret itself would write that role into the key's own policy, and each stack would need the
-    other.
+    Granting it through the secret would write that role into the key's own policy, and each stack
+    would then depend on the other.
     """
     id_ = "".join(part.capitalize() for part in variable.lower().split("_"))
     arn = data.secrets[variable].secret_arn
@@ -73,9 +74,9 @@ def task_secret(scope: Construct, data: DataStack, variable: str) -> ecs.Secret:
 
 
 def secret_names(settings: Settings) -> list[str]:
-    """The variables of the application whose values are secrets."""
-    # Agent tokens have one of their own: owners put them into their agents by hand, and a new
-    # CHAMADE_TOKEN_SECRET is not to change them.
+    """Return the variables of the application whose values are secrets."""
+    # Agent tokens have a secret of their own: owners put the tokens into their agents by hand, so a
+    # new CHAMADE_TOKEN_SECRET must not change them.
     names = ["CHAMADE_TOKEN_SECRET", "CHAMADE_AGENT_TOKEN_SECRET", "CHAMADE_CONTROL_SECRET"]
     if settings.twilio_account_sid:
         names.append("CHAMADE_TWILIO_AUTH_TOKEN")

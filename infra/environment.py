@@ -1,5 +1,5 @@
-"""What each part is told by its environment in AWS; local/environment.py is the same for one
-machine. Secrets are not in here: functions are told where they are, tasks are given them by ECS.
+"""The environment variables of each part in AWS; local/environment.py has those for one machine.
+They hold no secrets: functions are told the secrets' ARNs, tasks get the secrets from ECS.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from infra.settings import Settings
 
 COUNTS_S = "30"
-"""How often relay and gateway log their counts: metrics, and so the scaling, are made of those."""
+"""Seconds between two log lines of counts of relay and gateway. Metrics are made of these lines,
+and scaling follows the metrics."""
 
 LEFT_OUT = {
     "CHAMADE_KEY_FILE": "a key in KMS seals instead",
@@ -28,8 +29,8 @@ def application(
     machines: Mapping[str, str],
     secrets: Mapping[str, str],
 ) -> dict[str, str]:
-    """The functions' environment. `machines`: ring and delivery -> ARN; `secrets`: variable -> ARN
-    of the secret that is its value (chalicelib/store/secrets.py fetches it).
+    """Return the functions' environment. `machines`: ring and delivery -> ARN; `secrets`: variable
+    -> ARN of the secret with its value (chalicelib/store/secrets.py fetches it).
     """
     return {
         "CHAMADE_TABLE": table,
@@ -39,9 +40,11 @@ def application(
         "CHAMADE_DELIVERY_STATE_MACHINE": machines["delivery"],
         "CHAMADE_KMS_KEY_ID": vault_key,
         "CHAMADE_SIGN_UP": settings.sign_up,
+        "CHAMADE_TRIES_AT_ONCE": str(settings.sizes.tries_at_once),
         "CHAMADE_LOG_LEVEL": "INFO",
         **_twilio(settings),
         **_gateway(settings),
+        **({"CHAMADE_SIP_HOSTS": ",".join(settings.sip_hosts)} if settings.sip_hosts else {}),
         **{f"{variable}_ARN": arn for variable, arn in secrets.items()},
     }
 
@@ -67,17 +70,19 @@ def _gateway(settings: Settings) -> dict[str, str]:
 
 
 def relay(settings: Settings, *, drain_s: int) -> dict[str, str]:
-    """The relay's, beside what its image sets. `RELAY_URL` follows from the task's host name."""
+    """Return the relay's environment, without what its image sets. `RELAY_URL` follows from the
+    task's host name."""
     return {
         "CHAMADE_CONTROL_URL": f"https://{settings.api_host}",
         "RELAY_PUBLIC_URL": f"wss://{settings.relay_host}",
+        "RELAY_BEHIND_PROXY": "1",
         "RELAY_DRAIN_S": str(drain_s),
         "RELAY_COUNTS_S": COUNTS_S,
     }
 
 
 def gateway(settings: Settings, *, public_ip: str) -> dict[str, str]:
-    """The gateway's and its SIP edge's, beside what their image sets."""
+    """Return the environment of the gateway and its SIP edge, without what their image sets."""
     webhooks = f"https://{settings.api_host}/webhooks/gateway"
     return {
         "GATEWAY_ACCOUNT_SID": settings.gateway_account_sid,

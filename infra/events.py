@@ -1,5 +1,5 @@
-"""The table's stream to `fan_out_events`, with the filter of `infra/fan_out_events.json`, and the
-sweep's schedule.
+"""The mapping of the table's stream to `fan_out_events`, with the filter of
+`infra/fan_out_events.json`, and the sweep's schedule.
 """
 
 from __future__ import annotations
@@ -19,14 +19,15 @@ from infra.lint import allow
 MAPPING = Path(__file__).parent / "fan_out_events.json"
 
 SWEEP_EVERY = "rate(5 minutes)"
-"""What the stream or an execution lost is put right this late, at worst (docs/operations.md)."""
+"""The longest time until the sweep repairs what the stream or an execution lost
+(docs/operations.md)."""
 
 
 def event_delivery(
     stack: cdk.Stack, data: DataStack, function: cdk.CfnResource, role: iam.Role
 ) -> sqs.Queue:
-    """The event source mapping. What fails for good leaves a note in a queue, which an alarm
-    watches; the events themselves are in the table, and the sweep hands them out.
+    """Make the event source mapping. A batch that fails for good leaves a note in a queue, which an
+    alarm watches; its events are still in the table, and the sweep hands them out.
     """
     lost = sqs.Queue(
         stack,
@@ -50,7 +51,7 @@ def event_delivery(
     )
     for name, value in spec.items():
         mapping.add_property_override(name, value)
-    # AWS tries the role when the mapping is made.
+    # AWS tests the role when it makes the mapping, so the role's policy must exist by then.
     mapping.node.add_dependency(role)
     return lost
 
@@ -62,12 +63,13 @@ def _reads_the_stream(role: iam.Role, data: DataStack) -> None:
             resources=[data.table.table_stream_arn],
         )
     )
-    # Lambda asks for it when the mapping is made; it is for no one stream (infra/roles.py: allow).
+    # Lambda needs this permission to make the mapping. It cannot be limited to one stream, which
+    # infra/roles.py allows.
     role.add_to_policy(iam.PolicyStatement(actions=["dynamodb:ListStreams"], resources=["*"]))
 
 
 def sweep_schedule(stack: cdk.Stack, function: cdk.CfnResource, arn: str) -> None:
-    """Runs the sweep every so often. It may run at any time, any number of times."""
+    """Schedule the sweep. It may run at any time, any number of times."""
     rule = events.CfnRule(
         stack,
         "SweepSchedule",

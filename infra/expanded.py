@@ -1,6 +1,6 @@
 """The application's template as CloudFormation will see it: Chalice's part is SAM, which AWS
-expands when it is deployed. Here the same translator does it beforehand, so that what is checked
-is what will be made.
+expands at deployment. The same translator expands it here beforehand, so that checks see exactly
+the resources that will be made.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 _ANY = {"Bucket": "bucket", "Key": "key"}
-"""Where the package will lie, which the translator wants to be told in so many words."""
+"""Any place of the package: the translator needs one, as literal text."""
 
 
 def expand(template: Path) -> Path:

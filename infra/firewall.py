@@ -1,11 +1,11 @@
-"""Web firewalls (AWS WAF) before the API and before the balancer: AWS's own rules, and a limit of
+"""Web firewalls (AWS WAF) before the API and before the balancer: AWS's own rules, and limits of
 requests an address (firewall_rules.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import aws_cdk as cdk
 from aws_cdk import aws_kms as kms
@@ -13,7 +13,11 @@ from aws_cdk import aws_logs as logs
 from aws_cdk import aws_wafv2 as waf
 from constructs import Construct
 
-from infra.firewall_rules import COUNTED, RATE_PER_FIVE_MINUTES, SIGNED
+from infra.firewall_rules import COUNTED, Rate, Rules
+
+_TOO_MANY = "chamade:too-many-requests"
+"""The label of requests beyond a limit. A metric counts them; they are not logged, since a flood
+would write a line for each request."""
 
 
 @dataclass(frozen=True)
@@ -23,26 +27,34 @@ class Firewall:
     acl: waf.CfnWebACL
 
     def protect(self, scope: Construct, id_: str, arn: str) -> None:
-        """Put it before an API's stage or a load balancer."""
+        """Put the firewall before an API's stage or a load balancer."""
         waf.CfnWebACLAssociation(
             scope, f"{id_}Firewall", resource_arn=arn, web_acl_arn=self.acl.attr_arn
         )
 
 
-def firewall(
-    scope: Construct, id_: str, name: str, managed: Sequence[str], key: kms.IKey
-) -> Firewall:
-    """A firewall with AWS's rule sets `managed` and the limit of an address."""
-    rules = [_rate(0), *(_managed(rule, place) for place, rule in enumerate(managed, 1))]
+def firewall(scope: Construct, id_: str, name: str, rules: Rules, key: kms.IKey) -> Firewall:
+    """Make a firewall with AWS's rule groups and both limits of an address."""
+    # Limits come first: no other rule is evaluated, or logged, for a request that they refuse.
+    limits = [
+        _limit("SignedRequestsOfAnAddress", 0, rules.signed_rate, _matches(rules.signed)),
+        _limit("RequestsOfAnAddress", 1, rules.rate, _not(_matches(rules.signed))),
+    ]
+    groups = [_managed(group, place) for place, group in enumerate(rules.managed, len(limits))]
     acl = waf.CfnWebACL(
         scope,
         id_,
         name=name,
         scope="REGIONAL",
         default_action=waf.CfnWebACL.DefaultActionProperty(allow={}),
-        rules=rules,
+        rules=[*limits, *groups],
         visibility_config=_seen(name),
     )
+    _log(scope, id_, name, acl, key)
+    return Firewall(acl)
+
+
+def _log(scope: Construct, id_: str, name: str, acl: waf.CfnWebACL, key: kms.IKey) -> None:
     log = logs.LogGroup(
         scope,
         f"{id_}Log",
@@ -51,11 +63,12 @@ def firewall(
         encryption_key=key,
         removal_policy=cdk.RemovalPolicy.DESTROY,
     )
+    label = f"awswaf:{cdk.Stack.of(scope).account}:webacl:{name}:{_TOO_MANY}"
     waf.CfnLoggingConfiguration(
         scope,
         f"{id_}Logging",
         resource_arn=acl.attr_arn,
-        # Without the ":*" that the log group's own ARN ends with: WAF refuses that.
+        # WAF refuses the log group's own ARN, since that ends with ":*".
         log_destination_configs=[
             cdk.Stack.of(scope).format_arn(
                 service="logs",
@@ -66,12 +79,10 @@ def firewall(
         ],
         logging_filter={
             "DefaultBehavior": "DROP",
+            # The first filter that matches decides.
             "Filters": [
-                {
-                    "Behavior": "KEEP",
-                    "Requirement": "MEETS_ANY",
-                    "Conditions": [{"ActionCondition": {"Action": "BLOCK"}}],
-                }
+                _logged("DROP", {"LabelNameCondition": {"LabelName": label}}),
+                _logged("KEEP", {"ActionCondition": {"Action": "BLOCK"}}),
             ],
         },
         redacted_fields=[
@@ -80,7 +91,10 @@ def firewall(
         ]
         + [waf.CfnLoggingConfiguration.FieldToMatchProperty(query_string={})],
     )
-    return Firewall(acl)
+
+
+def _logged(behaviour: str, condition: dict[str, Any]) -> dict[str, Any]:
+    return {"Behavior": behaviour, "Requirement": "MEETS_ANY", "Conditions": [condition]}
 
 
 def _managed(name: str, place: int) -> waf.CfnWebACL.RuleProperty:
@@ -102,36 +116,39 @@ def _managed(name: str, place: int) -> waf.CfnWebACL.RuleProperty:
     )
 
 
-def _rate(place: int) -> waf.CfnWebACL.RuleProperty:
-    signed = [_begins_with(path) for path in SIGNED]
-    neither = waf.CfnWebACL.StatementProperty(
-        not_statement=waf.CfnWebACL.NotStatementProperty(
-            statement=waf.CfnWebACL.StatementProperty(
-                or_statement=waf.CfnWebACL.OrStatementProperty(statements=signed)
-            )
-        )
-    )
+def _limit(
+    name: str, place: int, rate: Rate, scope: waf.CfnWebACL.StatementProperty
+) -> waf.CfnWebACL.RuleProperty:
+    """Make the rule that blocks an address beyond `rate` of the requests that `scope` matches."""
     return waf.CfnWebACL.RuleProperty(
-        name="RequestsOfAnAddress",
+        name=name,
         priority=place,
         action=waf.CfnWebACL.RuleActionProperty(block={}),
         statement=waf.CfnWebACL.StatementProperty(
             rate_based_statement=waf.CfnWebACL.RateBasedStatementProperty(
                 aggregate_key_type="IP",
-                limit=RATE_PER_FIVE_MINUTES,
-                scope_down_statement=neither,
+                limit=rate.requests,
+                evaluation_window_sec=rate.window_s,
+                scope_down_statement=scope,
             )
         ),
-        visibility_config=_seen("RequestsOfAnAddress"),
+        rule_labels=[waf.CfnWebACL.LabelProperty(name=_TOO_MANY)],
+        visibility_config=_seen(name),
     )
 
 
-def _begins_with(path: str) -> waf.CfnWebACL.StatementProperty:
+def _not(statement: waf.CfnWebACL.StatementProperty) -> waf.CfnWebACL.StatementProperty:
     return waf.CfnWebACL.StatementProperty(
-        byte_match_statement=waf.CfnWebACL.ByteMatchStatementProperty(
+        not_statement=waf.CfnWebACL.NotStatementProperty(statement=statement)
+    )
+
+
+def _matches(pattern: str) -> waf.CfnWebACL.StatementProperty:
+    """Match the path as the client sent it. With a transformation other spellings would match."""
+    return waf.CfnWebACL.StatementProperty(
+        regex_match_statement=waf.CfnWebACL.RegexMatchStatementProperty(
             field_to_match=waf.CfnWebACL.FieldToMatchProperty(uri_path={}),
-            positional_constraint="STARTS_WITH",
-            search_string=path,
+            regex_string=pattern,
             text_transformations=[
                 waf.CfnWebACL.TextTransformationProperty(priority=0, type="NONE")
             ],
@@ -140,7 +157,7 @@ def _begins_with(path: str) -> waf.CfnWebACL.StatementProperty:
 
 
 def _seen(name: str) -> waf.CfnWebACL.VisibilityConfigProperty:
-    # Samples would show headers, and API keys in them, to whoever may read the console.
+    # Samples would show headers, with API keys, to everybody who may read the console.
     return waf.CfnWebACL.VisibilityConfigProperty(
         cloud_watch_metrics_enabled=True, metric_name=name, sampled_requests_enabled=False
     )

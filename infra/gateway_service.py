@@ -1,9 +1,10 @@
-"""The gateway with its SIP edge, on one EC2 instance that has an address of its own for good.
+"""The gateway with its SIP edge, on one EC2 instance with a permanent address of its own.
 
-Not on Fargate: a task's address is another at each start, and carriers allow addresses; nor behind
-a network balancer, which forwards fifty ports and not ten thousand. In the host's network, so that
-ports are what the session descriptions say. One instance, since an address is one machine's: EC2
-recovers it if its host fails, and ECS starts the container again if it ends.
+Not on Fargate: a task gets another address at each start, and carriers allow only known addresses.
+Not behind a network balancer: it forwards fifty ports, and the gateway needs ten thousand. The
+container is in the host's network, so that ports are those in the session descriptions. There is
+one instance, since an address belongs to one machine: EC2 recovers the instance if its host fails,
+and ECS starts the container again if it ends.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ UID = 10001
 _REJECT = f"iptables -I OUTPUT -d 169.254.169.254 -m owner --uid-owner {UID} -j REJECT"
 _UNIT = "/etc/systemd/system/no-metadata.service"
 _NO_METADATA = (
-    # In the host's network a container could ask for the host's credentials. This one may not: the
-    # SIP edge in it is what all the world talks to.
+    # In the host's network a container could ask for the host's credentials. This one must not be
+    # able to: its SIP edge is open to the whole Internet.
     "printf '%s\\n' '[Unit]' 'Before=ecs.service' '[Service]' 'Type=oneshot' "
     f"'ExecStart=/usr/sbin/{_REJECT}' "
     f"'[Install]' 'WantedBy=multi-user.target' > {_UNIT}",
@@ -38,7 +39,7 @@ _NO_METADATA = (
 
 
 class GatewayService(MediaService):
-    """The instance, its address, what runs on it."""
+    """The gateway's instance, its address, and the service that runs on it."""
 
     part, port = "gateway", 8703
 
@@ -46,7 +47,7 @@ class GatewayService(MediaService):
         super().__init__(scope, id_, ground, log)
         instance = self._instance()
         address = ec2.CfnEIP(self, "Address", domain="vpc", instance_id=instance.instance_id)
-        address.apply_removal_policy(cdk.RemovalPolicy.RETAIN)  # carriers know it
+        address.apply_removal_policy(cdk.RemovalPolicy.RETAIN)  # carriers allow this address
         service = self._service(self._task(address.ref))
         service.node.add_dependency(instance)
         self._target(instance)
@@ -67,7 +68,7 @@ class GatewayService(MediaService):
     def _instance(self) -> ec2.Instance:
         policies = (
             "service-role/AmazonEC2ContainerServiceforEC2Role",
-            "AmazonSSMManagedInstanceCore",  # a shell by Session Manager: no SSH, no port for it
+            "AmazonSSMManagedInstanceCore",  # shells by Session Manager, so no open SSH port
         )
         role = iam.Role(
             self,
@@ -122,7 +123,7 @@ class GatewayService(MediaService):
         return task
 
     def _service(self, task: ecs.Ec2TaskDefinition) -> ecs.Ec2Service:
-        # The instance joins by itself; the CDK would have a scaling group do it.
+        # The instance joins the cluster by itself; the CDK expects a scaling group to do that.
         cluster = ecs.Cluster.from_cluster_attributes(
             self,
             "Joined",
@@ -138,7 +139,8 @@ class GatewayService(MediaService):
             task_definition=task,
             service_name=self.settings.name("gateway"),
             desired_count=1,
-            # Its ports are the machine's: the old one must go before the new one comes.
+            # The container uses the machine's ports, so the old one must end before a new one
+            # starts.
             min_healthy_percent=0,
             max_healthy_percent=100,
             circuit_breaker=ecs.DeploymentCircuitBreaker(enable=True, rollback=True),

@@ -1,6 +1,6 @@
-"""Container images, from the Dockerfiles. Nothing is built when templates are written, only when
-they are deployed. An image changes with what its Dockerfile copies and with nothing else: a relay
-is not started anew because the application changed.
+"""Container images, from the Dockerfiles. They are built at deployment, not when templates are
+written. An image changes only if a file changes that its Dockerfile copies, so a change of the
+application does not restart the relay.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def image(part: str) -> ecs.ContainerImage:
-    """The image of `relay` or `gateway`, whose context is the repository's root."""
+    """Return the image of `relay` or `gateway`, built with the repository's root as context."""
     file = f"{part}/Dockerfile"
     return ecs.ContainerImage.from_asset(
         str(ROOT),
@@ -30,7 +30,7 @@ def image(part: str) -> ecs.ContainerImage:
 
 
 def copied(file: str) -> list[str]:
-    """What a Dockerfile copies out of the repository: files and folders."""
+    """Return the files and folders that a Dockerfile copies out of the repository."""
     sources = []
     for line in (ROOT / file).read_text().splitlines():
         if line.startswith("COPY ") and "--from=" not in line:

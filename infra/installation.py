@@ -1,8 +1,8 @@
-"""The whole installation: four stacks, by how long their contents live.
+"""The whole installation: four stacks, divided by how long their contents live.
 
-`data` is what must not be lost, `application` the functions and state machines, `media` the relay
-and the gateway, `watch` what a person looks at. None but `data` holds anything that cannot be made
-anew from this checkout.
+`data` holds what must not be lost, `application` the functions and state machines, `media` the
+relay and the gateway, `watch` the monitoring. All stacks but `data` can be made again from this
+checkout.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from infra.application_stack import ApplicationStack
 from infra.data_stack import DataStack
 from infra.lint import check
 from infra.media_stack import MediaStack
+from infra.monitored_resources import MonitoredResources
 from infra.settings import Settings
 from infra.watch_stack import WatchStack
-from infra.watched import Watched
 
 ROOT = Path(__file__).resolve().parent.parent
 OUT = ROOT / ".local" / "synth"
 
 
 def install(app: cdk.App, settings: Settings) -> list[cdk.Stack]:
-    """All stacks, in the order in which they are deployed."""
+    """Make all stacks; return them in the order in which they are deployed."""
     env = cdk.Environment(account=settings.account or None, region=settings.region or None)
     data = DataStack(
         app, settings.name("data"), settings=settings, env=env, termination_protection=True
@@ -33,10 +33,10 @@ def install(app: cdk.App, settings: Settings) -> list[cdk.Stack]:
         app, settings.name("application"), settings=settings, data=data, env=env
     )
     media = MediaStack(app, settings.name("media"), settings=settings, data=data, env=env)
-    watched = Watched(settings, **application.watched(), **media.watched())
+    watched = MonitoredResources(settings, **application.watched(), **media.watched())
     watch = WatchStack(app, settings.name("watch"), settings=settings, watched=watched, env=env)
     for part in (application, media):
-        watch.add_stack_dependency(part)  # their log groups, by name
+        watch.add_stack_dependency(part)  # `watch` refers to log groups by name
     cdk.Tags.of(app).add("application", "chamade")
     cdk.Tags.of(app).add("stage", settings.stage)
     check(app)

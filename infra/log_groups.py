@@ -1,5 +1,5 @@
-"""Log groups: one a part, named after it, kept for as long as the operator says, encrypted with a
-key of the stack's own. Callers' numbers are in there.
+"""Log groups: one for each part and named after it, kept for as long as the operator says, and
+encrypted with a key of the stack's own, since they hold callers' numbers.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from infra.settings import Settings
 
 
 def log_key(stack: cdk.Stack, settings: Settings) -> kms.Key:
-    """A key that CloudWatch Logs may use, for the groups of this installation only."""
+    """Make a key that CloudWatch Logs may use, for the groups of this installation only."""
     key = kms.Key(
         stack,
         "LogKey",
         description=f"Chamade {settings.stage}: the logs of {stack.stack_name}",
         enable_key_rotation=True,
-        # The logs can be read for as long as the key is there.
+        # Without the key the logs cannot be read.
         removal_policy=cdk.RemovalPolicy.RETAIN,
     )
     groups = f"arn:{stack.partition}:logs:{stack.region}:{stack.account}:log-group:*"
@@ -36,7 +36,7 @@ def log_key(stack: cdk.Stack, settings: Settings) -> kms.Key:
 
 
 def log_group(scope: Construct, part: str, settings: Settings, key: kms.IKey) -> logs.LogGroup:
-    """The log group of a part."""
+    """Make the log group of a part."""
     return logs.LogGroup(
         scope,
         "".join(word.capitalize() for word in part.replace("-", "_").split("_")) + "Log",
@@ -48,7 +48,8 @@ def log_group(scope: Construct, part: str, settings: Settings, key: kms.IKey) ->
 
 
 def _retention(days: int) -> logs.RetentionDays:
-    """CloudWatch knows certain numbers of days only. ValueError: this is none of them."""
+    """Return CloudWatch's name of a number of days. Raises ValueError if CloudWatch does not offer
+    that number."""
     names = {1: "ONE_DAY", 3: "THREE_DAYS", 5: "FIVE_DAYS", 7: "ONE_WEEK", 14: "TWO_WEEKS"}
     months = {30: "ONE_MONTH", 60: "TWO_MONTHS", 90: "THREE_MONTHS", 180: "SIX_MONTHS"}
     known = {**names, **months, 365: "ONE_YEAR", 731: "TWO_YEARS"}

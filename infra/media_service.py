@@ -1,6 +1,4 @@
-"""What the relay and the gateway are alike in: where they stand, how their container runs, when it
-is well.
-"""
+"""The parts that the services of relay and gateway share: network, container, health check."""
 
 from __future__ import annotations
 
@@ -24,7 +22,7 @@ from infra.settings import Settings
 
 @dataclass(frozen=True)
 class Ground:
-    """What both stand on."""
+    """The network, cluster and balancer of both services."""
 
     settings: Settings
     data: DataStack
@@ -51,7 +49,7 @@ class MediaService(Construct):
         secrets: Mapping[str, str],
         **more: Any,
     ) -> None:
-        """The part's container. `secrets`: the variable, and the name of the secret in it."""
+        """Add the part's container. `secrets`: variable -> the name of the secret in it."""
         task.add_container(
             self.part,
             image=image(self.part),
@@ -60,7 +58,7 @@ class MediaService(Construct):
             secrets={
                 name: task_secret(self, self._data, secret) for name, secret in secrets.items()
             },
-            # Some hundred calls are thousands of packets a second, and sockets two a call.
+            # A call needs two sockets, and a hundred calls are thousands of packets a second.
             ulimits=[ecs.Ulimit(name=ecs.UlimitName.NOFILE, soft_limit=65536, hard_limit=65536)],
             logging=ecs.LogDrivers.aws_logs(
                 stream_prefix=self.part,
@@ -76,14 +74,16 @@ class MediaService(Construct):
         allow(task, "a login to ECR has no resource that could be named", ANY)
 
     def _security_group(self, description: str, name: str) -> ec2.SecurityGroup:
-        """One that the balancer reaches. `name`: of the part, in the balancer's own rule."""
+        """Make a security group that lets the balancer in. `name`: the part's name, in the
+        balancer's own rule."""
         group = ec2.SecurityGroup(self, "Group", vpc=self._cluster.vpc, description=description)
         group.add_ingress_rule(self._balancer.group, ec2.Port.tcp(self.port), "the balancer")
         self._balancer.group.add_egress_rule(group, ec2.Port.tcp(self.port), name)
         return group
 
     def _balanced(self, target: elb.IApplicationLoadBalancerTarget, *, leave_s: int) -> None:
-        """`targets`, with this one in it; when it leaves it has `leave_s` for what it carries."""
+        """Set `targets` to a target group that holds `target`. A target that leaves has `leave_s`
+        seconds to finish the calls that it carries."""
         self.targets = elb.ApplicationTargetGroup(
             self,
             "Targets",

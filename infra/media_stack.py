@@ -1,7 +1,8 @@
 """Relay and gateway, the network that they are in, the balancer before them.
 
-Two availability zones, public subnets only: tasks dial the API and agents anywhere, and addresses
-of their own cost less, and fail less, than NAT gateways. What may come in, security groups say.
+Two availability zones, public subnets only: tasks connect to the API and to agents anywhere, and
+public addresses cost less, and fail less often, than NAT gateways. Security groups say what may
+come in.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from infra.settings import Settings
 
 
 class MediaStack(cdk.Stack):
-    """Everything that audio passes through."""
+    """Relay, gateway and network: everything that audio passes through."""
 
     def __init__(
         self, scope: Construct, id_: str, *, settings: Settings, data: DataStack, **kwargs: Any
@@ -48,7 +49,7 @@ class MediaStack(cdk.Stack):
             self.gateway = GatewayService(self, "Gateway", ground, log)
 
     def watched(self) -> dict[str, str]:
-        """What the alarms look at (infra/watched.py)."""
+        """Return the resources that the alarms look at (infra/monitored_resources.py)."""
         return {
             "media_certificate": self.balancer.certificate,
             "balancer": self.balancer.balancer.load_balancer_full_name,
@@ -65,16 +66,16 @@ class MediaStack(cdk.Stack):
             subnet_configuration=[
                 ec2.SubnetConfiguration(name="public", subnet_type=ec2.SubnetType.PUBLIC)
             ],
-            restrict_default_security_group=False,  # nothing of ours is in it
+            restrict_default_security_group=False,  # no resource of ours uses it
             gateway_endpoints={
-                # Images' layers come from S3; this way they cost no traffic.
+                # Layers of images come from S3; through this endpoint their traffic is free.
                 "S3": ec2.GatewayVpcEndpointOptions(service=ec2.GatewayVpcEndpointAwsService.S3)
             },
         )
         vpc.add_flow_log(
             "Flows",
             destination=ec2.FlowLogDestination.to_cloud_watch_logs(self._log("flows", settings)),
-            traffic_type=ec2.FlowLogTrafficType.REJECT,  # all would be a line a call and second
+            traffic_type=ec2.FlowLogTrafficType.REJECT,  # ALL writes a line a call and second
         )
         return vpc
 

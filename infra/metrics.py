@@ -1,26 +1,27 @@
-"""Metrics, made of the parts' log lines by filters: nothing in the product knows CloudWatch.
+"""Metrics, made by filters of the parts' log lines, so that the product needs no CloudWatch.
 
-Each is one line of ours, named by its message or its fields; tests/infra checks that the code still
-logs it.
+Each metric is made of one of our log lines, found by its message or its fields; tests/infra checks
+that the code still logs the line.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from infra.settings import FUNCTIONS
+
 RELAY_CALLS = "RelayCalls"
 
-_TRANSITION = '$.logger = "chalicelib.services.transition"'
-_DELIVERY = '$.logger = "chalicelib.services.deliver"'
+_TRANSITION = '$.logger = "chalicelib.services.call.transition"'
+_DELIVERY = '$.logger = "chalicelib.services.delivery.delivery_tries"'
 _COUNTS = '$.message = "counts"'
-_FUNCTIONS = ("api_handler", "expire_ring", "sweep", "fan_out_events", "deliver_event")
-_CALLS = ("api_handler", "expire_ring", "sweep", "deliver_event")
-"""Functions in which calls change: also a delivery's answer may accept one."""
+_CALLS = ("webhook_handler", "api_handler", "expire_ring", "sweep", "deliver_event")
+"""Functions in which calls change: the answer to a delivery may accept a call, too."""
 
 
 @dataclass(frozen=True)
 class LineMetric:
-    """A metric: in the logs of `parts`, of each line that `pattern` fits, `value`."""
+    """A metric: `value` of each line in the logs of `parts` that matches `pattern`."""
 
     name: str
     parts: tuple[str, ...]
@@ -42,7 +43,7 @@ def _gateway(name: str, field: str, unit: str = "Count") -> LineMetric:
 
 
 METRICS = (
-    LineMetric("CallsRinging", ("api_handler",), '{ $.message = "call rings" }'),
+    LineMetric("CallsRinging", ("webhook_handler",), '{ $.message = "call rings" }'),
     LineMetric("CallsDialled", ("api_handler",), '{ $.message = "call dialled" }'),
     _state("CallsAnswered", "active"),
     _state("CallsMissed", "missed"),
@@ -60,7 +61,8 @@ METRICS = (
     LineMetric(
         "WebhooksUnsigned",
         ("access",),
-        '{ $.route = "/webhooks/*" && $.status = 403 }',
+        '{ ($.route = "/webhooks/*" && $.status = 403) || '
+        '(($.route = "/media/*" || $.route = "/gateway/*") && $.status = 401) }',
     ),
     LineMetric(
         "DeliveriesDelivered",
@@ -79,13 +81,13 @@ METRICS = (
         "$.latency_ms",
         "Milliseconds",
     ),
-    LineMetric("EndpointsDisabled", _FUNCTIONS, '{ $.message = "endpoint disabled*" }'),
+    LineMetric("EndpointsDisabled", FUNCTIONS, '{ $.message = "endpoint disabled*" }'),
     LineMetric("AccountsCreated", ("api_handler",), '{ $.message = "account created" }'),
-    LineMetric("Errors", _FUNCTIONS, '{ $.level = "error" }'),
+    LineMetric("Errors", FUNCTIONS, '{ $.level = "error" }'),
     LineMetric(
-        "SecretsClosed", _FUNCTIONS, '{ $.message = "vault: *" || $.message = "secrets: *" }'
+        "SecretsClosed", FUNCTIONS, '{ $.message = "vault: *" || $.message = "secrets: *" }'
     ),
-    LineMetric("TableUnavailable", _FUNCTIONS, '{ $.message = "table: *" }'),
+    LineMetric("TableUnavailable", FUNCTIONS, '{ $.message = "table: *" }'),
     _relay(RELAY_CALLS, "calls"),
     _relay("RelayDrops", "dropped"),
     _relay("RelayRefused", "refused"),
@@ -102,9 +104,9 @@ METRICS = (
     _gateway("SipLag", "sip_lag_ms", "Milliseconds"),
     LineMetric("GatewayErrors", ("gateway",), '{ $.level = "error" }'),
 )
-"""All metrics of ours. One that several parts have is one: their lines add up."""
+"""All metrics of ours. A metric of several parts is the sum of their lines."""
 
 
 def of_installation(*, sip: bool) -> list[LineMetric]:
-    """Those of the parts that there are."""
+    """Return the metrics of the parts that are installed."""
     return [each for each in METRICS if sip or each.parts != ("gateway",)]

@@ -1,4 +1,4 @@
-"""What Chalice packages: a copy of the application under `.local`, since Chalice writes into the
+"""Copy the application for Chalice to package, under `.local`, since Chalice writes into the
 folder that it packages, and reads each function's settings from a file there.
 
 The copy stays: unless the code or a requirement changed, Chalice takes the zip it made before.
@@ -26,10 +26,11 @@ _NEVER = shutil.ignore_patterns("__pycache__", "*.pyc")
 
 @contextlib.contextmanager
 def staged(stage: str, functions: Mapping[str, Mapping[str, Any]]) -> Iterator[Path]:
-    """The application's folder as Chalice wants it, while Chalice packages it: `functions` are the
+    """Yield a copy of the application in the form that Chalice packages: `functions` are the
     settings of each function, `stage` the name under which Chalice looks for them.
 
-    Whoever comes meanwhile waits. What Chalice writes to the working directory goes beside it.
+    A lock makes other processes wait until the block ends. The working directory is the copy's
+    parent meanwhile, since Chalice writes files there.
     """
     STAGED.mkdir(parents=True, exist_ok=True)
     before = Path.cwd()
@@ -48,7 +49,7 @@ def staged(stage: str, functions: Mapping[str, Mapping[str, Any]]) -> Iterator[P
 def _copy() -> None:
     for folder in ("chalicelib", "vendor"):
         shutil.rmtree(STAGED / folder, ignore_errors=True)
-        # vendor/ holds links to what lies beside the package: they become files here.
+        # vendor/ holds links to folders beside the package: they become files here.
         shutil.copytree(ROOT / folder, STAGED / folder, ignore=_NEVER)
     shutil.copy(ROOT / "app.py", STAGED / "app.py")
     # Chalice names its zips after a hash that includes this file; a version that is pinned
@@ -69,11 +70,12 @@ def _configure(stage: str, functions: Mapping[str, Mapping[str, Any]]) -> None:
 @contextlib.contextmanager
 def _environment() -> Iterator[None]:
     before = dict(os.environ)
-    # Every version as constraints.txt pins it.
+    # Use exactly the versions that constraints.txt pins.
     os.environ["PIP_CONSTRAINT"] = str(CONSTRAINTS)
     # Chalice asks botocore for a region; the template does not depend on it.
     os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
-    # It imports the application to see its routes, and would package what that leaves behind.
+    # Chalice imports the application to find its routes, and would package the bytecode that the
+    # import writes.
     sys.dont_write_bytecode = True
     try:
         yield

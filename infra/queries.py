@@ -1,4 +1,4 @@
-"""Queries that are kept in Logs Insights: replace what stands in capitals."""
+"""Saved queries of Logs Insights: replace the words in capitals before running one."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Query:
 
 
 def of_installation(settings: Settings) -> list[Query]:
-    """All of them."""
+    """Return all queries."""
     functions = [settings.log_group(part) for part in FUNCTIONS]
     machines = [settings.log_group(f"{name}-machine") for name in ("ring", "delivery")]
     relay = [settings.log_group("relay")]
@@ -34,8 +34,8 @@ def of_installation(settings: Settings) -> list[Query]:
     access = [settings.log_group("access")]
     everything = [*functions, *machines, *relay, *gateway]
     return [
-        # The line "call rings" has call_id and call_sid beside each other: once more with the
-        # latter finds the gateway's lines, too.
+        # The line "call rings" has both call_id and call_sid: a second query with the call_sid
+        # finds the gateway's lines, too.
         Query(
             "OneCall", "everything about a call",
             _lines("@message like /CALL_ID/"), everything,
@@ -70,7 +70,7 @@ def of_installation(settings: Settings) -> list[Query]:
         ),
         Query(
             "Ends", "how calls ended",
-            'filter logger = "chalicelib.services.transition" and ispresent(end_reason) '
+            'filter logger = "chalicelib.services.call.transition" and ispresent(end_reason) '
             "| stats count() as calls by state, end_reason | sort calls desc",
             functions,
         ),

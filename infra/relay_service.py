@@ -1,8 +1,9 @@
-"""The media relay on Fargate: one process a task, a task in each zone at least.
+"""The media relay on Fargate: one process in each task, at least one task in each zone.
 
-A call survives its relay (docs/architecture.md, Media), so scaling in and deploying may end tasks;
-they do it late and softly. While a task carries calls it holds ECS's protection
-(relay/protection.py); when it goes, the balancer sends it nothing new, and SIGTERM lets it drain.
+A call survives the end of its relay (docs/architecture.md, Media), so scaling in and deploying may
+end tasks. They end late and gently: while a task carries calls it holds ECS's protection
+(relay/network/ecs_task_protection.py); when it ends, the balancer sends it nothing new, and it
+drains on SIGTERM.
 """
 
 from __future__ import annotations
@@ -22,11 +23,12 @@ from infra.metrics import RELAY_CALLS
 STOP_S = 120
 """Seconds from SIGTERM to SIGKILL: Fargate's longest."""
 DRAIN_S = 100
-"""Of those the relay waits for calls; the rest is for farewells."""
+"""Seconds of `STOP_S` in which the relay waits for calls to end; in the rest it hands over those
+that are left."""
 
 
 class RelayService(MediaService):
-    """Task, service, scaling."""
+    """The relay's task, service and scaling."""
 
     part, port = "relay", 8702
 
@@ -59,7 +61,7 @@ class RelayService(MediaService):
 
     def _service(self, task: ecs.FargateTaskDefinition) -> ecs.FargateService:
         self.group = self._security_group("Relays: out, to the API and to agents", "relays")
-        # An agent's socket that came to another task than its call's is piped to that.
+        # A task that gets an agent's socket for another task's call pipes it to that task.
         self.group.add_ingress_rule(self.group, ec2.Port.tcp(self.port), "other relays")
         service = ecs.FargateService(
             self,
@@ -92,7 +94,7 @@ class RelayService(MediaService):
 
     def _forwarded(self) -> None:
         self._balanced(self.service, leave_s=STOP_S)
-        # Audio of an agent is as good on any task: the least busy one.
+        # Any task can take an agent's audio: choose the least busy one.
         self.targets.set_attribute("load_balancing.algorithm.type", "least_outstanding_requests")
         self._balancer.forward(
             "RelayRule", self.settings.relay_host, ["/media/*", "/healthz"], self.targets
@@ -103,7 +105,7 @@ class RelayService(MediaService):
         count = self.service.auto_scale_task_count(
             min_capacity=sizes.relay_tasks_min, max_capacity=sizes.relay_tasks_max
         )
-        # Calls do not move when a task is added: out at once, in with patience.
+        # Calls do not move to a new task: so scale out at once, and scale in slowly.
         patience = {
             "scale_out_cooldown": cdk.Duration.seconds(60),
             "scale_in_cooldown": cdk.Duration.minutes(10),
@@ -113,7 +115,7 @@ class RelayService(MediaService):
             metric=cloudwatch.Metric(
                 namespace=self.settings.metrics,
                 metric_name=RELAY_CALLS,
-                statistic="Average",  # over the tasks' lines: calls a task
+                statistic="Average",  # of the tasks' lines, so calls in each task
                 period=cdk.Duration.minutes(1),
             ),
             target_value=sizes.calls_per_relay,

@@ -1,7 +1,7 @@
-"""What each function may do: a role of its own, with what its code calls and nothing else.
+"""Roles of the functions: one for each, which allows only the actions that its code calls.
 
-`store/table.py` reads with GetItem and Query, and writes items alone or in transactions, which
-count as the single writes that they are made of. Nothing ever scans.
+`store/table.py` reads with GetItem and Query. It writes single items or transactions, which need
+the permissions of the single writes in them. No function scans.
 """
 
 from __future__ import annotations
@@ -36,16 +36,18 @@ _THROUGH_THE_KEY = (
     "kms:ReEncryptFrom",
     "kms:ReEncryptTo",
 )
-"""What DynamoDB does with a table's key in the name of who reads and writes."""
+"""Actions that DynamoDB takes with a table's key on behalf of a function that reads or writes."""
 
 _SEALS = ("api_handler",)
-"""Trunks' passwords and endpoints' secrets are set over the API."""
-_OPENS = ("api_handler", "deliver_event")
-"""The gateway fetches trunks' passwords over the API; a delivery is signed with its secret."""
-_RINGS = ("api_handler", "sweep")
-"""They start the ring timer; the sweep also looks whether one still runs."""
-_DELIVERS = ("api_handler", "fan_out_events", "sweep")
-"""They start deliveries: a replay, an event of the stream, what was overdue."""
+"""Functions that seal secrets: trunks' passwords and endpoints' secrets are set over the API."""
+_OPENS = ("webhook_handler", "api_handler", "deliver_event")
+"""Functions that open sealed secrets: the gateway fetches trunks' passwords, a dial may include
+one, and a delivery is signed with its endpoint's secret."""
+_RINGS = ("webhook_handler", "api_handler", "sweep")
+"""Functions that start the ring timer; the sweep also checks that one still runs."""
+_DELIVERS = ("api_handler", "deliver_event", "fan_out_events", "sweep")
+"""Functions that start deliveries: of a replay, of a delivery that waited for a place, of an event
+of the stream, of an overdue delivery."""
 
 
 def roles(
@@ -54,7 +56,7 @@ def roles(
     groups: Mapping[str, logs.ILogGroup],
     machines: Mapping[str, str],
 ) -> dict[str, iam.Role]:
-    """Function -> its role. `machines`: ring and delivery -> ARN."""
+    """Make the roles; return function -> its role. `machines`: ring and delivery -> ARN."""
     made = {}
     for function in FUNCTIONS:
         role = iam.Role(
@@ -96,7 +98,7 @@ def _table(role: iam.Role, data: DataStack) -> None:
     arn = data.table.table_arn
     indexes = [f"{arn}/index/{name}" for name in index_names()]
     role.add_to_policy(iam.PolicyStatement(actions=[*_READ, *_WRITE], resources=[arn, *indexes]))
-    # By way of the services that encrypt with it, never with the key itself.
+    # Only through the services that encrypt with the key, never by using the key directly.
     services = [f"{each}.{role.stack.region}.amazonaws.com" for each in _ENCRYPTED]
     role.add_to_policy(
         iam.PolicyStatement(
@@ -112,8 +114,8 @@ def _secrets(role: iam.Role, data: DataStack) -> None:
     role.add_to_policy(
         iam.PolicyStatement(actions=["secretsmanager:GetSecretValue"], resources=arns)
     )
-    # All of them in one call. It gives nothing that GetSecretValue does not, but AWS checks it
-    # against no resource.
+    # Reads all secrets in one call. It allows no more than GetSecretValue does, but AWS cannot
+    # limit it to a resource.
     role.add_to_policy(
         iam.PolicyStatement(actions=["secretsmanager:BatchGetSecretValue"], resources=["*"])
     )

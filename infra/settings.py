@@ -1,4 +1,4 @@
-"""What the operator fills in: `chamade` in the context of `cdk.json`, read once, checked here."""
+"""The operator's settings: `chamade` in the context of `cdk.json`, read once and checked."""
 
 from __future__ import annotations
 
@@ -12,8 +12,11 @@ from pydantic import BaseModel, ConfigDict, Field, IPvAnyNetwork, model_validato
 
 CONTEXT = Path(__file__).parent / "cdk.json"
 
-FUNCTIONS = ("api_handler", "expire_ring", "sweep", "fan_out_events", "deliver_event")
+OF_CHALICE = ("api_handler", "expire_ring", "sweep", "fan_out_events", "deliver_event")
 """The functions of `app.py`, as Chalice calls them."""
+
+FUNCTIONS = ("webhook_handler", *OF_CHALICE)
+"""All functions. The first has the API's code, for signed requests only (webhook_handler.py)."""
 
 _HOST = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}")
 _Blank = Literal[""]
@@ -24,12 +27,15 @@ class _Strict(BaseModel):
 
 
 class Sizes(_Strict):
-    """How much of everything. Memory is in MiB, processors in 1/1024."""
+    """The sizes of all parts. Memory is in MiB, processors in 1/1024."""
 
     api_memory_mb: int = Field(1024, ge=256, le=10240)
     task_memory_mb: int = Field(512, ge=256, le=10240)
     reserved_concurrency: dict[str, Annotated[int, Field(ge=1)]] = {}
-    """Function -> executions kept for it. AWS wants 100 of the account's left unreserved."""
+    """Function -> executions reserved for it. AWS requires that 100 of the account's stay
+    unreserved."""
+    tries_at_once: int = Field(10, ge=1, le=1000)
+    """Tries of one account's deliveries at a time; half as many more for `call.ringing`."""
     requests_per_s: int = Field(2000, ge=1)
     requests_burst: int = Field(4000, ge=1)
     relay_cpu: int = 1024
@@ -37,10 +43,12 @@ class Sizes(_Strict):
     relay_tasks_min: int = Field(2, ge=1)
     relay_tasks_max: int = Field(10, ge=1)
     calls_per_relay: int = Field(120, ge=1)
-    """Calls a task at which another one is started; docs/benchmarks.md says what one can carry."""
+    """Calls in each task at which another task is started; docs/benchmarks.md says how many a task
+    can carry."""
     gateway_instance: str = "c6a.large"
     gateway_image: Annotated[str, Field(pattern=r"^ami-[0-9a-f]{8,17}$")] | Literal[""] = ""
-    """Blank: AWS's newest system for ECS at each deployment, on another instance if it is new."""
+    """The instance's AMI. Blank: AWS's newest system for ECS, looked up at each deployment; a newer
+    one replaces the instance."""
     gateway_memory_mb: int = 3072
     log_days: int = 30
 
@@ -54,26 +62,31 @@ class Sizes(_Strict):
 
 
 class Settings(_Strict):
-    """One installation."""
+    """The settings of one installation."""
 
     stage: str = Field(pattern=r"^[a-z][a-z0-9]{0,11}$")
     account: Annotated[str, Field(pattern=r"^\d{12}$")] | _Blank = ""
     region: Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")] | _Blank = ""
     domain: str
-    """`api.`, `relay.` and `gateway.` of it are ours. There is no way round a name: providers dial
-    the relay by `wss://` only, and a certificate is for a name."""
+    """The domain whose names `api.`, `relay.` and `gateway.` are used. A domain is required:
+    providers connect to the relay by `wss://` only, and a certificate needs a name."""
     hosted_zone_id: str = ""
     """The domain's zone in Route 53: records and certificate are made there. Blank: by hand."""
     certificate_arn: str = ""
-    """One that is there, for all three names, in the region of the stacks. Blank: one is made."""
+    """An existing certificate for all three names, in the region of the stacks. Blank: make one."""
     alarm_email: str = ""
+    monthly_budget_usd: int = Field(0, ge=0)
+    """The AWS account's budget; `alarm_email` is told when it is reached, or is about to be. 0:
+    none."""
     sign_up: Literal["open", "closed"] = "closed"
     twilio_account_sid: Annotated[str, Field(pattern=r"^AC[0-9a-f]{32}$")] | _Blank = ""
     twilio_sip_domain: str = ""
     sip: bool = True
-    """Whether there is a gateway of our own, for trunks that want a registration."""
+    """True to install a gateway of our own, for trunks that require a registration."""
     sip_sources: list[IPvAnyNetwork] = Field(min_length=1)
-    """Who may send SIP to the gateway: the Internet, or better your carriers' networks."""
+    """Networks that may send SIP to the gateway: the Internet, or better only your carriers'."""
+    sip_hosts: list[Annotated[str, Field(pattern=r"^[A-Za-z0-9.-]{1,253}$")]] = []
+    """Names and addresses at which the gateway takes SIP: no trunk may lead to them."""
     sizes: Sizes = Sizes()
 
     @model_validator(mode="after")
@@ -86,55 +99,58 @@ class Settings(_Strict):
             raise ValueError("no trunking provider: give twilio_account_sid, or set sip to true")
         if self.twilio_sip_domain and not self.twilio_account_sid:
             raise ValueError("twilio_sip_domain goes with twilio_account_sid")
+        if self.monthly_budget_usd and not self.alarm_email:
+            raise ValueError("monthly_budget_usd goes with alarm_email, which is told")
         if any(network.version != 4 for network in self.sip_sources):
             raise ValueError("sip_sources: the SIP edge is IPv4 only")
         return self
 
     @property
     def api_host(self) -> str:
-        """The REST API, the webhooks, the dashboard."""
+        """Return the host name of the REST API, the webhooks and the dashboard."""
         return f"api.{self.domain}"
 
     @property
     def relay_host(self) -> str:
-        """The media relay."""
+        """Return the host name of the media relay."""
         return f"relay.{self.domain}"
 
     @property
     def gateway_host(self) -> str:
-        """The gateway's Calls REST and the browsers' sockets; SIP goes to its address."""
+        """Return the host name of the gateway's Calls REST and of the browsers' sockets; SIP goes
+        to the gateway's address."""
         return f"gateway.{self.domain}"
 
     @property
     def hosts(self) -> list[str]:
-        """All names that need a certificate."""
+        """Return all host names that need a certificate."""
         return [self.api_host, self.relay_host, *([self.gateway_host] if self.sip else [])]
 
     @property
     def gateway_account_sid(self) -> str:
-        """The gateway's account: a name and no secret, the same at each synthesis."""
+        """Return the gateway's account SID: no secret, and the same at each synthesis."""
         return "AC" + hashlib.sha256(f"{self.stage}.{self.domain}".encode()).hexdigest()[:32]
 
     def name(self, what: str) -> str:
-        """The name of a resource, for those which must have one."""
+        """Return the name of a resource that must have one."""
         return f"chamade-{self.stage}-{what}"
 
     def log_group(self, part: str) -> str:
-        """The log group of a part."""
+        """Return the name of a part's log group."""
         return f"/chamade/{self.stage}/{part}"
 
     @property
     def metrics(self) -> str:
-        """The namespace of our metrics."""
+        """Return the namespace of our metrics."""
         return f"Chamade/{self.stage}"
 
 
 def context() -> dict[str, Any]:
-    """What cdk.json gives the CDK: the settings, and the CDK's own switches."""
+    """Return the context that cdk.json gives the CDK: the settings, and the CDK's own switches."""
     given: dict[str, Any] = json.loads(CONTEXT.read_text())["context"]
     return given
 
 
 def from_context(given: dict[str, Any]) -> Settings:
-    """The settings, checked. ValidationError says what is wrong with which."""
+    """Return the settings, checked. Raises ValidationError, which names each invalid setting."""
     return Settings.model_validate(given)

@@ -1,6 +1,6 @@
 """The state machines, from the files that the local stack runs, traced and logged in full.
 
-Their logs hold execution data: ids, deadlines and states, and nothing of a caller.
+Their logs hold execution data: ids, deadlines and states, but no data of callers.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from infra.settings import Settings
 
 @dataclass(frozen=True)
 class Machine:
-    """A state machine: its file, the function that it runs, what the file calls that."""
+    """A state machine: its file, the function that it runs, the function's name in the file."""
 
     file: str
     name: str
@@ -39,7 +39,7 @@ MACHINES = {
 
 
 def machine_arn(stack: cdk.Stack, settings: Settings, name: str) -> str:
-    """The ARN that the machine will have."""
+    """Return the ARN that the machine will have."""
     return stack.format_arn(
         service="states",
         resource="stateMachine",
@@ -51,14 +51,14 @@ def machine_arn(stack: cdk.Stack, settings: Settings, name: str) -> str:
 def state_machine(
     stack: cdk.Stack, name: str, settings: Settings, function_arn: str, key: kms.IKey
 ) -> sfn.StateMachine:
-    """One of `MACHINES`. Executions are named by the application: after the call, the delivery."""
+    """Make one of `MACHINES`. The application names each execution after its call or delivery."""
     machine = MACHINES[name]
     definition = (Path(__file__).parent / machine.file).read_text()
     made = sfn.StateMachine(
         stack,
         f"{name.capitalize()}Machine",
         state_machine_name=settings.name(machine.name),
-        # Standard, the default: exactly once, up to a year, and a history that can be read.
+        # Standard, the default: runs exactly once, for up to a year, with a readable history.
         definition_body=sfn.DefinitionBody.from_string(definition),
         definition_substitutions={machine.placeholder: function_arn},
         tracing_enabled=True,

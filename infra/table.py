@@ -1,5 +1,5 @@
-"""The table of `infra/table.json`, which the local stack makes as well, with what only AWS has:
-backups to any second, encryption with a key of ours, protection against its removal.
+"""The table of `infra/table.json`, which the local stack makes as well, with the features that only
+AWS has: recovery to any second, encryption with a key of ours, protection against deletion.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ _TYPES = {"S": dynamodb.AttributeType.STRING, "N": dynamodb.AttributeType.NUMBER
 
 
 def index_names() -> list[str]:
-    """The table's indexes."""
+    """Return the names of the table's indexes."""
     spec = json.loads(SPEC.read_text())
     return [index["IndexName"] for index in spec["GlobalSecondaryIndexes"]]
 
 
 def table(scope: Construct, id_: str, name: str, key: kms.IKey) -> dynamodb.Table:
-    """The table, with its indexes and its stream."""
+    """Make the table, with its indexes and its stream."""
     spec = json.loads(SPEC.read_text())
     types = {each["AttributeName"]: each["AttributeType"] for each in spec["AttributeDefinitions"]}
     made = dynamodb.Table(
@@ -53,7 +53,7 @@ def table(scope: Construct, id_: str, name: str, key: kms.IKey) -> dynamodb.Tabl
 
 
 def _keys(schema: list[dict[str, str]], types: dict[str, str]) -> dict[str, Any]:
-    """A key schema as the CDK's two arguments."""
+    """Return a key schema as the CDK's two arguments."""
     arguments = {"HASH": "partition_key", "RANGE": "sort_key"}
     return {
         arguments[each["KeyType"]]: dynamodb.Attribute(

@@ -1,7 +1,7 @@
-"""What a person looks at: metrics of the logs, a dashboard, alarms, queries that are kept.
+"""Monitoring: metrics of the logs, a dashboard, alarms, saved queries.
 
-Nothing here is needed for a call. The parts' resources are told by name, so that this stack can be
-changed or removed without theirs.
+No call depends on this stack. It refers to the parts' resources by name, so that it can be changed
+or removed without changing their stacks.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import aws_cdk as cdk
+from aws_cdk import aws_budgets as budgets
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_logs as logs
@@ -19,15 +20,21 @@ from constructs import Construct
 from infra import alarms, metrics, queries
 from infra.dashboard import dashboard
 from infra.lint import allow
+from infra.monitored_resources import MonitoredResources
 from infra.settings import Settings
-from infra.watched import Watched
 
 
 class WatchStack(cdk.Stack):
-    """Dashboard, alarms, queries."""
+    """The stack of metrics, dashboard, alarms and saved queries."""
 
     def __init__(
-        self, scope: Construct, id_: str, *, settings: Settings, watched: Watched, **kwargs: Any
+        self,
+        scope: Construct,
+        id_: str,
+        *,
+        settings: Settings,
+        watched: MonitoredResources,
+        **kwargs: Any,
     ) -> None:
         super().__init__(scope, id_, **kwargs)
         self.settings, self.watched = settings, watched
@@ -35,6 +42,8 @@ class WatchStack(cdk.Stack):
         topic = self._topic()
         made = [self._alarm(each, topic) for each in alarms.of_installation(sip=settings.sip)]
         dashboard(self, settings, watched, made)
+        if settings.monthly_budget_usd:
+            self._budget()
         for query in queries.of_installation(settings):
             logs.CfnQueryDefinition(
                 self,
@@ -73,6 +82,36 @@ class WatchStack(cdk.Stack):
         if self.settings.alarm_email:
             topic.add_subscription(subscriptions.EmailSubscription(self.settings.alarm_email))
         return topic
+
+    def _budget(self) -> None:
+        """Tell the owner when the AWS account's costs of a month reach the budget, whatever caused
+        them."""
+        limit = budgets.CfnBudget.SpendProperty(amount=self.settings.monthly_budget_usd, unit="USD")
+        owner = budgets.CfnBudget.SubscriberProperty(
+            address=self.settings.alarm_email, subscription_type="EMAIL"
+        )
+        budgets.CfnBudget(
+            self,
+            "Budget",
+            budget=budgets.CfnBudget.BudgetDataProperty(
+                budget_name=self.settings.name("month"),
+                budget_type="COST",
+                time_unit="MONTHLY",
+                budget_limit=limit,
+            ),
+            notifications_with_subscribers=[
+                budgets.CfnBudget.NotificationWithSubscribersProperty(
+                    notification=budgets.CfnBudget.NotificationProperty(
+                        comparison_operator="GREATER_THAN",
+                        notification_type=kind,
+                        threshold=percent,
+                        threshold_type="PERCENTAGE",
+                    ),
+                    subscribers=[owner],
+                )
+                for kind, percent in (("ACTUAL", 80), ("ACTUAL", 100), ("FORECASTED", 100))
+            ],
+        )
 
     def _alarm(self, alarm: alarms.Alarm, topic: sns.Topic) -> cloudwatch.Alarm:
         below, above = (

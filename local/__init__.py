@@ -1,1 +1,1 @@
-"""The whole system on one machine: `make run`. Starts the parts, holds no logic they need."""
+"""The whole system on one machine: `make run`. Starts the parts; they need no code from here."""

@@ -1,6 +1,6 @@
 """An agent for demonstrations, tests and measurements: plays a clip and keeps what it hears.
 
-As any agent's developer would write it: REST by HTTP, audio by `websockets`.
+Written as any agent's developer would write it: REST by HTTP, audio by `websockets`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import websockets
 
 
 class Refused(Exception):
-    """The API said no; `problem` is its document."""
+    """The API refused the request; `problem` is the document of its answer."""
 
     def __init__(self, status: int, problem: dict[str, Any]) -> None:
         super().__init__(f"{status} {problem.get('code')}: {problem.get('detail')}")
@@ -27,17 +27,18 @@ class Refused(Exception):
 
 @dataclass(frozen=True)
 class Rest:
-    """The REST API with one key."""
+    """A client of the REST API with one key."""
 
     url: str
     key: str = field(repr=False)
 
     async def __call__(self, method: str, path: str, body: Any = None) -> Any:
-        """A request; the decoded answer (None for 204). Refused for any problem."""
+        """Send a request; return the decoded answer (None for 204). Raises Refused for any
+        problem."""
         return await asyncio.to_thread(self.now, method, path, body)
 
     def now(self, method: str, path: str, body: Any = None) -> Any:
-        """The same, blocking."""
+        """Send a request as `__call__` does, blocking."""
         data = None if body is None else json.dumps(body).encode()
         headers = {"X-API-Key": self.key, "Content-Type": "application/json"}
         request = urllib.request.Request(  # noqa: S310 - our own URL
@@ -51,7 +52,8 @@ class Rest:
         return json.loads(raw) if raw else None
 
     async def wait_for(self, call_id: str, *states: str, within_s: float = 10) -> Any:
-        """The call once it is in one of `states`; TimeoutError if it does not get there."""
+        """Wait until a call is in one of `states`; return it. Raises TimeoutError if it is not
+        within `within_s` seconds."""
         deadline = time.monotonic() + within_s
         while True:
             call = await self("GET", f"/api/call/{call_id}")
@@ -64,7 +66,7 @@ class Rest:
 
 @dataclass
 class Talk:
-    """One conversation on the audio socket. `audio` is that of the call in REST."""
+    """A conversation on the audio socket. `audio` is the call's `audio` in REST."""
 
     audio: dict[str, Any]
     query: str = "?format=mulaw"
@@ -80,7 +82,7 @@ class Talk:
         async with websockets.connect(
             self.audio["url"] + self.query,
             additional_headers={"Authorization": f"Bearer {self.audio['token']}"},
-            max_size=None,
+            max_size=1 << 20,
         ) as self.socket:
             async for message in self.socket:
                 if isinstance(message, bytes):
@@ -103,7 +105,8 @@ class Talk:
 
 
 async def ringing_on(rest: Rest, number: str) -> str:
-    """The id of the next call that rings on a number, as an agent learns of it: from the events."""
+    """Wait for the next call that rings on a number; return its id. The events tell of it, as they
+    tell any agent."""
     event = await event_of(
         rest,
         lambda event: event["type"] == "call.ringing" and event["data"]["call"]["line"] == number,
@@ -112,7 +115,7 @@ async def ringing_on(rest: Rest, number: str) -> str:
 
 
 async def event_of(rest: Rest, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-    """The first of the account's events that is wanted; waits until it comes."""
+    """Wait for the account's first event for which `wanted` returns true; return it."""
     cursor = ""
     while True:
         news = await rest("GET", f"/api/events?wait=5{cursor}")

@@ -1,15 +1,16 @@
-"""Makes the AWS side on the local engine: the table with its stream, the Lambda functions, the
-state machines. Each from the definition that the infrastructure uses, but for long waits
+"""Make the AWS side on the local engine: the table with its stream, the Lambda functions, the
+state machines. Each follows the definition that the infrastructure uses, except for long waits
 (short_waits.py).
 """
 
 from __future__ import annotations
 
-import concurrent.futures
+import contextlib
 import functools
 import io
 import json
 import sys
+import threading
 import zipfile
 from typing import Any
 
@@ -36,20 +37,25 @@ FUNCTIONS = {
 }
 """Function of `app.py` -> name in Lambda."""
 
-WORKERS = {"expire_ring": 3, "sweep": 1, "fan_out_events": 1, "deliver_event": 4}
-"""Executions of a function at a time. The engine starts a process for each, and a hundred calls
-missed in the same moment must not start a hundred; AWS has no such limit."""
+WORKERS = {"expire_ring": 3, "sweep": 1, "fan_out_events": 1, "deliver_event": 12}
+"""Executions of a function at a time. The engine starts a process for each, so a hundred calls that
+are missed at the same moment must not start a hundred; AWS has no such limit. Deliveries wait for
+endpoints and not for a processor, and one account has at most six at a time."""
+
+RECORDS_AT_ONCE = 1000
+"""Records of the stream in a batch. The engine counts them before its filter, AWS after it, and
+only few of a hundred writes are events."""
 
 LOST_AFTER_S = 60
-"""A batch of the stream that fails is left to the sweep after this time: the engine would try it
-for ever, and nothing behind it would come through."""
+"""Seconds after which a failing batch of the stream is left to the sweep: the engine would retry it
+for ever, and the batches behind it would wait."""
 
 _ROLE = f"arn:aws:iam::{AWS_ACCOUNT}:role/local"
 
 
 @functools.cache
 def client(layout: Layout, service: str) -> Any:
-    """A boto3 client of the local engine, for any thread."""
+    """Return a boto3 client of the local engine, which any thread may use."""
     settings = aws(layout)
     return boto3.client(
         service,  # type: ignore[call-overload]
@@ -61,7 +67,7 @@ def client(layout: Layout, service: str) -> Any:
 
 
 def provision(layout: Layout, credentials: Credentials) -> None:
-    """Table, functions and state machines, as of this checkout."""
+    """Make table, functions and state machines, as this checkout defines them."""
     dynamodb, lambdas = client(layout, "dynamodb"), client(layout, "lambda")
     _table(dynamodb)
     arns = _functions(lambdas, application(layout, credentials))
@@ -83,7 +89,7 @@ def provision(layout: Layout, credentials: Credentials) -> None:
 
 
 def invoke(layout: Layout, function: str, payload: dict[str, Any]) -> Any:
-    """Run a function of `app.py` in the local Lambda; its result, decoded."""
+    """Run a function of `app.py` in the local Lambda; return its decoded result."""
     answer = client(layout, "lambda").invoke(
         FunctionName=FUNCTIONS[function], Payload=json.dumps(payload).encode()
     )
@@ -99,20 +105,29 @@ _NOTHING_TO_DO: dict[str, dict[str, Any]] = {
 
 
 def warm_up(layout: Layout, *functions: str) -> None:
-    """Start workers of these functions, one for each time that it is named: what happens should
-    not wait for Python. Says nothing if one does not start: what does happen will.
+    """Start workers of these functions, one for each time that a function is named, so that the
+    first real execution does not wait for Python to start. Ignores a worker that does not start:
+    the real execution will report it.
     """
-    with concurrent.futures.ThreadPoolExecutor(len(functions)) as pool:
-        for function in functions:
-            pool.submit(invoke, layout, function, _NOTHING_TO_DO[function])
+
+    def start(function: str) -> None:
+        with contextlib.suppress(Exception):
+            invoke(layout, function, _NOTHING_TO_DO[function])
+
+    # Not a pool: Python waits for its threads at exit, and these retry while the engine is stopped.
+    starting = [threading.Thread(target=start, args=[each], daemon=True) for each in functions]
+    for each in starting:
+        each.start()
+    for each in starting:
+        each.join()
 
 
 def _table(dynamodb: Any) -> None:
     spec = json.loads((ROOT / "infra" / "table.json").read_text())
     ttl = spec.pop("TimeToLiveAttribute")
     if TABLE in dynamodb.list_tables()["TableNames"]:
-        there = dynamodb.describe_table(TableName=TABLE)["Table"]
-        if "StreamSpecification" not in there:  # of a stack that had no webhooks
+        existing = dynamodb.describe_table(TableName=TABLE)["Table"]
+        if "StreamSpecification" not in existing:  # a table made before there were webhooks
             stream = spec["StreamSpecification"]
             dynamodb.update_table(TableName=TABLE, StreamSpecification=stream)
         return
@@ -126,10 +141,10 @@ def _table(dynamodb: Any) -> None:
 
 
 def _stream(dynamodb: Any, lambdas: Any) -> None:
-    """What the table writes from now on comes to `fan_out_events`.
+    """Connect the table's stream to `fan_out_events`.
 
-    The mapping is made anew each start: the engine keeps its place in the stream over a restart,
-    but not the stream. What was not handed out before that the sweep finds.
+    Each start makes a new mapping: over a restart the engine keeps its position in the stream, but
+    not the stream. The sweep finds the events that were not handed out before.
     """
     function = FUNCTIONS["fan_out_events"]
     for mapping in lambdas.list_event_source_mappings(FunctionName=function)["EventSourceMappings"]:
@@ -138,16 +153,16 @@ def _stream(dynamodb: Any, lambdas: Any) -> None:
     lambdas.create_event_source_mapping(
         EventSourceArn=dynamodb.describe_table(TableName=TABLE)["Table"]["LatestStreamArn"],
         FunctionName=function,
-        **{**spec, "MaximumRecordAgeInSeconds": LOST_AFTER_S},
+        **{**spec, "BatchSize": RECORDS_AT_ONCE, "MaximumRecordAgeInSeconds": LOST_AFTER_S},
     )
 
 
 def _functions(lambdas: Any, settings: dict[str, str]) -> dict[str, str]:
-    there = {function["FunctionName"] for function in lambdas.list_functions()["Functions"]}
+    existing = {function["FunctionName"] for function in lambdas.list_functions()["Functions"]}
     arns = {}
     for handler, name in FUNCTIONS.items():
-        if name in there:
-            # The code is this checkout's, but a worker may hold yesterday's: made anew each start.
+        if name in existing:
+            # A worker may still run older code of this checkout: so make the function again.
             lambdas.delete_function(FunctionName=name)
         made = lambdas.create_function(
             FunctionName=name,
@@ -166,8 +181,9 @@ def _functions(lambdas: Any, settings: dict[str, str]) -> dict[str, str]:
 
 
 def _bootstrap() -> bytes:
-    """A Lambda package of one file: AWS's own runtime client, in our Python, on this checkout."""
-    # In AWS they have processors of their own; here they must not take them from the calls.
+    """Return a Lambda package of one file, which runs AWS's own runtime client in our Python, on
+    this checkout."""
+    # In AWS functions have processors of their own; here calls must come first.
     command = f'exec nice -n 10 "{sys.executable}" -m awslambdaric "$_HANDLER"'
     script = f'#!/bin/sh\ncd "{ROOT}"\n{command}\n'
     entry = zipfile.ZipInfo("bootstrap")
@@ -179,7 +195,7 @@ def _bootstrap() -> bytes:
 
 
 def _definition(file: str, **arns: str) -> str:
-    """A state machine of `infra/`, with the functions that it names."""
+    """Return a state machine of `infra/`, with the ARNs of its functions filled in."""
     definition = (ROOT / "infra" / file).read_text()
     for name, arn in arns.items():
         definition = definition.replace(f"${{{name}}}", arn)

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import hashlib
 import hmac
+import ipaddress
 import re
 import secrets
 from collections.abc import AsyncIterator
@@ -19,6 +20,8 @@ from dataclasses import dataclass
 from local.layout import HOST
 
 Address = tuple[str, int]
+LONGEST = 16 * 1024
+"""Bytes of a message; an INVITE has two thousand. Longer messages are not read."""
 _COMPACT = {
     "v": "via",
     "f": "from",
@@ -39,7 +42,7 @@ class Message:
 
     @classmethod
     def parse(cls, datagram: bytes) -> Message:
-        """ValueError: it is none."""
+        """Parse a datagram. Raises ValueError if it is no SIP message."""
         head, _, body = datagram.decode("utf-8", "replace").partition("\r\n\r\n")
         first, *lines = head.split("\r\n")
         headers = [
@@ -51,27 +54,27 @@ class Message:
         return message
 
     def get(self, name: str) -> str:
-        """The first header of that name, or ""."""
+        """Return the first header of that name, or ""."""
         return next((v for n, v in self.headers if _COMPACT.get(n.lower(), n.lower()) == name), "")
 
     def encode(self) -> bytes:
-        """For the wire."""
+        """Return the message as bytes, ready to be sent."""
         lines = [self.first, *(f"{name}: {value}" for name, value in self.headers)]
         return ("\r\n".join(lines) + "\r\n\r\n" + self.body).encode()
 
     @property
     def method(self) -> str:
-        """`INVITE`, …; of a response the method it answers."""
+        """Return the method, as `INVITE`; for a response the method that it answers."""
         return self.get("cseq").split()[-1]
 
     @property
     def is_response(self) -> bool:
-        """Whether it is one."""
+        """Return whether the message is a response."""
         return self.first.startswith("SIP/2.0 ")
 
 
 class Carrier(asyncio.DatagramProtocol):
-    """Knows one customer (`username`, `password`) and one phone that every number leads to."""
+    """A carrier with one customer (`username`, `password`) and one phone for every number."""
 
     def __init__(self, port: int, username: str, password: str, phone: Address) -> None:
         self.port, self.username, self.phone = port, username, phone
@@ -82,11 +85,13 @@ class Carrier(asyncio.DatagramProtocol):
         self._transport: asyncio.DatagramTransport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """The socket is open."""
+        """Keep the transport of the open socket."""
         self._transport = transport  # type: ignore[assignment]
 
     def datagram_received(self, data: bytes, addr: Address) -> None:
-        """One message."""
+        """Answer or forward a message; one that cannot be read is dropped."""
+        if len(data) > LONGEST:
+            return
         with contextlib.suppress(ValueError):
             message = Message.parse(data)
             if message.is_response:
@@ -125,8 +130,8 @@ class Carrier(asyncio.DatagramProtocol):
         self.registered.set()
 
     def _forward(self, message: Message, source: Address, uri: str) -> None:
-        """On to `uri`: the phone's, or the customer's contact. The branch follows from the one
-        below it, so that a CANCEL finds its INVITE."""
+        """Forward a request to `uri`: the phone's, or the customer's contact. The new branch is
+        computed from the one below it, so that a CANCEL has the same branch as its INVITE."""
         top = message.get("via")
         branch = hashlib.sha256(top.encode()).hexdigest()[:16]
         headers = [
@@ -143,7 +148,7 @@ class Carrier(asyncio.DatagramProtocol):
         self._send(Message(f"{method} {uri} {version}", headers, message.body), (host, int(port)))
 
     def _back(self, message: Message) -> None:
-        """A response goes to whoever's Via is next."""
+        """Send a response back to the address in the next Via."""
         headers = list(message.headers)
         del headers[next(i for i, (name, _) in enumerate(headers) if name.lower() in ("via", "v"))]
         onwards = Message(message.first, headers, message.body)
@@ -154,8 +159,8 @@ class Carrier(asyncio.DatagramProtocol):
     def _answer(
         self, message: Message, source: Address, status: str, extra: tuple[str, str]
     ) -> None:
-        kept = ("via", "v", "from", "f", "call-id", "i", "cseq")
-        headers = [(n, v) for n, v in message.headers if n.lower() in kept]
+        copied = ("via", "v", "from", "f", "call-id", "i", "cseq")
+        headers = [(n, v) for n, v in message.headers if n.lower() in copied]
         headers += [("To", f"{message.get('to')};tag=carrier"), extra, ("Content-Length", "0")]
         self._send(Message(f"SIP/2.0 {status}", headers, ""), source)
 
@@ -167,11 +172,25 @@ class Carrier(asyncio.DatagramProtocol):
         if given.get("username") != self.username or given.get("nonce") != self._nonce:
             return False
         secret = _md5(f"{self.username}:carrier:{self._password}")
-        asked = _md5(f"{message.method}:{given.get('uri')}")
-        parts = (secret, self._nonce, given.get("nc"), given.get("cnonce"), given.get("qop"), asked)
-        return hmac.compare_digest(_md5(":".join(map(str, parts))), given.get("response", ""))
+        request_hash = _md5(f"{message.method}:{given.get('uri')}")
+        parts = (
+            secret,
+            self._nonce,
+            given.get("nc"),
+            given.get("cnonce"),
+            given.get("qop"),
+            request_hash,
+        )
+        response = given.get("response", "").encode()
+        return hmac.compare_digest(_md5(":".join(map(str, parts))).encode(), response)
 
     def _send(self, message: Message, to: Address) -> None:
+        """Send a message to an address. Raises ValueError if the address is invalid: to look a name
+        up would block, and an impossible port would close the socket.
+        """
+        ipaddress.ip_address(to[0])
+        if not 0 < to[1] < 1 << 16:
+            raise ValueError(f"no port: {to[1]}")
         assert self._transport is not None
         self._transport.sendto(message.encode(), to)
 
@@ -180,7 +199,7 @@ class Carrier(asyncio.DatagramProtocol):
 async def carrier(
     port: int, username: str, password: str, phone: Address
 ) -> AsyncIterator[Carrier]:
-    """A carrier on loopback."""
+    """Run a carrier on loopback."""
     loop = asyncio.get_running_loop()
     transport, protocol = await loop.create_datagram_endpoint(
         lambda: Carrier(port, username, password, phone), local_addr=(HOST, port)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Credentials:
-    """Secrets of one local stack. `api_key` is empty until the account is seeded."""
+    """The secrets of one local stack. `api_key` is empty until the account is seeded."""
 
     token_secret: str = field(repr=False)
     control_secret: str = field(repr=False)
@@ -22,13 +22,14 @@ class Credentials:
 
     @classmethod
     def load(cls, state_dir: Path) -> Credentials:
-        """Those of the last start, or new ones. Also makes the vault's key, if there is none."""
+        """Load the secrets of the last start, or make new ones. Also makes the vault's key, if
+        there is none."""
         if not key_file(state_dir).exists():
             write_private(key_file(state_dir), secrets.token_bytes(32))
         path = _file(state_dir)
         if path.exists():
             kept = cls(**json.loads(path.read_text()))
-            if not kept.gateway_control_secret:  # of a stack that knew no trunks
+            if not kept.gateway_control_secret:  # a stack made before there were trunks
                 kept = replace(kept, gateway_control_secret=secrets.token_hex(32))
                 kept.save(state_dir)
             return kept
@@ -43,16 +44,17 @@ class Credentials:
         return fresh
 
     def with_api_key(self, api_key: str) -> Credentials:
-        """The same with the seeded account's key."""
+        """Return a copy with the seeded account's key."""
         return replace(self, api_key=api_key)
 
     def save(self, state_dir: Path) -> None:
-        """Keep them for the next start."""
+        """Save the secrets for the next start."""
         write_private(_file(state_dir), json.dumps(asdict(self), indent=2))
 
 
 def key_file(state_dir: Path) -> Path:
-    """What the application seals trunks' passwords with: 32 random bytes."""
+    """Return the path of the key with which the application seals trunks' passwords: 32 random
+    bytes."""
     return state_dir / "vault.key"
 
 

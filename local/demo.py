@@ -1,10 +1,10 @@
-"""`make demo`: shows the main job on a stack of its own, in about 70 seconds.
+"""`make demo`: show the main features on a stack of its own, in about 70 seconds.
 
-Three calls at the same time: one that an agent accepts, one that auto-answer picks up, one that
-nobody takes. Meanwhile, over SIP, one after the other (`demo_sip.py`): a softphone calls a number,
-somebody calls a number of the owner's own trunk, and the agent dials out through it. What each side
-played is looked for in what the other recorded. The last line is one JSON object; exit code 0 if
-everything was as it should be.
+There are three calls at the same time: an agent accepts the first, auto-answer picks up the second,
+nobody takes the third. Meanwhile there are three calls over SIP, one after the other
+(`demo_sip.py`): a softphone calls a number, somebody calls a number of the owner's own trunk, and
+the agent dials out through it. The sound that each side played is searched for in the recording of
+the other. The last line is one JSON object; the exit code is 0 if everything was right.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from typing import Any
 
 import numpy as np
 
-from gateway import wav
-from gateway.phone_call import PhoneCall
-from gateway.softphone import Softphone
+from common.g711 import DECODE_TABLE
+from gateway.softphone import wav
+from gateway.softphone.call import PhoneCall
+from gateway.softphone.phone import Softphone
 from local import demo_sip, listening
 from local.agent import Rest, Talk, ringing_on
 from local.layout import ROOT, Layout
 from local.stack import temporary_stack
-from wire.g711 import DECODE_TABLE
 
 AUDIO = ROOT / "examples" / "audio"
 RING_FOR_S = 2.0
@@ -34,7 +34,7 @@ MISSED_BETWEEN_S = (60.0, 61.5)
 
 
 def main() -> int:
-    """0 if the demonstration succeeded."""
+    """Run the demonstration; return 0 if it succeeded."""
     with (
         tempfile.TemporaryDirectory(prefix="chamade-demo-") as folder,
         temporary_stack(Path(folder), _say) as stack,
@@ -58,14 +58,14 @@ async def _demonstrate(
         _answered(rest, phone, numbers[0]),
         _auto_answered(rest, phone, numbers[1]),
     )
-    # After them: comparing recordings keeps this process busy, and its SIP phone would stutter.
+    # Only now: comparing recordings keeps this process busy, and its SIP phone would stutter.
     sip = await demo_sip.demonstrate(rest, layout, numbers[3], _say)
     missed = await missing
     return {"answered": answered, "auto_answered": auto, "missed": missed, **sip}
 
 
 async def _answered(rest: Rest, phone: Softphone, number: str) -> dict[str, Any]:
-    """Rings two seconds, is accepted, both talk, the agent hangs up."""
+    """Make a call that rings for two seconds and is accepted; both talk, the agent hangs up."""
     call = await phone.place_call(number)
     await call.ringing.wait()
     call_id = await ringing_on(rest, number)
@@ -94,7 +94,8 @@ async def _answered(rest: Rest, phone: Softphone, number: str) -> dict[str, Any]
 
 
 async def _auto_answered(rest: Rest, phone: Softphone, number: str) -> dict[str, Any]:
-    """Picked up at once; the agent speaks PCM at 16 kHz; the caller hangs up."""
+    """Make a call that is picked up at once; the agent speaks PCM at 16 kHz, the caller hangs
+    up."""
     call = await phone.place_call(number)
     await call.wait_answered()
     call_id = await ringing_on(rest, number)
@@ -117,7 +118,8 @@ async def _auto_answered(rest: Rest, phone: Softphone, number: str) -> dict[str,
 
 
 async def _missed(rest: Rest, phone: Softphone, number: str) -> dict[str, Any]:
-    """Nobody takes it. Timed from the moment the call came in, as the caller's side saw it."""
+    """Make a call that nobody takes, timed from the moment it came in, as the caller's side saw
+    it."""
     call = await phone.place_call(number)
     await call.ringing.wait()
     began = time.monotonic()
@@ -158,7 +160,7 @@ def _samples(ulaw: bytes) -> listening.Samples:
 
 
 def _doubled(ulaw: bytes) -> bytes:
-    """mu-law at 8 kHz as PCM at 16 kHz, by linear interpolation."""
+    """Convert mu-law at 8 kHz to PCM at 16 kHz, by linear interpolation."""
     samples = _samples(ulaw).astype(np.float64)
     places = np.arange(2 * len(samples)) / 2
     return np.interp(places, np.arange(len(samples)), samples).astype("<i2").tobytes()

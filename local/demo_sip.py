@@ -13,19 +13,19 @@ from typing import Any
 
 import numpy as np
 
-from gateway import wav
+from common import g711
+from gateway.softphone import wav
 from local import listening
 from local.agent import Rest, Talk, event_of, ringing_on
 from local.carrier import carrier
 from local.layout import HOST, ROOT, Layout
 from local.sip_phone import SipPhone, Talking, sip_phone
-from wire import g711
 
 CALLS = ("sip_inbound", "trunk_inbound", "trunk_outbound")
 
 DID = "+33199005678"
 ABROAD = "+33199001234"
-"""Numbers that are set aside for fiction, so valid and nobody's."""
+"""A number that is reserved for fiction: valid, and nobody's."""
 
 _AGENT, _CALLER = (ROOT / "examples" / "audio" / f"{name}.wav" for name in ("greeting", "caller"))
 
@@ -33,7 +33,7 @@ Say = Callable[[str], None]
 
 
 async def demonstrate(rest: Rest, layout: Layout, number: str, say: Say) -> dict[str, Any]:
-    """The three calls, one after the other."""
+    """Make the three calls, one after the other."""
     username, password = "acct42", secrets.token_hex(8)
     sip, phones = _free_port(), _free_port()
     async with (
@@ -53,7 +53,7 @@ async def demonstrate(rest: Rest, layout: Layout, number: str, say: Say) -> dict
 
 
 def all_well(shown: dict[str, Any]) -> bool:
-    """Whether each call ended as it was ended."""
+    """Return whether each call ended in the way that was intended."""
     reasons = {"trunk_outbound": "agent_hangup"}
     return all(
         (shown[name]["state"], shown[name]["end_reason"])
@@ -63,7 +63,7 @@ def all_well(shown: dict[str, Any]) -> bool:
 
 
 async def _inbound(rest: Rest, phone: SipPhone, uri: str, line: str, say: Say) -> dict[str, Any]:
-    """The phone calls, the agent accepts, both talk, the phone hangs up."""
+    """Make a call from the phone: the agent accepts, both talk, the phone hangs up."""
     dialling = asyncio.create_task(phone.dial(uri))
     call_id = await ringing_on(rest, line)
     accepted = await rest("POST", f"/api/call/{call_id}/accept")
@@ -77,7 +77,7 @@ async def _inbound(rest: Rest, phone: SipPhone, uri: str, line: str, say: Say) -
 
 
 async def _outbound(rest: Rest, phone: SipPhone, say: Say) -> dict[str, Any]:
-    """The agent dials, the phone answers, both talk, the agent hangs up."""
+    """Make a call from the agent: the phone answers, both talk, the agent hangs up."""
     uri = f"sip:{ABROAD}@{HOST}"
     answering = asyncio.create_task(phone.answer_next())
     call = await rest("POST", "/api/call", {"platform": "sip", "meeting_url": uri})
@@ -91,11 +91,11 @@ async def _outbound(rest: Rest, phone: SipPhone, say: Say) -> dict[str, Any]:
 
 
 _IN_FLIGHT_S = 0.5
-"""What was played last is still in jitter buffers."""
+"""Seconds for which the end of the sound may still be in jitter buffers."""
 
 
 async def _talk(talk: Talk, talking: Talking) -> None:
-    """Both at the same time, until each has been heard to the end."""
+    """Have both sides play at the same time, until each has been heard to the end."""
     await talk.started.wait()
     await asyncio.gather(talk.played.wait(), talking.play(g711.decode(wav.read(_CALLER))))
     await asyncio.sleep(_IN_FLIGHT_S)
@@ -124,7 +124,8 @@ def _samples(ulaw: bytes | bytearray) -> listening.Samples:
 
 
 def _free_port() -> int:
-    """One that is free for UDP and TCP, and so is the next: a SIP stack listens on all of them."""
+    """Return a port that is free for UDP and TCP, as is the next one: a SIP stack listens on all of
+    them."""
     while True:
         with contextlib.ExitStack() as probes:
             first = probes.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))

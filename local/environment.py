@@ -1,4 +1,4 @@
-"""The environment each part is started with: what an operator would configure in AWS."""
+"""The environment variables of each part: what an operator would configure in AWS."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ from local.layout import HOST, ROOT, Layout
 TABLE = "chamade"
 REGION = "us-east-1"
 AWS_ACCOUNT = "000000000000"
+TRIES_AT_ONCE = 4
+"""Tries of an account's deliveries at a time: the engine has few workers (local/aws.py)."""
 _MACHINES = f"arn:aws:states:{REGION}:{AWS_ACCOUNT}:stateMachine"
 STATE_MACHINE_ARN = f"{_MACHINES}:chamade-ring-timeout"
 DELIVERY_MACHINE_ARN = f"{_MACHINES}:chamade-deliver-event"
 
 
 def aws(layout: Layout) -> dict[str, str]:
-    """How boto3 finds the local engine. The keys are no secrets: nobody checks them."""
+    """Return the environment by which boto3 finds the local engine. Its keys are no secrets: the
+    engine does not check them."""
     return {
         "AWS_ENDPOINT_URL": layout.aws_url,
         "AWS_DEFAULT_REGION": REGION,
@@ -28,7 +31,9 @@ def aws(layout: Layout) -> dict[str, str]:
 
 
 def ministack(layout: Layout) -> dict[str, str]:
-    """The engine: bound to loopback (its default is every interface), state kept."""
+    """Return the engine's environment: it binds to loopback (its default is every interface) and
+    keeps its state. Its MQTT and SFTP listeners, which would be on every interface, are off.
+    """
     return {
         **_base(),
         "BIND_HOST": HOST,
@@ -36,11 +41,13 @@ def ministack(layout: Layout) -> dict[str, str]:
         "PERSIST_STATE": "1",
         "STATE_DIR": str(layout.state_dir / "aws"),
         "LAMBDA_EXECUTOR": "local",
+        "IOT_MTLS_ENABLED": "0",
+        "SFTP_ENABLED": "0",
     }
 
 
 def application(layout: Layout, credentials: Credentials) -> dict[str, str]:
-    """The Lambda functions' settings; the API server's are the same."""
+    """Return the environment of the Lambda functions; the API server's is based on it."""
     return {
         **aws(layout),
         "CHAMADE_TABLE": TABLE,
@@ -52,8 +59,9 @@ def application(layout: Layout, credentials: Credentials) -> dict[str, str]:
         "CHAMADE_CONTROL_SECRET": credentials.control_secret,
         "CHAMADE_GATEWAY_CONTROL_SECRET": credentials.gateway_control_secret,
         "CHAMADE_KEY_FILE": str(key_file(layout.state_dir)),
-        "CHAMADE_ALLOW_PRIVATE_TRUNKS": "1",  # a PBX on this machine is what one tries first
-        "CHAMADE_ALLOW_PRIVATE_WEBHOOKS": "1",  # and a receiver on this machine
+        "CHAMADE_ALLOW_PRIVATE_TRUNKS": "1",  # people first try a PBX on this machine
+        "CHAMADE_ALLOW_PRIVATE_WEBHOOKS": "1",  # and a webhook receiver on this machine
+        "CHAMADE_TRIES_AT_ONCE": str(TRIES_AT_ONCE),
         "CHAMADE_GATEWAY_ACCOUNT_SID": credentials.provider_account_sid,
         "CHAMADE_GATEWAY_AUTH_TOKEN": credentials.provider_auth_token,
         "CHAMADE_GATEWAY_API_URL": layout.gateway_url,
@@ -64,12 +72,12 @@ def application(layout: Layout, credentials: Credentials) -> dict[str, str]:
 
 
 def api_server(layout: Layout, credentials: Credentials) -> dict[str, str]:
-    """The application behind the local HTTP server."""
+    """Return the environment of the application behind the local HTTP server."""
     return {**_base(), **application(layout, credentials), "PORT": str(layout.ports["api"])}
 
 
 def relay(layout: Layout, credentials: Credentials) -> dict[str, str]:
-    """The media relay."""
+    """Return the environment of the media relay."""
     return {
         **_base(),
         "CHAMADE_CONTROL_URL": layout.api_url,
@@ -80,12 +88,13 @@ def relay(layout: Layout, credentials: Credentials) -> dict[str, str]:
         "RELAY_URL": layout.relay_url,
         "RELAY_PUBLIC_URL": layout.relay_url,
         "RELAY_DRAIN_S": "0",
-        "RELAY_ALLOW_PRIVATE_AGENTS": "1",  # agents that are written here run here
+        "RELAY_ALLOW_PRIVATE_AGENTS": "1",  # agents in development run on this machine
     }
 
 
 def gateway(layout: Layout, credentials: Credentials) -> dict[str, str]:
-    """The trunking gateway: every number rings at the local application; SIP on loopback."""
+    """Return the environment of the trunking gateway: every number rings at the local application;
+    SIP is on loopback."""
     webhooks = f"{layout.api_url}/webhooks/gateway"
     return {
         **_base(),
@@ -104,7 +113,8 @@ def gateway(layout: Layout, credentials: Credentials) -> dict[str, str]:
 
 
 def _base() -> dict[str, str]:
-    """What every process needs of ours, and what its user set on purpose."""
+    """Return the variables of our environment that every process needs, and those that the user set
+    on purpose."""
     kept = ("PATH", "HOME", "LANG", "TMPDIR", "VIRTUAL_ENV", "SSL_CERT_FILE")
     inherited = {name: os.environ[name] for name in kept if name in os.environ}
     passed = {
@@ -117,6 +127,6 @@ def _base() -> dict[str, str]:
         **passed,
         "PYTHONPATH": str(ROOT),
         "PYTHONUNBUFFERED": "1",
-        # One thread of linear algebra a process: frames are short, cores are few.
+        # One thread for linear algebra in each process: frames are short, cores are few.
         "OPENBLAS_NUM_THREADS": "1",
     }

@@ -1,11 +1,11 @@
-"""Was what one side played heard by the other? Compares audio, not packet counts.
+"""Check that the sound of one side was heard by the other, by comparing audio, not packet counts.
 
-The recording is searched for the played signal (FFT cross-correlation finds where it begins, to the
-sample), then each stretch of 100 ms is compared at that very place. Works across mu-law and across
-resampling; a lost, repeated or shifted frame shows as stretches that do not match.
+The recording is searched for the played signal (FFT cross-correlation finds its first sample), then
+each stretch of 100 ms is compared at its expected place. Works across mu-law and across resampling;
+a lost, repeated or shifted frame shows as stretches that do not match.
 
-A jitter buffer is allowed to let the sound wait when packets are late, so across SIP `follow` also
-looks for each stretch a little before and after, and counts how often the sound slipped.
+A jitter buffer may delay the sound when packets are late, so across SIP `follow` also looks for
+each stretch a little before and after its place, and counts how often the sound slipped.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ _Floats = npt.NDArray[np.float64]
 RATE = 8000
 STRETCH = RATE // 10
 ALIKE = 0.97
-"""Correlation of a stretch above which it is the same sound; mu-law alone leaves 0.999."""
+"""Correlation of two stretches above which they are the same sound; after mu-law it is 0.999."""
 HEARD = 0.98
-"""Share of the stretches that must be the same for the whole to count as heard."""
+"""Share of the stretches that must match for the whole to count as heard."""
 HEARD_FOLLOWING = 0.95
-"""The same where the sound may slip: the stretch in which it does so is like neither."""
+"""The same share where the sound may slip: a stretch in which it slips never matches."""
 SLIP = RATE // 2
-"""Samples the sound may slip by at a time: longer and a listener would ask."""
+"""Samples by which the sound may slip at a time: a listener would notice a longer gap."""
 _QUIET = 200.0
 """RMS (of 32767) of a stretch below which there is nothing to compare."""
 
 
 @dataclass(frozen=True)
 class Match:
-    """`share` of the played sound found in the recording, beginning `at_ms` into it, slipping
-    `slips` times. `heard` is the verdict."""
+    """The result of a search: `share` of the played sound is in the recording, beginning at `at_ms`
+    and slipping `slips` times. `heard` is the verdict."""
 
     at_ms: float
     share: float
@@ -45,12 +45,12 @@ class Match:
 
     @property
     def heard(self) -> bool:
-        """True if the played sound arrived whole."""
+        """Return whether the whole played sound arrived."""
         return self.share >= self.enough
 
 
 def find(played: Samples, recorded: Samples) -> Match:
-    """Where and how well `played` (8 kHz) is in `recorded` (8 kHz)."""
+    """Find `played` (8 kHz) in `recorded` (8 kHz); return its place, and how well it matches."""
     if len(played) == 0 or len(recorded) == 0:
         return Match(0.0, 0.0)
     mine, theirs = played.astype(np.float64), recorded.astype(np.float64)
@@ -62,14 +62,14 @@ def find(played: Samples, recorded: Samples) -> Match:
 
 
 def follow(played: Samples, recorded: Samples) -> Match:
-    """As `find`, for sound that may slip: its stretches are looked for in their order, each up to
-    `SLIP` from where the one before it says it should be."""
+    """Find sound that may slip, and return the same as `find`. Searches for the stretches in their
+    order, each up to `SLIP` samples from the place that follows from the one before it."""
     if len(played) == 0 or len(recorded) == 0:
         return Match(0.0, 0.0, enough=HEARD_FOLLOWING)
     mine, theirs = played.astype(np.float64), recorded.astype(np.float64)
     start = offset = _best_offset(mine, theirs)
     alike = total = slips = 0
-    begun = False
+    found = False
     for at in _loud_stretches(mine):
         total += 1
         stretch = mine[at : at + STRETCH]
@@ -78,15 +78,16 @@ def follow(played: Samples, recorded: Samples) -> Match:
             if moved is None:
                 continue
             offset += moved
-            slips += begun
-        start = start if begun else offset
-        begun = True
+            slips += found
+        start = start if found else offset
+        found = True
         alike += 1
     return Match(start * 1000 / RATE, alike / total if total else 0.0, slips, HEARD_FOLLOWING)
 
 
 def _slipped(stretch: _Floats, recorded: _Floats, expected: int) -> int | None:
-    """By how many samples the stretch is away from where it was expected; None: not near."""
+    """Return by how many samples the stretch is away from its expected place; None if it is not
+    near."""
     around = _cut(recorded, expected - SLIP, STRETCH + 2 * SLIP)
     loudness = np.sqrt(np.convolve(around**2, np.ones(len(stretch)), "valid"))
     alike = np.correlate(around, stretch) / np.maximum(loudness, 1.0)
@@ -109,7 +110,7 @@ def _loud_stretches(played: _Floats) -> Iterator[int]:
 
 
 def _cut(samples: _Floats, start: int, length: int) -> _Floats:
-    """`length` samples from `start`, silence where there are none."""
+    """Return `length` samples from `start`, with silence where the sound has none."""
     cut = np.zeros(length)
     first, last = max(0, start), min(len(samples), start + length)
     if last > first:

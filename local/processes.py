@@ -1,7 +1,7 @@
-"""The stack's processes: started, watched, stopped together.
+"""The stack's processes, which are started, watched and stopped together.
 
-Each runs in a session of its own, so that Ctrl-C reaches the supervisor alone and it can stop them
-in order; and dies with the supervisor, should that be killed.
+Each runs in a session of its own, so that Ctrl-C reaches only the supervisor, which can stop them
+in order. If the supervisor is killed, they die with it.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import os
 import random
+import shutil
 import signal
 import socket
 import subprocess
@@ -27,7 +28,8 @@ START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 10.0
 _POLL_S = 0.02
 LOG_KEPT = 20 << 20
-"""Bytes of a part's log, over all starts, beyond which it is set aside as `.log.old`."""
+"""Bytes of a part's log, over all starts, beyond which it is set aside as `.log.old`. So a part's
+logs take at most twice as much, and what it writes until the next check."""
 SPAN = 10
 """Ports that one stack may use."""
 
@@ -37,7 +39,11 @@ class DidNotStart(Exception):
 
 
 class PortTaken(Exception):
-    """Somebody else listens on a port we need."""
+    """Another process listens on a port that the stack needs."""
+
+
+class Interrupted(Exception):
+    """The stack was asked to stop before it was up."""
 
 
 @dataclass
@@ -50,33 +56,54 @@ class Part:
 
     @property
     def dead(self) -> bool:
-        """True if it has ended."""
+        """Return whether the process has ended."""
         return self.process.poll() is not None
 
+    def trim_log(self, most: int | None = None) -> None:
+        """Set the log aside as `.log.old` and start a new one, if it has more than `most` bytes."""
+        most = LOG_KEPT if most is None else most
+        if self.log.stat().st_size > most:
+            # The process keeps its file open and appends to it, so this file must stay.
+            shutil.copyfile(self.log, self.log.with_suffix(".log.old"))
+            os.truncate(self.log, 0)
+
     def log_tail(self, lines: int = 15) -> str:
-        """The end of what it printed."""
+        """Return the last lines that the process printed."""
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
 
 
 def check_ports_free(ports: dict[str, int]) -> None:
-    """PortTaken names the part, the port and the way out."""
+    """Check that no port is taken, neither for TCP nor, where SIP is spoken, for UDP. Raises
+    PortTaken, which names the part, the port and the remedy."""
     for part, port in ports.items():
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((HOST, port))
-            except OSError:
+        kinds = {"port": socket.SOCK_STREAM}
+        if part.startswith("sip"):
+            kinds["UDP port"] = socket.SOCK_DGRAM
+        for name, kind in kinds.items():
+            if not _is_free(port, kind):
                 raise PortTaken(
-                    f"port {port} ({part}) is taken. Stop what listens there, or move all ports: "
+                    f"{name} {port} ({part}) is taken. Stop what listens there, or move all ports: "
                     f"CHAMADE_PORT_BASE={port + 1000} make run"
-                ) from None
+                )
+
+
+def _is_free(port: int, kind: socket.SocketKind) -> bool:
+    with socket.socket(type=kind) as probe:
+        if kind is socket.SOCK_STREAM:  # connections of the last stack may not have expired yet
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+    return True
 
 
 def free_port_base() -> int:
-    """A base with `SPAN` free ports above it, out of the way of the default and of each other."""
+    """Return a base of `SPAN` free ports. It is random, so that it differs from the default and
+    from the bases of other stacks."""
     for base in random.sample(range(20_000, 30_000, SPAN), 200):
         try:
-            check_ports_free({str(port): port for port in range(base, base + SPAN)})
+            check_ports_free({f"sip-{port}": port for port in range(base, base + SPAN)})
         except PortTaken:
             continue
         return base
@@ -90,8 +117,8 @@ def start(
     log_dir: Path,
     keep_open: tuple[int, ...] = (),
 ) -> Part:
-    """`python -m module` with this environment, its output in `log_dir/name.log`. `keep_open`:
-    file descriptors that it inherits.
+    """Start `python -m module` with this environment, its output in `log_dir/name.log`.
+    `keep_open`: file descriptors that it inherits.
     """
     log_dir.mkdir(parents=True, exist_ok=True)
     log = log_dir / f"{name}.log"
@@ -113,9 +140,12 @@ def start(
 
 
 def wait_until_up(part: Part, url: str, stopping: Callable[[], bool] = lambda: False) -> None:
-    """Until `url` answers anything below 500. DidNotStart if the part dies or takes too long."""
+    """Wait until `url` answers with a status below 500. Raises DidNotStart if the part ends or
+    takes too long, Interrupted as soon as `stopping()`."""
     deadline = time.monotonic() + START_TIMEOUT_S
-    while time.monotonic() < deadline and not stopping():
+    while time.monotonic() < deadline:
+        if stopping():
+            raise Interrupted
         if part.dead:
             raise DidNotStart(f"{part.name} ended at once. The end of its log:\n{part.log_tail()}")
         try:
@@ -132,11 +162,12 @@ def wait_until_up(part: Part, url: str, stopping: Callable[[], bool] = lambda: F
 
 
 def stop(parts: list[Part]) -> list[str]:
-    """Ask each to end, last started first, and wait; kill what will not. Names of those killed."""
+    """Ask each part to end, last started first, and wait; kill those that do not. Return the names
+    of the killed."""
     killed = []
     for part in reversed(parts):
         if part.dead:
-            _signal_group(part, signal.SIGKILL)  # what it may have left behind
+            _signal_group(part, signal.SIGKILL)  # processes that it may have left behind
             continue
         part.process.terminate()
         try:

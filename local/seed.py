@@ -1,4 +1,4 @@
-"""What a new stack starts with: an account with a key, a pool of numbers, one of them activated.
+"""Seed a new stack: an account with a key, a pool of numbers, one of them activated.
 
 The numbers are from the range that the North American plan reserves for fiction (555-01XX): a call
 that escapes reaches nobody.
@@ -7,23 +7,24 @@ that escapes reaches nobody.
 from __future__ import annotations
 
 from chalicelib.domain.line import Line
-from chalicelib.services import accounts, numbers
-from chalicelib.services.ports import Ports
+from chalicelib.services.account import accounts
+from chalicelib.services.dependencies import Dependencies
+from chalicelib.services.line import numbers
 
 POOL = [f"+1555550{last:04d}" for last in range(100, 120)]
 FRENCH_POOL = [f"+331990000{last:02d}" for last in range(10, 15)]
-"""Reserved for fiction by the French regulator (01 99 00 XX XX)."""
+"""Numbers that the French regulator reserves for fiction (01 99 00 XX XX)."""
 
 
-def fill_pool(ports: Ports) -> None:
-    """Numbers that are not known yet go into the pool."""
+def fill_pool(deps: Dependencies) -> None:
+    """Put the numbers that are not known yet into the pool."""
     for country, pool in (("US", POOL), ("FR", FRENCH_POOL)):
         for e164 in pool:
-            ports.lines.add_to_pool(Line(e164=e164, country=country, provider="gateway"))
+            deps.stores.lines.add_to_pool(Line(e164=e164, country=country, provider="gateway"))
 
 
-def first_account(ports: Ports) -> str:
-    """An account that holds one number; its API key."""
-    account, key = accounts.create_account(ports, "Local account")
-    numbers.activate(ports, account.account_id, "US")
+def first_account(deps: Dependencies) -> str:
+    """Open an account that holds one number; return its API key."""
+    account, key = accounts.create_account(deps, "Local account")
+    numbers.activate(deps, account.account_id, "US")
     return key

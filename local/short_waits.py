@@ -1,9 +1,9 @@
-"""Deliveries that wait long, on the local engine.
+"""The handling of deliveries with long waits on the local engine.
 
-An execution that waits is a thread of the engine, asleep until the wait is over; AWS has no such
-limit. An endpoint that is down for days would make thousands of them. So here an execution waits
-only for tries that are soon. Before a longer wait it ends, and the sweep sends the delivery anew
-when it is due, as it does with any whose execution was lost (`OVERDUE_MS` late).
+Each waiting execution takes a sleeping thread of the engine; AWS has no such limit. An endpoint
+that is down for days would take thousands of threads. So here an execution waits only for tries
+that are soon. Before a longer wait it ends, and the sweep starts the delivery again when it is due,
+as it does for any delivery whose execution was lost (`OVERDUE_MS` late).
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ import json
 from typing import Any
 
 LONGEST_WAIT_S = 60
-"""Longer than the gap before the second try, shorter than the one before the third."""
+"""Seconds: longer than the wait before the second try, shorter than the wait before the third."""
 
 LEFT = "LeftToTheSweep"
 
 
 def short_waits_only(definition: str, wait: str) -> str:
-    """A state machine that ends instead of entering its state `wait` (a Wait until the time at its
-    `TimestampPath`) if that time is further off than `LONGEST_WAIT_S`.
+    """Return the state machine, changed so that it ends instead of entering its state `wait` (a
+    Wait until the time at its `TimestampPath`) if that time is further off than `LONGEST_WAIT_S`.
     """
     machine: dict[str, Any] = json.loads(definition)
     states = machine["States"]

@@ -1,6 +1,7 @@
-"""A SIP phone for demonstrations: calls, is called, plays a clip, keeps what it hears.
+"""A SIP phone for demonstrations: it calls, is called, plays a clip, and keeps what it hears.
 
-One a process, since the SIP library allows one stack a process. Audio is PCM, 16 bit at 8 kHz.
+A process can have one phone, since the SIP library allows one stack in a process. Audio is PCM,
+16 bit at 8 kHz.
 """
 
 from __future__ import annotations
@@ -27,12 +28,13 @@ from local.layout import HOST
 _FRAME = 320
 _PERIOD_S = 0.02
 _CUSHION = 10 * _FRAME
-"""Silence ahead of what is played (200 ms): this process may be held up that long unheard."""
+"""Silence that is played before a clip (200 ms): a delay of this process up to that length is not
+heard."""
 _ANSWERED_WITHIN_S = 20.0
 
 
 class Talking:
-    """One call of the phone's, up."""
+    """A call of the phone that is up."""
 
     def __init__(self, call: Call) -> None:
         self.call = call
@@ -45,13 +47,13 @@ class Talking:
         self._task = asyncio.create_task(self._talk())
 
     async def play(self, clip: bytes) -> None:
-        """Plays a clip; returns when its last frame has been handed to the stack."""
+        """Play a clip; return when its last frame has been handed to the stack."""
         self._clip = clip
         self.played.clear()
         await self.played.wait()
 
     async def hang_up(self) -> None:
-        """BYE."""
+        """Hang up, with a BYE."""
         await self.call.hangup()
         await self.ended.wait()
 
@@ -79,7 +81,7 @@ class Talking:
 
 
 class SipPhone:
-    """The phone; `async with sip_phone(port)`."""
+    """The phone; made by `async with sip_phone(port)`."""
 
     def __init__(self, agent: UserAgent) -> None:
         self._agent = agent
@@ -87,13 +89,13 @@ class SipPhone:
         agent.on_incoming(self._incoming.put_nowait)
 
     async def dial(self, uri: str) -> Talking:
-        """Calls, and returns when somebody has answered. CallFailed: nobody did."""
+        """Call `uri`; return when somebody has answered. Raises CallFailed if nobody does."""
         call = await self._agent.dial(uri)
         await call.wait_established(_ANSWERED_WITHIN_S)
         return Talking(call)
 
     async def answer_next(self, ring_s: float = 0.5) -> Talking:
-        """Waits for a call, lets it ring a moment, answers."""
+        """Wait for a call, let it ring for `ring_s` seconds, answer it."""
         call = await self._incoming.get()
         await asyncio.sleep(ring_s)
         established = asyncio.Event()
@@ -105,7 +107,7 @@ class SipPhone:
 
 @contextlib.asynccontextmanager
 async def sip_phone(port: int) -> AsyncIterator[SipPhone]:
-    """A phone that listens on `port` and takes calls to any user."""
+    """Run a phone that listens on `port` and takes calls to any user."""
     runtime = Runtime(native_log_level="error")
     await runtime.start(
         Config(

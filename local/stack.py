@@ -1,4 +1,4 @@
-"""Brings the stack up, watches it, takes it down."""
+"""Start the stack, watch it, stop it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import json
 import os
+import shlex
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,19 +15,23 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from chalicelib import bootstrap
-from chalicelib.services.ports import Ports
+from chalicelib.services.dependencies import Dependencies
+from common.rotation import signing
 from local import aws, environment, processes, seed
 from local.credentials import Credentials, write_private
 from local.layout import Layout
-from local.processes import Part
-from wire.rotation import signing
+from local.processes import Interrupted, Part
 
 SWEEP_DELIVERIES_EVERY_S = 30.0
 
+TRIM_LOGS_EVERY_S = 10.0
+
 WARM_UP_DEADLINES_AFTER_S = 20.0
 
+_JOIN_S = 0.05
+
 LOCK_WAIT_S = 3.0
-"""How long a stack that is just being stopped may keep its folder."""
+"""Seconds to wait for the folder of a stack that is just being stopped."""
 
 
 class AlreadyRunning(Exception):
@@ -34,58 +39,70 @@ class AlreadyRunning(Exception):
 
 
 class Stack:
-    """The parts of one running stack, in the order they were started."""
+    """A running stack: its parts, in the order in which they were started."""
 
     def __init__(self, layout: Layout, credentials: Credentials, lock: int) -> None:
         self.layout, self.credentials, self._lock = layout, credentials, lock
         self.parts: list[Part] = []
         self._stopping = threading.Event()
 
-    def start(self, say: Callable[[str], None]) -> None:
-        """Everything, in order. On an error what was started stays in `parts`, to be stopped."""
-        layout, credentials = self.layout, self.credentials
+    def start(
+        self, say: Callable[[str], None], stopping: Callable[[], bool] = lambda: False
+    ) -> None:
+        """Start all parts, in order. After an error the started parts stay in `parts`, so that
+        `stop` stops them. Raises Interrupted soon after `stopping()`."""
+        layout = self.layout
         processes.check_ports_free(layout.ports)
         say(f"aws      {layout.aws_url}  (ministack: DynamoDB, Step Functions, Lambda)")
+        # The engine holds the lock, too: if this process is killed, the engine still has to save
+        # its state.
         logs = layout.state_dir / "logs"
-        # The engine holds the lock, too: should we be killed, it still has its state to save.
         engine = processes.start(
             "aws", "ministack", environment.ministack(layout), logs, keep_open=(self._lock,)
         )
         self.parts.append(engine)
-        processes.wait_until_up(engine, f"{layout.aws_url}/_ministack/health")
-        aws.provision(layout, credentials)
+        processes.wait_until_up(engine, f"{layout.aws_url}/_ministack/health", stopping)
+        aws.provision(layout, self.credentials)
+        _check(stopping)
         self._seed(say)
-        credentials = self.credentials
-        # Each is a process that starts beside the rest.
-        sweeping = self._beside(aws.warm_up, layout, "sweep")
-        self._beside(aws.warm_up, layout, "fan_out_events", "deliver_event")
+        _check(stopping)
+        # Each worker is a process; it starts while the other parts start.
+        sweeping = self._spawn(aws.warm_up, layout, "sweep")
+        self._spawn(aws.warm_up, layout, "fan_out_events", "deliver_event")
+        self._launch_servers(say)
+        http_relay = layout.relay_url.replace("ws://", "http://")
+        for part, url in zip(
+            self.parts[1:], (layout.api_url, http_relay, layout.gateway_url), strict=True
+        ):
+            processes.wait_until_up(part, f"{url}/healthz", stopping)
+        while sweeping.is_alive():
+            sweeping.join(_JOIN_S)
+            _check(stopping)
+        for line in found_by_sweep(aws.invoke(layout, "sweep", {"restarted": True})):
+            say(line)
+        _check(stopping)
+        self._spawn(self._sweep_now_and_again)
+        self._spawn(self._trim_logs_now_and_again)
+        self._spawn(self._expect_missed_calls)
+        self._write_stack_file()
+
+    def _launch_servers(self, say: Callable[[str], None]) -> None:
+        layout, credentials = self.layout, self.credentials
         say(f"api      {layout.api_url}")
         self._launch("api", "local.api_server", environment.api_server(layout, credentials))
         say(f"relay    {layout.relay_url}")
         self._launch("relay", "relay", environment.relay(layout, credentials))
         say(f"gateway  {layout.gateway_url}  (SIP on port {layout.ports['sip']})")
         self._launch("gateway", "gateway", environment.gateway(layout, credentials))
-        http_relay = layout.relay_url.replace("ws://", "http://")
-        for part, url in zip(
-            self.parts[1:], (layout.api_url, http_relay, layout.gateway_url), strict=True
-        ):
-            processes.wait_until_up(part, f"{url}/healthz")
-        sweeping.join()
-        swept = aws.invoke(layout, "sweep", {"restarted": True})
-        if any(swept.values()):
-            say(f"sweep    {json.dumps(swept)}")
-        self._beside(self._sweep_now_and_again)
-        self._beside(self._expect_missed_calls)
-        self._write_stack_file()
 
     def stop(self) -> list[str]:
-        """All of it. Names of parts that had to be killed."""
+        """Stop all parts; return the names of those that had to be killed."""
         self._stopping.set()
         return processes.stop(self.parts)
 
     @property
     def phone_account(self) -> tuple[str, str, str]:
-        """Gateway URL, account SID and auth token: what a softphone needs."""
+        """Return gateway URL, account SID and auth token, which a softphone needs."""
         credentials = self.credentials
         return (
             self.layout.gateway_url,
@@ -94,48 +111,54 @@ class Stack:
         )
 
     def dead_part(self) -> Part | None:
-        """A part that has ended, if any."""
+        """Return a part that has ended, if there is one."""
         return next((part for part in self.parts if part.dead), None)
 
     def _launch(self, name: str, module: str, env: dict[str, str]) -> None:
         logs = self.layout.state_dir / "logs"
         self.parts.append(processes.start(name, module, env, logs))
 
-    def _beside(self, doing: Callable[..., None], *given: Any) -> threading.Thread:
+    def _spawn(self, doing: Callable[..., None], *given: Any) -> threading.Thread:
         thread = threading.Thread(target=doing, args=given, daemon=True)
         thread.start()
         return thread
 
     def _expect_missed_calls(self) -> None:
-        """Nobody can have missed a call before it has rung for a minute; but then sixty may be
-        missed in one moment.
+        """Start workers for missed calls before the first call can be missed, which takes a minute
+        of ringing: sixty calls may be missed at the same moment.
         """
         if not self._stopping.wait(WARM_UP_DEADLINES_AFTER_S):
             aws.warm_up(self.layout, *["expire_ring"] * aws.WORKERS["expire_ring"])
 
     def _sweep_now_and_again(self) -> None:
-        """What a schedule does in AWS."""
+        """Run the sweep at intervals, as a schedule does in AWS."""
         while not self._stopping.wait(SWEEP_DELIVERIES_EVERY_S):
             with contextlib.suppress(Exception):  # the engine is busy, or on its way down
                 aws.invoke(self.layout, "sweep", {"calls": False})
 
+    def _trim_logs_now_and_again(self) -> None:
+        """Trim the logs at intervals, so that they never fill the disk."""
+        while not self._stopping.wait(TRIM_LOGS_EVERY_S):
+            for part in self.parts:
+                with contextlib.suppress(OSError):  # somebody has removed the file
+                    part.trim_log()
+
     def _seed(self, say: Callable[[str], None]) -> None:
-        ports = application_ports(self.layout, self.credentials)
-        seed.fill_pool(ports)
+        deps = application_dependencies(self.layout, self.credentials)
+        seed.fill_pool(deps)
         key = self.credentials.api_key
-        if not key or not _known(ports, key):
-            say(
-                "account  a new one, with a key and a number"
-                + (" (its key is gone)" if key else "")
-            )
-            self.credentials = self.credentials.with_api_key(seed.first_account(ports))
+        if not key or not _known(deps, key):
+            say("account  a new one, with a key and a number")
+            if key:
+                say("         because the key in credentials.json opens none")
+            self.credentials = self.credentials.with_api_key(seed.first_account(deps))
             self.credentials.save(self.layout.state_dir)
 
     def _write_stack_file(self) -> None:
         layout, credentials = self.layout, self.credentials
-        ports = application_ports(layout, credentials)
-        account_id = _known(ports, credentials.api_key) or ""
-        numbers = [line.e164 for line in ports.lines.held_by(account_id)]
+        deps = application_dependencies(layout, credentials)
+        account_id = _known(deps, credentials.api_key) or ""
+        numbers = [line.e164 for line in deps.stores.lines.held_by(account_id)]
         document: dict[str, Any] = {
             "api_url": layout.api_url,
             "api_key": credentials.api_key,
@@ -156,21 +179,22 @@ class Stack:
             "CHAMADE_NUMBER": numbers[0] if numbers else "",
             "CHAMADE_SIP_URI": document["sip_uri"] or "",
         }
-        lines = [f"export {name}={value}" for name, value in exports.items()]
+        lines = [f"export {name}={shlex.quote(value)}" for name, value in exports.items()]
         write_private(layout.shell_file, "\n".join(lines) + "\n")
 
 
-def application_ports(layout: Layout, credentials: Credentials) -> Ports:
-    """The application's stores and services on this stack, for seeding and for tests."""
+def application_dependencies(layout: Layout, credentials: Credentials) -> Dependencies:
+    """Return the application's stores and services on this stack, for seeding and for tests."""
     os.environ.update(environment.application(layout, credentials))
     bootstrap.config.cache_clear()
-    bootstrap.ports.cache_clear()
-    return bootstrap.ports()
+    bootstrap.dependencies.cache_clear()
+    return bootstrap.dependencies()
 
 
 @contextmanager
 def temporary_stack(state_dir: Path, say: Callable[[str], None]) -> Iterator[Stack]:
-    """A stack of one's own: free ports, a folder that holds nothing yet. Stopped at the end."""
+    """Start a separate stack with free ports and an empty folder; stop it at the end of the
+    block."""
     layout = Layout(processes.free_port_base(), state_dir)
     with exclusive(layout) as lock:
         stack = Stack(layout, Credentials.load(state_dir), lock)
@@ -182,21 +206,23 @@ def temporary_stack(state_dir: Path, say: Callable[[str], None]) -> Iterator[Sta
 
 
 @contextmanager
-def exclusive(layout: Layout) -> Iterator[int]:
-    """Hold the state folder; the lock's file descriptor.
+def exclusive(layout: Layout, stopping: Callable[[], bool] = lambda: False) -> Iterator[int]:
+    """Lock the state folder; yield the lock's file descriptor.
 
-    AlreadyRunning if another stack holds it: two engines would overwrite each other's state.
+    Raises AlreadyRunning if another stack holds it: two engines would overwrite each other's state.
+    Raises Interrupted if `stopping()` while it waits.
     """
     layout.state_dir.mkdir(parents=True, exist_ok=True)
-    layout.state_dir.chmod(0o700)  # the engine writes the functions' settings, secrets and all
+    layout.state_dir.chmod(0o700)  # the engine writes the functions' settings there, with secrets
     with (layout.state_dir / "lock").open("w") as lock:
-        _lock(lock, layout)
+        _lock(lock, layout, stopping)
         yield lock.fileno()
 
 
-def _lock(lock: TextIO, layout: Layout) -> None:
+def _lock(lock: TextIO, layout: Layout, stopping: Callable[[], bool]) -> None:
     deadline = time.monotonic() + LOCK_WAIT_S
     while True:
+        _check(stopping)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -210,7 +236,27 @@ def _lock(lock: TextIO, layout: Layout) -> None:
         return
 
 
-def _known(ports: Ports, api_key: str) -> str | None:
-    from chalicelib.services.accounts import account_of
+def _known(deps: Dependencies, api_key: str) -> str | None:
+    from chalicelib.services.account.accounts import account_of
 
-    return account_of(ports, api_key)
+    return account_of(deps, api_key)
+
+
+def _check(stopping: Callable[[], bool]) -> None:
+    if stopping():
+        raise Interrupted
+
+
+def found_by_sweep(swept: dict[str, Any]) -> list[str]:
+    """Return the lines that tell a user what a sweep (`app.sweep`) had to put right."""
+    over = sum(swept.get(what, 0) for what in ("missed", "unanswered", "failed"))
+    late = sum(swept.get(what, 0) for what in ("made", "revived"))
+    errors = swept.get("errors", 0)
+    broke = "errorMessage" in swept  # Lambda's answer for a function that raised
+    found = {
+        f"calls    left by the former run, ended now: {over}": over,
+        f"webhooks left by the former run, sent now: {late}": late,
+        f"calls    that could not be checked: {errors} (see logs/aws.log)": errors,
+        "calls    and webhooks of the former run could not be checked (see logs/aws.log)": broke,
+    }
+    return [line for line, count in found.items() if count]

@@ -1,4 +1,4 @@
-"""`chamade-admin account …`: who uses the installation, and how much of it they may."""
+"""`chamade-admin account …`: the accounts of the installation, and their limits."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import Any
 import click
 
 from chalicelib.domain.account import Account
-from chalicelib.services import accounts, oversight
-from chalicelib.services.oversight import LIMITS, UnknownAccount
+from chalicelib.services.account import accounts
+from chalicelib.services.operator import account_admin
+from chalicelib.services.operator.account_admin import LIMITS, UnknownAccount
 from operations.shell import NOT_FOUND, USAGE, Failure, Session, verb
 
 group = click.Group("account", help="Accounts, their limits and their betas.")
@@ -20,24 +21,25 @@ TRUNK = {"trunk_id", "host", "status"}
 
 @verb(group, "list")
 def list_accounts(session: Session) -> None:
-    """All accounts, oldest first. Reads the whole table."""
-    found = oversight.every(session.ports)
+    """List all accounts, oldest first. Reads the whole table."""
+    found = account_admin.list_all(session.deps)
     session.rows(map(_shown, found), COLUMNS, "No accounts. `chamade-admin account create NAME`.")
 
 
 @verb(group, "show")
 @click.argument("account_id")
 def show(session: Session, account_id: str) -> None:
-    """An account, its numbers, trunk and webhooks. No secrets."""
-    ports, account = session.ports, _account(session, account_id)
-    trunk = ports.trunks.of_account(account_id)
+    """Show an account, its numbers, trunk and webhooks. No secrets."""
+    deps, account = session.deps, _account(session, account_id)
+    trunk = deps.stores.trunks.of_account(account_id)
+    dids = deps.stores.dids.of_trunk(trunk.trunk_id) if trunk else []
     session.one(
         {
             **_shown(account),
-            "numbers": [line.e164 for line in ports.lines.held_by(account_id)],
+            "numbers": [line.e164 for line in deps.stores.lines.held_by(account_id)],
             "trunk": trunk and trunk.model_dump(mode="json", include=TRUNK),
-            "dids": [did.e164 for did in ports.dids.of_trunk(trunk.trunk_id)] if trunk else [],
-            "webhooks": [each.endpoint_id for each in ports.endpoints.of_account(account_id)],
+            "dids": [did.e164 for did in dids],
+            "webhooks": [each.endpoint_id for each in deps.stores.endpoints.of_account(account_id)],
         }
     )
 
@@ -48,7 +50,7 @@ def create(session: Session, name: str) -> None:
     """Open an account, sign-up closed or not. Prints its first key, which nobody sees again."""
     if not 1 <= len(name) <= 200:
         raise Failure("a name has 1 to 200 characters", USAGE)
-    account, key = accounts.create_account(session.ports, name)
+    account, key = accounts.create_account(session.deps, name)
     session.one({"account_id": account.account_id, "api_key": key})
 
 
@@ -56,8 +58,8 @@ def create(session: Session, name: str) -> None:
 @click.argument("account_id")
 @click.argument("limits", nargs=-1, required=True, metavar="NAME=NUMBER…")
 def limit(session: Session, account_id: str, limits: tuple[str, ...]) -> None:
-    """Set limits: max_numbers, max_keys, max_concurrent_dials, max_dials_per_minute, max_call_s,
-    rate_factor.
+    """Set limits: max_numbers, max_keys, max_concurrent_calls, max_concurrent_dials,
+    max_dials_per_minute, max_call_s, max_waiting_polls, rate_factor.
     """
     given = {}
     for each in limits:
@@ -67,7 +69,7 @@ def limit(session: Session, account_id: str, limits: tuple[str, ...]) -> None:
         given[name] = int(number)
     _account(session, account_id)
     try:
-        session.one(_shown(oversight.set_limits(session.ports, account_id, given)))
+        session.one(_shown(account_admin.set_limits(session.deps, account_id, given)))
     except ValueError as error:
         raise Failure(str(error), USAGE) from None
 
@@ -78,7 +80,7 @@ def limit(session: Session, account_id: str, limits: tuple[str, ...]) -> None:
 def voice(session: Session, account_id: str, what: str) -> None:
     """Let an account into the beta of hosted voice, or out of it."""
     _account(session, account_id)
-    session.one(_shown(oversight.set_hosted_voice(session.ports, account_id, what == "grant")))
+    session.one(_shown(account_admin.set_hosted_voice(session.deps, account_id, what == "grant")))
 
 
 @verb(group, "suspend")
@@ -88,7 +90,7 @@ def suspend(session: Session, account_id: str) -> None:
     that are up go on.
     """
     _account(session, account_id)
-    session.one(_shown(oversight.suspend(session.ports, account_id)))
+    session.one(_shown(account_admin.suspend(session.deps, account_id)))
 
 
 @verb(group, "resume")
@@ -96,7 +98,7 @@ def suspend(session: Session, account_id: str) -> None:
 def resume(session: Session, account_id: str) -> None:
     """Let a suspended account in again."""
     _account(session, account_id)
-    session.one(_shown(oversight.suspend(session.ports, account_id, suspended=False)))
+    session.one(_shown(account_admin.suspend(session.deps, account_id, suspended=False)))
 
 
 @verb(group, "close")
@@ -105,12 +107,12 @@ def resume(session: Session, account_id: str) -> None:
 def close(session: Session, account_id: str) -> None:
     """Suspend an account and take back its numbers, trunk and webhooks."""
     _account(session, account_id)
-    session.one(_shown(oversight.close(session.ports, account_id)))
+    session.one(_shown(account_admin.close(session.deps, account_id)))
 
 
 def _account(session: Session, account_id: str) -> Account:
     try:
-        return oversight.one(session.ports, account_id)
+        return account_admin.get_account(session.deps, account_id)
     except UnknownAccount:
         raise Failure(f"no account {account_id}", NOT_FOUND) from None
 

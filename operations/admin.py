@@ -33,7 +33,7 @@ EPILOG = (
 @click.version_option(VERSION, prog_name="chamade-admin")
 @click.pass_obj
 def root(session: Session, function: str | None, stack: Path) -> None:
-    """What an operator does to an installation."""
+    """Operate an installation."""
     session.function, session.stack = function, stack
 
 
@@ -53,11 +53,11 @@ for _command in (
 
 
 def main(args: list[str] | None = None) -> int:
-    """Runs a command; the exit code."""
+    """Run a command; return the exit code."""
     logging.basicConfig(level=logging.ERROR, stream=sys.stderr)
     session = Session()
     try:
-        # Of a command that ends early (`Exit`) click gives back the exit code.
+        # For a command that ends early (`Exit`), click returns the exit code.
         ended = root.main(args, prog_name="chamade-admin", standalone_mode=False, obj=session)
         return ended if isinstance(ended, int) else 0
     except click.ClickException as error:

@@ -1,12 +1,12 @@
 """`chamade-admin backup FILE`, `restore FILE`: the table as JSON lines, one item a line, in
 DynamoDB's own types.
 
-A backup is a scan: each item is as it was at some moment of it, and two that were written together
-may be of different moments. So a call may be there without its last event, or as it was a moment
-ago; the sweep and the provider's next post put that right, as after a lost message. For one moment
-of all items, take AWS's own backups (docs/operations.md). What is sealed stays sealed: the file is
-of no use without the vault's key, but it holds hashes of keys and everybody's calls, so it is
-written for its owner alone.
+A backup is a scan: each item is read at some moment of it, so two items that were written together
+may be read at different moments. A call may be there without its last event, or in its state of a
+moment before; the sweep and the provider's next post repair that, as after a lost message. For a
+backup of all items at one moment, use AWS's own backups (docs/operations.md). Sealed secrets stay
+sealed: without the vault's key nobody can open them. But the file holds hashes of keys and
+everybody's calls, so only its owner can read it.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def restore(session: Session, file: Path, table: str | None, over: bool) -> None
 
 
 def _make(client: Any, table: str) -> bool:
-    """The table of infra/table.json under this name, unless there is one: False."""
+    """Make the table of infra/table.json under this name; return False if there is one already."""
     spec = json.loads(TABLE_SPEC.read_text())
     ttl = {"Enabled": True, "AttributeName": spec.pop("TimeToLiveAttribute")}
     try:
@@ -96,7 +96,7 @@ def _make(client: Any, table: str) -> bool:
 
 
 def _checked(file: Path) -> int:
-    """How many items there are. Failure: not a backup, or not the whole of one."""
+    """Return how many items a backup has. Raises Failure if the file is no complete backup."""
     with file.open(encoding="ascii") as lines:
         try:
             first = json.loads(lines.readline())

@@ -1,4 +1,4 @@
-"""`chamade-admin call …`: what is known of calls, whoever's they are."""
+"""`chamade-admin call …`: the calls of all accounts."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ from typing import Any
 import click
 
 from chalicelib.domain.call import Call
-from chalicelib.services import story
-from chalicelib.services.transition import UnknownCall
+from chalicelib.services.call.transition import UnknownCall
+from chalicelib.services.operator import call_report
 from operations.shell import NOT_FOUND, Failure, Session, verb
 
-group = click.Group("call", help="Calls, whoever's they are.")
+group = click.Group("call", help="Calls of all accounts.")
 
 COLUMNS = ("call_id", "state", "direction", "account_id", "from", "to", "created_at")
 
 
 @verb(group, "live")
 def live(session: Session) -> None:
-    """Every call that is not over."""
-    session.rows(map(_shown, session.ports.calls.live()), COLUMNS, "No calls are up.")
+    """List every call that is not over."""
+    session.rows(map(_shown, session.deps.stores.calls.live()), COLUMNS, "No calls are up.")
 
 
 @verb(group, "show")
 @click.argument("call_id")
 def show(session: Session, call_id: str) -> None:
-    """All that is kept of a call: its item, its history, who holds its media, its events."""
+    """Show all that is kept of a call: its item, its history, who holds its media, its events."""
     try:
-        found = story.of_call(session.ports, call_id)
+        found = call_report.of_call(session.deps, call_id)
     except UnknownCall:
         raise Failure(f"no call {call_id}", NOT_FOUND) from None
     if session.as_json:

@@ -1,4 +1,4 @@
-"""`chamade-admin drain …`: no new calls, wait for those that are up, say how many there are."""
+"""`chamade-admin drain …`: refuse new calls, wait for those that are up, print their number."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from urllib.request import Request, urlopen
 
 import click
 
-from chalicelib.domain.call_moves import CallState
-from gateway.auth import basic
+from chalicelib.domain.call_transitions import CallState
+from common.rotation import signing
+from gateway.http.auth import basic
 from operations.doctor.scene import http_of
 from operations.doctor.web import ask
 from operations.shell import FAILED, UNREACHABLE, Failure, Session, verb
-from wire.rotation import signing
 
-group = click.Group("drain", help="Before a restart: let calls come to their end.")
+group = click.Group("drain", help="Let calls end before a restart.")
 POLL_S = 1.0
-_CALLS = re.compile(r"^chamade_relay_calls (\d+)$", re.MULTILINE)
+_CALLS = re.compile(r"^chamade_relay_calls ([\d.]+)$", re.MULTILINE)
 
 wait_option = click.option(
     "--wait", "wait_s", type=float, default=0.0, show_default=True,
@@ -33,7 +33,7 @@ wait_option = click.option(
 @wait_option
 @click.option("--end", is_flag=True, help="Take calls again.")
 def drain_gateway(session: Session, wait_s: float, end: bool) -> None:
-    """The gateway takes no new calls from now on: callers find it busy, dials are refused. Calls
+    """Let the gateway take no new calls from now on: callers find it busy, dials are refused. Calls
     that are up go on; a restart would end them.
     """
     accounts = session.installation.config.accounts
@@ -55,17 +55,17 @@ def drain_gateway(session: Session, wait_s: float, end: bool) -> None:
 @verb(group, "relay")
 @wait_option
 def drain_relay(session: Session, wait_s: float) -> None:
-    """How many calls the relay carries. It drains when it is stopped (SIGTERM; in ECS, a new
+    """Show how many calls the relay carries. It drains when it is stopped (SIGTERM; in ECS, a new
     deployment), and hands over what is left after RELAY_DRAIN_S: no call is lost by it.
     """
     url = http_of(session.installation.config.relay_url)
 
     def live() -> int:
-        seen = ask(f"{url}/metrics")
-        found = _CALLS.search(seen.body)
+        answer = ask(f"{url}/metrics")
+        found = _CALLS.search(answer.body)
         if found is None:
-            raise Failure(f"the relay does not answer: {seen}", UNREACHABLE)
-        return int(found[1])
+            raise Failure(f"the relay does not answer: {answer}", UNREACHABLE)
+        return int(float(found[1]))
 
     _until_none(session, "the relay", live, wait_s)
 
@@ -73,10 +73,10 @@ def drain_relay(session: Session, wait_s: float) -> None:
 @verb(group, "installation")
 @wait_option
 def drain_installation(session: Session, wait_s: float) -> None:
-    """How many calls are up, wherever they are: before the table is restored, say."""
+    """Show how many calls are up, wherever they are: before the table is restored, say."""
 
     def live() -> int:
-        return sum(call.state is CallState.ACTIVE for call in session.ports.calls.live())
+        return sum(call.state is CallState.ACTIVE for call in session.deps.stores.calls.live())
 
     _until_none(session, "the installation", live, wait_s)
 
@@ -95,8 +95,8 @@ def _gateway(method: str, url: str, login: str) -> dict[str, Any]:
     request = Request(url, method=method, headers={"Authorization": login})  # noqa: S310
     try:
         with urlopen(request, timeout=5) as answer:  # noqa: S310 - the operator's own URL
-            told: dict[str, Any] = json.load(answer)
-            return told
+            document: dict[str, Any] = json.load(answer)
+            return document
     except HTTPError as error:
         raise Failure(f"the gateway answers {error.code}; see `doctor`", FAILED) from None
     except OSError as error:

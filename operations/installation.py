@@ -1,6 +1,6 @@
-"""Which installation is meant, and as whom: the settings of the application, wherever they are.
+"""The choice of the installation, and of its credentials: find the application's settings.
 
-The first that there is:
+The first of these that is given is used:
 
     --function NAME, CHAMADE_FUNCTION   a Lambda function's environment (the operator's own
                                         credentials of AWS open it, and its secrets)
@@ -20,52 +20,52 @@ from typing import Any
 
 from chalicelib import bootstrap
 from chalicelib.config import Config
-from chalicelib.services.ports import Ports
+from chalicelib.services.dependencies import Dependencies
 
 LOCAL_FUNCTION = "chamade-sweep"
 STACK_FILE = Path(os.environ.get("CHAMADE_STATE_DIR", ".local")) / "stack.json"
 
 
 class NoInstallation(Exception):
-    """Nobody has said which one is meant, or it is not there; the message says what to do."""
+    """No installation was named, or the named one was not found; the message says what to do."""
 
 
 @dataclass(frozen=True)
 class Installation:
-    """The application's environment, secrets and all, and how AWS is reached."""
+    """An installation: the application's environment with its secrets, and the access to AWS."""
 
     env: Mapping[str, str]
 
     @property
     def local(self) -> bool:
-        """Whether AWS is an engine on one machine."""
+        """Return whether AWS is an engine on one machine."""
         return "AWS_ENDPOINT_URL" in self.env
 
     def enter(self) -> None:
-        """This process is one of the installation's from now on."""
+        """Give this process the installation's environment, from now on."""
         os.environ.update(self.env)
         bootstrap.config.cache_clear()
-        bootstrap.ports.cache_clear()
+        bootstrap.dependencies.cache_clear()
 
     @property
     def config(self) -> Config:
-        """The application's settings. BadConfig."""
+        """Return the application's settings. Raises BadConfig."""
         self.enter()
         return bootstrap.config()
 
     @property
-    def ports(self) -> Ports:
-        """The application's stores and providers. BadConfig."""
+    def deps(self) -> Dependencies:
+        """Return the application's stores and providers. Raises BadConfig."""
         self.enter()
-        return bootstrap.ports()
+        return bootstrap.dependencies()
 
     def client(self, service: str) -> Any:
-        """A client of AWS."""
+        """Return a client of an AWS service."""
         return _client(service, self.env)
 
 
 def find(function: str | None, stack: Path) -> Installation:
-    """The installation that is meant. NoInstallation."""
+    """Find the installation to use. Raises NoInstallation."""
     function = function or os.environ.get("CHAMADE_FUNCTION")
     if function:
         return Installation(_of_function(function, os.environ))
@@ -76,7 +76,7 @@ def find(function: str | None, stack: Path) -> Installation:
 
 
 def of_stack(stack: Path) -> Installation:
-    """The stack that runs on this machine. NoInstallation."""
+    """Return the stack that runs on this machine. Raises NoInstallation."""
     try:
         engine = json.loads(stack.read_text())["aws_url"]
     except (OSError, ValueError, KeyError):

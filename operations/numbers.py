@@ -11,9 +11,9 @@ import click
 from pydantic import ValidationError
 
 from chalicelib.domain.line import Line
-from chalicelib.services import numbers, pool
-from chalicelib.services.numbers import UnknownNumber
-from chalicelib.services.pool import NotInPool, UnknownProvider
+from chalicelib.services.line import number_pool, numbers
+from chalicelib.services.line.number_pool import NotInPool, NumberClaimed, UnknownProvider
+from chalicelib.services.line.numbers import UnknownNumber
 from operations.shell import CONFLICT, NOT_FOUND, USAGE, Failure, Session, verb
 
 group = click.Group("number", help="The pool of numbers.")
@@ -25,10 +25,10 @@ COLUMNS = ("e164", "country", "provider", "account_id", "activated_at")
 @click.option("--country", metavar="XX")
 @click.option("--free", is_flag=True, help="Those that nobody holds.")
 def list_numbers(session: Session, country: str | None, free: bool) -> None:
-    """All numbers, and who holds them. Reads the whole table."""
+    """List all numbers, and who holds them. Reads the whole table."""
     found = [
         line
-        for line in pool.every(session.ports)
+        for line in number_pool.list_all(session.deps)
         if country in (None, line.country) and not (free and line.account_id)
     ]
     session.rows(map(_shown, found), COLUMNS, "No numbers.")
@@ -37,7 +37,7 @@ def list_numbers(session: Session, country: str | None, free: bool) -> None:
 @verb(group, "show")
 @click.argument("e164")
 def show(session: Session, e164: str) -> None:
-    """A number, and who has it."""
+    """Show a number, and who has it."""
     session.one(_shown(_line(session, e164)))
 
 
@@ -59,9 +59,17 @@ def add(
         raise Failure("give numbers and --country, or --file", USAGE)
     rows = _read(source, provider) if source else [(each, str(country), provider) for each in e164]
     added = known = 0
+    claimed = number_pool.claims(session.deps)
     for row in rows:
         try:
-            new = pool.add(session.ports, *row)
+            new = number_pool.add(session.deps, *row, claimed)
+        except NumberClaimed as error:
+            whose = error.account_id or "somebody"
+            raise Failure(
+                f"{error.e164} is a number or the caller ID of the trunk of {whose}, who has to "
+                f"remove it first; {added} were added",
+                CONFLICT,
+            ) from None
         except (ValidationError, UnknownProvider) as error:
             unknown = isinstance(error, UnknownProvider)
             why = "no such provider here" if unknown else "no E.164 number, or no ISO country"
@@ -75,7 +83,7 @@ def add(
 def remove(session: Session, e164: str) -> None:
     """Take a number that nobody holds out of the pool."""
     try:
-        pool.remove(session.ports, e164)
+        number_pool.remove(session.deps, e164)
     except NotInPool:
         raise Failure(f"{e164} is held by somebody, or none of ours", CONFLICT) from None
     session.done(f"{e164} removed", e164=e164)
@@ -89,14 +97,14 @@ def free_number(session: Session, e164: str) -> None:
     if holder is None:
         raise Failure(f"{e164} is free", CONFLICT)
     try:
-        numbers.release(session.ports, holder, e164)
+        numbers.release(session.deps, holder, e164)
     except UnknownNumber:
         raise Failure(f"{e164} was just released", CONFLICT) from None
     session.done(f"{e164} taken from {holder}", e164=e164, account_id=holder)
 
 
 def _line(session: Session, e164: str) -> Line:
-    line = session.ports.lines.get(e164)
+    line = session.deps.stores.lines.get(e164)
     if line is None:
         raise Failure(f"{e164} is none of ours", NOT_FOUND)
     return line

@@ -1,4 +1,4 @@
-"""What all commands share: the installation, how results are printed, exit codes.
+"""The installation, the output and the exit codes, as all commands share them.
 
 0  done                      3  no such thing
 1  failed, or not all well   5  not possible as things stand
@@ -18,18 +18,18 @@ from typing import Any, TypeVar
 
 import click
 
-from chalicelib.services.ports import Ports
+from chalicelib.services.dependencies import Dependencies
 from operations.installation import STACK_FILE, Installation, find
 
 FAILED, USAGE, NOT_FOUND, CONFLICT, UNREACHABLE = 1, 2, 3, 5, 7
 INTERRUPTED = 130
-"""As shells tell of Ctrl-C."""
+"""The exit code after Ctrl-C, as in shells."""
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 class Failure(Exception):
-    """The command cannot be carried out: a sentence for people, and the exit code."""
+    """The command cannot be carried out; holds a sentence for people, and the exit code."""
 
     def __init__(self, what: str, code: int = FAILED) -> None:
         super().__init__(what)
@@ -37,7 +37,7 @@ class Failure(Exception):
 
 
 class Session:
-    """One run of the command line."""
+    """A run of the command line."""
 
     def __init__(self) -> None:
         self.as_json = False
@@ -46,20 +46,20 @@ class Session:
 
     @cached_property
     def installation(self) -> Installation:
-        """The one that is meant. NoInstallation."""
+        """Return the installation to use. Raises NoInstallation."""
         return find(self.function, self.stack)
 
     @property
-    def ports(self) -> Ports:
-        """The application's stores and providers. NoInstallation, BadConfig."""
-        return self.installation.ports
+    def deps(self) -> Dependencies:
+        """Return the application's stores and providers. Raises NoInstallation or BadConfig."""
+        return self.installation.deps
 
     def json(self, shown: Any) -> None:
-        """JSON on one line."""
+        """Print JSON on one line."""
         click.echo(json.dumps(shown, ensure_ascii=False, default=str))
 
     def one(self, thing: Mapping[str, Any]) -> None:
-        """A thing, with a line for each member."""
+        """Print a thing, with a line for each member."""
         if self.as_json:
             self.json(thing)
             return
@@ -68,7 +68,7 @@ class Session:
             click.echo(f"{name:<{width}}  {_text(value)}")
 
     def rows(self, things: Iterable[Mapping[str, Any]], columns: Sequence[str], none: str) -> None:
-        """Several things: a JSON array, or lines of fields with tabs between."""
+        """Print several things: a JSON array, or lines of fields with tabs between them."""
         found = list(things)
         if self.as_json:
             self.json(found)
@@ -80,14 +80,14 @@ class Session:
                 click.echo("\t".join(_text(thing.get(column)) for column in columns))
 
     def done(self, line: str, **facts: Any) -> None:
-        """It is done; `facts` for programs."""
+        """Print that the command is done: `line` for people, or `facts` for programs."""
         if self.as_json:
             self.json(facts)
         else:
             click.echo(line)
 
     def say(self, line: str) -> None:
-        """Progress, for people."""
+        """Print progress, for people."""
         click.echo(line, err=True)
 
 
@@ -102,7 +102,7 @@ json_option = click.option(
 
 
 def verb(group: click.Group, name: str) -> Callable[[Command], click.Command]:
-    """A command of a group, `NOUN VERB`; it is handed the session first."""
+    """Add a command to a group, as `NOUN VERB`; its first argument is the session."""
 
     def declare(function: Command) -> click.Command:
         return group.command(name)(json_option(click.pass_obj(function)))
@@ -116,5 +116,5 @@ def _text(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-    # Callers write their own names: nothing that would move a terminal's cursor.
+    # Callers choose their own names: replace characters that would move a terminal's cursor.
     return "".join(each if each.isprintable() else "?" for each in text)

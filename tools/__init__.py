@@ -1,1 +1,1 @@
-"""What answers questions about the project, and is no part of it at run time."""
+"""Tools that answer questions about the project, and are no part of it at run time."""

@@ -1,8 +1,8 @@
-"""`python -m tools.cold_start FOLDER`: what a cold start costs, of a package that `tools.package`
-wrote: processor time of the imports, each in a process that has nothing else on its path.
+"""`python -m tools.cold_start FOLDER`: measure a cold start of a package that `tools.package`
+wrote: the processor time of the imports, each in a process that has nothing else on its path.
 
-First as it is, without bytecode, as Chalice packages it; then compiled. Processor time, since a
-machine that does something else as well does not change it much.
+The package is measured first without bytecode, as Chalice packages it, then compiled. Processor
+time is used since other work on the machine does not change it much.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ STEPS = {
         "import app, chalicelib.handlers.mcp.server, chalicelib.handlers.mcp.exchange"
     ),
 }
-"""What happens -> the program that does it. Each is by itself with `app`, not with the others."""
+"""Step -> the program that does it. Each program runs with `app`, without the other steps."""
 
 
 def milliseconds(folder: Path, program: str) -> float:
-    """Processor time of one run, without what Python itself takes to start."""
+    """Return the processor time of one run, without the start of Python itself."""
     timed = (
         f"import sys, time\nsys.path.insert(0, {str(folder)!r})\nbegan = time.process_time()\n"
         f"{program}\nprint(time.process_time() - began)"
@@ -47,7 +47,7 @@ def milliseconds(folder: Path, program: str) -> float:
 
 
 def measured(folder: Path) -> dict[str, list[float]]:
-    """Milliseconds of each step, sorted."""
+    """Return the milliseconds of each step's runs, sorted."""
     return {
         step: sorted(milliseconds(folder, program) for _ in range(TIMES))
         for step, program in STEPS.items()
@@ -55,7 +55,7 @@ def measured(folder: Path) -> dict[str, list[float]]:
 
 
 def main() -> None:
-    """Print the table; leaves the folder compiled."""
+    """Print the table, and leave the folder compiled."""
     folder = Path(sys.argv[1]).resolve()
     source = measured(folder)
     unchecked = py_compile.PycInvalidationMode.UNCHECKED_HASH

@@ -1,8 +1,9 @@
-"""`python -m tools.package [FOLDER]`: what the Lambda package holds, a table of distributions with
-their bytes; with a FOLDER, also written there, to be zipped or looked at.
+"""`python -m tools.package [FOLDER]`: print the contents of the Lambda package, as a table of
+distributions with their bytes; with a FOLDER, also write the package there, unzipped.
 
-Measured on what is installed here from the same exact versions, so nothing is downloaded: the
-closure of requirements.txt without what `not_packaged.txt` leaves out.
+The package is computed from the distributions that are installed here, which have the same exact
+versions, so nothing is downloaded: the closure of requirements.txt without what `not_packaged.txt`
+leaves out.
 """
 
 from __future__ import annotations
@@ -22,28 +23,29 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parent.parent
 LEFT_OUT = Path(__file__).with_name("not_packaged.txt")
-OURS = ("app.py", "chalicelib", "wire", "dashboard")
-"""What Chalice packages of this checkout, `vendor/` included."""
+OURS = ("app.py", "chalicelib", "common", "dashboard")
+"""Files and folders of this checkout that Chalice packages, `vendor/` included."""
 RUN_TIME = ("chalice/__init__.py", "chalice/app.py")
-"""What Chalice packages of itself."""
+"""Files of its own that Chalice packages."""
 
 
 @dataclass(frozen=True)
 class Rules:
-    """What is left out: distributions by name; files by pattern, the last that fits counts."""
+    """The rules of what is left out: distributions by name; files by pattern, of which the last
+    that matches counts."""
 
     distributions: frozenset[str]
     patterns: tuple[str, ...]
 
     @classmethod
     def read(cls, text: str) -> Rules:
-        """As `not_packaged.txt` has them."""
+        """Read the rules from the text of `not_packaged.txt`."""
         lines = [line for line in text.splitlines() if line and not line.startswith("#")]
         named = frozenset(canonicalize_name(line[1:]) for line in lines if line.startswith("@"))
         return cls(named, tuple(line for line in lines if not line.startswith("@")))
 
     def keeps(self, path: str) -> bool:
-        """Whether a file of a distribution goes into the package."""
+        """Return whether a file of a distribution goes into the package."""
         kept = True
         for pattern in self.patterns:
             if fnmatch.fnmatchcase(path, pattern.removeprefix("!")):
@@ -53,7 +55,8 @@ class Rules:
 
 @dataclass(frozen=True)
 class Row:
-    """One distribution: bytes of its files, and of those in the zip, `pip` installs and we keep."""
+    """A distribution: bytes of its files, and of those in the zip, as `pip` installs them and as we
+    keep them."""
 
     name: str
     installed: int
@@ -63,17 +66,18 @@ class Row:
 
     @property
     def sizes(self) -> tuple[int, int, int, int]:
-        """In the order in which they are shown."""
+        """Return the sizes in the order in which they are shown."""
         return self.installed, self.installed_zipped, self.kept, self.kept_zipped
 
 
 def needed(rules: Rules) -> set[str]:
-    """Names of the distributions that the package holds."""
+    """Return the names of the distributions that the package holds."""
     return set(_closure(rules.distributions))
 
 
 def rows(rules: Rules) -> list[Row]:
-    """The closure of requirements.txt and our own code, largest installed first."""
+    """Return the rows of the closure of requirements.txt and of our own code, largest installed
+    first."""
     every, kept = _closure(frozenset()), _closure(rules.distributions)
     found = [_row(name, _files(each), rules, kept=name in kept) for name, each in every.items()]
     found.append(_row("(the application)", _own(), rules, kept=True))
@@ -82,7 +86,7 @@ def rows(rules: Rules) -> list[Row]:
 
 
 def write(rules: Rules, folder: Path) -> None:
-    """The package, unzipped."""
+    """Write the package, unzipped, to `folder`."""
     parts = [_files(each) for each in _closure(rules.distributions).values()]
     for path, source in itertools.chain(_own(), _run_time(), *parts):
         if rules.keeps(path):
@@ -92,7 +96,7 @@ def write(rules: Rules, folder: Path) -> None:
 
 
 def table(found: Iterable[Row]) -> str:
-    """Markdown, in MB; small ones together."""
+    """Return the rows as a Markdown table in MB; small distributions share a row."""
     found = list(found)
     large = [row for row in found if row.installed >= 1_000_000]
     small = [row for row in found if row.installed < 1_000_000]
@@ -104,7 +108,8 @@ def table(found: Iterable[Row]) -> str:
 
 
 def _closure(without: frozenset[str]) -> dict[str, Distribution]:
-    """Every distribution that requirements.txt leads to, by name, not going through `without`."""
+    """Return every distribution that requirements.txt leads to, by name, without `without` and
+    those that only `without` leads to."""
     lines = (ROOT / "requirements.txt").read_text().splitlines()
     waiting = [Requirement(line) for line in lines if line and not line.startswith("#")]
     found: dict[str, Distribution] = {}
@@ -133,7 +138,7 @@ def _files(of: Distribution) -> Iterator[tuple[str, Path]]:
 
 
 def _run_time() -> Iterator[tuple[str, Path]]:
-    """What Chalice adds of itself, whatever is required (chalice/deploy/packager.py)."""
+    """Yield the files that Chalice adds itself in any case (chalice/deploy/packager.py)."""
     installed = Path(str(distribution("chalice").locate_file("chalice")))
     for path in RUN_TIME:
         yield path, installed.parent / path

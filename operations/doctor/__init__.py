@@ -1,3 +1,4 @@
-"""Looks an installation over: does every part answer, do they know each other, is it as it was
-made? Each check says what it saw, and if that is not well, what to do. None leaves a trace.
+"""Checks of an installation: that every part answers, that the parts trust each other, that the
+resources are as `infra/` made them. Each check says what it saw and, if something is wrong, what to
+do. No check changes anything.
 """

@@ -1,4 +1,4 @@
-"""The application from outside: does it answer, and does it know whom to believe?"""
+"""Checks of the application from outside: that it answers, and which signatures it accepts."""
 
 from __future__ import annotations
 
@@ -10,40 +10,40 @@ from collections.abc import Iterator, Mapping
 from twilio.request_validator import RequestValidator
 
 from chalicelib.providers.twilio import TwilioAccount
+from common import control
+from common.rotation import accepted, signing
 from operations.doctor.clock import compared
 from operations.doctor.finding import Finding, fail, ok, warn
 from operations.doctor.scene import Scene
-from operations.doctor.web import Seen, ask
-from wire import control
-from wire.rotation import accepted, signing
+from operations.doctor.web import HttpAnswer, ask
 
 
 def answers(scene: Scene) -> Iterator[Finding]:
-    """The public URL leads to the application, and its clock goes right."""
+    """Check that the public URL leads to the application, and that its clock is right."""
     url = f"{scene.config.public_url}/healthz"
-    seen = ask(url)
-    if seen.status != 200 or '"ok"' not in seen.body.replace(" ", ""):
+    answer = ask(url)
+    if answer.status != 200 or '"ok"' not in answer.body.replace(" ", ""):
         yield fail(
             "api",
-            f"{url}: {seen}",
+            f"{url}: {answer}",
             "CHAMADE_PUBLIC_URL must be the application's own address as providers call it, stage "
             "path included: correct it, or start the application.",
         )
         return
-    yield ok("api", f"{url} answers in {seen.took_s * 1000:.0f} ms")
-    yield compared("clock", "the API", seen)
+    yield ok("api", f"{url} answers in {answer.took_s * 1000:.0f} ms")
+    yield compared("clock", "the API", answer)
 
 
 def webhooks(scene: Scene) -> Iterator[Finding]:
-    """What each provider signs is believed, and what nobody signed is not. The posts ask about a
-    call that is nobody's, of which nothing is kept.
+    """Check that posts signed by a provider are taken, and unsigned ones are not. The posts are
+    about a call that does not exist, so nothing of them is kept.
     """
     for account in scene.config.accounts:
         yield _webhook(scene, account)
 
 
 def controls(scene: Scene) -> Iterator[Finding]:
-    """Control requests that are signed with our secrets are believed, others are not."""
+    """Check that control requests signed with our secrets are accepted, and others are not."""
     report = {"relay": "doctor", "call_id": "call_doctor", "type": "watch"}
     base, secret = scene.config.public_url, scene.config.control_secret
     yield _control("CHAMADE_CONTROL_SECRET", secret, base, "/media/report", report)
@@ -54,7 +54,8 @@ def controls(scene: Scene) -> Iterator[Finding]:
 
 
 def rotations(scene: Scene) -> Iterator[Finding]:
-    """Secrets that are long enough, no two the same, and none half exchanged for ever."""
+    """Check that secrets are long enough, that no two are the same, and that no rotation was left
+    unfinished."""
     config = scene.config
     kept = {
         "CHAMADE_TOKEN_SECRET": config.token_secret,
@@ -107,17 +108,17 @@ def _webhook(scene: Scene, account: TwilioAccount) -> Finding:
     return fail(name, f"signed: {good}; forged: {forged}", "See the check `api`, and its log.")
 
 
-def _control(setting: str, secret: str, base: str, path: str, asked: dict[str, str]) -> Finding:
+def _control(setting: str, secret: str, base: str, path: str, request: dict[str, str]) -> Finding:
     name = f"control {path.split('/')[1]}"
-    body = json.dumps(asked).encode()
+    body = json.dumps(request).encode()
 
-    def post(key: str) -> Seen:
+    def post(key: str) -> HttpAnswer:
         signature = control.sign(key, path, body, int(time.time()))
         headers = {control.HEADER: signature, "Content-Type": "application/json"}
         return ask(base + path, body=body, headers=headers)
 
     good, forged = post(secret), post(secrets.token_hex(16))
-    # 404: believed, and there is no such call or trunk.
+    # 404: the signature was accepted, and there is no such call or trunk.
     if good.status == 404 and forged.status == 401:
         return ok(name, "a signed request is believed, a forged one refused")
     if good.status == 401:

@@ -1,21 +1,22 @@
-"""How far the clocks of the parts are from ours: signatures say when they were made."""
+"""Compare the clocks of the parts with ours: signatures contain the time."""
 
 from __future__ import annotations
 
+from common import control
 from operations.doctor.finding import Finding, fail, ok, warn
-from operations.doctor.web import Seen
-from wire import control
+from operations.doctor.web import HttpAnswer
 
 FRESH_S, TOLERATED_S = 5, 30
-"""Seconds that two clocks may differ without a word, and at all: half of what signatures bear."""
+"""Seconds by which two clocks may differ: without a warning, and at most. The latter is half of
+what signatures tolerate."""
 
 
-def compared(name: str, whose: str, seen: Seen) -> Finding:
-    """By the answer that somebody has just given."""
-    ahead = seen.clock_ahead_s
+def compared(name: str, whose: str, answer: HttpAnswer) -> Finding:
+    """Compare a clock with ours, by the Date of an answer that has just come."""
+    ahead = answer.clock_ahead_s
     if ahead is None:
         return warn(name, f"{whose} says no Date", "Look whether a proxy takes the header out.")
-    said = (
+    text = (
         f"the clock of {whose} is {abs(ahead):.0f} s {'ahead of' if ahead > 0 else 'behind'} ours"
     )
     remedy = (
@@ -23,5 +24,5 @@ def compared(name: str, whose: str, seen: Seen) -> Finding:
         f"{control.TOLERANCE_S} s on."
     )
     if abs(ahead) > TOLERATED_S:
-        return fail(name, said, remedy)
-    return warn(name, said, remedy) if abs(ahead) > FRESH_S else ok(name, said)
+        return fail(name, text, remedy)
+    return warn(name, text, remedy) if abs(ahead) > FRESH_S else ok(name, text)

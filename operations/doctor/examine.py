@@ -1,4 +1,4 @@
-"""All checks, in an order in which what is found first explains what comes after."""
+"""All checks, in an order in which earlier findings explain later ones."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ CHECKS: tuple[Check, ...] = (
 
 
 def examine(installation: Installation) -> Iterator[Finding]:
-    """What there is to say, as it is found. Never raises."""
+    """Yield the findings of all checks, as they are found. Never raises."""
     try:
-        scene = Scene(installation, installation.config, installation.ports)
+        scene = Scene(installation, installation.config, installation.deps)
     except BadConfig as error:
-        yield fail("configuration", str(error), "Correct the setting (docs/operations.md).")
+        yield fail("configuration", str(error), "Correct the setting (docs/settings.md).")
         return
     yield ok("configuration", "every setting that is needed is there")
     for check in CHECKS:
         try:
             yield from check(scene)
         except Exception as error:
-            # One that cannot be made must not keep the others from being made.
+            # A check that fails to run must not prevent the others.
             yield fail(
                 f"{check.__module__.rpartition('.')[2]} {check.__name__}",
                 f"could not be looked at: {type(error).__name__}: {error}",

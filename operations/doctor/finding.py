@@ -1,4 +1,4 @@
-"""What a check says."""
+"""Findings: the results of checks."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Result(StrEnum):
-    """How it is. Only `FAIL` makes the doctor's exit code 1."""
+    """The result of a check. Only `FAIL` makes the doctor's exit code 1."""
 
     OK = "ok"
     WARN = "warn"
@@ -17,7 +17,7 @@ class Result(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at: what was seen and, unless it is well, the remedy."""
+    """A finding about one thing: what was seen and, if something is wrong, the remedy."""
 
     name: str
     result: Result
@@ -26,20 +26,20 @@ class Finding:
 
 
 def ok(name: str, seen: str) -> Finding:
-    """It is as it should be."""
+    """Return a finding that all is well."""
     return Finding(name, Result.OK, seen)
 
 
 def warn(name: str, seen: str, remedy: str) -> Finding:
-    """It works, and will not for ever."""
+    """Return a finding that something works, but may stop working."""
     return Finding(name, Result.WARN, seen, remedy)
 
 
 def fail(name: str, seen: str, remedy: str) -> Finding:
-    """It does not work."""
+    """Return a finding that something does not work."""
     return Finding(name, Result.FAIL, seen, remedy)
 
 
 def skipped(name: str, why: str) -> Finding:
-    """There is nothing to be looked at here."""
+    """Return a finding that there is nothing to check."""
     return Finding(name, Result.SKIPPED, why)

@@ -1,4 +1,5 @@
-"""Our gateway: is it there, does it know us and we it, and how are its trunks?"""
+"""Checks of our gateway: that it answers, that it and the application trust each other, and the
+state of its trunks."""
 
 from __future__ import annotations
 
@@ -8,49 +9,50 @@ from typing import Any
 
 from chalicelib.domain.trunk import Trunk, TrunkStatus
 from chalicelib.providers.twilio import TwilioAccount
-from chalicelib.services import trunks
+from chalicelib.services.line import gateway_trunks
+from common.rotation import signing
 from operations.doctor.clock import compared
 from operations.doctor.finding import Finding, fail, ok, skipped, warn
 from operations.doctor.scene import Scene
 from operations.doctor.web import ask
-from wire.rotation import signing
 
 
 def answers(scene: Scene) -> Iterator[Finding]:
-    """It is healthy, takes our credentials, reaches the application, and posts to it."""
+    """Check that the gateway is healthy, takes our credentials, reaches the application, and posts
+    to it."""
     account = scene.gateway
     if account is None:
         yield skipped("gateway", "there is none: CHAMADE_GATEWAY_ACCOUNT_SID is not set")
         return
-    seen = ask(f"{account.api_url}/healthz")
-    if seen.status == 503 or '"draining"' in seen.body:
+    answer = ask(f"{account.api_url}/healthz")
+    if answer.status == 503 or '"draining"' in answer.body:
         yield warn(
             "gateway",
             "it takes no new calls",
             "It is stopping, or was drained: `chamade-admin drain gateway --end` opens it again.",
         )
-    elif seen.status != 200:
+    elif answer.status != 200:
         yield fail(
             "gateway",
-            f"{account.api_url}/healthz: {seen}",
+            f"{account.api_url}/healthz: {answer}",
             "Start the gateway, or correct CHAMADE_GATEWAY_API_URL.",
         )
         return
     else:
         yield ok("gateway", "healthy")
-    yield compared("gateway clock", "the gateway", seen)
+    yield compared("gateway clock", "the gateway", answer)
     login = (account.account_sid, signing(account.auth_token))
-    told = ask(f"{account.api_url}/status", login=login)
-    if told.status != 200:
+    status_answer = ask(f"{account.api_url}/status", login=login)
+    if status_answer.status != 200:
         yield fail(
             "gateway login",
-            f"our SID and auth token: {told}",
+            f"our SID and auth token: {status_answer}",
             "CHAMADE_GATEWAY_AUTH_TOKEN differs from the gateway's GATEWAY_AUTH_TOKEN: set the "
             "same in both, and restart what had the wrong one.",
         )
         return
     yield ok("gateway login", "our SID and auth token are taken")
-    status = json.loads(told.body)
+    status = json.loads(status_answer.body)
     yield _application(status)
     yield _voice_url(scene, status)
     yield from _trunks(scene, account, login)
@@ -92,7 +94,7 @@ def _voice_url(scene: Scene, status: dict[str, Any]) -> Finding:
 
 
 def _trunks(scene: Scene, account: TwilioAccount, login: tuple[str, str]) -> Iterator[Finding]:
-    found = list(trunks.all_of_gateway(scene.ports))
+    found = list(gateway_trunks.all_trunks(scene.deps))
     listed = ask(f"{account.api_url}/trunks", login=login)
     states = json.loads(listed.body)["trunks"] if listed.status == 200 else []
     known = {each["trunk_id"]: each for each in states}

@@ -1,4 +1,4 @@
-"""State machines and the table's stream: what happens by itself, as `infra/` says it does."""
+"""Checks that the state machines and the table's stream are as `infra/` defines them."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _LEFT_OUT = frozenset({"FunctionName", "Comment", "Resource"})
 
 
 def machines(scene: Scene) -> Iterator[Finding]:
-    """Both state machines are there and do what their files say."""
+    """Check that both state machines exist and match their files."""
     config = scene.config
     yield _machine(scene, "ring timer", config.ring_state_machine, "ring_timeout.asl.json")
-    # On one machine its long waits are left to the sweep (local/short_waits.py): the wait itself
-    # and the tasks are the file's, and more states are there.
+    # On one machine long waits are left to the sweep (local/short_waits.py): the wait itself and
+    # the tasks are those of the file, and there are additional states.
     yield _machine(
         scene,
         "delivery machine",
@@ -31,7 +31,7 @@ def machines(scene: Scene) -> Iterator[Finding]:
 
 
 def stream(scene: Scene) -> Iterator[Finding]:
-    """Somebody reads the table's stream."""
+    """Check that a function reads the table's stream."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     name = "event source mapping"
@@ -53,9 +53,9 @@ def stream(scene: Scene) -> Iterator[Finding]:
             "(infra/fan_out_events.json): webhooks wait for the sweep meanwhile.",
         )
         return
-    said = str(on[0].get("LastProcessingResult") or "")
-    if said.startswith("PROBLEM"):
-        yield warn(name, said, "Look into the log of fan_out_events.")
+    text = str(on[0].get("LastProcessingResult") or "")
+    if text.startswith("PROBLEM"):
+        yield warn(name, text, "Look into the log of fan_out_events.")
         return
     yield ok(name, f"{len(on)} enabled")
 
@@ -73,15 +73,15 @@ def _machine(scene: Scene, name: str, arn: str, file: str, *, more: bool = False
             f"Deploy the state machine of infra/{file}, or correct its ARN in the settings.",
         )
     wanted = json.loads(_FUNCTION.sub("", (INFRA / file).read_text()))
-    there = json.loads(found["definition"])
+    deployed = json.loads(found["definition"])
     differing = [
         state
-        for state in sorted(wanted["States"].keys() | there["States"].keys())
+        for state in sorted(wanted["States"].keys() | deployed["States"].keys())
         if not (more and state not in wanted["States"])
         and _meaning(wanted["States"].get(state), loose=more)
-        != _meaning(there["States"].get(state), loose=more)
+        != _meaning(deployed["States"].get(state), loose=more)
     ]
-    if differing or wanted["StartAt"] != there["StartAt"]:
+    if differing or wanted["StartAt"] != deployed["StartAt"]:
         return fail(
             name,
             f"other than infra/{file}: {', '.join(differing) or 'StartAt'}",
@@ -92,8 +92,8 @@ def _machine(scene: Scene, name: str, arn: str, file: str, *, more: bool = False
 
 
 def _meaning(node: Any, *, loose: bool) -> Any:
-    """A definition without what differs from deployment to deployment; `loose`: nor where it goes
-    on to.
+    """Return a definition without the parts that differ between deployments; with `loose` also
+    without each state's next state.
     """
     left_out = _LEFT_OUT | ({"Next"} if loose else set())
     if isinstance(node, dict):

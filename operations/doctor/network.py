@@ -1,4 +1,4 @@
-"""Names and certificates, as the world sees them."""
+"""Checks of names and certificates, as clients see them."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from operations.doctor.scene import Scene, http_of
 
 TIMEOUT_S = 5.0
 RENEW_DAYS = 21
-"""Certificate authorities renew a month before the end: what is left with less has stuck."""
+"""Days before the end of a certificate. Certificates are renewed a month before it, so with fewer
+days left the renewal has failed."""
 
 
 def names(scene: Scene) -> Iterator[Finding]:
-    """Every name of ours leads somewhere."""
+    """Check that every name of ours resolves."""
     for host in dict.fromkeys(urlsplit(url).hostname or "" for url in scene.urls):
         try:
             found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
@@ -33,7 +34,8 @@ def names(scene: Scene) -> Iterator[Finding]:
 
 
 def certificates(scene: Scene) -> Iterator[Finding]:
-    """Every TLS address of ours shows a certificate that is believed, for its name and a while."""
+    """Check that every TLS address of ours has a trusted certificate for its name that does not end
+    soon."""
     for url in scene.urls:
         parts = urlsplit(http_of(url))
         name = f"certificate {parts.netloc}"

@@ -1,4 +1,4 @@
-"""The pool of numbers, and where Twilio sends their calls; what seals secrets."""
+"""Checks of the pool of numbers, of their settings at Twilio, and of the keys that seal secrets."""
 
 from __future__ import annotations
 
@@ -8,37 +8,37 @@ from collections.abc import Iterator
 from typing import Any
 
 from chalicelib.providers.twilio import TwilioAccount
-from chalicelib.services import pool
+from chalicelib.services.line import number_pool
 from chalicelib.store.vault import BadSeal, VaultUnavailable
+from common.rotation import signing
 from operations.doctor.finding import Finding, fail, ok, skipped, warn
 from operations.doctor.scene import Scene
 from operations.doctor.web import ask
-from wire.rotation import signing
 
 _MAX_PAGES = 50
 _NAMED = 5
-"""Numbers that a finding names, however many there are."""
+"""Numbers that a finding names at most."""
 
 
 def free(scene: Scene) -> Iterator[Finding]:
-    """Of each country somebody can still be given a number."""
-    counts = pool.counts(scene.ports)
+    """Check that each country still has a free number."""
+    counts = number_pool.counts(scene.deps)
     if not counts:
         yield warn("pool", "it is empty", "`chamade-admin number add` puts numbers into it.")
     for country, (held, left) in counts.items():
-        said = f"{left} free, {held} held"
+        text = f"{left} free, {held} held"
         if left:
-            yield ok(f"pool {country}", said)
+            yield ok(f"pool {country}", text)
         else:
             yield warn(
                 f"pool {country}",
-                said,
+                text,
                 f"Buy numbers of {country} and add them: `chamade-admin number add`.",
             )
 
 
 def at_twilio(scene: Scene) -> Iterator[Finding]:
-    """Twilio's numbers in the pool announce their calls to us."""
+    """Check that Twilio announces to us the calls of its numbers in the pool."""
     account = scene.twilio
     if account is None:
         yield skipped("twilio numbers", "CHAMADE_TWILIO_ACCOUNT_SID is not set")
@@ -55,7 +55,7 @@ def at_twilio(scene: Scene) -> Iterator[Finding]:
         return
     base = f"{scene.config.public_url}/webhooks/twilio"
     wanted = {"voice_url": f"{base}/voice", "status_callback": f"{base}/status"}
-    ours = [line.e164 for line in pool.every(scene.ports) if line.provider == "twilio"]
+    ours = [line.e164 for line in number_pool.list_all(scene.deps) if line.provider == "twilio"]
     lost = [e164 for e164 in ours if e164 not in owned]
     if lost:
         yield fail(
@@ -76,7 +76,8 @@ def at_twilio(scene: Scene) -> Iterator[Finding]:
 
 
 def sip_domain(scene: Scene) -> Iterator[Finding]:
-    """Twilio's SIP domain, to which owners' trunks send their calls, announces them to us."""
+    """Check that Twilio's SIP domain, to which owners' trunks send their calls, announces them to
+    us."""
     account, host = scene.twilio, scene.config.twilio_sip_domain
     name = "twilio sip domain"
     if account is None or not host:
@@ -99,13 +100,13 @@ def sip_domain(scene: Scene) -> Iterator[Finding]:
 
 
 def vault(scene: Scene) -> Iterator[Finding]:
-    """What seals trunks' passwords and webhooks' secrets can be had."""
-    sealer = scene.ports.vault
+    """Check that the keys that seal trunks' passwords and webhooks' secrets can be used."""
+    sealer = scene.deps.vault
     if sealer is None:
         yield warn(
             "vault",
             "none: no trunk can be connected, no webhook made",
-            "Set CHAMADE_KMS_KEY_ID, or CHAMADE_KEY_FILE (docs/operations.md).",
+            "Set CHAMADE_KMS_KEY_ID, or CHAMADE_KEY_FILE (docs/settings.md).",
         )
         return
     word, context = secrets.token_hex(4), {"of": "doctor"}
@@ -122,16 +123,16 @@ def vault(scene: Scene) -> Iterator[Finding]:
 
 
 def _listed(account: TwilioAccount, what: str) -> Iterator[dict[str, Any]]:
-    """What the account has of something, as Twilio's REST has it. LookupError says what it
-    answered.
+    """Yield the account's resources of a kind from Twilio's REST. Raises LookupError with Twilio's
+    answer.
     """
     login = (account.account_sid, signing(account.auth_token))
     path = f"/2010-04-01/Accounts/{account.account_sid}/{what}.json?PageSize=200"
     for _ in range(_MAX_PAGES):
-        seen = ask(account.api_url + path, login=login)
-        if seen.status != 200:
-            raise LookupError(f"{account.api_url}: {seen}")
-        page = json.loads(seen.body)
+        answer = ask(account.api_url + path, login=login)
+        if answer.status != 200:
+            raise LookupError(f"{account.api_url}: {answer}")
+        page = json.loads(answer.body)
         yield from page["domains" if what == "SIP/Domains" else "incoming_phone_numbers"]
         path = page.get("next_page_uri")
         if not path:

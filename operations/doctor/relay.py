@@ -1,32 +1,42 @@
-"""The relay: is it there, does it take sockets, and is it the application's own?"""
+"""Checks of the relay: that it answers, takes sockets, and belongs to this application."""
 
 from __future__ import annotations
 
+import secrets
+import time
 from collections.abc import Iterator
 
+from common import media_token
 from operations.doctor.finding import Finding, fail, ok, warn
 from operations.doctor.scene import Scene
 from operations.doctor.web import ask
 
 OPEN_S = 8.0
-_REFUSED, _TRY_AGAIN = 4401, 1013
+_BAD_TOKEN, _REFUSED = 401, 4401
+_TRY_AGAIN = 1013
+_NOBODYS = "call_doctor"
+_LIFE_S = 60
+
+
+class NoSocket(Exception):
+    """The server did not upgrade the connection to a WebSocket."""
 
 
 def answers(scene: Scene) -> Iterator[Finding]:
-    """It is healthy, and lets sockets in, for as far as its settings are right."""
+    """Check that the relay is healthy and, as far as its settings are right, lets sockets in."""
     url = f"{scene.relay_http}/healthz"
-    seen = ask(url)
-    if seen.status == 503:
+    answer = ask(url)
+    if answer.status == 503:
         yield warn(
             "relay",
             "it is draining: it takes no new calls",
             "Wait until its successor is up; if none comes, start one.",
         )
         return
-    if seen.status != 200:
+    if answer.status != 200:
         yield fail(
             "relay",
-            f"{url}: {seen}",
+            f"{url}: {answer}",
             "Start the relay, or correct CHAMADE_RELAY_URL: answered calls have no sound.",
         )
         return
@@ -35,38 +45,67 @@ def answers(scene: Scene) -> Iterator[Finding]:
 
 
 def _handshake(scene: Scene) -> Finding:
-    """An agent's socket with a token that nobody issued: the relay asks the application, which
-    refuses it. Any other answer tells what is between them.
+    """Open an agent's socket with a token of a call that does not exist: the relay accepts the
+    token and asks the application, which refuses it. Any other answer shows what is wrong between
+    them. The relay itself refuses a token with a wrong signature.
     """
-    from websockets.exceptions import ConnectionClosed, WebSocketException
-    from websockets.sync.client import connect
-
     name = "relay sockets"
+    secret = scene.config.control_secret
     try:
-        url = f"{scene.config.relay_url}/media/agent/call_doctor?token=of-the-doctor"
-        with connect(url, open_timeout=OPEN_S, close_timeout=1) as socket:
-            socket.recv(timeout=OPEN_S)
-        code, reason = 0, "it was let in"
-    except ConnectionClosed as closed:
-        received = closed.rcvd
-        code, reason = (received.code, received.reason) if received else (1006, "cut off")
-    except (WebSocketException, OSError) as error:
+        forged, _ = _opened(scene, secrets.token_hex(16))
+        code, reason = _opened(scene, secret)
+    except NoSocket as error:
         return fail(
             name,
             f"no WebSocket: {error}",
             "Let what is in front of the relay pass WebSocket upgrades on.",
         )
-    if code == _REFUSED:
-        return ok(name, "a token of nobody's is refused, by word of the application")
-    if code == _TRY_AGAIN and "did not let" in reason:
+    if (forged, code) == (_BAD_TOKEN, _REFUSED):
+        return ok(name, "a forged token is refused, and a call of nobody's by the application")
+    if code == _BAD_TOKEN or (code == _TRY_AGAIN and "did not let" in reason):
         return fail(
             name,
             f"{code} {reason}",
-            "The application does not believe the relay: give the relay the CHAMADE_CONTROL_SECRET "
-            "of the application (or look at its clock), and restart it.",
+            "Relay and application do not believe each other: give the relay the "
+            "CHAMADE_CONTROL_SECRET of the application (or look at its clock), and restart it.",
+        )
+    if code == _TRY_AGAIN:
+        return fail(
+            name,
+            f"{code} {reason}",
+            "The relay does not reach the application: correct its CHAMADE_CONTROL_URL.",
         )
     return fail(
         name,
-        f"{code} {reason}",
-        "The relay does not reach the application: correct its CHAMADE_CONTROL_URL.",
+        f"{code} {reason}; with a forged token {forged}",
+        "Something in front answers in the relay's place: correct CHAMADE_RELAY_URL.",
     )
+
+
+def _opened(scene: Scene, secret: str) -> tuple[int, str]:
+    """Open a socket with a token that is signed with `secret`. Returns the HTTP status of the
+    refusal or the code with which the socket was closed, and the reason given. Raises NoSocket.
+    """
+    from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
+    from websockets.sync.client import connect
+
+    token = media_token.issue(secret, _NOBODYS, "agent", int(time.time()) + _LIFE_S)
+    try:
+        with connect(
+            f"{scene.config.relay_url}/media/agent/{_NOBODYS}",
+            additional_headers={"Authorization": f"Bearer {token}"},
+            open_timeout=OPEN_S,
+            close_timeout=1,
+        ) as socket:
+            socket.recv(timeout=OPEN_S)
+    except InvalidStatus as refused:
+        response = refused.response
+        if response.status_code != _BAD_TOKEN:
+            raise NoSocket(str(refused)) from None
+        return response.status_code, response.body.decode(errors="replace").strip()
+    except ConnectionClosed as closed:
+        received = closed.rcvd
+        return (received.code, received.reason) if received else (1006, "cut off")
+    except (WebSocketException, OSError) as error:
+        raise NoSocket(str(error)) from None
+    return 0, "it was let in"

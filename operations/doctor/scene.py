@@ -1,4 +1,4 @@
-"""What all checks look at."""
+"""The installation as the checks see it."""
 
 from __future__ import annotations
 
@@ -7,36 +7,36 @@ from urllib.parse import urlsplit
 
 from chalicelib.config import Config
 from chalicelib.providers.twilio import TwilioAccount
-from chalicelib.services.ports import Ports
+from chalicelib.services.dependencies import Dependencies
 from operations.installation import Installation
 
 
 @dataclass(frozen=True)
 class Scene:
-    """An installation whose settings make sense."""
+    """An installation with valid settings."""
 
     installation: Installation
     config: Config
-    ports: Ports
+    deps: Dependencies
 
     @property
     def gateway(self) -> TwilioAccount | None:
-        """Our gateway, if there is one."""
+        """Return our gateway, if there is one."""
         return next((each for each in self.config.accounts if each.name == "gateway"), None)
 
     @property
     def twilio(self) -> TwilioAccount | None:
-        """Twilio, if it is used."""
+        """Return the account at Twilio, if there is one."""
         return next((each for each in self.config.accounts if each.name == "twilio"), None)
 
     @property
     def relay_http(self) -> str:
-        """The relay's URL, for HTTP."""
+        """Return the relay's URL, for HTTP."""
         return http_of(self.config.relay_url)
 
     @property
     def urls(self) -> list[str]:
-        """Every URL of ours that somebody else is to reach, each host and port once."""
+        """Return every URL of ours that others must reach, each host and port once."""
         gateway = self.gateway
         named = [
             self.config.public_url,
@@ -48,5 +48,5 @@ class Scene:
 
 
 def http_of(url: str) -> str:
-    """ws:// as http://, wss:// as https://."""
+    """Return a URL with ws:// changed to http://, and wss:// to https://."""
     return "http" + url.removeprefix("ws") if url.startswith("ws") else url

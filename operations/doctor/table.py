@@ -1,4 +1,4 @@
-"""The table, as `infra/table.json` says it is."""
+"""Checks that the table is as `infra/table.json` defines it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ INFRA = Path(__file__).resolve().parents[2] / "infra"
 
 
 def as_made(scene: Scene) -> Iterator[Finding]:
-    """There, with its keys, indexes, stream, TTL and, in AWS, recovery to a point in time."""
+    """Check that the table exists, with its keys, indexes, stream, TTL and, in AWS, recovery to a
+    point in time."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     wanted = json.loads((INFRA / "table.json").read_text())
@@ -50,14 +51,14 @@ def _shape(found: dict[str, Any], wanted: dict[str, Any]) -> Finding:
 
 
 def _indexes(found: dict[str, Any], wanted: dict[str, Any]) -> Finding:
-    there = {
+    deployed = {
         each["IndexName"]: (each["KeySchema"], each.get("IndexStatus", "ACTIVE"))
         for each in found.get("GlobalSecondaryIndexes", [])
     }
     bad = [
         each["IndexName"]
         for each in wanted["GlobalSecondaryIndexes"]
-        if there.get(each["IndexName"]) != (each["KeySchema"], "ACTIVE")
+        if deployed.get(each["IndexName"]) != (each["KeySchema"], "ACTIVE")
     ]
     if bad:
         return fail(
@@ -66,7 +67,7 @@ def _indexes(found: dict[str, Any], wanted: dict[str, Any]) -> Finding:
             f"Make the index {bad[0]} as infra/table.json has it (deploy the stack that holds the "
             "table), and wait until it is filled: lists and the sweep need it.",
         )
-    return ok("table indexes", ", ".join(sorted(there)))
+    return ok("table indexes", ", ".join(sorted(deployed)))
 
 
 def _stream(found: dict[str, Any], wanted: dict[str, Any]) -> Finding:

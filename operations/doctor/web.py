@@ -1,4 +1,4 @@
-"""One HTTP request, whatever comes of it a value: checks are about what others get to see."""
+"""An HTTP request for checks, which returns errors as values: checks report what clients see."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ TIMEOUT_S = 5.0
 
 
 @dataclass(frozen=True)
-class Seen:
-    """An answer; status 0: there was none, and `body` says why."""
+class HttpAnswer:
+    """An answer. Status 0 means that there was none; `body` then says why."""
 
     status: int
     body: str
@@ -31,18 +31,19 @@ class Seen:
 
     @property
     def clock_ahead_s(self) -> float | None:
-        """How far the answerer's clock is ahead of ours, to a second; None: it did not say."""
+        """Return by how many seconds the server's clock is ahead of ours, to a second; None if the
+        answer has no Date."""
         try:
             theirs = parsedate_to_datetime(self.headers["date"]).timestamp()
         except (KeyError, TypeError, ValueError):
             return None
-        # The header has whole seconds, cut off.
+        # The header has whole seconds, rounded down.
         return theirs + 0.5 - (self.sent_at + self.took_s / 2)
 
 
 class _NoRedirects(HTTPRedirectHandler):
     def redirect_request(self, *_: Any) -> None:
-        """Who redirects has not answered."""
+        """Refuse redirects: a redirect is no answer to a check."""
 
 
 def ask(
@@ -52,8 +53,9 @@ def ask(
     body: bytes | None = None,
     headers: Mapping[str, str] | None = None,
     login: tuple[str, str] | None = None,
-) -> Seen:
-    """GET, or with a form or body POST. `login`: user and password. Follows no redirects."""
+) -> HttpAnswer:
+    """Send a GET, or a POST if there is a form or body. `login`: user and password. Does not follow
+    redirects."""
     given = dict(headers or {})
     data = urlencode(form).encode() if form is not None else body
     if login:
@@ -68,9 +70,9 @@ def ask(
         with answer:
             text = answer.read(1 << 20).decode(errors="replace")
             found = {name.lower(): value for name, value in answer.headers.items()}
-            return Seen(answer.status, text, found, clock, time.monotonic() - began)
+            return HttpAnswer(answer.status, text, found, clock, time.monotonic() - began)
     except (OSError, ValueError) as error:
-        return Seen(0, _why(error))
+        return HttpAnswer(0, _why(error))
 
 
 def _why(error: Exception) -> str:

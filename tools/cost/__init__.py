@@ -1,1 +1,1 @@
-"""What calls cost in AWS, computed."""
+"""The cost of calls in AWS, computed."""

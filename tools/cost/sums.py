@@ -1,7 +1,7 @@
-"""What calls cost in AWS. `python -m tools.cost` prints the tables (`tools/cost/__main__.py`).
+"""The cost of calls in AWS. `python -m tools.cost` prints the tables (`tools/cost/__main__.py`).
 
-Requests are those that tests/counts has counted (expected.json), prices those of prices.json.
-Everything else that the sums need is said in `Assumed`, and in docs/cost.md.
+Requests are those that tests/counts counted (expected.json), prices those of prices.json. All other
+assumptions of the sums are in `Assumed`, and in docs/cost.md.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 
 Counts = dict[str, float]
-"""Of one scenario, by the names of tests/counts."""
+"""The counts of one scenario, by the names of tests/counts."""
 Terms = dict[str, float]
-"""What is paid for -> USD."""
+"""Item that is paid for -> USD."""
 
 COUNTED: dict[str, Counts] = json.loads((ROOT / "tests/counts/expected.json").read_text())
 PRICES: dict[str, Any] = json.loads((ROOT / "tools/cost/prices.json").read_text())["prices"]
@@ -25,29 +25,30 @@ PRICES: dict[str, Any] = json.loads((ROOT / "tools/cost/prices.json").read_text(
 
 @dataclass(frozen=True)
 class Assumed:
-    """What is neither counted nor a price."""
+    """Assumptions: values that are neither counts nor prices."""
 
     api_gb: float = 1.0
     task_gb: float = 0.5
     one_processor_mb: float = 1769
-    """Memory with which a function has one whole processor; with less it has its share."""
+    """Memory with which a function has one whole processor; with less it has a proportional
+    share."""
     table_ms: float = 5.0
-    """DynamoDB's answer to one request."""
+    """Time that DynamoDB takes to answer one request."""
     rest_ms: float = 150.0
-    """A provider's or a webhook endpoint's answer."""
+    """Time that a provider or a webhook endpoint takes to answer."""
     log_bytes: float = 700.0
-    """Of an invocation: our lines, Lambda's own, API Gateway's."""
+    """Bytes that an invocation logs: our lines, Lambda's own, API Gateway's."""
     item_bytes: float = 1200.0
-    """Of a call that is kept for a year; its events are gone after a week."""
+    """Bytes of a call, which is kept for a year; its events are deleted after a week."""
     calls_a_relay: float = 120.0
     """infra's `calls_per_relay`: with 16 kHz audio, on one processor with 2 GB."""
     relay_use: float = 0.6
-    """How full relays are on average, as they scale and calls come and go."""
+    """Average share of the relays' capacity that is used, as they scale and calls come and go."""
     out_bytes_s: float = 49_000.0
-    """Leaves AWS in a second of a call: 50 frames to the agent (PCM16, 16 kHz: 640 bytes and a
-    header) and 50 to the provider (JSON with 160 bytes in Base64)."""
+    """Bytes that leave AWS in a second of a call: 50 frames to the agent (PCM16, 16 kHz: 640 bytes
+    and a header) and 50 to the provider (JSON with 160 bytes in Base64)."""
     calls_a_gateway: float = 50.0
-    """docs/benchmarks.md, on two processors."""
+    """Calls of a gateway on two processors (docs/benchmarks.md)."""
     busy_hour: float = 0.1
     """Share of a day's calls in its busiest hour."""
 
@@ -57,16 +58,17 @@ CPU_MS = {
     "webhook": 6, "relay": 9, "agent": 50, "expire_ring": 6, "fan_out_events": 15,
     "deliver_event": 28, "sweep": 20,
 }  # fmt: skip
-"""Of an invocation on one whole processor, without what it waits for: measured by tests/counts."""
+"""Processor time of an invocation on one whole processor, without waits: measured by
+tests/counts."""
 MIX = {"answered_2_min_webhook": 0.6, "missed_webhook": 0.2, "dialled_2_min_webhook": 0.2}
-"""Calls of a month, by scenario."""
+"""Share of a month's calls, by scenario."""
 MINUTES = {"answered_2_min_webhook": 2.0, "dialled_2_min_webhook": 2.0}
-"""Of media, by scenario."""
+"""Minutes of media, by scenario."""
 DAYS, HOURS = 30, 720
 
 
 def stepped(amount: float, price: float | list[list[float | None]]) -> float:
-    """USD of an amount; a price in steps is a list of (how much at this price, price)."""
+    """Return USD of an amount; a price in steps is a list of (amount at this price, price)."""
     if isinstance(price, int | float):
         return amount * price
     total = 0.0
@@ -78,21 +80,21 @@ def stepped(amount: float, price: float | list[list[float | None]]) -> float:
 
 
 def http_requests(counts: Counts) -> float:
-    """Those that come in through API Gateway."""
+    """Return the number of requests that come in through API Gateway."""
     return sum(counts.get(f"lambda {who}", 0) for who in ("webhook", "relay", "agent"))
 
 
 def invocations(counts: Counts) -> float:
-    """All of Lambda's."""
+    """Return the number of all invocations of Lambda functions."""
     return sum(n for name, n in counts.items() if name.startswith("lambda "))
 
 
 def gb_s(counts: Counts) -> float:
-    """Lambda's GB-seconds: own work at the share of a processor, then what is waited for."""
+    """Return Lambda's GB-seconds: own work at its share of a processor, and waits."""
     requests = http_requests(counts)
     table = sum(n for name, n in counts.items() if name.startswith("dynamodb "))
     waited_ms = table * ASSUMED.table_ms + counts.get("provider REST", 0) * ASSUMED.rest_ms
-    # GB times the inverse of the processor's share: the same for every memory below a processor.
+    # GB times the inverse of the processor's share: the same for any memory below one processor.
     whole_gb = ASSUMED.one_processor_mb / 1024
     own = sum(counts.get(f"lambda {who}", 0) * ms for who, ms in CPU_MS.items()) / 1000 * whole_gb
     posts = counts.get("webhooks out", 0) * ASSUMED.rest_ms / 1000 * ASSUMED.task_gb
@@ -101,7 +103,7 @@ def gb_s(counts: Counts) -> float:
 
 
 def amounts(counts: Counts, minutes: float) -> Counts:
-    """What one call uses of what is paid by use."""
+    """Return the amounts that one call uses of everything that is paid by use."""
     return {
         "write units": counts.get("write units", 0),
         "read units": counts.get("read units", 0),
@@ -117,12 +119,12 @@ def amounts(counts: Counts, minutes: float) -> Counts:
 
 
 def times(amount: Counts, factor: float) -> Counts:
-    """So many of it."""
+    """Return `amount` times `factor`."""
     return {name: n * factor for name, n in amount.items()}
 
 
 def plus(all_: Iterable[Counts]) -> Counts:
-    """The sum of several."""
+    """Return the sum of several amounts."""
     total: Counts = {}
     for each in all_:
         for name, n in each.items():
@@ -131,9 +133,9 @@ def plus(all_: Iterable[Counts]) -> Counts:
 
 
 def terms(amount: Counts) -> Terms:
-    """USD of what is paid by use."""
+    """Return USD of everything that is paid by use."""
     relay_hour = PRICES["fargate_vcpu_hour"] + 2 * PRICES["fargate_gb_hour"]
-    # A unit of the balancer carries 1 GB an hour; what goes out has come in by the same way.
+    # A unit of the balancer carries 1 GB an hour; as much comes in through it as goes out.
     units = 2 * amount["out_gb"]
     return {
         "DynamoDB, writes": amount["write units"] * PRICES["dynamodb_write_unit"],
@@ -150,13 +152,13 @@ def terms(amount: Counts) -> Terms:
     }
 
 
-def standing(calls_a_month: float) -> Terms:
-    """USD a month of what costs whether or not there are calls: two relays, a balancer, two
-    firewalls with three rules, four addresses, the sweep; and of what is kept.
+def fixed_costs(calls_a_month: float) -> Terms:
+    """Return USD a month of fixed costs, which do not depend on calls: two relays, a balancer, two
+    firewalls with four and three rules, four addresses, the sweep; and of stored data.
     """
     relay_hour = PRICES["fargate_vcpu_hour"] + 2 * PRICES["fargate_gb_hour"]
     sweep = terms(times(amounts(COUNTED["sweep"], 0), HOURS * 12))
-    firewalls = 2 * PRICES["firewall_acl_month"] + 3 * PRICES["firewall_rule_month"]
+    firewalls = 2 * PRICES["firewall_acl_month"] + 7 * PRICES["firewall_rule_month"]
     kept_gb = calls_a_month * 12 * ASSUMED.item_bytes * 2 / 1e9  # and its copy in an index
     return {
         "two relays": 2 * HOURS * relay_hour,
@@ -169,14 +171,14 @@ def standing(calls_a_month: float) -> Terms:
 
 
 def month(calls_a_day: float) -> tuple[Terms, Counts]:
-    """USD by term, and what was used, of a month of so many calls of the mix a day."""
+    """Return USD by term, and the amounts used, of a month with so many calls of the mix a day."""
     calls = calls_a_day * DAYS
     used = plus(
         times(amounts(COUNTED[name], MINUTES.get(name, 0)), calls * share)
         for name, share in MIX.items()
     )
-    fixed = standing(calls)
+    fixed = fixed_costs(calls)
     by_use = terms(used)
-    # The two that always run are the first of those that calls need.
+    # The two relays that always run are part of those that calls need.
     fixed["two relays"] = max(0.0, fixed["two relays"] - by_use["relays (Fargate)"])
     return {**by_use, **fixed}, used

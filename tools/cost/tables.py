@@ -26,18 +26,18 @@ SIZES = (1_000, 100_000, 10_000_000)
 
 
 def table(head: list[str], rows: Iterable[list[str]]) -> str:
-    """A Markdown table, numbers to the right."""
+    """Return a Markdown table, numbers aligned to the right."""
     lines = ["| " + " | ".join(head) + " |", "|---|" + "---:|" * (len(head) - 1)]
     return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
 
 
 def usd(value: float) -> str:
-    """Two digits after the point, or as many as it takes to see something."""
+    """Format USD with two digits after the point, or with as many as a small value needs."""
     return f"{value:,.2f}" if value >= 0.1 or value == 0 else f"{value:.2g}"
 
 
 def number(value: float) -> str:
-    """Whole, or with one digit."""
+    """Format a number without decimals, or with one."""
     return f"{value:,.1f}".removesuffix(".0")
 
 
@@ -45,20 +45,21 @@ _KINDS = ("read units", "write units", "stream records", "executions", "transiti
 
 
 def counts_table() -> str:
-    """What each scenario asks for."""
+    """Return the table of the requests of each scenario."""
     who_asks = [f"`{who}`" for who in CPU_MS]
     head = ["scenario", "DynamoDB requests", *_KINDS, *who_asks, "provider REST"]
     rows = []
     for name, counts in COUNTED.items():
-        asked = sum(n for key, n in counts.items() if key.startswith("dynamodb "))
-        cells = [asked, *(counts.get(kind, 0) for kind in _KINDS)]
+        requests = sum(n for key, n in counts.items() if key.startswith("dynamodb "))
+        cells = [requests, *(counts.get(kind, 0) for kind in _KINDS)]
         cells += [counts.get(f"lambda {who}", 0) for who in CPU_MS]
         rows.append([f"`{name}`", *map(number, [*cells, counts.get("provider REST", 0)])])
     return table(head, rows)
 
 
 def thousand_table() -> str:
-    """USD of a thousand calls of each scenario of the mix, and of hours of waiting."""
+    """Return the table of USD of a thousand calls of each scenario of the mix, and of hours of
+    waiting."""
     columns = {name: times(amounts(COUNTED[name], MINUTES.get(name, 0)), 1000) for name in MIX}
     priced = {name: terms(amount) for name, amount in columns.items()}
     first = next(iter(priced.values()))
@@ -69,7 +70,7 @@ def thousand_table() -> str:
 
 
 def waiting_table() -> str:
-    """What an hour of one reader of the inbox costs in which nothing happens."""
+    """Return the table of an hour's cost of one reader of the inbox, while nothing happens."""
     rows = []
     for name in ("inbox_poll", "dashboard_poll"):
         amount = amounts(COUNTED[name], 0)
@@ -84,7 +85,7 @@ def waiting_table() -> str:
 
 
 def month_table() -> str:
-    """USD a month at three sizes."""
+    """Return the table of USD a month at three sizes."""
     months = [month(size) for size in SIZES]
     priced = [each for each, _ in months]
     rows = [[term, *(usd(each[term]) for each in priced)] for term in priced[0]]
@@ -97,7 +98,7 @@ def month_table() -> str:
 
 
 def busy_table() -> str:
-    """Rates in the busiest hour at three sizes, for the quotas."""
+    """Return the table of rates in the busiest hour at three sizes, for the quotas."""
     rows = []
     for size in SIZES:
         second = ASSUMED.busy_hour / 3600
@@ -115,7 +116,7 @@ def busy_table() -> str:
 
 
 def sections() -> str:
-    """All tables, with their headings."""
+    """Return all tables, with their headings."""
     parts = (
         ("Counted", counts_table()),
         ("A thousand calls", thousand_table()),

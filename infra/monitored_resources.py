@@ -1,4 +1,4 @@
-"""The resources that are looked at, and the metric of each alarm and graph."""
+"""The resources that are monitored, and the metric of each alarm and graph."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from infra.settings import Settings
 
 
 @dataclass(frozen=True)
-class Watched:
-    """What AWS calls the parts, in the dimensions of its own metrics."""
+class MonitoredResources:
+    """The names of the parts that AWS uses in the dimensions of its own metrics."""
 
     settings: Settings
     functions: Mapping[str, str]
@@ -34,7 +34,7 @@ class Watched:
     """ARNs; the same if the operator brought one."""
 
     def metric(self, alarm: Alarm) -> cloudwatch.IMetric:
-        """What an alarm looks at."""
+        """Return the metric of an alarm."""
         period = cdk.Duration.seconds(alarm.period_s)
         if alarm.source == "log":
             return self.of_logs(alarm.metric, alarm.statistic, period)
@@ -42,6 +42,8 @@ class Watched:
             return self.of_functions(alarm.metric, period)
         if alarm.source == "certificate":
             return self._days_left(period)
+        if alarm.source == "firewall":
+            return self.of_firewalls(period)
         namespace, dimensions = self._dimensions(alarm.source)
         return cloudwatch.Metric(
             namespace=namespace,
@@ -52,7 +54,7 @@ class Watched:
         )
 
     def threshold(self, alarm: Alarm) -> float:
-        """An alarm's threshold; two of them are multiples of the operator's sizes."""
+        """Return an alarm's threshold; two of them are multiples of the operator's sizes."""
         sizes = self.settings.sizes
         times = {"relay-full": sizes.calls_per_relay, "relay-down": sizes.relay_tasks_min}
         return alarm.threshold * times.get(alarm.name, 1)
@@ -60,7 +62,7 @@ class Watched:
     def of_logs(
         self, name: str, statistic: str = "Sum", period: cdk.Duration | None = None
     ) -> cloudwatch.Metric:
-        """One of infra/metrics.py."""
+        """Return a metric of infra/metrics.py."""
         return cloudwatch.Metric(
             namespace=self.settings.metrics,
             metric_name=name,
@@ -69,7 +71,7 @@ class Watched:
         )
 
     def of_functions(self, name: str, period: cdk.Duration) -> cloudwatch.IMetric:
-        """A metric of all functions together."""
+        """Return a metric of all functions together."""
         each = {
             f"{name.lower()}{number}": cloudwatch.Metric(
                 namespace="AWS/Lambda",
@@ -88,7 +90,7 @@ class Watched:
         )
 
     def _days_left(self, period: cdk.Duration) -> cloudwatch.IMetric:
-        """Of the certificate that ends first."""
+        """Return the days that are left of the certificate that expires first."""
         each = {
             part: cloudwatch.Metric(
                 namespace="AWS/CertificateManager",
@@ -103,12 +105,50 @@ class Watched:
             expression="MIN([api, media])", using_metrics=each, label="days left", period=period
         )
 
+    def each_function(self, name: str, period: cdk.Duration) -> list[cloudwatch.Metric]:
+        """Return a metric of each function, at its highest."""
+        return [
+            cloudwatch.Metric(
+                namespace="AWS/Lambda",
+                metric_name=name,
+                dimensions_map={"FunctionName": function},
+                statistic="Maximum",
+                period=period,
+                label=part,
+            )
+            for part, function in self.functions.items()
+        ]
+
+    def of_firewalls(self, period: cdk.Duration) -> cloudwatch.IMetric:
+        """Return the requests that both firewalls blocked."""
+        each = {
+            part: cloudwatch.Metric(
+                namespace="AWS/WAFV2",
+                metric_name="BlockedRequests",
+                dimensions_map={
+                    "WebACL": self.settings.name(part),
+                    "Region": cdk.Aws.REGION,
+                    "Rule": "ALL",
+                },
+                statistic="Sum",
+                period=period,
+            )
+            for part in ("api", "media")
+        }
+        return cloudwatch.MathExpression(
+            expression="FILL(api, 0) + FILL(media, 0)",
+            using_metrics=each,
+            label="blocked",
+            period=period,
+        )
+
     def _dimensions(self, source: str) -> tuple[str, dict[str, str]]:
         balancer = {"LoadBalancer": self.balancer}
         return {
             "api": ("AWS/ApiGateway", {"ApiName": self.api}),
             "balancer": ("AWS/ApplicationELB", {**balancer, "TargetGroup": self.relay_targets}),
             "gateway": ("AWS/ApplicationELB", {**balancer, "TargetGroup": self.gateway_targets}),
+            "account": ("AWS/Logs", {}),  # all groups together
             "queue": ("AWS/SQS", {"QueueName": self.queue}),
             "ring": ("AWS/States", {"StateMachineArn": self.machines["ring"]}),
             "delivery": ("AWS/States", {"StateMachineArn": self.machines["delivery"]}),

@@ -1,7 +1,9 @@
-"""What Chalice has zipped, without what the application has no use for (tools/not_packaged.txt),
-and with bytecode: Lambda cannot keep any, and would compile every module at each cold start.
+"""The zip that Chalice made, without files that the application does not use
+(tools/not_packaged.txt), and with bytecode: Lambda cannot store bytecode, and would compile every
+module at each cold start.
 
-The same code and requirements give the same bytes, so that nothing is deployed anew for nothing.
+The same code and requirements give the same bytes, so that unchanged functions are not deployed
+again.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ import compileall
 import csv
 import hashlib
 import io
+import json
 import shutil
 import sys
 import tempfile
@@ -21,23 +24,30 @@ from chalice.cdk import Chalice
 from packaging.utils import canonicalize_name
 
 from infra.package import STAGED
+from infra.webhook_handler import split
 from tools.package import LEFT_OUT, RUN_TIME, Rules, needed
 
 TASK_ROOT = "/var/task"
-"""Where Lambda has the package: what tracebacks name."""
+"""The package's folder in Lambda, which tracebacks name."""
 _DATE = (1980, 1, 1, 0, 0, 0)
 
 
 class TrimmedChalice(Chalice):  # type: ignore[misc]
-    """Chalice's construct; the zip it is about to hand on is trimmed first."""
+    """Chalice's construct, which also trims the zip and adds the webhooks' function to the template
+    (infra/webhook_handler.py).
+    """
 
     def _package_app(self) -> None:
         super()._package_app()
-        trim(Path(self._sam_package_dir) / "deployment.zip", STAGED.parent / "trimmed")
+        made = Path(self._sam_package_dir)
+        trim(made / "deployment.zip", STAGED.parent / "trimmed")
+        template = json.loads((made / "sam.json").read_text())
+        split(template)
+        (made / "sam.json").write_text(json.dumps(template, indent=2))
 
 
 def trim(package: Path, kept: Path) -> None:
-    """Trim a zip in its place. `kept`: a folder of those trimmed before, by what went in."""
+    """Trim a zip in place. `kept`: a folder of zips trimmed before, named after their input."""
     rules = LEFT_OUT.read_bytes()
     code = Path(__file__).read_bytes()
     of = hashlib.sha256(package.read_bytes() + rules + code + sys.version.encode()).hexdigest()
@@ -62,7 +72,8 @@ def _unpack(package: Path, folder: Path, rules: Rules) -> None:
 
 
 def _useless(whole: zipfile.ZipFile, wanted: set[str]) -> set[str]:
-    """Files of distributions that are not wanted: each zip says itself what belongs to which."""
+    """Return the files of distributions that are not wanted, as the RECORD files in the zip list
+    them."""
     found: set[str] = set()
     for name in whole.namelist():
         folder, _, file = name.rpartition("/")
@@ -77,7 +88,7 @@ def _useless(whole: zipfile.ZipFile, wanted: set[str]) -> set[str]:
 def _compile(folder: Path) -> None:
     compileall.compile_dir(
         folder,
-        quiet=2,  # a library may carry a template that is no Python
+        quiet=2,  # a library may contain a template that is not valid Python
         stripdir=str(folder),
         prependdir=TASK_ROOT,
         invalidation_mode=PycInvalidationMode.UNCHECKED_HASH,

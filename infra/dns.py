@@ -1,5 +1,5 @@
-"""Certificates and records: made in the domain's zone, if it is named; else by hand, as the outputs
-say (docs/aws.md).
+"""Certificates and DNS records: made in the domain's zone, if the settings name it; else made by
+hand, as the stacks' outputs say (docs/aws.md).
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from infra.settings import Settings
 
 
 def certificate(scope: Construct, settings: Settings, hosts: Sequence[str]) -> str:
-    """The ARN of a certificate for `hosts`: the operator's, or one that is made.
+    """Return the ARN of a certificate for `hosts`: the operator's, or a new one.
 
-    Without a zone its making waits until somebody has put the records into the DNS that the
-    console shows under the certificate.
+    Without a zone the deployment waits for a new certificate until somebody has put into the DNS
+    the records that the console shows under the certificate.
     """
     if settings.certificate_arn:
         return settings.certificate_arn
@@ -34,7 +34,7 @@ def certificate(scope: Construct, settings: Settings, hosts: Sequence[str]) -> s
 
 
 def record_for_api(scope: Construct, settings: Settings, name: apigateway.CfnDomainName) -> None:
-    """The API's name leads to API Gateway."""
+    """Point the API's name at API Gateway."""
     record(
         scope,
         settings,
@@ -45,8 +45,8 @@ def record_for_api(scope: Construct, settings: Settings, name: apigateway.CfnDom
 
 
 def record(scope: Construct, settings: Settings, host: str, *, target: str, zone: str) -> None:
-    """`host` leads to what AWS knows as `target` in its own `zone`; without a zone of ours, the
-    output says what to put there.
+    """Point `host` at the AWS name `target`, whose own zone is `zone`. Without a zone of ours,
+    write an output that says which record to make.
     """
     id_ = host.partition(".")[0].capitalize()
     if not settings.hosted_zone_id:

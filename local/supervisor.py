@@ -1,0 +1,95 @@
+"""Run the stack in the foreground, until it is asked to stop or until a part of it ends."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import time
+from collections.abc import Callable
+
+from local.credentials import Credentials
+from local.layout import BadSetting, Layout
+from local.processes import DidNotStart, Interrupted, PortTaken
+from local.stack import AlreadyRunning, Stack, exclusive
+
+_WATCH_S = 0.1
+
+
+def run(stopping: Callable[[], bool]) -> int:
+    """Run the stack until `stopping()`; return 0 then, 1 if something went wrong."""
+    try:
+        layout = Layout.from_environment()
+        with exclusive(layout, stopping) as lock:
+            return _run(Stack(layout, Credentials.load(layout.state_dir), lock), stopping)
+    except Interrupted:
+        return 0
+    except (BadSetting, AlreadyRunning) as error:
+        return _complain(str(error))
+
+
+def _run(stack: Stack, stopping: Callable[[], bool]) -> int:
+    _forget(stack)
+    started = time.monotonic()
+    code = 0
+    try:
+        stack.start(_say, stopping)
+        _say(welcome(stack, time.monotonic() - started))
+        code = _watch(stack, stopping)
+    except Interrupted:
+        pass
+    except (PortTaken, DidNotStart) as error:
+        code = _complain(str(error))
+    finally:
+        _forget(stack)
+        if stack.parts and not code:
+            _say("stopping")  # the engine saves its state first, which may take seconds
+        killed = stack.stop()
+        if killed:
+            code = _complain(f"did not stop when asked, killed: {', '.join(killed)}")
+    if stack.parts:
+        _say("stopped")
+    return code
+
+
+def _watch(stack: Stack, stopping: Callable[[], bool]) -> int:
+    while not stopping():
+        time.sleep(_WATCH_S)
+        part = stack.dead_part()
+        if part is not None:
+            return _complain(
+                f"{part.name} ended (exit code {part.process.returncode}); stopping the rest. "
+                f"The end of {part.log}:\n{part.log_tail()}"
+            )
+    return 0
+
+
+def welcome(stack: Stack, seconds: float) -> str:
+    """Return what a user is told as soon as the stack is up."""
+    layout = stack.layout
+    # A path may have a blank in it, and these are pasted.
+    stack_file, shell_file, logs = (
+        shlex.quote(str(path))
+        for path in (layout.stack_file, layout.shell_file, layout.state_dir / "logs")
+    )
+    return (
+        f"ready in {seconds:.1f} s. Ctrl-C stops it.\n"
+        f"  the dashboard         {layout.dashboard_url}\n"
+        f"  where everything is   {stack_file}\n"
+        f"  for your shell        . {shell_file}\n"
+        f"  what each part says   {logs}"
+    )
+
+
+def _forget(stack: Stack) -> None:
+    """Remove the files that say that the stack is up."""
+    stack.layout.stack_file.unlink(missing_ok=True)
+    stack.layout.shell_file.unlink(missing_ok=True)
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+def _complain(line: str) -> int:
+    print(f"error: {line}", file=sys.stderr, flush=True)
+    return 1

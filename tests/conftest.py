@@ -1,4 +1,4 @@
-"""What all tests share: the engine, a table, an application on it."""
+"""Fixtures of all tests: the engine, a table, an application on it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _tables = itertools.count(1)
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """What one worker does in a row: the tests of a file, unless they say otherwise."""
+    """Group the tests of a file for one worker, unless they have a group of their own."""
     for item in items:
         if item.get_closest_marker("xdist_group") is None:
             item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
@@ -34,7 +34,7 @@ def engine(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def dynamodb(engine):
-    """What tables are made with."""
+    """Return the client that makes tables."""
     return client(engine, "dynamodb")
 
 

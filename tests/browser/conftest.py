@@ -21,7 +21,7 @@ from tests.sip.support import Tenant
 from tests.support.running import Process, stack_up
 
 _SIGN_INS = "RATE#sign_in#127.0.0.1"
-_ACCOUNTS = 20
+_ACCOUNTS = 40
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -52,7 +52,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
 @pytest.fixture(scope="session")
 def told(stack: Process) -> dict[str, Any]:
     """What it says of itself: `stack.json`."""
-    return stack.told()
+    return stack.read_stack_file()
 
 
 @pytest.fixture(scope="session")

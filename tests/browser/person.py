@@ -1,5 +1,6 @@
-"""Somebody at the dashboard: what they do, in the page's own words; and a watch on what the page
-must never do: errors, reports of the Content-Security-Policy, dialogs, requests elsewhere.
+"""A person at the dashboard, whose actions are named in the page's own words. It also watches for
+things that the page must never do: errors, reports of the Content-Security-Policy, dialogs,
+requests to other hosts.
 """
 
 from __future__ import annotations
@@ -17,11 +18,12 @@ from tests.browser.voices import Voice, until_heard
 
 CLOSES_WITHIN_S = 15.0
 _EXPECTED = ("the server responded with a status of",)
-"""The browser writes each refused request of the page to the console: refusals are tried."""
+"""Console messages that are no errors: the browser reports each refused request of the page, and
+tests provoke refusals."""
 
 
 class Person:
-    """One page of one browser, and the account it is signed in to."""
+    """A page of a browser, and the account that it is signed in to."""
 
     def __init__(self, page: Page, api_url: str) -> None:
         self.page, self.api_url = page, api_url
@@ -46,60 +48,63 @@ class Person:
             self.wrong.append(f"asked elsewhere: {request.url}")
 
     async def open(self, view: str = "") -> None:
-        """A view by its address, as `#/calls`, drawn whole; none: the first."""
+        """Open a view by its address, as `#/calls`, or the first view; wait until it is loaded."""
         await self.page.evaluate("document.querySelector('h1')?.setAttribute('data-old', '')")
         await self.page.goto(f"{self.api_url}/dashboard{view}")
         await expect(self.page.locator("h1:not([data-old])")).to_be_visible()
         await expect(self.page.get_by_role("status", name="Loading")).to_have_count(0)
 
     async def sign_up(self, name: str) -> str:
-        """An account opened in the page, signed in to. Its key."""
+        """Open an account in the page and sign in to it; return its key."""
         await self.open()
         await self.page.get_by_role("textbox", name="Account name").fill(name)
         await self.page.get_by_role("button", name="Open an account").click()
         key = await self.page.locator("code", has_text="chmd_live_").inner_text()
         await self.page.get_by_role("button", name="I have kept it: sign in").click()
-        await self.sees_heading("AI Answering Machine")
+        await self.sees_heading("Phone numbers")
         return key
 
     async def sign_in(self, key: str) -> None:
-        """With a key."""
+        """Sign in with a key."""
         await self.page.get_by_role("textbox", name="API key").fill(key)
         await self.page.get_by_role("button", name="Sign in").click()
         await expect(self.page.get_by_role("button", name="Sign out")).to_be_visible()
 
     async def go(self, section: str) -> None:
-        """By the navigation."""
+        """Go to a section by the navigation; wait until its view has replaced the former."""
         await (
             self.page.get_by_role("navigation")
             .get_by_role("link", name=section, exact=True)
             .click()
         )
+        await self.sees_heading(section)
 
     async def sees_heading(self, text: str) -> None:
-        """The view's title."""
-        await expect(self.page.get_by_role("heading", level=1, name=text)).to_be_visible()
+        """Check that the view has this title."""
+        await expect(
+            self.page.get_by_role("heading", level=1, name=text, exact=True)
+        ).to_be_visible()
 
     async def press(self, button: str, *, exact: bool = False) -> None:
-        """The one button of that name."""
+        """Press the one button of that name."""
         await self.page.get_by_role("button", name=button, exact=exact).click()
 
     async def fill(self, **fields: str) -> None:
-        """Text fields of the one form that has them, by their names."""
+        """Fill visible text fields, by their names."""
         for name, text in fields.items():
             await self.page.locator(f"input[name={name}]:visible").fill(text)
 
     def panel(self, name: str) -> Locator:
-        """A conversation of this browser."""
+        """Return the panel of a conversation of this browser."""
         return self.page.get_by_role("region", name=name)
 
     async def hears(self, voice: Voice, which: int = 0) -> None:
-        """Until this page's conversation number `which` has played what somebody said."""
+        """Wait until conversation number `which` of this page has played what somebody said."""
         await until_heard(voice, Loudspeaker(self.page, which).heard)
 
 
 async def unfold(one: Person) -> None:
-    """All that is folded, in the view that is shown."""
+    """Unfold everything that is folded in the view that is shown."""
     await one.page.evaluate(
         "document.querySelectorAll('main details').forEach((node) => (node.open = true))"
     )
@@ -107,8 +112,8 @@ async def unfold(one: Person) -> None:
 
 @asynccontextmanager
 async def person(browser: Browser, api_url: str, **context: Any) -> AsyncIterator[Person]:
-    """Somebody at a browser that nobody is signed in with; at the end the page must have done
-    nothing wrong. `context`: as Playwright's `new_context`, as `color_scheme="dark"`.
+    """Yield a person at a browser that is not signed in; check at the end that the page has done
+    nothing wrong. `context`: arguments of Playwright's `new_context`, as `color_scheme="dark"`.
     """
     options = {
         "locale": "en-US",

@@ -15,7 +15,7 @@ from typing import Any
 from PIL import Image
 from playwright.async_api import expect
 
-from gateway.phone_call import PhoneCall
+from gateway.softphone.call import PhoneCall
 from local.agent import Talk
 from tests.browser.chromium import chromium
 from tests.browser.person import Person, person
@@ -33,7 +33,7 @@ LOOKS: dict[str, dict[str, Any]] = {
 }
 OFFICE, DESK, SUPPORT = "+15551230000", "+15551230014", "+15551230077"
 COLOURS = 256
-SPEAKING = """[...document.querySelectorAll("#talks [role=meter]")].every(
+SPEAKING = """[...document.querySelectorAll("#conversations [role=meter]")].every(
   (meter) => Number(meter.getAttribute("aria-valuenow")) > -30)"""
 
 
@@ -43,7 +43,7 @@ async def main() -> None:
         tempfile.TemporaryDirectory(prefix="screenshots-") as folder,
         stack_up(Path(folder)) as process,
     ):
-        line = Live(process.told())
+        line = Live(process.read_stack_file())
         async with the_firm(line) as views:
             await pictures(line, views)
 
@@ -145,7 +145,7 @@ async def talking(one: Person, look: str) -> None:
     """Both ends of a test call in one browser."""
     await one.open("#/numbers")
     await one.page.get_by_role("button", name="Test call to").first.click()
-    await one.press("Answer as the agent")
+    await one.press("Answer here")
     panels = one.page.get_by_role("complementary").get_by_role("region")
     await expect(panels.last).to_contain_text("Connected")
     async with asyncio.timeout(20):

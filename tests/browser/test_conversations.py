@@ -129,6 +129,29 @@ async def test_with_auto_answer_an_agent_of_ones_own_is_on_the_line_at_once(
     assert (await newcomer.rest("GET", "/api/numbers"))["numbers"][0]["auto_answer"] is False
 
 
+@pytest.mark.parametrize("width", [1280, 375])
+async def test_a_calls_panel_covers_nothing_and_goes_after_the_call(
+    newcomer, somebody, status, theirs, width
+):
+    caller = await somebody(theirs, viewport={"width": width, "height": 600})
+    await caller.open()
+    await caller.sign_in(newcomer.rest.key)
+    await caller.press("Test call to")
+    talk = caller.panel("Test call to")
+    await expect(talk.get_by_role("button", name="Answer here", exact=True)).to_be_visible()
+    await caller.page.evaluate("scrollTo(0, document.body.scrollHeight)")
+    panel = await talk.bounding_box()
+    cards = await caller.page.locator("main .card").all()
+    for box in [await card.bounding_box() for card in cards]:
+        beside = box["x"] + box["width"] <= panel["x"] or box["y"] + box["height"] <= panel["y"]
+        assert beside, (box, panel)
+    newest = (await newcomer.rest("GET", "/api/calls"))["calls"][0]
+    await newcomer.rest("POST", f"/api/call/{newest['call_id']}/refuse")
+    await expect(talk.get_by_role("button", name="Close")).to_be_visible()
+    await expect(talk.get_by_role("button", name="Hide")).to_have_count(0)
+    await expect(talk).to_be_hidden(timeout=15_000)
+
+
 async def test_whoever_refuses_a_microphone_can_listen(told, newcomer, somebody, status):
     caller = await somebody()
     await caller.page.add_init_script(

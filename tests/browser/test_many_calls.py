@@ -8,7 +8,7 @@ import asyncio
 
 from playwright.async_api import expect
 
-from gateway.softphone import Softphone
+from gateway.softphone.phone import Softphone
 
 CALLS = 30
 

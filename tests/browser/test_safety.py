@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import pytest
@@ -75,6 +76,27 @@ async def test_the_first_load_is_small_and_ours(somebody, tenant):
     assert 5 < len(loaded) < 30
     assert sum(loaded.values()) < FIRST_LOAD_BYTES, loaded
     # That nothing is asked for elsewhere `Person` watches, in every test.
+
+
+async def test_a_view_that_loads_late_does_not_cover_the_one_that_is_open(somebody, tenant):
+    one = await somebody()
+    late = asyncio.Event()
+
+    async def hold(route):
+        await late.wait()
+        await route.continue_()
+
+    await one.page.route("**/pages/numbers.js", hold)
+    await one.open()
+    await one.sign_in(tenant.rest.key)
+    await one.page.evaluate("location.hash = '#/webhooks'")
+    # Past the time after which a view that is still awaited is replaced by "Loading".
+    await one.page.evaluate("new Promise((done) => setTimeout(done, 200))")
+    await expect(one.page.get_by_text("No endpoints yet")).to_be_visible()
+    async with one.page.expect_response("**/pages/numbers.js"):
+        late.set()
+    await one.page.evaluate("import('./dashboard/pages/numbers.js')")
+    await expect(one.page.get_by_text("No endpoints yet")).to_be_visible()
 
 
 async def test_no_view_needs_more_than_its_policy_allows(owner):

@@ -80,7 +80,7 @@ async def test_what_is_wrong_with_a_number_is_said_beside_it(owner, tenant, carr
     await owner.open("#/dial")
     page = owner.page
     for country, written, complaint in (
-        ("FR", "12", "Not a number"),
+        ("FR", "12", "Invalid number"),
         ("GB", "7911 123456", "allowed"),
         ("FR", "0899 12 34 56", "remium"),
     ):

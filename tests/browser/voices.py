@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gateway import wav
+from gateway.softphone import wav
 from local.listening import Samples, follow
 from tests.sip.peers.rtp import ULAW
 from tests.support.engine import ROOT

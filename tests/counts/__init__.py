@@ -1,1 +1,3 @@
-"""What each scenario asks of AWS and of a provider, held to a committed table (expected.json)."""
+"""Counts of the requests that each scenario makes to AWS and to a provider, held to
+expected.json.
+"""

@@ -1,8 +1,9 @@
 """Everything around the application, driven by hand and counted: a provider with its ringing loop,
 a relay with its watch, the table's stream, the state machines, an agent.
 
-Who asks when is what the parts do: a poll a second (`ring.py`), a watch every 12.5 s (10 to 15,
-`relay/watch.py`). The clock is moved, nothing is waited for, so a minute costs a second.
+Polls come at the pace of the parts: one a second (`ring.py`), a watch every 12.5 s (10 to 15,
+`relay/core/status_polling.py`). The clock is moved, nothing is waited for, so a minute costs a
+second.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ from typing import Any
 from twilio.request_validator import RequestValidator
 
 import app
-from chalicelib.domain import media_token
-from chalicelib.services import sessions
+from chalicelib.services.account import sessions
+from common import media_token
 from tests.counts.effort import Effort
 from tests.counts.machines import walk
 from tests.counts.meter import Meter
@@ -106,7 +107,7 @@ class Edge:
     def attach(self, call_id: str) -> None:
         """Both legs come in."""
         expires = self.world.clock.ms // 1000 + 60
-        secret = self.world.ports.token_secret
+        secret = self.world.deps.secrets.media
         for leg, more in (("provider", {"handshake": HANDSHAKE}), ("agent", {"call_id": call_id})):
             token = media_token.issue(secret, call_id, leg, expires)  # type: ignore[arg-type]
             self._control("/media/attach", {"leg": leg, "relay": RELAY, "token": token, **more})
@@ -140,7 +141,7 @@ class Edge:
         return dict(answered.json_body or {})
 
     def read(self, wait_s: int = 0, **headers: str) -> list[dict[str, Any]]:
-        """What the inbox holds after the last read."""
+        """Read the inbox from the last cursor on."""
         query = f"after={self._cursor}&wait={wait_s}"
         page = self.rest("GET", f"/api/events?{query}", **headers)
         self._cursor = page["cursor"]
@@ -148,10 +149,10 @@ class Edge:
 
     def browser(self) -> dict[str, str]:
         """Headers of a dashboard that is signed in."""
-        begun = sessions.begin(self.world.ports, self.world.key)
-        assert begun is not None
+        session = sessions.begin(self.world.deps, self.world.key)
+        assert session is not None
         return {
-            "Cookie": f"chamade_session={begun[1]}",
+            "Cookie": f"chamade_session={session[1]}",
             "X-Chamade-Session": "1",
             "Sec-Fetch-Site": "same-origin",
         }
@@ -175,8 +176,8 @@ class Edge:
         self._stream()
 
     def _stream(self) -> None:
-        """What the stream's filter lets through (`infra/fan_out_events.json`) goes to its function,
-        and deliveries are carried out.
+        """Hand what the stream's filter (`infra/fan_out_events.json`) lets through to its function,
+        and run the deliveries.
         """
         fresh = self.meter.stream[self._streamed :]
         self._streamed = len(self.meter.stream)
@@ -187,7 +188,7 @@ class Edge:
             assert answer == {"batchItemFailures": []}
             self.lambdas["fan_out_events"] += 1
             self._stream()
-        sent, self.world.courier.sent = self.world.courier.sent, []
+        sent, self.world.scheduler.sent = self.world.scheduler.sent, []
         for delivery in sent:
             names = ("account_id", "endpoint_id", "delivery_id", "run")
             given = {name: getattr(delivery, name) for name in names}

@@ -1,4 +1,4 @@
-"""What an invocation takes of a processor and writes into the log, by what it is for.
+"""Measures the CPU time and the log volume of invocations, by their purpose.
 
 No count that a test could be held to: it differs from machine to machine. `tools/prices.json` has
 what was measured. Includes what counting itself takes, hence too much rather than too little.

@@ -1,4 +1,4 @@
-"""What a table is asked for, and what AWS would bill for it.
+"""Counts the requests to a table, and their units as AWS bills them.
 
 Listens to botocore's own events on the client of a `Table`, so that nothing between the application
 and the engine is changed. Units follow DynamoDB's published rules from the sizes of the items,

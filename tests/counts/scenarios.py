@@ -136,8 +136,8 @@ def _posted(edge: Edge) -> str:
 
 def _dials(edge: Edge) -> str:
     """The agent dials; it rings there."""
-    wish = {"platform": "sip", "meeting_url": f"sip:{CALLEE}@sip.carrier.example"}
-    call_id = str(edge.rest("POST", "/api/call", wish)["call_id"])
+    body = {"platform": "sip", "meeting_url": f"sip:{CALLEE}@sip.carrier.example"}
+    call_id = str(edge.rest("POST", "/api/call", body)["call_id"])
     edge.post("status", edge.dialled(), "initiated", dialled=call_id)
     edge.post("status", edge.dialled(), "ringing", dialled=call_id)
     return call_id

@@ -1,4 +1,4 @@
-"""What each scenario asks of AWS and of a provider is what `expected.json` says.
+"""Tests that each scenario makes the requests to AWS and to a provider that `expected.json` lists.
 
 A count that grows fails: something has become dearer, and docs/cost.md with it. One that shrinks
 fails as well, until the table says so: `CHAMADE_COUNTS=write pytest tests/counts`, then
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,14 +16,16 @@ import pytest
 from chalicelib import bootstrap
 from chalicelib.domain.endpoint import NewEndpoint
 from chalicelib.domain.line import LineChanges
-from chalicelib.services import endpoints, inbox, numbers
+from chalicelib.services import inbox
+from chalicelib.services.delivery import endpoints
+from chalicelib.services.line import numbers
 from tests.counts.edge import Edge
 from tests.counts.meter import Meter
 from tests.counts.scenarios import SCENARIOS
 from tests.support.engine import make_table
 from tests.support.engine_inside import client_inside
 from tests.support.http import serving
-from tests.support.world import World
+from tests.support.world import World, with_settings
 
 TABLE = Path(__file__).with_name("expected.json")
 EXPECTED = json.loads(TABLE.read_text()) if TABLE.exists() else {}
@@ -39,15 +40,15 @@ def edge(request, monkeypatch):
     monkeypatch.setattr(inbox, "time", Waiting())
     with serving(world, monkeypatch) as api:
         # Ports keep their vault and poster as they are in production, but for the network.
-        ports = replace(bootstrap.ports(), private_webhooks=True)
-        monkeypatch.setattr(bootstrap, "ports", lambda: ports)
+        deps = with_settings(bootstrap.dependencies(), private_webhooks=True)
+        monkeypatch.setattr(bootstrap, "dependencies", lambda: deps)
         if scenario.endswith("_webhook"):
-            wish = NewEndpoint(url="https://agent.example/chamade")
-            endpoints.create(ports, world.account_id, wish)
+            endpoint = NewEndpoint(url="https://agent.example/chamade")
+            endpoints.create(deps, world.account_id, endpoint)
         if scenario.startswith("auto_"):
-            numbers.change(ports, world.account_id, world.number, LineChanges(auto_answer=True))
+            numbers.change(deps, world.account_id, world.number, LineChanges(auto_answer=True))
         if scenario.startswith("dialled_"):
-            world.registered()
+            world.register_trunk()
         used = Edge(api, world, Meter(world.table, client_inside()))
         used.ring(1)
         used.read()
@@ -75,7 +76,7 @@ class Waiting:
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
-def test_a_scenario_asks_for_what_the_table_says(scenario, edge):
+def test_each_scenario_makes_the_requests_in_expected_json(scenario, edge):
     SCENARIOS[scenario](edge)
     counted = edge.counted()
     print(scenario, edge.effort.summary())  # with -s
@@ -90,7 +91,7 @@ def test_a_scenario_asks_for_what_the_table_says(scenario, edge):
     assert not shrunk, f"{scenario} costs less, by {shrunk}: update the table"
 
 
-def test_the_table_has_the_scenarios_and_no_others():
+def test_expected_json_lists_exactly_the_scenarios():
     assert WRITE or list(EXPECTED) == list(SCENARIOS)
 
 

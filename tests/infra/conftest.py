@@ -1,4 +1,4 @@
-"""What `python -m infra` writes, once a session and only if somebody asks for it.
+"""Runs `python -m infra`, once a session and only if a test needs its output.
 
 The templates are read as they are, in the environment of all other tests: the CDK's own assertions
 live in its environment, where the engine that some of these tests need does not.
@@ -28,9 +28,11 @@ def with_options(tmp_path_factory) -> Installation:
         domain="phone.example.net",
         hosted_zone_id="Z0123456789",
         alarm_email="ops@example.net",
+        monthly_budget_usd=500,
         sign_up="open",
         twilio_account_sid="AC" + "0" * 32,
         twilio_sip_domain="x.sip.twilio.com",
+        sip_hosts=["sip.phone.example.com", "192.0.2.1"],
         sip=False,
         sizes={"reserved_concurrency": {"expire_ring": 20}, "relay_tasks_min": 3},
     )

@@ -1,5 +1,5 @@
-"""What a Dockerfile of ours does, done without Docker: its files and its requirements, and nothing
-else, in a folder of its own; its command started there.
+"""Runs a Dockerfile of ours without Docker: copies its files and its requirements, and nothing
+else, into a folder of its own and starts its command there.
 """
 
 from __future__ import annotations

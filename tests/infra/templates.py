@@ -1,4 +1,4 @@
-"""Synthesised templates, and how tests look into them."""
+"""Synthesised templates, and look-ups in them."""
 
 from __future__ import annotations
 
@@ -57,12 +57,14 @@ class Installation:
         return found
 
     def function(self, name: str) -> dict[str, Any]:
-        """The properties of a function of app.py."""
-        handler = "app.app" if name == "api_handler" else f"app.{name}"
-        return self.only("AWS::Serverless::Function", Handler=handler)
+        """The properties of a function, as infra/settings.py calls it."""
+        words = "API_handler" if name == "api_handler" else name
+        id_ = "".join(part[0].upper() + part[1:] for part in words.split("_"))
+        function: dict[str, Any] = self.resources("application")[id_]["Properties"]
+        return function
 
     def statements(self, role: dict[str, Any]) -> list[dict[str, Any]]:
-        """What the policies of a role, told by reference, allow."""
+        """Return the statements of the policies of a role, given by reference."""
         name = role["Fn::GetAtt"][0]
         return [
             statement
@@ -77,7 +79,7 @@ def _hashable(properties: dict[str, Any], wanted: dict[str, Any]) -> Any:
 
 
 def synthesised(folder: Path, **settings: Any) -> Installation:
-    """What is written with these settings instead of infra/cdk.json's, without any account."""
+    """Synthesise with these settings instead of infra/cdk.json's, without any account."""
     context = json.loads((ROOT / "infra" / "cdk.json").read_text())["context"]
     given = {**context["chamade"], **settings}
     environment = {

@@ -1,19 +1,18 @@
-"""The functions, the API in front of them, the state machines, the stream, the sweep."""
+"""Tests of the application's template: functions, API, state machines, stream, sweep."""
 
 from __future__ import annotations
 
 import json
 import re
-import subprocess
 import sys
 import zipfile
 
 import pytest
 
 from infra.environment import LEFT_OUT
-from infra.firewall_rules import COUNTED, SIGNED
 from infra.settings import FUNCTIONS
 from tests.infra.templates import actions, listed
+from tests.package.imports import check_imports
 from tests.support.engine import ROOT
 
 pytestmark = pytest.mark.xdist_group("templates")  # one worker writes them, once
@@ -32,29 +31,31 @@ def variables_of_the_code():
     }
 
 
-def told(function):
+def settings_of(function):
     """The names in a function's environment, with those whose values are fetched."""
     names = function["Environment"]["Variables"]
     return {name.removesuffix("_ARN") for name in names}
 
 
-def test_no_setting_of_the_application_is_forgotten(installed, with_options):
+def test_the_functions_are_given_every_setting_the_code_reads(installed, with_options):
     of_code = variables_of_the_code()
     assert {"CHAMADE_TABLE", "CHAMADE_TWILIO_AUTH_TOKEN", "CHAMADE_SIGN_UP"} <= of_code
-    somewhere = told(installed.function("sweep")) | told(with_options.function("sweep"))
+    somewhere = settings_of(installed.function("sweep")) | settings_of(
+        with_options.function("sweep")
+    )
     assert of_code - somewhere == set(LEFT_OUT)
     assert somewhere <= of_code
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_no_function_is_told_a_secret_only_where_it_is(installed, name):
+def test_functions_get_the_arns_of_secrets_and_no_secret(installed, name):
     environment = installed.function(name)["Environment"]["Variables"]
     secret = {each for each in environment if re.search("SECRET|TOKEN", each)}
     assert len(secret) == 5
     assert all(each.endswith("_ARN") and isinstance(environment[each], dict) for each in secret)
 
 
-def test_the_api_s_own_url_is_the_one_whose_signatures_are_checked(installed):
+def test_the_public_url_that_signatures_are_checked_against_is_the_api_s(installed):
     environment = installed.function("api_handler")["Environment"]["Variables"]
     domain = installed.only("AWS::ApiGateway::DomainName")
     assert environment["CHAMADE_PUBLIC_URL"] == f"https://{domain['DomainName']}"
@@ -81,8 +82,9 @@ def test_no_function_may_do_more_than_its_code_does(installed, name):
         if "states:StartExecution" in listed(each["Action"])
     ]  # fmt: skip
     text = "".join(starts)
-    assert ("ring-timeout" in text) == (name in ("api_handler", "sweep"))
-    assert ("deliver-event" in text) == (name in ("api_handler", "sweep", "fan_out_events"))
+    assert ("ring-timeout" in text) == (name in ("webhook_handler", "api_handler", "sweep"))
+    delivers = ("api_handler", "deliver_event", "fan_out_events", "sweep")
+    assert ("deliver-event" in text) == (name in delivers)
     assert ("states:DescribeExecution" in allowed) == (name == "sweep")
     for_any = actions([each for each in statements if each["Resource"] == "*"])
     assert for_any == {
@@ -95,14 +97,15 @@ def vault_actions(installed, name):
     return actions([each for each in statements if "VaultKey" in json.dumps(each["Resource"])])
 
 
-def test_only_who_seals_and_opens_may_use_the_vault_s_key(installed):
+def test_only_functions_that_seal_or_open_may_use_the_vault_s_key(installed):
     assert vault_actions(installed, "api_handler") == {"kms:GenerateDataKey", "kms:Decrypt"}
+    assert vault_actions(installed, "webhook_handler") == {"kms:Decrypt"}
     assert vault_actions(installed, "deliver_event") == {"kms:Decrypt"}
     for name in ("expire_ring", "sweep", "fan_out_events"):
         assert vault_actions(installed, name) == set()
 
 
-def test_the_table_s_key_is_used_by_way_of_the_services_only(installed):
+def test_the_table_s_key_can_be_used_through_its_aws_services_only(installed):
     for name in FUNCTIONS:
         statements = installed.statements(installed.function(name)["Role"])
         of_key = [each for each in statements if "DataKey" in json.dumps(each["Resource"])]
@@ -111,7 +114,7 @@ def test_the_table_s_key_is_used_by_way_of_the_services_only(installed):
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_each_function_is_traced_and_logs_to_a_group_that_forgets(installed, name):
+def test_each_function_is_traced_and_its_log_group_has_a_retention(installed, name):
     function = installed.function(name)
     assert function["Tracing"] == "Active"
     group = installed.resources("application")[function["LoggingConfig"]["LogGroup"]["Ref"]]
@@ -120,7 +123,7 @@ def test_each_function_is_traced_and_logs_to_a_group_that_forgets(installed, nam
     assert "KmsKeyId" in group["Properties"]
 
 
-def test_functions_end_before_who_waits_for_them_gives_up(installed):
+def test_functions_time_out_before_their_callers_do(installed):
     waits = {"expire_ring": "ring_timeout.asl.json", "deliver_event": "deliver_event.asl.json"}
     for name, file in waits.items():
         states = json.loads((ROOT / "infra" / file).read_text())["States"].values()
@@ -130,13 +133,6 @@ def test_functions_end_before_who_waits_for_them_gives_up(installed):
     assert installed.function("deliver_event")["Timeout"] >= 15 + 23  # a try, and a slow table
 
 
-def test_executions_are_reserved_only_where_the_operator_says(installed, with_options):
-    reserved = "ReservedConcurrentExecutions"
-    assert not any(reserved in installed.function(name) for name in FUNCTIONS)
-    assert with_options.function("expire_ring")[reserved] == 20
-    assert reserved not in with_options.function("sweep")
-
-
 @pytest.mark.parametrize(
     ("file", "name", "function"),
     [
@@ -144,7 +140,9 @@ def test_executions_are_reserved_only_where_the_operator_says(installed, with_op
         ("deliver_event.asl.json", "chamade-prod-deliver-event", "DeliverEvent"),
     ],
 )
-def test_each_state_machine_is_its_file_traced_and_logged_in_full(installed, file, name, function):
+def test_each_state_machine_is_that_of_its_file_traced_and_fully_logged(
+    installed, file, name, function
+):
     machine = installed.only("AWS::StepFunctions::StateMachine", StateMachineName=name)
     assert json.loads(machine["DefinitionString"]) == json.loads(
         (ROOT / "infra" / file).read_text()
@@ -165,7 +163,7 @@ def test_each_state_machine_is_its_file_traced_and_logged_in_full(installed, fil
 
 
 @pytest.mark.parametrize("name", ["ring-timeout", "deliver-event"])
-def test_the_functions_are_told_the_state_machines_that_there_are(installed, name):
+def test_the_functions_get_the_arns_of_the_state_machines(installed, name):
     """By name: the machines need the functions' ARNs, so these cannot refer to the machines."""
     (machine,) = installed.properties(
         "AWS::StepFunctions::StateMachine", StateMachineName=f"chamade-prod-{name}"
@@ -174,7 +172,7 @@ def test_the_functions_are_told_the_state_machines_that_there_are(installed, nam
     assert f":stateMachine:{machine['StateMachineName']}" in environment
 
 
-def test_the_stream_s_mapping_is_its_file_and_what_fails_for_good_is_noted(installed):
+def test_the_stream_s_mapping_is_that_of_its_file_with_a_queue_for_failed_records(installed):
     mapping = dict(installed.only("AWS::Lambda::EventSourceMapping"))
     assert mapping.pop("FunctionName") == {"Ref": "FanOutEvents"}
     assert "StreamArn" in json.dumps(mapping.pop("EventSourceArn"))
@@ -202,7 +200,7 @@ def of_type(resources, type_):
     return [each["Properties"] for each in resources.values() if each["Type"] == type_]
 
 
-def test_the_one_stage_is_throttled_traced_and_measured(installed):
+def test_the_api_s_stage_is_throttled_traced_and_measured(installed):
     (stage,) = of_type(installed.expanded(), "AWS::ApiGateway::Stage")
     (settings,) = stage["MethodSettings"]
     assert (settings["HttpMethod"], settings["ResourcePath"]) == ("*", "/*")
@@ -213,7 +211,7 @@ def test_the_one_stage_is_throttled_traced_and_measured(installed):
     assert (settings["LoggingLevel"], settings["DataTraceEnabled"]) == ("OFF", False)
 
 
-def test_the_name_and_the_firewall_are_that_stage_s(installed):
+def test_the_domain_name_and_the_firewall_belong_to_the_api_s_stage(installed):
     made = installed.expanded()
     (stage,) = [name for name, each in made.items() if each["Type"] == "AWS::ApiGateway::Stage"]
     (mapping,) = of_type(made, "AWS::ApiGateway::BasePathMapping")
@@ -222,13 +220,13 @@ def test_the_name_and_the_firewall_are_that_stage_s(installed):
     assert association["ResourceArn"]["Fn::Sub"].endswith(f"/stages/${{{stage}}}")
 
 
-def test_there_is_no_way_round_the_name(installed):
+def test_the_api_cannot_be_reached_except_by_its_domain_name(installed):
     (api,) = of_type(installed.expanded(), "AWS::ApiGateway::RestApi")
-    told = api["Body"]["x-amazon-apigateway-endpoint-configuration"]
-    assert told == {"disableExecuteApiEndpoint": True}
+    endpoint_configuration = api["Body"]["x-amazon-apigateway-endpoint-configuration"]
+    assert endpoint_configuration == {"disableExecuteApiEndpoint": True}
 
 
-def test_an_access_log_line_is_json_and_holds_nothing_that_who_asks_may_choose(installed):
+def test_an_access_log_line_is_json_without_any_text_chosen_by_the_client(installed):
     line = installed.only("AWS::Serverless::Api")["AccessLogSetting"]["Format"]
     assert not re.search(r"context\.(path|identity\.userAgent|authorizer)|input\.", line)
     filled = re.sub(r'(?<!")\$context\.error\.messageString', '"a \\\\"b\\\\" c"', line)
@@ -236,43 +234,7 @@ def test_an_access_log_line_is_json_and_holds_nothing_that_who_asks_may_choose(i
     assert json.loads(filled)["status"] == 12
 
 
-def test_the_firewall_stands_before_the_api_and_before_the_balancer(installed):
-    protected = [
-        each["ResourceArn"] for each in installed.properties("AWS::WAFv2::WebACLAssociation")
-    ]
-    assert "${RestAPI.Stage}" in json.dumps(protected)
-    assert any(each.get("Ref", "").startswith("BalancerAlb") for each in protected)
-    assert len(protected) == 2
-
-
-def test_the_firewall_limits_addresses_but_not_those_whose_requests_are_signed(installed):
-    for acl in installed.properties("AWS::WAFv2::WebACL"):
-        (rule,) = [each for each in acl["Rules"] if "RateBasedStatement" in each["Statement"]]
-        assert rule["Action"] == {"Block": {}}
-        scope = json.dumps(rule["Statement"]["RateBasedStatement"]["ScopeDownStatement"])
-        assert scope.startswith('{"NotStatement"')
-        assert all(f'"{path}"' in scope for path in SIGNED)
-
-
-def test_the_firewall_refuses_no_honest_body(installed):
-    """8 KiB is the common rules' limit, ours is 256; and endpoints' URLs may name an address."""
-    acl = installed.only("AWS::WAFv2::WebACL", Name="chamade-prod-api")
-    groups = [each["Statement"].get("ManagedRuleGroupStatement", {}) for each in acl["Rules"]]
-    (common,) = [each for each in groups if each.get("Name") == "AWSManagedRulesCommonRuleSet"]
-    counted = {each["Name"] for each in common["RuleActionOverrides"]}
-    assert counted == set(COUNTED)
-    assert all(each["ActionToUse"] == {"Count": {}} for each in common["RuleActionOverrides"])
-
-
-def test_the_firewall_s_log_holds_no_credentials(installed):
-    for logging in installed.properties("AWS::WAFv2::LoggingConfiguration"):
-        hidden = json.dumps(logging["RedactedFields"])
-        assert all(
-            each in hidden for each in ("x-api-key", "authorization", "cookie", "QueryString")
-        )
-
-
-def test_what_reaches_no_route_is_answered_as_our_problems_are(installed):
+def test_requests_for_unknown_routes_are_answered_with_a_problem(installed):
     """In the API's description itself, or it would wait for the next deployment."""
     (api,) = of_type(installed.expanded(), "AWS::ApiGateway::RestApi")
     answers = api["Body"]["x-amazon-apigateway-gateway-responses"]
@@ -286,15 +248,15 @@ def test_what_reaches_no_route_is_answered_as_our_problems_are(installed):
         assert "gatewayresponse.header.Strict-Transport-Security" in headers
 
 
-def test_the_package_is_whole_and_for_linux(installed):
+def test_the_package_is_complete_and_built_for_linux(installed):
     (package,) = installed.folder.glob("asset.*.zip")
     names = zipfile.ZipFile(package).namelist()
     for wanted in (
-        "app.py", "chalicelib/config.py", "wire/addresses.py", "dashboard/index.html",
+        "app.py", "chalicelib/config.py", "common/addresses.py", "dashboard/index.html",
         "twilio/__init__.py", "mcp/__init__.py", "phonenumbers/__init__.py",
     ):  # fmt: skip
         assert wanted in names
-    for folder in ("dashboard", "wire"):
+    for folder in ("dashboard", "common"):
         here = {
             str(path.relative_to(ROOT)) for path in (ROOT / folder).rglob("*")
             if path.is_file() and "__pycache__" not in path.parts
@@ -312,16 +274,10 @@ def test_the_package_is_whole_and_for_linux(installed):
 def test_everything_the_application_imports_is_in_the_package(installed, tmp_path):
     (package,) = installed.folder.glob("asset.*.zip")
     zipfile.ZipFile(package).extractall(tmp_path)
-    script = ROOT / "tests" / "package" / "everything.py"
-    done = subprocess.run(
-        [sys.executable, "-I", "-S", str(script), str(tmp_path)],
-        check=False, capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.strip() == "[]"
+    check_imports(tmp_path)
 
 
-def test_names_and_certificates_are_made_where_the_zone_is_known(installed, with_options):
+def test_dns_records_and_certificates_are_made_if_the_zone_is_known(installed, with_options):
     records = with_options.properties("AWS::Route53::RecordSet")
     assert {each["Name"] for each in records} == {
         "api.phone.example.net", "relay.phone.example.net",

@@ -1,4 +1,4 @@
-"""What must not be lost is not lost: the table, the keys, the secrets."""
+"""Tests that the table, the keys and the secrets cannot be lost."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.support.engine import ROOT
 pytestmark = pytest.mark.xdist_group("templates")  # one worker writes them, once
 
 
-def test_the_table_is_the_one_of_the_file_that_the_local_stack_uses(installed):
+def test_the_table_is_that_of_the_file_which_the_local_stack_uses(installed):
     spec = json.loads((ROOT / "infra" / "table.json").read_text())
     table = installed.only("AWS::DynamoDB::Table")
     assert table["KeySchema"] == spec["KeySchema"]
@@ -28,7 +28,7 @@ def test_the_table_is_the_one_of_the_file_that_the_local_stack_uses(installed):
     assert table["TimeToLiveSpecification"] == ttl
 
 
-def test_the_table_can_be_brought_back_to_any_second_and_goes_with_nobody(installed):
+def test_the_table_has_point_in_time_recovery_and_is_retained(installed):
     (table,) = installed.all("AWS::DynamoDB::Table")
     properties = table["Properties"]
     assert properties["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
@@ -38,19 +38,19 @@ def test_the_table_can_be_brought_back_to_any_second_and_goes_with_nobody(instal
     assert (table["DeletionPolicy"], table["UpdateReplacePolicy"]) == ("Retain", "Retain")
 
 
-def test_keys_and_secrets_outlive_their_stack(installed):
+def test_keys_and_secrets_are_retained_when_their_stack_is_deleted(installed):
     kept = installed.all("AWS::KMS::Key") + installed.all("AWS::SecretsManager::Secret")
     assert {each["DeletionPolicy"] for each in kept} == {"Retain"}
     assert all(each["EnableKeyRotation"] for each in installed.properties("AWS::KMS::Key"))
 
 
-def test_the_stack_that_holds_data_is_protected_from_its_removal(installed):
+def test_the_data_stack_is_protected_from_deletion(installed):
     manifest = json.loads((installed.folder / "manifest.json").read_text())
     stack = manifest["artifacts"][f"chamade-{installed.stage}-data"]["properties"]
     assert stack["terminationProtection"] is True
 
 
-def test_secrets_are_made_up_by_aws_and_stand_in_no_template(installed):
+def test_secrets_are_generated_by_aws_and_stand_in_no_template(installed):
     secrets = installed.properties("AWS::SecretsManager::Secret")
     assert {each["Name"] for each in secrets} == {
         "chamade/prod/token-secret",
@@ -64,7 +64,9 @@ def test_secrets_are_made_up_by_aws_and_stand_in_no_template(installed):
         assert each["GenerateSecretString"]["PasswordLength"] >= 43  # 256 bits in base 62
 
 
-def test_without_a_gateway_there_is_twilio_s_secret_and_none_of_the_gateway_s(with_options):
+def test_an_installation_without_a_gateway_has_twilio_s_secret_and_none_of_the_gateway_s(
+    with_options,
+):
     names = {each["Name"] for each in with_options.properties("AWS::SecretsManager::Secret")}
     assert names == {
         "chamade/test/token-secret",

@@ -1,4 +1,4 @@
-"""The containers: well made, and complete without anything that is not in them."""
+"""Tests of the containers: lint, pinning, privileges, and completeness."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CONTROL = {"CHAMADE_CONTROL_URL": "http://127.0.0.1:9", "CHAMADE_CONTROL_SECRET"
 
 
 @pytest.mark.parametrize("file", FILES)
-def test_hadolint_has_nothing_to_say(file):
+def test_hadolint_finds_nothing(file):
     done = subprocess.run(
         [PYTHON.with_name("hadolint"), "--no-color", ROOT / file],
         capture_output=True, text=True, timeout=60, check=False,
@@ -28,23 +28,23 @@ def test_hadolint_has_nothing_to_say(file):
 
 
 @pytest.mark.parametrize("file", FILES)
-def test_a_base_is_pinned_to_its_python_and_its_debian(file):
+def test_the_base_image_is_pinned_to_a_python_and_a_debian_version(file):
     for each in instructions(file):
         if each.name == "FROM":
             assert re.match(r"python:3\.\d+-slim-[a-z]+( AS \w+)?$", each.text)
 
 
 @pytest.mark.parametrize("file", FILES)
-def test_a_container_is_nobody_in_particular_and_says_how_it_is(file):
-    told = {each.name: each for each in instructions(file)}
-    assert told["USER"].text.strip() == "10001"
-    assert "healthz" in told["HEALTHCHECK"].text
-    assert "ADD" not in told
-    assert told["CMD"].command[0] == "python"  # no shell in between that keeps SIGTERM to itself
+def test_a_container_runs_unprivileged_and_has_a_health_check(file):
+    by_name = {each.name: each for each in instructions(file)}
+    assert by_name["USER"].text.strip() == "10001"
+    assert "healthz" in by_name["HEALTHCHECK"].text
+    assert "ADD" not in by_name
+    assert by_name["CMD"].command[0] == "python"  # no shell in between that keeps SIGTERM to itself
 
 
 @pytest.mark.parametrize("file", FILES)
-def test_what_is_copied_is_named(file):
+def test_every_copy_names_its_files(file):
     for each in instructions(file):
         if each.name == "COPY":
             assert not {".", "./", "/"} & set(each.words[:-1])
@@ -79,19 +79,19 @@ def _healthy(url, process):
         ),
     ],
 )
-def test_it_runs_on_its_own_files_and_requirements_and_ends_well(
+def test_the_container_runs_on_its_own_files_and_requirements_and_exits_cleanly(
     file, port_name, settings, tmp_path
 ):
     image = built(file, tmp_path)
-    told = {each.name: each for each in instructions(file)}
+    by_name = {each.name: each for each in instructions(file)}
     port = free_port()
     env = {name: str(free_port()) if value == "SIP" else value for name, value in settings.items()}
     env[port_name] = str(port)
     with (tmp_path / "said").open("w") as said:
-        process = image.run(told["CMD"].command, env, stdout=said, stderr=said)
+        process = image.run(by_name["CMD"].command, env, stdout=said, stderr=said)
     try:
         assert _healthy(f"http://127.0.0.1:{port}", process) == 200
-        checked = image.run(told["HEALTHCHECK"].command, env)
+        checked = image.run(by_name["HEALTHCHECK"].command, env)
         assert checked.wait(20) == 0
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0

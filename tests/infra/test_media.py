@@ -1,4 +1,4 @@
-"""Relay and gateway: who reaches them, how they scale, how they end."""
+"""Tests of relay and gateway in AWS: access, scaling, draining."""
 
 from __future__ import annotations
 
@@ -51,15 +51,17 @@ def target_group(installed, part):
         ("gateway", ("GATEWAY_",), {"GATEWAY_HOST", "GATEWAY_PORT"}),
     ],
 )
-def test_each_container_is_told_what_its_code_reads_and_needs(installed, name, prefixes, of_image):
+def test_each_container_gets_the_settings_its_code_reads_and_needs(
+    installed, name, prefixes, of_image
+):
     _, definition = container(installed, name)
     code = (ROOT / name / "config.py").read_text()
     read = set(re.findall(rf'"((?:{"|".join(prefixes)})[A-Z_]+)"', code))
     needed = set(re.findall(r'(?:_needed|_required)\(\w+, "([A-Z_]+)"\)', code))
-    told = set(environment(definition)) | {each["Name"] for each in definition["Secrets"]}
-    assert needed <= told
-    assert {each for each in told if each.startswith(prefixes)} <= read
-    assert not told & of_image
+    settings = set(environment(definition)) | {each["Name"] for each in definition["Secrets"]}
+    assert needed <= settings
+    assert {each for each in settings if each.startswith(prefixes)} <= read
+    assert not settings & of_image
 
 
 @pytest.mark.parametrize(
@@ -85,18 +87,22 @@ def test_containers_are_given_their_own_secrets_by_ecs_and_no_others(installed, 
         }  # fmt: skip
 
 
-def test_both_log_their_counts_of_which_metrics_are_made(installed):
+def test_relay_and_gateway_log_the_counts_that_metrics_are_made_of(installed):
     assert environment(container(installed, "relay")[1])["RELAY_COUNTS_S"] == COUNTS_S
     assert environment(container(installed, "gateway")[1])["GATEWAY_COUNTS_S"] == COUNTS_S
 
 
-def test_no_relay_reaches_into_our_own_network(installed):
+def test_relays_take_the_client_s_address_from_the_balancer(installed):
+    assert environment(container(installed, "relay")[1])["RELAY_BEHIND_PROXY"] == "1"
+
+
+def test_neither_relay_nor_gateway_may_connect_to_private_addresses(installed):
     assert "RELAY_ALLOW_PRIVATE_AGENTS" not in environment(container(installed, "relay")[1])
-    told = environment(container(installed, "gateway")[1])
-    assert not {"GATEWAY_ALLOW_PRIVATE_TRUNKS", "EDGE_ALLOW_PRIVATE"} & set(told)
+    settings = environment(container(installed, "gateway")[1])
+    assert not {"GATEWAY_ALLOW_PRIVATE_TRUNKS", "EDGE_ALLOW_PRIVATE"} & set(settings)
 
 
-def test_a_relay_that_ends_has_time_to_drain(installed):
+def test_a_relay_that_is_stopped_has_time_to_drain(installed):
     _, definition = container(installed, "relay")
     drain = int(environment(definition)["RELAY_DRAIN_S"])
     assert drain < definition["StopTimeout"] == 120  # Fargate's longest
@@ -105,14 +111,14 @@ def test_a_relay_that_ends_has_time_to_drain(installed):
     assert int(delay) >= drain
 
 
-def test_a_relay_may_ask_to_be_spared_and_nothing_else(installed):
+def test_a_relay_s_role_allows_task_protection_and_nothing_else(installed):
     task, _ = container(installed, "relay")
     statements = installed.statements(task["TaskRoleArn"])
     assert actions(statements) == {"ecs:GetTaskProtection", "ecs:UpdateTaskProtection"}
     assert "task/chamade-prod-media/*" in json.dumps(statements)
 
 
-def test_deploying_never_leaves_fewer_relays_than_there_are(installed):
+def test_a_deployment_never_lowers_the_number_of_relays(installed):
     deployment = service(installed, "relay")["DeploymentConfiguration"]
     assert (deployment["MinimumHealthyPercent"], deployment["MaximumPercent"]) == (100, 200)
     assert deployment["DeploymentCircuitBreaker"] == {"Enable": True, "Rollback": True}
@@ -125,7 +131,7 @@ def test_relays_are_in_two_zones(installed):
     assert len(zones) == 2
 
 
-def test_relays_scale_on_calls_a_task_and_on_processor(installed):
+def test_relays_scale_on_calls_a_task_and_on_cpu(installed):
     policies = [
         each["TargetTrackingScalingPolicyConfiguration"]
         for each in installed.properties("AWS::ApplicationAutoScaling::ScalingPolicy")
@@ -139,16 +145,16 @@ def test_relays_scale_on_calls_a_task_and_on_processor(installed):
     assert (target["MinCapacity"], target["MaxCapacity"]) == (2, 10)
 
 
-def test_sockets_that_are_quiet_are_not_cut(installed):
+def test_the_balancer_s_idle_timeout_is_longer_than_the_relay_s_ping_interval(installed):
     """The relay pings every 20 s; the balancer's own idle time-out would be 60."""
-    from relay.server import _PING_S
+    from relay.network.server import _PING_S
 
     balancer = installed.only("AWS::ElasticLoadBalancingV2::LoadBalancer")
     idle = attributes(balancer, "LoadBalancerAttributes")["idle_timeout.timeout_seconds"]
     assert int(idle) >= 3 * _PING_S
 
 
-def test_the_world_comes_in_by_tls_and_to_the_paths_that_are_for_it(installed):
+def test_the_balancer_takes_tls_and_forwards_public_paths_only(installed):
     listener = installed.only("AWS::ElasticLoadBalancingV2::Listener")
     assert (listener["Port"], listener["Protocol"]) == (443, "HTTPS")
     (default,) = listener["DefaultActions"]
@@ -171,18 +177,18 @@ def test_the_world_comes_in_by_tls_and_to_the_paths_that_are_for_it(installed):
     assert not [path for paths in served.values() for path in paths if "metrics" in path]
 
 
-def test_the_paths_that_are_forwarded_are_those_that_the_code_serves(installed):
+def test_the_forwarded_paths_are_those_that_the_code_serves(installed):
     code = "".join(path.read_text() for path in (ROOT / "gateway").glob("**/*.py"))
     assert '"/2010-04-01/Accounts/' in code
     assert '"/trunks"' in code
     for path in ("/legs/call", "/status", "/drain"):
         assert f'"{path}"' in code
-    relay = (ROOT / "relay" / "server.py").read_text()
+    relay = (ROOT / "relay" / "network" / "server.py").read_text()
     assert "/media/provider/" in relay
     assert "/media/agent/" in relay
 
 
-def test_health_is_what_each_says_of_itself(installed):
+def test_health_checks_read_each_container_s_own_healthz(installed):
     for part in ("Relay", "Gateway"):
         group = target_group(installed, part)
         assert (group["HealthCheckPath"], group["Matcher"]) == ("/healthz", {"HttpCode": "200"})
@@ -196,22 +202,22 @@ def ingress(installed, part):
         if each["Type"] == "AWS::EC2::SecurityGroup" and name.startswith(part)
     ]  # fmt: skip
     own = resources[name]["Properties"].get("SecurityGroupIngress", [])
-    beside = [
+    others = [
         each["Properties"] for each in resources.values()
         if each["Type"] == "AWS::EC2::SecurityGroupIngress"
         and each["Properties"]["GroupId"]["Fn::GetAtt"][0] == name
     ]  # fmt: skip
     return {
         (each["FromPort"], each["ToPort"], each["IpProtocol"], each.get("CidrIp", "a group"))
-        for each in own + beside
+        for each in own + others
     }
 
 
-def test_only_the_balancer_and_other_relays_reach_a_relay(installed):
+def test_a_relay_accepts_connections_from_the_balancer_and_other_relays_only(installed):
     assert ingress(installed, "RelayGroup") == {(8702, 8702, "tcp", "a group")}
 
 
-def test_the_gateway_is_open_for_sip_and_audio_and_to_the_balancer(installed):
+def test_the_gateway_is_open_for_sip_and_audio_and_for_the_balancer(installed):
     anybody = "0.0.0.0/0"
     assert ingress(installed, "GatewayGroup") == {
         (5060, 5060, "udp", anybody),
@@ -222,7 +228,7 @@ def test_the_gateway_is_open_for_sip_and_audio_and_to_the_balancer(installed):
     }
 
 
-def test_the_gateway_has_the_ports_that_its_image_and_its_settings_name(installed):
+def test_the_gateway_s_open_ports_are_those_of_its_image_and_settings(installed):
     from gateway.config import Config
 
     exposed = (ROOT / "gateway" / "Dockerfile").read_text()
@@ -230,11 +236,11 @@ def test_the_gateway_has_the_ports_that_its_image_and_its_settings_name(installe
     assert Config.__dataclass_fields__["rtp_ports"].default == (10000, 19999)
 
 
-def test_the_gateway_knows_its_address_which_stays(installed):
+def test_the_gateway_is_told_its_elastic_ip(installed):
     address = installed.all("AWS::EC2::EIP")[0]
     assert address["DeletionPolicy"] == "Retain"
-    told = environment(container(installed, "gateway")[1])["EDGE_PUBLIC_IP"]
-    assert told["Ref"].startswith("GatewayAddress")
+    settings = environment(container(installed, "gateway")[1])["EDGE_PUBLIC_IP"]
+    assert settings["Ref"].startswith("GatewayAddress")
     task, _ = container(installed, "gateway")
     assert task["NetworkMode"] == "host"
     deployment = service(installed, "gateway")["DeploymentConfiguration"]
@@ -249,7 +255,7 @@ def test_the_gateway_s_host_takes_new_metadata_requests_only_and_none_of_the_con
     assert "--uid 10001 gateway" in (ROOT / "gateway" / "Dockerfile").read_text()
 
 
-def test_an_image_changes_with_what_its_dockerfile_copies_only(installed):
+def test_an_image_s_hash_depends_only_on_the_files_its_dockerfile_copies(installed):
     assets = json.loads(installed.path("media").with_name(
         f"chamade-{installed.stage}-media.assets.json"
     ).read_text())["dockerImages"]  # fmt: skip
@@ -261,20 +267,20 @@ def test_an_image_changes_with_what_its_dockerfile_copies_only(installed):
         root = installed.folder / folder
         there = {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()}
         part = file.partition("/")[0]
-        assert {f"{part}/__main__.py", f"{part}/requirements.txt", "wire/__init__.py"} <= there
-        assert {path.partition("/")[0] for path in there} == {part, "wire"}
+        assert {f"{part}/__main__.py", f"{part}/requirements.txt", "common/__init__.py"} <= there
+        assert {path.partition("/")[0] for path in there} == {part, "common", "runtime"}
 
 
-def test_without_sip_there_is_no_gateway(with_options):
+def test_an_installation_without_sip_has_no_gateway(with_options):
     assert with_options.all("AWS::EC2::Instance") == []
     names = {each["ServiceName"] for each in with_options.properties("AWS::ECS::Service")}
     assert names == {"chamade-test-relay"}
     assert service(with_options, "relay")["DesiredCount"] == 3
 
 
-def test_who_was_refused_a_packet_is_logged_and_handshakes_are(installed):
+def test_refused_packets_and_tls_handshakes_are_logged(installed):
     assert installed.only("AWS::EC2::FlowLog")["TrafficType"] == "REJECT"
     balancer = installed.only("AWS::ElasticLoadBalancingV2::LoadBalancer")
-    told = attributes(balancer, "LoadBalancerAttributes")
-    assert told["access_logs.s3.enabled"] == "true"
-    assert told["deletion_protection.enabled"] == "true"
+    settings = attributes(balancer, "LoadBalancerAttributes")
+    assert settings["access_logs.s3.enabled"] == "true"
+    assert settings["deletion_protection.enabled"] == "true"

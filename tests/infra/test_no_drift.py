@@ -1,6 +1,5 @@
-"""AWS and one machine cannot drift apart: the table, the stream's mapping and the state machines of
-the *templates* are made on the local engine, by its CloudFormation, and with them a call is missed
-and its owner told.
+"""Tests that AWS and one machine cannot drift apart: the local engine makes the table, the stream's
+mapping and the state machines of the *templates*, and a call is missed with them.
 """
 
 from __future__ import annotations
@@ -16,16 +15,16 @@ import pytest
 
 from chalicelib.domain.endpoint import NewEndpoint
 from chalicelib.domain.new_call import new_inbound
-from chalicelib.services import endpoints
-from chalicelib.store.ring_timer import RingTimer
+from chalicelib.services.delivery import endpoints
 from chalicelib.store.table import Table
+from chalicelib.store.timers import RingTimer
 from chalicelib.store.vault import KeyFileVault
 from local import aws as local_aws
 from local.credentials import Credentials, key_file
 from local.environment import AWS_ACCOUNT, REGION, application
 from local.layout import Layout
 from tests.support.engine import client
-from tests.support.world import World
+from tests.support.world import World, with_settings
 
 pytestmark = pytest.mark.xdist_group("templates")  # one worker writes them, once
 
@@ -68,12 +67,12 @@ def made(engine, installed, state_dir):
 def world(engine, made, state_dir):
     """The application on that table, with the clock and the key that the functions have."""
     world = World(Table(client(engine, "dynamodb"), made["Table"]))
-    world.ports = replace(
-        world.ports,
+    world.deps = replace(
+        world.deps,
         now=lambda: time.time_ns() // 1_000_000,
         vault=KeyFileVault(key_file(state_dir)),
-        private_webhooks=True,
     )
+    world.deps = with_settings(world.deps, private_webhooks=True)
     return world
 
 
@@ -173,7 +172,7 @@ def _machine(made, name):
     return arn
 
 
-def test_the_table_comes_out_as_the_local_stack_s(engine, made):
+def test_the_template_s_table_equals_the_local_stack_s(engine, made):
     dynamodb = client(engine, "dynamodb")
     local_aws._table(dynamodb)  # as `make run` does
     ours, theirs = (
@@ -202,7 +201,7 @@ def test_the_table_comes_out_as_the_local_stack_s(engine, made):
 
 def test_a_call_is_missed_by_the_template_s_state_machine(engine, made, world):
     call, execution = _ring(engine, made, world, "CA" + "0" * 32)
-    calls = world.ports.calls
+    calls = world.stores.calls
     assert calls.get(call.call_id).state.value == "ringing"
     executions = client(engine, "stepfunctions")
 
@@ -224,27 +223,29 @@ def test_a_call_is_missed_by_the_template_s_state_machine(engine, made, world):
     assert entered == ["Ringing", "ExpireRing", "HowItEnded", "Missed"]
 
 
-def test_the_owner_is_told_by_way_of_the_template_s_mapping(engine, made, world, receiver):
+def test_the_owner_s_endpoint_is_notified_through_the_template_s_mapping(
+    engine, made, world, receiver
+):
     """Outbox, stream, filter, fan_out_events, the delivery machine, deliver_event, a POST."""
     posted, url = receiver
-    wish = NewEndpoint.model_validate({"url": url, "events": ["call.*"]})
-    endpoints.create(world.ports, world.account_id, wish)
+    endpoint = NewEndpoint.model_validate({"url": url, "events": ["call.*"]})
+    endpoints.create(world.deps, world.account_id, endpoint)
     call, _ = _ring(engine, made, world, "CA" + "1" * 32)
     _await(lambda: len(posted) >= 2, PATIENCE_S, lambda: posted)
-    told = {each["type"]: each["data"]["call"]["call_id"] for each in posted}
-    assert told == {"call.ringing": call.call_id, "call.missed": call.call_id}
+    call_ids = {each["type"]: each["data"]["call"]["call_id"] for each in posted}
+    assert call_ids == {"call.ringing": call.call_id, "call.missed": call.call_id}
 
 
 def _ring(engine, made, world, sid):
     """A call that rings for a second and a half, and the ARN of its execution."""
-    now = world.ports.now()
-    born = new_inbound(
+    now = world.deps.now()
+    new_call = new_inbound(
         account_id=world.account_id, provider="gateway", provider_call_id=sid,
         from_="+33199005678", to=world.number, line=world.number, forwarded_from=None,
         auto_answer=False, now=now,
     )  # fmt: skip
-    call = born.call.model_copy(update={"ring_deadline": now + 1500})
-    world.ports.calls.create(replace(born, call=call))
+    call = new_call.call.model_copy(update={"ring_deadline": now + 1500})
+    world.stores.calls.create(replace(new_call, call=call))
     machine = _machine(made, "ring-timeout")
     RingTimer(client(engine, "stepfunctions"), machine).start(call)
     return call, f"{machine.replace(':stateMachine:', ':execution:')}:{call.call_id}"

@@ -1,4 +1,4 @@
-"""infra/cdk.json: what makes no sense is refused with a sentence that names it."""
+"""Tests of infra/cdk.json: an invalid setting is refused with a sentence that names it."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ pytestmark = pytest.mark.xdist_group("templates")  # one worker writes them, onc
 GIVEN = context()["chamade"]
 
 
-def test_the_file_in_the_repository_is_an_installation():
+def test_the_settings_file_in_the_repository_is_valid():
     settings = from_context(GIVEN)
     assert (settings.sign_up, settings.sip) == ("closed", True)
     assert settings.hosts == [f"{part}.chamade.example.com" for part in ("api", "relay", "gateway")]
 
 
-def test_every_setting_stands_in_the_file():
+def test_the_settings_file_names_every_setting():
     assert set(GIVEN) == set(Settings.model_fields)
     assert set(GIVEN["sizes"]) == set(type(from_context(GIVEN).sizes).model_fields)
 
@@ -40,6 +40,7 @@ def test_every_setting_stands_in_the_file():
         ({"sip_sources": ["::/0"]}, "IPv4 only"),
         ({"sip_sources": []}, "sip_sources"),
         ({"sign_up": "maybe"}, "sign_up"),
+        ({"monthly_budget_usd": 100}, "goes with alarm_email"),
         ({"stage": "Prod!"}, "stage"),
         ({"region": "Paris"}, "region"),
         ({"typo": 1}, "typo"),
@@ -47,12 +48,12 @@ def test_every_setting_stands_in_the_file():
         ({"sizes": {"reserved_concurrency": {"sweeep": 1}}}, "sweeep"),
     ],
 )
-def test_what_makes_no_sense_is_named(changed, named):
+def test_an_invalid_setting_is_refused_by_name(changed, named):
     with pytest.raises(ValidationError, match=named):
         from_context({**GIVEN, **changed})
 
 
-def test_who_starts_it_is_told_in_a_sentence():
+def test_starting_with_invalid_settings_prints_one_sentence():
     wrong = json.dumps({"chamade": {**GIVEN, "domain": "localhost"}})
     done = subprocess.run(
         [PYTHON, "-m", "infra"],

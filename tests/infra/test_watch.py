@@ -1,4 +1,6 @@
-"""What is seen from the console is made of lines that the code logs, and says what to do."""
+"""Tests of metrics, alarms, dashboard and saved queries: they match the log lines of the code and
+the runbooks.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +15,14 @@ from tests.support.engine import ROOT
 
 pytestmark = pytest.mark.xdist_group("templates")  # one worker writes them, once
 
+FOLDERS = {
+    "application": ("chalicelib",),
+    "relay": ("relay", "runtime"),
+    "gateway": ("gateway", "runtime"),
+}
 CODE = {
-    part: "".join(path.read_text() for path in (ROOT / folder).rglob("*.py"))
-    for part, folder in (("application", "chalicelib"), ("relay", "relay"), ("gateway", "gateway"))
+    part: "".join(path.read_text() for each in folders for path in (ROOT / each).rglob("*.py"))
+    for part, folders in FOLDERS.items()
 }
 
 
@@ -25,7 +32,7 @@ def code_of(metric):
 
 
 @pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.name)
-def test_each_metric_is_of_lines_that_the_code_still_writes(metric):
+def test_each_metric_filter_matches_a_line_that_the_code_logs(metric):
     code = code_of(metric)
     if metric.parts == ("access",):
         code = (ROOT / "infra" / "api_front.py").read_text() + CODE["application"]
@@ -38,8 +45,8 @@ def test_each_metric_is_of_lines_that_the_code_still_writes(metric):
         assert field == "1" or re.search(rf'"{field}"|\b{field}=', code)
 
 
-def test_the_states_that_are_counted_are_states_of_calls():
-    from chalicelib.domain.call_moves import CallState
+def test_the_counted_states_are_call_states():
+    from chalicelib.domain.call_transitions import CallState
     from chalicelib.domain.delivery import DeliveryState
 
     counted = {
@@ -52,7 +59,7 @@ def test_the_states_that_are_counted_are_states_of_calls():
     assert delivered <= {state.value for state in DeliveryState}
 
 
-def test_every_metric_filter_reads_a_log_group_that_there_is(installed):
+def test_every_metric_filter_reads_an_existing_log_group(installed):
     groups = {each["LogGroupName"] for each in installed.properties("AWS::Logs::LogGroup")}
     filters = installed.properties("AWS::Logs::MetricFilter")
     assert {each["LogGroupName"] for each in filters} <= groups
@@ -61,7 +68,7 @@ def test_every_metric_filter_reads_a_log_group_that_there_is(installed):
     }
 
 
-def test_every_alarm_says_which_section_of_the_runbooks_it_is(installed):
+def test_every_alarm_names_its_section_of_the_runbooks(installed):
     alarms = installed.properties("AWS::CloudWatch::Alarm")
     descriptions = {
         each["AlarmName"].removeprefix("chamade-prod-"): each["AlarmDescription"]
@@ -73,19 +80,19 @@ def test_every_alarm_says_which_section_of_the_runbooks_it_is(installed):
 
 
 @pytest.mark.skipif(not (ROOT / RUNBOOKS).exists(), reason="the page is not there yet")
-def test_every_section_that_an_alarm_names_is_there():
+def test_every_runbook_section_that_an_alarm_names_exists():
     headings = re.findall(r"^#+ (.+)$", (ROOT / RUNBOOKS).read_text(), re.MULTILINE)
     anchors = {re.sub(r"[^\w -]", "", each).strip().lower().replace(" ", "-") for each in headings}
     anchors |= set(re.findall(r'<a (?:id|name)="([\w-]+)"', (ROOT / RUNBOOKS).read_text()))
     assert {alarm.anchor for alarm in ALARMS} <= anchors
 
 
-def test_every_alarm_of_a_log_is_of_a_metric_that_there_is():
+def test_every_log_alarm_watches_an_existing_metric():
     names = {metric.name for metric in METRICS}
     assert {alarm.metric for alarm in ALARMS if alarm.source == "log"} <= names
 
 
-def test_somebody_is_told(installed, with_options):
+def test_every_alarm_notifies_the_operator(installed, with_options):
     topic = with_options.only("AWS::SNS::Subscription")
     assert (topic["Protocol"], topic["Endpoint"]) == ("email", "ops@example.net")
     assert installed.properties("AWS::SNS::Subscription") == []
@@ -95,14 +102,14 @@ def test_somebody_is_told(installed, with_options):
             assert alarm["AlarmActions"] == alarm["OKActions"]
 
 
-def test_that_nothing_is_healthy_is_an_alarm_also_when_nobody_counts(installed):
+def test_no_healthy_target_raises_an_alarm_even_without_data(installed):
     for name in ("relay-down", "gateway-down"):
         alarm = installed.only("AWS::CloudWatch::Alarm", AlarmName=f"chamade-prod-{name}")
         assert alarm["TreatMissingData"] == "breaching"
         assert "LoadBalancer" in json.dumps(alarm)
 
 
-def test_how_many_relays_and_calls_are_well_follows_from_the_operator_s_sizes(with_options):
+def test_alarm_thresholds_follow_from_the_configured_sizes(with_options):
     thresholds = {
         each["AlarmName"]: each["Threshold"]
         for each in with_options.properties("AWS::CloudWatch::Alarm")
@@ -119,7 +126,7 @@ def test_how_many_relays_and_calls_are_well_follows_from_the_operator_s_sizes(wi
         "TrunksRegistered", "TrunksFailed", "DeliveriesFailed",
     ],
 )  # fmt: skip
-def test_the_dashboard_shows_it(installed, metric):
+def test_the_dashboard_shows_each_metric(installed, metric):
     body = json.dumps(installed.only("AWS::CloudWatch::Dashboard")["DashboardBody"])
     assert f'\\"{metric}\\"' in body or f'\\\\\\"{metric}\\\\\\"' in body
 
@@ -130,7 +137,7 @@ def test_the_dashboard_shows_every_alarm(installed):
     assert len(names) == len(ALARMS)
 
 
-def test_one_query_finds_all_that_was_said_of_a_call(installed):
+def test_one_saved_query_finds_all_log_lines_of_a_call(installed):
     queries = {each["Name"]: each for each in installed.properties("AWS::Logs::QueryDefinition")}
     one = queries["chamade/prod/everything about a call"]
     parts = {each.rpartition("/")[2] for each in one["LogGroupNames"]}
@@ -139,7 +146,7 @@ def test_one_query_finds_all_that_was_said_of_a_call(installed):
     assert all(set(each["LogGroupNames"]) <= groups for each in queries.values())
 
 
-def test_without_a_gateway_nothing_waits_for_it(with_options):
+def test_an_installation_without_a_gateway_has_no_gateway_alarms(with_options):
     names = {
         each.get("AlarmName", "") for each in with_options.properties("AWS::CloudWatch::Alarm")
     }
@@ -148,7 +155,7 @@ def test_without_a_gateway_nothing_waits_for_it(with_options):
     assert "/chamade/test/gateway" not in groups
 
 
-def test_everything_says_whose_it_is(installed):
+def test_every_resource_is_tagged_with_application_and_stage(installed):
     for type_ in ("AWS::DynamoDB::Table", "AWS::KMS::Key", "AWS::ECS::Service", "AWS::SQS::Queue"):
         for each in installed.properties(type_):
             tags = {tag["Key"]: tag["Value"] for tag in each["Tags"]}

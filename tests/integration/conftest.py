@@ -38,6 +38,6 @@ def unanswered(running, stranger):
 @pytest.fixture
 def live(running, unanswered):
     """The running stack."""
-    live = Live(running.told())
+    live = Live(running.read_stack_file())
     live.state_dir = running.state_dir
     return live

@@ -1,4 +1,4 @@
-"""The operator's commands on a running stack: accounts, keys, numbers, calls, backups."""
+"""Tests of the operator's commands on a running stack: accounts, keys, numbers, calls, backups."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ def process(tmp_path_factory):
 def live(process, monkeypatch):
     for name in of_stack(process.state_dir / "stack.json").env:
         monkeypatch.setenv(name, "")
-    yield Live(process.told())
+    yield Live(process.read_stack_file())
     bootstrap.config.cache_clear()
-    bootstrap.ports.cache_clear()
+    bootstrap.dependencies.cache_clear()
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ async def _answer_to_a_call(live: Live, number: str) -> int | None:
     return call.ending.sip_code
 
 
-def test_keys_are_made_shown_without_what_opens_and_revoked(admin, live):
+def test_keys_are_made_listed_without_their_secret_and_revoked(admin, live):
     _, made = admin("account", "create", "With keys")
     _, key = admin("key", "create", made["account_id"], "--label", "spare")
     rest = Rest(live.stack["api_url"], key["api_key"])
@@ -123,7 +123,7 @@ async def test_a_call_is_shown_with_its_events_and_without_secrets(admin, live):
     assert admin("call", "show", "call_nobody")[0] == 3
 
 
-def test_what_is_no_whole_backup_is_not_restored(admin, tmp_path):
+def test_an_incomplete_backup_is_not_restored(admin, tmp_path):
     file = tmp_path / "backup.jsonl"
     assert admin("backup", str(file))[0] == 0
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
@@ -132,11 +132,11 @@ def test_what_is_no_whole_backup_is_not_restored(admin, tmp_path):
     lines = file.read_text().splitlines()
     for broken in (lines[:-1], lines[:-2] + lines[-1:], ['{"format": 2}', *lines[1:]], ["x"], []):
         file.write_text("\n".join(broken))
-        code, told = admin("restore", "--over", str(file))
-        assert (code, "no backup" in told["error"] or "not whole" in told["error"]) == (2, True)
+        code, output = admin("restore", "--over", str(file))
+        assert (code, "no backup" in output["error"] or "not whole" in output["error"]) == (2, True)
 
 
-def test_the_vaults_key_is_exchanged(admin, live, process, tmp_path, monkeypatch):
+def test_the_vaults_key_is_rotated(admin, live, process, tmp_path, monkeypatch):
     old = process.state_dir / "vault.key"
     new = tmp_path / "new.key"
     new.write_bytes(b"n" * 32)
@@ -148,9 +148,9 @@ def test_the_vaults_key_is_exchanged(admin, live, process, tmp_path, monkeypatch
     for name, value in {**env, "CHAMADE_KEY_FILE": f"{new},{old}"}.items():
         monkeypatch.setenv(name, value)
     assert admin("rotate-vault")[1] == {"sealed": 2, "lost": 0}
-    ports = bootstrap.ports()
+    deps = bootstrap.dependencies()
     account_id = live.rest.now("GET", "/api/account")["account_id"]
-    record = ports.trunks.record_of_account(account_id)
+    record = deps.stores.trunks.record_of_account(account_id)
     context = {"account_id": account_id, "trunk_id": record.trunk.trunk_id}
     assert KeyFileVault(new).open(record.sealed_password, context) == "s3cret"
     assert record.trunk.revision == 1

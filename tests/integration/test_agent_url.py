@@ -1,4 +1,6 @@
-"""Agents that the relay dials: whole calls, with an agent written for Twilio at the other end."""
+"""Tests of agents that the relay dials: whole calls, with an agent written for Twilio at the other
+end.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,8 @@ import numpy as np
 import pytest
 from twilio.request_validator import RequestValidator
 
-from gateway import wav
+from common import g711
+from gateway.softphone import wav
 from local import demo_sip, listening
 from local.agent import Talk, event_of
 from local.carrier import carrier
@@ -23,7 +26,6 @@ from local.sip_phone import SipPhone, sip_phone
 from tests.support.engine import ROOT, free_port
 from tests.support.running import Live
 from tests.unit.relay.twilio_agent import TwilioAgent, twilio_agent
-from wire import g711
 
 AUDIO = ROOT / "examples" / "audio"
 PIPECAT = ROOT / ".venv" / "pipecat" / "bin" / "python"
@@ -56,7 +58,7 @@ async def agent() -> AsyncIterator[TwilioAgent]:
         yield agent
 
 
-async def test_caller_and_dialled_agent_hear_each_other_whole(live, agent):
+async def test_caller_and_dialled_agent_hear_each_other_completely(live, agent):
     agents, callers = clip("goodbye.wav"), clip("caller.wav", 3)
     async with line(live, agent.url) as number:
         call, call_id = await live.dial(number)
@@ -92,14 +94,14 @@ async def test_the_caller_is_heard_bit_for_bit_and_keys_arrive(live, agent):
         stream = await agent.stream()
         await stream.begun()
         await call.play(callers)
-        heard = await stream.heard(len(callers) + 8000)
-        assert callers in heard
+        audio = await stream.heard(len(callers) + 8000)
+        assert callers in audio
         for digit in "42#":
             call.dtmf(digit)
         assert [(await stream.next("dtmf"))["dtmf"]["digit"] for _ in "42#"] == list("42#")
         digits = ""
-        async for told in keys_of(live, call_id):
-            digits += told
+        async for digit in keys_of(live, call_id):
+            digits += digit
             if digits == "42#":
                 break
         await stream.socket.close()
@@ -126,7 +128,7 @@ async def keys_of(live: Live, call_id: str) -> AsyncIterator[str]:
         yield event["data"]["digits"]
 
 
-async def test_clear_stops_what_the_caller_hears(live, agent):
+async def test_clear_stops_the_audio_that_the_caller_hears(live, agent):
     async with line(live, agent.url) as number:
         call, _ = await live.dial(number)
         stream = await agent.stream()
@@ -136,8 +138,8 @@ async def test_clear_stops_what_the_caller_hears(live, agent):
         await call.wait_frames(75)
         await stream.say("clear")
         assert (await stream.next("mark"))["mark"] == {"name": "greeting"}
-        heard = len(call.received)
-        await call.wait_frames(heard + 30)
+        frames = len(call.received)
+        await call.wait_frames(frames + 30)
         quiet = samples(b"".join(frame for _, frame in call.received[-20:]))
         assert np.abs(quiet).max() == 0
         call.hangup()
@@ -167,7 +169,7 @@ async def test_an_agent_whose_process_dies_is_dialled_again_and_the_call_goes_on
         assert (await live.rest.wait_for(call_id, "ended"))["end_reason"] == "caller_hangup"
 
 
-async def test_an_agent_that_comes_by_itself_takes_over(live, agent):
+async def test_an_agent_that_connects_by_itself_replaces_the_dialled_one(live, agent):
     async with line(live, agent.url) as number:
         call, call_id = await live.dial(number)
         stream = await agent.stream()
@@ -196,15 +198,15 @@ async def trunk(live: Live) -> AsyncIterator[SipPhone]:
         await live.rest("DELETE", "/api/trunk")
 
 
-async def test_a_call_that_is_dialled_out_has_its_own_agent(live, agent):
+async def test_an_outbound_call_has_an_agent_url_of_its_own(live, agent):
     speech, callees = wav.read(AUDIO / "goodbye.wav"), clip("caller.wav", 3)
     async with trunk(live) as phone:
         answering = asyncio.create_task(phone.answer_next())
-        wish = {
+        body = {
             "platform": "sip", "meeting_url": f"sip:{demo_sip.ABROAD}@127.0.0.1",
             "agent_url": agent.url, "metadata": {"order": 7, "from": "x", "deep": {"a": 1}},
         }  # fmt: skip
-        call = await live.rest("POST", "/api/call", wish)
+        call = await live.rest("POST", "/api/call", body)
         talking = await asyncio.wait_for(answering, 20)
         stream = await agent.stream()
         assert (await stream.begun())["start"]["customParameters"] == {
@@ -220,11 +222,11 @@ async def test_a_call_that_is_dialled_out_has_its_own_agent(live, agent):
         await asyncio.wait_for(talking.ended.wait(), 10)
         over = await live.rest.wait_for(call["call_id"], "ended")
     assert over["end_reason"] == "agent_hangup"
-    heard = np.frombuffer(bytes(talking.heard), "<i2")
-    assert listening.follow(samples(speech), heard).heard
+    audio = np.frombuffer(bytes(talking.heard), "<i2")
+    assert listening.follow(samples(speech), audio).heard
 
 
-async def test_nobody_there_is_said_in_the_log_with_the_reason(live):
+async def test_an_agent_that_cannot_be_reached_is_logged_with_the_reason(live):
     async with line(live, f"ws://127.0.0.1:{free_port()}/secret") as number:
         call, call_id = await live.dial(number)
         log = live.state_dir / "logs" / "relay.log"
@@ -262,25 +264,25 @@ async def program(*command: str | Path, ready: int, **env: str) -> AsyncIterator
 
 
 async def conversation(live: Live, number: str) -> tuple[bytes, str]:
-    """What a caller hears who listens to the greeting, speaks, and hears the bot repeat it."""
+    """Listen to the greeting, speak, and hear the bot repeat it; return all that came."""
     call, call_id = await live.dial(number)
     await asyncio.wait_for(call.wait_answered(), 5)
     greeting, callers = wav.read(AUDIO / "greeting.wav"), clip("caller.wav", 3)
     await call.wait_frames(len(greeting) // 160 + 150)
     await call.play(callers)
     await call.wait_frames(len(call.received) + len(callers) // 160 + 100)
-    heard = call.audio()
+    audio = call.audio()
     call.hangup()
     await live.rest.wait_for(call_id, "ended")
-    return heard, call_id
+    return audio, call_id
 
 
 async def check_parrot(live: Live, number: str) -> str:
-    heard, call_id = await conversation(live, number)
+    audio, call_id = await conversation(live, number)
     greeting, callers = wav.read(AUDIO / "greeting.wav"), clip("caller.wav", 3)
-    greeted = listening.find(samples(greeting), samples(heard))
+    greeted = listening.find(samples(greeting), samples(audio))
     assert greeted.heard, greeted
-    repeated = listening.follow(samples(callers), samples(heard))
+    repeated = listening.follow(samples(callers), samples(audio))
     assert repeated.heard, repeated
     assert repeated.at_ms > greeted.at_ms + len(greeting) / 8
     return call_id
@@ -298,6 +300,7 @@ async def test_a_plain_twilio_agent_works_unchanged(live):
     assert b"call from +3361" in await printed
 
 
+@pytest.mark.deep
 @pytest.mark.skipif(not PIPECAT.exists(), reason="make .venv/.pipecat has not been run")
 async def test_a_pipecat_bot_works_unchanged(live):
     port = free_port()

@@ -1,4 +1,4 @@
-"""`chamade` as people and scripts run it, on a running stack."""
+"""Tests of the command line `chamade` on a running stack."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from chamade import AsyncClient
-from gateway import wav
+from gateway.softphone import wav
 from local import listening
 from tests.integration.test_client import (
     AUDIO,
@@ -27,6 +27,11 @@ from tests.integration.test_client import (
 from tests.support.engine import ROOT, free_port
 
 SLOW_S = 30
+
+
+def hear_ctrl_c() -> None:
+    """Have Ctrl-C's signal heard, as in a terminal: who starts the tests may ignore it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 class Cli:
@@ -46,6 +51,7 @@ class Cli:
             sys.executable, "-m", "chamade", *words, cwd=ROOT, env={**self.env, **env},
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+            preexec_fn=hear_ctrl_c,
         )  # fmt: skip
         try:
             yield process
@@ -61,7 +67,7 @@ class Cli:
             return process.returncode, out.decode(), err.decode()
 
     async def json(self, *words: str, **env: str):
-        """What a command that succeeds prints with --json."""
+        """Run a command with --json, which must succeed; return what it prints."""
         code, out, err = await self.run(*words, "--json", **env)
         assert code == 0, err
         return json.loads(out)
@@ -88,6 +94,7 @@ async def test_a_call_is_taken_recorded_and_talked_on_from_the_shell(live, cli, 
     ) == 1
     accepted = await cli.json("call", "accept", call_id)
     assert accepted["state"] == "active"
+    assert (await cli.run("call", "show", call_id, "-q"))[1] == f"{call_id}\n"
     assert "token" not in accepted["audio"]
     record = tmp_path / "heard.wav"
     words = ["call", "talk", call_id, "--play", str(AUDIO / "goodbye.wav"), "--dtmf", "42#"]
@@ -105,8 +112,8 @@ async def test_a_call_is_taken_recorded_and_talked_on_from_the_shell(live, cli, 
     assert json.loads(out) == {"call_id": call_id, "end_reason": "caller_hangup", "keys": "7"}
     assert caller.keys == "42#"
     assert listening.find(samples(wav.read(AUDIO / "goodbye.wav")), samples(caller.audio())).heard
-    heard = at_8000(record)
-    assert listening.find(samples(clip("caller.wav", 3)), heard).heard
+    audio = at_8000(record)
+    assert listening.find(samples(clip("caller.wav", 3)), audio).heard
     shown = await cli.json("call", "show", call_id)
     assert (shown["state"], shown["audio"]) == ("ended", None)
     code, _, err = await cli.run("call", "accept", call_id)
@@ -138,7 +145,7 @@ async def test_ctrl_c_hangs_up_and_the_recording_is_whole(live, cli, tmp_path, n
     assert listening.find(samples(clip("caller.wav", 2)), at_8000(record)).heard
 
 
-async def test_listening_in_a_pipe_gives_the_samples(live, cli):
+async def test_listen_writes_samples_into_a_pipe(live, cli):
     caller, call_id = await live.dial()
     await cli.json("call", "accept", call_id)
     async with cli.running("call", "listen", call_id, "--raw") as pipe:
@@ -151,7 +158,7 @@ async def test_listening_in_a_pipe_gives_the_samples(live, cli):
     assert listening.find(samples(clip("caller.wav", 2)), np.frombuffer(raw, "<i2")[::2]).heard
 
 
-async def test_events_are_followed_as_lines_and_as_json(live, cli):
+async def test_the_events_command_prints_lines_or_json(live, cli):
     first = await live.dial()
     await live.rest("POST", f"/api/call/{first[1]}/refuse")
     code, out, _ = await cli.run(
@@ -173,10 +180,10 @@ async def test_events_are_followed_as_lines_and_as_json(live, cli):
     code, out, _ = await cli.run("event", "tail", "--after", "oldest", "--count", "2")
     lines = [line.split("\t") for line in out.splitlines()]
     assert code == 0
-    assert [len(line) for line in lines] == [6, 6]
+    assert [len(line) for line in lines] == [6, 6, 6]  # the names of the columns, and two events
 
 
-async def test_numbers_come_change_and_go(cli):
+async def test_numbers_are_activated_changed_and_released(cli):
     number = (await cli.json("number", "activate", "--country", "FR"))["e164"]
     changed = await cli.json("number", "change", number, "--auto-answer", "--label", "Desk")
     assert (changed["auto_answer"], changed["label"]) == (True, "Desk")
@@ -188,7 +195,7 @@ async def test_numbers_come_change_and_go(cli):
     assert (code, json.loads(err)["code"]) == (3, "number_not_found")
 
 
-async def test_keys_and_accounts(cli, live):
+async def test_accounts_and_keys_are_created_listed_and_revoked(cli, live):
     code, out, _ = await cli.run("key", "create", "--label", "laptop")
     key_id, key = re.findall(r"(key_\w+)|(chmd_\w+)", out)[0][0], re.search(r"chmd_\w+", out)[0]
     assert code == 0
@@ -208,7 +215,7 @@ async def test_keys_and_accounts(cli, live):
     assert first[1] != second[1]
 
 
-async def test_webhooks_are_made_tried_and_looked_at(cli):
+async def test_webhooks_are_created_tested_and_listed(cli):
     url = f"http://127.0.0.1:{free_port()}/nobody-there"
     made = await cli.json("webhook", "create", url, "--event", "call.*", "--label", "x")
     endpoint = made["endpoint_id"]
@@ -228,7 +235,7 @@ async def test_webhooks_are_made_tried_and_looked_at(cli):
     assert (await cli.run("webhook", "deliveries", endpoint))[0] == 3
 
 
-async def test_a_trunk_is_connected_dialled_through_and_forgotten(live, cli):
+async def test_a_trunk_is_connected_dialled_through_and_disconnected(live, cli):
     password = "CHAMADE_TRUNK_PASSWORD"
     async with (
         asyncio.timeout(90),
@@ -251,9 +258,9 @@ async def test_a_trunk_is_connected_dialled_through_and_forgotten(live, cli):
         assert (code, "agent_hangup" in err) == (0, True)
         talking = await answering
         await talking.ended.wait()
-        heard = np.frombuffer(bytes(talking.heard), "<i2")
+        audio = np.frombuffer(bytes(talking.heard), "<i2")
         # Most of it: across SIP a machine that is busy with other tests tears a hole into it.
-        assert listening.follow(samples(wav.read(AUDIO / "goodbye.wav")), heard).share > 0.7
+        assert listening.follow(samples(wav.read(AUDIO / "goodbye.wav")), audio).share > 0.7
         words = ["trunk", "connect", "127.0.0.1", "--port", str(trunk["port"]), "--wait"]
         code, _, err = await cli.run(*words, "--username", "acct42", **{password: "wrong"})
         assert (code, "failed" in err) == (1, True)
@@ -261,7 +268,7 @@ async def test_a_trunk_is_connected_dialled_through_and_forgotten(live, cli):
     assert "no_trunk" in (await cli.run("trunk", "show"))[2]
 
 
-async def test_exit_codes_on_a_real_api(cli):
+async def test_exit_codes_follow_the_api_s_errors(cli):
     assert (await cli.run("call", "show", "call_x"))[0] == 3
     assert (await cli.run("call", "list", "--state", "asleep"))[0] == 2
     good = cli.env["CHAMADE_API_KEY"]

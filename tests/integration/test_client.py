@@ -1,27 +1,52 @@
-"""The client on a running stack: calls by what is heard on them, in both of its forms."""
+"""Tests of the Python client, synchronous and asynchronous, on calls of a running stack."""
 
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
 import socket
+import subprocess
+import sys
 import threading
 from contextlib import asynccontextmanager
 
 import numpy as np
 import pytest
 
-from chamade import AsyncClient, CallGone, Client, Conflict, Forbidden, NotFound, WavWriter
-from gateway import wav
+from chamade import (
+    AsyncClient,
+    CallGone,
+    ChamadeError,
+    Client,
+    Conflict,
+    Forbidden,
+    NotFound,
+    WavWriter,
+)
+from common.g711 import DECODE_TABLE
+from gateway.softphone import wav
 from local import listening
 from local.carrier import carrier
 from local.layout import HOST
 from local.sip_phone import sip_phone
 from tests.support.engine import ROOT
-from wire.g711 import DECODE_TABLE
 
 AUDIO = ROOT / "examples" / "audio"
 WITHIN_S = 15
+WAITING_AGENT = """
+import sys, time
+from chamade import Client
+
+def wait(call):
+    call.answered()
+    print(call.id, call.resumed, flush=True)
+    time.sleep(60)
+
+with Client() as client:
+    line, file = sys.argv[1:]
+    client.serve(wait, line=line, resume=file, ready=lambda: print("ready", flush=True))
+"""
 
 
 def samples(ulaw: bytes) -> np.ndarray:
@@ -66,18 +91,18 @@ async def caller_on(live, line):
     return call
 
 
-async def test_an_accepted_call_carries_both_voices_bit_for_bit(live, aclient, line):
+async def test_an_accepted_call_carries_audio_bit_for_bit_both_ways(live, aclient, line):
     incoming = aclient.incoming(line)
     await incoming.begin()
     caller = await caller_on(live, line)
     ringing = await incoming.__anext__()
     assert ringing.call.line == line
-    heard = bytearray()
+    audio = bytearray()
     async with ringing.accept("mulaw") as call:
 
         async def listen():
             async for frame in call.audio:
-                heard.extend(frame)
+                audio.extend(frame)
 
         listening_task = asyncio.create_task(listen())
         assert await call.answered()
@@ -91,11 +116,11 @@ async def test_an_accepted_call_carries_both_voices_bit_for_bit(live, aclient, l
         assert call.end_reason == "caller_hangup"
         with pytest.raises(CallGone, match="caller_hangup"):
             await call.audio.send(b"\xff")
-    assert clip("caller.wav", 3) in bytes(heard)
+    assert clip("caller.wav", 3) in bytes(audio)
     assert clip("goodbye.wav") in caller.audio()
 
 
-async def test_without_asyncio_it_is_the_same(live, client, line, tmp_path):
+async def test_the_synchronous_client_takes_calls_too(live, client, line, tmp_path):
     """Both talk, both press keys; the agent records, and interrupts itself."""
     record = tmp_path / "heard.wav"
     pressed = threading.Event()
@@ -129,7 +154,7 @@ async def test_without_asyncio_it_is_the_same(live, client, line, tmp_path):
     assert client.calls.get(call.id).end_reason == "agent_hangup"
 
 
-async def test_a_connection_that_is_lost_costs_a_moment_of_the_call(live, aclient, line):
+async def test_a_call_survives_a_lost_agent_connection(live, aclient, line):
     caller = await caller_on(live, line)
     ringing = await aclient.incoming(line).__anext__()
     async with ringing.accept("mulaw") as call:
@@ -139,17 +164,15 @@ async def test_a_connection_that_is_lost_costs_a_moment_of_the_call(live, aclien
             assert await asyncio.wait_for(call.audio.play(clip(name)), WITHIN_S)
             assert await caller.wait_heard(clip(name)) >= 0
         await caller.play(clip("caller.wav", 1))
-        heard = bytearray()
+        audio = bytearray()
         async for frame in call.audio:
-            heard += frame
-            if clip("caller.wav", 1)[:4000] in bytes(heard):
+            audio += frame
+            if clip("caller.wav", 1)[:4000] in bytes(audio):
                 break
     await asyncio.wait_for(caller.ended.wait(), WITHIN_S)
 
 
-async def test_who_hangs_up_while_the_agent_talks_ends_the_block_and_nothing_else(
-    live, aclient, line
-):
+async def test_a_caller_who_hangs_up_mid_speech_ends_only_that_call_s_block(live, aclient, line):
     caller = await caller_on(live, line)
     ringing = await aclient.incoming(line).__anext__()
     async with ringing.accept() as call:
@@ -163,7 +186,7 @@ async def test_who_hangs_up_while_the_agent_talks_ends_the_block_and_nothing_els
             pytest.fail("a call that is over was accepted")
 
 
-async def test_calls_are_served_side_by_side_and_a_broken_handler_hangs_up(
+async def test_calls_are_served_concurrently_and_a_handler_that_raises_hangs_up(
     live, aclient, line, caplog
 ):
     ready, both = asyncio.Event(), asyncio.Barrier(2)
@@ -210,6 +233,42 @@ async def test_auto_answered_calls_are_served_too(live, aclient, line):
     await asyncio.gather(serving, return_exceptions=True)
 
 
+async def test_an_agent_that_is_killed_and_started_again_takes_its_call_back(
+    live, aclient, line, tmp_path
+):
+    """An agent of another process answers, is killed, and the next one says goodbye."""
+    file = tmp_path / "calls.db"
+    env = os.environ | {
+        "CHAMADE_API_URL": live.stack["api_url"],
+        "CHAMADE_API_KEY": live.stack["api_key"],
+        "PYTHONPATH": os.pathsep.join(sys.path),
+    }
+    command = [sys.executable, "-c", WAITING_AGENT, line, str(file)]
+    agent = await asyncio.create_subprocess_exec(*command, env=env, stdout=subprocess.PIPE)
+    try:
+        async with asyncio.timeout(WITHIN_S):
+            assert await agent.stdout.readline() == b"ready\n"
+            caller = await live.phone().place_call(line)
+            call_id, resumed = (await agent.stdout.readline()).decode().split()
+        assert resumed == "False"
+        with pytest.raises(ChamadeError, match="another process"):
+            await aclient.serve(print, line=line, resume=file)
+    finally:
+        agent.kill()
+        await agent.wait()
+
+    async def handler(call):
+        assert (call.id, call.resumed) == (call_id, True)
+        assert await call.audio.play(AUDIO / "goodbye.wav")
+
+    serving = asyncio.create_task(aclient.serve(handler, line=line, format="mulaw", resume=file))
+    await asyncio.wait_for(caller.ended.wait(), WITHIN_S)
+    serving.cancel()
+    await asyncio.gather(serving, return_exceptions=True)
+    assert wav.read(AUDIO / "goodbye.wav") in caller.audio()
+    assert (await aclient.calls.get(call_id)).end_reason == "agent_hangup"
+
+
 @asynccontextmanager
 async def connected_trunk(client: AsyncClient):
     """A carrier with one phone behind it, connected as the account's trunk: where to call it."""
@@ -230,8 +289,8 @@ async def connected_trunk(client: AsyncClient):
             port=ports[0], caller_id="+33199005678", allowed_countries=["FR"],
         )  # fmt: skip
         async for event in client.events():
-            told = event.data.get("trunk", {}).get("trunk_id")
-            if event.type == "trunk.registered" and told == trunk.trunk_id:
+            event_trunk_id = event.data.get("trunk", {}).get("trunk_id")
+            if event.type == "trunk.registered" and event_trunk_id == trunk.trunk_id:
                 break
         try:
             yield phone, f"sip:+33199001234@{HOST}"
@@ -244,7 +303,8 @@ async def test_a_call_is_dialled_talked_on_and_hung_up(client, aclient):
         answering = asyncio.create_task(phone.answer_next())
 
         def dial():
-            with client.call(uri, rate=8000, metadata={"for": "a test"}) as call:
+            number = uri.removeprefix("sip:").partition("@")[0]
+            with client.call(number, rate=8000, metadata={"for": "a test"}) as call:
                 assert call.info.state == "connecting"
                 assert call.answered()
                 assert call.audio.play(str(AUDIO / "goodbye.wav"))
@@ -254,16 +314,16 @@ async def test_a_call_is_dialled_talked_on_and_hung_up(client, aclient):
         call = await asyncio.wait_for(asyncio.to_thread(dial), 30)
         talking = await answering
         await asyncio.wait_for(talking.ended.wait(), WITHIN_S)
-        heard = np.frombuffer(bytes(talking.heard), "<i2")
+        audio = np.frombuffer(bytes(talking.heard), "<i2")
         # Most of it: across SIP a machine that is busy with other tests tears a hole into it.
-        assert listening.follow(samples(wav.read(AUDIO / "goodbye.wav")), heard).share > 0.7
+        assert listening.follow(samples(wav.read(AUDIO / "goodbye.wav")), audio).share > 0.7
         over = client.calls.get(call.id)
         assert (over.state, over.end_reason, over.metadata) == (
             "ended", "agent_hangup", {"for": "a test"},
         )  # fmt: skip
 
 
-def test_what_is_created_twice_with_one_idempotency_key_is_one_thing(client):
+def test_creating_twice_with_one_idempotency_key_creates_once(client):
     key = secrets.token_hex(8)
     once, twice = (client.numbers.activate(idempotency_key=key) for _ in range(2))
     assert once == twice
@@ -271,7 +331,7 @@ def test_what_is_created_twice_with_one_idempotency_key_is_one_thing(client):
     assert once.e164 not in [number.e164 for number in client.numbers.list()]
 
 
-def test_accounts_keys_and_tokens(client, live):
+def test_the_client_manages_accounts_keys_and_tokens(client, live):
     made = client.keys.create("laptop")
     with Client(live.stack["api_url"], made.key) as other:
         assert other.account.get().account_id == client.account.get().account_id
@@ -287,7 +347,7 @@ def test_accounts_keys_and_tokens(client, live):
             other.keys.revoke(other.keys.list()[0].key_id)
 
 
-async def test_hosted_speech_is_gated(live, client, line):
+async def test_hosted_speech_is_refused_without_the_beta(live, client, line):
     caller = await caller_on(live, line)
     ringing = await asyncio.to_thread(next, client.incoming(line))
     with pytest.raises(Forbidden) as gated:
@@ -297,7 +357,7 @@ async def test_hosted_speech_is_gated(live, client, line):
     await asyncio.wait_for(caller.ended.wait(), WITHIN_S)
 
 
-async def test_events_go_on_after_what_was_done_with(live, aclient, line):
+async def test_events_resume_after_the_last_handled_one(live, aclient, line):
     async def of_this_line(events):
         async for event in events:
             if event.call is not None and event.call.line == line:

@@ -1,5 +1,5 @@
-"""The dashboard as its page uses it, on a whole stack: signed in by cookie, and a test call with
-both voices.
+"""Tests of the dashboard's requests on a running stack: a cookie session, and a test call with
+audio both ways.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import json
 import aiohttp
 import pytest
 
-from gateway import wav
+from gateway.softphone import wav
 from local.agent import Talk
 from tests.support.engine import ROOT
 
@@ -56,7 +56,7 @@ class Caller:
 
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         self.socket = socket
-        self.told: list[dict] = []
+        self.messages: list[dict] = []
         self.heard = bytearray()
         self.ringing, self.answered = asyncio.Event(), asyncio.Event()
         self.more = asyncio.Event()
@@ -67,7 +67,7 @@ class Caller:
                 self.heard += message.data
                 self.more.set()
             else:
-                self.told.append(message.json())
+                self.messages.append(message.json())
                 getattr(self, message.json()["type"], asyncio.Event()).set()
 
     async def say(self, ulaw: bytes) -> None:
@@ -82,8 +82,10 @@ class Caller:
                 await self.more.wait()
 
 
-async def test_the_stack_says_where_the_dashboard_is(live):
+async def test_the_dashboard_s_url_serves_the_page_and_its_files(live):
     async with aiohttp.ClientSession() as session:
+        async with session.get(live.stack["api_url"]) as led:
+            assert str(led.url) == live.stack["dashboard_url"]
         async with session.get(live.stack["dashboard_url"]) as page:
             assert (page.status, page.content_type) == (200, "text/html")
             policy = page.headers["Content-Security-Policy"]
@@ -124,14 +126,14 @@ async def test_a_browser_calls_a_number_and_talks_to_its_agent(live, page):
             await nobody.ws_connect(invited["url"], headers=origin)
     assert refused.value.status == 403
     assert callers in bytes(talk.heard)
-    assert caller.told[-1]["type"] == "ended"
+    assert caller.messages[-1]["type"] == "ended"
     _, over = await page.ask("GET", f"call/{call_id}")
     assert (over["state"], over["end_reason"]) == ("ended", "caller_hangup")
     assert (over["from"], over["to"]) == ("client:dashboard", live.number)
-    assert over["provider_call_id"] == caller.told[0]["call_sid"]
+    assert over["provider_call_id"] == caller.messages[0]["call_sid"]
 
 
-async def test_the_agents_socket_opens_from_the_page_with_its_token_in_the_url(live, page):
+async def test_the_page_opens_the_agents_socket_with_a_token_in_the_url(live, page):
     call, call_id = await live.dial()
     _, accepted = await page.ask("POST", f"call/{call_id}/accept")
     audio = accepted["audio"]
@@ -143,7 +145,7 @@ async def test_the_agents_socket_opens_from_the_page_with_its_token_in_the_url(l
     await asyncio.wait_for(call.ended.wait(), 10)
 
 
-async def test_signed_out_there_is_nothing_to_be_seen(page):
+async def test_signing_out_closes_the_session(page):
     assert (await page.ask("GET", "account"))[0] == 200
     assert await page.ask("DELETE", "session") == (204, None)
     assert (await page.ask("GET", "account"))[0] == 401

@@ -1,4 +1,4 @@
-"""The examples, run as they are, on a running stack."""
+"""Tests that run the examples, unchanged, on a running stack."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 import numpy as np
 import pytest
 
-from gateway import wav
+from gateway.softphone import wav
 from local import listening
 from tests.integration.test_client import AUDIO, WITHIN_S, clip, samples
 from tests.support.engine import ROOT, free_port
@@ -136,13 +136,13 @@ async def test_the_echo_agent_echoes(live):
             while share < 0.95:  # an echo has no cushion: on a busy machine it has gaps
                 await call.play(clip("caller.wav", 2))
                 await call.wait_frames(len(call.received) + 25)
-                heard = samples(call.audio()[said_before:])
-                share = listening.follow(samples(clip("caller.wav", 2)), heard).share
+                audio = samples(call.audio()[said_before:])
+                share = listening.follow(samples(clip("caller.wav", 2)), audio).share
         call.hangup()
         await call.ended.wait()
 
 
-async def test_an_example_without_a_stack_says_what_to_do(live):
+async def test_an_example_without_a_stack_explains_how_to_start_one(live):
     env = {"CHAMADE_API_URL": "", "CHAMADE_API_KEY": "", "PYTHONPATH": str(ROOT / "client")}
     done = await asyncio.to_thread(
         subprocess.run, [sys.executable, str(ROOT / "examples/answering_machine.py")],
@@ -172,7 +172,7 @@ async def test_the_webhook_receiver_answers_calls(live, hook):
         await said(receiver, f"call.ended {call_id}")
 
 
-async def test_the_webhook_receiver_believes_nobody_else(live, hook):
+async def test_the_webhook_receiver_refuses_unsigned_posts(live, hook):
     port, _ = hook
     wrong = "whsec_" + "A" * 44
     async with example(live, "webhook_receiver", str(port), WEBHOOK_SECRET=wrong):

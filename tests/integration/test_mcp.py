@@ -1,5 +1,5 @@
-"""MCP on the running stack, by the official SDK's client: each tool, both eras of the protocol,
-over HTTP and through the bridge that desktop clients start.
+"""Tests of MCP on a running stack, with the official SDK's client: each tool, both versions of the
+protocol, over HTTP and through the bridge that desktop clients start.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Agent:
         self.client, self.called = client, set()
 
     async def ask(self, name, **arguments):
-        """What a tool answers; it must not fail."""
+        """Call a tool, which must not fail; return its answer."""
         result = await self.client.call_tool(name, arguments)
         self.called.add(name)
         assert not result.is_error, result.content[0].text
@@ -48,7 +48,7 @@ class Agent:
         return result.structured_content
 
     async def fail(self, name, **arguments):
-        """What a tool says when it fails, which it must."""
+        """Call a tool, which must fail; return its error."""
         result = await self.client.call_tool(name, arguments)
         self.called.add(name)
         assert result.is_error
@@ -92,7 +92,7 @@ async def over_stdio(live, mode):
 
 
 @pytest.mark.parametrize("mode", MODES)
-async def test_every_tool_is_listed_and_does_what_it_says(line, mode):
+async def test_every_tool_is_listed_and_works(line, mode):
     async with over_http(line, mode) as agent:
         listed = (await agent.client.list_tools()).tools
         assert [tool.name for tool in listed] == list(TOOLS)
@@ -192,7 +192,7 @@ async def manage_a_trunk(agent, line):
 
 
 @pytest.mark.parametrize("mode", MODES)
-async def test_the_key_comes_as_bearer_too_and_a_wrong_one_opens_nothing(line, mode):
+async def test_a_bearer_key_is_accepted_and_a_wrong_key_refused(line, mode):
     bearer = {"Authorization": f"Bearer {line.stack['api_key']}"}
     async with over_http(line, mode, bearer) as agent:
         assert await agent.ask("chamade_number_list")
@@ -201,7 +201,7 @@ async def test_the_key_comes_as_bearer_too_and_a_wrong_one_opens_nothing(line, m
             await agent.client.list_tools()
 
 
-async def test_a_host_that_is_not_ours_is_refused_by_the_server_that_runs(line):
+async def test_the_running_server_refuses_a_foreign_host_header(line):
     status, problem = await asyncio.to_thread(
         post, f"{line.stack['api_url']}/mcp", b'{"jsonrpc": "2.0", "id": 1, "method": "ping"}',
         **{"Host": "evil.example", "X-API-Key": line.stack["api_key"],
@@ -211,7 +211,7 @@ async def test_a_host_that_is_not_ours_is_refused_by_the_server_that_runs(line):
 
 
 @pytest.mark.parametrize("mode", MODES)
-async def test_through_the_bridge_a_long_poll_holds_nothing_up(line, mode):
+async def test_a_long_poll_through_the_bridge_delays_no_other_request(line, mode):
     async with over_stdio(line, mode) as agent:
         assert len((await agent.client.list_tools()).tools) == len(TOOLS)
         cursor = (await agent.ask("chamade_inbox", after="latest", wait_s=0))["cursor"]
@@ -230,7 +230,7 @@ async def test_through_the_bridge_a_long_poll_holds_nothing_up(line, mode):
         assert unknown["code"] == "call_not_found"
 
 
-async def test_what_a_model_gave_up_waiting_for_is_let_go_by_the_bridge(line):
+async def test_the_bridge_drops_a_request_that_the_client_cancelled(line):
     async with over_stdio(line, "legacy") as agent:
         cursor = (await agent.ask("chamade_inbox", after="latest", wait_s=0))["cursor"]
         poll = asyncio.create_task(agent.ask("chamade_inbox", after=cursor, wait_s=20))
@@ -241,7 +241,7 @@ async def test_what_a_model_gave_up_waiting_for_is_let_go_by_the_bridge(line):
         assert await asyncio.wait_for(agent.ask("chamade_number_list"), 5)
 
 
-async def test_through_the_bridge_a_wrong_key_is_told_as_an_error(line):
+async def test_the_bridge_reports_a_wrong_key_as_an_error(line):
     stranger = Live({**line.stack, "api_key": mint_key()})
     with pytest.raises((MCPError, ExceptionGroup)) as refused:
         async with over_stdio(stranger, "legacy") as agent:

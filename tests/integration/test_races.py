@@ -1,5 +1,5 @@
-"""Accept, decline, caller hang-up and deadline at the same moment, and dials beside each other, on
-a truly atomic engine.
+"""Tests of races between accept, decline, hang-up and deadline, and between dials, on an atomic
+engine.
 """
 
 from __future__ import annotations
@@ -9,12 +9,15 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
+import pytest
+
 from chalicelib.domain.call import Call, Refused
-from chalicelib.domain.call_moves import Act, CallState
-from chalicelib.domain.dialling import NotDialled
+from chalicelib.domain.call_transitions import Act, CallState
+from chalicelib.domain.dial_rules import NotDialled
 from chalicelib.problems import problem_from
-from chalicelib.services import answer, decline, inbox, miss, outbound, ring
-from chalicelib.services.transition import settle
+from chalicelib.services import inbox
+from chalicelib.services.call import call_control, inbound, outbound
+from chalicelib.services.call.transition import settle
 from tests.support.thorough import often
 from tests.support.world import World
 
@@ -22,8 +25,10 @@ ROUNDS, CROWD = often(60, 1000), 20
 DIALS = 30
 
 
-def test_one_winner_each_round_and_every_loser_sees_the_call_as_it_is(empty_table):
+@pytest.mark.deep
+def test_one_act_wins_each_race_and_every_loser_gets_409_with_the_call(empty_table):
     world = World(empty_table)
+    world.allow_many_calls()
     seed = random.randrange(2**32)
     chance = random.Random(seed)
     with ThreadPoolExecutor(CROWD) as crowd:
@@ -35,14 +40,14 @@ def test_one_winner_each_round_and_every_loser_sees_the_call_as_it_is(empty_tabl
 def _play_round(world: World, crowd: ThreadPoolExecutor, chance: random.Random, name: str) -> None:
     call = world.ringing()
     # Clocks differ: those who answer believe it is just before the deadline, the timer just after.
-    before = replace(world.ports, now=lambda: call.ring_deadline - 1)
-    after = replace(world.ports, now=lambda: call.ring_deadline)
+    before = replace(world.deps, now=lambda: call.ring_deadline - 1)
+    after = replace(world.deps, now=lambda: call.ring_deadline)
     gone = world.incoming(sid=call.provider_call_id)
     acts = [
-        lambda: answer.accept(before, world.account_id, call.call_id),
-        lambda: decline.refuse(before, world.account_id, call.call_id),
-        lambda: miss.expire(after, call.call_id),
-        lambda: ring.caller_gone(before, gone, failed=False),
+        lambda: call_control.accept(before, world.account_id, call.call_id),
+        lambda: call_control.decline(before, world.account_id, call.call_id),
+        lambda: call_control.expire(after, call.call_id),
+        lambda: inbound.caller_gone(before, gone, failed=False),
     ]
     chosen = acts + chance.choices(acts, k=CROWD - len(acts))
     chance.shuffle(chosen)
@@ -56,7 +61,7 @@ def _play_round(world: World, crowd: ThreadPoolExecutor, chance: random.Random, 
             return refused
 
     outcomes = list(crowd.map(run, chosen))
-    final = world.now_of(call)
+    final = world.reread(call)
     out_of_ringing = [o for o in outcomes if isinstance(o, Call) and o.version == 2]
     answers = [
         o
@@ -70,16 +75,16 @@ def _play_round(world: World, crowd: ThreadPoolExecutor, chance: random.Random, 
     assert final.version == 2 or final.history[1].state.value == "active", name
     assert final.version <= 3, name
     for loser in (o for o in outcomes if isinstance(o, Refused)):
-        told = problem_from(loser)
-        assert told.status == 409, name
-        assert told.extra["call"]["version"] >= 2, name
-        shown = told.extra["call"]["state"]
+        refusal = problem_from(loser)
+        assert refusal.status == 409, name
+        assert refusal.extra["call"]["version"] >= 2, name
+        shown = refusal.extra["call"]["state"]
         assert shown in {entry.state.value for entry in final.history[1:]}, name
 
 
-def test_as_many_calls_are_dialled_as_the_account_may_and_not_one_more(empty_table):
+def test_concurrent_dials_never_exceed_the_account_s_limit(empty_table):
     world = World(empty_table)
-    world.registered()
+    world.register_trunk()
     barrier = threading.Barrier(DIALS)
 
     def dial(number):
@@ -96,24 +101,24 @@ def test_as_many_calls_are_dialled_as_the_account_may_and_not_one_more(empty_tab
         assert (len(calls), refusals) == (5, ["too_many_dials"] * (DIALS - 5))
         assert len(world.provider.dialled) == 5
         live = {call.call_id for call in calls}
-        assert world.ports.dialling.get(world.account_id).calls == live
-        assert {call.call_id for call in world.ports.calls.live()} == live
+        assert world.stores.dialling.get(world.account_id).calls == live
+        assert {call.call_id for call in world.stores.calls.live()} == live
         # All end at once, each for many reasons; five more are let in, and then the rate is met.
-        list(crowd.map(lambda call: settle(world.ports, call, Act.BUSY), calls * 3))
-        assert world.ports.dialling.get(world.account_id).calls == frozenset()
+        list(crowd.map(lambda call: settle(world.deps, call, Act.BUSY), calls * 3))
+        assert world.stores.dialling.get(world.account_id).calls == frozenset()
         barrier.reset()
         again = list(crowd.map(dial, range(DIALS)))
     calls = [outcome for outcome in again if isinstance(outcome, Call)]
     refusals = {outcome.code for outcome in again if isinstance(outcome, NotDialled)}
     assert len(calls) == 5
     assert refusals <= {"too_many_dials", "dial_rate"}
-    assert len(world.ports.dialling.get(world.account_id).recent) == 10
+    assert len(world.stores.dialling.get(world.account_id).recent) == 10
 
 
-def test_no_post_loses_the_providers_id_or_the_calls_end(empty_table):
+def test_concurrent_posts_lose_neither_the_providers_id_nor_the_calls_end(empty_table):
     """Callbacks, the answer to the order and the agent's hang-up, all at once."""
     world = World(empty_table)
-    world.registered()
+    world.register_trunk()
     with ThreadPoolExecutor(8) as crowd:
         for number in range(40):
             _play_dialled_round(world, crowd, number)
@@ -132,10 +137,16 @@ def _play_dialled_round(world: World, crowd: ThreadPoolExecutor, number: int) ->
             act()
 
         for act in (
-            lambda: outbound.told(world.ports, "gateway", order.call_id, sid, "initiated", None),
-            lambda: outbound.told(world.ports, "gateway", order.call_id, sid, "ringing", None),
-            lambda: outbound.answered(world.ports, "gateway", order.call_id, sid),
-            lambda: outbound.told(world.ports, "gateway", order.call_id, sid, "completed", 200),
+            lambda: outbound.handle_status(
+                world.deps, "gateway", order.call_id, sid, "initiated", None
+            ),
+            lambda: outbound.handle_status(
+                world.deps, "gateway", order.call_id, sid, "ringing", None
+            ),
+            lambda: outbound.answered(world.deps, "gateway", order.call_id, sid),
+            lambda: outbound.handle_status(
+                world.deps, "gateway", order.call_id, sid, "completed", 200
+            ),
         ):
             waiting.append(crowd.submit(run, act))
         barrier.wait()
@@ -144,18 +155,18 @@ def _play_dialled_round(world: World, crowd: ThreadPoolExecutor, number: int) ->
     call = world.dial()
     for post in waiting:
         post.result()
-    final = world.now_of(call)
+    final = world.reread(call)
     assert final.provider_call_id == sids[0], number
     assert final.state is CallState.ENDED, number
     assert [entry.version for entry in final.history] == list(range(1, final.version + 1)), number
-    assert world.ports.dialling.get(world.account_id).calls == frozenset(), number
+    assert world.stores.dialling.get(world.account_id).calls == frozenset(), number
 
 
 def _events_match_histories(world: World) -> bool:
     counted: dict[str, list[str]] = {}
     cursor = None
     while True:
-        page, cursor = inbox.read(world.ports, world.account_id, cursor, 0)
+        page, cursor = inbox.read(world.deps, world.account_id, cursor, 0)
         if not page:
             break
         for event in page:
@@ -163,7 +174,7 @@ def _events_match_histories(world: World) -> bool:
                 counted.setdefault(event.call_id, []).append(event.data["call"]["state"])
     assert len(counted) == ROUNDS
     for call_id, states in counted.items():
-        call = world.ports.calls.get(call_id)
+        call = world.stores.calls.get(call_id)
         assert call is not None
         assert states == [entry.state.value for entry in call.history], call_id
     return True

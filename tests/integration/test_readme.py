@@ -1,4 +1,4 @@
-"""What the README prints, run as printed."""
+"""Tests that run the commands of the README as printed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ BY_HAND = [block for block in BLOCKS if "curl" in block and "gateway.caller" in 
 TRUNK = [block for block in BLOCKS if "/api/trunk" in block]
 
 
-def test_the_readme_shows_how_to_use_it_by_hand():
+def test_the_readme_has_commands_to_run_by_hand():
     assert BY_HAND
     assert any("make run" in block for block in BLOCKS)
     assert any("make test" in block for block in BLOCKS)

@@ -1,4 +1,4 @@
-"""The table is lost while calls are up, and restored under another name: what was up goes on."""
+"""Tests that calls go on while the table is lost and restored under another name."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ def command(stack, monkeypatch, capsys):
     return run
 
 
-async def test_a_table_is_destroyed_and_restored_with_calls_up(
+async def test_calls_survive_the_loss_and_restore_of_the_table(
     stack, command, tmp_path, monkeypatch
 ):
     live, file = on(stack), tmp_path / "backup.jsonl"
     talking, gone = await live.answered(), await live.answered()
-    told = command("backup", str(file))
-    assert told["items"] == len(file.read_text().splitlines()) - 2
+    backup = command("backup", str(file))
+    assert backup["items"] == len(file.read_text().splitlines()) - 2
     assert live.stack["api_key"] not in file.read_text()
 
     # What happens after the backup is lost with the table; calls bear that there is none.
@@ -48,7 +48,7 @@ async def test_a_table_is_destroyed_and_restored_with_calls_up(
     await talking.call.wait_frames(len(talking.call.received) + 100)
 
     restored = command("restore", "--table", "restored", str(file))
-    assert restored == {"items": told["items"], "table": "restored"}
+    assert restored == {"items": backup["items"], "table": "restored"}
     await roll(stack, "api", CHAMADE_TABLE="restored")
     assert (await live.rest("GET", f"/api/call/{gone.call_id}"))["state"] == "active"
     monkeypatch.setenv("CHAMADE_TABLE", "restored")

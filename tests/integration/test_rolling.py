@@ -1,4 +1,4 @@
-"""Parts are restarted, and their secrets exchanged, while calls are up: none is lost."""
+"""Tests that no call is lost while parts are restarted and their secrets rotated."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.softphone import SoftphoneError
+from gateway.softphone.phone import SoftphoneError
 from local import environment, processes
 from local.agent import Refused
 from local.layout import HOST
@@ -33,7 +33,7 @@ def live(stack):
     return on(stack)
 
 
-async def test_relay_and_application_are_upgraded_with_a_call_up(stack, live):
+async def test_a_call_survives_restarts_of_relay_and_application(stack, live):
     talking = await live.answered(spoken())
     for part in ("relay", "api", "relay"):
         await roll(stack, part)
@@ -46,7 +46,8 @@ async def test_relay_and_application_are_upgraded_with_a_call_up(stack, live):
     assert over["end_reason"] == "caller_hangup"
 
 
-async def test_every_secret_is_exchanged_with_a_call_up(stack, live):
+@pytest.mark.deep
+async def test_a_call_survives_the_rotation_of_every_secret(stack, live):
     old = stack.credentials
     new = {name: "new" + getattr(old, name)[3:] for name in ROTATED}
     steps = [
@@ -79,7 +80,8 @@ async def test_every_secret_is_exchanged_with_a_call_up(stack, live):
         await live.phone().place_call(live.number, from_="+33612345678")
 
 
-async def test_a_gateway_is_replaced_by_another_and_its_calls_end_by_themselves(
+@pytest.mark.deep
+async def test_a_call_goes_on_while_its_gateway_is_drained_and_replaced(
     stack, live, monkeypatch, capsys
 ):
     token = stack.credentials.provider_auth_token
@@ -115,7 +117,7 @@ async def test_a_gateway_is_replaced_by_another_and_its_calls_end_by_themselves(
     await again.over()
 
 
-def test_a_part_with_a_secret_that_makes_no_sense_does_not_start(stack, tmp_path):
+def test_a_part_with_an_invalid_secret_does_not_start(stack, tmp_path):
     env = environment.relay(stack.layout, stack.credentials) | {"RELAY_PORT": str(free_port())}
     env["CHAMADE_CONTROL_SECRET"] = "new,"
     part = processes.start("wrong", "relay", env, tmp_path)

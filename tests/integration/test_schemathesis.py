@@ -1,5 +1,5 @@
-"""Requests made up from the description of the API, against a whole stack: every answer is one that
-the description promises. `make fuzz` makes thousands.
+"""Tests that a running stack answers generated requests as the description of the API promises.
+`make fuzz` sends thousands.
 """
 
 from __future__ import annotations
@@ -67,16 +67,16 @@ async def registered(rest: Rest, port: int) -> None:
         "caller_id": "+33199005678",
     }
     await rest("PUT", "/api/trunk", settings)
-    cursor, told = "", set[str]()
+    cursor, types = "", set[str]()
     async with asyncio.timeout(20):
-        while "trunk.registered" not in told:
+        while "trunk.registered" not in types:
             page = await rest("GET", f"/api/events?wait=5&after={cursor}")
-            cursor, told = page["cursor"], {event["type"] for event in page["events"]}
+            cursor, types = page["cursor"], {event["type"] for event in page["events"]}
 
 
 async def called_all_the_while(stack: Process, number: str) -> None:
     """There mostly is a call that rings, or has just been taken."""
-    phone = Live(stack.told()).phone()
+    phone = Live(stack.read_stack_file()).phone()
     while True:
         call = await phone.place_call(number)
         try:
@@ -95,7 +95,7 @@ def accounts_of(stack: Process) -> list[dict[str, str]]:
 
 
 def said(folder: Path) -> Path:
-    """What schemathesis prints."""
+    """Return the path of schemathesis' output."""
     return folder / "schemathesis.log"
 
 
@@ -124,11 +124,12 @@ async def fuzzed(setting: dict[str, str], folder: Path, *which: str) -> tuple[in
     return code, said(folder).read_text()
 
 
+@pytest.mark.deep
 async def test_every_answer_to_made_up_requests_is_as_described(stack, tmp_path):
     tested, rewired = accounts_of(stack)
     for name in ("tested", "rewired"):
         (tmp_path / name).mkdir()
-    api_url = stack.told()["api_url"]
+    api_url = stack.read_stack_file()["api_url"]
     port = free_port()
     transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(
         lambda: BusyCarrier(port, "acct42", "s3cret-pw", (HOST, 9)), local_addr=(HOST, port)

@@ -1,4 +1,4 @@
-"""`make run` as its user meets it: starting, stopping, dying, starting again."""
+"""Tests of `make run`: start, stop, crash, restart."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ DESIGNED = {
     "provider_account_sid", "provider_auth_token",
 }  # fmt: skip
 
+OTHER_PARTS = ("gateway", "local.api_server", "ministack")
+
 
 @pytest.fixture
 def process(tmp_path):
@@ -32,9 +34,9 @@ def process(tmp_path):
 def gone(process: Process) -> bool:
     """True once nothing of the stack is left; waits a little for what is dying."""
     deadline = time.monotonic() + 10
-    while process.left_behind() and time.monotonic() < deadline:
+    while process.find_leftovers() and time.monotonic() < deadline:
         time.sleep(0.1)
-    return process.left_behind() == []
+    return process.find_leftovers() == []
 
 
 def test_ctrl_c_stops_everything_and_leaves_nothing_running(process):
@@ -42,13 +44,14 @@ def test_ctrl_c_stops_everything_and_leaves_nothing_running(process):
     stack = process.wait_ready()
     assert set(stack) >= DESIGNED
     assert (process.state_dir / "stack.json").stat().st_mode & 0o077 == 0
-    assert len(process.left_behind()) >= 5
+    assert len(process.find_leftovers()) >= 5
     a_second_one_does_not_start(process)
     assert process.process.poll() is None
     assert process.stop() == 0
     assert gone(process)
     assert not (process.state_dir / "stack.json").exists()
-    assert process.said().splitlines()[-1] == "stopped"
+    assert process.read_output().splitlines()[-1] == "stopped"
+    assert "Traceback" not in process.read_output()
 
 
 def a_second_one_does_not_start(process):
@@ -57,19 +60,49 @@ def a_second_one_does_not_start(process):
     second.output = process.output.with_suffix(".second")
     second.start()
     assert second.wait_exit() == 1
-    assert "is running on" in second.said()
+    assert "is running on" in second.read_output()
 
 
-def test_ctrl_c_during_the_start_leaves_nothing_running(process):
-    process.start()
-    while "aws" not in process.said():
-        time.sleep(0.01)
+def press_ctrl_c_after(process, seconds):
+    """Press it then, counted from the start; check that all is gone without a traceback."""
+    time.sleep(seconds)
     assert process.stop() == 0
     assert gone(process)
+    said = process.read_output()
+    assert "Traceback" not in said
+    assert "error" not in said
 
 
-@pytest.mark.parametrize("part", ["relay", "gateway", "local.api_server", "ministack"])
-def test_when_one_part_dies_it_says_so_and_the_whole_stops(process, part):
+@pytest.mark.parametrize(
+    "seconds",
+    [0.0, 0.3, *(pytest.param(late, marks=pytest.mark.deep) for late in (0.7, 1.5))],
+)
+def test_ctrl_c_during_the_start_leaves_no_traceback_and_nothing_running(process, seconds):
+    held = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # as by the Makefile
+    try:
+        process.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, held)
+    press_ctrl_c_after(process, seconds)
+
+
+@pytest.mark.deep
+def test_ctrl_c_is_heard_after_a_start_in_the_background_of_a_script(process):
+    former = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as by a script's `&`
+    try:
+        process.start()
+    finally:
+        signal.signal(signal.SIGINT, former)
+    while "aws" not in process.read_output():
+        time.sleep(0.01)
+    press_ctrl_c_after(process, 0.5)
+
+
+@pytest.mark.parametrize(
+    "part",
+    ["relay", *(pytest.param(part, marks=pytest.mark.deep) for part in OTHER_PARTS)],
+)
+def test_the_death_of_one_part_is_reported_and_stops_the_stack(process, part):
     process.start()
     process.wait_ready()
     victim = next(
@@ -80,7 +113,7 @@ def test_when_one_part_dies_it_says_so_and_the_whole_stops(process, part):
     os.kill(victim, signal.SIGKILL)
     assert process.wait_exit() == 1
     name = {"local.api_server": "api", "ministack": "aws"}.get(part, part)
-    assert f"error: {name} ended" in process.said()
+    assert f"error: {name} ended" in process.read_output()
     assert gone(process)
 
 
@@ -93,19 +126,19 @@ def _runs(entry: Path, module: str, process: Process) -> bool:
         return False
 
 
-def test_a_port_that_is_taken_is_named_with_a_way_out(process):
+def test_a_taken_port_is_named_with_a_remedy(process):
     with socket.socket() as taken:
         taken.bind((HOST, process.port_base + 1))
         taken.listen()
         process.start()
         assert process.wait_exit() == 1
-    said = process.said()
+    said = process.read_output()
     assert f"port {process.port_base + 1} (relay) is taken" in said
     assert "CHAMADE_PORT_BASE=" in said
     assert gone(process)
 
 
-async def test_state_survives_a_restart_and_what_is_overdue_is_swept(process):
+async def test_state_survives_a_restart_and_overdue_calls_are_swept(process):
     process.start()
     stack = process.wait_ready()
     live = Live(stack)
@@ -133,6 +166,6 @@ async def test_state_survives_a_restart_and_what_is_overdue_is_swept(process):
 
 
 @pytest.mark.parametrize("base", ["http", "80", "70000", "-1", "²"])
-def test_a_port_base_that_makes_no_sense_is_refused(base):
+def test_an_invalid_port_base_is_refused(base):
     with pytest.raises(BadSetting, match="CHAMADE_PORT_BASE"):
         Layout.from_environment({"CHAMADE_PORT_BASE": base})

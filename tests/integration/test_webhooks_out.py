@@ -1,4 +1,6 @@
-"""Signed deliveries through the real stream, state machine and functions, to a receiver of ours."""
+"""Tests of signed deliveries through the real stream, state machine and functions, to a receiver of
+ours.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,7 @@ from standardwebhooks import Webhook
 from twilio.request_validator import RequestValidator
 
 from chalicelib.domain.call import apply
-from chalicelib.domain.call_moves import Act
+from chalicelib.domain.call_transitions import Act
 from chalicelib.domain.event import Event
 from chalicelib.domain.instant import from_text
 from chalicelib.domain.new_call import new_inbound
@@ -37,11 +39,11 @@ KILLS, CALLS_A_KILL = often(6, 40), 3
 
 
 class Receiver:
-    """An owner's server. `answer(told)` decides; by default it takes all."""
+    """An owner's server. `answer(event)` decides; by default it takes all."""
 
     def __init__(self) -> None:
         self.got: list[tuple[float, dict[str, str], bytes]] = []
-        self.answer: Callable[[dict], Answer] = lambda told: (200, b"")
+        self.answer: Callable[[dict], Answer] = lambda event: (200, b"")
         self.news = threading.Condition()
         receiver = self
 
@@ -67,7 +69,7 @@ class Receiver:
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}/hook"
 
-    def told(self) -> list[dict]:
+    def events(self) -> list[dict]:
         """The bodies, in the order in which they came."""
         return [json.loads(body) for _, _, body in self.got]
 
@@ -95,24 +97,26 @@ def endpoint(live, receiver):
     live.rest.now("DELETE", f"/api/webhooks/{made['endpoint_id']}")
 
 
-async def test_a_call_is_told_of_verified_and_in_well_under_a_second(live, receiver, endpoint):
+async def test_the_events_of_a_call_are_delivered_signed_and_within_seconds(
+    live, receiver, endpoint
+):
     call, call_id = await live.dial()
     call.hangup()
     await live.rest.wait_for(call_id, "missed")
 
     def both() -> bool:
-        return len([each for each in receiver.told() if each["call_id"] == call_id]) == 2
+        return len([each for each in receiver.events() if each["call_id"] == call_id]) == 2
 
     assert await asyncio.to_thread(receiver.wait, both)
     verify = Webhook(endpoint["secret"]).verify
     seen = [(at, verify(body, headers)) for at, headers, body in receiver.got]
-    assert {told["type"] for _, told in seen} == {"call.ringing", "call.missed"}
-    for at, told in seen:
-        assert at - from_text(told["timestamp"]) / 1000 < 5  # a busy machine; alone it is 0.3
+    assert {event["type"] for _, event in seen} == {"call.ringing", "call.missed"}
+    for at, event in seen:
+        assert at - from_text(event["timestamp"]) / 1000 < 5  # a busy machine; alone it is 0.3
 
 
-async def test_a_receiver_answers_the_call_by_answering_the_webhook(live, receiver, endpoint):
-    receiver.answer = lambda told: (200, b'{"action": "accept"}')
+async def test_a_receiver_accepts_the_call_in_its_answer_to_the_webhook(live, receiver, endpoint):
+    receiver.answer = lambda event: (200, b'{"action": "accept"}')
     call, call_id = await live.dial()
     assert await asyncio.wait_for(call.wait_answered(), 10)
     await live.rest("POST", f"/api/call/{call_id}/leave")
@@ -126,8 +130,8 @@ async def test_a_receiver_answers_the_call_by_answering_the_webhook(live, receiv
     assert ringing[-1]["action"] == {"action": "accept", "result": "done"}
 
 
-async def test_one_that_fails_at_first_gets_it_again_five_seconds_later(live, receiver, endpoint):
-    receiver.answer = lambda told: (200, b"") if len(receiver.got) > 1 else (500, b"not yet")
+async def test_a_failed_delivery_is_retried_five_seconds_later(live, receiver, endpoint):
+    receiver.answer = lambda event: (200, b"") if len(receiver.got) > 1 else (500, b"not yet")
     path = f"/api/webhooks/{endpoint['endpoint_id']}"
     call, call_id = await live.dial()
     assert await asyncio.to_thread(receiver.wait, lambda: len(receiver.got) == 2)
@@ -154,17 +158,17 @@ async def test_one_that_fails_at_first_gets_it_again_five_seconds_later(live, re
 def own(tmp_path):
     """A stack that may be mistreated, with its first account."""
     with stack_up(tmp_path) as process:
-        yield process, Live(process.told())
+        yield process, Live(process.read_stack_file())
 
 
-def test_nothing_is_lost_when_deliverers_are_killed_and_the_engine_restarts(own, receiver):
+def test_no_event_is_lost_when_deliverers_are_killed_and_the_engine_restarts(own, receiver):
     """SIGKILL for the processes of `fan_out_events` and `deliver_event` while events come; then a
     restart of the whole, which loses the stream and all executions.
     """
     process, live = own
     rest = live.rest
     made = rest.now("POST", "/api/webhooks", {"url": receiver.url, "events": ["call.*"]})
-    receiver.answer = lambda told: (time.sleep(0.05), (200, b""))[1]
+    receiver.answer = lambda event: (time.sleep(0.05), (200, b""))[1]
     for round_ in range(KILLS):
         for number in range(CALLS_A_KILL):
             _ring_and_give_up(live.stack, f"CA{round_:016d}{number:016d}")
@@ -242,7 +246,7 @@ PAUSE_S = 0.5
 """Before the next poll of who has read all there was: the engine reads whole partitions."""
 
 
-def test_calls_are_read_by_three_pollers_all_of_them_and_in_order(empty_table):
+def test_three_pollers_each_read_all_events_in_order(empty_table):
     """On the engine, while the calls happen: nobody misses, repeats or reorders anything."""
     world = World(empty_table)
     over = threading.Event()
@@ -252,7 +256,7 @@ def test_calls_are_read_by_three_pollers_all_of_them_and_in_order(empty_table):
         cursor = None
         while True:
             last = over.is_set()
-            page, cursor = inbox.read(world.ports, world.account_id, cursor, 0 if last else 1)
+            page, cursor = inbox.read(world.deps, world.account_id, cursor, 0 if last else 1)
             mine += page
             if last and not page:
                 return
@@ -285,8 +289,8 @@ def _live_a_life(world: World) -> None:
         from_="+33612345678", to=world.number, line=world.number, forwarded_from=None,
         auto_answer=False, now=time.time_ns() // 1_000_000,
     )  # fmt: skip
-    world.ports.calls.create(moved)
+    world.stores.calls.create(moved)
     for act in (Act.ANSWER, Act.AGENT_HANGUP):
         before, now = moved.call, time.time_ns() // 1_000_000
         moved = apply(before, act, now)
-        world.ports.calls.move(before, moved, now)
+        world.stores.calls.move(before, moved, now)

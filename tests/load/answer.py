@@ -1,5 +1,4 @@
-"""How long a caller waits for the agent's voice once the agent has accepted: whole stack, real
-audio.
+"""Measures the time from the agent's accept to its voice at the caller: whole stack, real audio.
 
 One call at a time. It rings for a random while, so that the accept falls anywhere between two of
 the provider's polls; then the clock runs from the sending of `POST …/accept` to the first frame at
@@ -19,12 +18,12 @@ from typing import Any
 
 import numpy as np
 
-from gateway.phone_call import PhoneCall
-from gateway.softphone import Softphone
+from common import g711
+from gateway.softphone.call import PhoneCall
+from gateway.softphone.phone import Softphone
 from local.agent import Talk
 from tests.load.report import Figure, Options, Result, Row
 from tests.load.stack import World, quantile, say, stack
-from wire import g711
 
 P95_MS = 150.0
 RINGS_S = (0.3, 1.3)
@@ -145,11 +144,11 @@ async def _first(event: asyncio.Event, talking: asyncio.Task[None]) -> None:
 
 
 async def _first_audio(call: PhoneCall) -> float:
-    while (heard := call.first_audio()) is None:
+    while (frame := call.first_audio()) is None:
         if call.ended.is_set():
             raise RuntimeError(f"the call ended unheard: {call.ending}")
         await call.wait_frames(len(call.received) + 1)
-    return heard.at
+    return frame.at
 
 
 def _clip() -> bytes:

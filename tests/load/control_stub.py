@@ -1,13 +1,12 @@
 """A stand-in for the application, as far as a relay needs one: it checks the signature and lets in.
 
-Call N has the provider token `p-N`, the agent token `a-N` and the id `call_N`. It answers as
+Call N has the id `call_N` and tokens as the application issues them. It answers as
 docs/contracts.md says, keeps no state, and has nothing to do once a call's two legs are in.
 """
 
 from __future__ import annotations
 
 import json
-import re
 import secrets
 import threading
 import time
@@ -16,9 +15,19 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from wire import control
+from common import control, media_token
 
 SECRET = secrets.token_hex(16)
+EXPIRES_S = 4_000_000_000
+
+
+def paths(calls: int, query: str) -> Iterator[str]:
+    """Yield the paths of the legs of so many calls: of each the agent's, then the provider's."""
+    for number in range(calls):
+        call_id = f"call_{number}"
+        token = media_token.issue(SECRET, call_id, "agent", EXPIRES_S)
+        yield f"/media/agent/{call_id}?token={token}&{query}"
+        yield f"/media/provider/{media_token.issue(SECRET, call_id, 'provider', EXPIRES_S)}"
 
 
 @contextmanager
@@ -69,13 +78,15 @@ def _answer(path: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         return 200, {"call": _call(body["call_id"]), "ends_at_ms": None}
     if path != "/media/attach":
         return 404, {"code": "no_such_route"}
-    prefix = "p" if body["leg"] == "provider" else "a"
-    known = re.fullmatch(rf"{prefix}-(\d+)", body["token"])
-    if known is None or body.get("call_id", f"call_{known[1]}") != f"call_{known[1]}":
+    try:
+        call_id = media_token.read(SECRET, body["token"], body["leg"], int(time.time()))
+    except media_token.BadTokenError:
         return 403, {"code": "bad_token"}
-    number = int(known[1])
+    if body.get("call_id", call_id) != call_id:
+        return 403, {"code": "bad_token"}
+    number = int(call_id.removeprefix("call_"))
     return 200, {
-        "call": _call(f"call_{number}"),
+        "call": _call(call_id),
         "provider_call_id": f"CA{number:032d}",
         "owner": body["relay"],
         "ends_at_ms": int((time.time() + 3600) * 1000),

@@ -12,7 +12,7 @@ from typing import Any
 
 from playwright.async_api import Page, expect
 
-from gateway.softphone import Softphone
+from gateway.softphone.phone import Softphone
 from tests.browser.chromium import chromium
 from tests.browser.person import person
 from tests.load.report import Figure, Options, Result

@@ -1,6 +1,6 @@
 /* floor PORT: the least that a relay of one core can cost. For comparison only.
  *
- * An epoll loop that carries mu-law between `/media/provider/p-N` (Twilio Media Streams) and
+ * An epoll loop that carries mu-law between `/media/provider/call_N…` (Twilio Media Streams) and
  * `/media/agent/call_N` (binary): unmask, find the payload, base64, frame, send. It checks no token,
  * bounds no queue, knows no marks; a socket that does not take a whole frame at once ends it.
  */

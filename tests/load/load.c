@@ -1,4 +1,6 @@
 /* load PORT CALLS WARM SECONDS FORMAT PACE PID: calls through a relay, both ways, and what becomes of them.
+ * Reads the paths that the legs connect to from its standard input: for each call a line with the
+ * agent's, then one with the provider's.
  *
  * Every call has a provider's leg (Twilio Media Streams) and an agent's leg (FORMAT `mulaw`, or
  * `pcm`: PCM16 at 16 kHz). With PACE `live` each sends a frame every 20 ms, at a phase of its own; with
@@ -241,13 +243,11 @@ static void listen_until(int64_t until)
 
 static void upgrade(struct leg *leg, int port)
 {
-    char request[512], answer[2048];
-    char path[128];
-    if (leg->provider)
-        snprintf(path, sizeof path, "/media/provider/p-%d", leg->call);
-    else
-        snprintf(path, sizeof path, "/media/agent/call_%d?token=a-%d&format=%s", leg->call, leg->call,
-                 pcm ? "pcm_s16le&rate=16000" : "mulaw");
+    char request[1024], answer[2048];
+    char path[512];
+    if (fgets(path, sizeof path, stdin) == NULL)
+        fail("a leg has no path");
+    path[strcspn(path, "\n")] = 0;
     int length = snprintf(request, sizeof request,
                           "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nUpgrade: websocket\r\n"
                           "Connection: Upgrade\r\nSec-WebSocket-Key: " KEY "\r\n"

@@ -1,4 +1,4 @@
-"""Where and of what a measurement was made, and how busy the machine was with other things."""
+"""Describes the machine and the commit of a measurement, and its other load."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def pinned_to(core: int) -> Iterator[None]:
 
 
 class Busy:
-    """How much CPU time the whole machine used since this was made."""
+    """The CPU time that the whole machine has used since this was made."""
 
     def __init__(self) -> None:
         self._ticks, self._at = _busy_ticks(), time.monotonic()

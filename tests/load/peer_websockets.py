@@ -1,8 +1,8 @@
 """`python -m tests.load.peer_websockets PORT`: our relay's job on the `websockets` library.
 
-For comparison: the same event loop, the same codecs (`wire.media_stream`), the same pairing of the
-two legs, and nothing that the relay has beyond that (no control endpoint, no marks, no bounds). The
-library is tuned as its documentation advises: no compression, no pings, no limit to its queues;
+For comparison: the same event loop, the same codecs (`common.media_stream`), the same pairing of
+the two legs, and nothing that the relay has beyond that (no control endpoint, no marks, no bounds).
+The library is tuned as its documentation advises: no compression, no pings, no limit to its queues;
 messages are neither decoded nor encoded as UTF-8.
 """
 
@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
-from wire import media_stream
+from common import media_stream
 
-_PATH = re.compile(r"/media/(?:provider/p-|agent/call_)(\d+)(?:\?.*)?")
+_PATH = re.compile(r"/media/(?:provider|agent)/call_(\d+)\b.*")
 
 
 @dataclass

@@ -1,4 +1,5 @@
-"""What it costs to carry calls: our relay, the same on `websockets`, and a floor in C, in turns.
+"""Measures the cost of carrying calls: our relay, the same on `websockets`, and a floor in C, in
+turns.
 
 Each relay is alone on one core; the load client (and this program) is on the other. A frame that
 is carried is two messages, one in and one out; CPU time a message is the process's CPU time over
@@ -33,6 +34,8 @@ P99_MS = 20.0
 CALLS_WANTED = 250
 OF_FLOOR, OF_PEER = 1.8, 1 / 3
 MESSAGES_A_FRAME = 2
+_QUERIES = {"mulaw": "format=mulaw", "pcm": "format=pcm_s16le&rate=16000"}
+"""The query with which an agent asks for its format."""
 CLIENT_LIMIT_S = 120
 
 
@@ -90,20 +93,20 @@ class _Rig:
         with relays.running(variant.program, self._floor, control_url, log) as (pid, port):
             os.sched_setaffinity(pid, {self._relay_core})
             busy = Busy()
-            told = self._told(port, load, times, variant.agent, pid)
+            figures = self._told(port, load, times, variant.agent, pid)
             used, elapsed = busy.seconds()
         window = times[1]
-        messages = MESSAGES_A_FRAME * told["delivered_in_window"]
-        ours = told["relay_cpu_s"] + told["client_cpu_s"]
+        messages = MESSAGES_A_FRAME * figures["delivered_in_window"]
+        ours = figures["relay_cpu_s"] + figures["client_cpu_s"]
         return {
             "relay": variant.name,
             "pace": load[0],
             "calls": load[1],
-            "cpu_us": told["relay_cpu_s"] / messages * 1e6 if messages else None,
-            "core_percent": told["relay_cpu_s"] / window * 100,
-            "client_percent": told["client_cpu_s"] / window * 100,
+            "cpu_us": figures["relay_cpu_s"] / messages * 1e6 if messages else None,
+            "core_percent": figures["relay_cpu_s"] / window * 100,
+            "client_percent": figures["client_cpu_s"] / window * 100,
             "others_percent": max(0.0, (used / elapsed - ours / window) * 100),
-            **told,
+            **figures,
         }
 
     def _told(
@@ -113,6 +116,7 @@ class _Rig:
         arguments = [port, calls, *times, agent, pace, pid]
         done = subprocess.run(
             [str(self._load), *map(str, arguments)],
+            input="".join(f"{path}\n" for path in control_stub.paths(calls, _QUERIES[agent])),
             capture_output=True,
             text=True,
             timeout=CLIENT_LIMIT_S,
@@ -120,8 +124,8 @@ class _Rig:
         )
         if done.returncode:
             raise RuntimeError(f"the load client failed: {done.stderr.strip()}")
-        told: dict[str, Any] = json.loads(done.stdout)
-        return told
+        figures: dict[str, Any] = json.loads(done.stdout)
+        return figures
 
 
 def _summary(runs: list[Row], relay: str, load: Load) -> Row:

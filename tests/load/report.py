@@ -1,4 +1,4 @@
-"""What a bench says, as JSON for machines and as a table for people."""
+"""Writes a bench's figures, as JSON for machines and as a table for people."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Options:
-    """What the command line says to every bench."""
+    """The command line's options for every bench."""
 
     quick: bool
     work: Path
-    """Where a bench may leave files."""
+    """The folder in which a bench may leave files."""
     relay_calls: list[int]
     ringing_calls: int
     ringing_over_s: float = 0

@@ -1,4 +1,4 @@
-"""Many calls ring at once and nobody takes them: is each missed on its deadline, a minute later?
+"""Measures when ringing calls that nobody accepts are missed: each on its deadline, a minute later?
 
 Deadlines are measured by the application's own times (`ended_at` - `created_at`). A call can be
 expired by its Step Functions execution or by the provider's next poll, whichever comes first; the
@@ -13,7 +13,7 @@ import time
 from collections import Counter
 from typing import Any
 
-from gateway.softphone import Softphone
+from gateway.softphone.phone import Softphone
 from local import aws
 from local.environment import STATE_MACHINE_ARN
 from local.layout import Layout
@@ -111,7 +111,7 @@ async def _place(phone: Softphone, number: str, caller: str, after_s: float) -> 
 
 
 def _executions(layout: Layout, wanted: int) -> tuple[Counter[str], list[float]]:
-    """How the state machine's executions ended and how long they lasted (s).
+    """Return the states and durations (s) of the state machine's executions.
 
     Looks once none runs, or patience is over.
     """

@@ -1,5 +1,5 @@
-"""What it costs to carry SIP calls with sound both ways: our gateway with its SIP children, the
-stack alone in Python, and a C program on the same stack, one after the other.
+"""Measures the cost of SIP calls with audio both ways: our gateway with its SIP children, the stack
+alone in Python, and a C program on the same stack, one after the other.
 
 Each answers every call and sends its sound back: the library and the peer within themselves, the
 gateway through a media stream to an application's WebSocket, as it does in earnest. All of it
@@ -35,7 +35,7 @@ LOOK_EVERY_S, LAG_EVERY_S = 0.1, 0.5
 
 @dataclass(frozen=True)
 class Pace:
-    """How long each part lasts."""
+    """The durations of a measurement's parts."""
 
     a_second: float
     settle_s: float
@@ -50,7 +50,7 @@ class Pace:
 
 @dataclass
 class Looks:
-    """What was seen by looking at a subject now and then."""
+    """Samples of a subject, taken now and then."""
 
     lags_ms: list[float] = field(default_factory=list)
     turns_ms: list[float] = field(default_factory=list)
@@ -136,7 +136,7 @@ def _window(subject: Subject, crowd: Callers, seconds: float) -> Row:
     ]
     used, elapsed = busy.seconds()
     rss = rss_mb(subject.pids)
-    told = crowd.shut_window()
+    figures = crowd.shut_window()
     return {
         "seconds": lasted,
         "main_percent": cores["main"],
@@ -147,7 +147,7 @@ def _window(subject: Subject, crowd: Callers, seconds: float) -> Row:
         "rss_mb": rss,
         "lags_ms": looks.lags_ms,
         "turns_ms": looks.turns_ms,
-        **told,
+        **figures,
     }
 
 
@@ -201,10 +201,10 @@ def _row(run: Row) -> Row:
 
 def _figures(rows: list[Row], pace: Pace) -> list[Figure]:
     most = pace.loads[-1]
-    asked = {row["subject"]: row for row in rows if row["calls"] == most}
+    fullest = {row["subject"]: row for row in rows if row["calls"] == most}
     targets = most >= WANTED
     figures = []
-    for name, row in asked.items():
+    for name, row in fullest.items():
         lost = 100.0 if row["lost_%"] is None else row["lost_%"]
         held = row["up"] == most and lost < LOST_PERCENT
         goal = targets and name == "gateway"
@@ -226,8 +226,8 @@ def _figures(rows: list[Row], pace: Pace) -> list[Figure]:
                 )
             )
     for other in ("library", "peer"):
-        if other in asked and asked[other]["core_%"]:
-            ratio = asked["gateway"]["core_%"] / asked[other]["core_%"]
+        if other in fullest and fullest[other]["core_%"]:
+            ratio = fullest["gateway"]["core_%"] / fullest[other]["core_%"]
             figures.append(Figure(f"CPU, {most} calls, gateway / {other}", f"{ratio:.2f}"))
     return figures
 

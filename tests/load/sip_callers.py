@@ -1,4 +1,4 @@
-"""The callers of the `sip` bench: sipp says what is to be said, `rtp.c` has the sound."""
+"""Runs the callers of the `sip` bench: sipp signals, `rtp.c` sends and receives audio."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Callers:
                 self._call(mine, ports[at % len(ports)], a_second / 2, talk_s)
 
     def up(self) -> int:
-        """How many hear something."""
+        """Return how many hear something."""
         return int(self._ask("up"))
 
     def open_window(self) -> None:
@@ -54,12 +54,12 @@ class Callers:
         self._ask("open")
 
     def shut_window(self) -> dict[str, Any]:
-        """What became of the window's frames; takes two seconds."""
-        told: dict[str, Any] = json.loads(self._ask("shut"))
-        return told
+        """Return the counts of the window's frames; takes two seconds."""
+        figures: dict[str, Any] = json.loads(self._ask("shut"))
+        return figures
 
     def left(self, patience_s: float) -> int:
-        """How many of the programs say that every call of theirs went as it should, once they are
+        """Return how many of the programs report that all their calls went right, once they are
         done."""
         done = 0
         for sipp in self._sipps:

@@ -26,7 +26,7 @@ from picows import (
     ws_create_server,
 )
 
-from wire import media_stream
+from common import media_stream
 
 SILENT_S = 1.0
 

@@ -42,7 +42,7 @@ _up: dict[Call, bool] = {}
 
 
 def step(call: Call) -> None:
-    """What has come goes back."""
+    """Send back what has come."""
     with contextlib.suppress(AudioNotActive, AudioRestarted):
         pcm = call.audio.read(AT_ONCE)
         if not pcm:
@@ -67,7 +67,7 @@ async def answer(call: Call) -> None:
 
 async def tick() -> None:
     """All calls, every 20 ms."""
-    due = told = time.monotonic()
+    due = reported = time.monotonic()
     worst = 0.0
     while True:
         due += PERIOD
@@ -78,9 +78,9 @@ async def tick() -> None:
             due = time.monotonic()
         for call in list(_up):
             step(call)
-        if due - told >= 1.0:
+        if due - reported >= 1.0:
             print(f"{worst * 1000:.1f}", flush=True)
-            told, worst = due, 0.0
+            reported, worst = due, 0.0
 
 
 async def main(port: int) -> None:

@@ -1,4 +1,4 @@
-"""Whom the `sip` bench calls: each answers every call and sends its sound back."""
+"""The subjects of the `sip` bench: each answers every call and sends its audio back."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Subject:
     its event loop takes to get to a request; None: it does not say."""
 
     ports: list[int]
-    """Where callers call, in turn."""
+    """Return the ports that callers call, in turn."""
     main: int
     children: list[int] = field(default_factory=list)
     helpers: list[int] = field(default_factory=list)
@@ -150,7 +150,7 @@ def missing() -> list[str]:
 
 
 def has_peer() -> bool:
-    """Whether there is a baresip that echoes."""
+    """Return whether there is a baresip that echoes."""
     return shutil.which("baresip") is not None and (MODULES / "echo.so").exists()
 
 
@@ -166,7 +166,7 @@ class _Asking:
         return float(found[1]) if found else None
 
     def turn_ms(self) -> float:
-        """How long the least of requests takes."""
+        """Return the time that the smallest request takes."""
         began = time.monotonic()
         self._get("/healthz")
         return (time.monotonic() - began) * 1000

@@ -13,10 +13,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from gateway.softphone import Softphone
+from chalicelib.services.account import accounts
+from chalicelib.services.operator import account_admin
+from chalicelib.store.places import MAX_PLACES
+from gateway.softphone.phone import Softphone
 from local.agent import Rest
+from local.credentials import Credentials
 from local.layout import Layout
-from local.stack import temporary_stack
+from local.stack import application_dependencies, temporary_stack
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,7 @@ class World:
         return Softphone(*self.phone_account)
 
     async def numbers(self, wanted: int) -> list[str]:
-        """That many numbers of the account; an account may hold five."""
+        """Return that many numbers of the account; an account may hold five."""
         held = [str(n["e164"]) for n in (await self.rest("GET", "/api/numbers"))["numbers"]]
         while len(held) < wanted:
             held.append(str((await self.rest("POST", "/api/number"))["e164"]))
@@ -68,6 +72,7 @@ def stack(**settings: str) -> Iterator[World]:
         temporary_stack(Path(folder), say) as running,
     ):
         layout, credentials = running.layout, running.credentials
+        _allow_many_calls(layout, credentials)
         yield World(
             Rest(layout.api_url, credentials.api_key),
             layout,
@@ -77,6 +82,15 @@ def stack(**settings: str) -> Iterator[World]:
                 credentials.provider_auth_token,
             ),
         )
+
+
+def _allow_many_calls(layout: Layout, credentials: Credentials) -> None:
+    """Raise the limits of the stack's account, as its operator would."""
+    deps = application_dependencies(layout, credentials)
+    account_id = accounts.account_of(deps, credentials.api_key)
+    assert account_id is not None
+    limits = {"max_concurrent_calls": MAX_PLACES, "rate_factor": 1000}
+    account_admin.set_limits(deps, account_id, limits)
 
 
 @contextmanager

@@ -17,7 +17,7 @@ ERAS = {
     "2025-11-25": ("--spec-version", "2025-11-25", "--suite", "all"),
     "2026-07-28": ("--requirements", "2026-07-28"),
 }
-"""What of it is for which revision of the protocol."""
+"""The suite's options for each revision of the protocol."""
 
 
 @dataclass(frozen=True)

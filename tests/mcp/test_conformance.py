@@ -1,4 +1,5 @@
-"""The published conformance suite against a running stack, for both eras of the protocol.
+"""Tests that run the published conformance suite against a running stack, for both versions of the
+protocol.
 
 The suite is made for a server with a hundred fixtures. What is applicable has to pass as a whole;
 of the rest every failure has to be one of not having what this server does not offer.
@@ -41,13 +42,13 @@ NOT_OFFERED = re.compile(
     """,
     re.VERBOSE,
 )
-"""What the suite says where it finds nothing to test."""
+"""The suite's words for features that the server does not offer."""
 
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory):
     with stack_up(tmp_path_factory.mktemp("conformance")) as process:
-        yield process.told()
+        yield process.read_stack_file()
 
 
 @pytest.fixture(scope="session", params=list(conformance.ERAS))
@@ -62,7 +63,7 @@ def checked(request, stack, tmp_path_factory):
     return request.param, asyncio.run(run())
 
 
-def test_what_is_applicable_passes_as_a_whole(checked):
+def test_every_applicable_scenario_passes(checked):
     era, checks = checked
     ran = {check.scenario for check in checks}
     assert ran >= APPLICABLE[era]
@@ -70,18 +71,18 @@ def test_what_is_applicable_passes_as_a_whole(checked):
     assert failed == []
 
 
-def test_all_that_is_said_on_the_wire_is_as_the_specification_has_it(checked):
+def test_every_message_on_the_wire_matches_the_specification(checked):
     wire = [check for check in checked[1] if check.name == "wire-schema-valid"]
     assert len(wire) > 20
     assert all(check.passed for check in wire)
 
 
-def test_what_fails_is_what_is_not_offered(checked):
+def test_the_only_failures_are_of_features_not_offered(checked):
     failed = [c for c in checked[1] if not c.passed and c.status != "SKIPPED" and c.why]
     assert [c for c in failed if not NOT_OFFERED.search(c.why)] == []
 
 
-def test_of_the_stateless_protocol_only_the_suites_own_tools_are_missing(checked):
+def test_stateless_scenarios_fail_only_for_the_suites_own_tools(checked):
     era, checks = checked
     if era == "2026-07-28":
         stateless = [check for check in checks if check.scenario == "server-stateless"]
@@ -91,7 +92,7 @@ def test_of_the_stateless_protocol_only_the_suites_own_tools_are_missing(checked
         assert all("does not list the diagnostic tool" in check.why for check in failed)
 
 
-def test_the_list_of_tools_says_how_long_it_may_be_kept(checked):
+def test_the_list_of_tools_has_a_cache_lifetime(checked):
     era, checks = checked
     if era == "2026-07-28":
         passed = {check.name for check in checks if check.scenario == "caching" and check.passed}

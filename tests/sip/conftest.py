@@ -1,5 +1,5 @@
-"""Peers for a test: whatever it brings up goes down with it. And the stack they talk to, one for
-all tests, with accounts that nobody else has used.
+"""Fixtures of calls over SIP: peers that are stopped after their test, and one stack for all tests,
+with unused accounts.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
-    """What the gateway said, for who reads why a test failed."""
+    """Print the gateway's log, for the reader of a failed test."""
     report = (yield).get_result()  # type: ignore[func-returns-value]
     stack = getattr(item, "funcargs", {}).get("stack")
     if report.failed and stack is not None:
@@ -123,8 +123,7 @@ async def unanswered(accounts: Iterator[Tenant], sip_port: int) -> AsyncIterator
     owner, caller = next(accounts), fresh_caller()
     number = (await owner.rest("POST", "/api/number", {"country": "US"}))["e164"]
     async with Sipp.uac(
-        "is_refused", sip_port, number=number, caller=f"<sip:{caller}@127.0.0.1>", code=480,
-        within_s=75,
+        "is_not_taken", sip_port, number=number, caller=f"<sip:{caller}@127.0.0.1>", within_s=75,
     ) as calling:  # fmt: skip
         await owner.rings(caller)
         yield owner, calling
@@ -133,8 +132,12 @@ async def unanswered(accounts: Iterator[Tenant], sip_port: int) -> AsyncIterator
 @pytest.fixture(scope="session")
 def line(stack: Process, sip_port: int, unanswered: Any) -> Line:
     """The number of the stack's first account."""
-    told = stack.told()
-    return Line(Tenant(Rest(told["api_url"], told["api_key"])), told["numbers"][0], sip_port)
+    description = stack.read_stack_file()
+    return Line(
+        Tenant(Rest(description["api_url"], description["api_key"])),
+        description["numbers"][0],
+        sip_port,
+    )
 
 
 @pytest_asyncio.fixture

@@ -14,14 +14,15 @@ from collections import Counter
 
 from aiohttp import WSMsgType, web
 
-from gateway.call import Call
-from gateway.interpreter import Inline
-from gateway.legs.base import Destination
+from common import g711
+from gateway.calls.call import Call
+from gateway.calls.leg import Destination
+from gateway.calls.live_call import LiveCall, Plan
 from gateway.legs.sip.leg import SipLeg
-from gateway.live_call import LiveCall, Plan
+from gateway.media.stream import MediaStream
 from gateway.server import start
-from gateway.stream import MediaStream
-from gateway.trunk import Trunk
+from gateway.trunks.trunk import Trunk
+from gateway.twiml.interpreter import Inline
 from local.listening import follow
 from tests.sip.edge_messages import next_hop, reply, request, sdp, within
 from tests.sip.edge_support import edge_and_gateway, own_kb
@@ -30,10 +31,9 @@ from tests.sip.peers import HOST
 from tests.sip.peers.rtp import Rtp
 from tests.sip.support import Since, spoken, until
 from tests.unit.gateway.sip.conftest import TRUNK_A, TRUNK_B
-from wire import g711
 
 ECHOED = "+33199000001"
-"""Who calls from here hears all that they say."""
+"""A caller ID whose calls are echoed."""
 
 TRUNKS = {TRUNK_A: PEER, TRUNK_B: "127.0.0.11"}
 """One on each child; and where its carrier is."""
@@ -73,9 +73,9 @@ class Application:
         return f'<Response>{connect}<Pause length="3600"/></Response>'
 
     async def _voice(self, request):
-        told = await request.post()
-        self.sids.append(told["CallSid"])
-        text = self.document("echo" if told["From"] == ECHOED else "word")
+        form = await request.post()
+        self.sids.append(form["CallSid"])
+        text = self.document("echo" if form["From"] == ECHOED else "word")
         return web.Response(text=text, content_type="text/xml")
 
     async def _stream(self, request):
@@ -153,7 +153,7 @@ class Behind:
         self._words = words
         self._stack = contextlib.AsyncExitStack()
         self._pulses: dict[int, int] = {}
-        """How many calls each child has, as it said last."""
+        """Return how many calls each child has, as it reported last."""
         self._staying: frozenset[str] = frozenset()
 
     async def begin(self, log):
@@ -185,22 +185,22 @@ class Behind:
                     transport="udp", username=f"of-{carrier.port}", password="s3cret",
                 )
             )  # fmt: skip
-        await until(lambda: len(self.pool._registered) == len(TRUNKS), _PATIENCE_S)
+        await until(lambda: len(self.pool._trunks.registered) == len(TRUNKS), _PATIENCE_S)
 
     async def end(self):
         await self._stack.aclose()
 
     def _listen(self, child, on_event):
-        def happened(message):
+        def happened(child, message):
             if message["on"] == "pulse":
                 self._pulses[child.index] = message["calls"]
-            on_event(message)
+            on_event(child, message)
 
         child._on_event = happened
 
     @property
     def unharmed(self):
-        """Whether gateway and edge are what they were: no process has died."""
+        """Return whether no process of gateway and edge has died."""
         pool = self.pool
         return (
             self.edge.process.poll() is None
@@ -211,7 +211,7 @@ class Behind:
 
     @property
     def metrics(self):
-        """What the gateway has counted."""
+        """Return the gateway's counts."""
         return self.gateway.metrics
 
     async def caller(self, trunk_id, number=ECHOED):
@@ -296,8 +296,8 @@ class Source(Talker):
     def hang_up(self, known):
         """Ends the calls that were answered since the last time, but for `known`: its own dialog
         goes on."""
-        heard, self._seen = self.everything[self._seen :], len(self.everything)
-        for message in filter(_is_answer, heard):
+        new, self._seen = self.everything[self._seen :], len(self.everything)
+        for message in filter(_is_answer, new):
             with contextlib.suppress(Exception):
                 self._end(message, "ACK" if message["Call-ID"] == known["Call-ID"] else "BYE")
 
@@ -310,7 +310,7 @@ class Source(Talker):
 
     @property
     def answered(self):
-        """How many INVITEs were."""
+        """Count the INVITEs."""
         return sum(map(_is_answer, self.everything))
 
 

@@ -1,4 +1,4 @@
-"""SIP as text, right and wrong: what is said to an edge, and what it says."""
+"""SIP messages as text, valid and malformed, that are sent to an edge or come from it."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ def routes(message):
 
 
 def next_hop(text):
-    """Where a request goes that begins with its Route, or to its request URI."""
+    """Return the destination of a request: its first Route, or its request URI."""
     found = re.search(r"^Route: <sip:([0-9.]+):(\d+)", text, re.MULTILINE) or re.search(
         r"^[A-Z]+ sip:(?:[^@ ]*@)?([0-9.]+):(\d+)", text
     )

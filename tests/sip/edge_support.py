@@ -46,6 +46,8 @@ class Edge:
             "EDGE_REQUESTS_PER_S": "100000",
             "EDGE_STRANGERS_PER_S": "100000",
             "EDGE_INVITES_PER_S": "10000",
+            "EDGE_INVITES_PER_TRUNK_S": "10000",
+            "EDGE_INVITES_WITHOUT_TRUNK_S": "10000",
             "EDGE_INVITES_PER_SOURCE_S": "10000",
             "EDGE_ALLOW_PRIVATE": "yes",
             **{f"EDGE_{name.upper()}": str(value) for name, value in settings.items()},
@@ -116,6 +118,7 @@ def edge_and_gateway(log: Path, **settings) -> tuple[Edge, Config]:
         "voice_url": "http://127.0.0.1:1/",
         "allow_private_trunks": True,
         "sip_port": port,
+        "sip_children": 2,
         "sip_edge": f"{INSIDE}:{edge.inside[1]}",
     }
     return edge, Config(**(defaults | settings))

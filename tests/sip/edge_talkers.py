@@ -1,4 +1,4 @@
-"""Who talks to an edge: plain UDP sockets, and a carrier by TCP or TLS.
+"""Peers of an edge: plain UDP sockets, and a carrier over TCP or TLS.
 
 127.0.0.1 is the inside, 127.0.0.2 what the edge calls public, other 127.0.0.x are the world.
 """
@@ -32,7 +32,7 @@ class Talker:
         self.ip, self.port = self.socket.getsockname()
         self.user = user
         self.domain = "trunk.example" if self.ip == INSIDE else self.ip
-        self.heard: queue.Queue[Message] = queue.Queue()
+        self.received: queue.Queue[Message] = queue.Queue()
         self.everything: list[Message] = []
         self._answers_options = answers_options
         self._closed = False
@@ -56,12 +56,12 @@ class Talker:
                 self.send(answer, source)
                 continue
             self.everything.append(message)
-            self.heard.put(message)
+            self.received.put(message)
 
     def answer_to(self, message):
-        """What it says by itself; None: it is for the test to answer."""
-        asked = self._answers_options and message.method == "OPTIONS"
-        return reply(message, 200) if asked else None
+        """Return the automatic answer to a message; None: it is for the test to answer."""
+        is_probe = self._answers_options and message.method == "OPTIONS"
+        return reply(message, 200) if is_probe else None
 
     def send(self, text, to):
         self.socket.sendto(text.encode() if isinstance(text, str) else text, to)
@@ -72,7 +72,7 @@ class Talker:
         skipped = []
         while (left := until - time.monotonic()) > 0:
             with contextlib.suppress(queue.Empty):
-                message = self.heard.get(timeout=left)
+                message = self.received.get(timeout=left)
                 if what in (message.method, message.status):
                     return message
                 skipped.append(message.first)
@@ -80,11 +80,11 @@ class Talker:
 
     def expect_nothing(self, timeout=0.5):
         with contextlib.suppress(queue.Empty):
-            raise AssertionError(f"{self.at} heard {self.heard.get(timeout=timeout).raw!r}")
+            raise AssertionError(f"{self.at} heard {self.received.get(timeout=timeout).raw!r}")
 
     def forget(self):
-        while not self.heard.empty():
-            self.heard.get_nowait()
+        while not self.received.empty():
+            self.received.get_nowait()
 
     def close(self):
         self._closed = True

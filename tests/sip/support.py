@@ -1,5 +1,5 @@
-"""What tests of calls over SIP do at the stack's own side: the account that owns a trunk and its
-events, the agent that hears and talks, and the processes that hold the calls.
+"""Helpers at the stack's side of SIP calls: the account that owns a trunk and its events, the agent
+that hears and talks, and the processes that hold the calls.
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ import asyncio
 import itertools
 import json
 import os
+import re
 import time
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +28,7 @@ USER, PASSWORD, DID = "acct42", "s3cret", "+15551230000"
 """The account at the carrier, and the number that the carrier sends its way."""
 
 CALLED = "+33199001234"
-"""Whom tests dial: set aside for fiction."""
+"""The number that tests dial: set aside for fiction."""
 
 PATIENCE_S = 10.0
 _OVER = ("ended", "failed", "missed", "declined")
@@ -173,7 +173,7 @@ class Agent:
         self.talk.played.clear()
 
     def heard(self) -> Samples:
-        """What the far end has said so far."""
+        """Return the audio of the far end so far."""
         return ULAW[np.frombuffer(bytes(self.talk.heard), np.uint8)]
 
     async def press(self, keys: str) -> None:
@@ -184,7 +184,7 @@ class Agent:
 
     def keys(self) -> str:
         """Those that the far end has pressed so far."""
-        return "".join(told["digit"] for told in self.talk.told if told["type"] == "dtmf")
+        return "".join(message["digit"] for message in self.talk.told if message["type"] == "dtmf")
 
     async def dismissed(self) -> dict[str, Any]:
         """The last it was told, once its socket is closed."""
@@ -201,7 +201,7 @@ class Ear(Protocol):
 
 @dataclass
 class Since:
-    """What an ear hears from now on."""
+    """The audio that an ear hears from now on."""
 
     ear: Ear
 
@@ -214,7 +214,7 @@ class Since:
 
     @property
     def flow(self) -> float:
-        """How much of the time since then there was sound or silence, but not nothing."""
+        """Return the share of the time since then for which audio came, silent or not."""
         return len(self.heard()) / 8000 / (time.monotonic() - self.begin)
 
 
@@ -235,7 +235,7 @@ async def until(ready: Callable[[], Any], within_s: float = PATIENCE_S) -> None:
 
 
 def spoken(samples: Samples, times: int = 4) -> Samples:
-    """What a microphone hears: some silence, since nobody listens before the media stream is up,
+    """Return a microphone's audio: some silence, as nobody listens before the media stream is up,
     and all of it more than once: a busy machine may well tear a hole into one of them.
     """
     return np.tile(np.concatenate([np.zeros(int(8000 * _BREATH_S), np.int16), samples]), times)
@@ -271,6 +271,9 @@ def children(first_port: int, count: int = 2) -> list[Child]:
     return sorted(found, key=lambda child: child.port)
 
 
-def child_of(trunk: dict[str, Any], count: int = 2) -> int:
-    """Which of the children registers a trunk."""
-    return zlib.crc32(trunk["trunk_id"].encode()) % count
+async def child_of(carrier: Carrier, first_port: int) -> int:
+    """Which of the children registered the one contact that a carrier has of us."""
+    [contact] = (await carrier.registered())[USER]
+    found = re.search(r"@[^:;]+:(\d+)", contact["Address"])
+    assert found is not None
+    return (int(found[1]) - first_port) // SIP_PORTS_APART

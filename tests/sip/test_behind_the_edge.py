@@ -1,5 +1,5 @@
-"""The gateway's own children behind the edge, and a carrier in front of it: registration, a call in
-and a call out, each with audio, and nothing of the inside to be seen outside.
+"""Tests of the gateway's own children behind the edge, with a carrier in front of it: a
+registration, and an inbound and an outbound call with audio.
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ import types
 import numpy as np
 import pytest
 
-from gateway.legs.base import Destination, Release
-from gateway.legs.sip.pool import SipLegs
-from gateway.trunk import Trunk
+from common import g711
+from gateway.calls.leg import Destination, Release
+from gateway.legs.sip.sip_legs import SipLegs
+from gateway.trunks.trunk import Trunk
 from local.listening import find
 from tests.sip.edge_support import edge_and_gateway
 from tests.sip.peers import Sipp
 from tests.sip.support import DID, PASSWORD, USER, spoken
-from tests.unit.gateway.sip.conftest import TRUNK_A, Noted
-from wire import g711
+from tests.unit.gateway.sip.conftest import TRUNK_A, RecordingCall
 
 DONE = Release("completed", 200, "")
 
@@ -30,7 +30,7 @@ class Admitting:
         self.admitted: asyncio.Queue = asyncio.Queue()
 
     def admit(self, leg, **facts):
-        call = Noted([])
+        call = RecordingCall([])
         leg.attach(call, "CA1")
         leg.ring()
         self.admitted.put_nowait((leg, call, facts))
@@ -72,7 +72,7 @@ async def speak(leg, pcm) -> None:
         await asyncio.sleep(max(0, due - loop.time()))
 
 
-def heard(call):
+def audio_of(call):
     frames = b"".join(event[1] for event in call.events if event[0] == "on_audio")
     return g711.DECODE_TABLE[np.frombuffer(frames, np.uint8)]
 
@@ -98,7 +98,7 @@ async def test_a_call_to_the_trunks_number_comes_in_through_the_edge(behind, car
     leg.hangup(DONE)
     await uac.finished()
     assert find(answer, uac.rtp.heard()).heard
-    assert find(words, heard(call)).heard
+    assert find(words, audio_of(call)).heard
     answered = next(m for m in uac.received("INVITE") + uac.messages if "200 OK" in str(m))
     assert "127.0.0.1:" + str(behind.pool.children[0].settings.port) not in str(answered)
 
@@ -107,7 +107,7 @@ async def test_a_call_goes_out_through_the_edge(behind, carrier, up, speech):
     await registered(behind, carrier)
     uas = await up(Sipp.uas("answers", echo=True))
     await carrier.route("+33199", uas.address)
-    call = Noted([])
+    call = RecordingCall([])
     leg = behind.pool.route(Destination(to="+33199001234", from_="+33199005678", trunk_id=TRUNK_A))
     leg.attach(call, "CA1")
     leg.ring()
@@ -117,6 +117,6 @@ async def test_a_call_goes_out_through_the_edge(behind, carrier, up, speech):
     await asyncio.sleep(0.3)  # what is under way
     leg.hangup(DONE)
     await uas.finished()
-    assert find(words, heard(call)).heard
+    assert find(words, audio_of(call)).heard
     invite = uas.received("INVITE")[0]
     assert f"sip:+33199005678@127.0.0.2:{behind.edge.port}" in invite.header("Contact")

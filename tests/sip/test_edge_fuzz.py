@@ -1,5 +1,5 @@
-"""5,000 mutated messages at the edge, the gateway and its children behind it, and a good call at
-each child all the while: gateway up, no call lost, memory flat.
+"""Tests 5,000 mutated messages at the edge, with the gateway and its children behind it and a good
+call at each child: no process dies, no call is lost, memory is flat.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ SEED = int(os.environ.get("EDGE_FUZZ_SEED", "20261122"))
 
 
 GROWTH_KB = 4 * max(COUNT, 5000) // 2
-"""What the second half of the messages may cost the edge, and each child its share of it: no more
+"""The memory that the second half of the messages may cost the edge and, in part, a child: no more
 than a leak of 4 kB a message would. Without one it is 4 to 5 MB for the edge, whose processes still
 come upon their largest message so far and whose tables fill up, and 2 MB for a child. All calls are
 over whenever it is measured; transactions and what else lasts half a minute is there both times.
@@ -88,7 +88,7 @@ def bases(edge, child, contact, talker, ok):
 
 
 def streams(behind, sources, known):
-    """What each source sends; half of them to either child, about a call that is up there."""
+    """The messages of each source; half of them go to either child, about a call of its."""
     for at, source in enumerate(sources):
         nth = at % len(known)
         port = behind.pool.children[nth].settings.port
@@ -123,8 +123,9 @@ async def are_well(behind, good):
     assert behind.unharmed
 
 
+@pytest.mark.deep
 async def test_no_mutated_message_takes_the_stack_down(behind):
-    begun = time.monotonic()
+    started_at = time.monotonic()
     good = [await behind.caller(trunk_id) for trunk_id in TRUNKS]
     # Others whose dialogs the mutated messages know; they may end.
     known = [await behind.caller(trunk_id, "+33199000002") for trunk_id in TRUNKS]
@@ -137,7 +138,7 @@ async def test_no_mutated_message_takes_the_stack_down(behind):
     await fuzz(behind, sources, mutated, known, rng)
     after = behind.kb()
     answered = sum(source.answered for source in sources)
-    took = time.monotonic() - begun
+    took = time.monotonic() - started_at
     print(f"answered {answered}, kB before {before}, after {after}, {took:.1f} s, {behind.metrics}")
     assert answered > COUNT / 200, "the fuzz does not reach the stack"
     await are_well(behind, good)
@@ -188,6 +189,7 @@ async def answer_badly(carrier, invite, seed, code):
     carrier.forget()
 
 
+@pytest.mark.deep
 async def test_no_mutated_answer_takes_the_stack_down(behind):
     """Carriers whose answers to our calls are broken."""
     good = [await behind.caller(trunk_id) for trunk_id in TRUNKS]

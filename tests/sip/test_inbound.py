@@ -1,5 +1,5 @@
-"""Calls that come in by SIP, from softphones straight to a routing number and through carriers to
-the numbers of a trunk: sipp and Debian's baresip call, Kamailio is the carrier.
+"""Tests of inbound calls over SIP, from softphones straight to a routing number and through
+carriers to the numbers of a trunk: sipp and Debian's baresip call, Kamailio is the carrier.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def carried_in(up, connected, carrier):
         pytest.param({"transport": "tcp"}, id="tcp"),
     ],
 )
-async def test_softphone_and_agent_hear_each_other(up, line, softphone, speech, phone_is):
+async def test_a_softphone_and_the_agent_hear_each_other(up, line, softphone, speech, phone_is):
     owner = line.owner
     callers, agents = speech("caller"), speech("greeting")
     phone = await softphone(user=fresh_caller(), says=spoken(callers), **phone_is)
@@ -78,7 +78,7 @@ async def test_softphone_and_agent_hear_each_other(up, line, softphone, speech, 
     assert (await agent.dismissed())["reason"] == "caller_hangup"
 
 
-async def test_caller_through_the_trunk_and_agent_hear_each_other(
+async def test_a_caller_through_a_trunk_and_the_agent_hear_each_other(
     up, connected, carrier, softphone, speech
 ):
     callers, agents = speech("caller"), speech("greeting")
@@ -113,20 +113,20 @@ async def test_auto_answer_picks_up_at_once(up, tenant, carrier, softphone, spee
     assert await tenant.story(call) == ["call.ringing", "call.answered", "call.ended"]
 
 
-async def test_caller_who_gives_up_is_missed(calls_in, line):
+async def test_a_call_that_the_caller_cancels_is_missed(calls_in, line):
     owner = line.owner
     caller, call = await calls_in("cancels", ring_ms=300)
     await caller.finished()  # with 487 to its INVITE
     assert await owner.ending(call) == ("missed", "caller_hangup")
 
 
-async def test_caller_who_gives_up_through_the_trunk_is_missed(carried_in, connected):
+async def test_a_call_that_the_caller_cancels_through_a_trunk_is_missed(carried_in, connected):
     caller, call = await carried_in("cancels", ring_ms=300)
     await caller.finished()
     assert await connected.ending(call) == ("missed", "caller_hangup")
 
 
-async def test_refused_caller_gets_486(calls_in, line):
+async def test_a_declined_caller_gets_486(calls_in, line):
     owner = line.owner
     caller, call = await calls_in("is_refused", code=486)
     await owner.rest("POST", f"/api/call/{call['call_id']}/refuse")
@@ -134,7 +134,7 @@ async def test_refused_caller_gets_486(calls_in, line):
     assert await owner.ending(call) == ("declined", "declined")
 
 
-async def test_caller_gets_bye_when_the_agent_leaves(calls_in, line):
+async def test_the_caller_gets_bye_when_the_agent_leaves(calls_in, line):
     owner = line.owner
     caller, call = await calls_in("is_hung_up")
     await owner.accept(call)
@@ -144,7 +144,7 @@ async def test_caller_gets_bye_when_the_agent_leaves(calls_in, line):
     assert await owner.ending(call) == ("ended", "agent_hangup")
 
 
-async def test_callers_bye_ends_the_call(carried_in, connected):
+async def test_the_callers_bye_ends_the_call(carried_in, connected):
     caller, call = await carried_in("hangs_up", talk_ms=300)
     await connected.accept(call)
     await caller.finished()
@@ -153,7 +153,7 @@ async def test_callers_bye_ends_the_call(carried_in, connected):
 
 
 @pytest.mark.parametrize("way", ["rtpevent", "info"])
-async def test_callers_keys_reach_the_agent(up, line, softphone, way):
+async def test_the_callers_keys_reach_the_agent(up, line, softphone, way):
     owner = line.owner
     phone = await softphone(user=fresh_caller(), keys=way)
     calling = await phone.dial(line.uri)
@@ -166,7 +166,7 @@ async def test_callers_keys_reach_the_agent(up, line, softphone, way):
     await calling.hang_up()
 
 
-async def test_agents_keys_reach_the_caller_as_telephone_events(up, calls_in, line):
+async def test_the_agents_keys_reach_the_caller_as_telephone_events(up, calls_in, line):
     owner = line.owner
     caller, call = await calls_in("is_hung_up")
     agent = await up(Agent(call))
@@ -177,7 +177,7 @@ async def test_agents_keys_reach_the_caller_as_telephone_events(up, calls_in, li
     await caller.finished()
 
 
-async def test_caller_without_sound_is_hung_up(calls_in, line):
+async def test_a_caller_that_sends_no_audio_is_hung_up(calls_in, line):
     owner = line.owner
     caller, call = await calls_in("is_hung_up")
     await owner.accept(call)
@@ -188,7 +188,7 @@ async def test_caller_without_sound_is_hung_up(calls_in, line):
     assert await owner.ending(call) == ("failed", "media_failed")
 
 
-async def test_number_that_is_not_added_is_rejected_and_told(up, connected, carrier):
+async def test_a_call_to_a_number_not_added_is_rejected_with_an_event(up, connected, carrier):
     await carrier.subscriber(USER, PASSWORD, ITS_E164)
     from_ = fresh_caller()
     caller = await up(
@@ -198,17 +198,17 @@ async def test_number_that_is_not_added_is_rejected_and_told(up, connected, carr
         )
     )  # fmt: skip
     await caller.finished()
-    told = await connected.happens("number.not_added")
-    assert (told["to"], told["from"]) == (ITS_E164, from_)
+    event = await connected.happens("number.not_added")
+    assert (event["to"], event["from"]) == (ITS_E164, from_)
     assert (await connected.rest("GET", "/api/calls"))["calls"] == []
 
 
-async def test_number_that_is_nobodys_is_rejected(up, line):
+async def test_a_call_to_an_unassigned_number_is_rejected(up, line):
     caller = await up(Sipp.uac("is_refused", line.port, number="+15555559999", code=404))
     await caller.finished()
 
 
-async def test_national_number_finds_the_trunks(up, connected, carrier):
+async def test_a_national_number_is_matched_to_the_trunk_s_number(up, connected, carrier):
     await carrier.subscriber(USER, PASSWORD, NATIONAL)
     await connected.add(ITS_E164)
     caller = await up(Sipp.uac("cancels", carrier.pstn_port, number=NATIONAL))
@@ -228,13 +228,13 @@ async def test_national_number_finds_the_trunks(up, connected, carrier):
     ],
     ids=lambda headers: next(iter(headers)),
 )
-async def test_forwarded_call_says_by_whom(carried_in, headers):
+async def test_a_forwarded_call_names_the_forwarding_number(carried_in, headers):
     caller, call = await carried_in("cancels", headers=headers)
     assert call["forwarded_from"] == "+33199000042"
     await caller.finished()
 
 
-async def test_caller_is_whom_the_carrier_vouches_for(carried_in):
+async def test_the_caller_is_the_carrier_s_asserted_identity(carried_in):
     caller, call = await carried_in(
         "cancels",
         caller='"Who knows" <sip:+999@anywhere.example>',

@@ -1,4 +1,6 @@
-"""Calls that agents dial: POST /api/call, through a trunk at Kamailio, to sipp or a softphone."""
+"""Tests of calls that agents dial: POST /api/call, through a trunk at Kamailio, to sipp or a
+softphone.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ def callee(up, carrier):
     return at_the_number
 
 
-async def test_agent_and_whom_it_dialled_hear_each_other(up, connected, carrier, softphone, speech):
+async def test_the_agent_and_the_called_party_hear_each_other(
+    up, connected, carrier, softphone, speech
+):
     agents, theirs = speech("greeting"), speech("caller")
     phone = await softphone(user=CALLED, says=spoken(theirs))
     await carrier.route(CALLED, ("127.0.0.1", phone.port))
@@ -63,19 +67,19 @@ async def test_agent_and_whom_it_dialled_hear_each_other(up, connected, carrier,
         (607, ("declined", "declined", 607)),
     ],
 )
-async def test_refusals_say_why(connected, callee, code, outcome):
+async def test_a_refused_call_has_the_reason_of_its_sip_code(connected, callee, code, outcome):
     called = await callee("refuses", code=code, ring_ms=50)
     over = await connected.over(await connected.dial())
     assert (over["state"], over["end_reason"], over["sip_code"]) == outcome
     await called.finished()
 
 
-async def test_number_that_the_carrier_does_not_know_is_rejected(connected, carrier):
+async def test_a_number_unknown_to_the_carrier_fails_the_call(connected, carrier):
     over = await connected.over(await connected.dial())
     assert (over["state"], over["end_reason"], over["sip_code"]) == ("failed", "rejected", 404)
 
 
-async def test_who_declined_is_left_in_peace(connected, callee):
+async def test_a_party_that_declined_is_not_dialled_again(connected, callee):
     called = await callee("refuses", code=603)
     call = await connected.dial()
     assert await connected.ending(call) == ("declined", "declined")
@@ -85,7 +89,7 @@ async def test_who_declined_is_left_in_peace(connected, callee):
     assert (refused.value.status, refused.value.problem["code"]) == (429, "recently_declined")
 
 
-async def test_nobody_answers_and_the_far_end_stops_ringing(connected, callee):
+async def test_an_unanswered_call_stops_ringing_at_the_far_end(connected, callee):
     called = await callee("rings")
     call = await connected.dial(ring_timeout_s=5)
     assert await connected.ending(call) == ("failed", "no_answer")
@@ -94,7 +98,7 @@ async def test_nobody_answers_and_the_far_end_stops_ringing(connected, callee):
     assert 4.8 <= cancel.at - invite.at <= 6.0
 
 
-async def test_far_end_stops_ringing_when_the_agent_leaves(connected, callee):
+async def test_the_far_end_stops_ringing_when_the_agent_leaves(connected, callee):
     called = await callee("rings")
     call = await connected.dial()
     await connected.happens("call.ringing")
@@ -104,7 +108,7 @@ async def test_far_end_stops_ringing_when_the_agent_leaves(connected, callee):
     assert await connected.ending(call) == ("ended", "agent_hangup")
 
 
-async def test_far_end_hangs_up(up, connected, callee, speech):
+async def test_a_hang_up_at_the_far_end_ends_the_call(up, connected, callee, speech):
     called = await callee("hangs_up", talk_ms=600)
     call = await connected.dial()
     agent = await up(Agent(call))
@@ -113,7 +117,9 @@ async def test_far_end_hangs_up(up, connected, callee, speech):
     assert (await agent.dismissed())["reason"] == "callee_hangup"
 
 
-async def test_early_media_rings_and_sound_flows_from_the_answer_on(up, connected, callee, speech):
+async def test_early_media_counts_as_ringing_and_audio_starts_at_the_answer(
+    up, connected, callee, speech
+):
     agents, theirs = speech("greeting"), speech("caller")
     called = await callee("early_media", ring_ms=400)
     call = await connected.dial()
@@ -129,7 +135,7 @@ async def test_early_media_rings_and_sound_flows_from_the_answer_on(up, connecte
     ]  # fmt: skip
 
 
-async def test_caller_id_is_what_the_far_end_sees(up, connected, carrier, callee):
+async def test_the_far_end_sees_the_caller_id(up, connected, carrier, callee):
     await connected.add(OTHER)
     await carrier.subscriber(USER, PASSWORD, OTHER)
     caller = await up(Sipp.uac("cancels", carrier.pstn_port, number=OTHER, ring_ms=300))
@@ -146,7 +152,7 @@ async def test_caller_id_is_what_the_far_end_sees(up, connected, carrier, callee
         await connected.over(call)
 
 
-async def test_agents_keys_reach_the_far_end_as_telephone_events(up, connected, callee):
+async def test_the_agents_keys_reach_the_far_end_as_telephone_events(up, connected, callee):
     called = await callee("answers")
     call = await connected.dial()
     agent = await up(Agent(call))
@@ -156,7 +162,7 @@ async def test_agents_keys_reach_the_far_end_as_telephone_events(up, connected, 
     await called.finished()
 
 
-async def test_invites_that_are_lost_come_again(up, tenant, carrier, callee):
+async def test_lost_invites_are_sent_again(up, tenant, carrier, callee):
     wire = await up(Wire(carrier.port, loses=first(2, b"INVITE")))
     await tenant.register(carrier, port=wire.port)
     called = await callee("answers")
@@ -177,14 +183,14 @@ async def test_invites_that_are_lost_come_again(up, tenant, carrier, callee):
         ("sip:+33899001234@127.0.0.1", 403, "premium_number"),
     ],
 )
-async def test_what_must_not_be_dialled_reaches_no_carrier(connected, carrier, url, status, code):
+async def test_forbidden_numbers_never_reach_the_carrier(connected, carrier, url, status, code):
     with pytest.raises(Refused) as refused:
         await connected.rest("POST", "/api/call", {"platform": "sip", "meeting_url": url})
     assert (refused.value.status, refused.value.problem["code"]) == (status, code)
     assert carrier.requests("INVITE") == []
 
 
-async def test_trunk_that_is_not_registered_dials_nobody(up, tenant, carrier):
+async def test_a_trunk_that_is_not_registered_is_not_dialled_through(up, tenant, carrier):
     await tenant.connect(carrier.port, password="wrong")
     await tenant.happens("trunk.failed")
     with pytest.raises(Refused) as refused:

@@ -1,4 +1,4 @@
-"""The peers against each other: what the gateway is tested with must itself be right."""
+"""Tests of the test peers against each other."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from tests.sip.peers.wire import first
 from tests.sip.support import DID, PASSWORD, USER
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
-async def test_caller_hangs_up(up, transport):
+async def test_a_sipp_caller_can_hang_up(up, transport):
     called = await up(Sipp.uas("answers", transport=transport))
     headers = {"Diversion": "<sip:+33999@trunk.example>;reason=no-answer"}
     caller = await up(
@@ -45,33 +46,46 @@ async def test_caller_hangs_up(up, transport):
     assert called.received("BYE")[0].at - called.sent(200)[0].at == pytest.approx(0.5, abs=0.3)
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize(
     ("called", "caller"),
     [("hangs_up", "is_hung_up"), ("rings", "cancels"), ("early_media", "hangs_up")],
 )
-async def test_scenarios_that_fit(up, called, caller):
+async def test_matching_sipp_scenarios_complete(up, called, caller):
     theirs = await up(Sipp.uas(called))
     ours = await up(Sipp.uac(caller, theirs.port))
     await ours.finished()
     await theirs.finished()
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("code", [404, 408, 480, 486, 500, 503, 603])
-async def test_refusals(up, code):
+async def test_a_sipp_callee_refuses_with_the_given_code(up, code):
     called = await up(Sipp.uas("refuses", code=code, ring_ms=50))
     caller = await up(Sipp.uac("is_refused", called.port, code=code))
     await caller.finished()
     await called.finished()
 
 
-async def test_what_does_not_fit_is_told(up):
+@pytest.mark.deep
+@pytest.mark.parametrize("code", [480, 486])
+async def test_the_unanswered_caller_scenario_accepts_both_codes(up, code):
+    called = await up(Sipp.uas("refuses", code=code, ring_ms=50))
+    caller = await up(Sipp.uac("is_not_taken", called.port))
+    await caller.finished()
+    await called.finished()
+
+
+@pytest.mark.deep
+async def test_mismatched_sipp_scenarios_fail_with_the_message_received(up):
     called = await up(Sipp.uas("refuses", code=486))
     caller = await up(Sipp.uac("is_refused", called.port, code=603))
     with pytest.raises(AssertionError, match="486 Busy Here"):
         await caller.finished()
 
 
-async def test_message_awaited_while_the_call_goes_on(up):
+@pytest.mark.deep
+async def test_a_message_can_be_awaited_during_a_call(up):
     called = await up(Sipp.uas("rings"))
     caller = await up(Sipp.uac("cancels", called.port, ring_ms=500))
     await called.receives("INVITE")
@@ -80,7 +94,8 @@ async def test_message_awaited_while_the_call_goes_on(up):
     await caller.finished()
 
 
-async def test_sound_and_keys_of_sipp_both_ways(up, speech):
+@pytest.mark.deep
+async def test_sipp_sends_and_records_audio_and_keys(up, speech):
     ours, theirs = speech("goodbye"), speech("greeting")
     called = await up(Sipp.uas("hangs_up", talk_ms=3000))
     caller = await up(Sipp.uac("is_hung_up", called.port, payload_types=(PCMA, EVENTS)))
@@ -97,7 +112,8 @@ async def test_sound_and_keys_of_sipp_both_ways(up, speech):
     await called.finished()
 
 
-async def test_recording_shows_loss_and_forgives_disorder(up, speech):
+@pytest.mark.deep
+async def test_a_recording_shows_lost_packets_and_reorders_late_ones(up, speech):
     said = speech("goodbye")
     async with Rtp() as mouth, Rtp() as ear:
         await mouth.play(said, ("127.0.0.1", ear.port))
@@ -109,7 +125,8 @@ async def test_recording_shows_loss_and_forgives_disorder(up, speech):
         assert not find(said, ear.heard()).heard
 
 
-async def test_softphone_hears_its_own_echo(up, softphone, speech):
+@pytest.mark.deep
+async def test_a_softphone_hears_its_own_echo(up, softphone, speech):
     said = speech("goodbye")
     called = await up(Sipp.uas("answers", echo=True))
     phone = await softphone(says=said)
@@ -125,13 +142,15 @@ async def test_softphone_hears_its_own_echo(up, softphone, speech):
     await called.finished()
 
 
-async def test_softphone_is_told_why_not(up, softphone):
+@pytest.mark.deep
+async def test_a_softphone_gets_the_reason_of_a_refusal(up, softphone):
     called = await up(Sipp.uas("refuses", code=486))
     phone = await softphone()
     call = await phone.dial(f"sip:+15550001111@127.0.0.1:{called.port}")
     assert await call.closed() == "486 Busy Here"
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize(
     ("codec", "encryption", "transport"),
     [
@@ -141,7 +160,7 @@ async def test_softphone_is_told_why_not(up, softphone):
         ("pcma", "srtp", "udp"),
     ],
 )
-async def test_softphones_hear_each_other(softphone, speech, codec, encryption, transport):
+async def test_two_softphones_hear_each_other(softphone, speech, codec, encryption, transport):
     ours, theirs = speech("goodbye"), speech("greeting")
     same = {"codec": codec, "encryption": encryption, "transport": transport}
     alice = await softphone(user="alice", says=ours, **same)
@@ -160,8 +179,9 @@ async def test_softphones_hear_each_other(softphone, speech, codec, encryption, 
     await call.closed()
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("keys", ["rtpevent", "info"])
-async def test_softphones_press_keys(softphone, keys):
+async def test_two_softphones_exchange_keys(softphone, keys):
     alice = await softphone(user="alice", keys=keys)
     bob = await softphone(user="bob", auto_answer=True)
     call = await alice.dial(bob.uri)
@@ -171,7 +191,8 @@ async def test_softphones_press_keys(softphone, keys):
     assert await other.keys(3) == "42#"
 
 
-async def test_subscriber_registers_dials_and_is_called(up, carrier, softphone):
+@pytest.mark.deep
+async def test_a_subscriber_registers_dials_and_is_called(up, carrier, softphone):
     phone = await softphone(user=USER, password=PASSWORD, registrar=carrier.address, expires_s=60)
     await phone.registered()
     (accepted,) = carrier.registrations()
@@ -196,8 +217,9 @@ async def test_subscriber_registers_dials_and_is_called(up, carrier, softphone):
     await incoming.closed()
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize(("again", "answers"), [(403, ["401", "403"]), (401, ["401", "401"])])
-async def test_wrong_password(up, softphone, again, answers):
+async def test_the_registrar_refuses_a_wrong_password(up, softphone, again, answers):
     carrier = await up(Carrier({USER: PASSWORD}, wrong_password=again))
     phone = await softphone(user=USER, password="wrong", registrar=carrier.address)
     with pytest.raises(AssertionError, match=str(again)):
@@ -206,13 +228,15 @@ async def test_wrong_password(up, softphone, again, answers):
     assert await carrier.registered() == {}
 
 
-async def test_unknown_user(carrier, softphone):
+@pytest.mark.deep
+async def test_the_registrar_refuses_an_unknown_user(carrier, softphone):
     phone = await softphone(user="nobody", password=PASSWORD, registrar=carrier.address)
     with pytest.raises(AssertionError, match="404"):
         await phone.registered()
 
 
-async def test_refreshes_are_counted_and_a_restart_forgets(up, softphone):
+@pytest.mark.deep
+async def test_the_registrar_counts_refreshes_and_forgets_them_at_a_restart(up, softphone):
     carrier = await up(Carrier({USER: PASSWORD}, dids={DID: USER}, expires=(1, 3)))
     phone = await softphone(user=USER, password=PASSWORD, registrar=carrier.address)
     await phone.registered()
@@ -225,7 +249,8 @@ async def test_refreshes_are_counted_and_a_restart_forgets(up, softphone):
     await carrier.registers(USER, count=len(carrier.registrations()) + 1)
 
 
-async def test_tls_and_the_number_in_the_request_uri(up, softphone):
+@pytest.mark.deep
+async def test_the_carrier_calls_over_tls_with_the_number_in_the_request_uri(up, softphone):
     carrier = await up(Carrier({USER: PASSWORD}, dids={DID: DID}, tls=True, did_in_uri=True))
     # baresip takes no calls but its own user's.
     phone = await softphone(
@@ -241,7 +266,8 @@ async def test_tls_and_the_number_in_the_request_uri(up, softphone):
     assert carrier.requests("INVITE")[-1].uri.startswith(f"sip:{DID}@")
 
 
-async def test_challenge_is_met(up, softphone):
+@pytest.mark.deep
+async def test_a_softphone_answers_a_challenge(up, softphone):
     called = await up(Sipp.uas("challenges"))
     phone = await softphone(user=USER, password=PASSWORD, registrar=None)
     call = await phone.dial(f"sip:+15550001111@127.0.0.1:{called.port}")
@@ -253,7 +279,8 @@ async def test_challenge_is_met(up, softphone):
     assert not called.received("INVITE")[0].proves(PASSWORD)
 
 
-async def test_lost_invites_come_again(up, softphone):
+@pytest.mark.deep
+async def test_sipp_repeats_a_lost_invite(up, softphone):
     called = await up(Sipp.uas("answers"))
     wire = await up(Wire(called.port, loses=first(2, b"INVITE")))
     caller = await up(Sipp.uac("hangs_up", wire.port))
@@ -263,7 +290,8 @@ async def test_lost_invites_come_again(up, softphone):
     assert len(caller.sent("INVITE")) == 3
 
 
-async def test_silence(up, softphone):
+@pytest.mark.deep
+async def test_a_silent_peer_receives_repeated_invites(up, softphone):
     hole = await up(Silent())
     await up(Sipp.uac("hangs_up", hole.port))
     once, again = await hole.receives(2)

@@ -1,4 +1,6 @@
-"""Trunks that register, with Kamailio as the registrar, and what their owners are told if not."""
+"""Tests of trunks that register, with Kamailio as the registrar, and of the events about
+failures.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,7 @@ from tests.sip.peers.kamailio import certificates
 from tests.sip.support import CALLED, DID, PASSWORD, USER, Agent, hears, spoken
 
 
-async def test_trunk_registers_and_its_owner_is_told(tenant, carrier):
+async def test_a_trunk_registers_with_an_event_to_its_owner(tenant, carrier):
     connecting = await tenant.connect(carrier.port)
     assert connecting["status"] in {"registering", "registered"}
     trunk = (await tenant.happens("trunk.registered"))["trunk"]
@@ -29,21 +31,23 @@ async def test_trunk_registers_and_its_owner_is_told(tenant, carrier):
 
 
 @pytest.mark.parametrize("code", [401, 403])
-async def test_wrong_password_fails_and_a_right_one_registers(up, tenant, code):
+async def test_a_trunk_fails_with_a_wrong_password_and_registers_with_the_right_one(
+    up, tenant, code
+):
     carrier = await up(Carrier({USER: PASSWORD}, wrong_password=code))
     await tenant.connect(carrier.port, password="wrong")
     trunk = (await tenant.happens("trunk.failed"))["trunk"]
     assert (trunk["status"], trunk["sip_code"]) == ("failed", code)
     assert USER in trunk["detail"]
     assert "password" in trunk["detail"]
-    asked = len(carrier.requests("REGISTER"))
+    requests = len(carrier.requests("REGISTER"))
     trunk = await tenant.register(carrier)
     assert trunk["revision"] == 2
     # It was not asked again meanwhile: carriers lock out who keeps knocking.
-    assert len(carrier.requests("REGISTER")) <= asked + 2
+    assert len(carrier.requests("REGISTER")) <= requests + 2
 
 
-async def test_wrong_realm_fails(tenant, carrier):
+async def test_a_trunk_with_a_wrong_realm_fails(tenant, carrier):
     await tenant.connect(carrier.port, realm="other.example")
     trunk = (await tenant.happens("trunk.failed"))["trunk"]
     assert (trunk["status"], trunk["sip_code"]) == ("failed", 404)
@@ -51,22 +55,25 @@ async def test_wrong_realm_fails(tenant, carrier):
     assert "realm" in trunk["detail"]
 
 
-async def test_right_realm_registers(tenant, carrier):
+async def test_a_trunk_with_the_right_realm_registers(tenant, carrier):
     trunk = await tenant.register(carrier, realm="trunk.example")
     assert trunk["status"] == "registered"
     assert carrier.registrations(USER)[0].uri.startswith("sip:trunk.example")
 
 
-async def test_silence_fails_soon(up, accounts, unanswered, carrier):
+@pytest.mark.deep
+async def test_a_silent_registrar_fails_the_trunk_within_ten_seconds(
+    up, accounts, unanswered, carrier
+):
     silent = await up(Silent())
     began = time.monotonic()
-    asked, spoken_to = next(accounts), next(accounts)
-    await asked.connect(silent.port)
+    over_udp, over_tls = next(accounts), next(accounts)
+    await over_udp.connect(silent.port)
     # Where no TLS is spoken.
-    await spoken_to.connect(carrier.port, transport="tls", host="localhost")
+    await over_tls.connect(carrier.port, transport="tls", host="localhost")
     for tenant, host, port in (
-        (asked, "127.0.0.1", silent.port),
-        (spoken_to, "localhost", carrier.port),
+        (over_udp, "127.0.0.1", silent.port),
+        (over_tls, "localhost", carrier.port),
     ):
         trunk = (await tenant.happens("trunk.failed", within_s=12))["trunk"]
         assert 7 <= time.monotonic() - began <= 10.5
@@ -76,7 +83,10 @@ async def test_silence_fails_soon(up, accounts, unanswered, carrier):
         await tenant.rest("DELETE", "/api/trunk")
 
 
-async def test_registrations_are_refreshed_and_survive_a_restart(up, accounts, unanswered):
+@pytest.mark.deep
+async def test_registrations_are_refreshed_and_survive_the_registrar_s_restart(
+    up, accounts, unanswered
+):
     async def outlives(transport):
         tenant = next(accounts)
         carrier = await up(Carrier({USER: PASSWORD}, dids={DID: USER}, expires=(1, 3)))
@@ -98,7 +108,7 @@ async def test_registrations_are_refreshed_and_survive_a_restart(up, accounts, u
     await asyncio.gather(outlives("udp"), outlives("tcp"))
 
 
-async def test_registration_is_ended_with_the_trunk(tenant, carrier):
+async def test_disconnecting_a_trunk_ends_its_registration(tenant, carrier):
     await tenant.register(carrier)
     await tenant.rest("DELETE", "/api/trunk")
     _, last = await carrier.registers(USER, count=2)
@@ -106,7 +116,7 @@ async def test_registration_is_ended_with_the_trunk(tenant, carrier):
     assert await carrier.registered() == {}
 
 
-async def test_new_settings_leave_no_registration_of_the_old(up, tenant, carrier):
+async def test_new_settings_end_the_registration_of_the_old_ones(up, tenant, carrier):
     await tenant.register(carrier)
     other = await up(Carrier({"acct43": PASSWORD}))
     await tenant.connect(other.port, username="acct43")
@@ -127,7 +137,7 @@ async def over_connection(up, tenant, authority, request):
     assert {one.transport for one in carrier.requests("INVITE") if one.user} <= {request.param}
 
 
-async def test_calls_come_in_by_the_trunks_connection(up, over_connection, softphone, speech):
+async def test_inbound_calls_use_the_trunks_connection(up, over_connection, softphone, speech):
     tenant, carrier, _ = over_connection
     theirs, agents = speech("caller"), speech("greeting")
     phone = await softphone(says=spoken(theirs), encryption="srtp")
@@ -141,7 +151,7 @@ async def test_calls_come_in_by_the_trunks_connection(up, over_connection, softp
     assert await tenant.ending(call) == ("ended", "caller_hangup")
 
 
-async def test_calls_go_out_by_the_trunks_connection(up, over_connection, softphone, speech):
+async def test_outbound_calls_use_the_trunks_connection(up, over_connection, softphone, speech):
     tenant, carrier, host = over_connection
     theirs, agents = speech("caller"), speech("greeting")
     phone = await softphone(user=CALLED, says=spoken(theirs), encryption="srtp")
@@ -157,7 +167,7 @@ async def test_calls_go_out_by_the_trunks_connection(up, over_connection, softph
     assert carrier.requests("INVITE")[-1].answer == "routed"
 
 
-async def test_certificate_of_a_stranger_fails(up, tenant):
+async def test_a_certificate_of_an_unknown_authority_fails_the_trunk(up, tenant):
     carrier = await up(Carrier({USER: PASSWORD}, tls=True))
     await tenant.connect(carrier.tls_port, transport="tls", host="localhost")
     trunk = (await tenant.happens("trunk.failed", within_s=12))["trunk"]
@@ -165,7 +175,7 @@ async def test_certificate_of_a_stranger_fails(up, tenant):
     assert "certificate" in trunk["detail"]
 
 
-async def test_certificate_for_another_name_fails(up, tenant, authority, tmp_path):
+async def test_a_certificate_for_another_name_fails_the_trunk(up, tenant, authority, tmp_path):
     for file in ("ca.pem", "ca.key"):
         shutil.copy(authority / file, tmp_path)
     await certificates(tmp_path, "DNS:other.example,IP:127.0.0.99")
@@ -176,13 +186,13 @@ async def test_certificate_for_another_name_fails(up, tenant, authority, tmp_pat
     assert "certificate" in trunk["detail"]
 
 
-async def test_host_without_an_address_fails(tenant):
+async def test_a_host_without_an_address_fails_the_trunk(tenant):
     await tenant.connect(5060, host="nowhere.invalid")
     trunk = (await tenant.happens("trunk.failed", within_s=12))["trunk"]
     assert "nowhere.invalid has no address" in trunk["detail"]
 
 
-async def test_port_where_nobody_is_fails(tenant):
+async def test_a_closed_port_fails_the_trunk(tenant):
     await tenant.connect(free_port(), transport="tcp")
     trunk = (await tenant.happens("trunk.failed", within_s=12))["trunk"]
     assert "takes no connections" in trunk["detail"]

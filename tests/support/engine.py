@@ -1,4 +1,4 @@
-"""A DynamoDB that is truly atomic (ministack): one for the test session, a table a module."""
+"""A truly atomic DynamoDB (ministack): one for the test session, with a table for each module."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def free_port() -> int:
-    """A port nobody listens on."""
+    """Return a port on which nobody listens."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -31,7 +31,7 @@ def free_port() -> int:
 
 @contextmanager
 def ministack(log: Path) -> Iterator[str]:
-    """Its URL, while it runs. Nothing is kept."""
+    """Run the engine; yield its URL. Its data is not kept."""
     port = free_port()
     environment = {
         **os.environ,
@@ -39,6 +39,7 @@ def ministack(log: Path) -> Iterator[str]:
         "GATEWAY_PORT": str(port),
         "PERSIST_STATE": "0",
         "LAMBDA_EXECUTOR": "local",
+        "IOT_MTLS_ENABLED": "0",
     }
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -70,7 +71,7 @@ def _wait(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
 
 
 def client(url: str, service: str) -> Any:
-    """A boto3 client of the engine, for many threads."""
+    """Return a boto3 client of the engine, which many threads may use."""
     return boto3.client(
         service,
         endpoint_url=url,
@@ -82,7 +83,7 @@ def client(url: str, service: str) -> Any:
 
 
 def make_table(dynamodb: Any, name: str) -> Table:
-    """An empty table as `infra/table.json` has it, through that client."""
+    """Make an empty table of `infra/table.json`, through that client."""
     spec = json.loads((ROOT / "infra" / "table.json").read_text())
     spec.pop("TimeToLiveAttribute")
     dynamodb.create_table(TableName=name, **spec)
@@ -90,6 +91,6 @@ def make_table(dynamodb: Any, name: str) -> Table:
 
 
 def everything_in(table: Table) -> list[dict[str, Any]]:
-    """All items, for assertions that nothing was left behind."""
+    """Return all items, for assertions that nothing was left behind."""
     pages = table._client.get_paginator("scan").paginate(TableName=table.name)
     return [table._unmarshal(item) for page in pages for item in page["Items"]]

@@ -1,9 +1,9 @@
 """The engine's DynamoDB in the test's own process: the same code as over HTTP, without the HTTP.
 
-For the thousands of tests of rules, where a request that costs a third of the time is what makes
-them worth running at each change. Requests exclude each other, as they do in the engine's one
-thread; between two of them any thread may go on. Whatever needs another process, or another
-service, asks the engine itself (engine.py).
+It is for the thousands of tests of rules: a request takes a third of the time, so that they can be
+run at each change. Requests exclude each other, as they do in the engine's one thread; between two
+requests any thread may go on. Tests that need another process or another service use the engine
+itself (engine.py).
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ _one_at_a_time = threading.Lock()
 
 
 class _Body(io.BytesIO):
-    """As botocore reads it off a connection."""
+    """The body of an answer, in the form in which botocore reads it off a connection."""
 
     def stream(self, *_: Any, **__: Any) -> Iterator[bytes]:
         yield self.read()
 
 
 def client_inside() -> Any:
-    """A boto3 client of DynamoDB that is answered here."""
+    """Return a boto3 client of DynamoDB that is answered in this process."""
     made = client("http://engine.invalid", "dynamodb")
     made.meta.events.register("before-send.dynamodb", _answer)
     return made
@@ -42,7 +42,7 @@ def _answer(request: AWSPreparedRequest, **_: Any) -> AWSResponse:
         name.lower(): value.decode() if isinstance(value, bytes) else value
         for name, value in request.headers.items()
     }
-    time.sleep(0)  # waiting for an answer is where threads overtake each other
+    time.sleep(0)  # let other threads overtake here, as they can while waiting for an answer
     with _one_at_a_time:
         answering = dynamodb.handle_request("POST", "/", headers, request.body, {})
         try:

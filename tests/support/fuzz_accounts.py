@@ -1,5 +1,5 @@
-"""`python -m tests.support.fuzz_accounts`: accounts of a running stack that may do everything
-often, as its operator would set them. Prints their keys, key ids and numbers as JSON.
+"""`python -m tests.support.fuzz_accounts`: make accounts with generous limits on a running stack,
+as its operator would. Prints their keys, key ids and numbers as JSON.
 """
 
 from __future__ import annotations
@@ -7,12 +7,14 @@ from __future__ import annotations
 import json
 
 from chalicelib.domain.account import Account
-from chalicelib.services import accounts, numbers
-from chalicelib.services.ports import Ports
+from chalicelib.services.account import accounts
+from chalicelib.services.dependencies import Dependencies
+from chalicelib.services.line import numbers
+from chalicelib.store.places import MAX_PLACES
 from chalicelib.store.table import update
 from local.credentials import Credentials
 from local.layout import Layout
-from local.stack import application_ports
+from local.stack import application_dependencies
 
 PLENTY = 1_000_000
 GENEROUS = {
@@ -21,13 +23,15 @@ GENEROUS = {
     "max_numbers": PLENTY,
     "max_concurrent_dials": PLENTY,
     "max_dials_per_minute": PLENTY,
+    "max_concurrent_calls": MAX_PLACES,
+    "max_waiting_polls": MAX_PLACES,
 }
 
 
-def generous(ports: Ports, account_id: str) -> None:
+def generous(deps: Dependencies, account_id: str) -> None:
     """Raise the account's limits."""
     assert set(GENEROUS) <= set(Account.model_fields)
-    ports.accounts._table.write(
+    deps.stores.accounts._table.write(
         update(
             f"ACCOUNT#{account_id}",
             "ACCOUNT",
@@ -40,13 +44,13 @@ def generous(ports: Ports, account_id: str) -> None:
 
 def main() -> None:
     layout = Layout.from_environment()
-    ports = application_ports(layout, Credentials.load(layout.state_dir))
+    deps = application_dependencies(layout, Credentials.load(layout.state_dir))
     made = []
     for name in ("fuzzed", "whose trunk is fuzzed"):
-        account, key = accounts.create_account(ports, name)
-        generous(ports, account.account_id)
-        [only] = ports.accounts.keys(account.account_id)
-        number = numbers.activate(ports, account.account_id, "US").e164
+        account, key = accounts.create_account(deps, name)
+        generous(deps, account.account_id)
+        [only] = deps.stores.accounts.keys(account.account_id)
+        number = numbers.activate(deps, account.account_id, "US").e164
         made.append({"key": key, "key_id": only.key_id, "number": number})
     print(json.dumps(made))
 

@@ -1,5 +1,5 @@
-"""What schemathesis' requests are made to be before they go out (`SCHEMATHESIS_HOOKS`): nothing of
-them leaves this machine, dials reach a trunk, and the tested key stays alive.
+"""Hooks that change schemathesis' requests before they are sent (`SCHEMATHESIS_HOOKS`): no request
+makes the stack connect to other machines, dials reach a trunk, and the tested key stays valid.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from chalicelib.domain.host import parse_host
 from chalicelib.domain.idempotency import KEY_PATTERN
 
 SETTING = json.loads(os.environ.get("FUZZ_SETTING", "{}"))
-"""`api_url`; `key` and `key_id` of the account that is tested; `number`: one that it holds, and is
-not to release; `dial`: a URL that it can dial, if it has a trunk that stays."""
+"""`api_url`; `key` and `key_id` of the account that is tested; `number`: a number that it holds and
+must not release; `dial`: a URL that it can dial, if it has a trunk that stays."""
 
 _LONGEST_WAIT_S = 0.2
 _MOSTLY = 0.8
@@ -43,7 +43,7 @@ def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
     headers = case.headers or {}
     once = headers.get("Idempotency-Key")
     if isinstance(once, str) and re.fullmatch(KEY_PATTERN, once) and random.random() < _MOSTLY:
-        # Made-up keys are short: most would have been used for something else.
+        # Generated keys are short: most would already have been used for another request.
         case.headers["Idempotency-Key"] = f"{once[:200]}-{uuid.uuid4()}"
     wait = (case.query or {}).get("wait")
     if isinstance(wait, int | float) and _LONGEST_WAIT_S < wait <= 20:
@@ -51,7 +51,7 @@ def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
 
 
 def _make_likely(name: str, body: dict[str, Any]) -> None:
-    """What the schema cannot tell: which numbers and events there are."""
+    """Put existing numbers and events into the body, which the schema cannot know."""
     if name == "dial_call" and isinstance(body.get("meeting_url"), str):
         body["meeting_url"] = SETTING["dial"]
         if random.random() < _MOSTLY:
@@ -60,7 +60,7 @@ def _make_likely(name: str, body: dict[str, Any]) -> None:
     if name == "create_test_call" and isinstance(body.get("to"), str) and random.random() < _MOSTLY:
         body["to"] = SETTING["number"]
     if "url" in body and random.random() < _MOSTLY:
-        # None that happens all the while: the machine would be busy with deliveries.
+        # No event that happens very often: the machine would be busy with deliveries.
         body["events"] = ["number.not_added"]
 
 
@@ -74,7 +74,7 @@ def _newest_call() -> str | None:
 
 
 def _keep_here(body: dict[str, Any]) -> None:
-    """Hosts that could be looked up become this machine's; most URLs become ones that are taken."""
+    """Replace hosts that could be looked up by this machine's, and most URLs by accepted ones."""
     if isinstance(body.get("host"), str) and _is_host(body["host"]):
         body["host"] = "localhost"
     for name, taken in _TAKEN.items():

@@ -13,23 +13,23 @@ from twilio.request_validator import RequestValidator
 
 from chalicelib import bootstrap
 from chalicelib.config import Config
-from chalicelib.providers.test_calls import TestCalls
+from chalicelib.providers.browser_calls import BrowserCalls
 from chalicelib.providers.twilio import TwilioAccount, TwilioProvider
+from common import control
 from tests.support.world import World
-from wire import control
 
 PUBLIC_URL = "https://api.test/api"
 RELAY_URL = "wss://relay.test"
 TRUNK = {"host": "sip.carrier.example", "username": "acct42", "password": "s3cret-pw"}
-"""What an owner gives of a trunk, at least."""
+"""The settings of a trunk that an owner must give."""
 GATEWAY_SOCKET_URL = "wss://gateway.test"
 AUTH_TOKEN = "auth-token-of-the-tests"
 CONTROL_SECRET = "control-secret-of-the-tests"
 GATEWAY_CONTROL_SECRET = "gateway-control-secret-of-the-tests"
 
 
-class QuietTwilio(TwilioProvider):
-    """Twilio's dialect, but for its REST: that edge notes what it is told."""
+class RecordingTwilio(TwilioProvider):
+    """A provider with Twilio's dialect whose REST requests are recorded instead of sent."""
 
     def __init__(self, world: World) -> None:
         super().__init__(
@@ -42,7 +42,7 @@ class QuietTwilio(TwilioProvider):
 
 
 class Api:
-    """Requests as the outside makes them."""
+    """A client that sends requests as clients outside do."""
 
     def __init__(self, client: Client, world: World) -> None:
         self._client, self.world = client, world
@@ -50,7 +50,7 @@ class Api:
     def call(
         self, method: str, path: str, body: Any = None, key: str | None = None, **headers: str
     ) -> HTTPResponse:
-        """A REST request with the world's own key (or another: '' for none)."""
+        """Send a REST request with the world's own key (or another: '' for none)."""
         key = self.world.key if key is None else key
         sent = {
             "Content-Type": "application/json",
@@ -61,7 +61,7 @@ class Api:
         return self._client.http.request(method, path, headers=sent, body=raw)
 
     def raw(self, method: str, path: str, body: bytes, **headers: str) -> HTTPResponse:
-        """Any request."""
+        """Send any request."""
         return self._client.http.request(method, path, headers=headers, body=body)
 
     def webhook(
@@ -71,8 +71,8 @@ class Api:
         signature: str | None = None,
         dialled: str | None = None,
     ) -> HTTPResponse:
-        """A provider's post, signed as Twilio signs unless a signature is given; `dialled` is the
-        call of ours that its URL names.
+        """Send a provider's post, signed as Twilio signs unless a signature is given; `dialled` is
+        the call of ours that its URL names.
         """
         path = f"/webhooks/gateway/{kind}" + (f"?call={dialled}" if dialled else "")
         signed = RequestValidator(AUTH_TOKEN).compute_signature(PUBLIC_URL + path, form)
@@ -85,7 +85,7 @@ class Api:
     def control(
         self, path: str, body: dict[str, Any], secret: str = CONTROL_SECRET
     ) -> HTTPResponse:
-        """A relay's post, signed now."""
+        """Send a relay's post, signed now."""
         import time
 
         raw = json.dumps(body).encode()
@@ -96,16 +96,16 @@ class Api:
 
 @contextmanager
 def serving(world: World, monkeypatch: Any) -> Iterator[Api]:
-    """The application of `app.py` on the world's table."""
+    """Run the application of `app.py` on the world's table."""
     from dataclasses import replace
 
     import app
 
-    ports = replace(
-        world.ports,
-        providers={"gateway": QuietTwilio(world)},
-        relay_url=RELAY_URL,
-        test_calls=TestCalls(GATEWAY_SOCKET_URL, GATEWAY_CONTROL_SECRET),
+    deps = replace(
+        world.deps,
+        providers={"gateway": RecordingTwilio(world)},
+        settings=replace(world.deps.settings, relay_url=RELAY_URL),
+        test_calls=BrowserCalls(GATEWAY_SOCKET_URL, GATEWAY_CONTROL_SECRET),
     )
     settings = Config("t", PUBLIC_URL, RELAY_URL, "arn", "s", CONTROL_SECRET)
     settings = replace(
@@ -113,16 +113,16 @@ def serving(world: World, monkeypatch: Any) -> Iterator[Api]:
         gateway_control_secret=GATEWAY_CONTROL_SECRET,
         gateway_socket_url=GATEWAY_SOCKET_URL,
     )
-    monkeypatch.setattr(bootstrap, "ports", lambda: ports)
+    monkeypatch.setattr(bootstrap, "dependencies", lambda: deps)
     monkeypatch.setattr(bootstrap, "config", lambda: settings)
     with Client(app.app) as client:
         yield Api(client, world)
 
 
 def problem(response: HTTPResponse) -> tuple[int, str]:
-    """Status and code of an answer that is a problem, as every problem has to look."""
+    """Check that an answer has the form of a problem; return its status and code."""
     assert response.headers["Content-Type"] == "application/problem+json"
-    told = response.json_body
-    assert told["status"] == response.status_code
-    assert told["type"] == f"urn:chamade:problem:{told['code']}"
-    return response.status_code, told["code"]
+    body = response.json_body
+    assert body["status"] == response.status_code
+    assert body["type"] == f"urn:chamade:problem:{body['code']}"
+    return response.status_code, body["code"]

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from gateway import wav
+from gateway.softphone import wav
 from local import environment, processes
 from local.agent import Talk
 from local.layout import HOST, ROOT
@@ -23,16 +23,17 @@ PARTS: dict[str, tuple[str, Callable[..., dict[str, str]]]] = {
 
 
 def on(stack: Stack) -> Live:
-    """The stack for phones and agents."""
+    """Return the stack in the form that phones and agents use."""
     return Live(json.loads(stack.layout.stack_file.read_text()))
 
 
 _KEEPER = ThreadPoolExecutor(1)
-"""Processes end with the thread that started them, and those of an event loop end with it."""
+"""A thread that starts processes: processes end with the thread that started them, and the threads
+of an event loop end with the loop."""
 
 
 async def keeping(work: Callable[..., None], *arguments: object) -> None:
-    """Do what starts processes that are to last."""
+    """Run `work`, which starts processes, so that they outlive the event loop."""
     await asyncio.get_running_loop().run_in_executor(_KEEPER, lambda: work(*arguments))
 
 
@@ -53,17 +54,18 @@ def _roll(stack: Stack, name: str, changed: dict[str, str]) -> None:
 
 
 def spoken(seconds: float = 1.0) -> bytes:
-    """Something to say, as mu-law."""
+    """Return sound to play, as mu-law."""
     return wav.read(Path(ROOT) / "examples" / "audio" / "goodbye.wav")[: int(seconds * 8000)]
 
 
 async def hears_each_other(talking: Conversation) -> None:
-    """The agent comes back with the token that it has, speaks, and hears the caller."""
+    """Have the agent reconnect with the token that it has; check that both sides hear each
+    other."""
     talking.talk = Talk(talking.talk.audio)
     talking.running = asyncio.create_task(talking.talk.run(spoken()))
     await asyncio.wait_for(talking.talk.started.wait(), 10)
-    heard = len(talking.talk.heard)
+    received = len(talking.talk.heard)
     await asyncio.wait_for(talking.talk.played.wait(), 10)
     await talking.call.wait_frames(len(talking.call.received) + 25)
     assert not talking.call.ended.is_set()
-    assert len(talking.talk.heard) > heard
+    assert len(talking.talk.heard) > received

@@ -17,8 +17,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from gateway.phone_call import PhoneCall
-from gateway.softphone import Softphone
+from gateway.softphone.call import PhoneCall
+from gateway.softphone.phone import Softphone
 from local.agent import Rest, Talk
 from local.processes import free_port_base
 from tests.support.engine import ROOT
@@ -27,14 +27,17 @@ READY_WITHIN_S = 60.0
 _callers = itertools.count(1)
 _NEW_ACCOUNTS = """
 import sys
-from chalicelib.services.accounts import create_account
+from chalicelib.services.account.accounts import create_account
+from chalicelib.services.operator.account_admin import set_limits
 from local.credentials import Credentials
 from local.layout import Layout
-from local.stack import application_ports
+from local.stack import application_dependencies
 layout = Layout.from_environment()
-ports = application_ports(layout, Credentials.load(layout.state_dir))
+deps = application_dependencies(layout, Credentials.load(layout.state_dir))
 for _ in range(int(sys.argv[1])):
-    print(create_account(ports, "Tenant")[1])
+    account, key = create_account(deps, "Tenant")
+    set_limits(deps, account.account_id, {"max_concurrent_calls": 200})
+    print(key)
 """
 
 
@@ -53,7 +56,7 @@ class Process:
         self.output = state_dir.with_suffix(".out")
 
     def start(self) -> None:
-        """Begin; `wait_ready` or `wait_exit` after it."""
+        """Start the process; call `wait_ready` or `wait_exit` after it."""
         with self.output.open("wb") as output:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "local"],
@@ -64,43 +67,43 @@ class Process:
                 start_new_session=True,
             )
 
-    def said(self) -> str:
-        """All it has printed."""
+    def read_output(self) -> str:
+        """Return everything that the process has printed."""
         return self.output.read_text()
 
     def wait_ready(self) -> dict[str, Any]:
-        """The stack file, once it says `ready`."""
+        """Wait until the process says `ready`; return the stack file."""
         deadline = time.monotonic() + READY_WITHIN_S
-        while "ready in" not in self.said():
-            assert self.process.poll() is None, self.said()
-            assert time.monotonic() < deadline, self.said()
+        while "ready in" not in self.read_output():
+            assert self.process.poll() is None, self.read_output()
+            assert time.monotonic() < deadline, self.read_output()
             time.sleep(0.05)
-        return self.told()
+        return self.read_stack_file()
 
-    def told(self) -> dict[str, Any]:
-        """What the stack says of itself: `stack.json`."""
+    def read_stack_file(self) -> dict[str, Any]:
+        """Return the stack's description of itself, `stack.json`."""
         return dict(json.loads((self.state_dir / "stack.json").read_text()))
 
     def new_accounts(self, count: int) -> list[Rest]:
-        """Accounts as an operator would make them, that nobody has used."""
+        """Make new, unused accounts, as an operator would, with limits for 200 calls at once."""
         made = subprocess.run(
             [sys.executable, "-c", _NEW_ACCOUNTS, str(count)],
             cwd=ROOT, env=self.env, check=True, capture_output=True, text=True,
         )  # fmt: skip
-        return [Rest(self.told()["api_url"], key) for key in made.stdout.split()]
+        return [Rest(self.read_stack_file()["api_url"], key) for key in made.stdout.split()]
 
     def wait_exit(self, within_s: float = 30) -> int:
-        """Its exit code."""
+        """Wait for the process to end; return its exit code."""
         return self.process.wait(within_s)
 
     def stop(self, number: signal.Signals = signal.SIGINT) -> int:
-        """Ctrl-C."""
+        """Stop the process as Ctrl-C does; return its exit code."""
         if self.process.poll() is None:
             self.process.send_signal(number)
         return self.wait_exit()
 
-    def left_behind(self) -> list[str]:
-        """Command lines of processes that still belong to this stack."""
+    def find_leftovers(self) -> list[str]:
+        """Return the command lines of processes that still belong to this stack."""
         marker = f"CHAMADE_STATE_DIR={self.state_dir}".encode()
         found = []
         for entry in Path("/proc").iterdir():
@@ -114,7 +117,8 @@ class Process:
 
 @contextmanager
 def stack_up(folder: Path, **env: str) -> Iterator[Process]:
-    """A stack of its own in `folder`, ready; it goes down with the block."""
+    """Run a separate stack in `folder`; yield it when it is ready, stop it at the end of the
+    block."""
     process = Process(folder / "state", **env)
     process.start()
     try:
@@ -135,27 +139,26 @@ class Live:
 
     @classmethod
     def newcomer(cls, process: Process) -> Live:
-        """An account of its own on that stack."""
-        (rest,) = process.new_accounts(1)
-        number = rest.now("POST", "/api/number")["e164"]
-        return cls({**process.told(), "api_key": rest.key, "numbers": [number]})
+        """Make a new account on a stack."""
+        (live,) = newcomers(process, 1)
+        return live
 
     def phone(self) -> Softphone:
-        """A phone (in the running event loop)."""
+        """Return a phone (in the running event loop)."""
         stack = self.stack
         return Softphone(
             stack["gateway_url"], stack["provider_account_sid"], stack["provider_auth_token"]
         )
 
     async def dial(self, to: str | None = None, **more: Any) -> tuple[PhoneCall, str]:
-        """A call from a number nobody else calls from, ringing; and its call id."""
+        """Make a ringing call from a number that no other call uses; return it and its call id."""
         from_ = f"+3361{next(_callers):08d}"
         call = await self.phone().place_call(to or self.number, from_=from_, **more)
         await call.ringing.wait()
         return call, await self.call_id(from_)
 
     async def call_id(self, from_: str, within_s: float = 10) -> str:
-        """The newest call of a caller."""
+        """Return the id of a caller's newest call."""
         deadline = time.monotonic() + within_s
         while time.monotonic() < deadline:
             listed = await self.rest("GET", "/api/calls?limit=100")
@@ -166,7 +169,7 @@ class Live:
         raise TimeoutError(f"no call from {from_}")
 
     async def answered(self, clip: bytes = b"", query: str = "?format=mulaw") -> Conversation:
-        """A call that an agent has accepted and talks on."""
+        """Make a call that an agent has accepted and talks on."""
         call, call_id = await self.dial()
         accepted = await self.rest("POST", f"/api/call/{call_id}/accept")
         talk = Talk(accepted["audio"], query)
@@ -175,8 +178,18 @@ class Live:
         return Conversation(call, call_id, talk, running)
 
 
+def newcomers(process: Process, count: int) -> list[Live]:
+    """Make new accounts on that stack, each with a number."""
+
+    def settle(rest: Rest) -> Live:
+        number = rest.now("POST", "/api/number")["e164"]
+        return Live({**process.read_stack_file(), "api_key": rest.key, "numbers": [number]})
+
+    return [settle(rest) for rest in process.new_accounts(count)]
+
+
 class Conversation:
-    """Caller and agent of one call, connected."""
+    """The connected caller and agent of a call."""
 
     def __init__(
         self, call: PhoneCall, call_id: str, talk: Talk, running: asyncio.Task[None]
@@ -184,13 +197,13 @@ class Conversation:
         self.call, self.call_id, self.talk, self.running = call, call_id, talk, running
 
     async def over(self) -> None:
-        """Until both sides know that it is over."""
+        """Wait until both sides know that the call is over."""
         await asyncio.wait_for(self.call.ended.wait(), 15)
         await asyncio.wait_for(self.running, 15)
 
 
 def post(url: str, body: bytes, **headers: str) -> tuple[int, dict[str, Any]]:
-    """A raw POST; status and decoded body."""
+    """Send a raw POST; return status and decoded body."""
     request = urllib.request.Request(url, data=body, method="POST", headers=headers)
     try:
         with urllib.request.urlopen(request, timeout=20) as answer:

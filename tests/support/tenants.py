@@ -1,5 +1,5 @@
-"""An account that has one of everything, and a stranger who has, too: for tests that neither gets
-at what is the other's.
+"""Two accounts that both have one of everything, for tests that neither can reach what belongs to
+the other.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from tests.support.world import World
 
 @dataclass
 class Tenant:
-    """An account. `things` are the values of path parameters that lead to what it has, by the group
-    of the operations and the parameter's name.
+    """An account. `things` are the values of path parameters that lead to its resources, by the
+    group of the operations and the parameter's name.
     """
 
     world: World
@@ -24,8 +24,8 @@ class Tenant:
     things: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def path_of(self, operation: Operation) -> dict[str, str]:
-        """The operation's path parameters for what this account has. KeyError says which operation
-        came without its fixture.
+        """Return the operation's path parameters for resources of this account. Raises KeyError,
+        which names an operation that has no fixture.
         """
         found = {}
         for name in operation.path_names:
@@ -38,18 +38,18 @@ class Tenant:
         return found
 
     def url_of(self, operation: Operation) -> str:
-        """The operation's path."""
+        """Return the operation's path for resources of this account."""
         return operation.path.format(**self.path_of(operation))
 
     @property
     def secrets(self) -> list[str]:
-        """What must not turn up in a stranger's answers."""
+        """Return the strings that must not appear in answers to others."""
         return [self.account_id, *self.things.values()]
 
 
 def settle_in(api: Api, number: str) -> Tenant:
-    """A new account with two of everything that is listed in pages, one of all the rest; `number`
-    is the DID of its trunk.
+    """Make an account with two of everything that is listed in pages, and one of everything else;
+    `number` is the DID of its trunk.
     """
     world = api.world
     account_id, key = world.new_account()
@@ -58,7 +58,7 @@ def settle_in(api: Api, number: str) -> Tenant:
     endpoint_id = endpoint["endpoint_id"]
     deliveries = [made(api, key, f"/api/webhooks/{endpoint_id}/test", None) for _ in range(2)]
     e164 = world.new_number(account_id)
-    world.registered(account_id)
+    world.register_trunk(account_id)
     world.new_did(number, account_id)
     world.clock.advance(0.001)
     calls = [world.ringing(e164) for _ in range(2)]
@@ -81,42 +81,42 @@ NOWHERE = {
     "endpoint_id": "ep_" + "7" * 26,
     "delivery_id": "dlv_" + "7" * 26,
 }
-"""Path parameters of what nobody has."""
+"""Path parameters of resources that do not exist."""
 
 
 def nothing_there(operation: Operation) -> str:
-    """The operation's path for what nobody has."""
+    """Return the operation's path for resources that do not exist."""
     return operation.path.format(**NOWHERE)
 
 
 def body_of(operation: Operation) -> Any:
-    """A body that the operation takes."""
+    """Return a body that the operation takes."""
     return dict(operation.example or {}) if operation.reads_body else None
 
 
 def made(api: Api, key: str, path: str, body: Any) -> dict[str, Any]:
-    """What a POST has made."""
+    """Send a POST; return the resource that it has made."""
     answer = api.call("POST", path, body, key=key)
     assert answer.status_code in (201, 202), answer.body
     return dict(answer.json_body)
 
 
 def with_paths() -> list[Operation]:
-    """The operations on one thing."""
+    """Return the operations on one resource."""
     return [operation for operation in OPERATIONS.values() if operation.path_names]
 
 
 def with_keys() -> list[Operation]:
-    """The operations that need a key."""
+    """Return the operations that need a key."""
     return [each for each in OPERATIONS.values() if not (each.open or each.session)]
 
 
 def paged() -> list[Operation]:
-    """The operations that take a cursor."""
+    """Return the operations that take a cursor."""
     return [operation for operation in OPERATIONS.values() if cursor_of(operation)]
 
 
 def cursor_of(operation: Operation) -> str | None:
-    """The name of the parameter that takes a cursor."""
+    """Return the name of the parameter that takes a cursor."""
     names = {"cursor", "after"} & set(operation.query.model_fields)
     return names.pop() if names else None

@@ -1,5 +1,5 @@
-"""How long made-up inputs are tried: as long as everybody waits for `make test`, or as `make fuzz`
-has it (`CHAMADE_TESTS=thorough`).
+"""The number of generated inputs that are tried: few in `make test`, for which everybody waits, and
+many in `make fuzz` (`CHAMADE_TESTS=thorough`).
 """
 
 from __future__ import annotations
@@ -10,5 +10,5 @@ THOROUGH = os.environ.get("CHAMADE_TESTS") == "thorough"
 
 
 def often(usual: int, thorough: int) -> int:
-    """How many examples."""
+    """Return the number of examples."""
     return thorough if THOROUGH else usual

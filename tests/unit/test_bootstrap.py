@@ -1,4 +1,4 @@
-"""The composition root: settings that are kept elsewhere are fetched, once, and never shown."""
+"""Tests of the composition root: settings kept elsewhere are fetched, once, and never shown."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _kept(aws, monkeypatch):
         monkeypatch.setenv(f"{name}_ARN", arn)
 
 
-def test_secrets_that_aws_keeps_are_settings_like_others(aws, monkeypatch):
+def test_secrets_kept_by_aws_are_read_as_settings(aws, monkeypatch):
     _kept(aws, monkeypatch)
     config = bootstrap.config()
     assert config.token_secret == "kept-CHAMADE_TOKEN_SECRET"
@@ -46,7 +46,7 @@ def test_secrets_that_aws_keeps_are_settings_like_others(aws, monkeypatch):
     assert bootstrap.config() is config
 
 
-def test_what_could_not_be_fetched_is_fetched_at_the_next_request(aws, monkeypatch):
+def test_secrets_that_could_not_be_fetched_are_fetched_at_the_next_request(aws, monkeypatch):
     _kept(aws, monkeypatch)
     aws.delete_secret(SecretId=SECRETS[0], ForceDeleteWithoutRecovery=True)
     with pytest.raises(SecretsUnavailable):
@@ -56,7 +56,7 @@ def test_what_could_not_be_fetched_is_fetched_at_the_next_request(aws, monkeypat
     assert bootstrap.config().token_secret == "again"
 
 
-def test_who_asks_meanwhile_is_told_to_come_again_and_no_more():
+def test_requests_without_secrets_are_answered_503_without_details():
     answer = problem_from(SecretsUnavailable("Secrets Manager: arn:aws:…")).response()
     assert (answer.status_code, json.loads(answer.body)["code"]) == (503, "unavailable")
     assert "Retry-After" in answer.headers

@@ -1,4 +1,4 @@
-"""Settings: what is missing is named, what is secret does not show."""
+"""Tests of settings: a missing one is named, and secrets do not show."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ ENV = {
 }
 
 
-def test_settings_are_read_and_trailing_slashes_do_not_matter():
+def test_settings_are_read_without_trailing_slashes():
     config = from_environment(ENV)
     assert (config.public_url, config.relay_url) == ("https://api.test/api", "wss://relay.test")
     (twilio,) = config.accounts
     assert (twilio.name, twilio.api_url) == ("twilio", "https://api.twilio.com")
 
 
-def test_both_providers_can_be_there():
+def test_both_providers_can_be_configured():
     more = {
         "CHAMADE_GATEWAY_ACCOUNT_SID": "AC2",
         "CHAMADE_GATEWAY_AUTH_TOKEN": "t",
@@ -37,12 +37,12 @@ def test_both_providers_can_be_there():
 
 
 @pytest.mark.parametrize("name", sorted(set(ENV) - {"CHAMADE_TWILIO_ACCOUNT_SID"}))
-def test_what_is_missing_is_named(name):
+def test_a_missing_setting_is_named(name):
     with pytest.raises(BadConfig, match=name):
         from_environment({k: v for k, v in ENV.items() if k != name})
 
 
-def test_without_a_provider_there_is_nothing_to_do():
+def test_settings_without_a_provider_are_refused():
     without = {k: v for k, v in ENV.items() if "TWILIO" not in k}
     with pytest.raises(BadConfig, match="no trunking provider"):
         from_environment(without)
@@ -54,13 +54,13 @@ def test_a_socket_url_of_another_scheme_is_refused(name):
         from_environment(ENV | {name: "https://relay.test"})
 
 
-def test_where_browsers_reach_the_gateway_may_be_left_unsaid():
+def test_the_gateways_socket_url_is_optional():
     assert from_environment(ENV).gateway_socket_url == ""
-    told = from_environment(ENV | {"CHAMADE_GATEWAY_SOCKET_URL": "wss://gw.test/"})
-    assert told.gateway_socket_url == "wss://gw.test"
+    settings = from_environment(ENV | {"CHAMADE_GATEWAY_SOCKET_URL": "wss://gw.test/"})
+    assert settings.gateway_socket_url == "wss://gw.test"
 
 
-def test_without_settings_for_trunks_everything_else_works():
+def test_settings_for_trunks_are_optional():
     config = from_environment(ENV)
     assert (config.kms_key_id, config.key_file, config.gateway_control_secret) == ("", "", "")
     assert (config.twilio_sip_domain, config.allow_private_trunks) == (None, False)
@@ -86,13 +86,21 @@ def test_private_webhooks_are_the_operators_choice():
     assert from_environment(ENV | {"CHAMADE_ALLOW_PRIVATE_WEBHOOKS": "1"}).allow_private_webhooks
 
 
-def test_two_vaults_are_one_too_many():
+def test_how_many_tries_an_account_has_at_a_time_is_the_operators_choice():
+    assert from_environment(ENV).tries_at_once == 40
+    assert from_environment(ENV | {"CHAMADE_TRIES_AT_ONCE": "4"}).tries_at_once == 4
+    for wrong in ("0", "-1", "many", "1001", "²"):
+        with pytest.raises(BadConfig, match="CHAMADE_TRIES_AT_ONCE"):
+            from_environment(ENV | {"CHAMADE_TRIES_AT_ONCE": wrong})
+
+
+def test_settings_for_two_vaults_are_refused():
     both = {"CHAMADE_KMS_KEY_ID": "alias/chamade", "CHAMADE_KEY_FILE": "/keys/vault"}
     with pytest.raises(BadConfig, match="not both"):
         from_environment(ENV | both)
 
 
-def test_secrets_do_not_show():
+def test_secrets_do_not_appear_in_the_repr():
     assert "s3cret" not in repr(from_environment(ENV))
 
 
@@ -104,6 +112,28 @@ def test_sign_up_is_open_unless_it_is_closed(setting, is_open):
     assert from_environment(ENV | setting).sign_up_open is is_open
 
 
-def test_sign_up_is_not_left_open_by_a_slip():
+def test_a_misspelt_sign_up_setting_is_refused():
     with pytest.raises(BadConfig, match="CHAMADE_SIGN_UP is open or closed"):
         from_environment(ENV | {"CHAMADE_SIGN_UP": "close"})
+
+
+def test_the_hosts_of_the_installation_are_known_in_one_spelling_and_private_ones_left_out():
+    more = {
+        "CHAMADE_PUBLIC_URL": "https://API.Chamade.example/prod",
+        "CHAMADE_RELAY_URL": "wss://relay.chamade.example:8443",
+        "CHAMADE_GATEWAY_SOCKET_URL": "wss://b\u00fccher.example",
+        "CHAMADE_GATEWAY_ACCOUNT_SID": "AC1",
+        "CHAMADE_GATEWAY_AUTH_TOKEN": "secret",
+        "CHAMADE_GATEWAY_API_URL": "http://10.0.0.5:8080",
+        "CHAMADE_SIP_HOSTS": "sip.chamade.example., 198.51.100.7",
+    }
+    assert from_environment(ENV | more).own_hosts >= {
+        "api.chamade.example",
+        "relay.chamade.example",
+        "xn--bcher-kva.example",
+        "sip.chamade.example",
+        "api.twilio.com",
+    }
+    assert "10.0.0.5" not in from_environment(ENV | more).own_hosts
+    local = {"CHAMADE_PUBLIC_URL": "http://127.0.0.1:1", "CHAMADE_RELAY_URL": "ws://localhost:2"}
+    assert not {"127.0.0.1", "localhost"} & from_environment(ENV | local).own_hosts

@@ -1,4 +1,4 @@
-"""docs/cost.md says what `python -m tools.cost` computes, from counts that were counted."""
+"""Tests that docs/cost.md matches the output of `python -m tools.cost`, from committed counts."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ import pytest
 from tools.cost import sums, tables
 
 
-def test_the_doc_has_the_tables_that_are_computed():
+def test_the_document_has_the_computed_tables():
     in_doc = tables.DOC.read_text().partition(tables.BEGIN)[2].partition(tables.END)[0]
     assert in_doc.strip() == tables.sections().strip(), "run: python -m tools.cost --write"
 
 
-def test_a_price_in_steps_is_paid_step_by_step():
+def test_a_tiered_price_is_charged_tier_by_tier():
     steps = [[100, 3.0], [50, 2.0], [None, 1.0]]
     assert sums.stepped(80, steps) == pytest.approx(240)
     assert sums.stepped(160, steps) == pytest.approx(300 + 100 + 10)
     assert sums.stepped(160, 0.5) == pytest.approx(80)
 
 
-def test_every_scenario_of_the_mix_was_counted_and_shares_make_a_whole():
+def test_every_scenario_of_the_mix_is_counted_and_the_shares_add_up_to_one():
     assert set(sums.MIX) <= set(sums.COUNTED)
     assert sum(sums.MIX.values()) == pytest.approx(1)
 

@@ -1,4 +1,4 @@
-"""`import app` is what a cold start pays for: heavy modules load where they are used, not there."""
+"""Tests that `import app`, the price of a cold start, loads no heavy module."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""State machines, stream and table as files: valid, and what the code relies on is in them."""
+"""Tests of state machines, stream and table as files: they are valid and have what the code relies
+on.
+"""
 
 from __future__ import annotations
 
@@ -32,9 +34,9 @@ def test_every_outcome_of_the_task_has_a_state():
     assert states["HowItEnded"]["Default"] == "Gone"
 
 
-def test_the_state_machine_retries_what_the_task_raises():
+def test_the_state_machine_retries_the_errors_that_the_task_raises():
     retried = json.loads(ASL.read_text())["States"]["ExpireRing"]["Retry"][0]["ErrorEquals"]
-    from chalicelib.services.miss import StillRinging
+    from chalicelib.services.call.call_control import StillRinging
 
     assert StillRinging.__name__ in retried
 
@@ -50,7 +52,7 @@ def test_a_delivery_that_is_pending_waits_for_its_next_try_and_no_other_does():
     assert states[states["HowItStands"]["Default"]]["Type"] == "Succeed"
 
 
-def test_the_stream_shows_new_items_and_its_mapping_heeds_what_failed():
+def test_the_stream_has_new_images_and_its_mapping_reports_failed_records():
     table = json.loads((ROOT / "infra" / "table.json").read_text())
     mapping = json.loads((ROOT / "infra" / "fan_out_events.json").read_text())
     assert table["StreamSpecification"]["StreamViewType"] == "NEW_IMAGE"
@@ -58,9 +60,9 @@ def test_the_stream_shows_new_items_and_its_mapping_heeds_what_failed():
     assert mapping["MaximumRetryAttempts"] > 0
 
 
-def test_what_the_functions_import_from_beside_their_package_goes_with_them():
-    """Chalice packages `chalicelib/` and `vendor/`; the domain uses the address rule of `wire/`."""
-    assert (ROOT / "vendor" / "wire").resolve() == ROOT / "wire"
+def test_vendor_links_to_the_common_package():
+    """Chalice packages `chalicelib/` and `vendor/`; the domain uses `common/`."""
+    assert (ROOT / "vendor" / "common").resolve() == ROOT / "common"
 
 
 def test_the_table_has_the_indexes_that_the_stores_use():

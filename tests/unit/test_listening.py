@@ -1,11 +1,11 @@
-"""The ear of demonstrations and tests: it hears what was played, and notices what is missing."""
+"""Tests of the comparison of recordings: it finds what was played, and notices what is missing."""
 
 import numpy as np
 
-from gateway import wav
+from common import g711
+from gateway.softphone import wav
 from local import listening
 from local.layout import ROOT
-from wire import g711
 
 FRAME = 160
 SILENCE = np.zeros(FRAME, np.int16)
@@ -21,7 +21,7 @@ def with_silence_at(sound: listening.Samples, *places: int) -> listening.Samples
     return np.insert(sound, np.repeat(places, FRAME), 0)
 
 
-def test_a_sound_that_arrived_late_but_whole_is_heard():
+def test_a_sound_that_arrived_late_but_complete_is_found():
     recorded = np.concatenate([np.tile(SILENCE, 20), clip()])
     for match in (listening.find(clip(), recorded), listening.follow(clip(), recorded)):
         assert match.heard
@@ -30,7 +30,7 @@ def test_a_sound_that_arrived_late_but_whole_is_heard():
         assert match.at_ms == 400.0
 
 
-def test_a_sound_that_waited_in_the_middle_is_followed_and_not_found():
+def test_a_sound_with_a_pause_in_it_is_followed_and_not_found():
     recorded = with_silence_at(clip(), 9000, 21000)
     assert not listening.find(clip(), recorded).heard
     followed = listening.follow(clip(), recorded)
@@ -38,14 +38,14 @@ def test_a_sound_that_waited_in_the_middle_is_followed_and_not_found():
     assert followed.slips == 2
 
 
-def test_a_sound_that_slipped_before_its_longest_piece_is_followed_from_its_beginning():
+def test_a_sound_that_slipped_early_is_followed_from_its_beginning():
     recorded = with_silence_at(clip(), 5000)
     followed = listening.follow(clip(), recorded)
     assert followed.heard
     assert followed.at_ms == 0.0
 
 
-def test_lost_frames_are_not_heard_either_way():
+def test_a_sound_with_lost_frames_is_neither_found_nor_followed():
     recorded = clip().copy()
     for at in range(0, len(recorded), 8000):
         recorded[at : at + 1600] = 0
@@ -54,19 +54,19 @@ def test_lost_frames_are_not_heard_either_way():
         assert match.share < 0.9
 
 
-def test_pieces_out_of_order_are_not_followed():
+def test_a_sound_in_wrong_order_is_not_followed():
     half = len(clip()) // 2
     swapped = np.concatenate([clip()[half:], clip()[:half]])
     assert listening.follow(clip(), swapped).share < 0.7
 
 
-def test_another_sound_is_not_heard():
+def test_another_sound_is_not_found():
     noise = np.random.default_rng(1).normal(0, 3000, len(clip())).astype(np.int16)
     for match in (listening.find(clip(), noise), listening.follow(clip(), noise)):
         assert match.share < 0.1
 
 
-def test_nothing_heard_is_nothing():
+def test_an_empty_recording_matches_nothing():
     nothing = np.zeros(0, np.int16)
     assert listening.follow(clip(), nothing).share == 0.0
     assert listening.find(clip(), nothing).share == 0.0

@@ -1,4 +1,4 @@
-"""The local stack's secrets: made once, kept, readable by their owner only."""
+"""Tests of the local stack's secrets: created once, kept, readable by their owner only."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 from local.credentials import Credentials, key_file
 
 
-def test_secrets_and_the_vaults_key_are_made_once_and_are_private(tmp_path):
+def test_secrets_and_the_vaults_key_are_created_once_and_readable_by_their_owner_only(tmp_path):
     made = Credentials.load(tmp_path)
     key = key_file(tmp_path)
     assert len(key.read_bytes()) == 32
@@ -19,7 +19,7 @@ def test_secrets_and_the_vaults_key_are_made_once_and_are_private(tmp_path):
     assert made.gateway_control_secret not in repr(made)
 
 
-def test_a_stack_from_before_trunks_gets_what_it_lacks_and_keeps_it(tmp_path):
+def test_a_stack_without_some_secrets_gets_them_and_keeps_the_others(tmp_path):
     made = Credentials.load(tmp_path)
     file = tmp_path / "credentials.json"
     old = json.loads(file.read_text())

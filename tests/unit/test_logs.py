@@ -1,4 +1,4 @@
-"""Lambda's log lines and the containers' have one shape."""
+"""Tests that log lines of Lambda and of the containers have one form."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import logging
 from datetime import datetime, timedelta
 
 from chalicelib.logs import formatter, log_context
-from wire.log_lines import JsonFormatter
+from common.log_lines import JsonFormatter
 
 
 def record():
@@ -16,7 +16,7 @@ def record():
     return made
 
 
-def test_a_line_is_one_object_with_what_the_caller_added():
+def test_a_log_line_is_one_json_object_with_the_callers_fields():
     line = json.loads(formatter().format(record()))
     assert datetime.fromisoformat(line.pop("at")).utcoffset() == timedelta(0)
     assert line == {
@@ -24,11 +24,11 @@ def test_a_line_is_one_object_with_what_the_caller_added():
     }  # fmt: skip
 
 
-def test_what_a_process_always_says_is_on_each_line():
+def test_fields_of_the_process_are_on_each_line():
     assert json.loads(JsonFormatter(lambda: {"relay": "r1"}).format(record()))["relay"] == "r1"
 
 
-def test_the_context_is_on_every_line_inside_and_on_none_outside():
+def test_fields_of_a_context_are_on_each_line_inside_it_only():
     other = record()
     del other.call_id
     with log_context(call_id="call_2", provider=None):

@@ -1,4 +1,4 @@
-"""Every runbook says all that is needed at three in the morning, and those that are named exist."""
+"""Tests that every runbook has all its sections, and that every runbook that is named exists."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ ANCHORS = set(SECTIONS) | set(re.findall(r'<a id="([a-z0-9-]+)">', PAGE))
 
 
 @pytest.mark.parametrize("name", SECTIONS)
-def test_a_runbook_says_what_it_means_what_is_heard_where_to_look_what_to_do_and_when_it_is_over(
+def test_every_runbook_has_all_its_sections(
     name,
 ):
     for part in ("Means", "Heard", "Look", "Do", "Over"):
         assert f"**{part}** " in SECTIONS[name].replace("\n", " "), f"{name}: {part}"
 
 
-def test_the_anchors_that_alarms_and_pages_lead_to_are_there_once():
+def test_every_anchor_linked_from_alarms_and_pages_exists_once():
     assert len(re.findall(r"^## ", PAGE, re.MULTILINE)) == len(SECTIONS)
     assert not set(SECTIONS) & set(re.findall(r'<a id="([a-z0-9-]+)">', PAGE))
     assert {"api-5xx", "relay-drops", "certificate-expiry", "dialling-refused-surge"} <= ANCHORS

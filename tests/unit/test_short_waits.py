@@ -1,4 +1,6 @@
-"""Long waits of deliveries on the local engine: what is soon is waited for, the rest is left."""
+"""Tests of long waits of deliveries on the local engine: a short one is kept, a long one is left to
+the sweep.
+"""
 
 from __future__ import annotations
 
@@ -44,25 +46,25 @@ def ran(engine):
     return run
 
 
-def test_a_try_that_is_soon_is_waited_for(ran):
+def test_a_short_wait_is_kept_in_the_execution(ran):
     began = time.monotonic()
     assert ran("pending", 1.2)[-2:] == ["UntilTheNextTry", "Try"]
     assert time.monotonic() - began > 1
 
 
-def test_a_try_that_is_far_off_ends_the_execution(ran):
+def test_a_long_wait_ends_the_execution(ran):
     assert ran("pending", LONGEST_WAIT_S + 5)[-1] == "LeftToTheSweep"
 
 
-def test_what_is_over_ends_as_ever(ran):
+def test_a_finished_delivery_ends_the_execution(ran):
     assert ran("delivered", 0) == ["HowItStands", "Delivered"]
 
 
-def test_only_the_first_gap_is_waited_for():
+def test_only_the_first_gap_is_short_enough_to_wait_for():
     assert GAPS_S[0] * (1 + JITTER) < LONGEST_WAIT_S < GAPS_S[1]
 
 
-def test_the_machine_that_comes_of_it_is_valid_and_otherwise_the_same(tmp_path):
+def test_the_changed_state_machine_is_valid_and_otherwise_the_same(tmp_path):
     made = short_waits_only(DEFINITION, "UntilTheNextTry")
     before, after = json.loads(DEFINITION)["States"], json.loads(made)["States"]
     changed = {name for name in after if after[name] != before.get(name)}

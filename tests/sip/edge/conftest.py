@@ -1,9 +1,11 @@
-"""Two children, the edge before them, and who talks to it."""
+"""Fixtures of the edge: two children behind it, and peers in front of it."""
+
+import socket
 
 import pytest
 
 from tests.sip.edge_support import Edge
-from tests.sip.edge_talkers import PEER, Talker
+from tests.sip.edge_talkers import PEER, PUBLIC, Talker
 
 
 @pytest.fixture(scope="module")
@@ -44,3 +46,37 @@ def child(children, talkers):
 @pytest.fixture
 def peer(talkers):
     return talkers(PEER)
+
+
+@pytest.fixture
+def edges(children, tmp_path):
+    made = []
+
+    def make(**settings):
+        made.append(Edge([c.at for c in children], tmp_path / "log", **settings))
+        return made[-1]
+
+    for child in children:
+        child.forget()
+        child.everything.clear()
+    yield make
+    for edge in made:
+        edge.stop()
+
+
+@pytest.fixture
+def connected():
+    """`sockets = connected(edge, from_, count)`."""
+    made = []
+
+    def connect(edge, from_, count, port=None, from_port=0):
+        new = [
+            socket.create_connection((PUBLIC, port or edge.port), 5, (from_, from_port))
+            for _ in range(count)
+        ]
+        made.extend(new)
+        return new
+
+    yield connect
+    for each in made:
+        each.close()

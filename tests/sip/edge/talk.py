@@ -1,4 +1,4 @@
-"""What the tests of the edge say and look for."""
+"""Messages that the tests of the edge send and expect."""
 
 import re
 import time
@@ -11,8 +11,8 @@ def reached(children, timeout=0.6):
     until = time.monotonic() + timeout
     while time.monotonic() < until:
         for child in children:
-            while not child.heard.empty():
-                message = child.heard.get()
+            while not child.received.empty():
+                message = child.received.get()
                 known = [m.raw for m in child.everything if m is not message]
                 if message.method not in ("ACK", "SIP/2.0") and message.raw not in known:
                     return message
@@ -31,6 +31,23 @@ def refuse_politely(message, children):
     child.send(reply(message, 486), message.source)
 
 
+def send_register(edge, child, carrier, *, user, contact, expires, via="udp"):
+    """Send a child's REGISTER through the edge; `via`: transport and further parameters of the
+    hop."""
+    route = f"<sip:127.0.0.1:{edge.inside[1]};transport=udp;hop={carrier.at};via={via};lr>"
+    child.send(
+        request(
+            "REGISTER",
+            "sip:trunk.example",
+            child,
+            to=f"<sip:{user}@trunk.example>",
+            headers={"Contact": f"<sip:{contact}@{child.at}>;expires={expires}"},
+            routes=[route],
+        ),
+        edge.inside,
+    )
+
+
 def register(
     edge,
     child,
@@ -43,18 +60,9 @@ def register(
     user="alice",
     contact=None,
 ):
-    """A registration through the edge; -> (as the carrier saw it, as the child saw the answer)."""
-    route = f"<sip:127.0.0.1:{edge.inside[1]};transport=udp;hop={carrier.at};via={via}{trunk};lr>"
-    child.send(
-        request(
-            "REGISTER",
-            "sip:trunk.example",
-            child,
-            to=f"<sip:{user}@trunk.example>",
-            headers={"Contact": f"<sip:{contact or user}@{child.at}>;expires={expires}"},
-            routes=[route],
-        ),
-        edge.inside,
+    """Register through the edge; return the request at the carrier and the answer at the child."""
+    send_register(
+        edge, child, carrier, user=user, contact=contact or user, expires=expires, via=via + trunk
     )
     seen = carrier.expect("REGISTER")
     listed = f"{seen['Contact'].partition(';expires')[0]};expires={granted or expires}"
@@ -67,3 +75,25 @@ def outside_names_nothing_inside(*talkers):
     for talker in talkers:
         for message in talker.everything:
             assert not re.search(r"127\.0\.0\.1(?![0-9])", message.text), message.text
+
+
+def is_closed(connection, within_s):
+    """Wait until the other side closes; return whether it did. The socket keeps its timeout."""
+    patience_s = connection.gettimeout()
+    connection.settimeout(within_s)
+    try:
+        return connection.recv(65536) == b""
+    except TimeoutError:
+        return False
+    except ConnectionError:
+        return True
+    finally:
+        connection.settimeout(patience_s)
+
+
+def stays_open(connection, for_s):
+    until = time.monotonic() + for_s
+    while (left := until - time.monotonic()) > 0:
+        if is_closed(connection, left):
+            return False
+    return True

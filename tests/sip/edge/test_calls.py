@@ -1,4 +1,4 @@
-"""Calls through the edge, in and out: what it hides, how they end."""
+"""Tests of calls through the edge, inbound and outbound: hidden addresses, and endings."""
 
 import re
 import shutil
@@ -25,7 +25,7 @@ def answered_call_in(edge, children, peer):
     return child, got, peer.expect(200)
 
 
-def test_a_call_in_hides_the_child_and_ends_by_the_caller(edge, children, peer):
+def test_an_inbound_call_that_the_caller_ends_never_shows_the_child(edge, children, peer):
     child, got, ok = answered_call_in(edge, children, peer)
     assert ok["Contact"] == f"<sip:x@{PUBLIC}:{edge.port}>"
     assert [route.partition(";")[0] for route in routes(ok)] == [f"<sip:{PUBLIC}:{edge.port}"]
@@ -54,7 +54,7 @@ def test_refer_within_a_call_is_refused(edge, children, peer):
     assert reached(children, 0.3) is None
 
 
-def test_a_call_in_ends_by_the_child(edge, children, peer):
+def test_an_inbound_call_can_be_ended_by_the_child(edge, children, peer):
     child, got, ok = answered_call_in(edge, children, peer)
     ack = within("ACK", ok, peer, cseq=1)
     peer.send(ack, next_hop(ack))
@@ -73,7 +73,7 @@ def test_a_call_in_ends_by_the_child(edge, children, peer):
     outside_names_nothing_inside(peer)
 
 
-def test_a_caller_who_gives_up(edge, children, peer):
+def test_a_caller_s_cancel_reaches_the_child(edge, children, peer):
     text = invite(edge, peer)
     peer.send(text, edge.public)
     got = reached(children)
@@ -101,7 +101,9 @@ def call_out(edge, child, carrier, proxy=None):
     return text
 
 
-def test_a_call_out_hides_the_child_and_ends_from_both_sides(edge, child, talkers):
+def test_an_outbound_call_never_shows_the_child_and_can_be_ended_from_both_sides(
+    edge, child, talkers
+):
     for by_child in (True, False):
         carrier = talkers("127.0.0.48")
         call_out(edge, child, carrier)
@@ -137,7 +139,7 @@ def test_a_call_out_hides_the_child_and_ends_from_both_sides(edge, child, talker
         outside_names_nothing_inside(carrier, elsewhere)
 
 
-def test_a_call_out_that_is_given_up(edge, child, talkers):
+def test_a_child_s_cancel_reaches_the_carrier(edge, child, talkers):
     carrier = talkers("127.0.0.50")
     text = call_out(edge, child, carrier)
     seen = carrier.expect("INVITE")
@@ -175,7 +177,7 @@ def test_a_carriers_malformed_answer_does_not_reach_the_child(edge, child, talke
     child.expect(200)
 
 
-def test_one_call_id_on_two_children(edge, children, talkers):
+def test_two_children_can_have_calls_with_the_same_call_id(edge, children, talkers):
     """A carrier that is a proxy only gives our own call back to us under the same Call-ID."""
     carrier = talkers(PEER)
     caller = children[0]

@@ -1,4 +1,4 @@
-"""What the edge lets in, and what it refuses or drops; a real Kamailio, our configuration."""
+"""Tests of requests that the edge passes, refuses or drops; a real Kamailio, our configuration."""
 
 import shutil
 
@@ -46,7 +46,7 @@ def test_options_are_answered_by_the_edge(edge, children, talkers):
 @pytest.mark.parametrize(
     "method", ["REGISTER", "SUBSCRIBE", "MESSAGE", "REFER", "NOTIFY", "PUBLISH"]
 )
-def test_what_we_do_not_do_is_refused(edge, children, peer, method):
+def test_unsupported_methods_are_refused(edge, children, peer, method):
     text = request(method, edge.uri("alice"), peer, extra=["Refer-To: <sip:+15550001@example.org>"])
     peer.send(text, edge.public)
     assert "INVITE" in peer.expect(405)["Allow"]
@@ -98,7 +98,7 @@ MALFORMED = {
 
 
 @pytest.mark.parametrize("name", MALFORMED)
-def test_the_malformed_never_reaches_a_child(edge, children, peer, name):
+def test_a_malformed_message_never_reaches_a_child(edge, children, peer, name):
     peer.send(invite(edge, peer, **MALFORMED[name]), edge.public)
     assert reached(children, 0.4) is None
     assert not [m for m in peer.everything if m.status == 200]
@@ -115,19 +115,19 @@ BAD_BODIES = {
 
 
 @pytest.mark.parametrize("name", BAD_BODIES)
-def test_a_session_description_that_is_none_is_refused(edge, children, peer, name):
+def test_a_malformed_session_description_is_refused(edge, children, peer, name):
     peer.send(invite(edge, peer, body=BAD_BODIES[name]), edge.public)
     peer.expect(488)
     assert reached(children, 0.3) is None
 
 
-def test_a_body_that_is_no_session_description_is_refused(edge, children, peer):
+def test_a_body_of_another_type_is_refused(edge, children, peer):
     peer.send(invite(edge, peer, content_type="multipart/mixed;boundary=x"), edge.public)
     peer.expect(488)
     assert reached(children, 0.3) is None
 
 
-def test_an_offerless_invite_and_compact_forms_are_fine(edge, children, peer):
+def test_an_invite_without_offer_and_compact_headers_are_accepted(edge, children, peer):
     text = invite(edge, peer, body="")
     for long, short in (
         ("Via", "v"),
@@ -143,7 +143,7 @@ def test_an_offerless_invite_and_compact_forms_are_fine(edge, children, peer):
     refuse_politely(got, children)
 
 
-def test_display_names_of_the_world_are_fine(edge, children, peer):
+def test_display_names_in_any_script_are_accepted(edge, children, peer):
     peer.send(
         invite(edge, peer, from_='"Élodie \\"Zoé\\" <x>" <sip:+331@a.example>;tag=1'), edge.public
     )
@@ -152,7 +152,7 @@ def test_display_names_of_the_world_are_fine(edge, children, peer):
     refuse_politely(got, children)
 
 
-def test_our_own_headers_are_not_to_be_forged(edge, children, peer):
+def test_the_edge_s_own_headers_cannot_be_forged(edge, children, peer):
     forged = [
         "X-Chamade-Source: 192.0.2.1:1",
         "x-chamade-request-uri: sip:boss@x",
@@ -170,19 +170,19 @@ def test_our_own_headers_are_not_to_be_forged(edge, children, peer):
     refuse_politely(got, children)
 
 
-def test_who_called_is_kept(edge, children, peer):
-    told = [
+def test_headers_that_name_the_caller_reach_the_child(edge, children, peer):
+    headers = [
         "P-Asserted-Identity: <sip:+331@x.example>",
         "Diversion: <sip:+332@x.example>;reason=unconditional",
     ]
-    peer.send(invite(edge, peer, extra=told), edge.public)
+    peer.send(invite(edge, peer, extra=headers), edge.public)
     got = reached(children)
     assert got["P-Asserted-Identity"] == "<sip:+331@x.example>"
     assert got["Diversion"].startswith("<sip:+332@x.example>")
     refuse_politely(got, children)
 
 
-def test_too_many_hops(edge, children, peer):
+def test_max_forwards_is_enforced_and_lowered(edge, children, peer):
     peer.send(invite(edge, peer, headers={"Max-Forwards": "0"}), edge.public)
     peer.expect(483)
     peer.send(invite(edge, peer, headers={"Max-Forwards": "255"}), edge.public)
@@ -191,7 +191,7 @@ def test_too_many_hops(edge, children, peer):
     refuse_politely(got, children)
 
 
-def test_a_dialog_that_is_not_ours(edge, children, talkers):
+def test_requests_in_unknown_dialogs_get_481(edge, children, talkers):
     stranger = talkers("127.0.0.35")
     for method in ("INVITE", "BYE", "INFO", "UPDATE"):
         to = f"<{edge.uri('alice')}>;tag=1"
@@ -214,7 +214,7 @@ def test_a_reply_to_nothing_reaches_nobody(edge, children, child, talkers):
     assert reached(children, 0.4) is None
 
 
-def test_only_children_send_through_the_inside(edge, talkers):
+def test_only_children_may_send_through_the_inner_socket(edge, talkers):
     carrier, other = talkers("127.0.0.40"), talkers("127.0.0.1")
     route = f"<sip:127.0.0.1:{edge.inside[1]};hop={carrier.at};via=udp;lr>"
     other.send(request("INVITE", "sip:1@x.example", other, routes=[route]), edge.inside)

@@ -1,12 +1,13 @@
-"""Children that are down, and how much the edge takes."""
+"""Tests of the edge with a child that is down, and of its limits in all."""
 
+import re
 import shutil
 import time
 
 import pytest
 
-from tests.sip.edge.talk import invite
-from tests.sip.edge_messages import reply, request
+from tests.sip.edge.talk import invite, register
+from tests.sip.edge_messages import reply, request, sdp
 from tests.sip.edge_support import Edge
 from tests.sip.edge_talkers import PEER
 
@@ -30,6 +31,7 @@ def test_calls_alternate_and_avoid_a_child_that_is_down(tmp_path, talkers):
         other.stop()
 
 
+@pytest.mark.deep
 def test_a_flood_bans_its_source_only(tmp_path, children, talkers):
     other = Edge([c.at for c in children], tmp_path / "log", requests_per_s=5, ban_s=3)
     noisy, quiet, peer = talkers("127.0.0.60"), talkers("127.0.0.61"), talkers(PEER)
@@ -54,16 +56,34 @@ def test_a_flood_bans_its_source_only(tmp_path, children, talkers):
         other.stop()
 
 
-def test_calls_a_second_are_bounded_in_all(tmp_path, children, talkers):
-    other = Edge([c.at for c in children], tmp_path / "log", invites_per_s=5)
-    peer = talkers(PEER)
+@pytest.mark.deep
+def test_requests_of_strangers_are_bounded_over_all_addresses(tmp_path, children, talkers):
+    other = Edge([c.at for c in children], tmp_path / "log", strangers_per_s=10)
+    many = [talkers(f"127.0.2.{n}") for n in range(1, 61)]
     try:
+        time.sleep(2.1)
+        for each in many:
+            each.send(request("OPTIONS", other.uri("x"), each), other.public)
+        time.sleep(0.5)
+        answered = sum(bool(each.everything) for each in many)
+        assert 15 <= answered <= 45
+    finally:
+        other.stop()
+
+
+def test_calls_a_second_of_all_trunks_are_bounded(tmp_path, children, talkers):
+    other = Edge([c.at for c in children], tmp_path / "log", invites_per_s=5)
+    carrier = talkers("127.0.0.62")
+    try:
+        seen, _ = register(other, children[0], carrier)
+        contact = re.search("<(.*?)>", seen["Contact"])[1]
         for _ in range(40):
-            peer.send(invite(other, peer), other.public)
-        assert peer.expect(503)["Retry-After"]
+            text = request("INVITE", contact, carrier, body=sdp(carrier.ip))
+            carrier.send(text, other.public)
+        assert carrier.expect(503)["Retry-After"]
         time.sleep(0.5)
         got = {m["Call-ID"] for c in children for m in c.everything if m.method == "INVITE"}
         assert len(got) >= 10
-        assert len([m for m in peer.everything if m.status == 503]) >= 20
+        assert len([m for m in carrier.everything if m.status == 503]) >= 20
     finally:
         other.stop()

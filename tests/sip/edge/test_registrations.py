@@ -1,4 +1,4 @@
-"""Registrations through the edge, and the contacts that it lets calls come to."""
+"""Tests of registrations through the edge, and of calls to the registered contacts."""
 
 import re
 import shutil
@@ -12,7 +12,7 @@ from tests.sip.edge_talkers import PUBLIC
 pytestmark = pytest.mark.skipif(not shutil.which("kamailio"), reason="kamailio is not installed")
 
 
-def test_a_registration_leaves_through_the_hop(edge, child, talkers):
+def test_a_registration_is_sent_to_the_hop_with_the_edge_s_contact(edge, child, talkers):
     carrier = talkers("127.0.0.41")
     seen, answer = register(edge, child, carrier, granted=300)
     assert seen.first == "REGISTER sip:trunk.example SIP/2.0"
@@ -28,7 +28,7 @@ def test_a_registration_leaves_through_the_hop(edge, child, talkers):
     assert again["Contact"] == seen["Contact"]
 
 
-def test_a_challenge_comes_back_to_the_child(edge, child, talkers):
+def test_a_challenge_reaches_the_child(edge, child, talkers):
     carrier = talkers("127.0.0.42")
     route = f"<sip:127.0.0.1:{edge.inside[1]};hop={carrier.at};lr>"
     child.send(request("REGISTER", "sip:trunk.example", child, routes=[route]), edge.inside)
@@ -55,7 +55,7 @@ def test_a_call_to_a_registered_contact_may_come_from_anywhere(edge, children, t
     assert reached(children) is None
 
 
-def test_a_contact_that_is_no_account_name_is_enough(edge, children, talkers):
+def test_a_registered_contact_is_recognised_by_its_user_part_alone(edge, children, talkers):
     """Some carriers leave parameters of the contact out."""
     carrier, gateway = talkers("127.0.0.52"), talkers("127.0.0.53")
     register(edge, children[1], carrier, user="erin", contact="erin-0x55d0c0ffee")
@@ -67,7 +67,7 @@ def test_a_contact_that_is_no_account_name_is_enough(edge, children, talkers):
     assert reached(children) is None
 
 
-def test_who_granted_a_registration_is_a_peer(edge, children, talkers):
+def test_a_registrar_that_grants_a_registration_becomes_a_peer(edge, children, talkers):
     carrier = talkers("127.0.0.45")
     register(edge, children[1], carrier, user="carol")
     elsewhere = talkers("127.0.0.45")
@@ -78,7 +78,7 @@ def test_who_granted_a_registration_is_a_peer(edge, children, talkers):
         elsewhere.expect(486)
 
 
-def test_an_unregistered_contact_is_forgotten(edge, child, children, talkers):
+def test_an_unregistered_contact_takes_no_more_calls(edge, child, children, talkers):
     carrier, gateway = talkers("127.0.0.46"), talkers("127.0.0.47")
     seen, _ = register(edge, child, carrier, user="dave")
     contact = re.search("<(.*)>", seen["Contact"])[1]

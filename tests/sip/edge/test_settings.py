@@ -1,4 +1,4 @@
-"""The edge's settings: what is wrong with them is named."""
+"""Tests of the edge's settings: a wrong one is named."""
 
 import re
 import shutil
@@ -54,7 +54,7 @@ def test_a_taken_port_is_named(edge):
     assert f"cannot listen on {PUBLIC}:{edge.port}" in found.stderr
 
 
-def test_the_gateway_is_told_where_its_children_are_to_be():
+def test_the_gateway_gets_the_ports_of_its_children():
     environ = {"EDGE_PUBLIC_IP": "127.0.0.2", "EDGE_CHILDREN": "127.0.0.1:6000,127.0.0.1:6002"}
     tell_the_gateway(environ)
     assert environ["GATEWAY_SIP_EDGE"] == "127.0.0.1:5060"

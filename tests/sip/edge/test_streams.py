@@ -1,4 +1,4 @@
-"""A trunk by TCP and TLS through the edge."""
+"""Tests of a trunk over TCP and TLS through the edge."""
 
 import re
 import shutil
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.skipif(not shutil.which("kamailio"), reason="kamailio i
 
 
 @pytest.mark.parametrize("via", ["tcp", "tls"])
-def test_a_trunk_by_stream(edge, children, child, tmp_path, via):
+def test_a_trunk_registers_and_carries_calls_over_tcp_and_tls(edge, children, child, tmp_path, via):
     """Registers by a connection, takes a call through it, and gives one."""
     context = server_context(tmp_path) if via == "tls" else None
     carrier = StreamCarrier("127.0.0.54" if via == "tcp" else "127.0.0.55", context)

@@ -1,4 +1,4 @@
-"""What the gateway talks SIP to in tests: programs of other people's making, on this machine.
+"""Peers that the gateway talks SIP to in tests: programs of other people's, on this machine.
 
 `Sipp` says exactly what a scenario says and shows what was on the wire; `Softphone` is a phone
 with ears; `Carrier` is a registrar and proxy; `Rtp` sends and records sound where sipp cannot;

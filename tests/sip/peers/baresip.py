@@ -159,7 +159,7 @@ class Softphone:
         print(f"==== baresip {self.user} on {self.port}\n{self.program.said()}\n{happened}")
 
     async def command(self, command: str, params: str = "") -> str:
-        """What it answers. AssertionError if it says no."""
+        """Send a command; return the answer. AssertionError if it is refused."""
         token = f"{len(self.events)}-{command}"
         seen = len(self.events)
         body = json.dumps({"command": command, "params": params, "token": token}).encode()
@@ -219,7 +219,7 @@ class Softphone:
         await self.command("ausrc", f"aufile,{file}")
 
     def heard(self) -> Samples:
-        """What the newest call has brought so far, 8 kHz; of a running call as well."""
+        """Return the audio of the newest call so far, 8 kHz; of a running call as well."""
         files = sorted((self.folder / "recorded").glob("*-dec.wav"))
         return _samples(files[-1]) if files else np.zeros(0, np.int16)
 

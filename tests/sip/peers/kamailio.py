@@ -105,7 +105,7 @@ class Carrier:
 
     @property
     def ca_file(self) -> Path:
-        """Who vouches for its certificate."""
+        """The authority that signed its certificate."""
         return self.folder / "ca.pem"
 
     async def __aenter__(self) -> Self:
@@ -176,7 +176,7 @@ class Carrier:
             await self._set("dids", did, user)
 
     async def registered(self) -> dict[str, list[dict[str, Any]]]:
-        """Who is: the contacts of each user, as Kamailio describes them (Address, Expires, …)."""
+        """Return the registered contacts by user, as Kamailio describes them."""
         dump = await self.command("ul.dump")
         found: dict[str, list[dict[str, Any]]] = {}
         for domain in dump["Domains"]:

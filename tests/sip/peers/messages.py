@@ -61,7 +61,7 @@ class Message:
 
     @property
     def media(self) -> tuple[str, int]:
-        """Where its SDP wants the sound."""
+        """Return the address to which its SDP wants the audio."""
         address = re.search(r"^c=IN IP4 (\S+)", self.body, re.MULTILINE)
         port = re.search(r"^m=audio (\d+)", self.body, re.MULTILINE)
         assert address, self.text

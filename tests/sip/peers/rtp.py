@@ -8,13 +8,11 @@ import random
 import struct
 import time
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 
-from tests.sip.peers.ports import HOST, free_port
+from tests.sip.peers.udp import UdpPeer
 
 Samples = npt.NDArray[np.int16]
 
@@ -38,30 +36,15 @@ class Packet:
     payload: bytes
 
 
-class Rtp(asyncio.DatagramProtocol):
+class Rtp(UdpPeer):
     """A socket that records all it gets in `packets`, and plays when told to."""
 
     def __init__(self, port: int | None = None) -> None:
-        self.port = port or free_port()
+        super().__init__(port)
         self.packets: list[Packet] = []
         self._ssrc = random.getrandbits(32)
         self._sequence = random.getrandbits(16)
         self._timestamp = random.getrandbits(32)
-
-    async def __aenter__(self) -> Self:
-        loop = asyncio.get_running_loop()
-        self._transport, _ = await loop.create_datagram_endpoint(
-            lambda: self, local_addr=(HOST, self.port)
-        )
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._transport.close()
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         if len(data) < 12 or data[0] >> 6 != 2:
@@ -74,7 +57,7 @@ class Rtp(asyncio.DatagramProtocol):
         )
 
     def heard(self) -> Samples:
-        """What came as sound, by timestamp: a lost packet is silence, a repeated one no more."""
+        """Return the audio by timestamp: a lost packet is silence, a repeated one nothing."""
         sound = [one for one in self.packets if one.payload_type in (PCMU, PCMA)]
         if not sound:
             return np.zeros(0, np.int16)

@@ -146,7 +146,8 @@ class Sipp:
         headers: dict[str, str] | None = None,
         **options: Any,
     ) -> Self:
-        """A caller: `hangs_up` (talk_ms), `is_hung_up`, `cancels` (ring_ms), `is_refused` (code).
+        """A caller: `hangs_up` (talk_ms), `is_hung_up`, `cancels` (ring_ms), `is_refused` (code),
+        `is_not_taken`.
 
         `to`: where the packets go. `number`: user part of the request URI. `caller`, `called`: the
         whole From and To, if they are to differ from what the number says. `headers`: more of them
@@ -168,7 +169,7 @@ class Sipp:
 
     @property
     def address(self) -> tuple[str, int]:
-        """Where it listens."""
+        """The port on which it listens."""
         return HOST, self.port
 
     async def __aenter__(self) -> Self:
@@ -206,7 +207,7 @@ class Sipp:
 
     @property
     def messages(self) -> list[Message]:
-        """What it has sent and received so far, in order; retransmissions as well."""
+        """Return the messages sent and received so far, in order; retransmissions as well."""
         text = self._trace.read_text(errors="replace") if self._trace.exists() else ""
         return [
             Message(
@@ -237,7 +238,7 @@ class Sipp:
 
     @property
     def remote_media(self) -> tuple[str, int]:
-        """Where the other side wants to have its sound: of its newest SDP."""
+        """Return the address to which the other side wants its audio, from its newest SDP."""
         return next(one for one in reversed(self.messages) if not one.sent and one.body).media
 
     def _options(self, file: Path) -> list[str | Path]:

@@ -10,15 +10,16 @@ from typing import Self
 
 from tests.sip.peers.messages import Message
 from tests.sip.peers.ports import HOST, free_port
+from tests.sip.peers.udp import UdpPeer
 
 Loses = Callable[[bytes], bool]
 
 
-class Silent(asyncio.DatagramProtocol):
+class Silent(UdpPeer):
     """Takes every packet and never says a word; `received` shows what came."""
 
     def __init__(self, port: int | None = None) -> None:
-        self.port = port or free_port()
+        super().__init__(port)
         self.received: list[Message] = []
         self._came = asyncio.Event()
 
@@ -30,20 +31,13 @@ class Silent(asyncio.DatagramProtocol):
                 await self._came.wait()
         return self.received
 
-    async def __aenter__(self) -> Self:
-        loop = asyncio.get_running_loop()
-        self._transport, _ = await loop.create_datagram_endpoint(
-            lambda: self, local_addr=(HOST, self.port)
-        )
-        return self
-
     async def __aexit__(
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._transport.close()
+        await super().__aexit__(kind, error, trace)
         for message in self.received:
             print(message)
 

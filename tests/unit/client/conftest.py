@@ -7,6 +7,7 @@ import pytest
 
 from chalicelib.domain.account import mint_key
 from chamade.http.request import Reply, Send, Wait
+from tests.unit.client.relay import fake_relay
 
 KEY = mint_key()
 CALL = {
@@ -38,7 +39,7 @@ class Played:
         self._flow = flow
 
     def result(self):
-        """What the flow returns."""
+        """Run the flow; return its result."""
         outcome = None
         try:
             step = next(self._flow)
@@ -57,3 +58,9 @@ class Played:
 @pytest.fixture
 def play():
     return Played
+
+
+@pytest.fixture
+async def relay():
+    async with fake_relay() as relay:
+        yield relay

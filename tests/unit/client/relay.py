@@ -15,13 +15,15 @@ from chamade.audio.line import Format
 from chamade.audio.socket import AsyncAudio
 from chamade.models import Audio
 
+FRAME = bytes(range(256)) * 2 + bytes(128)
+
 
 class FakeRelay:
     """Keeps what agents send; `connections` are those that are, or were, open."""
 
     def __init__(self) -> None:
         self.connections: list[ServerConnection] = []
-        self.heard: list[bytes | dict[str, Any]] = []
+        self.received: list[bytes | dict[str, Any]] = []
         self.on_connect: Callable[[ServerConnection], Any] | None = None
         self.url = ""
         self._news = asyncio.Event()
@@ -35,7 +37,7 @@ class FakeRelay:
             await self.start(connection)
         try:
             async for message in connection:
-                self.heard.append(message if isinstance(message, bytes) else json.loads(message))
+                self.received.append(message if isinstance(message, bytes) else json.loads(message))
                 self._tell()
         except ConnectionClosed:
             return
@@ -62,26 +64,29 @@ class FakeRelay:
                 self._news.clear()
         return found
 
-    async def told(self, kind: str, count: int = 1) -> dict[str, Any]:
+    async def wait_for_message(self, kind: str, count: int = 1) -> dict[str, Any]:
         """Waits for the agent's message of a type; the last one."""
         await self.until(lambda: len(self.messages(kind)) >= count)
         return self.messages(kind)[-1]
 
     def messages(self, kind: str) -> list[dict[str, Any]]:
-        return [one for one in self.heard if isinstance(one, dict) and one["type"] == kind]
+        return [one for one in self.received if isinstance(one, dict) and one["type"] == kind]
 
     @property
     def audio(self) -> bytes:
-        return b"".join(one for one in self.heard if isinstance(one, bytes))
+        return b"".join(one for one in self.received if isinstance(one, bytes))
 
     def _tell(self) -> None:
         self._news.set()
 
 
 @asynccontextmanager
-async def fake_relay():
+async def fake_relay(refuse=None):
+    """A relay; `refuse(connection, request)`: its answer to a handshake, if it is no upgrade."""
     relay = FakeRelay()
-    async with serve(relay.serve, "127.0.0.1", 0, compression=None, max_size=None) as server:
+    async with serve(
+        relay.serve, "127.0.0.1", 0, compression=None, max_size=None, process_request=refuse
+    ) as server:
         port = next(iter(server.sockets)).getsockname()[1]
         relay.url = f"ws://127.0.0.1:{port}/media/agent/call_a"
         yield relay
@@ -95,3 +100,8 @@ async def on_the_line(relay: FakeRelay, line_format: Format | None = None):
         yield audio
     finally:
         await audio.close()
+
+
+async def take(audio, count):
+    async with asyncio.timeout(5):
+        return [await audio.next() for _ in range(count)]

@@ -1,4 +1,4 @@
-"""The audio socket against a real WebSocket server: speech, barge-in, lost connections."""
+"""Tests of the audio socket against a real WebSocket server: speech, barge-in, endings."""
 
 from __future__ import annotations
 
@@ -7,25 +7,12 @@ import wave
 
 import pytest
 
-from chamade import AudioLost, CallGone, Dropped, Dtmf, Format, Mark, Refusal
+from chamade import CallGone, Dropped, Dtmf, Format, Mark, Refusal
 from chamade.audio import line
-from tests.unit.client.relay import fake_relay, on_the_line
-
-FRAME = bytes(range(256)) * 2 + bytes(128)
+from tests.unit.client.relay import FRAME, on_the_line, take
 
 
-@pytest.fixture
-async def relay():
-    async with fake_relay() as relay:
-        yield relay
-
-
-async def taken(audio, count):
-    async with asyncio.timeout(5):
-        return [await audio.next() for _ in range(count)]
-
-
-async def test_it_asks_for_its_format_with_the_token_in_a_header(relay):
+async def test_the_socket_requests_its_format_with_the_token_in_a_header(relay):
     async with on_the_line(relay, Format("mulaw", 8000)) as audio:
         assert await audio.started()
         request = relay.connections[0].request
@@ -33,7 +20,7 @@ async def test_it_asks_for_its_format_with_the_token_in_a_header(relay):
         assert request.headers["Authorization"] == "Bearer secret"
 
 
-async def test_what_comes_is_heard_in_order_until_the_call_is_over(relay):
+async def test_received_audio_and_events_come_in_order_until_the_call_ends(relay):
     async with on_the_line(relay) as audio:
         await audio.started()
         socket = relay.connections[0]
@@ -59,7 +46,7 @@ async def test_what_comes_is_heard_in_order_until_the_call_is_over(relay):
         assert (gone.value.call_id, gone.value.reason) == ("call_a", "callee_hangup")
 
 
-async def test_nothing_is_said_before_the_call_is_answered(relay):
+async def test_no_audio_is_sent_before_the_call_is_answered(relay):
     held = asyncio.Event()
     relay.on_connect = lambda _: held.wait()
     async with on_the_line(relay) as audio:
@@ -71,10 +58,10 @@ async def test_nothing_is_said_before_the_call_is_answered(relay):
         held.set()
         await speaking
         await relay.until(lambda: relay.audio == FRAME)
-        assert relay.heard == [FRAME]
+        assert relay.received == [FRAME]
 
 
-async def test_a_call_that_is_never_answered_ends(relay):
+async def test_a_call_that_ends_unanswered_ends_the_socket(relay):
     async def refuse(connection):
         await relay.say(connection, type="stop", reason="busy", state="failed")
         await connection.close(1000)
@@ -86,22 +73,22 @@ async def test_a_call_that_is_never_answered_ends(relay):
         assert len(relay.connections) == 1
 
 
-async def test_long_speech_goes_in_pieces_and_arrives_whole(relay):
+async def test_long_speech_is_sent_in_pieces_and_arrives_complete(relay):
     speech = bytes(range(250)) * 1000
     async with on_the_line(relay) as audio:
         await audio.send(speech)
         await relay.until(lambda: relay.audio == speech)
-        assert all(len(piece) <= 32_000 and len(piece) % 2 == 0 for piece in relay.heard)
+        assert all(len(piece) <= 32_000 and len(piece) % 2 == 0 for piece in relay.received)
 
 
-async def test_play_returns_when_it_was_heard(relay, tmp_path):
+async def test_play_returns_when_the_audio_has_been_played(relay, tmp_path):
     path = tmp_path / "hello.wav"
     with wave.open(str(path), "wb") as file:
         file.setparams((1, 2, 16000, 0, "NONE", ""))
         file.writeframes(FRAME)
     async with on_the_line(relay) as audio:
         playing = asyncio.create_task(audio.play(path))
-        mark = await relay.told("mark")
+        mark = await relay.wait_for_message("mark")
         assert relay.audio == FRAME
         assert not playing.done()
         await relay.mark(mark["name"])
@@ -110,163 +97,88 @@ async def test_play_returns_when_it_was_heard(relay, tmp_path):
         assert [one async for one in audio.messages()] == []
 
 
-async def test_hours_of_speech_are_not_queued_at_once(relay):
+async def test_only_a_bounded_part_of_long_speech_is_queued(relay):
     second = bytes(32_000)
     async with on_the_line(relay) as audio:
         playing = asyncio.create_task(audio.play(second * 100))
-        await relay.told("mark", 2)
+        await relay.wait_for_message("mark", 2)
         await asyncio.sleep(0.1)
         assert len(relay.audio) == len(second) * 60
         for count in range(1, 5):
             mark = relay.messages("mark")[count - 1]
             await relay.mark(mark["name"])
-            await relay.told("mark", min(count + 2, 4))
+            await relay.wait_for_message("mark", min(count + 2, 4))
         assert await playing is True
         assert len(relay.audio) == len(second) * 100
 
 
-async def test_clear_cuts_short_what_is_played_and_what_was_not_sent_yet(relay):
+async def test_clear_stops_audio_being_played_and_audio_not_sent_yet(relay):
     async with on_the_line(relay) as audio:
         playing = asyncio.create_task(audio.play(bytes(32_000) * 100))
         queued = asyncio.create_task(audio.send(FRAME))
-        await relay.told("mark", 2)
+        await relay.wait_for_message("mark", 2)
         await audio.clear()
-        await relay.told("clear")
+        await relay.wait_for_message("clear")
         for mark in relay.messages("mark"):
             await relay.mark(mark["name"], played=False)
         assert await playing is False
         await queued
         await audio.send(b"after")
-        await relay.until(lambda: b"after" in relay.heard)
-        assert FRAME not in relay.heard
-        assert relay.heard[-1] == b"after"
+        await relay.until(lambda: b"after" in relay.received)
+        assert FRAME not in relay.received
+        assert relay.received[-1] == b"after"
 
 
-async def test_marks_of_the_program_come_back_among_what_is_heard(relay):
+async def test_marks_of_the_program_are_returned_among_received_audio(relay):
     async with on_the_line(relay) as audio:
         await audio.mark("one")
         await audio.mark("one")
-        await relay.told("mark", 2)
+        await relay.wait_for_message("mark", 2)
         await relay.mark("one", played=True)
         await relay.mark("one", played=False)
-        assert await taken(audio, 2) == [Mark("one", True), Mark("one", False)]
+        assert await take(audio, 2) == [Mark("one", True), Mark("one", False)]
 
 
-async def test_keys_are_checked_here(relay):
+async def test_invalid_keys_are_refused_before_they_are_sent(relay):
     async with on_the_line(relay) as audio:
         await audio.dtmf("1w42#")
-        assert await relay.told("dtmf") == {"type": "dtmf", "digits": "1w42#"}
+        assert await relay.wait_for_message("dtmf") == {"type": "dtmf", "digits": "1w42#"}
         for wrong in ("", "x", "1" * 65, "1 2"):
             with pytest.raises(ValueError, match="pressed"):
                 await audio.dtmf(wrong)
 
 
-async def test_a_connection_that_breaks_is_made_again_and_speech_goes_on(relay):
-    async with on_the_line(relay) as audio:
-        await audio.started()
-        relay.connections[0].transport.abort()
-        await relay.until(lambda: len(relay.connections) == 2)
-        await audio.send(FRAME)
-        await relay.until(lambda: FRAME in relay.heard)
-        await relay.connections[1].send(FRAME)
-        assert await taken(audio, 1) == [FRAME]
-
-
-async def test_marks_that_were_lost_with_a_connection_are_found_out(relay):
-    """They came back while nobody was there: a later mark shows that they are gone."""
-    async with on_the_line(relay) as audio:
-        await audio.mark("mine")
-        playing = asyncio.create_task(audio.play(FRAME))
-        await relay.told("mark", 2)
-        await relay.connections[0].close(1001)
-        probe = await relay.told("mark", 3)
-        assert len(relay.connections) == 2
-        await relay.mark(probe["name"])
-        assert await playing is False
-        assert await taken(audio, 1) == [Mark("mine", False)]
-
-
-@pytest.mark.parametrize("code", [1001, 1011, 1012, 1013])
-async def test_who_is_sent_away_for_a_moment_comes_back(relay, code):
-    async with on_the_line(relay) as audio:
-        await audio.started()
-        await relay.connections[0].close(code)
-        await relay.until(lambda: len(relay.connections) == 2)
-        assert await audio.started()
-
-
-@pytest.mark.parametrize(
-    ("code", "why"),
-    [(4401, "token"), (4409, "taken over"), (4400, "bad rate"), (1008, "bad rate")],
-)
-async def test_who_is_sent_away_for_good_does_not(relay, code, why):
-    async with on_the_line(relay) as audio:
-        await audio.started()
-        await relay.connections[0].close(code, "bad rate")
-        with pytest.raises(AudioLost, match=why) as lost:
-            await taken(audio, 1)
-        assert lost.value.close_code == code
-        with pytest.raises(AudioLost):
-            await audio.send(FRAME)
-        assert len(relay.connections) == 1
-
-
-async def test_a_fault_of_ours_does_not_leave_anybody_waiting(relay, monkeypatch):
-    async with on_the_line(relay) as audio:
-        await audio.started()
-        monkeypatch.setattr(line.Line, "received", lambda *_: 1 / 0)
-        await relay.connections[0].send(FRAME)
-        with pytest.raises(AudioLost, match="fault of this client"):
-            await taken(audio, 1)
-
-
-async def test_a_call_that_was_over_before_we_came_is_over(relay):
-    relay.on_connect = lambda connection: connection.close(4410)
-    async with on_the_line(relay) as audio:
-        assert [frame async for frame in audio] == []
-        with pytest.raises(CallGone):
-            await audio.play(FRAME)
-
-
-async def test_it_gives_up_when_the_call_must_be_over(monkeypatch):
-    monkeypatch.setattr(line, "GRACE_S", 0.3)
-    monkeypatch.setattr(line, "PAUSES_S", (0.0, 0.1))
-    async with fake_relay() as relay:
-        pass  # nobody listens there any more
-    async with on_the_line(relay) as audio:
-        with pytest.raises(AudioLost, match="no connection"):
-            await taken(audio, 1)
-
-
-async def test_speech_that_waits_when_the_call_ends_is_told(relay):
+async def test_play_raises_call_gone_if_the_call_ends_meanwhile(relay):
     async with on_the_line(relay) as audio:
         playing = asyncio.create_task(audio.play(FRAME))
-        await relay.told("mark")
+        await relay.wait_for_message("mark")
         await relay.stop()
         with pytest.raises(CallGone):
             await playing
 
 
-async def test_what_nobody_heard_as_they_hung_up_is_the_calls_end(relay):
+async def test_audio_unplayed_at_a_hang_up_raises_call_gone(relay):
     """The relay gives the marks back first, as its stream is gone, then says that it is over."""
     async with on_the_line(relay) as audio:
         playing = asyncio.create_task(audio.play(FRAME))
-        await relay.mark((await relay.told("mark"))["name"], played=False)
+        await relay.mark((await relay.wait_for_message("mark"))["name"], played=False)
         await relay.stop()
         with pytest.raises(CallGone, match="caller_hangup"):
             await playing
 
 
-async def test_what_nobody_heard_as_a_stream_broke_was_not_heard(relay, monkeypatch):
+async def test_audio_unplayed_at_a_broken_stream_returns_false(relay, monkeypatch):
     monkeypatch.setattr("chamade.audio.socket.HANGING_UP_S", 0.05)
     async with on_the_line(relay) as audio:
         playing = asyncio.create_task(audio.play(FRAME))
-        await relay.mark((await relay.told("mark"))["name"], played=False)
+        await relay.mark((await relay.wait_for_message("mark"))["name"], played=False)
         assert await playing is False
         await audio.send(FRAME)
 
 
-async def test_who_does_not_listen_still_speaks_and_gets_the_newest(relay, monkeypatch):
+async def test_a_program_that_does_not_listen_can_speak_and_gets_the_newest_audio(
+    relay, monkeypatch
+):
     monkeypatch.setattr(line, "BUFFER_S", 1.0)
     async with on_the_line(relay) as audio:
         await audio.started()
@@ -275,9 +187,9 @@ async def test_who_does_not_listen_still_speaks_and_gets_the_newest(relay, monke
             await socket.send(bytes([second]) * 32_000)
         await relay.say(socket, type="dtmf", digit="1")
         playing = asyncio.create_task(audio.play(FRAME))
-        await relay.mark((await relay.told("mark"))["name"])
+        await relay.mark((await relay.wait_for_message("mark"))["name"])
         assert await playing
-        lost, *rest = await taken(audio, 12)
+        lost, *rest = await take(audio, 12)
         assert lost == Dropped("to_agent", 30_000, "slow_reader")
         assert rest == [*(bytes([second]) * 32_000 for second in range(30, 40)), Dtmf("1")]
         pressed = asyncio.Event()
@@ -286,4 +198,4 @@ async def test_who_does_not_listen_still_speaks_and_gets_the_newest(relay, monke
         await relay.say(socket, type="dtmf", digit="2")
         await pressed.wait()
         audio.skip()
-        assert await taken(audio, 1) == [Dtmf("2")]
+        assert await take(audio, 1) == [Dtmf("2")]

@@ -1,4 +1,4 @@
-"""The command line by itself: exit codes, what is printed, what is not. No network."""
+"""Tests of the command line without a network: exit codes, and what is printed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Api:
     """Answers what the test says; keeps what was asked."""
 
     def __init__(self, monkeypatch) -> None:
-        self.asked: list[httpx.Request] = []
+        self.requests: list[httpx.Request] = []
         self.answers: dict[tuple[str, str], httpx.Response] = {}
         transport = httpx.MockTransport(self._answer)
         monkeypatch.setattr(
@@ -33,7 +33,7 @@ class Api:
         self.answers[method, path] = httpx.Response(status, json=shown, headers=headers)
 
     def _answer(self, request: httpx.Request) -> httpx.Response:
-        self.asked.append(request)
+        self.requests.append(request)
         return self.answers[request.method, request.url.path]
 
 
@@ -47,7 +47,7 @@ def api(monkeypatch):
     [(422, 2, {}), (404, 3, {}), (401, 4, {}), (403, 4, {}), (409, 5, {}),
      (429, 6, {"Retry-After": "60"}), (500, 1, {})],
 )  # fmt: skip
-def test_exit_codes_say_what_kind_of_failure_it_was(api, capsys, status, code, headers):
+def test_each_kind_of_failure_has_its_exit_code(api, capsys, status, code, headers):
     api.on(
         "POST", "/api/call/call_a/accept", status, {"code": "c", "detail": "Because."}, **headers
     )
@@ -59,7 +59,7 @@ def test_exit_codes_say_what_kind_of_failure_it_was(api, capsys, status, code, h
         assert "in 60 s" in printed.err
 
 
-def test_nobody_there_is_exit_code_7(monkeypatch, capsys):
+def test_an_unreachable_api_is_exit_code_7(monkeypatch, capsys):
     def refuse(request: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError("refused", request=request)
 
@@ -71,13 +71,13 @@ def test_nobody_there_is_exit_code_7(monkeypatch, capsys):
     assert "CHAMADE_API_URL" in capsys.readouterr().err
 
 
-def test_a_lost_race_says_how_the_call_is_now(api, capsys):
+def test_a_lost_race_prints_the_calls_present_state(api, capsys):
     now = {**CALL, "state": "active"}
     problem = {"code": "call_not_ringing", "detail": "No.", "call": now}
     api.on("POST", "/api/call/call_a/accept", 409, problem)
     assert main(["call", "accept", "call_a", "--json"]) == 5
-    told = json.loads(capsys.readouterr().err)
-    assert (told["code"], told["exit_code"]) == ("call_not_ringing", 5)
+    error = json.loads(capsys.readouterr().err)
+    assert (error["code"], error["exit_code"]) == ("call_not_ringing", 5)
     assert main(["call", "accept", "call_a"]) == 5
     assert "active now" in capsys.readouterr().err
 
@@ -88,13 +88,13 @@ def test_a_lost_race_says_how_the_call_is_now(api, capsys):
      ["call", "dial", "sip:1@x", "--metadata", "[1]"], ["call", "talk", "call_a"],
      ["call", "talk", "call_a", "--play", "/nowhere.wav"]],
 )  # fmt: skip
-def test_wrong_usage_is_exit_code_2_and_asks_nothing(api, capsys, wrong):
+def test_wrong_usage_is_exit_code_2_without_a_request(api, capsys, wrong):
     assert main(wrong) == 2
     assert capsys.readouterr().err
-    assert not api.asked
+    assert not api.requests
 
 
-def test_without_credentials_it_is_not_allowed(monkeypatch, tmp_path, capsys):
+def test_missing_credentials_are_exit_code_4(monkeypatch, tmp_path, capsys):
     monkeypatch.delenv("CHAMADE_API_URL", raising=False)
     monkeypatch.delenv("CHAMADE_API_KEY", raising=False)
     monkeypatch.chdir(tmp_path)
@@ -117,7 +117,7 @@ def test_the_token_of_a_calls_audio_is_not_printed(api, capsys, form):
         assert first["audio"]["url"] == second[0]["audio"]["url"] == AUDIO["url"]
 
 
-def test_names_that_callers_chose_cannot_move_the_cursor(api, capsys):
+def test_control_characters_in_caller_names_are_not_printed(api, capsys):
     evil = {**CALL, "from": "sip:\x1b[2Jyou\n@evil"}
     api.on("GET", "/api/calls", 200, {"calls": [evil], "next_cursor": None})
     assert main(["call", "list"]) == 0
@@ -126,18 +126,46 @@ def test_names_that_callers_chose_cannot_move_the_cursor(api, capsys):
     assert len(printed.splitlines()) == 2
 
 
-def test_the_call_that_rang_longest_is_the_one(api, capsys):
+def test_accept_without_an_id_takes_the_call_that_has_rung_longest(api, capsys):
     calls = [{**CALL, "call_id": "call_new"}, {**CALL, "call_id": "call_old"}]
     api.on("GET", "/api/calls", 200, {"calls": calls, "next_cursor": None})
     api.on("POST", "/api/call/call_old/accept", 200, {**CALL, "state": "active"})
     assert main(["call", "accept"]) == 0
-    assert api.asked[0].url.params["state"] == "ringing"
+    assert api.requests[0].url.params["state"] == "ringing"
     assert "active" in capsys.readouterr().out
     api.on("GET", "/api/calls", 200, {"calls": [], "next_cursor": None})
     assert main(["call", "refuse"]) == 5
 
 
-def test_a_trunks_password_comes_from_where_nobody_looks(api, monkeypatch, capsys):
+@pytest.mark.parametrize(
+    ("host", "uri"),
+    [("sip.carrier.example", "sip:+33199001234@sip.carrier.example"),
+     ("2001:db8::1", "sip:+33199001234@[2001:db8::1]")],
+)  # fmt: skip
+def test_a_number_is_dialled_through_the_trunk(api, host, uri):
+    trunk = {"trunk_id": "t", "host": host, "port": 5060, "username": "u", "status": "registered"}
+    api.on("GET", "/api/trunk", 200, trunk)
+    api.on("POST", "/api/call", 201, {**CALL, "direction": "outbound", "state": "connecting"})
+    assert main(["call", "dial", "+33199001234", "--caller-id", "+33199005678"]) == 0
+    dialled = json.loads(api.requests[-1].content)
+    assert (dialled["meeting_url"], dialled["caller_id"]) == (uri, "+33199005678")
+    assert main(["call", "dial", "sip:+33199001234@other.example"]) == 0
+    assert [one.url.path for one in api.requests] == ["/api/trunk", "/api/call", "/api/call"]
+
+
+def test_a_number_without_a_trunk_is_not_dialled(api, capsys):
+    detail = {"code": "no_trunk", "detail": "No trunk is connected."}
+    api.on("GET", "/api/trunk", 404, detail)
+    assert main(["call", "dial", "+33199001234"]) == 3
+    printed = capsys.readouterr().err
+    assert "No trunk is connected." in printed
+    assert "chamade trunk connect" in printed
+    assert len(api.requests) == 1
+
+
+def test_a_trunks_password_is_read_from_the_environment_or_standard_input_only(
+    api, monkeypatch, capsys
+):
     trunk = {"trunk_id": "t", "host": "h", "port": 5060, "username": "u", "status": "registering"}
     api.on("PUT", "/api/trunk", 200, trunk)
     monkeypatch.setenv("CHAMADE_TRUNK_PASSWORD", "from the environment")
@@ -145,7 +173,7 @@ def test_a_trunks_password_comes_from_where_nobody_looks(api, monkeypatch, capsy
     assert main([*connect, "--allow", "FR", "--allow", "DE"]) == 0
     monkeypatch.setattr(sys, "stdin", types.SimpleNamespace(readline=lambda: "from a pipe\n"))
     assert main([*connect, "--password-stdin"]) == 0
-    first, second = (json.loads(one.content) for one in api.asked)
+    first, second = (json.loads(one.content) for one in api.requests)
     assert first == {
         "host": "h", "username": "u", "password": "from the environment",
         "allowed_countries": ["FR", "DE"],
@@ -164,10 +192,11 @@ def test_waiting_for_a_trunk_ends_with_its_status(api, monkeypatch, capsys, stat
     monkeypatch.setenv("CHAMADE_TRUNK_PASSWORD", "x")
     assert main(["trunk", "connect", "h", "--username", "u", "--wait"]) == code
     if code:
-        assert "Wrong password." in capsys.readouterr().err
+        told = "error: registration at h failed: Wrong password.\n"
+        assert capsys.readouterr().err == f"h: registering\n{told}"
 
 
-def test_secrets_are_printed_by_what_makes_them(api, capsys):
+def test_secrets_are_printed_only_by_the_commands_that_create_them(api, capsys):
     api.on("POST", "/api/keys", 201, {"key_id": "key_1", "last4": "abcd", "key": KEY})
     api.on("GET", "/api/keys", 200, {"keys": [{"key_id": "key_1", "last4": "abcd"}]})
     api.on("POST", "/api/webhooks", 201,
@@ -178,20 +207,22 @@ def test_secrets_are_printed_by_what_makes_them(api, capsys):
     assert KEY not in capsys.readouterr().out
     assert main(["webhook", "create", "https://x.example", "--event", "call.*"]) == 0
     assert "whsec_eA==" in capsys.readouterr().out
-    assert json.loads(api.asked[-1].content)["events"] == ["call.*"]
+    assert json.loads(api.requests[-1].content)["events"] == ["call.*"]
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_shells_complete_commands(shell, capsys):
+def test_shells_get_completions_of_the_commands(shell, capsys):
     assert main(["completion", shell]) == 0
     assert "_CHAMADE_COMPLETE" in capsys.readouterr().out
 
 
-def test_without_sounddevice_a_microphone_is_explained(api, monkeypatch, capsys):
+def test_the_microphone_option_without_sounddevice_names_the_extra_to_install(
+    api, monkeypatch, capsys
+):
     monkeypatch.setitem(sys.modules, "sounddevice", None)
     assert main(["call", "talk", "call_a", "--mic"]) == 1
     assert "chamade[mic]" in capsys.readouterr().err
-    assert not api.asked
+    assert not api.requests
 
 
 class Stream:
@@ -215,7 +246,7 @@ class Stream:
         self.closed = True
 
 
-def test_a_microphone_is_heard_and_does_not_fall_behind(monkeypatch):
+def test_microphone_audio_is_sent_without_growing_delay(monkeypatch):
     card = types.SimpleNamespace(
         RawInputStream=Stream, RawOutputStream=Stream, PortAudioError=OSError
     )

@@ -1,4 +1,4 @@
-"""Where URL and key come from, and that typos do not get far."""
+"""Tests of the client's URL and key: their sources, and typos."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from chamade.errors import BadCredentials
 URL = "https://api.example"
 
 
-def test_what_is_given_counts_before_the_environment(tmp_path):
+def test_arguments_take_precedence_over_the_environment(tmp_path):
     env = {"CHAMADE_API_URL": "https://env.example/", "CHAMADE_API_KEY": mint_key()}
     assert find(env=env).api_url == "https://env.example"
     other = mint_key()
@@ -25,18 +25,18 @@ def test_what_is_given_counts_before_the_environment(tmp_path):
 
 
 @pytest.mark.parametrize("url", ["api.example", "ftp://api.example", "https://", "https://x?y=1"])
-def test_what_is_no_address_is_refused(url):
+def test_a_malformed_url_is_refused(url):
     with pytest.raises(BadCredentials, match="no address"):
         find(url, mint_key())
 
 
-def test_a_missing_url_says_what_to_do(tmp_path):
+def test_a_missing_url_is_an_error_with_a_remedy(tmp_path):
     with pytest.raises(BadCredentials, match=r"\. \.local/env"):
         find(env={}, stack_file=tmp_path / "none")
 
 
 @given(st.data())
-def test_a_key_with_any_character_changed_is_no_key(data):
+def test_a_key_with_any_character_changed_is_refused_as_a_typo(data):
     key = mint_key()
     assert looks_like_key(key)
     at = data.draw(st.integers(0, len(key) - 1))
@@ -47,14 +47,14 @@ def test_a_key_with_any_character_changed_is_no_key(data):
         find(URL, key[:at] + other + key[at + 1 :])
 
 
-def test_a_stack_on_this_machine_is_found_when_nothing_else_is_known(tmp_path):
+def test_a_stack_on_this_machine_is_found_without_other_credentials(tmp_path):
     stack, key = tmp_path / "stack.json", mint_key()
     stack.write_text(json.dumps({"api_url": "http://127.0.0.1:8700", "api_key": key}))
     assert find(env={}, stack_file=stack).api_url == "http://127.0.0.1:8700"
     assert find(URL, env={}, stack_file=stack).api_key is None
 
 
-def test_a_file_cannot_send_anybody_to_another_machine(tmp_path):
+def test_a_stack_file_that_names_another_machine_is_refused(tmp_path):
     stack = tmp_path / "stack.json"
     stack.write_text(json.dumps({"api_url": "https://evil.example", "api_key": mint_key()}))
     with pytest.raises(BadCredentials):

@@ -1,4 +1,4 @@
-"""Following events: the cursor, outages, and the calls that ring."""
+"""Tests of following events: the cursor, outages, and ringing calls."""
 
 from __future__ import annotations
 
@@ -31,56 +31,56 @@ class Follower:
         return self.played.result()
 
     @property
-    def asked(self):
+    def cursors_sent(self):
         return [sent.query.get("after") for sent in self.played.sent]
 
 
-def test_the_cursor_moves_when_a_batch_is_done_with(play):
+def test_the_cursor_moves_when_a_batch_has_been_handled(play):
     feed = Follower(play, Feed("5"))
     assert feed.next(batch("7", "a", "b")).event_id == "evt_a"
     assert feed.feed.cursor == "5"
     assert feed.next().event_id == "evt_b"
     assert feed.feed.cursor == "5"
     assert feed.next(batch("7"), batch("8", "c")).event_id == "evt_c"
-    assert feed.asked == ["7", "7"]
+    assert feed.cursors_sent == ["7", "7"]
     assert feed.feed.cursor == "7"
 
 
-def test_from_the_oldest_no_cursor_is_sent(play):
+def test_reading_from_the_oldest_event_sends_no_cursor(play):
     feed = Follower(play, Feed())
     feed.next(batch("1", "a"))
-    assert feed.asked == [None]
+    assert feed.cursors_sent == [None]
     assert feed.played.sent[0].timeout_s > 20
 
 
-def test_an_outage_is_waited_out_and_nothing_is_lost(play):
+def test_the_feed_waits_out_an_outage_without_losing_events(play):
     feed = Follower(play, Feed("5"))
     trouble = [Unreachable("no"), reply(502), problem(429, "too_many_requests", wait=2)] * 3
     assert feed.next(*trouble, batch("6", "a")).event_id == "evt_a"
-    assert feed.asked == ["5"] * 10
+    assert feed.cursors_sent == ["5"] * 10
     assert all(0 < wait <= 10 for wait in feed.played.waited)
     assert feed.played.waited[2] == 2
 
 
-def test_who_is_not_wanted_is_told(play):
+def test_a_wrong_key_raises_unauthorized(play):
     with pytest.raises(Unauthorized):
         Follower(play, Feed()).next(problem(401, "bad_key"))
 
 
-def test_a_cursor_that_was_given_and_is_wrong_is_an_error(play):
+def test_an_invalid_cursor_given_by_the_program_is_an_error(play):
     with pytest.raises(Invalid):
         Follower(play, Feed("bogus")).next(problem(400, "bad_cursor"))
 
 
 @pytest.mark.parametrize("begin", [None, "latest"])
-def test_events_that_were_restored_begin_anew(play, begin):
+def test_the_feed_starts_over_after_a_restore_invalidates_its_cursor(play, begin):
     feed = Follower(play, Feed(begin))
     feed.next(batch("900", "a"))
     assert feed.next(problem(400, "bad_cursor"), batch("3", "b")).event_id == "evt_b"
-    assert feed.asked == ["900", begin]
+    assert feed.cursors_sent == ["900", begin]
 
 
-def test_calls_that_ring_already_come_first_each_call_once(play):
+def test_calls_already_ringing_come_first_and_each_call_once(play):
     bell = Follower(play, Doorbell())
     ringing = {
         "calls": [{**CALL, "call_id": "two"}, {**CALL, "call_id": "one"}],
@@ -88,14 +88,14 @@ def test_calls_that_ring_already_come_first_each_call_once(play):
     }
     answers = [batch("5"), reply(200, ringing)]
     assert bell.next(*answers).call_id == "one"
-    assert bell.asked == ["latest", None]
+    assert bell.cursors_sent == ["latest", None]
     assert bell.next().call_id == "two"
     later = [batch("6", "one", "two"), batch("7", "x", kind="call.ended"), batch("8", "three")]
     assert bell.next(*later).call_id == "three"
-    assert bell.asked == ["5", "6", "7"]
+    assert bell.cursors_sent == ["5", "6", "7"]
 
 
-def test_calls_we_dialled_and_calls_to_other_numbers_do_not_ring(play):
+def test_the_doorbell_skips_outbound_calls_and_other_numbers(play):
     bell = Follower(play, Doorbell("+15555500103"))
     none = reply(200, {"calls": [], "next_cursor": None})
     rang = bell.next(

@@ -1,4 +1,4 @@
-"""What waits, which marks are out, when to come back: the rules, without a socket."""
+"""Tests of the line's rules without a socket: unread items, marks, reconnecting."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chamade.audio.line import Comeback, Format, Marks, Unread, may_return
+from chamade.audio.line import Comeback, Format, Line, Marks, Unread, may_return
 from chamade.audio.messages import Dropped, Dtmf, Mark
 
 
 @pytest.mark.parametrize(("name", "rate"), [("opus", 8000), ("mulaw", 16000), ("pcm_s16le", 44100)])
-def test_formats_that_no_relay_has_are_refused(name, rate):
+def test_unsupported_formats_are_refused(name, rate):
     with pytest.raises(ValueError, match=r"format is|goes at"):
         Format(name, rate)
 
 
-def test_formats_have_a_rate_that_goes_without_saying():
+def test_each_format_has_a_default_rate():
     assert Format.wanted("mulaw", None) == Format("mulaw", 8000)
     assert Format.wanted("pcm_s16le", None).bytes_per_s == 32_000
 
@@ -25,7 +25,7 @@ items = st.one_of(st.binary(min_size=1, max_size=50), st.sampled_from("012345678
 
 
 @given(st.lists(items, max_size=60))
-def test_what_waits_is_bounded_in_order_and_honest(given_items):
+def test_unread_items_are_bounded_in_order_with_losses_counted(given_items):
     unread = Unread(1000, 0.1)
     for item in given_items:
         unread.put(item)
@@ -50,7 +50,7 @@ def test_what_waits_is_bounded_in_order_and_honest(given_items):
     assert [one for one in got if not isinstance(one, Dropped)] == expected
 
 
-def test_keys_without_end_do_not_fill_the_memory():
+def test_unread_keys_are_bounded():
     unread = Unread(1000)
     for _ in range(5000):
         unread.put(Dtmf("1"))
@@ -60,7 +60,7 @@ def test_keys_without_end_do_not_fill_the_memory():
     assert count == 1000
 
 
-def test_a_mark_that_overtakes_others_shows_that_they_are_lost():
+def test_a_mark_that_overtakes_others_reports_them_as_not_played():
     marks = Marks()
     for name in ("a", "b", "b", "c"):
         marks.set(name)
@@ -70,7 +70,7 @@ def test_a_mark_that_overtakes_others_shows_that_they_are_lost():
     assert marks.out == 0
 
 
-def test_it_comes_back_at_once_then_ever_more_slowly_for_ten_seconds():
+def test_reconnecting_starts_at_once_and_backs_off_for_ten_seconds():
     comeback, now, pauses = Comeback(), 100.0, []
     while (pause := comeback.pause(now)) is not None:
         pauses.append(pause)
@@ -87,5 +87,14 @@ def test_it_comes_back_at_once_then_ever_more_slowly_for_ten_seconds():
      (1002, False), (1007, False), (1008, False), (1009, False), (4400, False), (4401, False),
      (4409, False), (4410, False), (4999, False)],
 )  # fmt: skip
-def test_close_codes_mean_what_the_protocol_says(code, back):
+def test_the_close_code_decides_whether_to_reconnect(code, back):
     assert may_return(code) is back
+
+
+def test_a_warning_of_the_relay_is_logged_and_ends_nothing(caplog):
+    line = Line(Format.wanted("pcm_s16le", None), lambda _: None)
+    assert not line.received(
+        '{"type": "warning", "code": "wrong_rate", "detail": "Is it 24000 Hz?"}'
+    )
+    assert line.unread.take() is None
+    assert "wrong_rate: Is it 24000 Hz?" in caplog.text

@@ -1,4 +1,4 @@
-"""What the client asks for is what the API has, and heeds its Idempotency-Key."""
+"""Tests that the client's operations are those of the API, with their Idempotency-Keys."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ NOT_FOR_AGENTS = {"/openapi.json", "/api/events"} | OF_THE_DASHBOARD
 
 
 def asked_by(member: operation | listed) -> Request:
-    """What it asks, with its arguments' names for what has to be given."""
+    """Return its request, with the arguments' names as their values."""
     build = member._build
     names = [
         parameter.name
         for parameter in list(inspect.signature(build).parameters.values())[1:]
         if parameter.default is parameter.empty
     ]
-    asked = member.request(*names)
-    return asked(None) if isinstance(member, listed) else asked
+    built = member.request(*names)
+    return built(None) if isinstance(member, listed) else built
 
 
 def declared(request: Request):
@@ -45,7 +45,7 @@ def declared(request: Request):
 
 
 @pytest.mark.parametrize("member", ASKED)
-def test_each_operation_is_one_of_the_api(member):
+def test_each_operation_of_the_client_exists_in_the_api(member):
     request = asked_by(member)
     theirs = declared(request)
     assert request.creates == theirs.idempotent
@@ -58,7 +58,7 @@ def test_each_operation_is_one_of_the_api(member):
 
 
 @pytest.mark.parametrize("member", ASKED)
-def test_each_option_is_one_of_the_api(member):
+def test_each_option_of_the_client_exists_in_the_api(member):
     """Options that are not required, too: all of them given."""
     parameters = list(inspect.signature(member._build).parameters.values())[1:]
     options = {
@@ -67,14 +67,14 @@ def test_each_option_is_one_of_the_api(member):
         if one.kind is one.KEYWORD_ONLY and one.name != "idempotency_key"
     }
     required = [one.name for one in parameters if one.kind is not one.KEYWORD_ONLY]
-    asked = member.request(*required, **options)
-    request = asked(None) if isinstance(member, listed) else asked
+    built = member.request(*required, **options)
+    request = built(None) if isinstance(member, listed) else built
     theirs = declared(request)
     assert set(request.body or {}) <= set(theirs.body.model_fields)
     assert set(request.query) <= set(theirs.query.model_fields)
 
 
-def test_the_api_has_nothing_that_the_client_lacks():
+def test_the_client_covers_every_operation_of_the_api():
     ours = {declared(asked_by(member.values[0])).name for member in ASKED}
     theirs = {
         name

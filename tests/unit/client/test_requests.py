@@ -1,4 +1,4 @@
-"""Asking the API: retries, idempotency, errors, pages; in both clients the same."""
+"""Tests of the client's requests: retries, idempotency, errors, pages; the same in both clients."""
 
 from __future__ import annotations
 
@@ -26,20 +26,21 @@ from chamade.http import request as requests
 from chamade.http.request import ATTEMPTS, perform
 from chamade.models import decode
 from chamade.operations import AccountOf, Calls, Keys, Numbers
+from chamade.operations.calls import dial_through_trunk
 from tests.unit.client.conftest import CALL, KEY, problem, reply
 
 URL = "https://api.example/stage"
 GONE = Unreachable("no route")
 
 
-def test_what_only_reads_is_asked_again_with_growing_pauses(play):
+def test_read_requests_are_retried_with_growing_pauses(play):
     played = play(perform(Calls.get.request("call_a")), GONE, reply(503), reply(200, CALL))
     assert played.result().call_id == CALL["call_id"]
     assert [sent.path for sent in played.sent] == ["/api/call/call_a"] * 3
     assert played.waited[0] <= 0.25 < played.waited[1] <= 0.5
 
 
-def test_it_is_not_asked_for_ever(play):
+def test_retries_are_bounded(play):
     played = play(perform(Calls.get.request("call_a")), *[GONE] * 9)
     with pytest.raises(Unreachable):
         played.result()
@@ -50,7 +51,7 @@ def test_it_is_not_asked_for_ever(play):
     "creating",
     [Calls.dial.request("sip:+33@x"), Numbers.activate.request("FR"), Keys.create.request("a")],
 )
-def test_what_creates_is_repeated_with_the_same_idempotency_key(play, creating):
+def test_a_create_request_is_retried_with_the_same_idempotency_key(play, creating):
     played = play(
         perform(creating), GONE, problem(409, "idempotency_in_flight", wait=1), GONE, GONE
     )
@@ -62,7 +63,7 @@ def test_what_creates_is_repeated_with_the_same_idempotency_key(play, creating):
     assert played.waited[1] == 1
 
 
-def test_each_thing_to_create_has_a_key_of_its_own_unless_one_is_given(play):
+def test_each_create_request_has_its_own_idempotency_key_unless_one_is_given(play):
     def key(**given):
         played = play(perform(Calls.dial.request("sip:+33@x", **given)), reply(201, CALL))
         played.result()
@@ -73,19 +74,19 @@ def test_each_thing_to_create_has_a_key_of_its_own_unless_one_is_given(play):
 
 
 @pytest.mark.parametrize(
-    "asked",
+    "api_request",
     [Calls.accept.request("call_a"), Calls.refuse.request("call_a"), AccountOf.create.request("x"),
      Numbers.release.request("+1555")],
 )  # fmt: skip
 @pytest.mark.parametrize("failure", [GONE, reply(503)])
-def test_what_might_happen_twice_is_sent_once(play, asked, failure):
-    played = play(perform(asked), failure, failure)
+def test_requests_that_are_not_idempotent_are_sent_once(play, api_request, failure):
+    played = play(perform(api_request), failure, failure)
     with pytest.raises((Unreachable, ServerError)):
         played.result()
     assert len(played.sent) == 1
 
 
-def test_hanging_up_may_be_repeated(play):
+def test_a_leave_request_is_retried(play):
     played = play(perform(Calls.leave.request("call_a")), GONE, reply(200, CALL))
     played.result()
     assert len(played.sent) == 2
@@ -102,7 +103,7 @@ def test_hanging_up_may_be_repeated(play):
         (problem(422, "invalid"), 1, Invalid),
     ],
 )
-def test_only_what_passes_is_waited_for(play, answer, tries, error):
+def test_only_temporary_refusals_are_retried(play, answer, tries, error):
     played = play(perform(Calls.dial.request("sip:+33@x")), *[answer] * ATTEMPTS)
     with pytest.raises(error):
         played.result()
@@ -115,16 +116,16 @@ def test_only_what_passes_is_waited_for(play, answer, tries, error):
     [(400, Invalid), (401, Unauthorized), (403, Forbidden), (404, NotFound), (409, Conflict),
      (415, Invalid), (422, Invalid), (429, RateLimited), (500, ServerError)],
 )  # fmt: skip
-def test_errors_have_their_meaning_in_their_class(play, status, kind):
-    told = problem(status, "some_code", detail="What is wrong.", wait=7, extra=[1])
+def test_each_status_raises_its_own_class_of_error(play, status, kind):
+    answer = problem(status, "some_code", detail="What is wrong.", wait=7, extra=[1])
     with pytest.raises(kind) as caught:
-        play(perform(Calls.accept.request("call_a")), told).result()
+        play(perform(Calls.accept.request("call_a")), answer).result()
     error = caught.value
     assert (error.status, error.code, error.detail) == (status, "some_code", "What is wrong.")
     assert (error.retry_after, error.problem["extra"]) == (7, [1])
 
 
-def test_a_lost_race_has_the_call_as_it_is(play):
+def test_a_lost_race_raises_a_conflict_with_the_present_call(play):
     lost = problem(409, "call_not_ringing", call={**CALL, "state": "active"})
     with pytest.raises(Conflict) as caught:
         play(perform(Calls.accept.request("call_a")), lost).result()
@@ -132,20 +133,20 @@ def test_a_lost_race_has_the_call_as_it_is(play):
 
 
 @pytest.mark.parametrize("body", [b"<html>", b'{"calls": 1}', b"[]", b'{"call_id": "x"}'])
-def test_an_answer_that_is_none_of_the_api_is_said_to_be(play, body):
+def test_an_answer_not_from_the_api_is_reported_as_such(play, body):
     odd = requests.Reply(200, {}, body)
     with pytest.raises(BadAnswer, match="CHAMADE_API_URL"):
         play(perform(Calls.get.request("call_a")), odd).result()
 
 
-def test_an_error_page_of_something_in_between_is_no_puzzle(play):
+def test_an_error_page_of_a_proxy_is_reported_as_such(play):
     page = requests.Reply(403, {}, b"<html>Forbidden</html>")
     with pytest.raises(Forbidden, match="http_403"):
         play(perform(Calls.get.request("call_a")), page).result()
 
 
 @pytest.mark.parametrize("odd", ["", ".", ".."])
-def test_ids_that_would_lead_elsewhere_are_refused(odd):
+def test_ids_that_would_change_the_path_are_refused(odd):
     with pytest.raises(ValueError, match="no id"):
         Calls.leave.request(odd)
     assert Calls.get.request("a/../b?c").path == "/api/call/a%2F..%2Fb%3Fc"
@@ -164,7 +165,22 @@ def server(seen: list[httpx.Request]):
     return httpx.MockTransport(answer)
 
 
-def test_lists_go_on_over_pages_that_are_empty():
+def test_a_live_call_to_a_number_goes_through_the_trunk(play):
+    trunk = {"trunk_id": "t", "host": "sip.example", "port": 5060, "username": "u", "status": "x"}
+    played = play(
+        dial_through_trunk("+33199001234", ring_timeout_s=20), reply(200, trunk), reply(201, CALL)
+    )
+    assert played.result().call_id == CALL["call_id"]
+    assert [one.path for one in played.sent] == ["/api/trunk", "/api/call"]
+    assert json.loads(played.sent[1].body) == {
+        "platform": "sip", "meeting_url": "sip:+33199001234@sip.example", "ring_timeout_s": 20,
+    }  # fmt: skip
+    played = play(dial_through_trunk("+33199001234"), problem(404, "no_trunk"))
+    with pytest.raises(NotFound):
+        played.result()
+
+
+def test_lists_go_on_past_empty_pages():
     seen: list[httpx.Request] = []
     with Client(URL, KEY, transport=server(seen)) as client:
         calls = client.calls.list(state="ended", page_size=2)
@@ -179,7 +195,7 @@ def test_lists_go_on_over_pages_that_are_empty():
     assert seen[0].headers["X-API-Key"] == KEY
 
 
-async def test_lists_are_the_same_for_asyncio():
+async def test_the_async_client_reads_lists_too():
     seen: list[httpx.Request] = []
     async with AsyncClient(URL, KEY, transport=server(seen)) as client:
         assert [call.call_id async for call in client.calls.list()] == [
@@ -187,7 +203,7 @@ async def test_lists_are_the_same_for_asyncio():
         ]  # fmt: skip
 
 
-def test_both_clients_send_what_is_wanted_and_nothing_else(monkeypatch):
+def test_both_clients_send_exactly_the_given_fields(monkeypatch):
     monkeypatch.setattr(requests, "FIRST_WAIT_S", 0.001)
     seen: list[httpx.Request] = []
 
@@ -213,7 +229,7 @@ def test_both_clients_send_what_is_wanted_and_nothing_else(monkeypatch):
     assert seen[1].headers["Idempotency-Key"] != seen[2].headers["Idempotency-Key"]
 
 
-def test_nobody_answering_is_unreachable(monkeypatch):
+def test_a_refused_connection_raises_unreachable(monkeypatch):
     monkeypatch.setattr(requests, "FIRST_WAIT_S", 0.001)
 
     def refuse(request: httpx.Request) -> httpx.Response:
@@ -226,7 +242,7 @@ def test_nobody_answering_is_unreachable(monkeypatch):
         client.account.get()
 
 
-def test_a_new_account_needs_no_key_and_everything_else_does():
+def test_every_operation_but_creating_an_account_needs_a_key():
     def answer(request: httpx.Request) -> httpx.Response:
         assert "X-API-Key" not in request.headers
         return httpx.Response(201, json={"account_id": "acc_1", "name": "Me", "key": KEY})
@@ -239,7 +255,7 @@ def test_a_new_account_needs_no_key_and_everything_else_does():
             client.calls.get("call_a")
 
 
-def test_answers_of_newer_servers_are_read(play):
+def test_answers_with_unknown_fields_and_states_are_read(play):
     newer = {**CALL, "state": "parked", "mood": "good", "history": [
         {"version": 1, "state": "parked", "at": "2026-11-22T15:36:40.011Z", "why": {}},
     ]}  # fmt: skip

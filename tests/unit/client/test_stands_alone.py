@@ -1,4 +1,4 @@
-"""The client is a package of its own: it knows nothing of the system that it talks to."""
+"""Tests that the client imports nothing of the system that it talks to."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def imported(path: Path) -> set[str]:
     return found
 
 
-def test_it_imports_what_it_declares_and_nothing_else():
+def test_the_client_imports_only_its_declared_dependencies():
     declared = {re.match(r"\w+", one)[0] for one in PROJECT["project"]["dependencies"]}
     for path in PACKAGE.rglob("*.py"):
         allowed = declared | {"chamade"}
@@ -36,7 +36,7 @@ def test_it_imports_what_it_declares_and_nothing_else():
         assert imported(path) - set(sys.stdlib_module_names) <= allowed, path
 
 
-def test_all_its_packages_are_installed():
+def test_every_package_of_the_client_is_installed():
     there = {
         ".".join(path.parent.relative_to(PACKAGE.parent).parts)
         for path in PACKAGE.rglob("__init__.py")
@@ -45,7 +45,7 @@ def test_all_its_packages_are_installed():
     assert (PACKAGE / "py.typed").exists()
 
 
-def test_without_the_extra_the_command_line_says_what_is_missing():
+def test_the_command_line_without_its_extra_names_the_missing_package():
     code = (
         "import sys; sys.modules['click'] = None; "
         "from chamade import Client; from chamade.__main__ import main; main()"

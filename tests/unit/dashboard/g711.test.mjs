@@ -1,9 +1,9 @@
 // mu-law in the browser is mu-law everywhere: held to the recommendation, and by the Python test to
-// `wire/g711.py`, sample by sample.
+// `common/g711.py`, sample by sample.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { LINEAR, SILENCE, encode } from "../../../dashboard/g711.js";
+import { LINEAR, SILENCE, encode } from "../../../dashboard/call/g711.js";
 
 test("every code survives decoding and encoding, but the two zeros are one", () => {
   for (let code = 0; code < 256; code++) assert.equal(encode(LINEAR[code]), code === 0x7f ? 0xff : code);

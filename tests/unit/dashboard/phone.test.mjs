@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { COUNTRIES, countryOf, dialledFrom, pretty, toE164 } from "../../../dashboard/phone.js";
+import { COUNTRIES, countryOf, digitsToDial, formatNumber, toE164 } from "../../../dashboard/api/phone.js";
 
 const WRITTEN = [
   ["06 12 34 56 78", "FR", "+33612345678"],
@@ -28,16 +28,16 @@ test("what is no number is none", () => {
 });
 
 test("a number is dialled at home with the trunk prefix, from abroad with the international one", () => {
-  assert.equal(dialledFrom("+33612345678", "FR"), "0612345678");
-  assert.equal(dialledFrom("+15555500103", "GB"), "0015555500103");
-  assert.equal(dialledFrom("+15555500103", "US"), "15555500103");
-  assert.equal(dialledFrom("+33612345678", "US"), "01133612345678");
+  assert.equal(digitsToDial("+33612345678", "FR"), "0612345678");
+  assert.equal(digitsToDial("+15555500103", "GB"), "0015555500103");
+  assert.equal(digitsToDial("+15555500103", "US"), "15555500103");
+  assert.equal(digitsToDial("+33612345678", "US"), "01133612345678");
 });
 
 test("what is dialled from a country is the number again", () => {
   for (const country of COUNTRIES) {
     for (const e164 of ["+33612345678", "+15555500103", "+493012345678"])
-      assert.equal(toE164(dialledFrom(e164, country), country), e164, country);
+      assert.equal(toE164(digitsToDial(e164, country), country), e164, country);
   }
 });
 
@@ -48,9 +48,9 @@ test("the longest calling code counts", () => {
 });
 
 test("numbers are shown in groups, other text as it is, and no digit is lost", () => {
-  assert.equal(pretty("+15555500103"), "+1\u00a0555\u00a0550\u00a00103");
-  assert.equal(pretty("+33612345678"), "+33\u00a06\u00a012\u00a034\u00a056\u00a078");
-  assert.equal(pretty("sip:ada@example.org"), "sip:ada@example.org");
+  assert.equal(formatNumber("+15555500103"), "+1\u00a0555\u00a0550\u00a00103");
+  assert.equal(formatNumber("+33612345678"), "+33\u00a06\u00a012\u00a034\u00a056\u00a078");
+  assert.equal(formatNumber("sip:ada@example.org"), "sip:ada@example.org");
   for (const e164 of ["+4915112345678", "+9991234567", "+35226123456", "+85212345678"])
-    assert.equal(pretty(e164).replaceAll("\u00a0", ""), e164);
+    assert.equal(formatNumber(e164).replaceAll("\u00a0", ""), e164);
 });

@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Resampler } from "../../../dashboard/resample.js";
+import { Resampler } from "../../../dashboard/call/resample.js";
 
 const tone = (hz, rate, seconds = 0.5) =>
   Float32Array.from({ length: rate * seconds }, (_, i) => Math.sin((2 * Math.PI * hz * i) / rate));

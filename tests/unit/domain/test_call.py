@@ -1,4 +1,4 @@
-"""The table of transitions: what leads where, and nothing else does."""
+"""Tests of the table of transitions."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.domain.call import Call, Moved, Refused, apply, public_view
+from chalicelib.domain.call import Call, Refused, Transition, apply, public_view
 from chalicelib.domain.call_id import CALL_ID, inbound_call_id
-from chalicelib.domain.call_moves import MOVES, Act, CallState, EndReason
+from chalicelib.domain.call_transitions import MOVES, Act, CallState, EndReason
 from chalicelib.domain.event import EventType
 from chalicelib.domain.new_call import (
     RING_GRACE_MS,
     RING_MS,
-    missed_unseen,
     new_inbound,
+    new_missed,
     new_outbound,
 )
 
 NOW = 1_790_000_000_000
 
 
-def born() -> Moved:
+def new_call() -> Transition:
     return new_inbound(
         account_id="acc_1",
         provider="gateway",
@@ -38,14 +38,14 @@ def born() -> Moved:
 
 
 def ringing(**changes) -> Call:
-    return born().call.model_copy(update=changes)
+    return new_call().call.model_copy(update=changes)
 
 
 def in_state(state: CallState) -> Call:
     return ringing(state=state)
 
 
-def dialled() -> Moved:
+def dialled() -> Transition:
     return new_outbound(
         account_id="acc_1",
         provider="gateway",
@@ -72,7 +72,7 @@ DESIGNED = {
 
 
 @pytest.mark.parametrize("direction", ["inbound", "outbound"])
-def test_no_act_leads_where_the_design_does_not(direction):
+def test_acts_lead_only_to_the_states_of_the_table(direction):
     for act, moves in MOVES[direction].items():
         for source, (target, _) in moves.items():
             assert target.value in DESIGNED[source], (act, source, target)
@@ -99,21 +99,21 @@ def test_nothing_moves_a_call_that_is_over(state, act):
         (Act.PROVIDER_FAILED, "failed", EndReason.PROVIDER_ERROR, EventType.CALL_FAILED),
     ],
 )
-def test_what_becomes_of_a_ringing_call(act, state, reason, event):
+def test_each_act_moves_a_ringing_call_to_its_state(act, state, reason, event):
     moved = apply(ringing(), act, NOW + 1000)
     assert (moved.call.state.value, moved.call.end_reason) == (state, reason)
     assert moved.event.type is event
     assert moved.event.data["call"]["state"] == state
 
 
-def test_an_answer_counts_until_the_deadline_and_not_at_it():
+def test_an_accept_is_valid_until_just_before_the_deadline():
     assert apply(ringing(), Act.ANSWER, NOW + RING_MS - 1).call.state is CallState.ACTIVE
     with pytest.raises(Refused) as refused:
         apply(ringing(), Act.ANSWER, NOW + RING_MS)
     assert refused.value.code == "ring_deadline_passed"
 
 
-def test_the_deadline_is_not_enforced_before_it_is_over():
+def test_a_call_does_not_expire_before_its_deadline():
     with pytest.raises(Refused) as refused:
         apply(ringing(), Act.EXPIRE, NOW + RING_MS - 1)
     assert refused.value.code == "still_ringing"
@@ -127,29 +127,29 @@ def test_an_active_call_is_neither_answered_nor_declined_again():
         assert refused.value.code == "call_not_ringing"
 
 
-def test_a_ringing_call_has_no_media_to_lose():
+def test_losing_media_is_refused_for_a_ringing_call():
     with pytest.raises(Refused) as refused:
         apply(ringing(), Act.MEDIA_LOST, NOW)
     assert refused.value.code == "call_not_active"
 
 
-def test_a_caller_who_was_gone_before_we_heard_leaves_a_missed_call_of_version_one():
-    unseen = missed_unseen(born())
+def test_a_call_that_ended_before_its_webhook_is_recorded_as_missed():
+    unseen = new_missed(new_call())
     assert (unseen.call.state, unseen.call.version) == (CallState.MISSED, 1)
     assert unseen.call.end_reason is EndReason.CALLER_HANGUP
     assert [entry.version for entry in unseen.call.history] == [1]
     assert unseen.event.type is EventType.CALL_MISSED
 
 
-def test_a_dialled_call_begins_as_connecting_and_tells_so():
-    born = dialled()
-    call = born.call
+def test_an_outbound_call_starts_as_connecting_with_an_event():
+    moved = dialled()
+    call = moved.call
     assert (call.state, call.version, call.provider_call_id) == (CallState.CONNECTING, 1, None)
     assert CALL_ID.fullmatch(call.call_id)
     assert dialled().call.call_id != call.call_id
     assert (call.from_, call.to, call.line) == ("+33199005678", "+33199001234", "+33199005678")
     assert call.ring_deadline == NOW + 30_000 + RING_GRACE_MS
-    assert born.event.type is EventType.CALL_CONNECTING
+    assert moved.event.type is EventType.CALL_CONNECTING
 
 
 @pytest.mark.parametrize("state", [CallState.CONNECTING, CallState.RINGING])
@@ -167,13 +167,15 @@ def test_a_dialled_call_begins_as_connecting_and_tells_so():
         (Act.PROVIDER_FAILED, "failed", EndReason.PROVIDER_ERROR, EventType.CALL_FAILED),
     ],
 )
-def test_what_becomes_of_a_dialled_call_before_its_answer(state, act, becomes, reason, event):
+def test_each_act_moves_an_unanswered_outbound_call_to_its_state(
+    state, act, becomes, reason, event
+):
     moved = apply(outbound(state), act, NOW + 40_000)
     assert (moved.call.state.value, moved.call.end_reason) == (becomes, reason)
     assert moved.event.type is event
 
 
-def test_a_dialled_call_rings_once_and_then_is_not_heard_to_ring_again():
+def test_a_second_ringing_of_an_outbound_call_is_refused():
     moved = apply(outbound(), Act.RING, NOW + 1)
     assert (moved.call.state, moved.event.type) == (CallState.RINGING, EventType.CALL_RINGING)
     for state in (CallState.RINGING, CallState.ACTIVE):
@@ -181,18 +183,18 @@ def test_a_dialled_call_rings_once_and_then_is_not_heard_to_ring_again():
             apply(outbound(state), Act.RING, NOW + 1)
 
 
-def test_the_called_party_who_hangs_up_ends_the_call():
+def test_a_hang_up_of_the_called_party_ends_the_call():
     moved = apply(outbound(CallState.ACTIVE), Act.CALLEE_HANGUP, NOW + 1)
     assert (moved.call.state, moved.call.end_reason) == (CallState.ENDED, EndReason.CALLEE_HANGUP)
 
 
-def test_a_dialled_call_is_not_given_up_before_its_time_with_grace():
+def test_an_outbound_call_does_not_expire_before_deadline_and_grace():
     with pytest.raises(Refused) as refused:
         apply(outbound(), Act.EXPIRE, NOW + 30_000 + RING_GRACE_MS - 1)
     assert refused.value.code == "still_ringing"
 
 
-def test_acts_of_the_other_direction_are_refused_as_such():
+def test_acts_of_the_other_direction_are_refused():
     for call, act, code in (
         (outbound(CallState.RINGING), Act.DECLINE, "call_outbound"),
         (outbound(CallState.RINGING), Act.CALLER_HANGUP, "call_outbound"),
@@ -204,7 +206,7 @@ def test_acts_of_the_other_direction_are_refused_as_such():
         assert refused.value.code == code
 
 
-def test_the_far_ends_sip_code_stays_on_the_call():
+def test_the_call_keeps_the_far_ends_sip_code():
     busy = apply(outbound(), Act.BUSY, NOW + 1, 486)
     assert busy.call.sip_code == 486
     assert busy.event.data["call"]["sip_code"] == 486
@@ -223,7 +225,7 @@ def test_nothing_moves_a_dialled_call_that_is_over(state, act):
     st.sampled_from([ringing, outbound]),
     st.lists(st.tuples(st.sampled_from(list(Act)), st.integers(-5000, 90_000)), max_size=12),
 )
-def test_any_sequence_of_acts_keeps_versions_times_and_history_in_step(begin, acts):
+def test_versions_times_and_history_agree_after_any_sequence_of_acts(begin, acts):
     call, now = begin(), NOW
     for act, step in acts:
         now += step  # clocks of different machines: time may even go back
@@ -241,12 +243,12 @@ def test_any_sequence_of_acts_keeps_versions_times_and_history_in_step(begin, ac
     assert (call.ended_at is not None) == call.state.final
 
 
-def test_a_call_survives_the_way_through_json():
+def test_a_call_survives_a_round_trip_through_json():
     call = apply(apply(ringing(), Act.ANSWER, NOW + 5).call, Act.AGENT_HANGUP, NOW + 9).call
     assert Call.model_validate(call.model_dump(mode="json")) == call
 
 
-def test_the_outside_never_sees_the_account():
+def test_the_public_view_has_no_account_id():
     view = public_view(ringing())
     assert "account_id" not in view
     assert view["capabilities"] == ["audio_in", "audio_out"]
@@ -254,7 +256,7 @@ def test_the_outside_never_sees_the_account():
     assert not {"trunk_id", "agent_url"} & set(public_view(outbound()))
 
 
-def test_ids_are_the_same_for_the_same_call_and_differ_otherwise():
+def test_call_ids_are_equal_exactly_for_the_same_provider_call():
     ids = {inbound_call_id(p, s) for p, s in itertools.product(("a", "b"), ("CA1", "CA2"))}
     assert len(ids) == 4
     assert inbound_call_id("a", "CA1") in ids

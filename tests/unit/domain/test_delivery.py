@@ -1,4 +1,4 @@
-"""A delivery's schedule, answer by answer."""
+"""Tests of a delivery's schedule, answer by answer."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from chalicelib.domain.delivery import (
     body_of,
     delivery_id,
     new_delivery,
-    replayed,
-    stopped,
-    taken_over,
+    restart,
+    stop,
+    take_over,
 )
 from chalicelib.domain.event import Event, EventType, event_id
 
@@ -47,7 +47,7 @@ def tried(delivery, answer, now=NOW, chance=0.0, **more):
 
 
 @given(st.floats(0, 1), st.sampled_from([DOWN, Answer(500, 1), Answer(302, 1), Answer(404, 1)]))
-def test_ten_tries_at_the_gaps_of_standard_webhooks_and_no_more(chance, answer):
+def test_a_delivery_has_ten_tries_at_the_gaps_of_standard_webhooks(chance, answer):
     delivery, now, gaps = fresh(), NOW, []
     while delivery.state is PENDING:
         delivery, attempt = tried(delivery, answer, now, chance)
@@ -62,7 +62,7 @@ def test_ten_tries_at_the_gaps_of_standard_webhooks_and_no_more(chance, answer):
 
 
 @given(st.integers(200, 299))
-def test_any_2xx_is_taken(code):
+def test_any_2xx_answer_completes_the_delivery(code):
     after, attempt = tried(fresh(), Answer(code, 7, "ok"))
     assert (after.state, after.next_at, after.status) == (DELIVERED, None, code)
     assert (attempt.status, attempt.latency_ms, attempt.answer, attempt.error) == (
@@ -74,17 +74,17 @@ def test_any_2xx_is_taken(code):
 
 
 @given(st.integers(100, 599).filter(lambda code: not 200 <= code < 300 and code != 410))
-def test_any_other_is_tried_again(code):
+def test_any_other_answer_is_retried(code):
     after, _ = tried(fresh(), Answer(code, 1))
     assert (after.state, after.next_at) == (PENDING, NOW + 5000)
 
 
-def test_a_2xx_whose_body_never_ended_is_no_success():
+def test_a_2xx_with_an_incomplete_body_is_retried():
     after, attempt = tried(fresh(), Answer(200, 15000, error="timeout: no answer within 15 s"))
     assert (after.state, attempt.error) == (PENDING, "timeout: no answer within 15 s")
 
 
-def test_410_ends_it_at_once():
+def test_a_410_answer_ends_the_delivery_at_once():
     after, _ = tried(fresh(), Answer(410, 1))
     assert (after.state, after.next_at) == (FAILED, None)
 
@@ -92,21 +92,21 @@ def test_410_ends_it_at_once():
 @pytest.mark.parametrize(
     ("asked_s", "gap_s"), [(None, 5), (0, 5), (3, 5), (60, 60), (10**9, MAX_RETRY_AFTER_S)]
 )
-def test_retry_after_makes_a_gap_longer_within_bounds(asked_s, gap_s):
+def test_retry_after_lengthens_a_gap_within_bounds(asked_s, gap_s):
     after, _ = tried(fresh(), Answer(503, 1), retry_after_s=asked_s)
     assert after.next_at == NOW + gap_s * 1000
 
 
-def test_a_test_is_tried_once():
+def test_a_test_delivery_is_tried_once():
     after, _ = tried(fresh(EventType.WEBHOOK_TEST), DOWN)
     assert (after.state, after.attempts) == (FAILED, 1)
 
 
-def test_a_replay_begins_the_schedule_anew_with_the_same_message():
+def test_a_replay_restarts_the_schedule_with_the_same_message():
     delivery = fresh()
     for _ in range(10):
         delivery, _ = tried(delivery, DOWN)
-    again = replayed(delivery, NOW + 9)
+    again = restart(delivery, NOW + 9)
     assert (again.state, again.tries, again.attempts, again.replays) == (PENDING, 0, 10, 1)
     assert (again.next_at, again.run) == (NOW + 9, delivery.run + 1)
     assert (again.event_id, again.body) == (delivery.event_id, delivery.body)
@@ -114,28 +114,28 @@ def test_a_replay_begins_the_schedule_anew_with_the_same_message():
     assert (after.next_at, attempt.number) == (NOW + 5000, 11)
 
 
-def test_taking_over_changes_the_run_alone():
+def test_taking_over_a_delivery_changes_only_its_run():
     delivery = fresh()
-    assert taken_over(delivery) == delivery.model_copy(update={"run": 1})
+    assert take_over(delivery) == delivery.model_copy(update={"run": 1})
 
 
-def test_stopped_is_never_tried_again():
-    after = stopped(fresh(), NOW + 1)
+def test_a_stopped_delivery_is_never_tried_again():
+    after = stop(fresh(), NOW + 1)
     assert (after.state, after.next_at) == (DeliveryState.STOPPED, None)
 
 
-def test_of_an_answer_its_beginning_is_kept():
+def test_only_the_beginning_of_an_answer_is_kept():
     _, attempt = tried(fresh(), Answer(500, 1, "x" * 10_000))
     assert attempt.answer == "x" * SHOWN_CHARACTERS
 
 
-def test_an_action_stays_on_the_delivery():
+def test_the_delivery_keeps_the_action_of_its_answer():
     done = Action(action="accept", result="done")
     after, attempt = tried(fresh(), Answer(200, 1), action=done)
     assert (after.action, attempt.action) == (done, done)
 
 
-def test_the_body_is_that_of_standard_webhooks():
+def test_the_body_has_the_form_of_standard_webhooks():
     body = body_of(event())
     assert json.loads(body) == {
         "type": "call.ringing", "timestamp": "2026-09-21T14:13:20.000Z", "event_id": "evt_x_001",
@@ -145,13 +145,13 @@ def test_the_body_is_that_of_standard_webhooks():
     assert ": " not in body
 
 
-def test_the_same_event_to_the_same_endpoint_is_the_same_delivery():
+def test_delivery_ids_are_derived_from_event_and_endpoint():
     assert fresh().delivery_id == delivery_id("ep_1", "evt_x_001")
     assert len({delivery_id(ep, ev) for ep in ("a", "b") for ev in ("x", "y")}) == 4
 
 
 @given(st.lists(st.text(max_size=20), max_size=4))
-def test_ids_of_events_hold_nothing_that_delimits_what_is_signed(parts):
+def test_event_ids_hold_no_separator_of_the_signed_text(parts):
     made = event_id(*parts)
     assert "." not in made
     assert made.isascii()

@@ -1,4 +1,4 @@
-"""Endpoints: which URLs, which events, for how long."""
+"""Tests of endpoints: URLs, events, failures."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from chalicelib.domain.endpoint import (
     NewEndpoint,
     PlainHttp,
     PrivateUrl,
-    changed,
+    apply_changes,
     check_reachable,
-    disabled,
+    disable,
     failed_for_too_long,
     matches,
     new_endpoint,
@@ -26,8 +26,8 @@ from chalicelib.domain.event import Event, EventType
 NOW = 1_790_000_000_000
 
 
-def endpoint(**wish):
-    return new_endpoint(NewEndpoint(**{"url": "https://a.example/x", **wish}), "acc_1", NOW)
+def endpoint(**fields):
+    return new_endpoint(NewEndpoint(**{"url": "https://a.example/x", **fields}), "acc_1", NOW)
 
 
 def event(event_type=EventType.CALL_RINGING, at=NOW):
@@ -41,7 +41,7 @@ def event(event_type=EventType.CALL_RINGING, at=NOW):
         "https://a.example:8443/x", "https://[2606:4700::1111]/x", "https://1.1.1.1:1024",
     ],
 )  # fmt: skip
-def test_urls_that_can_be_posted_to(url):
+def test_valid_urls_are_accepted(url):
     assert NewEndpoint(url=url).url == url
 
 
@@ -58,7 +58,7 @@ def test_urls_that_can_be_posted_to(url):
         "https://a.example/" + "x" * 2048,
     ],
 )  # fmt: skip
-def test_urls_that_cannot(url):
+def test_malformed_urls_are_refused(url):
     with pytest.raises(ValidationError):
         NewEndpoint(url=url)
 
@@ -71,13 +71,13 @@ def test_urls_that_cannot(url):
         "printer", "x.local", "metadata.internal", "168.63.129.16",
     ],
 )  # fmt: skip
-def test_hosts_of_ones_own_network_need_the_operators_leave(host):
+def test_private_hosts_need_the_operators_permission(host):
     with pytest.raises(PrivateUrl):
         check_reachable(f"https://{host}/x", private=False)
     check_reachable(f"http://{host}/x", private=True)
 
 
-def test_plain_http_needs_it_too():
+def test_plain_http_needs_the_operators_permission():
     with pytest.raises(PlainHttp):
         check_reachable("http://a.example/", private=False)
     check_reachable("https://a.example/", private=False)
@@ -93,7 +93,7 @@ def test_plain_http_needs_it_too():
         (("call.missed",), set()),
     ],
 )
-def test_patterns_choose_types(patterns, wanted):
+def test_patterns_select_event_types(patterns, wanted):
     NewEndpoint(url="https://a.example", events=patterns)
     assert {t for t in ("call.ringing", "trunk.failed") if matches(patterns, t)} == wanted
 
@@ -101,47 +101,50 @@ def test_patterns_choose_types(patterns, wanted):
 @pytest.mark.parametrize(
     "patterns", [[], ["call"], ["calls.*"], ["call.*ing"], [""], ["*.ringing"]]
 )
-def test_patterns_that_choose_nothing_are_errors(patterns):
+def test_a_pattern_that_selects_nothing_is_an_error(patterns):
     with pytest.raises(ValidationError):
         NewEndpoint(url="https://a.example", events=patterns)
 
 
-def test_an_endpoint_wants_what_happens_while_it_is_enabled():
+def test_an_endpoint_wants_events_from_the_time_it_is_enabled():
     made = endpoint(events=["call.*"])
     assert wants(made, event())
     assert not wants(made, event(at=NOW - 1))
     assert not wants(made, event(EventType.TRUNK_FAILED))
-    off = changed(made, EndpointChanges(enabled=False), NOW + 1)
+    off = apply_changes(made, EndpointChanges(enabled=False), NOW + 1)
     assert (off.enabled, off.disabled_reason) == (False, DisabledReason.OWNER)
     assert not wants(off, event(at=NOW + 2))
-    on = changed(off, EndpointChanges(enabled=True), NOW + 10)
+    on = apply_changes(off, EndpointChanges(enabled=True), NOW + 10)
     assert (on.enabled, on.disabled_reason) == (True, None)
     assert not wants(on, event(at=NOW + 5))
     assert wants(on, event(at=NOW + 10))
 
 
-def test_a_change_keeps_what_is_not_given():
+def test_a_change_keeps_the_fields_not_given():
     made = endpoint(events=["call.*"], label="A")
-    after = changed(made, EndpointChanges(label="B"), NOW + 5)
+    after = apply_changes(made, EndpointChanges(label="B"), NOW + 5)
     assert after == made.model_copy(update={"label": "B", "updated_at": NOW + 5})
 
 
-def test_failures_are_forgotten_with_another_url_or_when_enabled_again():
+def test_a_new_url_or_enabling_resets_the_failures():
     failing = endpoint().model_copy(update={"failing_since": NOW})
-    assert changed(failing, EndpointChanges(label="x"), NOW + 1).failing_since == NOW
-    assert changed(failing, EndpointChanges(url="https://b.example"), NOW + 1).failing_since is None
-    gone = disabled(failing, DisabledReason.GONE, NOW + 1)
-    assert changed(gone, EndpointChanges(enabled=True), NOW + 2).failing_since is None
+    assert apply_changes(failing, EndpointChanges(label="x"), NOW + 1).failing_since == NOW
+    assert (
+        apply_changes(failing, EndpointChanges(url="https://b.example"), NOW + 1).failing_since
+        is None
+    )
+    gone = disable(failing, DisabledReason.GONE, NOW + 1)
+    assert apply_changes(gone, EndpointChanges(enabled=True), NOW + 2).failing_since is None
 
 
-def test_five_days_without_success_are_too_long():
+def test_five_days_of_failures_disable_an_endpoint():
     failing = endpoint().model_copy(update={"failing_since": NOW})
     assert not failed_for_too_long(endpoint(), NOW + FAILING_MS)
     assert not failed_for_too_long(failing, NOW + FAILING_MS - 1)
     assert failed_for_too_long(failing, NOW + FAILING_MS)
 
 
-def test_the_view_has_neither_account_nor_inner_times():
+def test_the_public_view_has_no_account_and_no_internal_times():
     assert set(public_view(endpoint())) == {
         "endpoint_id", "url", "events", "label", "enabled", "disabled_reason", "failing_since",
         "previous_secret_until", "created_at", "updated_at",

@@ -1,4 +1,4 @@
-"""Hosts: in one form, public or not."""
+"""Tests of hosts: one spelling, public or private."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.unit.domain.trunks import refusal, settings
         ("xn--mnchen-3ya.example", "xn--mnchen-3ya.example"),
     ],
 )
-def test_a_host_is_held_in_one_form(host, held):
+def test_a_host_is_normalised_to_one_spelling(host, held):
     assert settings(host=host).host == held
 
 
@@ -29,7 +29,7 @@ def test_a_host_is_held_in_one_form(host, held):
      "carrier.example\n", "-a.example", "a..b", "127.1", "0x7f.1", "2130706433", "a.0x7f",
      "fe80::1%eth0", "[sip.example]", "münchen.example", ".".join(["a" * 60] * 5), "a" * 64],
 )  # fmt: skip
-def test_what_is_no_host_is_refused_with_an_example(host):
+def test_a_malformed_host_is_refused_with_an_example(host):
     assert "sip.example.com" in refusal(host=host)
 
 
@@ -40,12 +40,12 @@ def test_what_is_no_host_is_refused_with_an_example(host):
      "::ffff:10.0.0.1", "64:ff9b::a00:1", "2002:a00:1::1", "localhost", "a.localhost", "pbx",
      "pbx.local", "db.internal", "router.home.arpa", "192.0.2.1", "2001:db8::1"],
 )  # fmt: skip
-def test_hosts_that_can_only_be_ones_own_network_are_known(host):
+def test_private_hosts_are_recognised(host):
     assert not public_host(settings(host=host).host)
 
 
 @pytest.mark.parametrize(
     "host", ["sip.carrier.com", "8.8.8.8", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808"]
 )
-def test_hosts_of_the_internet_are_public(host):
+def test_public_hosts_are_recognised(host):
     assert public_host(settings(host=host).host)

@@ -1,4 +1,4 @@
-"""`Retry-After`, as servers write it."""
+"""Tests of `Retry-After` as servers write it."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ NOW = 1_790_000_000_000  # Mon, 21 Sep 2026 14:13:20 GMT
         ("Mon, 21 Sep 2026 14:14:20 GMT", 60), ("Mon, 21 Sep 2026 14:12:00 GMT", 0),
     ],
 )  # fmt: skip
-def test_both_forms_are_read_and_nothing_else(text, expected):
+def test_seconds_and_dates_are_read_and_nothing_else(text, expected):
     assert seconds(text, NOW) == expected
 
 
 @given(st.text())
-def test_no_text_breaks_it(text):
+def test_no_text_raises(text):
     found = seconds(text, NOW)
     assert found is None or found >= 0

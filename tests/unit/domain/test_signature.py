@@ -1,4 +1,4 @@
-"""Signatures: as the specification's own library wants them."""
+"""Tests of webhook signatures, against the specification's own library."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from standardwebhooks import Webhook, WebhookVerificationError
 from chalicelib.domain.signature import headers, new_secret, sign
 
 
-def test_the_specifications_example():
+def test_the_specifications_example_verifies():
     """Secret, message and signature as in its README."""
     made = sign(
         ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"],
@@ -24,7 +24,7 @@ def test_the_specifications_example():
     assert made == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
 
 
-def test_a_secret_has_as_many_bytes_as_the_specification_wants():
+def test_a_secret_has_the_length_the_specification_requires():
     made = {new_secret() for _ in range(20)}
     assert len(made) == 20
     for secret in made:
@@ -33,7 +33,7 @@ def test_a_secret_has_as_many_bytes_as_the_specification_wants():
 
 
 @given(st.text(st.characters(codec="utf-8"), max_size=200))
-def test_the_library_verifies_what_we_sign_with_either_secret_while_it_rotates(body):
+def test_the_library_verifies_signatures_with_either_secret_during_a_rotation(body):
     old, new, other = new_secret(), new_secret(), new_secret()
     sent = headers([new, old], "evt_x_001", int(time.time()), body)
     for secret in (old, new):
@@ -46,7 +46,7 @@ def test_the_library_verifies_what_we_sign_with_either_secret_while_it_rotates(b
         Webhook(new).verify(body, {**sent, "webhook-id": "evt_x_002"}, json_parse=False)
 
 
-def test_what_was_sent_long_ago_is_refused():
+def test_an_old_timestamp_is_refused():
     secret = new_secret()
     sent = headers([secret], "evt_x_001", int(time.time()) - 600, "{}")
     with pytest.raises(WebhookVerificationError):

@@ -1,4 +1,4 @@
-"""What can be one's settings of a trunk."""
+"""Tests of a trunk's settings: which are valid."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from tests.unit.domain.trunks import refusal, settings
 @pytest.mark.parametrize(
     "username", ["", "a" * 65, "a b", "é", "a\n", *(f"a{c}" for c in '@:;<>"?')]
 )
-def test_a_username_that_sip_accounts_cannot_carry_is_refused_and_says_so(username):
+def test_an_invalid_username_is_refused_with_the_reason(username):
     assert "SIP accounts cannot carry" in refusal(username=username)
 
 
 @pytest.mark.parametrize("password", ["", "x" * 129, 'a"b', "a\\b", "a\nb", "a\x00b"])
-def test_a_password_that_sip_accounts_cannot_carry_is_refused_without_repeating_it(password):
+def test_an_invalid_password_is_refused_without_repeating_it(password):
     with pytest.raises(ValidationError) as refused:
         settings(password=password)
     assert "SIP accounts cannot carry" in refused.value.errors()[0]["msg"]
@@ -25,7 +25,7 @@ def test_a_password_that_sip_accounts_cannot_carry_is_refused_without_repeating_
         assert password not in refused.value.errors()[0]["msg"]
 
 
-def test_a_password_may_hold_whatever_else_can_be_printed():
+def test_a_password_may_hold_any_other_printable_character():
     odd = "p@:;<>?#%&=+ ' ü"
     assert settings(password=odd).password.get_secret_value() == odd
 
@@ -39,7 +39,7 @@ def test_a_password_may_hold_whatever_else_can_be_printed():
         ({"transport": "tls", "port": 5060}, 5060),
     ],
 )
-def test_the_port_follows_the_transport_unless_given(given_, port):
+def test_the_default_port_depends_on_the_transport(given_, port):
     assert settings(**given_).port == port
 
 
@@ -49,7 +49,7 @@ def test_the_port_follows_the_transport_unless_given(given_, port):
      {"allowed_countries": ["FRA"]}, {"allowed_countries": ["F1"]}, {"realm": 'a"b'},
      {"realm": ""}, {"colour": "red"}],
 )  # fmt: skip
-def test_settings_that_make_no_sense_are_refused(changes):
+def test_invalid_settings_are_refused(changes):
     assert refusal(**changes)
 
 
@@ -62,16 +62,23 @@ def test_a_realm_is_checked_to_its_last_character(char, length):
         assert "a realm is" in refusal(realm="r" * length + char + "r")
 
 
-@pytest.mark.parametrize("host", ["twilio.com", "x.sip.twilio.com", "X.SIP.Twilio.COM."])
-def test_the_gateway_does_not_call_into_the_operators_own_sip_domain(host):
-    assert "provider twilio" in refusal(host=host)
-    assert settings(host=host, provider="twilio").host == host.lower().removesuffix(".")
+@pytest.mark.parametrize(
+    "host", ["twilio.com", "x.sip.twilio.com", "X.SIP.Twilio.COM.", "mine.pstn.twilio.com"]
+)
+@pytest.mark.parametrize("provider", ["gateway", "twilio"])
+def test_a_trunk_with_a_host_at_twilio_is_refused(host, provider):
+    assert "none of twilio.com" in refusal(host=host, provider=provider)
+
+
+@pytest.mark.parametrize("realm", ["x.sip.twilio.com", "X.SIP.Twilio.com"])
+def test_a_trunk_with_a_realm_at_twilio_is_refused(realm):
+    assert "none of twilio.com" in refusal(host="sip.carrier.example", realm=realm)
 
 
 @pytest.mark.parametrize("host", ["nottwilio.com", "twilio.com.example", "twilio.example"])
-def test_a_host_that_only_looks_like_twilios_is_taken(host):
+def test_a_host_that_only_resembles_twilios_is_accepted(host):
     assert settings(host=host).host == host
 
 
-def test_countries_are_held_once_each_in_capitals():
+def test_countries_are_kept_once_each_in_capitals():
     assert settings(allowed_countries=["fr", "DE", "FR"]).allowed_countries == ("DE", "FR")

@@ -1,4 +1,4 @@
-"""Numbers, instants, keys, tokens, cursors, the control signature: small values that must hold."""
+"""Tests of small values: numbers, instants, keys, tokens, cursors, the control signature."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.domain import account, cursor, instant, media_token
+from chalicelib.domain import account, cursor, instant
 from chalicelib.domain.phone import BadNumber, called_number, parse_e164
-from wire import control
+from common import control
 
 NOW_S = 1_790_000_000
 
 
 @pytest.mark.parametrize("text", ["+33612345678", "+33 6 12 34 56 78", "+33-612.345(678)"])
-def test_separators_do_not_matter(text):
+def test_separators_in_a_number_are_ignored(text):
     assert parse_e164(text) == "+33612345678"
 
 
@@ -25,7 +25,7 @@ def test_separators_do_not_matter(text):
     ["", "+", "0612345678", "33612345678", "+0612345678", "+1234", "+" + "1" * 16, "+33a",
      "+٣٣٦١٢٣٤٥٦٧٨", "+33612345678\n+1"],
 )  # fmt: skip
-def test_what_is_no_number_is_said_to_be_none(text):
+def test_malformed_numbers_are_refused(text):
     with pytest.raises(BadNumber, match=r"E\.164"):
         parse_e164(text)
 
@@ -41,19 +41,19 @@ def test_what_is_no_number_is_said_to_be_none(text):
         ("", None),
     ],
 )
-def test_the_called_number_in_a_providers_to(address, number):
+def test_the_called_number_is_read_from_a_providers_to(address, number):
     assert called_number(address) == number
 
 
 @given(st.integers(0, 253402300799998))
-def test_instants_survive_text_and_sort_as_text(ms):
+def test_instants_survive_a_round_trip_through_text_and_sort_as_text(ms):
     text = instant.to_text(ms)
     assert instant.from_text(text) == ms
     assert len(text) == 24
     assert instant.to_text(ms + 1) > text
 
 
-def test_a_key_is_recognised_and_a_mistyped_one_is_not():
+def test_a_key_is_recognised_and_a_mistyped_one_refused():
     key = account.mint_key()
     assert account.looks_like_key(key)
     for position in (len("chmd_live_"), len(key) // 2, len(key) - 1):
@@ -64,32 +64,14 @@ def test_a_key_is_recognised_and_a_mistyped_one_is_not():
     assert not account.looks_like_key("chmd_live_" + "é" * 49)
 
 
-def test_keys_do_not_repeat_and_are_not_kept_in_clear():
+def test_keys_are_unique_and_stored_hashed():
     keys = {account.mint_key() for _ in range(100)}
     assert len(keys) == 100
     assert all(key not in account.key_hash(key) for key in keys)
 
 
-def test_a_media_token_opens_its_call_and_leg_until_it_expires():
-    token = media_token.issue("secret", "call_a", "agent", NOW_S + 10)
-    assert media_token.check("secret", token, "agent", NOW_S) == "call_a"
-    assert media_token.check("secret", token, "provider", NOW_S) is None
-    assert media_token.check("other", token, "agent", NOW_S) is None
-    assert media_token.check("secret", token, "agent", NOW_S + 10) is None
-
-
-@given(st.text(max_size=80))
-def test_no_made_up_token_opens_anything(text):
-    assert media_token.check("secret", text, "agent", NOW_S) is None
-
-
-def test_a_token_for_one_call_does_not_open_another():
-    token = media_token.issue("secret", "call_a", "agent", NOW_S + 10)
-    assert media_token.check("secret", token.replace("call_a", "call_b"), "agent", NOW_S) is None
-
-
 @given(st.text(string.printable, max_size=60))
-def test_a_cursor_brings_its_place_back_to_its_own_account_and_list_only(place):
+def test_a_cursor_opens_for_its_own_account_and_list_only(place):
     sealed = cursor.seal("secret", "acc_1", "calls", place)
     assert cursor.unseal("secret", "acc_1", "calls", sealed) == place
     for account_id, listing in (("acc_2", "calls"), ("acc_1", "events")):
@@ -98,7 +80,7 @@ def test_a_cursor_brings_its_place_back_to_its_own_account_and_list_only(place):
 
 
 @given(st.text(max_size=60))
-def test_no_made_up_cursor_is_taken(text):
+def test_made_up_cursors_are_refused(text):
     with pytest.raises(cursor.BadCursor):
         cursor.unseal("secret", "acc_1", "calls", text)
 
@@ -114,10 +96,10 @@ def test_a_control_signature_holds_for_its_body_path_and_minute():
 
 
 @given(st.none() | st.text(max_size=120))
-def test_no_made_up_control_signature_is_taken(header):
+def test_made_up_control_signatures_are_refused(header):
     assert not control.verify("secret", "/media/attach", b"{}", header, NOW_S)
 
 
 @pytest.mark.parametrize("header", ["t=,v1=", "t=1,v1=é", "t=²,v1=00", "t=99999999999999,v1=0"])
-def test_odd_control_signatures_are_refused_without_a_fuss(header):
+def test_malformed_control_signatures_are_refused_without_an_exception(header):
     assert not control.verify("secret", "/media/attach", b"{}", header, NOW_S)

@@ -1,4 +1,4 @@
-"""Trunks, settings and numbers as the tests of this folder give them."""
+"""Trunks, settings and numbers for the tests of this folder."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from chalicelib.domain.did import Did
-from chalicelib.domain.trunk import connected
+from chalicelib.domain.trunk import apply_settings
 from chalicelib.domain.trunk_settings import TrunkSettings
 
 GIVEN = {"host": "sip.carrier.example", "username": "acct42", "password": "s3cret-pw"}
@@ -18,7 +18,7 @@ def settings(**changes):
 
 
 def trunk(**changes):
-    return connected(None, "acc_1", settings(**changes), "x.sip.example", NOW)
+    return apply_settings(None, "acc_1", settings(**changes), "x.sip.example", NOW)
 
 
 def did(e164):

@@ -13,7 +13,7 @@ from typing import Any
 
 from aiohttp import web
 
-from wire import control
+from common import control
 
 SECRET = "control-secret-of-the-tests"
 PATIENCE = 5.0
@@ -51,8 +51,8 @@ class ControlServer:
     unlisted: set[str] = field(default_factory=set)
     page: int = 100
     broken: dict[str, list[Any]] = field(default_factory=dict)
-    """What to answer, instead, to the next posts: path -> statuses or problem codes."""
-    asked: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    """Answers to the next posts, instead: path -> statuses or problem codes."""
+    requests: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     reports: asyncio.Queue[dict[str, Any]] = field(default_factory=asyncio.Queue)
     forged: int = 0
     hold: asyncio.Event | None = None
@@ -63,7 +63,7 @@ class ControlServer:
         self.trunks[trunk_id] = settings(trunk_id, **changes)
 
     def paths(self) -> list[str]:
-        return [path.rpartition("/")[2] for path, _ in self.asked]
+        return [path.rpartition("/")[2] for path, _ in self.requests]
 
     async def report(self) -> dict[str, Any]:
         async with asyncio.timeout(PATIENCE):
@@ -80,19 +80,19 @@ class ControlServer:
         if not control.verify(SECRET, request.path, body, given, int(time.time())):
             self.forged += 1
             return problem(401, "bad_signature")
-        asked = json.loads(body)
+        sent = json.loads(body)
         async with self._changed:
-            self.asked.append((request.path, asked))
+            self.requests.append((request.path, sent))
             self._changed.notify_all()
         what = request.path.rpartition("/")[2]
         if self.broken.get(what):
             answer = self.broken[what].pop(0)
             return answer if isinstance(answer, web.StreamResponse) else problem(answer, "")
         if what == "list":
-            return self._list(asked["after"])
-        trunk = self.trunks.get(asked["trunk_id"])
+            return self._list(sent["after"])
+        trunk = self.trunks.get(sent["trunk_id"])
         if what == "report":
-            self.reports.put_nowait(asked)
+            self.reports.put_nowait(sent)
             if self.hold is not None:
                 await self.hold.wait()
         if trunk is None:

@@ -1,4 +1,4 @@
-"""`python -m gateway.caller` and `.callee`: what they say, write and return."""
+"""Tests of `python -m gateway.caller` and `.callee`: output, recordings and exit codes."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import wave
 import numpy as np
 import pytest
 
-from gateway import callee, caller, wav
-from wire import g711
+from common import g711
+from gateway import callee, caller
+from gateway.softphone import wav
 
 TO, CALLEE = "+15551230000", "+15557770000"
 
@@ -44,7 +45,7 @@ def run(stack, capsys):
     return run_one
 
 
-async def test_a_call_speaks_records_and_reports(application, media, run, tone, tmp_path):
+async def test_the_caller_speaks_records_and_reports(application, media, run, tone, tmp_path):
     application.on("/voice", f'<Pause/><Connect><Stream url="{media.url}/s"/></Connect>')
     question, answer = tone(440, 0.3), tone(700, 0.3)
     wav.write(tmp_path / "in.wav", question)
@@ -100,7 +101,7 @@ async def test_the_caller_hangs_up_after_a_while_and_presses_keys(application, m
     assert report["duration_s"] == pytest.approx(0.6, abs=0.1)
 
 
-async def test_a_call_that_is_turned_away_returns_1_and_still_reports(application, run):
+async def test_a_rejected_call_returns_1_with_a_report(application, run):
     application.on("/voice", '<Reject reason="busy"/>')
     code, report, _ = await run(caller, "--to", TO)
     assert code == 1
@@ -110,18 +111,20 @@ async def test_a_call_that_is_turned_away_returns_1_and_still_reports(applicatio
     assert report["recorded_ms"] == 0
 
 
-async def test_a_caller_gives_up_while_it_rings(application, run):
+async def test_the_caller_can_hang_up_while_it_rings(application, run):
     application.on("/voice", '<Pause length="60"/>')
     code, report, _ = await run(caller, "--to", TO, "--give-up-after", "0.1")
     assert code == 1
     assert (report["status"], report["ended_by"]) == ("canceled", "caller")
 
 
-async def test_a_callee_takes_a_call_and_records_it(application, gateway, account, run, tmp_path):
-    from gateway.call import Call
-    from gateway.interpreter import Inline
-    from gateway.legs.base import Destination
-    from gateway.live_call import Plan
+async def test_the_callee_answers_a_call_and_records_it(
+    application, gateway, account, run, tmp_path
+):
+    from gateway.calls.call import Call
+    from gateway.calls.leg import Destination
+    from gateway.calls.live_call import Plan
+    from gateway.twiml.interpreter import Inline
 
     async def ring():
         party = {"to": CALLEE, "from_": "+15551230001"}
@@ -160,7 +163,7 @@ async def test_a_callee_takes_a_call_and_records_it(application, gateway, accoun
         (["--account-sid", "AC00"], "refused the call: 401"),
     ],
 )
-async def test_what_cannot_work_is_said_in_a_sentence(run, arguments, says):
+async def test_wrong_arguments_are_reported_in_one_sentence(run, arguments, says):
     code, report, err = await run(caller, "--to", TO, *arguments)
     assert code == 2
     assert report is None
@@ -168,7 +171,7 @@ async def test_what_cannot_work_is_said_in_a_sentence(run, arguments, says):
     assert "Traceback" not in err
 
 
-async def test_no_stack_is_said_in_a_sentence(capsys, tmp_path):
+async def test_a_missing_stack_is_reported_in_one_sentence(capsys, tmp_path):
     code = await asyncio.to_thread(
         caller.main, ["--to", TO, "--stack", str(tmp_path / "none.json")]
     )

@@ -1,4 +1,4 @@
-"""An inbound call: rings, is answered, is turned away, ends; and what the application hears."""
+"""Tests of inbound calls: ringing, answer, rejection, end, and the webhooks about them."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import aiohttp
 import pytest
 from websockets.asyncio.client import connect
 
-from gateway.auth import basic
-from gateway.softphone import Softphone
+from gateway.http.auth import basic
+from gateway.softphone.phone import Softphone
 
 TO, FROM = "+15551230000", "+33612345678"
 
 
-async def test_the_voice_webhook_tells_who_calls_whom(application, phone):
+async def test_the_voice_webhook_names_caller_and_called_number(application, phone):
     application.on("/voice", "<Reject/>")
     call = await phone.place_call(TO, from_=FROM, forwarded_from="+33140000000")
     post = await application.next("/voice")
@@ -56,16 +56,15 @@ async def test_pausing_and_redirecting_keeps_the_call_ringing(application, phone
         ('<Reject reason="busy"/>', "busy", 486),
         ('<Reject reason="rejected"/>', "no-answer", 404),
         ("<Reject/>", "no-answer", 404),
-        ("<Hangup/>", "no-answer", 480),
-        ("", "no-answer", 480),
-        ('<Pause length="0"/>', "no-answer", 480),
         ('<Pause length="0"/><Reject reason="busy"/>', "busy", 486),
         ("<Say>Hello</Say>", "failed", 500),
         ("<Connect><Room>x</Room></Connect>", "failed", 500),
         ("<Response", "failed", 500),
     ],
 )
-async def test_a_call_that_is_not_answered_ends_as(application, phone, twiml, status, sip_code):
+async def test_an_unanswered_call_ends_with_the_status_of_its_verb(
+    application, phone, twiml, status, sip_code
+):
     application.on("/voice", twiml)
     call = await phone.place_call(TO)
     await wait_for(call.ended.wait(), 5)
@@ -75,6 +74,27 @@ async def test_a_call_that_is_not_answered_ends_as(application, phone, twiml, st
     assert callback.params["CallStatus"] == status
     assert callback.params["SipResponseCode"] == str(sip_code)
     assert callback.params["CallDuration"] == "0"
+
+
+@pytest.mark.parametrize("twiml", ["<Hangup/>", "", '<Pause length="0"/>', "<Pause/><Hangup/>"])
+async def test_a_call_is_answered_before_it_is_hung_up(application, phone, twiml):
+    application.on("/voice", twiml)
+    call = await phone.place_call(TO)
+    await wait_for(call.ended.wait(), 5)
+    assert call.answered.is_set()
+    assert (call.ending.status, call.ending.sip_code) == ("completed", 200)
+    callback = await application.next("/status")
+    assert callback.params["CallStatus"] == "completed"
+    assert callback.params["CallDuration"] == "1"  # and it is billed
+
+
+async def test_a_reject_after_a_redirect_leaves_the_call_unanswered(application, phone):
+    application.on("/voice", '<Pause length="0"/><Redirect>/later</Redirect>')
+    application.on("/later", '<Reject reason="busy"/><Hangup/>')
+    call = await phone.place_call(TO)
+    await wait_for(call.ended.wait(), 5)
+    assert (call.ending.status, call.ending.sip_code) == ("busy", 486)
+    assert not call.answered.is_set()
 
 
 async def test_an_unsupported_verb_is_named_in_the_log(application, phone, caplog):
@@ -111,7 +131,7 @@ async def test_a_caller_whose_connection_breaks_cancels_the_call(application, ph
     assert (await application.next("/status")).params["CallStatus"] == "canceled"
 
 
-async def test_a_caller_can_hang_up_while_the_application_still_thinks(application, phone):
+async def test_a_caller_can_hang_up_before_the_application_answers(application, phone):
     thinking = asyncio.Event()
 
     async def think(_post):
@@ -157,7 +177,7 @@ async def test_a_redirect_loop_ends(start_gateway, application, account):
     assert sum(post.path == "/voice" for post in application.posts) == 21
 
 
-async def test_a_full_gateway_is_busy_and_asks_nobody(start_gateway, application, account):
+async def test_a_full_gateway_is_busy_without_a_webhook(start_gateway, application, account):
     gateway = await start_gateway(max_calls=1)
     application.on("/voice", '<Pause length="60"/>')
     phone = Softphone(gateway.url, *account)
@@ -192,8 +212,8 @@ async def test_stopping_hangs_up_and_reports_every_call(start_gateway, applicati
     await gateway.stop()
     assert ringing.ending.status == "failed"
     assert talking.ending.status == "failed"
-    told = {post.params["CallStatus"] for post in application.posts if post.path == "/status"}
-    assert told == {"failed"}
+    statuses = {post.params["CallStatus"] for post in application.posts if post.path == "/status"}
+    assert statuses == {"failed"}
 
 
 @pytest.mark.parametrize(
@@ -207,7 +227,7 @@ async def test_stopping_hangs_up_and_reports_every_call(start_gateway, applicati
         ('{"type":"accept"}', "not a message"),
     ],
 )
-async def test_a_party_that_speaks_another_protocol_is_told_and_cut_off(
+async def test_a_party_that_speaks_another_protocol_gets_an_error_and_is_disconnected(
     application, gateway, account, message, reason
 ):
     application.on("/voice", '<Pause length="60"/>')
@@ -223,7 +243,7 @@ async def test_a_party_that_speaks_another_protocol_is_told_and_cut_off(
     assert (await application.next("/status")).params["CallStatus"] == "canceled"
 
 
-async def test_a_party_that_talks_faster_than_time_is_cut_to_its_pace(application, media, phone):
+async def test_audio_faster_than_real_time_is_cut_to_real_time(application, media, phone):
     application.on("/voice", f'<Connect><Stream url="{media.url}/s"/></Connect>')
     call = await phone.place_call(TO, speak=False)
     session = await media.accept()

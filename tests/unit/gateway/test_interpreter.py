@@ -1,12 +1,12 @@
-"""The interpreter, with a line and an application of paper."""
+"""Tests of the interpreter, with doubles of the line and the application."""
 
 from __future__ import annotations
 
 import pytest
 
 from gateway.errors import CallFailedError
-from gateway.interpreter import Fetch, Inline, Interpreter
-from gateway.twiml import Hangup, Reject
+from gateway.twiml.interpreter import Fetch, Inline, Interpreter
+from gateway.twiml.verbs import Hangup, Reject
 
 
 class Paper:
@@ -33,7 +33,7 @@ class Paper:
         return Interpreter(self, self, limit, self.sleep).run(program)
 
 
-async def test_verbs_run_in_order_and_the_end_is_a_hangup():
+async def test_verbs_run_in_order_and_the_call_is_hung_up_at_the_end():
     paper = Paper({"http://a/v": '<Pause length="3"/><Connect><Stream url="wss://s"/></Connect>'})
     assert await paper.run(Fetch("http://a/v")) == Hangup()
     assert paper.log == ["POST http://a/v", "pause 3", "answer", "stream wss://s"]
@@ -57,7 +57,7 @@ async def test_nothing_runs_after_a_verb_that_ends_the_document():
         ("//b/y", "http://b/y"),
     ],
 )
-async def test_redirects_are_relative_to_the_document(target, url):
+async def test_a_redirect_is_relative_to_its_document(target, url):
     paper = Paper({"http://a/x/voice?q=1": f'<Redirect method="GET">{target}</Redirect>'})
     paper.documents.setdefault(url, "<Hangup/>")
     with_loop = url in ("http://a/x/voice?q=1",)
@@ -81,7 +81,7 @@ async def test_a_redirect_loop_fails():
         await paper.run(Fetch("http://a/v"), limit=5)
 
 
-async def test_an_open_stream_starts_the_count_of_redirects_anew():
+async def test_an_open_stream_resets_the_count_of_redirects():
     again = '<Connect><Stream url="wss://s"/></Connect><Redirect/>'
     paper = Paper({"http://a/v": again})
     rounds = 0
@@ -97,7 +97,7 @@ async def test_an_open_stream_starts_the_count_of_redirects_anew():
     assert await paper.run(Fetch("http://a/v"), limit=2) == Hangup()
 
 
-async def test_a_stream_that_never_opens_does_not():
+async def test_a_stream_that_never_opens_does_not_reset_the_count_of_redirects():
     again = '<Connect><Stream url="wss://s"/></Connect><Redirect/>'
     with pytest.raises(CallFailedError, match="redirects"):
         await Paper({"http://a/v": again}, opens=False).run(Fetch("http://a/v"), limit=5)

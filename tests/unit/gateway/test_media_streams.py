@@ -1,4 +1,4 @@
-"""`<Connect><Stream>`: what is said is heard, in both directions, at the right time."""
+"""Tests of `<Connect><Stream>`: audio in both directions, at the right time."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from asyncio import wait_for
 import numpy as np
 import pytest
 
-from gateway.playout import LIMIT, SILENT_FRAME
+from gateway.media.playout_queue import LIMIT, SILENT_FRAME
 
 TO = "+15551230000"
 PARAMETERS = '<Parameter name="who" value="a &amp; b"/>'
@@ -33,11 +33,11 @@ def connect(application, media, phone):
     return place
 
 
-async def heard(call, ulaw):
+async def wait_for_audio(call, ulaw):
     assert await wait_for(call.wait_heard(ulaw), 5) >= 0
 
 
-async def test_a_stream_introduces_itself_as_twilio_does(connect):
+async def test_a_stream_starts_with_the_messages_of_twilio(connect):
     call, session = await connect()
     connected, start = session.log[:2]
     assert connected == {"event": "connected", "protocol": "Call", "version": "1.0.0"}
@@ -80,7 +80,7 @@ async def test_the_caller_hears_exactly_what_the_server_says(connect, tone, size
     speech = tone(523, 0.3)[:2333]
     for at in range(0, len(speech), size):
         await session.say(speech[at : at + size])
-    await heard(call, speech)
+    await wait_for_audio(call, speech)
     rest = call.audio().replace(speech, b"")
     assert set(rest) == set(SILENT_FRAME)
 
@@ -89,7 +89,7 @@ async def test_audio_is_played_in_real_time_however_fast_it_comes(connect, tone)
     call, session = await connect()
     speech = tone(300, 0.5)
     await session.say(speech)
-    await heard(call, speech)
+    await wait_for_audio(call, speech)
     loud = [h.at for h in call.received if h.frame != SILENT_FRAME]
     gaps = np.diff(loud)
     assert len(loud) == 25
@@ -97,7 +97,7 @@ async def test_audio_is_played_in_real_time_however_fast_it_comes(connect, tone)
     assert np.median(gaps) == pytest.approx(0.02, abs=0.004)
 
 
-async def test_from_the_answer_on_the_caller_gets_fifty_frames_a_second(connect):
+async def test_the_caller_gets_fifty_frames_a_second_from_the_answer_on(connect):
     call, _session = await connect()
     await wait_for(call.wait_frames(30), 5)
     elapsed = call.received[29].at - call.received[0].at
@@ -129,7 +129,7 @@ async def test_clear_silences_the_caller_and_returns_the_marks(connect, tone):
     call, session = await connect()
     await session.say(tone(440, 60))
     await session.mark("end")
-    await heard(call, tone(440, 0.1))
+    await wait_for_audio(call, tone(440, 0.1))
     await session.clear()
     assert (await session.next("mark"))["mark"]["name"] == "end"
     count = len(call.received)
@@ -143,10 +143,10 @@ async def test_after_a_clear_new_audio_plays_at_once(connect, tone):
     await session.clear()
     answer = tone(700, 0.1)
     await session.say(answer)
-    await heard(call, answer)
+    await wait_for_audio(call, answer)
 
 
-async def test_keys_reach_the_server(connect):
+async def test_the_callers_keys_reach_the_server(connect):
     call, session = await connect()
     for digit in "1#":
         call.dtmf(digit)
@@ -157,7 +157,7 @@ async def test_keys_reach_the_server(connect):
     ]
 
 
-async def test_the_server_presses_keys_behind_what_it_said(connect, tone):
+async def test_the_servers_keys_are_sent_after_its_queued_audio(connect, tone):
     call, session = await connect()
     speech = tone(440, 0.5)
     await session.say(speech)
@@ -170,7 +170,7 @@ async def test_the_server_presses_keys_behind_what_it_said(connect, tone):
     assert speech in call.audio()
 
 
-async def test_keys_that_are_none_are_ignored(connect):
+async def test_invalid_keys_are_ignored(connect):
     call, session = await connect()
     await session.send(event="dtmf", streamSid=session.sid, dtmf={"digit": "12"})
     await session.send(event="dtmf", streamSid=session.sid, dtmf={"digit": "5"})
@@ -186,7 +186,7 @@ async def test_bad_messages_are_logged_and_ignored(connect, tone, caplog):
     await session.send(event="media", streamSid=session.sid, media={"payload": "%%%"})
     speech = tone(440, 0.06)
     await session.say(speech)
-    await heard(call, speech)
+    await wait_for_audio(call, speech)
     codes = [r.error_code for r in caplog.records if hasattr(r, "error_code")]
     assert codes == [31924] * 5
 
@@ -205,7 +205,7 @@ async def test_a_message_in_fragments_is_one_message(connect, tone):
     speech = base64.b64encode(tone(440, 0.1)).decode()
     text = f'{{"event":"media","streamSid":"{session.sid}","media":{{"payload":"{speech}"}}}}'
     await session.ws.send([text[:50], text[50:100], text[100:]])
-    await heard(call, tone(440, 0.1))
+    await wait_for_audio(call, tone(440, 0.1))
 
 
 async def test_when_the_server_closes_the_rest_of_the_twiml_runs(application, connect):
@@ -244,7 +244,7 @@ async def test_the_application_can_connect_a_second_stream(application, connect,
     assert second.sid != session.sid
     assert second.start["sequenceNumber"] == "1"
     await second.say(tone(440, 0.1))
-    await heard(call, tone(440, 0.1))
+    await wait_for_audio(call, tone(440, 0.1))
 
 
 async def test_when_the_caller_hangs_up_the_server_is_told(connect):
@@ -267,15 +267,15 @@ async def test_audio_of_one_call_never_reaches_another(application, media, phone
     for _call, session, speech in ends:
         await session.say(speech)
     for call, _session, speech in ends:
-        await heard(call, speech)
+        await wait_for_audio(call, speech)
         assert set(call.audio().replace(speech, b"")) <= set(SILENT_FRAME)
 
 
 async def test_the_metrics_count_streams_and_calls(gateway, connect):
     _call, _session = await connect()
-    page = gateway.metrics.render(gateway.exchange.by_status(), {})
-    assert 'gateway_calls{status="in-progress"} 1' in page
-    assert "gateway_streams_open 1" in page
+    page = gateway.metrics.render(gateway.exchange.by_status(), {}).decode()
+    assert 'gateway_calls{status="in-progress"} 1.0' in page
+    assert "gateway_streams_open 1.0" in page
 
 
 async def test_more_than_ten_minutes_of_audio_are_dropped_with_a_warning(
@@ -289,12 +289,10 @@ async def test_more_than_ten_minutes_of_audio_are_dropped_with_a_warning(
     assert 31931 in [getattr(r, "error_code", 0) for r in caplog.records]
     assert 15_000 < gateway.metrics.bytes_dropped <= 16_000
     await session.say(tone(440, 0.1))
-    await heard(call, tone(440, 0.1))
+    await wait_for_audio(call, tone(440, 0.1))
 
 
-async def test_a_server_that_reads_too_slowly_loses_audio_not_memory(
-    gateway, connect, tone, caplog
-):
+async def test_audio_for_a_server_that_reads_too_slowly_is_dropped(gateway, connect, tone, caplog):
     call, session = await connect()
     stream = gateway.exchange.live(call.call_sid)._stream
     stream.pause_writing()

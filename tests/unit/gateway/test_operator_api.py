@@ -1,4 +1,4 @@
-"""What an operator asks of a gateway and tells it: status without secrets, drain and its end."""
+"""Tests of an operator's requests to a gateway: status without secrets, drain and its end."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import json
 import aiohttp
 import pytest
 
-from gateway.auth import basic
+from gateway.http.auth import basic
 from tests.unit.gateway.conftest import TOKEN
 from tests.unit.gateway.control_server import SECRET, ControlServer
 
@@ -22,7 +22,7 @@ async def http(account):
 @pytest.mark.parametrize(
     ("method", "path"), [("GET", "status"), ("POST", "drain"), ("DELETE", "drain")]
 )
-async def test_all_want_the_credentials(start_gateway, method, path):
+async def test_every_operator_request_needs_the_credentials(start_gateway, method, path):
     gateway = await start_gateway()
     for headers in ({}, {"Authorization": basic("AC" + "0" * 32, "wrong")}):
         async with (
@@ -33,30 +33,30 @@ async def test_all_want_the_credentials(start_gateway, method, path):
     assert not gateway.exchange.draining
 
 
-async def test_the_status_says_how_it_is_set_up_and_no_secret(start_gateway, http):
+async def test_the_status_shows_the_settings_without_secrets(start_gateway, http):
     gateway = await start_gateway(gateway_id="gateway-7")
     async with http.get(f"{gateway.url}/status") as answer:
-        told = await answer.json()
-    assert (told["gateway"], told["draining"], told["calls"]) == ("gateway-7", False, {})
-    assert told["voice_url"].endswith("/voice")
-    assert told["application"] is None
-    assert TOKEN not in json.dumps(told)
+        body = await answer.json()
+    assert (body["gateway"], body["draining"], body["calls"]) == ("gateway-7", False, {})
+    assert body["voice_url"].endswith("/voice")
+    assert body["application"] is None
+    assert TOKEN not in json.dumps(body)
 
 
 @pytest.mark.parametrize(("secret", "code"), [(SECRET, None), ("another", "bad_signature")])
-async def test_the_status_says_whether_the_application_believes_us(
+async def test_the_status_shows_whether_the_application_accepts_our_signature(
     start_gateway, http, secret, code
 ):
     server = ControlServer()
     async with server.serving():
         gateway = await start_gateway(control_url=server.url, control_secret=secret)
-        told = {"answers": None}
+        body = {"answers": None}
         async with asyncio.timeout(5):
-            while told != {"answers": code is None, "code": code} or not (
+            while body != {"answers": code is None, "code": code} or not (
                 server.paths() or server.forged
             ):
                 async with http.get(f"{gateway.url}/status") as answer:
-                    told = (await answer.json())["application"]
+                    body = (await answer.json())["application"]
                 await asyncio.sleep(0.02)
 
 

@@ -1,4 +1,4 @@
-"""Calls placed over REST: the called party rings, answers or does not, and callbacks tell of it."""
+"""Tests of calls placed over REST: the called party's answers, and the callbacks about them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from asyncio import wait_for
 import aiohttp
 import pytest
 
-from gateway.auth import basic
+from gateway.http.auth import basic
 
 CALLEE, FROM = "+15557770000", "+15551230001"
 ALL = ["initiated", "ringing", "answered", "completed"]
@@ -66,47 +66,45 @@ async def test_an_answered_call_runs_its_document_and_reports_every_event(
     post = await application.next("/outbound")
     assert post.params["CallStatus"] == "in-progress"
     assert post.params["Direction"] == "outbound-api"
-    told = await events(application, 4)
-    assert [params["CallStatus"] for params in told] == [
+    reported = await events(application, 4)
+    assert [params["CallStatus"] for params in reported] == [
         "initiated",
         "ringing",
         "in-progress",
         "completed",
     ]
-    assert [params["SequenceNumber"] for params in told] == ["0", "1", "2", "3"]
-    assert told[-1]["SipResponseCode"] == "200"
+    assert [params["SequenceNumber"] for params in reported] == ["0", "1", "2", "3"]
+    assert reported[-1]["SipResponseCode"] == "200"
 
 
 @pytest.mark.parametrize(("reason", "code"), [("busy", 486), ("declined", 603)])
-async def test_a_callee_who_does_not_take_the_call_is_busy(
-    application, place, callee, reason, code
-):
+async def test_a_callee_who_rejects_the_call_is_busy(application, place, callee, reason, code):
     await place()
     call = await wait_for(callee.next_call(), 5)
     call.reject(reason)
     await wait_for(call.ended.wait(), 5)
     assert not call.answered.is_set()
-    (told,) = await events(application, 1)
-    assert (told["CallStatus"], told["SipResponseCode"]) == ("busy", str(code))
+    (event,) = await events(application, 1)
+    assert (event["CallStatus"], event["SipResponseCode"]) == ("busy", str(code))
 
 
 async def test_a_number_that_nobody_registered_fails_with_404(application, place):
     await place()
-    (told,) = await events(application, 1)
-    assert (told["CallStatus"], told["SipResponseCode"]) == ("failed", "404")
+    (event,) = await events(application, 1)
+    assert (event["CallStatus"], event["SipResponseCode"]) == ("failed", "404")
 
 
 async def test_a_callee_in_another_call_is_busy(application, place, callee):
     await place(Twiml='<Response><Pause length="60"/></Response>')
     first = await wait_for(callee.next_call(), 5)
     await place()
-    (told,) = await events(application, 1)
-    assert (told["CallStatus"], told["SipResponseCode"]) == ("busy", "486")
+    (event,) = await events(application, 1)
+    assert (event["CallStatus"], event["SipResponseCode"]) == ("busy", "486")
     first.accept()
     await wait_for(first.answered.wait(), 5)
 
 
-async def test_a_line_takes_one_call_after_another(application, place, callee):
+async def test_a_registered_callee_takes_one_call_after_another(application, place, callee):
     for _ in range(3):
         await place(Twiml="<Response><Hangup/></Response>")
         call = await wait_for(callee.next_call(), 5)
@@ -119,16 +117,16 @@ async def test_a_callee_who_lets_it_ring_does_not_answer(application, place, cal
     await place(Timeout="1")
     call = await wait_for(callee.next_call(), 5)
     await wait_for(call.ended.wait(), 5)
-    (told,) = await events(application, 1)
-    assert (told["CallStatus"], told["SipResponseCode"]) == ("no-answer", "487")
+    (event,) = await events(application, 1)
+    assert (event["CallStatus"], event["SipResponseCode"]) == ("no-answer", "487")
 
 
 async def test_a_callee_who_vanishes_while_it_rings_is_no_answer(application, place, callee):
     await place()
     await wait_for(callee.next_call(), 5)
     callee.close()
-    (told,) = await events(application, 1)
-    assert told["CallStatus"] == "no-answer"
+    (event,) = await events(application, 1)
+    assert event["CallStatus"] == "no-answer"
 
 
 async def test_a_sip_uri_reaches_the_party_registered_by_its_user_part(
@@ -141,7 +139,7 @@ async def test_a_sip_uri_reaches_the_party_registered_by_its_user_part(
     assert "hush-hush" not in caplog.text
 
 
-async def test_a_misspelt_event_means_no_callbacks_at_all(application, place, callee, caplog):
+async def test_a_misspelt_callback_event_disables_all_callbacks(application, place, callee, caplog):
     await place(StatusCallbackEvent=["ringin"], Twiml="<Response/>")
     call = await wait_for(callee.next_call(), 5)
     call.accept()
@@ -170,11 +168,11 @@ async def test_a_ringing_outbound_call_can_be_canceled_but_not_redirected(
         async with session.post(url, data={"Status": "canceled"}) as answer:
             assert (await answer.json())["status"] == "canceled"
     await wait_for(call.ended.wait(), 5)
-    (told,) = await events(application, 1)
-    assert told["CallStatus"] == "canceled"
+    (event,) = await events(application, 1)
+    assert event["CallStatus"] == "canceled"
 
 
-async def test_the_hello_of_who_picks_up_waits_for_the_stream(
+async def test_the_callees_first_words_are_kept_for_the_stream(
     application, place, callee, media, tone
 ):
     """Said while the application is still asked what to do, and while its server is connected."""

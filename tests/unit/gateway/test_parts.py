@@ -1,4 +1,4 @@
-"""The small parts: settings, logs, WAV files, the clock, credentials."""
+"""Tests of small parts: settings, logs, WAV files, the clock, credentials."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ import time
 
 import pytest
 
-from gateway import auth, logs, wav
+from common import g711
+from common.log_lines import JsonFormatter
 from gateway.config import from_env
-from gateway.ticker import Ticker
-from wire import g711
+from gateway.http import auth
+from gateway.media.ticker import Ticker
+from gateway.softphone import wav
+from gateway.telemetry import logs
 
 ENV = {
     "GATEWAY_ACCOUNT_SID": "AC" + "a" * 32,
@@ -23,7 +26,7 @@ ENV = {
 }
 
 
-def test_the_environment_makes_the_settings():
+def test_settings_are_read_from_the_environment():
     config = from_env(
         ENV
         | {
@@ -50,7 +53,7 @@ def test_trunks_and_sip_are_off_unless_they_are_set_up():
     assert not config.allow_private_trunks
 
 
-def test_the_environment_sets_up_trunks_and_sip(tmp_path):
+def test_trunks_and_sip_are_set_up_from_the_environment(tmp_path):
     authorities = tmp_path / "ca.pem"
     authorities.write_text("")
     config = from_env(
@@ -136,7 +139,7 @@ def test_the_control_settings_come_together(name):
 def test_a_log_line_is_json_and_names_the_call():
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
-    handler.setFormatter(logs.JsonFormatter())
+    handler.setFormatter(JsonFormatter())
     logger = logging.getLogger("gateway.test-of-logs")
     logger.addHandler(handler)
     logs.of_call(logger.name, "CA1").warning('a "line"\n%s', "é", extra={"error_code": 12100})
@@ -147,7 +150,7 @@ def test_a_log_line_is_json_and_names_the_call():
     assert entry["message"] == 'a "line"\né'
 
 
-def test_credentials_open_the_door_and_nothing_else_does():
+def test_only_the_right_credentials_are_allowed():
     config = from_env(ENV)
     good = auth.basic(config.account_sid, config.auth_token)
     assert auth.allowed(config, good)
@@ -162,7 +165,7 @@ def wav_file(kind, rate, channels, bits, data):
     return b"RIFF" + struct.pack("<I", len(body) + 4) + b"WAVE" + body
 
 
-def test_a_wav_file_comes_back_as_it_was_written(tmp_path, tone):
+def test_a_wav_file_reads_back_as_it_was_written(tmp_path, tone):
     wav.write(tmp_path / "a.wav", tone(440, 0.1))
     assert wav.read(tmp_path / "a.wav") == tone(440, 0.1)
 
@@ -185,7 +188,7 @@ def test_mu_law_and_pcm_files_are_read(tmp_path, tone):
         (wav_file(3, 8000, 1, 32, b""), "neither"),
     ],
 )
-def test_a_file_that_does_not_fit_says_why(tmp_path, content, says):
+def test_an_unsupported_wav_file_is_refused_with_the_reason(tmp_path, content, says):
     (tmp_path / "x.wav").write_bytes(content)
     with pytest.raises(ValueError, match=says):
         wav.read(tmp_path / "x.wav")
@@ -209,7 +212,7 @@ async def test_the_clock_does_not_drift_and_makes_up_for_late_ticks():
     ticker.discard(tick)
 
 
-async def test_a_broken_member_does_not_stop_the_clock(caplog):
+async def test_a_member_that_raises_does_not_stop_the_clock(caplog):
     ticker, done = Ticker(), asyncio.Event()
     ticker.add(lambda: 1 / 0)
     ticker.add(done.set)

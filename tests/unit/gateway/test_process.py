@@ -1,4 +1,4 @@
-"""The process as it is deployed: starts from the environment, stops on SIGTERM."""
+"""Tests of the process as it is deployed: it starts from the environment and stops on SIGTERM."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import sys
 from asyncio import wait_for
 from subprocess import PIPE
 
-from gateway.softphone import Softphone
+from gateway.softphone.phone import Softphone
 
 
 async def spawn(**environment):
@@ -44,7 +44,7 @@ async def test_sigterm_hangs_up_reports_and_exits_with_0(application, account, r
     assert "ERROR" not in log.decode().upper().replace('"ERROR_CODE"', "")
 
 
-async def test_a_wrong_setting_is_a_sentence_and_exit_code_2():
+async def test_a_wrong_setting_prints_one_sentence_with_exit_code_2():
     process = await spawn(GATEWAY_ACCOUNT_SID="nonsense")
     _, said = await wait_for(process.communicate(), 10)
     assert process.returncode == 2

@@ -1,4 +1,4 @@
-"""The Calls REST API, driven by Twilio's own client."""
+"""Tests of the Calls REST API, driven by Twilio's own client."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from twilio.base.exceptions import TwilioRestException
 from twilio.http.http_client import TwilioHttpClient
 from twilio.rest import Client
 
-from gateway.auth import basic
-from gateway.call import Call
-from gateway.exchange import Exchange
-from gateway.softphone import Softphone
+from gateway.calls.call import Call
+from gateway.calls.exchange import Exchange
+from gateway.http.auth import basic
+from gateway.softphone.phone import Softphone
 
 TO, CALLEE, FROM = "+15551230000", "+15557770000", "+15551230001"
 
@@ -87,7 +87,9 @@ async def test_redirecting_a_ringing_call_interrupts_its_pause(rest, ringing, ap
     assert abs(call.start_time.timestamp() - time.time()) < 5
 
 
-async def test_redirecting_a_ringing_call_can_be_21220(start_gateway, application, account):
+async def test_redirecting_a_ringing_call_can_be_refused_with_21220(
+    start_gateway, application, account
+):
     gateway = await start_gateway(redirect_ringing_works=False)
     client = Client(*account, http_client=ToGateway(gateway.url))
     application.on("/voice", '<Pause length="60"/>')
@@ -142,7 +144,7 @@ async def test_an_update_interrupts_a_stream(rest, application, phone, media):
 
 async def test_many_updates_at_once_leave_the_last_one_running(rest, gateway, ringing):
     live = gateway.exchange.live(ringing.call_sid)
-    from gateway.interpreter import Inline
+    from gateway.twiml.interpreter import Inline
 
     for _ in range(20):
         live.redirect(Inline('<Response><Pause length="60"/></Response>'))
@@ -160,14 +162,14 @@ async def test_an_ended_call_cannot_be_changed(rest, ringing, application):
         assert await refused(update) == (400, 21220)
 
 
-async def test_an_unknown_call_is_20404(rest):
+async def test_an_unknown_call_is_error_20404(rest):
     assert await refused(rest(lambda client: client.calls("CA" + "0" * 32).fetch())) == (404, 20404)
 
 
 @pytest.mark.parametrize(
     "auth", [None, ("AC" + "0" * 32, "x"), ("AC" + "0123456789abcdef" * 2, "")]
 )
-async def test_wrong_credentials_are_20003(gateway, account, auth):
+async def test_wrong_credentials_are_error_20003(gateway, account, auth):
     url = f"{gateway.url}/2010-04-01/Accounts/{account[0]}/Calls.json"
     answer = await asyncio.to_thread(lambda: requests.post(url, auth=auth, timeout=5))
     assert answer.status_code == 401
@@ -210,17 +212,17 @@ async def test_a_call_with_a_wrong_parameter_is_refused(gateway, account, change
     assert body["more_info"].endswith(f"/{code}")
 
 
-async def test_unknown_paths_below_the_api_are_json_too(gateway):
+async def test_unknown_paths_of_the_api_are_answered_in_json(gateway):
     async with aiohttp.ClientSession() as session:
         async with session.get(f"{gateway.url}/2010-04-01/Accounts.json") as answer:
             assert (await answer.json())["code"] == 20404
         async with session.get(f"{gateway.url}/healthz") as answer:
             assert await answer.json() == {"status": "ok"}
         async with session.get(f"{gateway.url}/metrics") as answer:
-            assert "gateway_streams_open 0" in await answer.text()
+            assert "gateway_streams_open 0.0" in await answer.text()
 
 
-def test_ended_calls_are_forgotten_after_their_time_and_beyond_their_number(forgetful):
+def test_ended_calls_are_kept_for_a_bounded_time_and_number(forgetful):
     exchange, clock, end = forgetful
     sids = [end() for _ in range(5)]
     assert [exchange.find(sid) is not None for sid in sids] == [False, False, True, True, True]

@@ -1,4 +1,4 @@
-"""TwiML parsing: verbs as values, and a Twilio error number for everything else."""
+"""Tests of TwiML parsing: verbs become values, and everything else a Twilio error number."""
 
 from __future__ import annotations
 
@@ -9,10 +9,19 @@ from twilio.twiml.voice_response import Connect as TwilioConnect
 from twilio.twiml.voice_response import VoiceResponse
 
 from gateway.errors import CallFailedError
-from gateway.twiml import Connect, Hangup, Pause, Redirect, Reject, Unsupported, parse
+from gateway.twiml.verbs import (
+    MAX_DEPTH,
+    Connect,
+    Hangup,
+    Pause,
+    Redirect,
+    Reject,
+    Unsupported,
+    parse,
+)
 
 
-def test_all_verbs_become_values_in_order():
+def test_every_verb_parses_to_a_value_in_order():
     document = """<?xml version="1.0" encoding="UTF-8"?>
     <!-- what the application said -->
     <Response>
@@ -35,7 +44,7 @@ def test_all_verbs_become_values_in_order():
     ]
 
 
-def test_what_twilios_own_library_writes_is_understood():
+def test_documents_of_twilios_library_are_parsed():
     response = VoiceResponse()
     response.pause(length=1)
     connect = TwilioConnect()
@@ -83,7 +92,7 @@ def test_an_empty_document_has_no_verbs(empty):
         ),
     ],
 )
-def test_a_document_that_cannot_run_has_twilios_number(document, code):
+def test_an_invalid_document_has_twilios_error_number(document, code):
     with pytest.raises(CallFailedError) as failure:
         parse(document)
     assert failure.value.code == code
@@ -97,12 +106,12 @@ def verbs_or_code(document):
 
 
 @given(st.binary(max_size=300))
-def test_no_bytes_break_the_parser(data):
+def test_arbitrary_bytes_parse_or_raise_a_twiml_error(data):
     assert verbs_or_code(data)
 
 
 @given(st.text(st.sampled_from("<>/=\"'! ?&;RPadeConsuml"), max_size=60))
-def test_no_contents_break_the_parser(text):
+def test_arbitrary_elements_parse_or_raise_a_twiml_error(text):
     assert verbs_or_code(f"<Response>{text}</Response>")
 
 
@@ -112,10 +121,16 @@ XML_TEXT = st.text(
 
 
 @given(st.dictionaries(XML_TEXT, XML_TEXT, max_size=5))
-def test_parameters_survive_the_journey(parameters):
+def test_stream_parameters_survive_a_round_trip(parameters):
     response, connect = VoiceResponse(), TwilioConnect()
     stream = connect.stream(url="wss://x")
     for name, value in parameters.items():
         stream.parameter(name=name, value=value)
     response.append(connect)
     assert parse(str(response)) == [Connect("wss://x", "", parameters)]
+
+
+def test_a_document_that_is_nested_too_deeply_is_refused():
+    for depth in (MAX_DEPTH, 5_000):
+        with pytest.raises(CallFailedError, match="too deeply"):
+            parse("<Response>" + "<a>" * depth)

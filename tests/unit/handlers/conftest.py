@@ -25,8 +25,8 @@ def answers_as_described(monkeypatch):
     """Every answer of every operation has the shape that the description promises."""
     perform = Operation.perform
 
-    def checked(self, *asked, **more):
-        status, content = perform(self, *asked, **more)
+    def checked(self, *args, **more):
+        status, content = perform(self, *args, **more)
         if content is None:
             assert (self.answer, status) == (None, self.status)
         else:
@@ -38,3 +38,13 @@ def answers_as_described(monkeypatch):
         return status, content
 
     monkeypatch.setattr(Operation, "perform", checked)
+
+
+@pytest.fixture
+def once(api):
+    """A POST with an Idempotency-Key."""
+
+    def post(path, body, key="a key of ours", **more):
+        return api.call("POST", path, body, **{"Idempotency-Key": key.replace(" ", "-")}, **more)
+
+    return post

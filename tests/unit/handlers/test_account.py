@@ -1,21 +1,17 @@
-"""Accounts, keys, hosted speech, the agent token: over REST."""
+"""Tests of accounts, keys, hosted speech and the agent token over REST."""
 
 from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 
 import pytest
 
 from chalicelib import bootstrap
 from chalicelib.domain.account import looks_like_key
 from tests.support.engine import everything_in
-
-
-def code(response):
-    assert response.headers["Content-Type"] == "application/problem+json"
-    return response.status_code, response.json_body["code"]
+from tests.support.http import problem
+from tests.support.world import with_settings
 
 
 def set_account(world, **attributes):
@@ -56,9 +52,11 @@ def test_signing_up_gives_an_account_and_the_key_that_opens_it(api_of_its_own):
     assert shown["limits"] == {
         "max_numbers": 5,
         "max_keys": 20,
+        "max_concurrent_calls": 20,
         "max_concurrent_dials": 5,
         "max_dials_per_minute": 10,
         "max_call_s": 14400,
+        "max_waiting_polls": 5,
     }
     [listed] = api.call("GET", "/api/keys", key=key).json_body["keys"]
     assert (listed["key_id"], listed["last4"]) == (account["key_id"], key[-4:])
@@ -66,16 +64,16 @@ def test_signing_up_gives_an_account_and_the_key_that_opens_it(api_of_its_own):
 
 
 def test_sign_up_can_be_closed(api_of_its_own, monkeypatch):
-    ports = replace(bootstrap.ports(), sign_up_open=False)
-    monkeypatch.setattr(bootstrap, "ports", lambda: ports)
+    deps = with_settings(bootstrap.dependencies(), sign_up_open=False)
+    monkeypatch.setattr(bootstrap, "dependencies", lambda: deps)
     answered = api_of_its_own.call("POST", "/api/account", {"name": "Ada"}, key="")
-    assert code(answered) == (403, "sign_up_closed")
+    assert problem(answered) == (403, "sign_up_closed")
     assert "ask" in answered.json_body["detail"]
 
 
 @pytest.mark.parametrize("name", ["", "x" * 201, "two\nlines", "\x7f", None, 5])
 def test_an_account_has_a_name_of_one_line(api, name):
-    assert code(api.call("POST", "/api/account", {"name": name}, key="")) == (422, "invalid")
+    assert problem(api.call("POST", "/api/account", {"name": name}, key="")) == (422, "invalid")
 
 
 def test_an_address_signs_up_five_times_an_hour(api_of_its_own):
@@ -86,13 +84,13 @@ def test_an_address_signs_up_five_times_an_hour(api_of_its_own):
     # What a sender says of its address changes nothing.
     headers = {"X-Forwarded-For": "203.0.113.9"}
     refused = api.call("POST", "/api/account", {"name": "x"}, key="", **headers)
-    assert code(refused) == (429, "too_many_requests")
+    assert problem(refused) == (429, "too_many_requests")
     assert refused.headers["Retry-After"] == "3600"
     api.world.clock.advance(3600)
     assert api.call("POST", "/api/account", {"name": "x"}, key="").status_code == 201
 
 
-def test_a_keys_use_is_noted_once_an_hour(api, world):
+def test_a_keys_last_use_is_recorded_once_an_hour(api, world):
     def used():
         return api.call("GET", "/api/keys").json_body["keys"][0]["last_used_at"]
 
@@ -104,57 +102,57 @@ def test_a_keys_use_is_noted_once_an_hour(api, world):
     assert used() == "2026-09-21T15:13:20.000Z"
 
 
-def test_a_use_that_cannot_be_noted_is_no_hindrance(api, world, monkeypatch):
+def test_a_request_succeeds_if_its_keys_use_cannot_be_recorded(api, world, monkeypatch):
     def broken(*_):
         raise RuntimeError("throttled")
 
-    monkeypatch.setattr(type(world.ports.accounts), "note_use", broken)
+    monkeypatch.setattr(type(world.stores.accounts), "note_use", broken)
     assert api.call("GET", "/api/account").status_code == 200
 
 
-def test_a_key_that_is_revoked_meanwhile_does_not_come_back_by_its_use(world):
+def test_recording_a_use_does_not_restore_a_revoked_key(world):
     world.clock.advance(1)
-    from chalicelib.services import accounts
+    from chalicelib.services.account import accounts
 
-    key, clear = accounts.create_key(world.ports, world.account_id, "second")
-    accounts.revoke_key(world.ports, world.account_id, key.key_id)
-    world.ports.accounts.note_use(key, world.clock())
-    assert accounts.account_of(world.ports, clear) is None
+    key, clear = accounts.create_key(world.deps, world.account_id, "second")
+    accounts.revoke_key(world.deps, world.account_id, key.key_id)
+    world.stores.accounts.note_use(key, world.clock())
+    assert accounts.account_of(world.deps, clear) is None
     assert all(item["pk"] != f"KEY#{key.hash}" for item in everything_in(world.table))
 
 
-def test_an_account_has_so_many_keys(api, world):
+def test_keys_of_an_account_are_limited(api, world):
     set_account(world, max_keys=3)
     made = [api.call("POST", "/api/keys", {}) for _ in range(3)]
     assert [answer.status_code for answer in made] == [201, 201, 409]
-    assert code(made[2]) == (409, "too_many_keys")
+    assert problem(made[2]) == (409, "too_many_keys")
     assert made[2].json_body["limit"] == 3
 
 
-def test_keys_made_at_once_do_not_go_beyond_the_limit(api, world):
+def test_keys_created_concurrently_stay_within_the_limit(api, world):
     set_account(world, max_keys=3)
     with ThreadPoolExecutor(8) as many:
         answers = list(many.map(lambda _: api.call("POST", "/api/keys", {}), range(8)))
     assert {answer.status_code for answer in answers} <= {201, 409, 503}
-    assert len(world.ports.accounts.keys(world.account_id)) <= 3
+    assert len(world.stores.accounts.keys(world.account_id)) <= 3
 
 
-def test_hosted_speech_is_gated(api, world):
+def test_hosted_speech_is_refused_without_the_beta(api, world):
     call = world.ringing()
     path = f"/api/call/{call.call_id}/say"
     answered = api.call("POST", path, {"text": "Hello"})
-    assert code(answered) == (403, "hosted_voice_gated")
+    assert problem(answered) == (403, "hosted_voice_gated")
     assert "audio.url" in answered.json_body["detail"]
     set_account(world, hosted_voice=True)
-    assert code(api.call("POST", path, {"text": "Hello"})) == (503, "hosted_voice_unavailable")
+    assert problem(api.call("POST", path, {"text": "Hello"})) == (503, "hosted_voice_unavailable")
     assert api.call("GET", "/api/account").json_body["hosted_voice"] is True
 
 
-def test_hosted_speech_says_nothing_of_anothers_call(api, world):
+def test_hosted_speech_answers_404_for_another_accounts_call(api, world):
     _, foreign = world.new_account()
     path = f"/api/call/{world.ringing().call_id}/say"
-    assert code(api.call("POST", path, {"text": "x"}, key=foreign)) == (404, "call_not_found")
-    assert code(api.call("POST", path, {"text": ""})) == (422, "invalid")
+    assert problem(api.call("POST", path, {"text": "x"}, key=foreign)) == (404, "call_not_found")
+    assert problem(api.call("POST", path, {"text": ""})) == (422, "invalid")
 
 
 def test_the_agent_token_is_the_same_until_it_is_rotated(api, world):
@@ -169,12 +167,12 @@ def test_the_agent_token_is_the_same_until_it_is_rotated(api, world):
     assert theirs["token"] not in (first["token"], rotated["token"])
 
 
-def test_what_is_costly_is_possible_so_many_times(api, world):
+def test_costly_operations_have_a_rate_limit(api, world):
     world.clock.advance(3600 - world.clock() // 1000 % 3600)
     set_account(world, max_keys=1000)
     answers = [api.call("POST", "/api/keys", {}) for _ in range(21)]
     assert {answer.status_code for answer in answers[:20]} == {201}
-    assert code(answers[20]) == (429, "too_many_requests")
+    assert problem(answers[20]) == (429, "too_many_requests")
     assert answers[20].headers["Retry-After"] == "3600"
     assert (
         answers[20].json_body["limit"],
@@ -189,7 +187,7 @@ def test_what_is_costly_is_possible_so_many_times(api, world):
     [("GET", "/api/account?x=1"), ("GET", "/api/numbers?limit=1"), ("DELETE", "/api/trunk?force=1"),
      ("POST", "/api/keys?label=x"), ("GET", "/api/calls?limit=1&limit=2")],
 )  # fmt: skip
-def test_parameters_that_nobody_reads_are_errors_everywhere(api, method, path):
+def test_unknown_query_parameters_are_refused_by_every_operation(api, method, path):
     answered = api.call(method, path)
-    assert code(answered) == (422, "invalid")
+    assert problem(answered) == (422, "invalid")
     assert answered.json_body["errors"][0]["field"] in path

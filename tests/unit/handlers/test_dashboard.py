@@ -1,9 +1,10 @@
-"""The dashboard's files over HTTP: what is there, how it may be kept, what the page may do."""
+"""Tests of the dashboard's files over HTTP: content, caching, and the page's policy."""
 
 from __future__ import annotations
 
 import pytest
 
+from app import app
 from chalicelib.handlers.dashboard import FOLDER
 from tests.support.engine import ROOT
 
@@ -12,7 +13,13 @@ TYPES = {
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
 }
-ASSETS = sorted(path for path in (ROOT / "dashboard").iterdir() if path.suffix in TYPES)
+PAGE = ROOT / "dashboard"
+ASSETS = sorted(path for path in PAGE.rglob("*") if path.suffix in TYPES)
+EVERY_KIND = ["/dashboard", "/dashboard/app.js", "/dashboard/api/feed.js"]
+
+
+def name_of(asset):
+    return asset.relative_to(PAGE).as_posix()
 
 
 def get(api, path, method="GET", **headers):
@@ -22,7 +29,7 @@ def get(api, path, method="GET", **headers):
 def test_the_page_may_load_its_own_files_and_talk_to_us_and_the_two_sockets_only(api):
     page = get(api, "/dashboard")
     assert page.status_code == 200
-    assert page.body == (ROOT / "dashboard" / "index.html").read_bytes()
+    assert page.body == (PAGE / "index.html").read_bytes()
     assert page.headers["Content-Type"] == "text/html; charset=utf-8"
     policy = dict(
         part.strip().partition(" ")[::2]
@@ -42,8 +49,8 @@ def test_the_page_may_load_its_own_files_and_talk_to_us_and_the_two_sockets_only
     }
 
 
-@pytest.mark.parametrize("path", ["/dashboard", "/dashboard/app.js"])
-def test_what_goes_with_every_file(api, path):
+@pytest.mark.parametrize("path", EVERY_KIND)
+def test_every_file_has_the_security_headers(api, path):
     headers = get(api, path).headers
     assert headers["Cache-Control"] == "no-cache"
     assert headers["X-Content-Type-Options"] == "nosniff"
@@ -54,15 +61,15 @@ def test_what_goes_with_every_file(api, path):
     assert "camera=()" in allowed
 
 
-@pytest.mark.parametrize("asset", ASSETS, ids=lambda path: path.name)
-def test_each_file_is_served_as_what_it_is(api, asset):
-    served = get(api, f"/dashboard/{asset.name}")
+@pytest.mark.parametrize("asset", ASSETS, ids=name_of)
+def test_each_file_is_served_with_its_content_type(api, asset):
+    served = get(api, f"/dashboard/{name_of(asset)}")
     assert (served.status_code, served.body) == (200, asset.read_bytes())
     assert served.headers["Content-Type"] == TYPES[asset.suffix]
 
 
-@pytest.mark.parametrize("path", ["/dashboard", "/dashboard/app.js"])
-def test_who_has_it_already_is_not_sent_it_again(api, path):
+@pytest.mark.parametrize("path", EVERY_KIND)
+def test_a_matching_etag_is_answered_with_304(api, path):
     etag = get(api, path).headers["ETag"]
     assert etag.startswith('"')  # a strong one
     for known in (etag, f'"other", {etag}', f"W/{etag}", "*"):
@@ -75,12 +82,12 @@ def test_who_has_it_already_is_not_sent_it_again(api, path):
 
 
 def test_files_differ_in_their_etags(api):
-    tags = {get(api, f"/dashboard/{path.name}").headers["ETag"] for path in ASSETS}
+    tags = {get(api, f"/dashboard/{name_of(asset)}").headers["ETag"] for asset in ASSETS}
     assert len(tags) == len(ASSETS)
 
 
-@pytest.mark.parametrize("path", ["/dashboard", "/dashboard/app.js"])
-def test_head_has_the_same_headers(api, path):
+@pytest.mark.parametrize("path", EVERY_KIND)
+def test_head_answers_with_the_headers_of_get(api, path):
     whole, head = get(api, path), get(api, path, "HEAD")
     assert (head.status_code, dict(head.headers)) == (200, dict(whole.headers))
 
@@ -88,25 +95,48 @@ def test_head_has_the_same_headers(api, path):
 @pytest.mark.parametrize(
     "name",
     ["nowhere.js", "index.html", "..", "%2e%2e", "..%2fapp.py", "%2e%2e%2fapp.py", "app.js%00",
-     "..%5capp.py", "%2fetc%2fpasswd", "APP.JS", "app.js.", "."],
+     "..%5capp.py", "%2fetc%2fpasswd", "APP.JS", "app.js.", ".", "api", "feed.js", "api%2ffeed.js",
+     "api/app.js", "api/nowhere.js", "api/..", "api/%2e%2e%2fapp.js", "api/..%2fapi%2ffeed.js",
+     "..%2f/app.py", "%2e%2e/app.py", "./app.js", "%2e/app.js",
+     "/feed.js", "API/feed.js", "widgets/feed.js"],
 )  # fmt: skip
-def test_there_is_nothing_else_to_be_had(api, name):
+def test_other_paths_are_not_found(api, name):
     answer = get(api, f"/dashboard/{name}")
     assert (answer.status_code, answer.json_body["code"]) == (404, "not_found")
     assert answer.headers["Content-Type"] == "application/problem+json"
 
 
-def test_a_slash_too_many_leads_to_the_page(api):
+def test_a_trailing_slash_redirects_to_the_page(api):
     answer = get(api, "/dashboard/")
     assert answer.status_code == 308
     assert answer.headers["Location"] == "https://api.test/api/dashboard"
 
 
-def test_nothing_is_written_that_way(api):
-    answer = get(api, "/dashboard/app.js", "POST")
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_the_bare_address_leads_to_the_page_but_not_for_ever(api, method):
+    answer = get(api, "/", method)
+    assert answer.status_code == 302
+    assert answer.headers["Location"] == "https://api.test/api/dashboard"
+
+
+@pytest.mark.parametrize("path", EVERY_KIND)
+def test_other_methods_are_refused(api, path):
+    answer = get(api, path, "POST")
     assert (answer.status_code, answer.headers["Allow"]) == (405, "GET, HEAD")
+
+
+def test_below_each_path_one_variable_has_one_name():
+    """API Gateway refuses an API with two names for one place."""
+    names = {}
+    for route in app.routes:
+        parts = route.split("/")
+        for at, part in enumerate(parts):
+            if part.startswith("{"):
+                names.setdefault(tuple(parts[:at]), set()).add(part)
+    assert {place: each for place, each in names.items() if len(each) > 1} == {}
+    assert names["", "dashboard"] == {"{asset}"}  # an update that renames it is refused
 
 
 def test_the_page_is_packaged_with_the_application():
     """Chalice packages `chalicelib/` and `vendor/`, whose content lies beside it in Lambda."""
-    assert (ROOT / "vendor" / "dashboard").resolve() == ROOT / "dashboard" == FOLDER
+    assert (ROOT / "vendor" / "dashboard").resolve() == PAGE == FOLDER

@@ -1,4 +1,4 @@
-"""`POST /api/call` and the webhooks of calls that were dialled, as the outside sees them."""
+"""Tests of `POST /api/call` and of the webhooks of outbound calls."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from xml.etree import ElementTree
 import pytest
 from twilio.request_validator import RequestValidator
 
-from chalicelib.domain import media_token
 from chalicelib.logs import formatter
+from common import media_token
 from tests.support.engine import everything_in
 from tests.support.http import AUTH_TOKEN, PUBLIC_URL, problem
+from tests.support.world import MEDIA_SECRET
 
 URL = "sip:+33199001234@sip.carrier.example"
 
@@ -41,12 +42,12 @@ def verbs(response):
 @pytest.fixture
 def call(api, world):
     """A call just dialled."""
-    world.registered()
+    world.register_trunk()
     return dial(api, metadata={"ticket": 7}).json_body
 
 
-def test_a_dialled_call_is_201_and_says_where_it_is_and_how_to_get_its_audio(api, world):
-    world.registered()
+def test_dialling_answers_201_with_location_and_audio(api, world):
+    world.register_trunk()
     made = dial(
         api,
         caller_id="+33 1 99 00 56 78",
@@ -65,7 +66,7 @@ def test_a_dialled_call_is_201_and_says_where_it_is_and_how_to_get_its_audio(api
     assert call["metadata"]["tags"] == ["a", None, True, 1.5]
     assert "secret" not in json.dumps(call)
     token, now_s = call["audio"]["token"], world.clock() // 1000
-    assert media_token.check("a secret of the tests", token, "agent", now_s) == call["call_id"]
+    assert media_token.read(MEDIA_SECRET, token, "agent", now_s) == call["call_id"]
     assert api.call("GET", f"/api/call/{call['call_id']}").json_body == call
     listed = api.call("GET", "/api/calls?direction=outbound").json_body["calls"]
     assert [each["call_id"] for each in listed] == [call["call_id"]]
@@ -95,7 +96,7 @@ def test_a_dialled_call_is_201_and_says_where_it_is_and_how_to_get_its_audio(api
         ({"record": True}, "record"),
     ],
 )
-def test_a_body_that_makes_no_sense_is_422_and_says_where(api, world, more, field):
+def test_an_invalid_body_is_422_and_names_the_field(api, world, more, field):
     answered = dial(api, **more)
     assert problem(answered) == (422, "invalid")
     assert answered.json_body["errors"][0]["field"] == field
@@ -114,15 +115,15 @@ def test_a_body_that_makes_no_sense_is_422_and_says_where(api, world, more, fiel
         ({"max_duration_s": 86_400}, (422, "too_long")),
     ],
 )
-def test_what_the_rules_forbid_is_a_problem_with_a_remedy(api, world, more, answer):
-    world.registered()
+def test_a_forbidden_number_is_a_problem_with_a_remedy(api, world, more, answer):
+    world.register_trunk()
     refused = dial(api, **more)
     assert problem(refused) == answer
     assert len(refused.json_body["detail"]) > 20
     assert api.call("GET", "/api/calls").json_body["calls"] == []
 
 
-def test_without_a_trunk_or_its_registration_it_is_409(api, world):
+def test_dialling_without_a_registered_trunk_is_409(api, world):
     assert problem(dial(api)) == (409, "no_trunk")
     world.new_trunk(caller_id="+33199005678")
     refused = dial(api)
@@ -130,8 +131,8 @@ def test_without_a_trunk_or_its_registration_it_is_409(api, world):
     assert refused.json_body["sip_code"] is None
 
 
-def test_too_many_and_too_soon_are_429_and_say_when(api, world):
-    world.registered()
+def test_dialling_too_often_is_429_with_retry_after(api, world):
+    world.register_trunk()
     for _ in range(5):
         made = dial(api).json_body
     refused = dial(api)
@@ -154,7 +155,7 @@ def test_too_many_and_too_soon_are_429_and_say_when(api, world):
 
 
 def test_a_provider_that_refuses_is_502_with_the_failed_call(api, world):
-    world.registered()
+    world.register_trunk()
     world.provider.down = True
     refused = dial(api)
     assert problem(refused) == (502, "provider_error")
@@ -162,7 +163,7 @@ def test_a_provider_that_refuses_is_502_with_the_failed_call(api, world):
     assert refused.json_body["call"]["end_reason"] == "provider_error"
 
 
-def test_who_picks_up_is_connected_to_the_relay_and_asked_for_under_the_calls_id(api, call):
+def test_an_answered_call_is_connected_to_the_relay_with_its_call_id(api, call):
     answered = api.webhook("answered", form(call), dialled=call["call_id"])
     assert answered.status_code == 200
     document = ElementTree.fromstring(answered.body)
@@ -175,14 +176,14 @@ def test_who_picks_up_is_connected_to_the_relay_and_asked_for_under_the_calls_id
     assert api.call("GET", f"/api/call/{call['call_id']}").json_body["state"] == "active"
 
 
-def test_who_picks_up_a_call_that_was_left_is_hung_up(api, call):
+def test_a_call_answered_after_the_agent_left_is_hung_up(api, call):
     api.call("POST", f"/api/call/{call['call_id']}/leave")
     for webhook in ("answered", "ringing", "after-stream"):
-        told = api.webhook(webhook, form(call), dialled=call["call_id"])
-        assert verbs(told) == [("Hangup", {}, None)]
+        answer = api.webhook(webhook, form(call), dialled=call["call_id"])
+        assert verbs(answer) == [("Hangup", {}, None)]
 
 
-def test_the_status_of_a_dialled_call_is_heard(api, call):
+def test_status_posts_update_an_outbound_call(api, call):
     path = f"/api/call/{call['call_id']}"
     for status, code, state in (
         ("initiated", "", "connecting"), ("ringing", "180", "ringing"), ("busy", "486", "failed"),
@@ -195,7 +196,9 @@ def test_the_status_of_a_dialled_call_is_heard(api, call):
 
 
 @pytest.mark.parametrize("webhook", ["answered", "ringing", "after-stream", "status"])
-def test_a_post_about_anothers_call_is_404_and_changes_nothing(api, world, call, webhook):
+def test_a_post_about_a_call_of_another_provider_id_is_404_and_changes_nothing(
+    api, world, call, webhook
+):
     inbound = world.ringing().call_id
     before = everything_in(world.table)
     for dialled in (call["call_id"], inbound, "call_" + "a" * 26):
@@ -206,7 +209,7 @@ def test_a_post_about_anothers_call_is_404_and_changes_nothing(api, world, call,
 
 
 @pytest.mark.parametrize("webhook", ["answered", "ringing", "after-stream", "status"])
-def test_the_calls_id_is_signed_with_the_rest_of_the_url(api, world, call, webhook):
+def test_the_signature_covers_the_call_id_in_the_url(api, world, call, webhook):
     before = everything_in(world.table)
     signer, post = RequestValidator(AUTH_TOKEN), form(call, CallStatus="busy")
     base = f"{PUBLIC_URL}/webhooks/gateway/{webhook}"
@@ -223,7 +226,7 @@ def test_the_calls_id_is_signed_with_the_rest_of_the_url(api, world, call, webho
     assert everything_in(world.table) == before
 
 
-def test_a_picked_up_call_that_names_none_of_ours_is_404(api, call):
+def test_an_answered_post_for_an_unknown_call_is_404(api, call):
     assert problem(api.webhook("answered", form(call))) == (404, "call_not_found")
 
 
@@ -231,11 +234,13 @@ def test_a_picked_up_call_that_names_none_of_ours_is_404(api, call):
     ("webhook", "service"),
     [("answered", "answered"), ("ringing", "answered"), ("after-stream", "resume")],
 )
-def test_an_error_of_ours_costs_a_second_and_not_the_call(api, call, monkeypatch, webhook, service):
-    monkeypatch.setattr(f"chalicelib.services.outbound.{service}", lambda *_: 1 / 0)
-    told = api.webhook(webhook, form(call), dialled=call["call_id"])
+def test_an_internal_error_is_answered_with_a_retry_after_one_second(
+    api, call, monkeypatch, webhook, service
+):
+    monkeypatch.setattr(f"chalicelib.services.call.outbound.{service}", lambda *_: 1 / 0)
+    answer = api.webhook(webhook, form(call), dialled=call["call_id"])
     again = f"https://api.test/api/webhooks/gateway/{webhook}?call={call['call_id']}"
-    assert verbs(told) == [
+    assert verbs(answer) == [
         ("Pause", {"length": "1"}, None),
         ("Redirect", {"method": "POST"}, again),
     ]
@@ -244,9 +249,7 @@ def test_an_error_of_ours_costs_a_second_and_not_the_call(api, call, monkeypatch
 @pytest.mark.parametrize(
     ("given", "logged"), [("a84b4c76@carrier", "a84b4c76@carrier"), ("", None)]
 )
-def test_what_a_post_does_is_logged_with_the_sip_call_it_was_about(
-    api, call, caplog, given, logged
-):
+def test_a_post_is_logged_with_its_sip_call_id(api, call, caplog, given, logged):
     caplog.handler.setFormatter(formatter())
     with caplog.at_level("INFO", logger="chalicelib"):
         post = form(call, SipCallId=given, TrunkSid="", CallStatus="ringing")
@@ -256,18 +259,18 @@ def test_what_a_post_does_is_logged_with_the_sip_call_it_was_about(
 
 
 @pytest.mark.parametrize("code", ["", "abc", "99999", "4x6", "٤٨٦"])
-def test_a_sip_code_that_is_none_does_not_cost_the_post(api, call, code):
+def test_an_invalid_sip_code_is_ignored(api, call, code):
     post = form(call, CallStatus="busy", SipResponseCode=code)
     assert api.webhook("status", post, dialled=call["call_id"]).status_code == 204
     shown = api.call("GET", f"/api/call/{call['call_id']}").json_body
     assert (shown["end_reason"], shown["sip_code"]) == ("busy", None)
 
 
-def test_the_agent_is_handed_the_metadata(api, call):
-    asked = {
+def test_the_agent_gets_the_calls_metadata(api, call):
+    body = {
         "relay": "relay-1", "relay_url": "ws://10.0.1.7:8702", "leg": "agent",
         "call_id": call["call_id"], "token": call["audio"]["token"],
     }  # fmt: skip
-    attached = api.control("/media/attach", asked).json_body
+    attached = api.control("/media/attach", body).json_body
     assert attached["call"]["metadata"] == {"ticket": 7}
     assert attached["call"]["state"] == "connecting"

@@ -1,4 +1,4 @@
-"""`/api/webhooks…` as an owner and a stranger see it."""
+"""Tests of `/api/webhooks…` for an owner and a stranger."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ import pytest
 from chalicelib.domain.delivery import Answer
 from chalicelib.domain.endpoint import MAX_ENDPOINTS
 from chalicelib.handlers import tasks
-from tests.support.post_office import PostOffice, record, status
+from tests.support.delivery_harness import DeliveryHarness, record, status
 
 URL = "https://receiver.test/hook"
 
 
 @pytest.fixture
-def office(world):
-    return PostOffice(world)
+def harness(world):
+    return DeliveryHarness(world)
 
 
-def create(api, **wish):
-    answer = api.call("POST", "/api/webhooks", {"url": URL, **wish})
+def create(api, **fields):
+    answer = api.call("POST", "/api/webhooks", {"url": URL, **fields})
     assert answer.status_code == 201, answer.body
     return answer.json_body
 
 
-def test_its_life_over_rest(api, world, office):
+def test_an_endpoint_is_created_changed_and_deleted_over_rest(api, world, harness):
     made = api.call("POST", "/api/webhooks", {"url": URL, "events": ["call.*"], "label": "Agent"})
     assert made.status_code == 201
     created = made.json_body
@@ -45,14 +45,14 @@ def test_its_life_over_rest(api, world, office):
     assert api.call("GET", "/api/webhooks").json_body == {"webhooks": []}
 
 
-def test_the_secret_is_in_no_answer_but_those_that_make_one(api, office):
+def test_the_secret_is_only_in_answers_that_create_one(api, harness):
     created = create(api)
     path = f"/api/webhooks/{created['endpoint_id']}"
     rotated = api.call("POST", f"{path}/rotate-secret", {"overlap_s": 60}).json_body
     assert rotated["secret"] != created["secret"]
     assert rotated["previous_secret_until"] is not None
     api.call("POST", f"{path}/test")
-    office.carry()
+    harness.run_executions()
     for answer in (
         api.call("GET", path),
         api.call("GET", "/api/webhooks"),
@@ -65,7 +65,7 @@ def test_the_secret_is_in_no_answer_but_those_that_make_one(api, office):
 
 
 @pytest.mark.parametrize(
-    ("wish", "code", "field"),
+    ("body", "code", "field"),
     [
         ({"url": "https://10.0.0.1/"}, "private_url", None),
         ({"url": "https://localhost/"}, "private_url", None),
@@ -79,20 +79,20 @@ def test_the_secret_is_in_no_answer_but_those_that_make_one(api, office):
         ({"url": URL, "secret": "whsec_mine"}, "invalid", "secret"),
     ],
 )
-def test_what_cannot_be_posted_to_is_refused(api, wish, code, field):
-    answer = api.call("POST", "/api/webhooks", wish)
+def test_an_invalid_endpoint_is_refused(api, body, code, field):
+    answer = api.call("POST", "/api/webhooks", body)
     assert (answer.status_code, answer.json_body["code"]) == (422, code)
     if field:
         assert answer.json_body["errors"][0]["field"] == field
 
 
 @pytest.mark.parametrize("overlap", [-1, 7 * 86400 + 1, "x"])
-def test_an_overlap_is_up_to_seven_days(api, overlap):
+def test_a_rotations_overlap_is_at_most_seven_days(api, overlap):
     path = f"/api/webhooks/{create(api)['endpoint_id']}/rotate-secret"
     assert api.call("POST", path, {"overlap_s": overlap}).json_body["code"] == "invalid"
 
 
-def test_the_eleventh_is_one_too_many(api):
+def test_an_eleventh_endpoint_is_refused(api):
     for _ in range(MAX_ENDPOINTS):
         create(api)
     answer = api.call("POST", "/api/webhooks", {"url": URL})
@@ -100,14 +100,14 @@ def test_the_eleventh_is_one_too_many(api):
     assert answer.json_body["limit"] == MAX_ENDPOINTS
 
 
-def test_a_test_is_sent_and_can_be_looked_at(api, world, office):
+def test_a_test_event_is_sent_and_its_delivery_can_be_read(api, world, harness):
     path = f"/api/webhooks/{create(api, events=['call.missed'])['endpoint_id']}"
     answer = api.call("POST", f"{path}/test")
     assert answer.status_code == 202
     delivery = answer.json_body
     assert (delivery["type"], delivery["state"]) == ("webhook.test", "pending")
     world.receiver.answers = [Answer(200, 12, "thanks" * 200)]
-    office.carry()
+    harness.run_executions()
     seen = api.call("GET", f"{path}/deliveries/{delivery['delivery_id']}").json_body
     assert (seen["state"], seen["status"], seen["attempts"]) == ("delivered", 200, 1)
     assert seen["body"]["type"] == "webhook.test"
@@ -119,7 +119,7 @@ def test_a_test_is_sent_and_can_be_looked_at(api, world, office):
     assert api.call("GET", f"{path}/deliveries?state=failed").json_body["deliveries"] == []
 
 
-def test_deliveries_come_in_pages_whose_cursors_are_the_endpoints_own(api, world, office):
+def test_deliveries_come_in_pages_with_cursors_of_their_endpoint(api, world, harness):
     path = f"/api/webhooks/{create(api)['endpoint_id']}"
     other = f"/api/webhooks/{create(api)['endpoint_id']}"
     for _ in range(3):
@@ -134,11 +134,11 @@ def test_deliveries_come_in_pages_whose_cursors_are_the_endpoints_own(api, world
     assert stolen.json_body["code"] == "bad_cursor"
 
 
-def test_a_replay_is_accepted_and_sent(api, world, office):
+def test_a_replay_is_accepted_and_sent(api, world, harness):
     path = f"/api/webhooks/{create(api)['endpoint_id']}"
     world.receiver.answers = [status(410)]
     delivery = api.call("POST", f"{path}/test").json_body["delivery_id"]
-    office.carry()
+    harness.run_executions()
     refused = api.call("POST", f"{path}/deliveries/{delivery}/replay")
     assert (refused.status_code, refused.json_body["code"]) == (409, "endpoint_disabled")
     assert api.call("POST", f"{path}/test").json_body["code"] == "endpoint_disabled"
@@ -146,12 +146,12 @@ def test_a_replay_is_accepted_and_sent(api, world, office):
     world.receiver.answers = [status(200)]
     again = api.call("POST", f"{path}/deliveries/{delivery}/replay")
     assert (again.status_code, again.json_body["state"]) == (202, "pending")
-    office.carry()
+    harness.run_executions()
     seen = api.call("GET", f"{path}/deliveries/{delivery}").json_body
     assert (seen["state"], seen["replays"], len(seen["tries"])) == ("delivered", 1, 2)
 
 
-def test_what_is_not_there_is_not_found(api):
+def test_unknown_endpoints_and_deliveries_are_not_found(api):
     path = f"/api/webhooks/{create(api)['endpoint_id']}"
     nobody = "/api/webhooks/ep_" + "a" * 26
     gone = "dlv_" + "a" * 26
@@ -168,13 +168,13 @@ def test_what_is_not_there_is_not_found(api):
         assert (answer.status_code, answer.json_body["code"]) == (404, code), where
 
 
-def test_the_lambda_functions_take_an_event_all_the_way(api, world, office):
+def test_the_lambda_functions_deliver_an_event_from_stream_to_post(api, world, harness):
     """As the stream and the state machine call them."""
     path = f"/api/webhooks/{create(api)['endpoint_id']}"
     world.ringing()
-    records = [record(world, office.outbox()[-1])]
+    records = [record(world, harness.outbox()[-1])]
     assert tasks.fan_out_events({"Records": records}, None) == {"batchItemFailures": []}
-    (delivery,) = world.courier.sent
+    (delivery,) = world.scheduler.sent
     given = {
         "account_id": world.account_id,
         "endpoint_id": delivery.endpoint_id,

@@ -1,4 +1,4 @@
-"""`POST /mcp` as HTTP sees it: who gets in, what is refused, and that JSON-RPC is answered."""
+"""Tests of `POST /mcp` over HTTP: access, refusals, and JSON-RPC answers."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ import pytest
 
 import app as application
 from chalicelib import bootstrap
+from chalicelib.services.account import accounts
+from chalicelib.services.operator import account_admin
+from chalicelib.store.accounts import AccountStore
 from chalicelib.store.table import TableUnavailable
 
 META = {
@@ -44,7 +47,7 @@ def mcp(api):
 
 
 @pytest.mark.parametrize("key", ["", "nonsense", "chmd_live_" + "0" * 49])
-def test_without_a_valid_key_nothing_is_answered_nor_the_sdk_loaded(mcp, monkeypatch, key):
+def test_a_request_without_a_valid_key_is_refused_before_the_sdk_is_loaded(mcp, monkeypatch, key):
     monkeypatch.setitem(sys.modules, "chalicelib.handlers.mcp.exchange", None)
     answered = mcp.post({"jsonrpc": "2.0", "id": 1, "method": "tools/list"}, key=key)
     assert (answered.status_code, answered.json_body["code"]) == (401, "bad_key")
@@ -52,14 +55,23 @@ def test_without_a_valid_key_nothing_is_answered_nor_the_sdk_loaded(mcp, monkeyp
     assert answered.headers["WWW-Authenticate"].startswith("Bearer")
 
 
-def test_the_key_also_comes_as_bearer(mcp, world):
+def test_every_key_of_a_suspended_account_is_refused(mcp, world, monkeypatch):
+    _, made = accounts.create_key(world.deps, world.account_id, "")
+    monkeypatch.setattr(AccountStore, "keys", lambda *_: [])  # the index lags
+    account_admin.suspend(world.deps, world.account_id)
+    for key in (world.key, made):
+        answered = mcp.post({"jsonrpc": "2.0", "id": 1, "method": "tools/list"}, key=key)
+        assert (answered.status_code, answered.json_body["code"]) == (401, "bad_key")
+
+
+def test_the_key_can_be_sent_as_bearer(mcp, world):
     bearer = {"Authorization": f"Bearer {world.key}"}
     answered = mcp.post({"jsonrpc": "2.0", "id": 1, "method": "tools/list"}, key="", **bearer)
     assert len(answered.json_body["result"]["tools"]) == 16
 
 
 @pytest.mark.parametrize("method", ["GET", "DELETE"])
-def test_there_is_no_stream_and_no_session(api, method):
+def test_streams_and_sessions_are_refused(api, method):
     answered = api.raw(method, "/mcp", b"")
     assert (answered.status_code, answered.headers["Allow"]) == (405, "POST")
     assert answered.json_body["code"] == "method_not_allowed"
@@ -75,18 +87,18 @@ def test_there_is_no_stream_and_no_session(api, method):
         ({"Origin": "http://api.test"}, 403, "foreign_origin"),
     ],
 )
-def test_pages_of_others_do_not_get_in_by_a_name_of_theirs(mcp, headers, status, code):
+def test_foreign_origins_and_hosts_are_refused(mcp, headers, status, code):
     answered = mcp.post({"jsonrpc": "2.0", "id": 1, "method": "tools/list"}, **headers)
     assert (answered.status_code, answered.json_body["code"]) == (status, code)
 
 
-def test_our_own_origin_may(mcp):
+def test_the_installations_own_origin_is_accepted(mcp):
     own = {"Origin": "https://api.test"}
     answered = mcp.post({"jsonrpc": "2.0", "id": 1, "method": "ping"}, **own)
     assert answered.json_body["result"] == {}
 
 
-def test_api_gateways_own_name_is_ours(mcp, world):
+def test_the_domain_name_of_api_gateway_is_accepted(mcp, world):
     host = "abc123.execute-api.eu-west-1.amazonaws.com"
     event = {
         "resource": "/mcp", "path": "/mcp", "httpMethod": "POST",
@@ -117,7 +129,7 @@ def test_a_local_stack_answers_to_each_name_of_the_machine(mcp, monkeypatch, hos
     assert other.status_code == 421
 
 
-def test_the_earlier_protocol_is_greeted_with_what_to_do(mcp):
+def test_initialize_answers_with_instructions(mcp):
     client = {"name": "test", "version": "1"}
     hello = mcp.ask(
         "initialize", protocolVersion="2025-11-25", capabilities={}, clientInfo=client
@@ -130,7 +142,7 @@ def test_the_earlier_protocol_is_greeted_with_what_to_do(mcp):
     )
 
 
-def test_the_stateless_protocol_needs_no_greeting(mcp):
+def test_the_stateless_protocol_needs_no_initialize(mcp):
     headers = {"MCP-Protocol-Version": "2026-07-28", "Mcp-Method": "server/discover"}
     found = mcp.post(
         {"jsonrpc": "2.0", "id": 1, "method": "server/discover", "params": {"_meta": META}},
@@ -146,7 +158,7 @@ def test_the_stateless_protocol_needs_no_greeting(mcp):
     assert len(called["structuredContent"]["numbers"]) == 1
 
 
-def test_notifications_are_taken_and_not_answered(mcp):
+def test_notifications_are_accepted_without_an_answer(mcp):
     answered = mcp.post({"jsonrpc": "2.0", "method": "notifications/initialized"})
     assert (answered.status_code, answered.body) == (202, b"")
 
@@ -168,7 +180,7 @@ def test_a_body_that_is_too_large_is_refused(mcp):
         b'{"a":' * 20_000 + b"1" + b"}" * 20_000,
     ],
 )  # fmt: skip
-def test_what_is_no_request_is_refused_as_json_rpc(mcp, body, modern):
+def test_an_invalid_request_is_a_json_rpc_error(mcp, body, modern):
     headers = {"MCP-Protocol-Version": "2026-07-28", "Mcp-Method": "ping"} if modern else {}
     answered = mcp.post(body, **headers)
     assert 400 <= answered.status_code < 500
@@ -179,7 +191,7 @@ def test_what_is_no_request_is_refused_as_json_rpc(mcp, body, modern):
 
 @pytest.mark.parametrize("modern", [False, True], ids=["earlier", "stateless"])
 @pytest.mark.parametrize("name", ["\ud800", "\x00", "x" * 5000, "chamade_call_status"])
-def test_text_that_is_none_breaks_nothing(mcp, name, modern):
+def test_invalid_unicode_is_answered_without_an_internal_error(mcp, name, modern):
     params = {
         "name": name,
         "arguments": {"call_id": "\ud800"},
@@ -196,14 +208,14 @@ def test_text_that_is_none_breaks_nothing(mcp, name, modern):
     assert b"Traceback" not in answered.body
 
 
-def test_methods_and_tools_that_there_are_not_are_said_to_be_so(mcp):
+def test_unknown_methods_and_tools_are_reported_as_such(mcp):
     assert mcp.ask("resources/list").json_body["error"]["code"] == -32601
     unknown = mcp.ask("tools/call", name="chamade_dance", arguments={}).json_body["error"]
     assert (unknown["code"], unknown["message"]) == (-32602, "Unknown tool: chamade_dance")
 
 
-def test_what_nobody_foresaw_is_told_without_its_inside(mcp, monkeypatch):
-    monkeypatch.setattr("chalicelib.services.call_list.page", lambda *a, **k: 1 / 0)
+def test_an_unexpected_error_of_a_tool_shows_no_internals(mcp, monkeypatch):
+    monkeypatch.setattr("chalicelib.services.call.call_list.page", lambda *a, **k: 1 / 0)
     failed = mcp.tool("chamade_call_list")
     assert failed["isError"] is True
     assert failed["structuredContent"]["code"] == "internal_error"
@@ -211,15 +223,13 @@ def test_what_nobody_foresaw_is_told_without_its_inside(mcp, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("tool", "service", "told"),
+    ("tool", "service", "advice"),
     [
-        ("chamade_call_list", "call_list.page", "Call the tool again"),
-        ("chamade_number_activate", "numbers.activate", "Look at the state of things"),
+        ("chamade_call_list", "call.call_list.page", "Call the tool again"),
+        ("chamade_number_activate", "line.numbers.activate", "Check what has been done"),
     ],
 )
-def test_a_table_that_does_not_answer_is_told_with_what_to_do(
-    mcp, monkeypatch, tool, service, told
-):
+def test_an_unavailable_table_is_reported_with_a_remedy(mcp, monkeypatch, tool, service, advice):
     def silent(*_, **__):
         raise TableUnavailable("Read timeout on endpoint URL")
 
@@ -228,17 +238,17 @@ def test_a_table_that_does_not_answer_is_told_with_what_to_do(
     assert failed["isError"] is True
     content = failed["structuredContent"]
     assert (content["code"], content["retry_after_s"]) == ("unavailable", 5)
-    assert content["remedy"].startswith(f"Wait 5 s. {told}")
+    assert content["remedy"].startswith(f"Wait 5 s. {advice}")
 
 
-def test_a_list_that_breaks_is_an_error_without_its_inside(mcp, monkeypatch):
+def test_an_unexpected_error_of_the_tool_list_shows_no_internals(mcp, monkeypatch):
     monkeypatch.setattr("chalicelib.handlers.mcp.server.listed", lambda: 1 / 0)
     answered = mcp.ask("tools/list")
     assert answered.json_body["error"]["code"] == -32603
     assert "division" not in answered.body.decode()
 
 
-def test_two_accounts_at_once_each_see_their_own(mcp, world):
+def test_concurrent_requests_of_two_accounts_are_kept_apart(mcp, world):
     from concurrent.futures import ThreadPoolExecutor
 
     other, _ = world.new_account()
@@ -250,7 +260,7 @@ def test_two_accounts_at_once_each_see_their_own(mcp, world):
 
     def numbers(account_id):
         answered = exchange(
-            server(world.ports, account_id),
+            server(world.deps, account_id),
             {"host": "api.test", "accept": "application/json", "content-type": "application/json"},
             json.dumps(ask).encode(),
             ["api.test"],

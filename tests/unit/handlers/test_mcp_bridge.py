@@ -1,5 +1,5 @@
-"""The bridge between standard input and output and `POST /mcp`: what goes where, and that whatever
-happens a request gets one answer.
+"""Tests of the bridge between standard input and output and `POST /mcp`: every request gets exactly
+one answer.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ class Api:
     """Notes what is posted; answers as told, or once it is allowed to."""
 
     def __init__(self, status=200, **answer):
-        self.status, self.answer, self.asked = status, answer, []
+        self.status, self.answer, self.requests = status, answer, []
         self.may_answer, self.reached = asyncio.Event(), asyncio.Event()
         self.may_answer.set()
 
     async def __call__(self, request):
         message = json.loads(request.content)
-        self.asked.append((message, request.headers))
+        self.requests.append((message, request.headers))
         self.reached.set()
         if message.get("params", {}).get("slow"):
             await self.may_answer.wait()
@@ -66,18 +66,18 @@ def ok(**result):
     return Api(jsonrpc="2.0", result=result)
 
 
-async def test_requests_are_posted_as_they_are_and_answers_written():
+async def test_requests_are_posted_unchanged_and_answers_written():
     api = ok(tools=[])
     bridging, written = bridge(api)
     bridging.take(request("a", cursor="ü"))
     await bridging.finish()
-    ((asked, headers),) = api.asked
-    assert asked == json.loads(request("a", cursor="ü"))
+    ((message, headers),) = api.requests
+    assert message == json.loads(request("a", cursor="ü"))
     assert headers["content-type"] == "application/json"
     assert written == [{"jsonrpc": "2.0", "result": {"tools": []}, "id": "a"}]
 
 
-async def test_a_slow_request_holds_no_other_up():
+async def test_a_slow_request_does_not_delay_others():
     api = ok()
     api.may_answer.clear()
     bridging, written = bridge(api)
@@ -90,7 +90,7 @@ async def test_a_slow_request_holds_no_other_up():
     assert [message["id"] for message in written] == [2, 1]
 
 
-async def test_a_cancelled_request_is_let_go_and_not_answered():
+async def test_a_cancelled_request_is_dropped_without_an_answer():
     api = ok()
     api.may_answer.clear()
     bridging, written = bridge(api)
@@ -100,10 +100,10 @@ async def test_a_cancelled_request_is_let_go_and_not_answered():
     bridging.take(json.dumps({"jsonrpc": "2.0", **cancelled}).encode())
     await asyncio.wait_for(bridging.finish(), 1)
     assert written == []
-    assert len(api.asked) == 1
+    assert len(api.requests) == 1
 
 
-async def test_the_version_that_was_agreed_on_goes_into_each_later_request():
+async def test_the_negotiated_version_is_sent_with_each_later_request():
     api = ok(protocolVersion="2025-11-25")
     bridging, _ = bridge(api)
     bridging.take(request(1, "initialize", protocolVersion="2025-11-25"))
@@ -111,7 +111,7 @@ async def test_the_version_that_was_agreed_on_goes_into_each_later_request():
     bridging.take(request(2))
     bridging.take(b'{"jsonrpc": "2.0", "method": "notifications/initialized"}')
     await bridging.finish()
-    versions = [headers.get("mcp-protocol-version") for _, headers in api.asked]
+    versions = [headers.get("mcp-protocol-version") for _, headers in api.requests]
     assert versions == [None, "2025-11-25", "2025-11-25"]
 
 
@@ -124,7 +124,7 @@ async def test_the_stateless_protocol_gets_its_routing_headers():
     await bridging.finish()
     said = [
         [headers.get(name) for name in ("mcp-protocol-version", "mcp-method", "mcp-name")]
-        for _, headers in api.asked
+        for _, headers in api.requests
     ]
     assert said == [
         ["2026-07-28", "tools/call", "chamade_inbox"],
@@ -133,7 +133,7 @@ async def test_the_stateless_protocol_gets_its_routing_headers():
     ]
 
 
-async def test_a_problem_becomes_an_error_of_the_request(capsys):
+async def test_a_problem_becomes_a_json_rpc_error_of_the_request(capsys):
     problem = {"code": "bad_key", "title": "No valid API key", "detail": "This key opens nothing."}
     bridging, written = bridge(Api(401, **problem))
     bridging.take(request(1))
@@ -145,7 +145,7 @@ async def test_a_problem_becomes_an_error_of_the_request(capsys):
     assert "This key opens nothing" in capsys.readouterr().err
 
 
-async def test_an_error_of_the_protocol_comes_through_with_the_requests_id():
+async def test_a_json_rpc_error_is_passed_on_with_the_requests_id():
     api = Api(400, jsonrpc="2.0", error={"code": -32602, "message": "no"})
     bridging, written = bridge(api)
     bridging.take(request(5))
@@ -153,7 +153,7 @@ async def test_an_error_of_the_protocol_comes_through_with_the_requests_id():
     assert written == [{"jsonrpc": "2.0", "error": {"code": -32602, "message": "no"}, "id": 5}]
 
 
-async def test_an_api_that_cannot_be_reached_is_an_error_of_each_request():
+async def test_an_unreachable_api_is_an_error_of_each_request():
     def gone(_):
         raise httpx.ConnectError("connection refused")
 
@@ -174,7 +174,7 @@ async def test_an_api_that_cannot_be_reached_is_an_error_of_each_request():
         (httpx.Response(200, json=[1]), "HTTP 200"),
     ],
 )
-async def test_what_is_no_json_rpc_is_an_error_too(answer, said):
+async def test_an_answer_that_is_no_json_rpc_is_an_error(answer, said):
     bridging, written = bridge(lambda _: answer)
     bridging.take(request(1))
     await bridging.finish()
@@ -184,13 +184,13 @@ async def test_what_is_no_json_rpc_is_an_error_too(answer, said):
 @pytest.mark.parametrize(
     ("line", "code"), [(b"{", -32700), (b"[]", -32600), (b"5", -32600), (b'{"method": 5}', -32600)]
 )
-async def test_lines_that_are_no_message_are_refused(line, code):
+async def test_invalid_lines_are_refused(line, code):
     bridging, written = bridge(ok())
     bridging.take(line)
     assert [(message["id"], message["error"]["code"]) for message in written] == [(None, code)]
 
 
-async def test_an_id_that_is_in_use_and_too_much_at_once_are_refused(monkeypatch):
+async def test_duplicate_ids_and_too_many_requests_are_refused(monkeypatch):
     monkeypatch.setattr(mcp, "MAX_IN_FLIGHT", 2)
     api = ok()
     api.may_answer.clear()
@@ -214,7 +214,7 @@ async def test_answers_and_odd_cancellations_from_the_client_are_dropped():
     assert written == []
 
 
-async def test_it_runs_until_the_input_ends_and_answers_what_was_asked(monkeypatch):
+async def test_the_bridge_answers_every_request_before_the_input_ends(monkeypatch):
     api = ok(tools=[])
     real = httpx.AsyncClient
     monkeypatch.setattr(
@@ -226,7 +226,7 @@ async def test_it_runs_until_the_input_ends_and_answers_what_was_asked(monkeypat
     await mcp.run(credentials, lines, out)
     answered = [json.loads(line)["id"] for line in out.getvalue().splitlines()]
     assert sorted(answered) == [1, 2]
-    assert all(headers["x-api-key"] == "a-key" for _, headers in api.asked)
+    assert all(headers["x-api-key"] == "a-key" for _, headers in api.requests)
 
 
 @pytest.mark.parametrize(
@@ -237,7 +237,7 @@ async def test_it_runs_until_the_input_ends_and_answers_what_was_asked(monkeypat
         ({"CHAMADE_API_URL": "https://api.test", "CHAMADE_API_KEY": "typo"}, "CHAMADE_API_KEY"),
     ],
 )
-def test_without_url_or_key_it_ends_and_says_so_on_standard_error(env, said, tmp_path):
+def test_the_bridge_without_url_or_key_ends_with_a_message_on_standard_error(env, said, tmp_path):
     done = subprocess.run(
         [sys.executable, "-m", "chamade.mcp"], cwd=tmp_path, check=False,
         capture_output=True, text=True, timeout=30, stdin=subprocess.DEVNULL,

@@ -1,15 +1,17 @@
-"""The relay's control endpoint."""
+"""Tests of the relay's control endpoint."""
 
 from __future__ import annotations
 
 from twilio.request_validator import RequestValidator
 
-from chalicelib.domain.call_moves import Act
+from chalicelib.domain.call_transitions import Act
 from chalicelib.domain.line import LineChanges
-from chalicelib.services import agent_token as agent_tokens
-from chalicelib.services import inbox, numbers, ring
-from chalicelib.services.media import agent_token
-from chalicelib.services.transition import settle
+from chalicelib.services import inbox
+from chalicelib.services.account import agent_token as agent_tokens
+from chalicelib.services.call import instructions
+from chalicelib.services.call.media import audio_token
+from chalicelib.services.call.transition import settle
+from chalicelib.services.line import numbers
 from tests.support.http import AUTH_TOKEN
 
 URL = "wss://relay.test/media/provider/token"
@@ -21,18 +23,18 @@ def provider_attach(world, call, signature=None):
         "relay": "relay-1",
         "relay_url": "ws://10.0.0.1",
         "leg": "provider",
-        "token": ring.provider_token(world.ports, call),
+        "token": instructions.provider_token(world.deps, call),
         "handshake": {"url": URL, "signature": signed if signature is None else signature},
     }
 
 
 def agent_attach(world, call):
-    token, _ = agent_token(world.ports, call)
+    token, _ = audio_token(world.deps, call)
     return {"relay": "relay-1", "leg": "agent", "call_id": call.call_id, "token": token}
 
 
 def test_both_legs_attach_to_an_active_call(api, world):
-    call = settle(world.ports, world.ringing(), Act.ANSWER)
+    call = settle(world.deps, world.ringing(), Act.ANSWER)
     provider = api.control("/media/attach", provider_attach(world, call))
     assert provider.status_code == 200
     assert provider.json_body["provider_call_id"] == call.provider_call_id
@@ -58,21 +60,21 @@ def test_both_legs_attach_to_an_active_call(api, world):
 
 
 def test_a_relay_with_the_wrong_secret_is_401(api, world):
-    call = settle(world.ports, world.ringing(), Act.ANSWER)
+    call = settle(world.deps, world.ringing(), Act.ANSWER)
     answered = api.control("/media/attach", agent_attach(world, call), secret="guessed")
     assert (answered.status_code, answered.json_body["code"]) == (401, "bad_signature")
     report = {"relay": "r", "call_id": call.call_id, "type": "agent_hangup"}
     assert api.control("/media/report", report, secret="guessed").status_code == 401
-    assert world.now_of(call) == call
+    assert world.reread(call) == call
 
 
-def test_refusals_have_the_codes_of_the_contract(api, world):
+def test_refused_attaches_have_the_codes_of_the_contract(api, world):
     call = world.ringing()
     early = api.control("/media/attach", provider_attach(world, call))
     assert (early.status_code, early.json_body["code"]) == (409, "not_active")
     forged = api.control("/media/attach", provider_attach(world, call, signature="x"))
     assert (forged.status_code, forged.json_body["code"]) == (403, "bad_token")
-    settle(world.ports, call, Act.AGENT_HANGUP)
+    settle(world.deps, call, Act.AGENT_HANGUP)
     over = api.control("/media/attach", agent_attach(world, call))
     assert (over.status_code, over.json_body["code"]) == (410, "call_over")
     assert over.json_body["call"]["end_reason"] == "agent_hangup"
@@ -82,8 +84,8 @@ def test_refusals_have_the_codes_of_the_contract(api, world):
     assert api.control("/media/report", unknown).status_code == 404
 
 
-def test_a_report_answers_with_the_call_as_it_became(api, world):
-    call = settle(world.ports, world.ringing(), Act.ANSWER)
+def test_a_report_is_answered_with_the_changed_call(api, world):
+    call = settle(world.deps, world.ringing(), Act.ANSWER)
     report = {"relay": "r", "call_id": call.call_id, "type": "agent_hangup"}
     answered = api.control("/media/report", report)
     assert answered.json_body["call"]["state"] == "ended"
@@ -96,13 +98,13 @@ AGENT_URL = "wss://agent.example/voice?key=secret"
 
 def call_with_agent(world):
     changes = LineChanges(agent_url=AGENT_URL, auto_answer=True)
-    numbers.change(world.ports, world.account_id, world.number, changes)
+    numbers.change(world.deps, world.account_id, world.number, changes)
     return world.ringing()
 
 
-def test_the_line_names_the_agent_to_dial_and_its_handshake_is_signed(api, world):
+def test_a_call_with_an_agent_url_names_the_agent_with_a_signed_handshake(api, world):
     call = call_with_agent(world)
-    token = agent_tokens.current(world.ports, world.account_id).token
+    token = agent_tokens.current(world.deps, world.account_id).token
     attach = api.control("/media/attach", provider_attach(world, call)).json_body
     assert attach["agent"]["url"] == AGENT_URL
     headers = attach["agent"]["headers"]
@@ -112,50 +114,50 @@ def test_the_line_names_the_agent_to_dial_and_its_handshake_is_signed(api, world
     assert AGENT_URL not in str(attach["call"]), "agents that came by themselves are not told it"
 
 
-def test_each_report_signs_the_handshake_anew_with_the_token_that_counts(api, world):
+def test_each_report_has_a_new_handshake_signature_with_the_present_token(api, world):
     call = call_with_agent(world)
     report = {"relay": "r", "call_id": call.call_id, "type": "watch"}
     before = api.control("/media/report", report).json_body["agent"]["headers"]
     world.clock.advance(600)
-    token = agent_tokens.rotate(world.ports, world.account_id).token
+    token = agent_tokens.rotate(world.deps, world.account_id).token
     after = api.control("/media/report", report).json_body["agent"]["headers"]
     stamps = [int(headers["X-Chamade-Timestamp"]) for headers in (before, after)]
     assert stamps[1] - stamps[0] == 600
     assert RequestValidator(token).validate(AGENT_URL, {}, after["X-Twilio-Signature"])
-    settle(world.ports, call, Act.AGENT_HANGUP)
+    settle(world.deps, call, Act.AGENT_HANGUP)
     assert api.control("/media/report", report).json_body["agent"] is None
 
 
-def test_changing_the_line_does_not_move_a_call_that_is_up(api, world):
+def test_changing_a_numbers_agent_url_does_not_affect_a_call_in_progress(api, world):
     call = call_with_agent(world)
     changes = LineChanges(agent_url=None)
-    assert numbers.change(world.ports, world.account_id, world.number, changes).agent_url is None
+    assert numbers.change(world.deps, world.account_id, world.number, changes).agent_url is None
     attach = api.control("/media/attach", provider_attach(world, call)).json_body
     assert attach["agent"]["url"] == AGENT_URL
 
 
-def test_keys_are_told_once_for_each_report_also_when_the_call_is_over(api, world):
-    call = settle(world.ports, world.ringing(), Act.ANSWER)
+def test_keys_are_recorded_once_for_each_report_even_after_the_call(api, world):
+    call = settle(world.deps, world.ringing(), Act.ANSWER)
     keys = {"relay": "r", "call_id": call.call_id, "type": "dtmf", "digits": "12*", "sequence": 5}
     for report in (keys, keys, {**keys, "digits": "9", "sequence": 4}):
         assert api.control("/media/report", report).status_code == 200
-    settle(world.ports, call, Act.CALLER_HANGUP)
+    settle(world.deps, call, Act.CALLER_HANGUP)
     api.control("/media/report", {**keys, "digits": "#", "sequence": 6})
-    events, _ = inbox.read(world.ports, world.account_id, None, 0)
-    told = [event for event in events if event.type.value == "call.dtmf"]
-    assert [event.data["digits"] for event in told] == ["12*", "#"]
-    assert {event.data["call_id"] for event in told} == {call.call_id}
-    assert len({event.event_id for event in told}) == 2
+    events, _ = inbox.read(world.deps, world.account_id, None, 0)
+    key_events = [event for event in events if event.type.value == "call.dtmf"]
+    assert [event.data["digits"] for event in key_events] == ["12*", "#"]
+    assert {event.data["call_id"] for event in key_events} == {call.call_id}
+    assert len({event.event_id for event in key_events}) == 2
 
 
-def test_keys_without_their_place_or_that_are_none_are_422(api, world):
-    call = settle(world.ports, world.ringing(), Act.ANSWER)
+def test_invalid_keys_and_sequence_numbers_are_422(api, world):
+    call = settle(world.deps, world.ringing(), Act.ANSWER)
     keys = {"relay": "r", "call_id": call.call_id, "type": "dtmf", "digits": "1", "sequence": 1}
     for wrong in ({"sequence": None}, {"digits": None}, {"digits": "x"}, {"sequence": 0}):
         assert api.control("/media/report", {**keys, **wrong}).status_code == 422
 
 
-def test_why_an_agent_was_not_reached_is_in_the_log(api, world, caplog):
+def test_the_reason_why_an_agent_was_not_reached_is_logged(api, world, caplog):
     call = call_with_agent(world)
     report = {"relay": "r", "call_id": call.call_id, "type": "no_agent", "why": "refused"}
     answered = api.control("/media/report", report)

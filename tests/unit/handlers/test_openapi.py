@@ -1,4 +1,4 @@
-"""The description of the API: it is true, whole, valid, and what is committed."""
+"""Tests of the description of the API: it is true, complete, valid, and committed."""
 
 from __future__ import annotations
 
@@ -48,17 +48,17 @@ def resolved(document, reference):
     return found
 
 
-def test_what_is_committed_is_what_the_code_says(document):
+def test_the_committed_description_matches_the_code(document):
     committed = json.loads((ROOT / "docs" / "openapi.json").read_text())
     assert committed == document, "make openapi"
 
 
-def test_it_is_openapi_3_1(document):
+def test_the_description_is_valid_openapi_3_1(document):
     errors = list(definitions.OPENAPI_31_VALIDATOR.iter_errors(document))
     assert not errors, errors[0]
 
 
-def test_its_schemas_are_json_schema_and_its_examples_fit_them(document):
+def test_every_schema_is_valid_and_its_examples_match(document):
     for name, schema in document["components"]["schemas"].items():
         Draft202012Validator.check_schema(schema)
         whole = {**schema, "components": document["components"]}
@@ -73,7 +73,7 @@ def test_its_schemas_are_json_schema_and_its_examples_fit_them(document):
             assert not list(Draft202012Validator(whole).iter_errors(body["example"]))
 
 
-def test_every_reference_leads_somewhere_and_every_schema_is_led_to(document):
+def test_every_reference_resolves_and_every_schema_is_used(document):
     references = {each["$ref"] for each in everything(document) if "$ref" in each}
     for reference in references:
         assert resolved(document, reference), reference
@@ -97,7 +97,7 @@ def test_every_route_with_a_key_is_described_and_nothing_else_is(document):
     assert len(ours) == len(OPERATIONS)
 
 
-def test_every_operation_says_what_it_does_and_what_can_go_wrong(document):
+def test_every_operation_has_a_summary_and_its_problems(document):
     for path, _, operation in described(document):
         name = operation["operationId"]
         assert 10 <= len(operation["summary"]) <= 100, name
@@ -130,7 +130,7 @@ def test_every_member_of_a_body_is_described(document):
             assert field.get("description"), (operation["operationId"], name)
 
 
-def test_links_lead_to_operations_by_what_was_answered(document):
+def test_links_lead_from_answers_to_existing_operations(document):
     by_name = {operation["operationId"]: operation for _, _, operation in described(document)}
     links = by_name["dial_call"]["responses"]["201"]["links"]
     assert links["leave_call"]["parameters"] == {"call_id": "$response.body#/call_id"}
@@ -145,7 +145,7 @@ def test_links_lead_to_operations_by_what_was_answered(document):
                 assert set(link["parameters"]) == wanted
 
 
-def test_limits_and_idempotency_keys_are_told(document):
+def test_limits_and_idempotency_keys_are_described(document):
     by_name = {operation["operationId"]: operation for _, _, operation in described(document)}
     key = by_name["create_key"]
     assert "Retry-After" in key["responses"]["429"]["headers"]
@@ -157,13 +157,13 @@ def test_limits_and_idempotency_keys_are_told(document):
     assert by_name["create_account"]["security"] == []
 
 
-def test_it_is_served_with_its_own_address(api, document):
+def test_the_description_is_served_with_the_installations_url(api, document):
     served = api.call("GET", "/openapi.json", key="")
     assert served.status_code == 200
     assert served.json_body == {**document, "servers": [{"url": PUBLIC_URL}]}
 
 
-def test_the_page_shows_every_operation_and_may_load_nothing(api, document):
+def test_the_page_shows_every_operation_and_loads_nothing_else(api, document):
     served = api.call("GET", "/docs", key="")
     page = served.body.decode()
     assert served.headers["Content-Type"] == "text/html; charset=utf-8"
@@ -176,14 +176,14 @@ def test_the_page_shows_every_operation_and_may_load_nothing(api, document):
     assert not re.search(r"<script|<link|<img|src=|@import|url\(|style=", page)
 
 
-def test_what_is_written_on_the_page_is_text(document):
+def test_texts_on_the_page_are_escaped(document):
     hostile = json.loads(json.dumps(document).replace("Hang up", "<b>Hang & up</b>"))
     page = docs_page.page(hostile)
     assert "&lt;b&gt;Hang &amp; up&lt;/b&gt;" in page
     assert "<b>" not in page
 
 
-def test_every_code_is_written_about():
+def test_every_problem_code_is_documented():
     written = "".join(page.read_text() for page in (ROOT / "docs").glob("*.md"))
     codes = {
         code
@@ -194,6 +194,6 @@ def test_every_code_is_written_about():
     assert {code for code in codes if f"`{code}`" not in written} == set()
 
 
-def test_the_version_is_the_projects():
+def test_the_version_is_that_of_the_project():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert project["version"] == VERSION

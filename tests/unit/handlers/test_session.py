@@ -1,4 +1,4 @@
-"""The dashboard's session: signing in, what the cookie opens, and all that it does not."""
+"""Tests of the dashboard's session: signing in, and what the cookie does and does not authorise."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import app
 from chalicelib.domain import session_token
 from chalicelib.domain.account import key_hash
 from chalicelib.handlers.operation import OPERATIONS
-from chalicelib.services import accounts, sessions
+from chalicelib.services.account import accounts, sessions
 from tests.support.engine import everything_in
+from tests.support.http import problem
 from tests.support.tenants import body_of, with_keys
 
 assert app.app  # whose modules declare the operations
@@ -27,16 +28,11 @@ def sign_in(api, key=None, **headers):
 
 def cookie_for(world, key):
     """As signing in gives it, but for the count of how often one does."""
-    return f"chamade_session={sessions.begin(world.ports, key)[1]}"
+    return f"chamade_session={sessions.begin(world.deps, key)[1]}"
 
 
 def with_cookie(api, cookie, method="GET", path="/api/account", body=None, **headers):
     return api.call(method, path, body, key="", Cookie=cookie, **headers)
-
-
-def code(answer):
-    assert answer.headers["Content-Type"] == "application/problem+json"
-    return answer.status_code, answer.json_body["code"]
 
 
 @pytest.fixture
@@ -44,7 +40,7 @@ def cookie(world):
     return cookie_for(world, world.key)
 
 
-def test_a_key_is_shown_once_for_a_cookie_that_scripts_cannot_read(api, world):
+def test_signing_in_with_a_key_sets_a_cookie_that_scripts_cannot_read(api, world):
     made = sign_in(api)
     assert made.status_code == 201
     assert made.headers["Cache-Control"] == "no-store"
@@ -56,7 +52,7 @@ def test_a_key_is_shown_once_for_a_cookie_that_scripts_cannot_read(api, world):
     assert world.key not in json.dumps(made.json_body)
 
 
-def test_the_session_says_who_is_signed_in_and_what_they_may_have(api, world, cookie):
+def test_the_session_shows_the_account_and_its_features(api, world, cookie):
     shown = with_cookie(api, cookie, path="/api/session", **BROWSER).json_body
     account = api.call("GET", "/api/account").json_body
     [key] = api.call("GET", "/api/keys").json_body["keys"]
@@ -67,7 +63,7 @@ def test_the_session_says_who_is_signed_in_and_what_they_may_have(api, world, co
     assert shown["expires_at"].startswith("2026-")
 
 
-def test_where_the_url_is_plain_http_so_is_the_cookie(api, monkeypatch):
+def test_the_cookie_is_not_secure_on_a_plain_http_installation(api, monkeypatch):
     from dataclasses import replace
 
     from chalicelib import bootstrap
@@ -80,18 +76,18 @@ def test_where_the_url_is_plain_http_so_is_the_cookie(api, monkeypatch):
 @pytest.mark.parametrize("key", ["nonsense", "chmd_live_" + "0" * 49, " ", "chmd_live_é"])
 def test_a_wrong_key_opens_no_session(api, key):
     refused = sign_in(api, key)
-    assert code(refused) == (401, "bad_key")
+    assert problem(refused) == (401, "bad_key")
     assert "Set-Cookie" not in refused.headers
 
 
 @pytest.mark.parametrize("name", [each.name for each in with_keys()])
-def test_the_cookie_opens_what_a_key_does_and_from_our_page_only(api, world, cookie, name):
+def test_the_cookie_authorises_requests_from_our_own_page_only(api, world, cookie, name):
     operation = OPERATIONS[name]
     path = operation.path.format(**dict.fromkeys(operation.path_names, "+15550000000"))
     ask = (operation.method, path, body_of(operation))
     before = everything_in(world.table)
     refused = with_cookie(api, cookie, *ask)
-    assert code(refused) == (403, "cross_site")
+    assert problem(refused) == (403, "cross_site")
     assert everything_in(world.table) == before
     opened = with_cookie(api, cookie, *ask, **BROWSER)
     assert opened.status_code not in (401, 403) or opened.json_body["code"] == "hosted_voice_gated"
@@ -115,66 +111,66 @@ CROSS_SITE = [
 
 
 @pytest.mark.parametrize("headers", CROSS_SITE, ids=str)
-def test_what_another_site_could_send_counts_for_nothing(api, cookie, headers):
-    assert code(with_cookie(api, cookie, **headers)) == (403, "cross_site")
-    assert code(with_cookie(api, cookie, path="/api/session", **headers)) == (403, "cross_site")
+def test_requests_of_another_site_are_refused_despite_the_cookie(api, cookie, headers):
+    assert problem(with_cookie(api, cookie, **headers)) == (403, "cross_site")
+    assert problem(with_cookie(api, cookie, path="/api/session", **headers)) == (403, "cross_site")
     out = with_cookie(api, cookie, "DELETE", "/api/session", **headers)
-    assert code(out) == (403, "cross_site")
+    assert problem(out) == (403, "cross_site")
     assert "Set-Cookie" not in out.headers
 
 
 @pytest.mark.parametrize("headers", CROSS_SITE, ids=str)
-def test_nobody_is_signed_in_by_another_site(api, headers):
+def test_another_site_cannot_sign_anybody_in(api, headers):
     """To an account of the attacker's, say, in which one would go on."""
     body = {"api_key": api.world.key}
     refused = api.call("POST", "/api/session", body, key="", **headers)
-    assert code(refused) == (403, "cross_site")
+    assert problem(refused) == (403, "cross_site")
     assert "Set-Cookie" not in refused.headers
 
 
 @pytest.mark.parametrize("headers", [PAGE, BROWSER, {**PAGE, "Origin": "https://api.test"}])
-def test_what_our_own_page_sends_counts(api, cookie, headers):
+def test_requests_of_our_own_page_are_accepted(api, cookie, headers):
     assert with_cookie(api, cookie, **headers).status_code == 200
 
 
-def test_no_preflight_is_answered():
+def test_preflight_requests_are_refused():
     """Or another site's page could send our header."""
     routes = [route for methods in app.app.routes.values() for route in methods.values()]
     assert routes
     assert not any(route.cors for route in routes)
 
 
-def test_with_a_key_the_cookie_is_not_looked_at(api, world, cookie):
+def test_a_key_takes_precedence_over_the_cookie(api, world, cookie):
     account_id, key = world.new_account()
     mine = api.call("GET", "/api/account", key=key, Cookie=cookie)
     assert mine.json_body["account_id"] == account_id
     wrong = api.call("GET", "/api/account", key="nonsense", Cookie=cookie, **BROWSER)
-    assert code(wrong) == (401, "bad_key")
+    assert problem(wrong) == (401, "bad_key")
 
 
-def test_a_key_is_no_session(api):
-    assert code(api.call("GET", "/api/session", **PAGE)) == (401, "bad_key")
+def test_a_key_does_not_open_the_session_operations(api):
+    assert problem(api.call("GET", "/api/session", **PAGE)) == (401, "bad_key")
 
 
-def test_mcp_takes_no_cookie(api, cookie):
-    asked = with_cookie(api, cookie, "POST", "/mcp", {"jsonrpc": "2.0", "id": 1}, **BROWSER)
-    assert asked.status_code == 401
+def test_mcp_refuses_the_cookie(api, cookie):
+    response = with_cookie(api, cookie, "POST", "/mcp", {"jsonrpc": "2.0", "id": 1}, **BROWSER)
+    assert response.status_code == 401
 
 
 def test_a_session_ends_after_twelve_hours(api, world, cookie):
     world.clock.advance(session_token.LASTS_S - 1)
     assert with_cookie(api, cookie, **BROWSER).status_code == 200
     world.clock.advance(1)
-    assert code(with_cookie(api, cookie, **BROWSER)) == (401, "bad_key")
+    assert problem(with_cookie(api, cookie, **BROWSER)) == (401, "bad_key")
 
 
-def test_a_session_ends_with_its_key_at_once(api, world):
-    key, clear = accounts.create_key(world.ports, world.account_id, "browser")
+def test_revoking_a_key_ends_its_sessions_at_once(api, world):
+    key, clear = accounts.create_key(world.deps, world.account_id, "browser")
     cookie = cookie_for(world, clear)
     assert with_cookie(api, cookie, **BROWSER).status_code == 200
-    accounts.revoke_key(world.ports, world.account_id, key.key_id)
-    assert code(with_cookie(api, cookie, **BROWSER)) == (401, "bad_key")
-    assert code(with_cookie(api, cookie, path="/api/session", **BROWSER)) == (401, "bad_key")
+    accounts.revoke_key(world.deps, world.account_id, key.key_id)
+    assert problem(with_cookie(api, cookie, **BROWSER)) == (401, "bad_key")
+    assert problem(with_cookie(api, cookie, path="/api/session", **BROWSER)) == (401, "bad_key")
 
 
 def test_signing_out_clears_the_cookie(api, cookie):
@@ -185,7 +181,7 @@ def test_signing_out_clears_the_cookie(api, cookie):
     assert again.status_code == 204
 
 
-def test_a_forged_cookie_is_none(api, world, cookie):
+def test_a_forged_cookie_is_refused(api, world, cookie):
     value = cookie.partition("=")[2]
     hashed, expires, mac = value.split(".")
     other_key = key_hash(world.new_account()[1])
@@ -201,28 +197,28 @@ def test_a_forged_cookie_is_none(api, world, cookie):
     ]  # fmt: skip
     for each in forged:
         answer = with_cookie(api, f"chamade_session={each}", **BROWSER)
-        assert code(answer) == (401, "bad_key"), each
+        assert problem(answer) == (401, "bad_key"), each
 
 
-def test_another_cookie_beside_it_does_no_harm(api, cookie):
+def test_other_cookies_in_the_header_are_ignored(api, cookie):
     assert with_cookie(api, f"theme=dark; {cookie}; x=y", **BROWSER).status_code == 200
 
 
-def test_signing_in_is_possible_so_many_times_from_an_address(api, empty_table, monkeypatch):
-    from tests.support.http import serving
+def test_sign_ins_from_one_address_are_limited(api, empty_table, monkeypatch):
+    from tests.support.http import problem, serving
     from tests.support.world import World
 
     with serving(World(empty_table), monkeypatch) as fresh:
         assert {sign_in(fresh, "nonsense").status_code for _ in range(20)} == {401}
         refused = sign_in(fresh)
-        assert code(refused) == (429, "too_many_requests")
+        assert problem(refused) == (429, "too_many_requests")
         assert 0 < int(refused.headers["Retry-After"]) <= 600
 
 
-def test_a_use_of_the_session_is_a_use_of_its_key(api, world):
-    key, clear = accounts.create_key(world.ports, world.account_id, "browser")
+def test_using_a_session_records_a_use_of_its_key(api, world):
+    key, clear = accounts.create_key(world.deps, world.account_id, "browser")
     cookie = cookie_for(world, clear)
     world.clock.advance(7200)
     with_cookie(api, cookie, **BROWSER)
-    used = {each.key_id: each.last_used_at for each in world.ports.accounts.keys(world.account_id)}
+    used = {each.key_id: each.last_used_at for each in world.stores.accounts.keys(world.account_id)}
     assert used[key.key_id] == world.clock()

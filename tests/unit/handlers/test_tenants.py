@@ -1,4 +1,6 @@
-"""Nobody gets at what is another's. Made from the list of operations: a new one is in it."""
+"""Tests that no account reaches another's resources, made from the list of operations: a new one is
+in it.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,7 @@ import app
 from chalicelib.handlers.mcp.perform import perform
 from chalicelib.handlers.mcp.tools import TOOLS
 from chalicelib.handlers.operation import OPERATIONS
-from chalicelib.services import accounts
+from chalicelib.services.account import accounts
 from tests.support.engine import everything_in
 from tests.support.tenants import (
     NOWHERE,
@@ -47,7 +49,7 @@ def owner(api):
 
 @pytest.fixture
 def stranger(api):
-    """Who has one of everything, too."""
+    """Make another account that has one of everything."""
     return settle_in(api, next(_dids))
 
 
@@ -63,7 +65,7 @@ def table_but_for(world, account_id: str) -> list[dict[str, Any]]:
     )
 
 
-def asked(api, operation, url, key):
+def send(api, operation, url, key):
     return api.call(operation.method, url, body_of(operation), key=key)
 
 
@@ -75,12 +77,14 @@ def without(text, *ids):
 
 
 @pytest.mark.parametrize("name", names(with_paths()))
-def test_anothers_thing_is_as_if_there_were_none(api, world, owner, stranger, name):
+def test_another_accounts_resource_is_answered_like_an_unknown_one(
+    api, world, owner, stranger, name
+):
     operation = OPERATIONS[name]
     theirs, nowhere = owner.url_of(operation), nothing_there(operation)
     before = table_but_for(world, stranger.account_id)
-    refused = asked(api, operation, theirs, stranger.key)
-    unknown = asked(api, operation, nowhere, stranger.key)
+    refused = send(api, operation, theirs, stranger.key)
+    unknown = send(api, operation, nowhere, stranger.key)
     assert refused.status_code == unknown.status_code == 404
     assert without(refused.body.decode(), *owner.things.values()) == without(
         unknown.body.decode(), *nowhere.split("/")[3:]
@@ -90,40 +94,42 @@ def test_anothers_thing_is_as_if_there_were_none(api, world, owner, stranger, na
 
 
 @pytest.mark.parametrize("name", names(with_paths()))
-def test_its_owner_gets_at_it(api, owner, name):
+def test_the_owner_can_reach_the_resource(api, owner, name):
     """Or the test above would show nothing."""
     operation = OPERATIONS[name]
-    assert asked(api, operation, owner.url_of(operation), owner.key).status_code != 404
+    assert send(api, operation, owner.url_of(operation), owner.key).status_code != 404
 
 
 @pytest.mark.parametrize(
     "name",
     [each.name for each in with_paths() if len(each.path_names) > 1],
 )
-def test_ones_own_thing_does_not_lead_to_anothers_within_it(api, world, owner, stranger, name):
+def test_an_own_resource_does_not_lead_to_another_accounts_inner_resource(
+    api, world, owner, stranger, name
+):
     operation = OPERATIONS[name]
     mine, theirs = stranger.path_of(operation), owner.path_of(operation)
     inner = operation.path_names[-1]
     before = table_but_for(world, stranger.account_id)
     for path in ({**mine, inner: theirs[inner]}, {**theirs, inner: mine[inner]}):
-        answer = asked(api, operation, operation.path.format(**path), stranger.key)
+        answer = send(api, operation, operation.path.format(**path), stranger.key)
         assert answer.status_code == 404
     assert table_but_for(world, stranger.account_id) == before
 
 
 @pytest.mark.parametrize("name", [each.name for each in with_keys() if each.method == "GET"])
-def test_what_one_sees_is_ones_own(api, owner, stranger, name):
+def test_lists_show_only_the_accounts_own_resources(api, owner, stranger, name):
     operation = OPERATIONS[name]
-    mine = asked(api, operation, stranger.url_of(operation), stranger.key)
+    mine = send(api, operation, stranger.url_of(operation), stranger.key)
     assert mine.status_code == 200
     for secret in owner.secrets:
         assert secret not in mine.body.decode()
-    theirs = asked(api, operation, owner.url_of(operation), owner.key)
+    theirs = send(api, operation, owner.url_of(operation), owner.key)
     assert theirs.body != mine.body
 
 
 @pytest.mark.parametrize("name", names(paged()))
-def test_anothers_cursor_is_refused(api, owner, stranger, name):
+def test_another_accounts_cursor_is_refused(api, owner, stranger, name):
     operation = OPERATIONS[name]
     limit = "?limit=1" if "limit" in operation.query.model_fields else ""
     page = api.call("GET", owner.url_of(operation) + limit, key=owner.key).json_body
@@ -136,7 +142,7 @@ def test_anothers_cursor_is_refused(api, owner, stranger, name):
 
 
 @pytest.mark.parametrize("name", names(paged()))
-def test_a_cursor_of_one_list_is_none_of_another(api, owner, name):
+def test_a_cursor_of_another_list_is_refused(api, owner, name):
     operation = OPERATIONS[name]
     for other in paged():
         if other is operation:
@@ -149,15 +155,15 @@ def test_a_cursor_of_one_list_is_none_of_another(api, owner, name):
 
 
 @pytest.mark.parametrize("name", names(with_keys()))
-def test_without_a_key_that_opens_there_is_nothing(api, world, owner, name):
+def test_every_operation_refuses_a_wrong_key(api, world, owner, name):
     operation = OPERATIONS[name]
     world.clock.advance(0.001)
-    key, revoked = accounts.create_key(world.ports, owner.account_id, "revoked")
-    accounts.revoke_key(world.ports, owner.account_id, key.key_id)
+    key, revoked = accounts.create_key(world.deps, owner.account_id, "revoked")
+    accounts.revoke_key(world.deps, owner.account_id, key.key_id)
     before = everything_in(world.table)
     bodies = set()
     for wrong in ("", "nonsense", "chmd_live_" + "0" * 49, owner.key[:-1] + "_", revoked):
-        answer = asked(api, operation, owner.url_of(operation), wrong)
+        answer = send(api, operation, owner.url_of(operation), wrong)
         assert (answer.status_code, answer.json_body["code"]) == (401, "bad_key")
         bodies.add(answer.body if wrong else b"")
     # A key that was and one that never was look the same.
@@ -169,7 +175,7 @@ ON_ONE_THING = [tool for tool in TOOLS.values() if OPERATIONS[tool.operation].pa
 
 
 @pytest.mark.parametrize("tool", ON_ONE_THING, ids=lambda tool: tool.name)
-def test_a_tool_finds_no_more_of_anothers_than_rest_does(world, owner, stranger, tool):
+def test_tools_refuse_another_accounts_resources_as_rest_does(world, owner, stranger, tool):
     operation = OPERATIONS[tool.operation]
     example = {**(operation.example or {}), **owner.path_of(operation)}
     given = {
@@ -182,11 +188,11 @@ def test_a_tool_finds_no_more_of_anothers_than_rest_does(world, owner, stranger,
     }
     before = table_but_for(world, stranger.account_id)
     refused, unknown = (
-        perform(tool, arguments, world.ports, stranger.account_id) for arguments in (given, nowhere)
+        perform(tool, arguments, world.deps, stranger.account_id) for arguments in (given, nowhere)
     )
     assert (refused.failed, unknown.failed) == (True, True)
     assert refused.content["code"].endswith("_not_found")
     assert refused.text == unknown.text
     assert table_but_for(world, stranger.account_id) == before
-    mine = perform(tool, given, world.ports, owner.account_id)
+    mine = perform(tool, given, world.deps, owner.account_id)
     assert not mine.failed or not mine.content["code"].endswith("_not_found")

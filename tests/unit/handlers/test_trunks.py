@@ -1,4 +1,4 @@
-"""Trunks over REST: answers, refusals, and what never shows."""
+"""Tests of trunks over REST: answers, refusals, and the password, which never shows."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import pytest
 from chalicelib import bootstrap
 from chalicelib.domain.instant import to_text
 from chalicelib.store.vault import KeyFileVault
-from tests.support.http import TRUNK, QuietTwilio, problem, serving
+from tests.support.http import TRUNK, RecordingTwilio, problem, serving
+from tests.support.world import with_settings
 
 E164 = "+33187654321"
 ONE = f"/api/trunk/dids/{E164}"
@@ -20,15 +21,15 @@ ONE = f"/api/trunk/dids/{E164}"
 @pytest.fixture
 def twilio(world, monkeypatch):
     """The application with Twilio, which has a SIP domain."""
-    world.ports = replace(world.ports, twilio_sip_domain="x.sip.twilio.com")
+    world.deps = with_settings(world.deps, twilio_sip_domain="x.sip.twilio.com")
     with serving(world, monkeypatch) as served:
-        ports = bootstrap.ports()
-        both = replace(ports, providers={**ports.providers, "twilio": QuietTwilio(world)})
-        monkeypatch.setattr(bootstrap, "ports", lambda: both)
+        deps = bootstrap.dependencies()
+        both = replace(deps, providers={**deps.providers, "twilio": RecordingTwilio(world)})
+        monkeypatch.setattr(bootstrap, "dependencies", lambda: both)
         yield served
 
 
-def test_a_trunk_lives_its_life_over_rest(api, world):
+def test_a_trunk_is_connected_changed_and_disconnected_over_rest(api, world):
     assert problem(api.call("GET", "/api/trunk")) == (404, "no_trunk")
     assert "PUT /api/trunk" in api.call("GET", "/api/trunk").json_body["detail"]
     made = api.call("PUT", "/api/trunk", {**TRUNK, "transport": "tls", "caller_id": E164})
@@ -53,10 +54,10 @@ def test_a_trunk_lives_its_life_over_rest(api, world):
     assert api.call("DELETE", "/api/trunk").status_code == 204
     assert problem(api.call("GET", "/api/trunk")) == (404, "no_trunk")
     assert problem(api.call("DELETE", "/api/trunk")) == (404, "no_trunk")
-    assert len(world.trunk_host.told) == 3
+    assert len(world.trunk_host.notified) == 3
 
 
-def test_the_password_comes_back_in_no_answer(api, connected):
+def test_no_answer_contains_the_password(api, connected):
     answers = [
         api.call("PUT", "/api/trunk", TRUNK),
         api.call("GET", "/api/trunk"),
@@ -71,7 +72,7 @@ def test_the_password_comes_back_in_no_answer(api, connected):
         assert "sealed" not in text
 
 
-def test_a_password_is_always_wanted(api, connected):
+def test_connecting_a_trunk_always_needs_a_password(api, connected):
     """A key alone must not be able to change where a trunk leads or whom it may dial."""
     without = {name: value for name, value in TRUNK.items() if name != "password"}
     answered = api.call("PUT", "/api/trunk", {**without, "allowed_countries": ["FR"]})
@@ -96,7 +97,7 @@ def test_a_password_is_always_wanted(api, connected):
         ({"colour": "red"}, "colour", "not permitted"),
     ],
 )
-def test_settings_that_make_no_sense_are_422_and_say_why(api, changes, field, said):
+def test_invalid_settings_are_422_with_the_reason(api, changes, field, said):
     answered = api.call("PUT", "/api/trunk", {**TRUNK, **changes})
     assert problem(answered) == (422, "invalid")
     (error,) = answered.json_body["errors"]
@@ -104,35 +105,35 @@ def test_settings_that_make_no_sense_are_422_and_say_why(api, changes, field, sa
     assert said in error["message"]
 
 
-def test_without_a_vault_the_answer_says_what_the_operator_has_to_do(api, world, monkeypatch):
-    ports = replace(bootstrap.ports(), vault=None)
-    monkeypatch.setattr(bootstrap, "ports", lambda: ports)
+def test_an_installation_without_a_vault_answers_with_the_operators_remedy(api, world, monkeypatch):
+    deps = replace(bootstrap.dependencies(), vault=None)
+    monkeypatch.setattr(bootstrap, "dependencies", lambda: deps)
     answered = api.call("PUT", "/api/trunk", TRUNK)
     assert problem(answered) == (503, "vault_missing")
     assert "CHAMADE_KEY_FILE" in answered.json_body["detail"]
 
 
-def test_a_vault_without_its_key_is_503_and_its_place_is_not_told(api, monkeypatch, tmp_path):
-    ports = replace(bootstrap.ports(), vault=KeyFileVault(tmp_path / "gone"))
-    monkeypatch.setattr(bootstrap, "ports", lambda: ports)
+def test_a_vault_without_its_key_is_503_without_its_path(api, monkeypatch, tmp_path):
+    deps = replace(bootstrap.dependencies(), vault=KeyFileVault(tmp_path / "gone"))
+    monkeypatch.setattr(bootstrap, "dependencies", lambda: deps)
     answered = api.call("PUT", "/api/trunk", TRUNK)
     assert problem(answered) == (503, "vault_unavailable")
     assert str(tmp_path) not in json.dumps(answered.json_body)
 
 
-def test_with_twilio_the_trunk_is_told_where_to_send_its_calls(twilio):
+def test_a_twilio_trunk_gets_the_sip_uri_to_send_calls_to(twilio):
     view = twilio.call("PUT", "/api/trunk", {**TRUNK, "provider": "twilio"}).json_body
     assert view["status"] == "unregistered"
     assert view["inbound_uri"] == "sip:{number}@x.sip.twilio.com"
     assert view["inbound_uri"] in view["detail"]
 
 
-def test_a_provider_that_is_not_there_is_409(api):
+def test_a_provider_that_is_not_configured_is_409(api):
     answered = api.call("PUT", "/api/trunk", {**TRUNK, "provider": "twilio"})
     assert problem(answered) == (409, "provider_not_configured")
 
 
-def test_numbers_live_their_life_over_rest(api, connected):
+def test_trunk_numbers_are_added_changed_and_removed_over_rest(api, connected):
     made = api.call("POST", "/api/trunk/dids", {"e164": "+33 1 87 65 43 21", "label": "Desk"})
     assert made.status_code == 201
     assert made.headers["Location"] == f"https://api.test/api{ONE}"
@@ -155,7 +156,7 @@ def test_numbers_live_their_life_over_rest(api, connected):
         assert problem(api.call(method, ONE, {})) == (404, "number_not_found")
 
 
-def test_nobody_says_of_a_number_that_it_was_called_but_a_call(api, world, connected):
+def test_called_at_is_set_by_calls_and_not_by_requests(api, world, connected):
     when = "2026-11-22T15:36:40.011Z"
     for method, path, body in (
         ("POST", "/api/trunk/dids", {"e164": E164, "called_at": when}),
@@ -164,12 +165,12 @@ def test_nobody_says_of_a_number_that_it_was_called_but_a_call(api, world, conne
         api.call("POST", "/api/trunk/dids", {"e164": E164})
         assert problem(api.call(method, path, body)) == (422, "invalid")
     assert api.call("GET", ONE).json_body["called_at"] is None
-    world.called(world.ports.trunks.get(connected["trunk_id"]), E164)
+    world.call_number(world.stores.trunks.get(connected["trunk_id"]), E164)
     assert api.call("GET", ONE).json_body["called_at"] == to_text(world.clock())
     assert api.call("GET", "/api/trunk").json_body["dids"][0]["called_at"]
 
 
-def test_too_many_connects_are_429_and_say_when_and_what_helps(api, connected, monkeypatch):
+def test_too_many_connects_are_429_with_retry_after_and_remedy(api, connected, monkeypatch):
     monkeypatch.setattr("chalicelib.store.trunk_limits.MAX_CONNECTS", 1)
     refused = api.call("PUT", "/api/trunk", {**TRUNK, "port": 5080})
     assert problem(refused) == (429, "trunk_rate")
@@ -179,13 +180,13 @@ def test_too_many_connects_are_429_and_say_when_and_what_helps(api, connected, m
     assert api.call("GET", "/api/trunk").json_body == connected
 
 
-def test_numbers_need_a_trunk(api):
+def test_adding_a_number_needs_a_trunk(api):
     assert problem(api.call("POST", "/api/trunk/dids", {"e164": E164})) == (404, "no_trunk")
     for method in ("GET", "PATCH", "DELETE"):
         assert problem(api.call(method, ONE, {})) == (404, "no_trunk")
 
 
-def test_a_number_that_is_added_already_is_409_and_says_where(api, connected):
+def test_a_number_already_added_is_409_with_its_url(api, connected):
     api.call("POST", "/api/trunk/dids", {"e164": E164})
     again = api.call("POST", "/api/trunk/dids", {"e164": E164})
     assert problem(again) == (409, "number_taken")
@@ -215,13 +216,13 @@ def test_too_many_numbers_are_409(api, connected, monkeypatch):
     [({}, "e164"), ({"e164": "0187654321"}, "e164"), ({"e164": E164, "agent_url": "http://x"},
      "agent_url"), ({"e164": E164, "label": "x" * 101}, "label"), ({"e164": E164, "x": 1}, "x")],
 )  # fmt: skip
-def test_a_number_that_makes_no_sense_is_422(api, connected, body, field):
+def test_a_malformed_number_is_422(api, connected, body, field):
     answered = api.call("POST", "/api/trunk/dids", body)
     assert problem(answered) == (422, "invalid")
     assert answered.json_body["errors"][0]["field"] == field
 
 
-def test_anothers_trunk_and_numbers_are_not_found(api, world, connected):
+def test_another_accounts_trunk_and_numbers_are_not_found(api, world, connected):
     _, foreign = world.new_account()
     api.call("POST", "/api/trunk/dids", {"e164": E164})
     for method, path in (("GET", "/api/trunk"), ("DELETE", "/api/trunk"), ("GET", ONE)):
@@ -238,5 +239,22 @@ def test_anothers_trunk_and_numbers_are_not_found(api, world, connected):
     [("PUT", "/api/trunk"), ("GET", "/api/trunk"), ("DELETE", "/api/trunk"),
      ("POST", "/api/trunk/dids"), ("GET", ONE), ("PATCH", ONE), ("DELETE", ONE)],
 )  # fmt: skip
-def test_without_a_key_there_is_nothing(api, method, path):
+def test_trunk_requests_without_a_key_are_refused(api, method, path):
     assert problem(api.call(method, path, TRUNK, key="")) == (401, "bad_key")
+
+
+def test_a_pool_number_is_409_as_trunk_number_and_as_caller_id(api, world, connected):
+    for answered in (
+        api.call("POST", "/api/trunk/dids", {"e164": world.number}),
+        api.call("PUT", "/api/trunk", {**TRUNK, "caller_id": world.number}),
+    ):
+        assert problem(answered) == (409, "number_reserved")
+        assert "POST /api/number" in answered.json_body["detail"]
+
+
+def test_a_host_of_this_installation_is_422(api, monkeypatch):
+    deps = with_settings(bootstrap.dependencies(), own_hosts=frozenset({"api.test"}))
+    monkeypatch.setattr(bootstrap, "dependencies", lambda: deps)
+    answered = api.call("PUT", "/api/trunk", {**TRUNK, "host": "API.test."})
+    assert problem(answered) == (422, "invalid")
+    assert answered.json_body["errors"][0]["field"] == "host"

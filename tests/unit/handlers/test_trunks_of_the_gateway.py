@@ -1,4 +1,4 @@
-"""The gateway's side of trunks: it lists, fetches and reports, and nobody else does."""
+"""Tests of the gateway's side of trunks: only it lists, fetches and reports."""
 
 from __future__ import annotations
 
@@ -37,28 +37,28 @@ def test_the_gateway_lists_fetches_and_reports(api, world, connected):
             "caller_id": None,
         }
     }
-    told = {
+    report = {
         "trunk_id": trunk_id,
         "revision": 1,
         "status": "failed",
         "sip_code": 401,
         "detail": "The carrier refuses username or password: set them anew.",
     }
-    assert gateway(api, "report", told).json_body == {"revision": 1}
+    assert gateway(api, "report", report).json_body == {"revision": 1}
     view = api.call("GET", "/api/trunk").json_body
-    assert (view["status"], view["sip_code"], view["detail"]) == ("failed", 401, told["detail"])
-    assert gateway(api, "report", {**told, "revision": 7}).json_body == {"revision": 1}
+    assert (view["status"], view["sip_code"], view["detail"]) == ("failed", 401, report["detail"])
+    assert gateway(api, "report", {**report, "revision": 7}).json_body == {"revision": 1}
 
 
-def test_a_trunk_that_is_gone_is_404_for_the_gateway(api, connected):
+def test_a_deleted_trunk_is_404_for_the_gateway(api, connected):
     api.call("DELETE", "/api/trunk")
-    told = {"trunk_id": connected["trunk_id"], "revision": 1, "status": "registered"}
+    report = {"trunk_id": connected["trunk_id"], "revision": 1, "status": "registered"}
     for verb in ("fetch", "report"):
-        assert problem(gateway(api, verb, told)) == (404, "trunk_not_found")
+        assert problem(gateway(api, verb, report)) == (404, "trunk_not_found")
 
 
 @pytest.mark.parametrize("verb", ["list", "fetch", "report"])
-def test_a_post_that_the_gateway_did_not_sign_gets_nothing(api, connected, verb, monkeypatch):
+def test_a_post_the_gateway_did_not_sign_is_refused(api, connected, verb, monkeypatch):
     body = {"trunk_id": connected["trunk_id"], "revision": 1, "status": "registered"}
     for secret in (CONTROL_SECRET, "x"):  # a relay's is not the gateway's
         assert problem(gateway(api, verb, body, secret)) == (401, "bad_signature")
@@ -70,6 +70,6 @@ def test_a_post_that_the_gateway_did_not_sign_gets_nothing(api, connected, verb,
 @pytest.mark.parametrize(
     "change", [{"status": "unregistered"}, {"sip_code": 9}, {"revision": "x"}, {"trunk_id": None}]
 )
-def test_a_report_that_makes_no_sense_is_422(api, connected, change):
-    told = {"trunk_id": connected["trunk_id"], "revision": 1, "status": "registered", **change}
-    assert problem(gateway(api, "report", told)) == (422, "invalid")
+def test_an_invalid_report_is_422(api, connected, change):
+    report = {"trunk_id": connected["trunk_id"], "revision": 1, "status": "registered", **change}
+    assert problem(gateway(api, "report", report)) == (422, "invalid")

@@ -1,5 +1,5 @@
-"""The doctor and the commands where AWS is more than an engine: what a Lambda function is told, and
-what only AWS has.
+"""Tests of the doctor and the commands in AWS: settings of a Lambda function, and services that
+only AWS has.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def looked_at(check, scene):
     return {finding.name: finding for finding in check(scene)}
 
 
-def test_a_table_as_it_was_made_wants_recovery_only(scene, dynamodb):
+def test_a_table_of_the_template_lacks_recovery_only(scene, dynamodb):
     found = looked_at(table.as_made, scene)
     recovery = found.pop("table recovery")
     assert {each.result for each in found.values()} == {Result.OK}
@@ -67,23 +67,23 @@ def test_a_table_as_it_was_made_wants_recovery_only(scene, dynamodb):
     assert looked_at(table.as_made, scene)["table recovery"].result is Result.OK
 
 
-def test_a_table_that_is_not_there_is_to_be_restored(scene):
+def test_a_missing_table_is_reported_with_restore_as_the_remedy(scene):
     (missing,) = looked_at(table.as_made, scene).values()
     assert (missing.result, "restore it" in missing.remedy) == (Result.FAIL, True)
 
 
-def test_a_stream_that_nobody_reads_is_found(scene, dynamodb):
+def test_a_stream_without_a_reader_is_found(scene, dynamodb):
     (mapping,) = looked_at(machines.stream, scene).values()
     assert (mapping.result, "fan_out_events" in mapping.remedy) == (Result.FAIL, True)
 
 
-def test_a_machine_that_was_never_deployed_is_found(scene):
+def test_a_missing_state_machine_is_found(scene):
     found = looked_at(machines.machines, scene)
     assert {each.result for each in found.values()} == {Result.FAIL}
     assert "infra/ring_timeout.asl.json" in found["ring timer"].remedy
 
 
-def test_a_machine_is_known_whatever_its_functions_are_called(scene):
+def test_a_state_machine_matches_whatever_its_functions_arns(scene):
     definition = (ROOT / "infra" / "deliver_event.asl.json").read_text()
     arn = f"arn:aws:lambda:{REGION}:123456789012:function:x"
     made = boto3.client("stepfunctions").create_state_machine(
@@ -97,7 +97,7 @@ def test_a_machine_is_known_whatever_its_functions_are_called(scene):
     assert machine.result is Result.OK
 
 
-def test_a_functions_settings_are_the_installations(monkeypatch, tmp_path):
+def test_the_installation_is_read_from_a_functions_settings(monkeypatch, tmp_path):
     role = boto3.client("iam").create_role(RoleName="x", AssumeRolePolicyDocument="{}")
     boto3.client("lambda").create_function(
         FunctionName="chamade-prod",
@@ -115,14 +115,14 @@ def test_a_functions_settings_are_the_installations(monkeypatch, tmp_path):
         find("other", tmp_path / "none")
 
 
-def test_without_any_word_of_one_there_is_no_installation(monkeypatch, tmp_path):
+def test_commands_without_any_settings_find_no_installation(monkeypatch, tmp_path):
     with pytest.raises(NoInstallation, match="--function NAME"):
         find(None, tmp_path / "stack.json")
     monkeypatch.setenv("CHAMADE_TABLE", "t")
     assert find(None, tmp_path / "stack.json").env["CHAMADE_TABLE"] == "t"
 
 
-def test_a_backup_of_many_pages_is_restored_into_a_table_that_is_made(
+def test_a_backup_of_many_pages_is_restored_into_a_new_table(
     dynamodb, monkeypatch, tmp_path, capsys
 ):
     for name, value in ENV.items():
@@ -143,8 +143,8 @@ def test_a_backup_of_many_pages_is_restored_into_a_table_that_is_made(
         assert main(["restore", "--table", "other", "--over", file]) == 0
     finally:
         bootstrap.config.cache_clear()
-    told = [json.loads(line) for line in capsys.readouterr().out.splitlines()[:2]]
-    assert [each["items"] for each in told] == [30, 30]
+    reports = [json.loads(line) for line in capsys.readouterr().out.splitlines()[:2]]
+    assert [each["items"] for each in reports] == [30, 30]
     pages = dynamodb.get_paginator("scan").paginate(TableName="other")
     found = sorted((i for p in pages for i in p["Items"]), key=lambda item: int(item["n"]["N"]))
     assert found == things

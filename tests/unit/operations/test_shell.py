@@ -1,4 +1,4 @@
-"""The command line itself: where it is started, what it prints, how it ends."""
+"""Tests of the operator's command line: start, output, exit codes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def nothing_said(monkeypatch):
         monkeypatch.delenv(name, raising=False)
 
 
-def test_it_runs_from_any_folder(tmp_path):
+def test_the_command_runs_from_any_folder(tmp_path):
     done = subprocess.run(
         [ROOT / "operations" / "chamade-admin", "--version"],
         cwd=tmp_path, check=True, capture_output=True, text=True,
@@ -28,7 +28,7 @@ def test_it_runs_from_any_folder(tmp_path):
     assert done.stdout == f"chamade-admin, version {VERSION}\n"
 
 
-def test_without_an_installation_it_says_how_to_name_one(tmp_path, capsys):
+def test_the_command_without_an_installation_explains_how_to_name_one(tmp_path, capsys):
     stack = str(tmp_path / "stack.json")
     assert main(["--stack", stack, "account", "list"]) == 2
     assert "--function NAME" in capsys.readouterr().err
@@ -42,7 +42,7 @@ def test_wrong_usage_is_exit_code_2(wrong, capsys):
     assert "Usage" in capsys.readouterr().err
 
 
-def test_every_command_says_what_it_does():
+def test_every_command_has_a_help_text():
     def commands(group):
         for command in group.commands.values():
             yield from commands(command) if isinstance(command, click.Group) else [command]
@@ -54,7 +54,7 @@ def test_every_command_says_what_it_does():
         assert "json" in {parameter.name for parameter in command.params}, command.name
 
 
-def test_what_others_wrote_moves_no_cursor(capsys):
+def test_control_characters_in_data_are_not_printed(capsys):
     Session().one({"name": "\x1b[2Jevil", "none": None, "yes": True, "many": [1]})
     printed = capsys.readouterr().out
     assert "\x1b" not in printed

@@ -1,90 +1,26 @@
-"""The guarded poster against receivers that are slow, lie, move, or are not where they seem."""
+"""Tests of the guarded poster against receivers that are slow, broken, or at forbidden
+addresses.
+"""
 
 from __future__ import annotations
 
-import contextlib
-import datetime
-import ipaddress
 import socket
-import ssl
 import threading
 import time
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
-from chalicelib.providers.outgoing_http import MAX_ANSWER, GuardedPoster
+from chalicelib.providers.outgoing_http import MAX_ANSWER
 from tests.support.engine import free_port
-
-OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
-BODY = b'{"type":"call.ringing"}'
-
-
-class Server:
-    """Accepts on loopback, reads a request, and has `answer(connection)` say the rest."""
-
-    def __init__(self, answer, context=None):
-        self.requests: list[bytes] = []
-        self.connections = 0
-        self._answer, self._context = answer, context
-        self._socket = socket.create_server(("127.0.0.1", 0))
-        self.port = self._socket.getsockname()[1]
-        threading.Thread(target=self._serve, daemon=True).start()
-
-    def _serve(self):
-        while True:
-            try:
-                connection, _ = self._socket.accept()
-            except OSError:
-                return
-            self.connections += 1
-            threading.Thread(target=self._one, args=(connection,), daemon=True).start()
-
-    def _one(self, connection):
-        with connection, contextlib.suppress(OSError):
-            if self._context:
-                connection = self._context.wrap_socket(connection, server_side=True)
-            got = b""
-            while not got.endswith(BODY):
-                more = connection.recv(65536)
-                if not more:
-                    return
-                got += more
-            self.requests.append(got)
-            self._answer(connection)
-
-    def close(self):
-        with contextlib.suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RDWR)
-        self._socket.close()
-
-
-@pytest.fixture
-def serve():
-    servers = []
-
-    def start(answer=OK, context=None):
-        act = answer if callable(answer) else lambda connection: connection.sendall(answer)
-        servers.append(Server(act, context))
-        return servers[-1]
-
-    yield start
-    for server in servers:
-        server.close()
-
-
-def poster(**settings):
-    return GuardedPoster(**{"private": True, "timeout_s": 2.0, **settings})
+from tests.unit.providers.http_server import BODY, make_poster
 
 
 def post(server, path="/hook", **settings):
     url = f"http://127.0.0.1:{server.port}{path}"
-    return poster(**settings).post(url, {"webhook-id": "evt_x"}, BODY)
+    return make_poster(**settings).post(url, {"webhook-id": "evt_x"}, BODY)
 
 
-def test_what_is_sent_and_what_comes_back(serve):
+def test_the_request_is_sent_as_given_and_the_answer_returned(serve):
     server = serve(b"HTTP/1.1 503 No\r\nRetry-After: 7\r\nContent-Length: 4\r\n\r\nb\xc3\xa4!")
     answer = post(server, "/hook?x=1%20y")
     assert (answer.status, answer.text, answer.retry_after, answer.error) == (503, "bä!", "7", None)
@@ -99,7 +35,7 @@ def test_what_is_sent_and_what_comes_back(serve):
     assert body == BODY
 
 
-def test_chunked_answers_and_those_without_a_length_are_read(serve):
+def test_chunked_answers_and_answers_without_a_length_are_read(serve):
     chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n"
     assert post(serve(chunked)).text == "ok"
     assert post(serve(b"HTTP/1.1 200 OK\r\n\r\nuntil the end")).text == "until the end"
@@ -115,7 +51,7 @@ def test_redirects_are_not_followed(serve):
     assert other.connections == 0
 
 
-def test_no_proxy_of_the_environment_is_asked(serve, monkeypatch):
+def test_proxies_of_the_environment_are_ignored(serve, monkeypatch):
     proxy = serve()
     for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "all_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.port}")
@@ -123,7 +59,7 @@ def test_no_proxy_of_the_environment_is_asked(serve, monkeypatch):
     assert proxy.connections == 0
 
 
-def test_of_an_endless_answer_the_beginning_is_read(serve):
+def test_only_the_beginning_of_an_endless_answer_is_read(serve):
     def endless(connection):
         connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
         while True:
@@ -133,7 +69,7 @@ def test_of_an_endless_answer_the_beginning_is_read(serve):
     assert (answer.status, answer.error, len(answer.text)) == (200, None, MAX_ANSWER)
 
 
-def drip(beginning, drop):
+def answer_slowly(beginning, drop):
     """An answer that never stops to come, a little at a time."""
 
     def answer(connection):
@@ -149,15 +85,15 @@ def drip(beginning, drop):
     "answer",
     [
         lambda connection: time.sleep(5),
-        drip(b"HTTP/1.1 200 OK\r\nContent-Length: 4000\r\n\r\n", b"x"),
-        drip(b"HTTP/1.1 200 OK\r\n", b"A: b\r\n"),
-        drip(b"HTT", b"P"),
-        drip(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n"),
-        drip(b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+        answer_slowly(b"HTTP/1.1 200 OK\r\nContent-Length: 4000\r\n\r\n", b"x"),
+        answer_slowly(b"HTTP/1.1 200 OK\r\n", b"A: b\r\n"),
+        answer_slowly(b"HTT", b"P"),
+        answer_slowly(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n"),
+        answer_slowly(b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
     ],
     ids=["silent", "body", "headers", "status", "chunks", "continue"],
 )
-def test_one_deadline_covers_it_all_however_slowly_it_drips(serve, answer):
+def test_one_deadline_covers_the_whole_request(serve, answer):
     began = time.monotonic()
     got = post(serve(answer), timeout_s=0.6)
     assert got.error == "timeout: no answer within 0.6 s"
@@ -176,14 +112,14 @@ def test_one_deadline_covers_it_all_however_slowly_it_drips(serve, answer):
         (b"HTTP/1.1 200 OK\r\nA: " + b"x" * 100_000 + b"\r\n\r\n", "bad_answer"),
     ],
 )
-def test_what_is_no_whole_answer_is_no_success(serve, answer, error):
+def test_an_incomplete_answer_is_a_failure(serve, answer, error):
     got = post(serve(answer))
     assert got.error.split(":")[0] == error
     assert not got.taken
 
 
-def test_nobody_there():
-    got = poster().post(f"http://127.0.0.1:{free_port()}/", {}, BODY)
+def test_a_refused_connection_is_reported():
+    got = make_poster().post(f"http://127.0.0.1:{free_port()}/", {}, BODY)
     assert got.error == "connect_failed: Connection refused"
 
 
@@ -199,156 +135,73 @@ def test_nobody_there():
         ["93.184.216.34", "127.0.0.1"], ["127.0.0.1", "93.184.216.34"],
     ],
 )  # fmt: skip
-def test_a_name_that_leads_into_our_own_network_is_not_connected_to(serve, addresses):
+def test_a_name_with_a_private_address_is_not_connected_to(serve, addresses):
     """One forbidden address is enough: the resolver's order is the stranger's."""
     server = serve()
-    guarded = poster(private=False, resolver=lambda host, port: addresses)
+    guarded = make_poster(private=False, resolver=lambda host, port: addresses)
     got = guarded.post(f"https://evil.example:{server.port}/", {}, BODY)
     assert got.error == "private_address: the host is not on the public Internet"
     assert server.connections == 0
 
 
 @pytest.mark.parametrize("host", ["127.1", "0x7f000001", "2130706433", "[::ffff:7f00:1]", "0"])
-def test_other_spellings_of_loopback_are_seen_through(serve, host):
+def test_other_spellings_of_loopback_are_recognised(serve, host):
     server = serve()
-    got = poster(private=False).post(f"https://{host}:{server.port}/", {}, BODY)
+    got = make_poster(private=False).post(f"https://{host}:{server.port}/", {}, BODY)
     assert got.error.split(":")[0] in ("private_address", "unresolvable")
     assert server.connections == 0
 
 
-def test_a_name_is_resolved_once_and_what_was_looked_at_is_connected_to(monkeypatch):
+def test_a_name_is_resolved_once_and_the_checked_address_connected_to(monkeypatch):
     """DNS rebinding: public when it is looked at, private a moment later."""
-    asked, connected = [], []
+    resolved, connected = [], []
 
     def rebinding(host, port):
-        asked.append(host)
-        return ["93.184.216.34"] if len(asked) == 1 else ["127.0.0.1"]
+        resolved.append(host)
+        return ["93.184.216.34"] if len(resolved) == 1 else ["127.0.0.1"]
 
     def connect(address, timeout):
         connected.append(address)
         raise ConnectionRefusedError(111, "Connection refused")
 
     monkeypatch.setattr(socket, "create_connection", connect)
-    got = poster(private=False, resolver=rebinding).post("https://evil.example/", {}, BODY)
-    assert (asked, connected) == (["evil.example"], [("93.184.216.34", 443)])
+    got = make_poster(private=False, resolver=rebinding).post("https://evil.example/", {}, BODY)
+    assert (resolved, connected) == (["evil.example"], [("93.184.216.34", 443)])
     assert got.error == "connect_failed: Connection refused"
 
 
-def test_plain_http_goes_nowhere_unless_the_operator_allows_it(serve):
+def test_plain_http_is_refused_unless_the_operator_allows_it(serve):
     server = serve()
     got = post(server, private=False)
     assert got.error == "plain_http: an https:// URL is needed"
     assert server.connections == 0
 
 
-def test_a_name_server_that_does_not_answer_holds_nobody_up():
+def test_a_silent_name_server_does_not_delay_beyond_the_deadline():
     held = threading.Event()
-    slow = poster(timeout_s=0.3, resolver=lambda *_: held.wait(10) and [])
+    slow = make_poster(timeout_s=0.3, resolver=lambda *_: held.wait(10) and [])
     began = time.monotonic()
     assert slow.post("https://slow.example/", {}, BODY).error.startswith("timeout")
     assert time.monotonic() - began < 1
     held.set()
 
 
-def test_a_name_that_is_none_is_said_to_be_so():
+def test_an_unknown_name_is_reported_as_such():
     def unknown(*_):
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
-    got = poster(resolver=unknown).post("https://nobody.example/", {}, BODY)
+    got = make_poster(resolver=unknown).post("https://nobody.example/", {}, BODY)
     assert got.error == "unresolvable: Name or service not known"
-    assert poster(resolver=lambda *_: []).post("https://x.example/", {}, BODY).error == (
+    assert make_poster(resolver=lambda *_: []).post("https://x.example/", {}, BODY).error == (
         "unresolvable: no address"
     )
 
 
 def test_the_next_address_is_tried_if_one_is_down(serve):
     server = serve()
-    both = poster(resolver=lambda *_: ["127.0.0.2", "127.0.0.1"])
+    both = make_poster(resolver=lambda *_: ["127.0.0.2", "127.0.0.1"])
     assert both.post(f"http://two.example:{server.port}/", {}, BODY).status == 200
     assert b"Host: two.example" in server.requests[0]
 
 
 # TLS.
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory):
-    """A certificate of good.example, and who trusts it."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "good.example")])
-    now = datetime.datetime.now(datetime.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(
-            x509.SubjectAlternativeName(
-                [x509.DNSName("good.example"), x509.IPAddress(ipaddress.ip_address("127.0.0.9"))]
-            ),
-            critical=False,
-        )
-        .sign(key, hashes.SHA256())
-    )
-    folder = tmp_path_factory.mktemp("tls")
-    (folder / "cert.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    (folder / "key.pem").write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
-    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    server.load_cert_chain(folder / "cert.pem", folder / "key.pem")
-    client = ssl.create_default_context(cafile=str(folder / "cert.pem"))
-    return server, client
-
-
-def secured(port, client, host, timeout_s=2.0):
-    there = poster(resolver=lambda *_: ["127.0.0.1"], trust=lambda: client, timeout_s=timeout_s)
-    return there.post(f"https://{host}:{port}/", {}, BODY)
-
-
-def test_the_certificate_is_that_of_the_name_whatever_its_address(serve, authority):
-    context, client = authority
-    server = serve(OK, context)
-    assert secured(server.port, client, "good.example").status == 200
-    wrong = secured(server.port, client, "other.example")
-    assert wrong.error.startswith("tls_failed: Hostname mismatch")
-    assert len(server.requests) == 1
-
-
-def test_a_certificate_that_nobody_vouches_for_is_refused(serve, authority):
-    context, _ = authority
-    server = serve(OK, context)
-    there = poster(resolver=lambda *_: ["127.0.0.1"])
-    got = there.post(f"https://good.example:{server.port}/", {}, BODY)
-    assert got.error == "tls_failed: self-signed certificate"
-    assert server.requests == []
-
-
-def test_a_handshake_that_never_ends_is_cut_off(authority):
-    _, client = authority
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        began = time.monotonic()
-        got = secured(silent.getsockname()[1], client, "good.example", timeout_s=0.4)
-        assert got.error.startswith("timeout")
-        assert time.monotonic() - began < 1
-
-
-def test_what_speaks_no_tls_is_told_apart(serve, authority):
-    _, client = authority
-
-    class Plain(Server):
-        def _one(self, connection):
-            with connection:
-                connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
-
-    server = Plain(None)
-    assert secured(server.port, client, "good.example").error.startswith("tls_failed")
-    server.close()

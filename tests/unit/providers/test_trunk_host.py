@@ -1,4 +1,6 @@
-"""The gateway is told that a trunk has changed; one that is not there holds nobody up."""
+"""Tests that the gateway is notified of a changed trunk, and that an unreachable one delays
+nothing.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +46,7 @@ def test_the_gateway_is_told_that_a_trunk_has_changed(listening):
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:9", "nonsense", "http://127.0.0.1:9/\n"])
-def test_a_gateway_that_is_not_there_costs_a_line_in_the_log_only(url, caplog):
+def test_an_unreachable_gateway_is_logged_only(url, caplog):
     with caplog.at_level(logging.WARNING):
         host_at(url).changed("trunk_abc")
     assert "gateway not told" in caplog.text

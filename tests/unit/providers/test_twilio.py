@@ -1,4 +1,4 @@
-"""Twilio's REST as the application uses it: every answer it may give, from a stand-in server."""
+"""Tests of the requests to Twilio's REST and of every answer to them, from a stand-in server."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from chalicelib.providers.base import (
     HangUp,
     KeepRinging,
     ProviderError,
+    Reject,
     RemoteStatus,
 )
 from chalicelib.providers.twilio import (
@@ -37,8 +38,9 @@ class StandIn(BaseHTTPRequestHandler):
     def _answer(self):
         length = int(self.headers.get("Content-Length") or 0)
         body = parse_qs(self.rfile.read(length).decode())
-        self.server.asked.append((self.command, self.path, body, self.headers["Authorization"]))
-        status, said = self.server.says
+        self.server.requests.append((self.command, self.path, body, self.headers["Authorization"]))
+        script = self.server.script
+        status, said = script.pop(0) if script else self.server.says
         raw = said if isinstance(said, bytes) else json.dumps(said).encode()
         self.send_response(status)
         self.send_header("Content-Length", str(len(raw)))
@@ -54,7 +56,8 @@ class StandIn(BaseHTTPRequestHandler):
 @pytest.fixture
 def twilio():
     server = ThreadingHTTPServer(("127.0.0.1", 0), StandIn)
-    server.asked, server.says = [], (200, {"sid": "CA1", "status": "in-progress"})
+    server.requests, server.says = [], (200, {"sid": "CA1", "status": "in-progress"})
+    server.script = []
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield server
     server.shutdown()
@@ -67,6 +70,10 @@ def provider(api_url: str) -> TwilioProvider:
     )
 
 
+def _hangings(provider: TwilioProvider):
+    return [lambda each=each: provider.hang_up("CA1", answered=each) for each in (True, False)]
+
+
 @pytest.fixture
 def ours(twilio):
     return provider(f"http://127.0.0.1:{twilio.server_port}")
@@ -74,13 +81,13 @@ def ours(twilio):
 
 def test_a_call_is_redirected_with_a_document_of_ours(twilio, ours):
     assert ours.steer("CA1", Connect("tok"))
-    method, path, body, authorization = twilio.asked[0]
+    method, path, body, authorization = twilio.requests[0]
     assert (method, path) == ("POST", f"/2010-04-01/Accounts/{SID}/Calls/CA1.json")
     assert "wss://relay.test/media/provider/tok" in body["Twiml"][0]
     assert base64.b64decode(authorization.split()[1]).decode() == f"{SID}:{TOKEN}"
 
 
-def test_a_call_that_is_not_in_progress_is_left_to_its_polls(twilio, ours):
+def test_a_redirect_refused_by_twilio_is_left_to_the_next_poll(twilio, ours):
     twilio.says = (400, {"code": 21220, "message": "Invalid call state", "status": 400})
     assert ours.steer("CA1", Connect("tok")) is False
 
@@ -93,9 +100,9 @@ def test_a_call_that_is_not_in_progress_is_left_to_its_polls(twilio, ours):
         (502, b"<html>bad gateway</html>"),
     ],
 )
-def test_other_refusals_are_provider_errors_that_hold_no_secret(twilio, ours, says):
+def test_other_refusals_are_provider_errors_without_secrets(twilio, ours, says):
     twilio.says = says
-    for act in (lambda: ours.steer("CA1", HangUp()), lambda: ours.hang_up("CA1")):
+    for act in (lambda: ours.steer("CA1", HangUp()), *_hangings(ours)):
         with pytest.raises(ProviderError) as failed:
             act()
         assert TOKEN not in str(failed.value)
@@ -104,21 +111,50 @@ def test_other_refusals_are_provider_errors_that_hold_no_secret(twilio, ours, sa
 
 def test_a_provider_that_cannot_be_reached_is_a_provider_error():
     nowhere = provider(f"http://127.0.0.1:{free_port()}")
-    for act in (lambda: nowhere.steer("CA1", HangUp()), lambda: nowhere.hang_up("CA1")):
+    for act in (lambda: nowhere.steer("CA1", HangUp()), *_hangings(nowhere)):
         with pytest.raises(ProviderError):
             act()
     assert nowhere.status("CA1") is RemoteStatus.UNKNOWN
 
 
-def test_hanging_up_completes_the_call_and_an_ended_one_is_no_error(twilio, ours):
-    ours.hang_up("CA1")
-    assert twilio.asked[0][2] == {"Status": ["completed"]}
-    for says in (
-        (404, {"code": 20404, "message": "not found", "status": 404}),
-        (400, {"code": 21220, "message": "not in progress", "status": 400}),
-    ):
-        twilio.says = says
-        ours.hang_up("CA1")
+@pytest.mark.parametrize(("answered", "status"), [(True, "completed"), (False, "canceled")])
+def test_hanging_up_completes_an_answered_call_cancels_another_and_accepts_an_ended_one(
+    twilio, ours, answered, status
+):
+    twilio.says = (200, {"sid": "CA1", "status": status})
+    ours.hang_up("CA1", answered=answered)
+    assert [request[2] for request in twilio.requests] == [{"Status": [status]}]
+    not_in_progress = (400, {"code": 21220, "message": "not in progress", "status": 400})
+    for says in ((200, {"sid": "CA1", "status": "completed"}), (404, {"code": 20404})):
+        twilio.says, twilio.script = says, [not_in_progress]
+        ours.hang_up("CA1", answered=answered)
+    ours.hang_up("CA1", answered=answered)  # 404 at once
+
+
+@pytest.mark.parametrize("first", [(200, "in-progress"), (400, None)])
+def test_a_call_answered_during_its_cancellation_is_completed(twilio, ours, first):
+    code, status = first
+    said = {"sid": "CA1", "status": status} if status else {"code": 21220, "message": "no"}
+    up = (200, {"sid": "CA1", "status": "in-progress"})
+    twilio.script = [(code, said)] + ([up] if status is None else [])
+    ours.hang_up("CA1", answered=False)
+    verbs = [(method, body.get("Status")) for method, _, body, _ in twilio.requests]
+    looked = [("GET", None)] if status is None else []
+    assert verbs == [("POST", ["canceled"]), *looked, ("POST", ["completed"])]
+
+
+@pytest.mark.parametrize("left", ["ringing", "canceled", "queued"])
+def test_a_ringing_call_is_canceled_and_never_completed(twilio, ours, left):
+    twilio.says = (200, {"sid": "CA1", "status": left})
+    ours.hang_up("CA1", answered=False)
+    assert [body for _, _, body, _ in twilio.requests] == [{"Status": ["canceled"]}]
+
+
+@pytest.mark.parametrize(("busy", "reason"), [(True, "busy"), (False, "rejected")])
+def test_a_reject_document_has_no_other_verb(ours, busy, reason):
+    """Any verb but a first `<Reject>` has Twilio answer the call, and bill it."""
+    document = ours.document(Reject(busy=busy))
+    assert document.endswith(f'<Response><Reject reason="{reason}" /></Response>')
 
 
 @pytest.mark.parametrize(
@@ -131,12 +167,12 @@ def test_hanging_up_completes_the_call_and_an_ended_one_is_no_error(twilio, ours
         ((404, {"code": 20404, "message": "not found", "status": 404}), RemoteStatus.OVER),
     ],
 )
-def test_how_the_provider_sees_a_call(twilio, ours, says, status):
+def test_twilios_call_status_is_mapped_to_ours(twilio, ours, says, status):
     twilio.says = says
     assert ours.status("CA1") is status
 
 
-def test_asking_again_goes_to_the_same_webhook(ours):
+def test_a_document_that_keeps_ringing_redirects_to_the_same_webhook(ours):
     document = ours.document(AskAgain("after-stream"))
     assert "https://api.test/api/webhooks/twilio/after-stream</Redirect>" in document
 
@@ -145,10 +181,10 @@ CALL_ID = "call_" + "a" * 26
 ORDER = Dial(CALL_ID, "+33199001234", "+33199005678", 30, 600, trunk_id="trunk_1")
 
 
-def test_a_call_is_placed_through_a_trunk_that_the_provider_knows(twilio, ours):
+def test_a_call_is_placed_through_a_trunk_known_to_the_provider(twilio, ours):
     twilio.says = (201, {"sid": "CA7", "status": "queued"})
     assert ours.dial(ORDER) == "CA7"
-    method, path, body, _ = twilio.asked[0]
+    method, path, body, _ = twilio.requests[0]
     assert (method, path) == ("POST", f"/2010-04-01/Accounts/{SID}/Calls.json")
     assert body == {
         "To": ["+33199001234"],
@@ -166,7 +202,7 @@ def test_a_call_is_placed_by_uri_with_the_trunks_credentials(twilio, ours):
     twilio.says = (201, {"sid": "CA7", "status": "queued"})
     uri = "sip:+33199001234@sip.carrier.example:5061;transport=tls"
     ours.dial(Dial(CALL_ID, uri, "+33199005678", 30, 600, username="acct42", password="pw"))
-    body = twilio.asked[0][2]
+    body = twilio.requests[0][2]
     assert (body["To"], body["SipAuthUsername"], body["SipAuthPassword"]) == (
         [uri],
         ["acct42"],
@@ -185,20 +221,20 @@ def test_a_call_is_placed_by_uri_with_the_trunks_credentials(twilio, ours):
         (201, {"status": "queued"}),
     ],
 )
-def test_a_call_that_was_not_placed_is_a_provider_error(twilio, ours, says):
+def test_a_refused_placement_is_a_provider_error(twilio, ours, says):
     twilio.says = says
     with pytest.raises(ProviderError) as failed:
         ours.dial(ORDER)
     assert TOKEN not in str(failed.value)
-    assert len(twilio.asked) == 1  # a second attempt could ring somebody twice
+    assert len(twilio.requests) == 1  # a second attempt could ring somebody twice
 
 
-def test_a_provider_that_is_not_there_places_no_call():
+def test_placing_a_call_at_an_unreachable_provider_is_a_provider_error():
     with pytest.raises(ProviderError):
         provider(f"http://127.0.0.1:{free_port()}").dial(ORDER)
 
 
-def test_a_call_takes_longer_to_place_than_to_steer(twilio, ours, monkeypatch):
+def test_placing_a_call_has_a_longer_timeout_than_steering_one(twilio, ours, monkeypatch):
     waited = []
     real = requests.Session.send
 
@@ -208,7 +244,7 @@ def test_a_call_takes_longer_to_place_than_to_steer(twilio, ours, monkeypatch):
 
     monkeypatch.setattr(requests.Session, "send", send)
     ours.dial(ORDER)
-    ours.hang_up("CA1")
+    ours.hang_up("CA1", answered=True)
     assert waited == [DIAL_TIMEOUT_S, REST_TIMEOUT_S]
 
 
@@ -220,7 +256,7 @@ def test_a_call_takes_longer_to_place_than_to_steer(twilio, ours, monkeypatch):
         (AskAgain("answered"), "answered"),
     ],
 )
-def test_documents_of_a_dialled_call_lead_back_to_it(ours, instruction, webhook):
+def test_documents_of_an_outbound_call_name_it_in_their_urls(ours, instruction, webhook):
     document = ours.document(instruction, CALL_ID)
     assert f"https://api.test/api/webhooks/twilio/{webhook}?call={CALL_ID}</Redirect>" in document
 

@@ -1,4 +1,4 @@
-"""A small application: verifies the relay's signatures and answers as it is told to."""
+"""A small application that checks the relay's signatures and answers as a test tells it to."""
 
 from __future__ import annotations
 
@@ -11,15 +11,23 @@ from typing import Any
 
 from aiohttp import web
 
-from wire import control
+from common import control, media_token
 
 SECRET = "control secret"
-PROVIDER_TOKEN, AGENT_TOKEN = "tok-provider", "tok-agent"
+EXPIRES_S = 4_000_000_000
+
+
+def agent_token(call_id: str, secret: str = SECRET, expires_s: int = EXPIRES_S) -> str:
+    return media_token.issue(secret, call_id, "agent", expires_s)
+
+
+AGENT_TOKEN = agent_token("call_1")
+PROVIDER_TOKEN = media_token.issue(SECRET, "call_1", "provider", EXPIRES_S)
 
 
 @dataclass
 class Late:
-    """An attach that came and is answered later."""
+    """An attach that is answered later."""
 
     came: asyncio.Event = field(default_factory=asyncio.Event)
     go_on: asyncio.Event = field(default_factory=asyncio.Event)
@@ -34,16 +42,16 @@ class FakeApplication:
     url: str = ""
     refuse_reports: str = ""
     """The code with which reports are refused."""
-    heeded: frozenset[str] = frozenset()
-    """Types of report that are not refused even so."""
+    accepted_reports: frozenset[str] = frozenset()
+    """Types of report that are not refused all the same."""
     report_s: float = 0.0
-    """How long it takes to answer a report."""
+    """Seconds until a report is answered."""
     late: dict[str, Late] = field(default_factory=dict)
-    """Leg -> how its next attach is held up."""
+    """Leg -> its next attach, which is answered later."""
     ends_in_s: float | None = None
     """The call's remaining duration, from when it is asked for."""
     broken: int = 0
-    """How many posts to come are answered 500."""
+    """Number of posts that are still to be answered 500."""
     attaches: list[dict[str, Any]] = field(default_factory=list)
     reports: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
     bodies: list[dict[str, Any]] = field(default_factory=list)
@@ -52,13 +60,16 @@ class FakeApplication:
     """The agent that is to be dialled."""
     metadata: dict[str, Any] = field(default_factory=dict)
     endings: dict[str, str] = field(default_factory=dict)
-    """Report type -> end_reason: what ends the call."""
+    """Type of report that ends the call -> end_reason."""
     owner: tuple[str, str] | None = None
-    """Name and URL of the relay that holds the caller's stream; None: nobody asks."""
+    """Name and URL of the relay that holds the caller's stream; None: any relay may."""
     owns: bool = False
-    """Whether the relay whose stream comes last holds the call, and others are told so."""
+    """True: the relay with the latest stream holds the call, and others are refused."""
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     """Attaches are answered once it is set."""
+    stalled: set[str] = field(default_factory=set)
+    """Calls whose agents get no answer, until `released` is set."""
+    released: asyncio.Event = field(default_factory=asyncio.Event)
 
     def call(self) -> dict[str, Any]:
         return {
@@ -94,6 +105,8 @@ class FakeApplication:
         if late is not None:
             late.came.set()
             await late.go_on.wait()
+        if body.get("call_id") in self.stalled:
+            await self.released.wait()
         await self.gate.wait()
         expected = PROVIDER_TOKEN if body["leg"] == "provider" else AGENT_TOKEN
         if body["token"] != expected:
@@ -131,7 +144,7 @@ class FakeApplication:
         await asyncio.sleep(self.report_s)
         if self._elsewhere(body):
             return self.elsewhere()
-        if self.refuse_reports and kind not in self.heeded:
+        if self.refuse_reports and kind not in self.accepted_reports:
             self.reports.put_nowait(kind)
             return problem(409, self.refuse_reports, self.call())
         if kind in self.endings:

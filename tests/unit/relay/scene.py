@@ -1,4 +1,4 @@
-"""A bridge with small fakes at its ports, and the time in the test's hand."""
+"""A bridge with recording doubles around it, and time that the test advances."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from relay.bridge import Bridge
-from relay.config import Graces
-from relay.metrics import Counters
-from relay.ports import AgentAddress, Dialect
-from relay.wire import agent
-from relay.wire.agent import AudioFormat
-from wire import media_stream
+from common import media_stream
+from relay.core.bridge import Bridge
+from relay.core.counters import Counters
+from relay.core.interfaces import AgentAddress, Dialect
+from relay.core.timeouts import Timeouts
+from relay.protocol import agent
+from relay.protocol.agent import AudioFormat
 
 MULAW = AudioFormat("mulaw", 8000)
 STREAM = "MZ1"
@@ -22,11 +22,11 @@ STREAM = "MZ1"
 _order = itertools.count(1)
 
 
-class FakeLeg:
-    """Remembers what it was told."""
+class RecordingLeg:
+    """A leg that records what it is sent."""
 
     def __init__(self, dialect: Dialect | None = None, *, dialled: bool = False) -> None:
-        self.dialect = dialect or agent.Dialect(MULAW)
+        self.dialect = dialect or agent.ChamadeDialect(MULAW)
         self.dialled = dialled
         self.order = next(_order)
         self.choked = False
@@ -47,21 +47,26 @@ class FakeLeg:
     def close(self, code: int, reason: str) -> None:
         self.closed = code, reason
 
+    def pipe_to(self, relay_url: str) -> bool:
+        return False
+
     def said(self, *types: str) -> list[dict[str, Any]]:
-        """Messages since last asked, of these types (or all)."""
+        """Return the messages since last asked, of these types (or all)."""
         messages = [json.loads(text) for text in self.texts]
         self.texts.clear()
         return [m for m in messages if not types or m.get("type", m.get("event")) in types]
 
     def heard(self) -> bytes:
-        """mu-law of the media messages since last asked."""
+        """Return the mu-law of the media messages since last asked."""
         audio = [media_stream.decode_media(text) for text in self.texts]
         self.texts.clear()
         return b"".join(part for part in audio if part)
 
 
 @dataclass
-class FakePort:
+class RecordingActions:
+    """The actions that a bridge asked for."""
+
     reports: list[str] = field(default_factory=list)
     whys: list[str] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
@@ -87,25 +92,25 @@ class FakePort:
 
 
 class Scene:
-    """A bridge with fake ports, and the time."""
+    """A bridge, its legs and the time."""
 
     def __init__(self) -> None:
         self.now = 1000.0
         self.spread = 0.5
         self.bytes_a_second = 8000
-        self.port = FakePort()
+        self.actions = RecordingActions()
         self.counters = Counters()
-        self.bridge = Bridge(self.port, Graces(), self.counters, spread=lambda: self.spread)
-        self.agent, self.provider = FakeLeg(), FakeLeg()
+        self.bridge = Bridge(self.actions, Timeouts(), self.counters, spread=lambda: self.spread)
+        self.agent, self.provider = RecordingLeg(), RecordingLeg()
         self.bridge.update(call("active"), None, self.now)
 
-    def join_agent(self, audio: AudioFormat = MULAW) -> FakeLeg:
-        self.agent = FakeLeg(agent.Dialect(audio))
+    def join_agent(self, audio: AudioFormat = MULAW) -> RecordingLeg:
+        self.agent = RecordingLeg(agent.ChamadeDialect(audio))
         assert self.bridge.agent_joined(self.agent, audio, self.now)
         return self.agent
 
-    def start_stream(self, *, keys: bool = False) -> FakeLeg:
-        self.provider = FakeLeg()
+    def start_stream(self, *, keys: bool = False) -> RecordingLeg:
+        self.provider = RecordingLeg()
         assert self.bridge.provider_started(self.provider, STREAM, self.now, keys=keys)
         return self.provider
 
@@ -119,17 +124,17 @@ class Scene:
         self.bridge.agent_text(json.dumps(message).encode(), self.now)
 
     def wait(self, seconds: float) -> list[str]:
-        """Time goes by in one step; what was reported."""
+        """Let time go by in one step. Return what was reported."""
         self.now += seconds
         self.bridge.tick(self.now)
         return self.reports()
 
-    def told(self, seconds: float) -> list[str]:
-        """The same, without the questions how the call is, which go on as long as it does."""
+    def wait_without_watches(self, seconds: float) -> list[str]:
+        """Let time go by. Return what was reported, without `watch`."""
         return [kind for kind in self.wait(seconds) if kind != "watch"]
 
     def reports(self) -> list[str]:
-        said, self.port.reports = self.port.reports, []
+        said, self.actions.reports = self.actions.reports, []
         return said
 
     def answer(self, kind: str, state: str = "active", reason: str | None = None) -> None:

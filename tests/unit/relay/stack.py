@@ -1,4 +1,4 @@
-"""A relay on real sockets with a small application behind it, and both its peers."""
+"""A relay on real sockets, with a small application behind it, and both its peers."""
 
 from __future__ import annotations
 
@@ -6,15 +6,18 @@ import asyncio
 import base64
 import contextlib
 import json
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from relay.config import Graces
-from relay.server import Relay
-from tests.unit.relay.fake_control import AGENT_TOKEN, PROVIDER_TOKEN, FakeApplication
+from relay.config import Config
+from relay.core.timeouts import Timeouts
+from relay.network.control import Control, RetryPolicy
+from relay.network.server import Relay
+from tests.unit.relay.fake_control import AGENT_TOKEN, PROVIDER_TOKEN, SECRET, FakeApplication
 
 START = {
     "event": "start",
@@ -29,12 +32,12 @@ START = {
         "customParameters": {},
     },
 }
-GRACES = Graces(agent_back=0.4, agent_first=1.5, provider_back=0.6, provider_start=0.4)
+TIMEOUTS = Timeouts(agent_back=0.4, agent_first=1.5, provider_back=0.6, provider_start=0.4)
 
 
 @dataclass
 class Stack:
-    """A relay, its application, and how to call in."""
+    """A relay and its application, with methods to connect to it."""
 
     app: FakeApplication
     relay: Relay
@@ -61,7 +64,7 @@ class Stack:
         return await self.open(f"/media/agent/call_1?token={AGENT_TOKEN}&{query}", **options)
 
     async def both(self, query: str = "format=mulaw") -> tuple[ClientConnection, ClientConnection]:
-        """Provider and agent, the agent having had its `start`."""
+        """Connect provider and agent, and wait for the agent's `start`."""
         provider, agent = await self.provider(), await self.agent(query)
         assert (await message(agent))["type"] == "start"
         return provider, agent
@@ -74,8 +77,29 @@ class Stack:
         return int(head.split()[1]), body.decode()
 
 
+@contextlib.asynccontextmanager
+async def running(app: FakeApplication, **settings: Any) -> AsyncIterator[Stack]:
+    """Run a relay with these settings."""
+    config = Config(
+        control_url=app.url,
+        control_secret=SECRET,
+        port=0,
+        public_url="wss://relay.example",
+        drain_s=0.3,
+        allow_private_agents=True,
+        timeouts=TIMEOUTS,
+        **settings,
+    )
+    async with Control(config, RetryPolicy(timeout=1, pauses=(0.01, 0.01))) as control:
+        stack = Stack(app, Relay(config, control))
+        stack.port = await stack.relay.start()
+        async with stack.closing:
+            yield stack
+        await stack.relay.drain()
+
+
 async def message(ws: ClientConnection, *types: str) -> dict[str, Any]:
-    """The next text message (of one of these types)."""
+    """Return the next text message (of one of these types)."""
     async with asyncio.timeout(5):
         while True:
             got = await ws.recv()
@@ -86,7 +110,7 @@ async def message(ws: ClientConnection, *types: str) -> dict[str, Any]:
 
 
 async def closed(ws: ClientConnection) -> tuple[int, str]:
-    """Read until the relay closes; code and reason."""
+    """Read until the relay closes. Return code and reason."""
     async with asyncio.timeout(5):
         with contextlib.suppress(ConnectionClosed):
             while True:
@@ -96,7 +120,7 @@ async def closed(ws: ClientConnection) -> tuple[int, str]:
 
 
 async def audio(ws: ClientConnection, size: int) -> bytes:
-    """So many bytes of binary audio."""
+    """Return so many bytes of binary audio."""
     sound = b""
     async with asyncio.timeout(5):
         while len(sound) < size:
@@ -107,7 +131,7 @@ async def audio(ws: ClientConnection, size: int) -> bytes:
 
 
 async def played(ws: ClientConnection, size: int) -> bytes:
-    """So many bytes of mu-law out of media messages."""
+    """Return so many bytes of mu-law out of media messages."""
     sound = b""
     while len(sound) < size:
         sound += base64.b64decode((await message(ws, "media"))["media"]["payload"])

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.wire import agent
+from relay.protocol import agent
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,9 @@ from relay.wire import agent
         ("pcm_s16le", "8000", agent.AudioFormat("pcm_s16le", 8000)),
     ],
 )
-def test_formats(format_: str | None, rate: str | None, expected: agent.AudioFormat) -> None:
+def test_the_format_follows_from_the_urls_parameters(
+    format_: str | None, rate: str | None, expected: agent.AudioFormat
+) -> None:
     assert agent.choose_format(None, format_, rate) == expected
 
 
@@ -29,7 +31,9 @@ def test_formats(format_: str | None, rate: str | None, expected: agent.AudioFor
     ("format_", "rate"),
     [("wav", None), (None, "44100"), (None, "16000.0"), ("mulaw", "16000"), ("PCM_S16LE", None)],
 )
-def test_wrong_formats_say_what_is_right(format_: str | None, rate: str | None) -> None:
+def test_a_wrong_format_is_refused_with_the_right_ones(
+    format_: str | None, rate: str | None
+) -> None:
     with pytest.raises(ValueError, match=r"must be|only"):
         agent.choose_format(None, format_, rate)
 
@@ -38,19 +42,22 @@ def test_wrong_formats_say_what_is_right(format_: str | None, rate: str | None) 
     ("format_", "rate", "size"),
     [("mulaw", 8000, 160), ("pcm_s16le", 8000, 320), ("pcm_s16le", 24000, 960)],
 )
-def test_frame_is_twenty_milliseconds(format_: str, rate: int, size: int) -> None:
+def test_a_frame_is_twenty_milliseconds(format_: str, rate: int, size: int) -> None:
     assert agent.AudioFormat(format_, rate).describe()["frame_bytes"] == size
 
 
 @given(st.text(max_size=agent.MAX_MARK_NAME))
-def test_any_name_survives(name: str) -> None:
+def test_any_name_of_a_mark_comes_back_unchanged(name: str) -> None:
     message = agent.parse(json.dumps({"type": "mark", "name": name}).encode())
     assert isinstance(message, agent.Mark)
-    assert json.loads(agent.Dialect(agent.MULAW).mark(message.name, played=True))["name"] == name
+    assert (
+        json.loads(agent.ChamadeDialect(agent.MULAW).mark(message.name, played=True))["name"]
+        == name
+    )
 
 
 @given(st.binary(max_size=200))
-def test_anything_else_is_a_bad_message(text: bytes) -> None:
+def test_arbitrary_bytes_are_a_bad_message_with_a_known_code(text: bytes) -> None:
     code = None
     try:
         agent.parse(text)
@@ -59,6 +66,6 @@ def test_anything_else_is_a_bad_message(text: bytes) -> None:
     assert code in ("bad_json", "unknown_type", "bad_field")
 
 
-def test_newline_is_no_digit() -> None:
+def test_a_newline_is_not_a_digit() -> None:
     with pytest.raises(agent.BadMessageError):
         agent.parse(b'{"type":"dtmf","digits":"1\\n"}')

@@ -1,21 +1,21 @@
-"""What an agent may cost: audio that nobody will hear is neither worked on nor read without end."""
+"""Bounds of what an agent costs: unheard audio is neither transcoded nor read without end."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from relay.budget import MAX_WAIT_S, Budget
-from relay.wire.agent import AudioFormat
+from common import g711
+from common.budget import MAX_WAIT_S, Budget
+from relay.protocol.agent import AudioFormat
 from tests.unit.relay.scene import MULAW, Scene
-from wire import g711
 
 PCM = AudioFormat("pcm_s16le", 16000)
 MINUTE = b"\xff" * 8000 * 60
 
 
 def fill(scene: Scene) -> None:
-    """Queue all that may be queued."""
+    """Fill the queue."""
     for _ in range(302):
         scene.bridge.agent_audio(bytes(scene.bytes_a_second), scene.now)
     assert scene.counters.dropped["to_caller", "queue_full"] in (1, 2)
@@ -33,7 +33,7 @@ def talking(scene: Scene, audio: AudioFormat) -> Scene:
 
 @pytest.fixture
 def transcoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Sizes of what was transcoded."""
+    """The sizes of the audio that was transcoded."""
     sizes: list[int] = []
     encode = g711.encode
 
@@ -69,7 +69,7 @@ def test_audio_that_cannot_go_out_is_not_transcoded(
     assert (said["ms"], said["why"]) == (100, why)
 
 
-def test_keys_without_room_are_said_to_be_dropped(live: Scene) -> None:
+def test_the_agent_is_told_of_keys_that_were_dropped(live: Scene) -> None:
     live.bytes_a_second = 8000
     fill(live)
     live.wait(0.9)
@@ -88,7 +88,7 @@ def test_samples_stay_whole_across_audio_that_was_dropped(
     loud = (np.sin(np.arange(rate) / 9) * 9000).astype("<i2").tobytes()
     if why == "early":
         scene.join_agent(AudioFormat("pcm_s16le", rate))
-        scene.bridge.agent_early(641, scene.now)
+        scene.bridge.agent_audio_too_early(641, scene.now)
     else:
         scene.bridge.agent_audio(loud[:641], scene.now)
     if why == "queue_full":
@@ -107,7 +107,7 @@ def test_samples_stay_whole_across_audio_that_was_dropped(
     assert np.abs(np.diff(heard)).max() < 4500, "a sine, and not noise"
 
 
-def test_ten_times_real_time_is_always_read(live: Scene) -> None:
+def test_audio_at_ten_times_real_time_is_never_slowed_down(live: Scene) -> None:
     for _ in range(120):
         live.bridge.agent_audio(b"\xff" * 8000 * 10, live.now)
         live.wait(1)
@@ -147,7 +147,7 @@ def test_audio_that_is_always_cleared_slows_the_sender_down(live: Scene) -> None
     assert live.agent.pauses
 
 
-def test_coming_back_on_a_new_connection_buys_no_new_allowance(live: Scene) -> None:
+def test_a_new_connection_does_not_reset_the_budget(live: Scene) -> None:
     for _ in range(20):
         live.bridge.agent_audio(MINUTE, live.now)
     again = live.join_agent(MULAW)
@@ -155,7 +155,7 @@ def test_coming_back_on_a_new_connection_buys_no_new_allowance(live: Scene) -> N
     assert again.pauses
 
 
-def test_excess_is_forgiven_soon_after_it_ends(live: Scene) -> None:
+def test_the_agent_is_read_at_full_speed_soon_after_an_excess_ends(live: Scene) -> None:
     for _ in range(100):
         live.bridge.agent_audio(MINUTE, live.now)
     live.wait(2 * MAX_WAIT_S)
@@ -164,7 +164,7 @@ def test_excess_is_forgiven_soon_after_it_ends(live: Scene) -> None:
     assert live.agent.pauses == []
 
 
-def test_budget_is_so_much_at_once_and_so_much_a_second() -> None:
+def test_a_budget_allows_so_much_at_once_and_so_much_a_second() -> None:
     budget = Budget(100, 10)
     assert budget.spend(100, 50.0) == 0
     assert budget.spend(10, 50.0) == 1.0

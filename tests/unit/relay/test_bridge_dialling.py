@@ -1,4 +1,4 @@
-"""When a bridge has its agent dialled, with the time in the test's hand."""
+"""RecentDials of the agent by a bridge, with time passed in."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.ports import AgentAddress
-from relay.wire.twilio import TwilioDialect
-from tests.unit.relay.scene import MULAW, FakeLeg, Scene, call
-from wire import media_stream
+from common import media_stream
+from relay.core.interfaces import AgentAddress
+from relay.protocol.twilio_dialect import TwilioDialect
+from tests.unit.relay.scene import MULAW, RecordingLeg, Scene, call
 
 AGENT = AgentAddress("wss://agent.example/")
 
@@ -19,31 +19,31 @@ AGENT = AgentAddress("wss://agent.example/")
 @pytest.fixture
 def dialling(scene: Scene) -> Scene:
     """The stream is up, and there is an agent to dial."""
-    scene.bridge.agent_at(AGENT)
+    scene.bridge.set_agent_address(AGENT)
     scene.start_stream()
     return scene
 
 
 def dialled(scene: Scene) -> int:
-    """How often it was, since last asked."""
+    """Return how often the agent was dialled since last asked."""
     scene.bridge.tick(scene.now)
-    count = len(scene.port.dialled)
-    scene.port.dialled.clear()
+    count = len(scene.actions.dialled)
+    scene.actions.dialled.clear()
     return count
 
 
-def join(scene: Scene) -> FakeLeg:
-    scene.agent = FakeLeg(TwilioDialect(lambda *_: None), dialled=True)
+def join(scene: Scene) -> RecordingLeg:
+    scene.agent = RecordingLeg(TwilioDialect(lambda *_: None), dialled=True)
     scene.bridge.agent_joined(scene.agent, MULAW, scene.now)
     return scene.agent
 
 
 def fail(scene: Scene, *, final: bool = False) -> None:
-    scene.bridge.agent_unreached("refused", scene.now, final=final)
+    scene.bridge.dial_failed("refused", scene.now, final=final)
 
 
-def test_it_is_dialled_once_when_the_stream_is_up(scene: Scene) -> None:
-    scene.bridge.agent_at(AGENT)
+def test_the_agent_is_dialled_once_when_the_stream_is_up(scene: Scene) -> None:
+    scene.bridge.set_agent_address(AGENT)
     assert dialled(scene) == 0
     scene.start_stream()
     assert dialled(scene) == 1
@@ -51,36 +51,38 @@ def test_it_is_dialled_once_when_the_stream_is_up(scene: Scene) -> None:
     assert dialled(scene) == 0
     join(scene)
     assert [m["event"] for m in scene.agent.said()] == ["connected", "start"]
-    assert scene.told(60) == []
+    assert scene.wait_without_watches(60) == []
 
 
 def test_a_call_without_an_agent_url_dials_nobody(scene: Scene) -> None:
     scene.start_stream()
     assert dialled(scene) == 0
-    assert scene.told(30) == ["no_agent"]
+    assert scene.wait_without_watches(30) == ["no_agent"]
 
 
-def test_in_vain_it_is_tried_again_and_ever_more_slowly(dialling: Scene) -> None:
+def test_failed_dials_are_repeated_with_growing_pauses(dialling: Scene) -> None:
     began, tries = dialling.now, []
-    while "no_agent" not in dialling.port.reports:
+    while "no_agent" not in dialling.actions.reports:
         if dialled(dialling):
             tries.append(round(dialling.now - began, 2))
             fail(dialling)
         dialling.now += 0.01
     assert tries[:5] == pytest.approx([0, 0.25, 0.75, 1.75, 3.75], abs=0.11)
     assert 15 < len(tries) < 20
-    assert dialling.port.whys[dialling.port.reports.index("no_agent")] == "refused"
+    assert dialling.actions.whys[dialling.actions.reports.index("no_agent")] == "refused"
 
 
-def test_one_that_never_can_be_reached_is_given_up_at_once(dialling: Scene) -> None:
+def test_an_agent_that_can_never_be_reached_is_reported_at_once(dialling: Scene) -> None:
     assert dialled(dialling) == 1
     fail(dialling, final=True)
-    assert dialling.told(0) == ["no_agent"]
+    assert dialling.wait_without_watches(0) == ["no_agent"]
     dialling.answer("no_agent", "ended", "no_agent")
     assert dialling.bridge.over
 
 
-def test_lost_it_has_ten_seconds_in_all(dialling: Scene) -> None:
+def test_a_dialled_agent_that_breaks_again_and_again_has_ten_seconds_in_all(
+    dialling: Scene,
+) -> None:
     dialled(dialling)
     join(dialling)
     dialling.wait(60)
@@ -88,43 +90,43 @@ def test_lost_it_has_ten_seconds_in_all(dialling: Scene) -> None:
     for _ in range(3):
         assert dialled(dialling) == 1
         join(dialling)
-        assert dialling.told(1) == []
+        assert dialling.wait_without_watches(1) == []
         dialling.lose_agent()
         dialling.now += 2
-    assert dialling.told(1.1) == ["agent_lost"]
+    assert dialling.wait_without_watches(1.1) == ["agent_lost"]
 
 
-def test_one_that_worked_for_a_while_has_them_anew(dialling: Scene) -> None:
+def test_a_dialled_agent_that_worked_for_a_while_has_ten_new_seconds(dialling: Scene) -> None:
     dialled(dialling)
     for _ in range(3):
         join(dialling)
-        assert dialling.told(10.1) == []
+        assert dialling.wait_without_watches(10.1) == []
         dialling.lose_agent()
         assert dialled(dialling) == 1, "at once"
-        assert dialling.told(9) == []
+        assert dialling.wait_without_watches(9) == []
 
 
-def test_lost_for_good_is_told_with_the_reason(dialling: Scene) -> None:
+def test_the_reason_of_the_last_failure_is_reported_with_agent_lost(dialling: Scene) -> None:
     dialled(dialling)
     join(dialling)
     dialling.lose_agent()
     assert dialled(dialling) == 1
     fail(dialling, final=True)
-    assert dialling.told(0) == ["agent_lost"]
-    assert dialling.port.whys[-1] == "refused"
+    assert dialling.wait_without_watches(0) == ["agent_lost"]
+    assert dialling.actions.whys[-1] == "refused"
 
 
-def test_hanging_up_is_told_at_once_and_nobody_is_dialled_again(dialling: Scene) -> None:
+def test_a_hang_up_is_reported_at_once_and_the_agent_is_not_dialled_again(dialling: Scene) -> None:
     dialled(dialling)
     join(dialling)
     dialling.bridge.agent_gone(dialling.agent, dialling.now, hung_up=True)
-    assert dialling.told(0) == ["agent_hangup"]
+    assert dialling.wait_without_watches(0) == ["agent_hangup"]
     dialling.lose_stream()
     dialling.start_stream()
     assert dialled(dialling) == 0
 
 
-def test_while_there_is_no_stream_nobody_is_dialled(dialling: Scene) -> None:
+def test_no_agent_is_dialled_while_there_is_no_stream(dialling: Scene) -> None:
     dialled(dialling)
     dialling.lose_stream()
     fail(dialling)
@@ -135,18 +137,20 @@ def test_while_there_is_no_stream_nobody_is_dialled(dialling: Scene) -> None:
     assert dialled(dialling) == 1
 
 
-def test_an_attempt_that_succeeds_too_late_is_closed(dialling: Scene) -> None:
+def test_a_dialled_connection_is_closed_if_an_agent_has_come_by_itself(dialling: Scene) -> None:
     dialled(dialling)
     dialling.join_agent()
     own = dialling.agent
-    late = FakeLeg(TwilioDialect(lambda *_: None), dialled=True)
+    late = RecordingLeg(TwilioDialect(lambda *_: None), dialled=True)
     assert not dialling.bridge.agent_joined(late, MULAW, dialling.now)
     assert late.closed is not None
     assert own.closed is None
 
 
-def test_one_that_opened_earlier_and_came_by_itself_rules_all_the_same(dialling: Scene) -> None:
-    own = FakeLeg()
+def test_an_agent_that_comes_by_itself_replaces_a_dialled_one_even_if_it_is_older(
+    dialling: Scene,
+) -> None:
+    own = RecordingLeg()
     dialled(dialling)
     join(dialling)
     assert dialling.agent.order > own.order
@@ -155,11 +159,11 @@ def test_one_that_opened_earlier_and_came_by_itself_rules_all_the_same(dialling:
     assert [m["type"] for m in own.said()] == ["start"]
 
 
-def test_a_call_that_ends_meanwhile_takes_no_agent(dialling: Scene) -> None:
+def test_a_call_that_ended_while_its_agent_was_dialled_reports_nothing(dialling: Scene) -> None:
     dialled(dialling)
     dialling.bridge.update(call("ended", "caller_hangup"), None, dialling.now)
     fail(dialling)
-    assert dialling.told(60) == []
+    assert dialling.wait_without_watches(60) == []
 
 
 def test_keys_go_to_the_agent_and_to_the_application(dialling: Scene) -> None:
@@ -167,8 +171,8 @@ def test_keys_go_to_the_agent_and_to_the_application(dialling: Scene) -> None:
     join(dialling).said()
     for digit in "1#":
         detail = media_stream.DtmfDetail(digit)
-        dialling.bridge.caller_message(media_stream.Dtmf(detail, "MZ1"))
-    assert dialling.port.keys == ["1", "#"]
+        dialling.bridge.caller_message(media_stream.Dtmf(detail, "MZ1"), dialling.now)
+    assert dialling.actions.keys == ["1", "#"]
     assert [m["dtmf"]["digit"] for m in dialling.agent.said()] == ["1", "#"]
 
 
@@ -181,9 +185,9 @@ def test_keys_go_to_the_agent_and_to_the_application(dialling: Scene) -> None:
         max_size=30,
     )
 )
-def test_whatever_comes_is_passed_on_in_its_order_and_numbered_without_gaps(said: list) -> None:
+def test_audio_and_keys_reach_the_agent_in_order_and_numbered_without_gaps(said: list) -> None:
     scene = Scene()
-    scene.bridge.agent_at(AGENT)
+    scene.bridge.set_agent_address(AGENT)
     scene.start_stream()
     dialled(scene)
     leg = join(scene)
@@ -192,7 +196,9 @@ def test_whatever_comes_is_passed_on_in_its_order_and_numbered_without_gaps(said
         if event == "media":
             scene.bridge.caller_audio(what, scene.now)
         else:
-            scene.bridge.caller_message(media_stream.Dtmf(media_stream.DtmfDetail(what), "MZ1"))
+            scene.bridge.caller_message(
+                media_stream.Dtmf(media_stream.DtmfDetail(what), "MZ1"), scene.now
+            )
     _, start, *rest = [json.loads(text) for text in leg.texts]
     heard = [media_stream.parse_from_provider(text) for text in leg.texts[2:]]
     assert start["sequenceNumber"] == "1"

@@ -1,12 +1,12 @@
-"""Legs of a call: meeting, going, coming back, being replaced; and the call's end."""
+"""The legs of a bridge: joining, leaving, coming back, being replaced; and the call's end."""
 
 from __future__ import annotations
 
-from relay.wire.agent import AudioFormat
-from tests.unit.relay.scene import FakeLeg, Scene, call
+from relay.protocol.agent import AudioFormat
+from tests.unit.relay.scene import MULAW, STREAM, RecordingLeg, Scene, call
 
 
-def test_start_comes_first_and_only_once_both_legs_are_there(scene: Scene) -> None:
+def test_start_is_the_first_message_and_is_sent_once_both_legs_are_there(scene: Scene) -> None:
     agent = scene.join_agent(AudioFormat())
     assert agent.texts == []
     scene.start_stream()
@@ -31,7 +31,7 @@ def test_agent_that_comes_second_gets_start_at_once(scene: Scene) -> None:
     assert scene.join_agent().said()[0]["type"] == "start"
 
 
-def test_held_agent_has_the_call_watched_every_second(scene: Scene) -> None:
+def test_while_an_agent_waits_for_the_stream_the_call_is_watched_every_second(scene: Scene) -> None:
     scene.join_agent()
     for _ in range(3):
         assert scene.wait(0.9) == []
@@ -40,21 +40,21 @@ def test_held_agent_has_the_call_watched_every_second(scene: Scene) -> None:
         scene.answer("watch", "ringing")
 
 
-def test_held_agent_hears_that_the_call_is_over(scene: Scene) -> None:
+def test_an_agent_that_waits_is_told_when_the_call_is_over(scene: Scene) -> None:
     agent = scene.join_agent()
     scene.wait(1)
     scene.answer("watch", "missed", "ring_timeout")
     assert agent.said() == [{"type": "stop", "reason": "ring_timeout", "state": "missed"}]
     assert agent.closed == (1000, "the call is over")
-    assert scene.port.forgotten
+    assert scene.actions.forgotten
     assert scene.bridge.over
 
 
-def test_held_agent_that_leaves_leaves_nothing_behind(scene: Scene) -> None:
+def test_when_a_waiting_agent_leaves_the_call_is_forgotten(scene: Scene) -> None:
     scene.join_agent()
     assert scene.wait(1) == ["watch"]
     scene.lose_agent()
-    assert scene.port.forgotten
+    assert scene.actions.forgotten
     scene.bridge.answered("watch", call("active"), scene.now + 60, scene.now)
     assert scene.wait(100) == []
 
@@ -68,7 +68,7 @@ def test_watching_slows_down_when_the_stream_is_there(scene: Scene) -> None:
     assert scene.wait(0.1) == ["watch"]
 
 
-def test_agent_may_come_back_within_its_grace_and_is_told_it_resumed(live: Scene) -> None:
+def test_an_agent_may_come_back_in_time_and_is_told_that_it_resumes(live: Scene) -> None:
     live.lose_agent()
     assert live.wait(9.9) == []
     live.bridge.caller_audio(b"\xff" * (16000 + 800), live.now)
@@ -76,16 +76,16 @@ def test_agent_may_come_back_within_its_grace_and_is_told_it_resumed(live: Scene
     start, dropped = back.said()
     assert (start["type"], start["resumed"]) == ("start", True)
     assert dropped == {"type": "dropped", "direction": "to_agent", "ms": 100, "why": "no_agent"}
-    assert live.told(100) == []
+    assert live.wait_without_watches(100) == []
     assert live.provider.closed is None
 
 
-def test_agent_that_stays_away_is_reported_and_the_call_obeys(live: Scene) -> None:
+def test_an_agent_that_stays_away_is_reported_and_the_answer_ends_the_call(live: Scene) -> None:
     live.lose_agent()
     assert live.wait(10) == ["agent_lost"]
     live.answer("agent_lost", "ended", "agent_lost")
     assert live.provider.closed == (1000, "the call is over")
-    assert live.port.forgotten
+    assert live.actions.forgotten
 
 
 def test_agent_lost_is_reported_again_while_the_application_keeps_the_call(live: Scene) -> None:
@@ -95,27 +95,27 @@ def test_agent_lost_is_reported_again_while_the_application_keeps_the_call(live:
     assert live.wait(2) == ["agent_lost"]
 
 
-def test_late_answer_does_not_shorten_a_new_grace(live: Scene) -> None:
+def test_a_late_answer_does_not_shorten_the_agents_new_time_to_come_back(live: Scene) -> None:
     live.lose_agent()
     assert live.wait(10) == ["agent_lost"]
     live.join_agent()
     live.lose_agent()
     live.answer("agent_lost", "active")
-    assert live.told(9.9) == []
+    assert live.wait_without_watches(9.9) == []
     assert live.wait(0.1) == ["agent_lost"]
 
 
 def test_no_agent_is_reported_thirty_seconds_after_the_stream_began(scene: Scene) -> None:
     scene.start_stream()
-    assert scene.told(29.9) == []
-    assert scene.told(0.1) == ["no_agent"]
+    assert scene.wait_without_watches(29.9) == []
+    assert scene.wait_without_watches(0.1) == ["no_agent"]
 
 
 def test_agent_in_time_is_not_reported(scene: Scene) -> None:
     scene.start_stream()
     scene.wait(29)
     scene.join_agent()
-    assert scene.told(100) == []
+    assert scene.wait_without_watches(100) == []
 
 
 def test_second_agent_replaces_the_first(live: Scene) -> None:
@@ -126,10 +126,10 @@ def test_second_agent_replaces_the_first(live: Scene) -> None:
     live.bridge.agent_gone(first, live.now)
     live.bridge.caller_audio(b"abc", live.now)
     assert (second.audio, first.audio) == ([b"abc"], [])
-    assert live.told(100) == []
+    assert live.wait_without_watches(100) == []
 
 
-def test_second_agent_replaces_a_held_one_without_a_second_watch(scene: Scene) -> None:
+def test_an_agent_that_replaces_a_waiting_one_causes_no_second_watch(scene: Scene) -> None:
     first = scene.join_agent()
     scene.now += 0.5
     scene.join_agent()
@@ -141,7 +141,7 @@ def test_lost_stream_is_watched_at_growing_steps_then_reported(live: Scene) -> N
     live.lose_stream()
     began = live.now
     times = []
-    while (kinds := live.wait(live.port.wakes[-1] - live.now)) == ["watch"]:
+    while (kinds := live.wait(live.actions.wakes[-1] - live.now)) == ["watch"]:
         times.append(live.now - began)
         live.answer("watch")
     assert times == [0.25, 0.75, 1.75, 2.75, 3.75, 4.75, 5.75, 6.75, 7.75, 8.75, 9.75]
@@ -171,7 +171,7 @@ def test_new_stream_goes_on_with_the_same_agent_socket(live: Scene) -> None:
     live.bridge.agent_audio(b"xyz", live.now)
     assert live.agent.audio == [b"abc"]
     assert live.provider.heard() == b"xyz"
-    assert live.told(100) == []
+    assert live.wait_without_watches(100) == []
 
 
 def test_newer_stream_replaces_the_older(live: Scene) -> None:
@@ -181,10 +181,10 @@ def test_newer_stream_replaces_the_older(live: Scene) -> None:
     live.bridge.provider_gone(old, live.now)
     live.bridge.agent_audio(b"xyz", live.now)
     assert new.heard() == b"xyz"
-    assert live.told(100) == []
+    assert live.wait_without_watches(100) == []
 
 
-def test_agent_that_comes_back_while_the_stream_is_lost_is_held(live: Scene) -> None:
+def test_an_agent_that_comes_back_while_the_stream_is_lost_waits_for_it(live: Scene) -> None:
     live.lose_stream()
     live.lose_agent()
     back = live.join_agent(AudioFormat())
@@ -193,7 +193,7 @@ def test_agent_that_comes_back_while_the_stream_is_lost_is_held(live: Scene) -> 
     assert back.said()[0]["resumed"] is True
 
 
-def test_stream_that_comes_back_while_the_agent_is_away_keeps_its_grace(live: Scene) -> None:
+def test_a_new_stream_does_not_lengthen_the_agents_time_to_come_back(live: Scene) -> None:
     live.lose_agent()
     live.now += 5
     live.start_stream()
@@ -207,88 +207,11 @@ def test_stream_lost_before_any_agent_came_is_reported_as_lost(scene: Scene) -> 
     assert sorted(scene.wait(10)) == ["media_lost", "watch"]
     scene.join_agent()
     scene.lose_agent()
-    assert not scene.port.forgotten
-
-
-def test_end_of_the_longest_duration_is_reported_and_obeyed(live: Scene) -> None:
-    live.bridge.update(call("active"), live.now + 60, live.now)
-    assert live.told(59) == []
-    assert live.wait(1) == ["max_duration"]
-    live.answer("max_duration", "ended", "max_duration")
-    assert live.agent.said("stop")[0]["reason"] == "max_duration"
-    assert live.provider.closed is not None
-
-
-def test_duration_that_was_lengthened_is_waited_for_anew(live: Scene) -> None:
-    live.bridge.update(call("active"), live.now + 60, live.now)
-    live.wait(60)
-    live.bridge.answered("max_duration", call("active"), live.now + 30, live.now)
-    assert live.wait(29) == []
-    assert live.wait(1) == ["max_duration"]
-
-
-def test_duration_that_is_past_is_asked_again_without_haste(live: Scene) -> None:
-    live.bridge.update(call("active"), live.now - 5, live.now)
-    assert live.wait(0.1) == []
-    assert live.wait(2) == ["max_duration"]
-
-
-def test_hangup_is_reported_at_once_and_only_once(live: Scene) -> None:
-    live.send(type="hangup")
-    live.send(type="hangup")
-    assert live.port.wakes[-1] == live.now
-    assert live.wait(0) == ["agent_hangup"]
-    live.answer("agent_hangup", "ended", "agent_hangup")
-    assert live.agent.said() == [{"type": "stop", "reason": "agent_hangup", "state": "ended"}]
-    assert live.provider.closed == (1000, "the call is over")
-
-
-def test_hangup_of_a_ringing_call_is_said_to_be_impossible(scene: Scene) -> None:
-    scene.join_agent()
-    scene.send(type="hangup")
-    scene.wait(0)
-    scene.answer("agent_hangup", "ringing")
-    (error,) = scene.agent.said()
-    assert (error["type"], error["code"]) == ("error", "not_active")
-    scene.send(type="hangup")
-    assert scene.wait(0) == ["agent_hangup"]
-
-
-def test_reports_that_get_no_answer_are_repeated_and_audio_goes_on(live: Scene) -> None:
-    live.send(type="hangup")
-    for _ in range(100):
-        assert "agent_hangup" in live.wait(2)
-        live.bridge.unanswered("agent_hangup", live.now)
-    live.bridge.caller_audio(b"abc", live.now)
-    live.bridge.agent_audio(b"xyz", live.now)
-    assert live.agent.audio == [b"abc"]
-    assert live.provider.heard() == b"xyz"
-
-
-def test_call_without_stream_is_let_go_when_the_application_stays_silent(live: Scene) -> None:
-    live.lose_stream()
-    began = live.now
-    while not live.port.forgotten:
-        assert live.now - began < 70
-        for kind in live.wait(1):
-            live.bridge.unanswered(kind, live.now)
-    assert live.now - began >= 60
-    assert live.agent.closed == (1013, "the application cannot be reached")
-
-
-def test_one_answer_starts_the_patience_anew(live: Scene) -> None:
-    live.lose_stream()
-    live.wait(0.25)
-    live.bridge.unanswered("watch", live.now)
-    live.wait(59)
-    live.answer("watch")
-    live.wait(5)
-    live.bridge.unanswered("watch", live.now)
-    assert not live.port.forgotten
+    assert not scene.actions.forgotten
 
 
 def test_answers_after_the_end_change_nothing(live: Scene) -> None:
-    live.bridge.shut(1001, "going away")
+    live.bridge.close(1001, "going away")
     assert live.agent.closed == live.provider.closed == (1001, "going away")
     live.answer("watch", "ended")
     live.bridge.unanswered("watch", live.now)
@@ -303,7 +226,40 @@ def test_calls_that_end_without_an_agent_close_the_stream(scene: Scene) -> None:
     assert scene.provider.closed == (1000, "the call is over")
 
 
-def test_gone_legs_that_were_never_here_are_ignored(live: Scene) -> None:
-    live.bridge.agent_gone(FakeLeg(), live.now)
-    live.bridge.provider_gone(FakeLeg(), live.now)
-    assert live.told(100) == []
+def test_the_loss_of_an_unknown_leg_is_ignored(live: Scene) -> None:
+    live.bridge.agent_gone(RecordingLeg(), live.now)
+    live.bridge.provider_gone(RecordingLeg(), live.now)
+    assert live.wait_without_watches(100) == []
+
+
+def test_agent_that_connected_earlier_does_not_replace_its_successor(live: Scene) -> None:
+    older, newer = RecordingLeg(), live.join_agent()
+    older.order = newer.order - 1
+    newer.said()
+    assert live.bridge.agent_joined(older, MULAW, live.now) is False
+    assert older.closed == (4409, "a newer connection is here")
+    assert (older.texts, newer.closed, newer.texts) == ([], None, [])
+    live.bridge.agent_gone(older, live.now)
+    live.bridge.caller_audio(b"abc", live.now)
+    assert newer.audio == [b"abc"]
+    assert live.wait_without_watches(100) == []
+
+
+def test_an_agent_that_connected_earlier_joins_if_its_successor_has_gone(live: Scene) -> None:
+    older = RecordingLeg()
+    live.join_agent()
+    live.lose_agent()
+    assert live.bridge.agent_joined(older, MULAW, live.now) is True
+    assert older.said()[0]["resumed"] is True
+
+
+def test_stream_that_connected_earlier_does_not_replace_its_successor(live: Scene) -> None:
+    older, newer = RecordingLeg(), live.start_stream()
+    older.order = newer.order - 1
+    live.send(type="mark", name="a")
+    assert live.bridge.provider_started(older, STREAM, live.now) is False
+    assert older.closed == (1000, "a newer stream is here")
+    assert newer.closed is None
+    assert live.agent.said("mark") == [], "the mark is still outstanding"
+    live.bridge.agent_audio(b"xyz", live.now)
+    assert newer.heard() == b"xyz"

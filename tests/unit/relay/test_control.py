@@ -8,17 +8,17 @@ import pytest
 from aiohttp import web
 
 from relay.config import Config
-from relay.control import Answer, Control, Patience, RefusedError, UnreachableError
+from relay.network.control import Answer, Control, NoAnswerError, RefusedError, RetryPolicy
 from tests.unit.relay.fake_control import AGENT_TOKEN, SECRET, FakeApplication
 
-PATIENCE = Patience(timeout=0.2, pauses=(0.01, 0.01))
+RETRIES = RetryPolicy(timeout=0.2, pauses=(0.01, 0.01))
 
 
 def client(url: str, secret: str = SECRET, at_once: int = 64) -> Control:
-    return Control(Config(control_url=url, control_secret=secret), PATIENCE, at_once)
+    return Control(Config(control_url=url, control_secret=secret), RETRIES, at_once)
 
 
-async def test_attach_says_who_asks_and_gives_the_call(app: FakeApplication) -> None:
+async def test_an_attach_names_the_relay_and_returns_the_call(app: FakeApplication) -> None:
     async with client(app.url) as control:
         answer = await control.attach_agent("call_1", AGENT_TOKEN)
     assert (answer.call_id, answer.state, answer.over) == ("call_1", "active", False)
@@ -34,7 +34,7 @@ async def test_attach_says_who_asks_and_gives_the_call(app: FakeApplication) -> 
     ]
 
 
-async def test_refusal_is_an_answer_and_not_tried_again(app: FakeApplication) -> None:
+async def test_a_refusal_is_not_tried_again(app: FakeApplication) -> None:
     async with client(app.url) as control:
         with pytest.raises(RefusedError) as refused:
             await control.attach_agent("call_1", "wrong")
@@ -55,40 +55,40 @@ async def test_server_errors_are_tried_again(app: FakeApplication) -> None:
         assert (await control.report("call_1", "watch")).state == "active"
 
 
-async def test_tries_come_to_an_end(app: FakeApplication) -> None:
+async def test_tries_are_bounded(app: FakeApplication) -> None:
     app.broken = 3
     async with client(app.url) as control:
-        with pytest.raises(UnreachableError, match="500"):
+        with pytest.raises(NoAnswerError, match="500"):
             await control.report("call_1", "watch")
     assert app.broken == 0
 
 
-async def test_silence_is_unreachable(app: FakeApplication) -> None:
+async def test_a_time_out_means_no_answer(app: FakeApplication) -> None:
     app.gate.clear()
     async with client(app.url) as control:
-        with pytest.raises(UnreachableError):
+        with pytest.raises(NoAnswerError):
             await control.attach_agent("call_1", AGENT_TOKEN)
     app.gate.set()
 
 
-async def test_nobody_there_is_unreachable(unused_tcp_port: int) -> None:
+async def test_a_refused_connection_means_no_answer(unused_tcp_port: int) -> None:
     async with client(f"http://127.0.0.1:{unused_tcp_port}") as control:
-        with pytest.raises(UnreachableError):
+        with pytest.raises(NoAnswerError):
             await control.report("call_1", "watch")
 
 
 @pytest.mark.parametrize(
     ("status", "body", "error"),
     [
-        (200, b"<html>", UnreachableError),
-        (200, b'{"call": 5}', UnreachableError),
-        (302, b"", UnreachableError),
-        (429, b"{}", UnreachableError),
+        (200, b"<html>", NoAnswerError),
+        (200, b'{"call": 5}', NoAnswerError),
+        (302, b"", NoAnswerError),
+        (429, b"{}", NoAnswerError),
         (404, b"<html>", RefusedError),
         (400, b'{"code": 3}', RefusedError),
     ],
 )
-async def test_answers_that_are_not_the_contracts(
+async def test_malformed_answers_raise_the_error_of_their_status(
     status: int, body: bytes, error: type[Exception]
 ) -> None:
     async def handle(_: web.BaseRequest) -> web.Response:
@@ -103,7 +103,7 @@ async def test_answers_that_are_not_the_contracts(
     await runner.cleanup()
 
 
-async def test_use_outside_the_context_is_a_fault() -> None:
+async def test_use_outside_the_context_raises_an_error() -> None:
     with pytest.raises(RuntimeError):
         await client("http://127.0.0.1:9").report("call_1", "watch")
 
@@ -112,11 +112,11 @@ async def test_use_outside_the_context_is_a_fault() -> None:
     ("state", "over"),
     [("connecting", False), ("ringing", False), ("ended", True), ("missed", True), ("new", True)],
 )
-def test_states_that_nobody_knows_are_over(state: str, over: bool) -> None:
+def test_an_unknown_state_counts_as_over(state: str, over: bool) -> None:
     assert Answer(call={"state": state}).over is over
 
 
-async def test_cancelling_a_question_leaves_the_client_usable(app: FakeApplication) -> None:
+async def test_the_client_works_after_a_cancelled_request(app: FakeApplication) -> None:
     app.gate.clear()
     async with client(app.url) as control:
         task = asyncio.create_task(control.attach_agent("call_1", AGENT_TOKEN))
@@ -126,7 +126,7 @@ async def test_cancelling_a_question_leaves_the_client_usable(app: FakeApplicati
         assert (await control.report("call_1", "watch")).state == "active"
 
 
-async def test_attaches_that_get_no_answer_hold_up_no_report(app: FakeApplication) -> None:
+async def test_attaches_that_get_no_answer_do_not_delay_reports(app: FakeApplication) -> None:
     app.gate.clear()
     async with client(app.url, at_once=4) as control:
         flood = [asyncio.create_task(control.attach_agent("call_1", "junk")) for _ in range(40)]
@@ -140,7 +140,7 @@ async def test_attaches_that_get_no_answer_hold_up_no_report(app: FakeApplicatio
         app.gate.set()
 
 
-async def test_waiting_for_others_is_not_the_applications_silence(app: FakeApplication) -> None:
+async def test_waiting_for_a_free_place_does_not_count_as_a_time_out(app: FakeApplication) -> None:
     app.report_s = 0.1
     async with client(app.url, at_once=2) as control:
         answers = await asyncio.gather(*(control.report("call_1", "watch") for _ in range(12)))

@@ -1,27 +1,28 @@
-"""Where a dialled agent may be, and what is said of one that cannot be reached."""
+"""The dialler: addresses that may be dialled, TLS, and the reasons of failures."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
 import ssl
+import threading
 from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from relay.calls import Calls, UnreachedError
-from relay.config import Graces
-from relay.dialler import Dialler
-from relay.metrics import Counters
-from relay.ports import AgentAddress
+from relay.config import Config
+from relay.core.counters import Counters
+from relay.core.interfaces import AgentAddress
+from relay.network.calls import Calls, DialError
+from relay.network.dialler import _RESOLVERS, Dialler
 from tests.unit.relay.scene import Scene
 from tests.unit.relay.twilio_agent import TwilioAgent, twilio_agent
 
 
 class Names:
-    """Answers with each list of addresses once; the last one for ever."""
+    """A resolver that returns each list of addresses once, and the last one from then on."""
 
     def __init__(self, *answers: Sequence[str]) -> None:
         self.answers, self.asked = list(answers), []
@@ -34,14 +35,14 @@ class Names:
 async def dial(url: str, **options: Any) -> None:
     dialler = Dialler(**options)
     control: Any = SimpleNamespace(report_keys=None)
-    calls = Calls(control, Graces(), Counters(), dialler.dial)
+    calls = Calls(control, Config("", ""), Counters(), dialler.dial)
     await dialler.dial(calls, "call_1", Scene().bridge, AgentAddress(url, {"X-A": "b"}))
     for leg in calls.legs:
         leg.close(1000, "")
 
 
-async def refused(url: str, **options: Any) -> UnreachedError:
-    with pytest.raises(UnreachedError) as unreached:
+async def refused(url: str, **options: Any) -> DialError:
+    with pytest.raises(DialError) as unreached:
         await dial(url, **options)
     assert "secret" not in str(unreached.value)
     return unreached.value
@@ -52,7 +53,7 @@ async def refused(url: str, **options: Any) -> UnreachedError:
     ["127.0.0.1", "10.1.2.3", "169.254.169.254", "[::1]", "[::ffff:10.0.0.1]", "0.0.0.0",
      "[fe80::1]", "[64:ff9b::7f00:1]", "127.1", "2130706433", "0x7f000001", "localhost"],
 )  # fmt: skip
-async def test_private_addresses_are_refused_for_good_however_written(host: str) -> None:
+async def test_private_addresses_are_refused_for_good_in_every_notation(host: str) -> None:
     async with twilio_agent() as agent:
         port = agent.url.split(":")[2].split("/")[0]
         why = await refused(f"ws://{host}:{port}/?key=secret")
@@ -66,10 +67,10 @@ async def test_a_name_with_any_private_address_is_refused(addresses: list[str]) 
     assert (why.code, why.final) == ("private", True)
 
 
-async def test_a_name_is_resolved_once_and_what_was_checked_is_connected_to(
+async def test_a_name_is_resolved_once_and_the_checked_address_is_connected_to(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Rebinding: the second answer leads home. It is never asked for."""
+    """DNS rebinding: the second answer would be a private address."""
     names = Names(["93.184.215.14"], ["127.0.0.1"])
     tried = []
 
@@ -85,7 +86,7 @@ async def test_a_name_is_resolved_once_and_what_was_checked_is_connected_to(
     assert tried == [("93.184.215.14", 81)]
 
 
-async def test_the_name_is_what_the_handshake_says() -> None:
+async def test_the_handshake_carries_the_name() -> None:
     async with twilio_agent() as agent:
         port = agent.url.split(":")[2].split("/")[0]
         url = f"ws://user:secret@agent.example:{port}/voice"
@@ -94,7 +95,7 @@ async def test_the_name_is_what_the_handshake_says() -> None:
         assert (stream.headers["Host"], stream.headers["X-A"]) == (f"agent.example:{port}", "b")
 
 
-async def test_the_next_address_is_tried() -> None:
+async def test_the_next_address_is_tried_after_a_failure() -> None:
     async with twilio_agent() as agent:
         names = Names(["::1", "127.0.0.1"])
         port = agent.url.split(":")[2].split("/")[0]
@@ -104,7 +105,7 @@ async def test_the_next_address_is_tried() -> None:
 
 @pytest.fixture(scope="session")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> tuple[ssl.SSLContext, ssl.SSLContext]:
-    """A server's context for agent.example, and a client's that trusts it."""
+    """A server context for agent.example, and a client context that trusts it."""
     import subprocess
 
     folder = tmp_path_factory.mktemp("tls")
@@ -138,7 +139,7 @@ async def test_tls_is_verified_against_the_name(certificates) -> None:
         assert (unknown.code, unknown.final) == ("tls", False)
 
 
-async def test_what_it_is_like_when_nobody_is_there() -> None:
+async def test_a_refused_connection_and_an_unknown_name_have_codes_of_their_own() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
@@ -146,10 +147,10 @@ async def test_what_it_is_like_when_nobody_is_there() -> None:
     assert (await refused("ws://agent.example/", resolve=Names([]))).code == "name"
 
 
-async def test_one_that_never_answers_is_given_up_and_not_taken_later(
+async def test_an_agent_that_never_answers_is_given_up_and_disconnected(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("relay.dialler.WITHIN_S", 0.2)
+    monkeypatch.setattr("relay.network.dialler.WITHIN_S", 0.2)
     asked, gone = asyncio.Event(), asyncio.Event()
 
     async def mute(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -167,7 +168,7 @@ async def test_one_that_never_answers_is_given_up_and_not_taken_later(
         await asyncio.wait_for(gone.wait(), 5)
 
 
-async def test_an_answer_without_end_is_not_read_without_end() -> None:
+async def test_an_endless_answer_is_given_up() -> None:
     async def babble(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 101 Switching Protocols\r\nX-Long: " + b"x" * (1 << 20))
         await writer.drain()
@@ -177,3 +178,31 @@ async def test_an_answer_without_end_is_not_read_without_end() -> None:
         port = server.sockets[0].getsockname()[1]
         why = await refused(f"ws://127.0.0.1:{port}/", allow_private=True)
         assert why.code in ("handshake", "connection", "timeout")
+
+
+async def test_a_bounded_number_of_names_is_resolved_at_a_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("relay.network.dialler.WITHIN_S", 1.0)
+    answer, full = threading.Event(), asyncio.Event()
+    loop, asked = asyncio.get_running_loop(), []
+
+    def slow(host: str, _: int) -> Sequence[str]:
+        asked.append(host)
+        if len(asked) == _RESOLVERS:
+            loop.call_soon_threadsafe(full.set)
+        answer.wait(5)
+        return []
+
+    dialler = Dialler(resolve=slow)
+    calls = Calls(SimpleNamespace(report_keys=None), Config("", ""), Counters(), dialler.dial)  # type: ignore[arg-type]
+    dials = [
+        dialler.dial(calls, "call_1", Scene().bridge, AgentAddress(f"ws://agent-{n}.example/", {}))
+        for n in range(3 * _RESOLVERS)
+    ]
+    dialling = asyncio.gather(*dials, return_exceptions=True)
+    await asyncio.wait_for(full.wait(), 5)
+    whys = await dialling
+    assert len(asked) == _RESOLVERS
+    answer.set()
+    assert {why.code for why in whys if isinstance(why, DialError)} == {"timeout"}

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from relay.wire.agent import AudioFormat
-from relay.wire.pcm import REACH, Downsampler, Transcoder, Upsampler, transcoders
-from wire import g711
+from common import g711
+from relay.protocol.agent import AudioFormat
+from relay.protocol.pcm import REACH, Downsampler, Transcoder, Upsampler, transcoders
 
 RATES = (8000, 16000, 24000)
 
@@ -50,7 +50,7 @@ def level(pcm: bytes, rate: int, hz: float) -> float:
 @pytest.mark.parametrize("direction", [up, down])
 @settings(max_examples=60, deadline=None)
 @given(sound=st.binary(max_size=3000), cuts=st.lists(st.integers(0, 3000), max_size=40))
-def test_any_chunking_gives_the_same(
+def test_any_chunking_gives_the_same_samples(
     rate: int, direction: Callable[[int], Transcoder], sound: bytes, cuts: list[int]
 ) -> None:
     assert in_chunks(direction(rate), sound, cuts) == direction(rate)(sound)
@@ -59,7 +59,7 @@ def test_any_chunking_gives_the_same(
 @pytest.mark.parametrize("rate", RATES)
 @settings(max_examples=30, deadline=None)
 @given(sound=st.binary(max_size=3001))
-def test_lengths_are_those_of_the_rates(rate: int, sound: bytes) -> None:
+def test_output_lengths_follow_from_the_rates(rate: int, sound: bytes) -> None:
     assert len(up(rate)(sound)) == len(sound) * rate // 8000 * 2
     assert len(down(rate)(sound)) == len(sound) // (rate // 8000 * 2)
 
@@ -75,7 +75,9 @@ def test_more_than_a_block_at_once_is_the_same_as_frames(rate: int) -> None:
 
 @pytest.mark.parametrize("rate", RATES)
 @pytest.mark.parametrize("direction", [up, down])
-def test_clear_is_as_good_as_new(rate: int, direction: Callable[[int], Transcoder]) -> None:
+def test_a_cleared_transcoder_works_like_a_new_one(
+    rate: int, direction: Callable[[int], Transcoder]
+) -> None:
     transcoder = direction(rate)
     transcoder(sine(8000, 500) + b"\x01")
     transcoder.clear()
@@ -130,7 +132,7 @@ def test_mulaw_needs_no_transcoder() -> None:
     assert transcoders(AudioFormat("mulaw", 8000)) == (None, None)
 
 
-def test_rates_above_eight_filter() -> None:
+def test_rates_above_eight_kilohertz_are_filtered() -> None:
     for rate in (16000, 24000):
         assert isinstance(up(rate), Upsampler)
         assert isinstance(down(rate), Downsampler)

@@ -13,19 +13,23 @@ import sys
 
 import pytest
 from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
 
+from common import media_token
 from relay import logs
-from relay.config import Graces, from_env
+from relay.config import from_env
+from relay.core.timeouts import Timeouts
+from runtime.logs import set_up
 
 NEEDED = {"CHAMADE_CONTROL_URL": "http://127.0.0.1:9/", "CHAMADE_CONTROL_SECRET": "hush"}
 
 
-def test_defaults() -> None:
+def test_settings_have_defaults() -> None:
     config = from_env(NEEDED)
     assert (config.host, config.port, config.max_waiting) == ("127.0.0.1", 8702, 200)
     assert config.public_url == config.relay_url == "ws://127.0.0.1:8702"
     assert config.control_url == "http://127.0.0.1:9"
-    assert config.graces == Graces()
+    assert config.timeouts == Timeouts()
 
 
 def test_relays_with_the_same_settings_have_different_ids(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -47,14 +51,14 @@ def test_relays_with_the_same_settings_have_different_ids(monkeypatch: pytest.Mo
         ("::1", "ws://[::1]:8702"),
     ],
 )
-def test_relays_are_reached_by_their_hosts_name_unless_only_from_within(
+def test_a_relay_is_reached_by_its_hosts_name_unless_it_listens_on_loopback(
     monkeypatch: pytest.MonkeyPatch, host: str, url: str
 ) -> None:
     monkeypatch.setattr(socket, "gethostname", lambda: "task-1")
     assert from_env(NEEDED | {"RELAY_HOST": host}).relay_url == url
 
 
-def test_everything_can_be_set() -> None:
+def test_settings_are_read_from_the_environment() -> None:
     config = from_env(
         NEEDED
         | {
@@ -64,11 +68,17 @@ def test_everything_can_be_set() -> None:
             "RELAY_DRAIN_S": "0",
             "RELAY_WATCH_S": "2",
             "RELAY_MAX_WAITING": "7",
+            "RELAY_MAX_WAITING_PROVIDERS": "8",
+            "RELAY_MAX_WAITING_ADDRESS": "5",
+            "RELAY_MAX_CONNECTIONS": "900",
+            "RELAY_BEHIND_PROXY": "1",
         }
     )
-    assert (config.graces.watch, config.max_waiting) == (2, 7)
+    assert (config.timeouts.watch, config.max_waiting) == (2, 7)
+    assert (config.max_waiting_providers, config.max_waiting_address) == (8, 5)
+    assert (config.max_connections, config.behind_proxy) == (900, True)
     assert (config.port, config.public_url) == (9000, "wss://relay.example")
-    assert config.graces.agent_back == 0.5
+    assert config.timeouts.agent_back == 0.5
 
 
 @pytest.mark.parametrize(
@@ -81,22 +91,27 @@ def test_everything_can_be_set() -> None:
         ("RELAY_DRAIN_S", "nan"),
         ("RELAY_WATCH_S", "0"),
         ("RELAY_MAX_WAITING", "0"),
+        ("RELAY_MAX_WAITING_PROVIDERS", "0"),
+        ("RELAY_MAX_WAITING_ADDRESS", "few"),
+        ("RELAY_MAX_CONNECTIONS", "1"),
     ],
 )
-def test_what_is_wrong_is_named(name: str, value: str) -> None:
+def test_a_wrong_setting_is_named(name: str, value: str) -> None:
     with pytest.raises(ValueError, match=name):
         from_env(NEEDED | {name: value})
 
 
-def test_secret_is_not_in_the_configs_text() -> None:
+def test_the_secret_is_not_in_the_configs_repr() -> None:
     assert "hush" not in repr(from_env(NEEDED))
 
 
-def test_logs_are_json_lines_and_spare_peers_faults(capsys: pytest.CaptureFixture[str]) -> None:
+def test_logs_are_json_lines_without_peers_protocol_errors(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     root = logging.getLogger()
     before = root.handlers[:], root.level
     try:
-        logs.setup("relay-1")
+        set_up("relay", subjects=("call_id",), fields={"relay": "relay-1"})
         logs.info("leg in", call_id="call_1", leg="agent")
         logs.warning("no answer", why="timeout")
         logging.getLogger("picows.server").error("peer broke the protocol")
@@ -115,7 +130,7 @@ def test_logs_are_json_lines_and_spare_peers_faults(capsys: pytest.CaptureFixtur
     assert "KeyError" in lines[2]["exception"]
 
 
-async def test_process_says_when_it_listens_and_drains_on_sigterm() -> None:
+async def test_the_process_logs_that_it_listens_and_drains_on_sigterm() -> None:
     env = os.environ | NEEDED | {"RELAY_PORT": "0", "RELAY_DRAIN_S": "0.1"}
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "relay", env=env, stderr=asyncio.subprocess.PIPE
@@ -124,17 +139,23 @@ async def test_process_says_when_it_listens_and_drains_on_sigterm() -> None:
     async with asyncio.timeout(20):
         line = json.loads(await process.stderr.readline())
         assert line["message"] == "listening"
-        async with connect(f"ws://127.0.0.1:{line['port']}/media/agent/call_1?token=sesame") as ws:
+        url = f"ws://127.0.0.1:{line['port']}/media/agent/call_1"
+        with pytest.raises(InvalidStatus):
+            await connect(f"{url}?token=sesame.of.a.stranger&more=sesame")
+        token = media_token.issue("hush", "call_1", "agent", 4_000_000_000)
+        async with connect(f"{url}?token={token}&more=sesame") as ws:
             process.send_signal(signal.SIGTERM)
             await ws.wait_closed()
             assert ws.close_code == 1001
         rest = (await process.stderr.read()).decode()
         assert await process.wait() == 0
     assert "drained" in rest
-    assert "sesame" not in rest
+    assert "leg refused" not in rest, "strangers leave no lines"
+    assert "sesame" not in rest, "no query is logged"
+    assert token not in rest
 
 
-async def test_process_without_settings_says_which() -> None:
+async def test_the_process_names_a_missing_setting() -> None:
     env = {name: value for name, value in os.environ.items() if name not in NEEDED}
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "relay", env=env, stderr=asyncio.subprocess.PIPE

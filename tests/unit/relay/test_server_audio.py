@@ -7,10 +7,10 @@ import json
 import numpy as np
 import pytest
 
-from relay.wire import pcm
-from relay.wire.agent import choose_format
+from common import g711
+from relay.protocol import pcm
+from relay.protocol.agent import choose_format
 from tests.unit.relay.stack import START, Stack, audio, closed, media, message, played
-from wire import g711
 
 
 def tone(rate: int, hz: float, seconds: float) -> bytes:
@@ -53,13 +53,13 @@ async def test_pcm_carries_the_same_tone_both_ways(stack: Stack, rate: int) -> N
     assert pitch(g711.decode(await played(provider, 4000)), 8000) == pytest.approx(700, abs=4)
 
 
-async def test_fragmented_audio_is_put_together(stack: Stack) -> None:
+async def test_fragments_of_audio_are_assembled(stack: Stack) -> None:
     provider, agent = await stack.both()
     await agent.send([b"\x01" * 100, b"\x02" * 100, b"\x03" * 100])
     assert await played(provider, 300) == b"\x01" * 100 + b"\x02" * 100 + b"\x03" * 100
 
 
-async def test_audio_that_came_before_the_application_answered_is_not_lost(stack: Stack) -> None:
+async def test_the_callers_audio_before_admission_is_kept(stack: Stack) -> None:
     agent = await stack.agent()
     await stack.app.reported("watch")
     stack.app.gate.clear()
@@ -90,7 +90,7 @@ async def test_the_last_two_seconds_wait_for_an_agent_and_then_live_audio_goes_o
     assert not stack.relay.counters.dropped["to_agent", "slow_agent"]
 
 
-async def test_a_slow_application_costs_the_oldest_of_what_the_caller_says(stack: Stack) -> None:
+async def test_the_oldest_audio_before_admission_is_dropped(stack: Stack) -> None:
     agent = await stack.agent()
     await stack.app.reported("watch")
     stack.app.gate.clear()
@@ -103,7 +103,7 @@ async def test_a_slow_application_costs_the_oldest_of_what_the_caller_says(stack
     assert stack.relay.counters.dropped["to_agent", "no_agent"] == 20
 
 
-async def test_marks_and_clear(stack: Stack) -> None:
+async def test_marks_come_back_and_clear_empties_the_queue(stack: Stack) -> None:
     provider, agent = await stack.both()
     await agent.send('{"type":"mark","name":"one"}')
     first = await message(provider, "mark")
@@ -128,7 +128,7 @@ async def test_hangup_ends_the_call_for_both(stack: Stack) -> None:
     assert (await closed(provider))[0] == 1000
 
 
-async def test_senseless_messages_are_answered_then_closed(stack: Stack) -> None:
+async def test_malformed_messages_are_answered_and_too_many_close_the_socket(stack: Stack) -> None:
     _, agent = await stack.both()
     for _ in range(20):
         await agent.send("nonsense")
@@ -136,7 +136,7 @@ async def test_senseless_messages_are_answered_then_closed(stack: Stack) -> None
     assert (await closed(agent))[0] == 4400
 
 
-async def test_what_the_provider_says_that_is_unknown_is_let_pass(stack: Stack) -> None:
+async def test_unknown_messages_of_the_provider_are_ignored(stack: Stack) -> None:
     provider, agent = await stack.both()
     for odd in ("nonsense", '{"event":"later"}', json.dumps(START), b"binary"):
         await provider.send(odd)

@@ -1,4 +1,4 @@
-"""What strangers and slow applications can do to a relay, on real sockets: little."""
+"""Bounds of what sockets may send before and after admission, on real sockets."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ import time
 
 import pytest
 from websockets.asyncio.client import ClientConnection
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.exceptions import ConnectionClosed
 
-from relay.agent_leg import EARLY_AUDIO
-from relay.leg import EARLY_BYTES, EARLY_MESSAGE
+from relay.network.agent_leg import EARLY_AUDIO
+from relay.network.leg import EARLY_BYTES, EARLY_MESSAGE
 from tests.unit.relay import raw
-from tests.unit.relay.conftest import MAX_WAITING
 from tests.unit.relay.fake_control import AGENT_TOKEN, PROVIDER_TOKEN
 from tests.unit.relay.stack import START, Stack, audio, closed, media, message, played
 
@@ -34,13 +33,15 @@ async def waiting(stack: Stack, request: pytest.FixtureRequest) -> ClientConnect
 # Before a socket is let in
 
 
-async def test_long_message_before_admission_is_closed(waiting: ClientConnection) -> None:
+async def test_a_long_message_before_admission_closes_the_socket(waiting: ClientConnection) -> None:
     await waiting.send("x" * EARLY_MESSAGE)
     await waiting.send("x" * (EARLY_MESSAGE + 1))
     assert (await closed(waiting))[0] == 1008
 
 
-async def test_long_binary_from_a_provider_before_admission_is_closed(stack: Stack) -> None:
+async def test_a_long_binary_message_of_a_provider_before_admission_closes_the_socket(
+    stack: Stack,
+) -> None:
     stack.app.gate.clear()
     provider = await stack.open(PATHS["provider"])
     await provider.send(bytes(EARLY_MESSAGE + 1))
@@ -60,7 +61,7 @@ async def test_an_agent_that_greets_too_early_is_told_and_stays(stack: Stack) ->
     assert await played(provider, 160) == b"\x02" * 160
 
 
-async def test_endless_audio_before_admission_is_closed(stack: Stack) -> None:
+async def test_endless_audio_before_admission_closes_the_socket(stack: Stack) -> None:
     stack.app.gate.clear()
     agent = await stack.open(PATHS["agent"])
     with contextlib.suppress(ConnectionClosed):
@@ -69,7 +70,7 @@ async def test_endless_audio_before_admission_is_closed(stack: Stack) -> None:
     assert (await closed(agent))[0] == 1008
 
 
-async def test_long_message_in_fragments_before_admission_is_closed(
+async def test_a_long_message_in_fragments_before_admission_closes_the_socket(
     waiting: ClientConnection,
 ) -> None:
     with contextlib.suppress(ConnectionClosed):
@@ -78,7 +79,7 @@ async def test_long_message_in_fragments_before_admission_is_closed(
 
 
 @pytest.mark.parametrize("size", [0, 100, EARLY_MESSAGE])
-async def test_many_messages_before_admission_are_closed(
+async def test_too_many_messages_before_admission_close_the_socket(
     waiting: ClientConnection, size: int
 ) -> None:
     with contextlib.suppress(ConnectionClosed):
@@ -87,14 +88,14 @@ async def test_many_messages_before_admission_are_closed(
     assert (await closed(waiting))[0] == 1008
 
 
-async def test_pings_before_admission_are_closed(waiting: ClientConnection) -> None:
+async def test_too_many_pings_before_admission_close_the_socket(waiting: ClientConnection) -> None:
     with contextlib.suppress(ConnectionClosed):
         for n in range(2 * EARLY_BYTES // 100):
             await waiting.ping(n.to_bytes(100))
     assert (await closed(waiting))[0] == 1008
 
 
-async def test_stream_in_real_time_outlives_a_slow_application(stack: Stack) -> None:
+async def test_a_stream_in_real_time_stays_open_while_the_application_is_slow(stack: Stack) -> None:
     agent = await stack.agent()
     stack.app.gate.clear()
     provider = await stack.provider()
@@ -110,43 +111,16 @@ async def test_stream_in_real_time_outlives_a_slow_application(stack: Stack) -> 
         pass
 
 
-async def test_long_messages_are_fine_once_the_socket_is_in(stack: Stack) -> None:
+async def test_long_messages_are_accepted_after_admission(stack: Stack) -> None:
     provider, agent = await stack.both()
     await agent.send(bytes(EARLY_BYTES * 2))
     assert await played(provider, EARLY_BYTES * 2) == bytes(EARLY_BYTES * 2)
 
 
-async def test_more_sockets_than_may_wait_are_turned_away(stack: Stack) -> None:
-    provider, agent = await stack.both()
-    stack.app.gate.clear()
-    junk = [await stack.open(f"/media/agent/call_{n}?token=junk") for n in range(MAX_WAITING)]
-    for path in ("/media/agent/call_x?token=junk", PATHS["provider"]):
-        with pytest.raises(InvalidStatus) as refused:
-            await stack.open(path)
-        assert refused.value.response.status_code == 503
-    again = await stack.agent()
-    stack.app.gate.set()
-    assert (await message(again))["resumed"] is True
-    await provider.send(media(b"\x01" * 160))
-    assert await audio(again, 160) == b"\x01" * 160
-    assert [(await closed(ws))[0] for ws in junk] == [4401] * MAX_WAITING
-    assert (await closed(await stack.open("/media/agent/call_x?token=junk")))[0] == 4401
-    _, metrics = await stack.get("/metrics")
-    assert 'chamade_relay_attach_failures_total{leg="provider",code="busy"} 1' in metrics
-    assert (await closed(agent))[0] == 4409
-
-
-async def test_sockets_that_hang_up_make_room(stack: Stack) -> None:
-    stack.app.gate.clear()
-    for _ in range(2 * MAX_WAITING):
-        ws = await stack.open("/media/provider/junk")
-        await ws.close()
-
-
 # Order
 
 
-async def test_agent_whose_attach_was_slower_does_not_replace_its_successor(stack: Stack) -> None:
+async def test_an_agent_that_was_admitted_late_does_not_replace_its_successor(stack: Stack) -> None:
     provider = await stack.provider()
     late = stack.app.hold("agent")
     older = await stack.agent()
@@ -159,7 +133,7 @@ async def test_agent_whose_attach_was_slower_does_not_replace_its_successor(stac
     assert await audio(newer, 160) == b"\x01" * 160
 
 
-async def test_stream_whose_attach_was_slower_does_not_replace_its_successor(stack: Stack) -> None:
+async def test_a_stream_that_was_admitted_late_does_not_replace_its_successor(stack: Stack) -> None:
     late = stack.app.hold("provider")
     older = await stack.provider()
     await asyncio.wait_for(late.came.wait(), 5)
@@ -170,7 +144,7 @@ async def test_stream_whose_attach_was_slower_does_not_replace_its_successor(sta
     assert await played(newer, 160) == b"\x01" * 160
 
 
-async def test_stream_whose_start_was_slower_does_not_replace_its_successor(stack: Stack) -> None:
+async def test_a_stream_with_a_late_start_does_not_replace_its_successor(stack: Stack) -> None:
     older = await stack.provider(start=None)
     await asyncio.sleep(0.05)
     newer, agent = await stack.both()
@@ -180,7 +154,7 @@ async def test_stream_whose_start_was_slower_does_not_replace_its_successor(stac
     assert await played(newer, 160) == b"\x01" * 160
 
 
-async def test_socket_that_is_being_closed_is_not_let_in(stack: Stack) -> None:
+async def test_a_socket_that_is_closing_is_not_admitted(stack: Stack) -> None:
     provider, agent = await stack.both()
     late = stack.app.hold("agent")
     async with raw.RawSocket(stack.port, PATHS["agent"]) as closing:
@@ -197,10 +171,12 @@ async def test_socket_that_is_being_closed_is_not_let_in(stack: Stack) -> None:
 
 
 @pytest.mark.parametrize("kind", ["watch", "agent_lost", "no_agent", "media_lost"])
-async def test_call_that_is_held_elsewhere_is_let_go(stack: Stack, kind: str) -> None:
+async def test_a_call_that_another_relay_holds_is_closed_here(stack: Stack, kind: str) -> None:
     provider = await stack.provider()
     agent = None if kind == "no_agent" else await stack.agent()
-    stack.app.heeded = frozenset(("watch", "agent_lost", "no_agent", "media_lost")) - {kind}
+    stack.app.accepted_reports = frozenset(("watch", "agent_lost", "no_agent", "media_lost")) - {
+        kind
+    }
     stack.app.refuse_reports = "owned_elsewhere"
     if agent is not None and kind == "agent_lost":
         await message(agent)
@@ -213,24 +189,24 @@ async def test_call_that_is_held_elsewhere_is_let_go(stack: Stack, kind: str) ->
     assert (await closed(left))[0] == 1013
 
 
-async def test_hangup_ends_everything_whatever_is_refused_otherwise(stack: Stack) -> None:
+async def test_a_hang_up_ends_the_call_even_if_other_reports_are_refused(stack: Stack) -> None:
     stack.app.refuse_reports = "owned_elsewhere"
-    stack.app.heeded = frozenset(("agent_hangup",))
+    stack.app.accepted_reports = frozenset(("agent_hangup",))
     stack.app.endings["agent_hangup"] = "agent_hangup"
     provider, agent = await stack.both()
     await agent.send('{"type":"hangup"}')
     assert await message(agent) == {"type": "stop", "reason": "agent_hangup", "state": "ended"}
     assert (await closed(agent))[0] == (await closed(provider))[0] == 1000
-    assert "chamade_relay_calls 0" in (await stack.get("/metrics"))[1]
+    assert "chamade_relay_calls 0.0" in (await stack.get("/metrics"))[1]
 
 
 # What an agent may cost
 
 
-async def test_agent_that_sends_without_end_is_read_less_often(
+async def test_an_agent_that_sends_endless_audio_is_read_less_often(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("relay.speech.WASTE", (600.0, 1000.0))
+    monkeypatch.setattr("relay.core.agent_to_caller.UNHEARD", (600.0, 1000.0))
     provider, agent = await stack.both()
     began = time.monotonic()
     for _ in range(20):
@@ -245,7 +221,7 @@ async def test_agent_that_sends_without_end_is_read_less_often(
     assert agent.close_code is None
 
 
-async def test_fragments_without_end_are_closed_even_if_nothing_is_in_them(stack: Stack) -> None:
+async def test_endless_empty_fragments_close_the_socket(stack: Stack) -> None:
     await stack.provider()
     async with raw.RawSocket(stack.port, PATHS["agent"]) as agent:
         assert (await agent.receive())[0] == raw.TEXT

@@ -1,4 +1,4 @@
-"""The relay and what is too much for it, broken, or late."""
+"""Messages that are too long, malformed or late, on real sockets."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ import socket
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from relay.control import Answer, Control
+from relay.network.control import Answer, Control
 from tests.unit.relay import raw
 from tests.unit.relay.fake_control import AGENT_TOKEN
 from tests.unit.relay.stack import START, Stack, closed, media, message, played
 
 
-async def test_message_over_a_mebibyte_is_closed(stack: Stack) -> None:
+async def test_a_message_over_a_mebibyte_closes_the_socket(stack: Stack) -> None:
     _, agent = await stack.both()
     with contextlib.suppress(ConnectionClosed):
         await agent.send(bytes(2 << 20))
     assert (await closed(agent))[0] == 1009
 
 
-async def test_fragments_over_a_mebibyte_are_closed(stack: Stack) -> None:
+async def test_fragments_over_a_mebibyte_close_the_socket(stack: Stack) -> None:
     _, agent = await stack.both()
     with contextlib.suppress(ConnectionClosed):
         await agent.send([bytes(600_000), bytes(600_000)])
     assert (await closed(agent))[0] == 1009
 
 
-async def test_text_that_is_not_utf8_is_closed(stack: Stack) -> None:
+async def test_text_that_is_not_utf8_closes_the_socket(stack: Stack) -> None:
     _, agent = await stack.both()
     await agent.send(b"\xff\xfe", text=True)
     assert (await closed(agent))[0] == 1007
@@ -49,7 +49,9 @@ AGENT_PATH = f"/media/agent/call_1?token={AGENT_TOKEN}&format=mulaw"
         [(3, True, 0)],
     ],
 )
-async def test_broken_framing_is_closed(stack: Stack, frames: list[tuple[int, bool, int]]) -> None:
+async def test_broken_framing_closes_the_socket(
+    stack: Stack, frames: list[tuple[int, bool, int]]
+) -> None:
     async with raw.RawSocket(stack.port, AGENT_PATH) as agent:
         for opcode, fin, rsv in frames:
             agent.send(opcode, b"{}", fin=fin, rsv=rsv)
@@ -75,7 +77,7 @@ async def test_message_may_have_control_frames_between_its_fragments(stack: Stac
         assert await played(provider, 10) == b"\x01" * 5 + b"\x02" * 5
 
 
-async def test_what_an_agent_says_before_it_is_let_in_is_kept_within_bounds(stack: Stack) -> None:
+async def test_a_bounded_number_of_an_agents_texts_is_kept_before_admission(stack: Stack) -> None:
     await stack.provider()
     stack.app.gate.clear()
     agent = await stack.agent()
@@ -92,12 +94,12 @@ async def test_what_an_agent_says_before_it_is_let_in_is_kept_within_bounds(stac
     stack.app.gate.set()
 
 
-async def test_call_that_moved_to_another_relay_sends_its_agent_there(stack: Stack) -> None:
+async def test_an_agent_of_a_call_that_moved_is_told_to_connect_again(stack: Stack) -> None:
     stack.app.refuse_reports = "owned_elsewhere"
     assert (await closed(await stack.agent()))[0] == 1013
 
 
-async def test_refused_report_that_tells_the_call_is_as_good_as_an_answer(stack: Stack) -> None:
+async def test_a_refused_report_with_the_calls_status_counts_as_an_answer(stack: Stack) -> None:
     stack.app.state = "ringing"
     agent = await stack.agent()
     await stack.app.reported("watch")
@@ -106,7 +108,7 @@ async def test_refused_report_that_tells_the_call_is_as_good_as_an_answer(stack:
     assert (await message(agent, "stop"))["reason"] == "caller_hangup"
 
 
-async def test_fault_in_a_report_is_survived_and_the_report_repeated(
+async def test_a_report_is_repeated_after_an_internal_error(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     faults = iter([RuntimeError("a fault")])
@@ -122,7 +124,7 @@ async def test_fault_in_a_report_is_survived_and_the_report_repeated(
     await stack.app.reported("watch")
 
 
-async def test_fault_in_an_attach_closes_the_socket_and_shows_nothing(
+async def test_an_internal_error_in_an_attach_closes_the_socket_without_details(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def broken(*_: object) -> None:
@@ -139,7 +141,7 @@ async def test_second_start_on_one_stream_is_ignored(stack: Stack) -> None:
     assert (await message(provider))["streamSid"] == "MZ1"
 
 
-async def test_duration_that_is_over_ends_the_call(stack: Stack) -> None:
+async def test_the_end_of_the_longest_duration_ends_the_call(stack: Stack) -> None:
     stack.app.endings["max_duration"] = "max_duration"
     stack.app.ends_in_s = 0.3
     provider, agent = await stack.both()
@@ -147,7 +149,7 @@ async def test_duration_that_is_over_ends_the_call(stack: Stack) -> None:
     assert (await closed(provider))[0] == 1000
 
 
-async def test_agent_that_does_not_read_loses_frames_and_is_told(stack: Stack) -> None:
+async def test_an_agent_that_does_not_read_loses_frames_and_is_told(stack: Stack) -> None:
     provider = await stack.provider()
     narrow = socket.socket()
     narrow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
 import pytest
 from websockets.exceptions import InvalidStatus
@@ -10,29 +11,30 @@ from websockets.exceptions import InvalidStatus
 from tests.unit.relay.stack import Stack, audio, closed, media, message, played
 
 
-async def test_health_metrics_and_nothing_else(stack: Stack) -> None:
+async def test_health_and_metrics_are_answered_and_other_paths_are_not_found(stack: Stack) -> None:
     assert await stack.get("/healthz") == (200, "ok")
     assert (await stack.get("/"))[0] == 404
     assert (await stack.get("/media/agent/call_1?token=x"))[0] == 404
     with pytest.raises(InvalidStatus):
         await stack.open("/media/elsewhere")
-    await closed(await stack.open("/media/provider/wrong"))
+    with pytest.raises(InvalidStatus):
+        await stack.open("/media/provider/wrong")
     provider, agent = await stack.both()
     await provider.send(media(b"\x01" * 160))
     await audio(agent, 160)
     status, text = await stack.get("/metrics")
     assert status == 200
     for line in (
-        "chamade_relay_calls 1",
-        'chamade_relay_legs{leg="agent"} 1',
-        'chamade_relay_legs{leg="provider"} 1',
-        'chamade_relay_frames_total{direction="to_agent"} 1',
-        'chamade_relay_attach_failures_total{leg="provider",code="bad_token"} 1',
+        "chamade_relay_calls 1.0",
+        'chamade_relay_legs{leg="agent"} 1.0',
+        'chamade_relay_legs{leg="provider"} 1.0',
+        'chamade_relay_frames_total{direction="to_agent"} 1.0',
+        'chamade_relay_attach_failures_total{code="bad_token",leg="provider"} 1.0',
     ):
         assert line in text.splitlines()
 
 
-async def test_fault_in_routing_shows_nothing(
+async def test_an_internal_error_in_routing_is_answered_without_details(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_: object) -> None:
@@ -42,7 +44,7 @@ async def test_fault_in_routing_shows_nothing(
     assert await stack.get("/healthz") == (500, "internal error\n")
 
 
-async def test_drain_waits_for_calls_and_takes_no_new_ones(stack: Stack) -> None:
+async def test_draining_waits_for_calls_and_refuses_new_ones(stack: Stack) -> None:
     provider, agent = await stack.both()
     draining = asyncio.create_task(stack.relay.drain())
     await asyncio.sleep(0)
@@ -58,7 +60,21 @@ async def test_drain_waits_for_calls_and_takes_no_new_ones(stack: Stack) -> None
     await draining
 
 
-async def test_drain_ends_as_soon_as_the_last_call_does(stack: Stack) -> None:
+async def test_keys_that_wait_are_reported_before_the_relay_ends(
+    stack: Stack,
+) -> None:
+    provider, agent = await stack.both()
+    for digit in "12":
+        await provider.send(
+            json.dumps({"event": "dtmf", "streamSid": "MZ1", "dtmf": {"digit": digit}})
+        )
+        assert (await message(agent, "dtmf"))["digit"] == digit
+    await stack.relay.drain()
+    keys = [body["digits"] for body in stack.app.bodies if body["type"] == "dtmf"]
+    assert keys == ["1", "2"]
+
+
+async def test_draining_ends_with_the_last_call(stack: Stack) -> None:
     provider, agent = await stack.both()
     draining = asyncio.create_task(stack.relay.drain())
     await asyncio.sleep(0)

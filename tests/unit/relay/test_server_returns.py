@@ -5,7 +5,9 @@ from __future__ import annotations
 from tests.unit.relay.stack import Stack, audio, closed, media, message, played
 
 
-async def test_agent_is_held_while_it_rings_and_hears_of_a_miss(stack: Stack) -> None:
+async def test_an_agent_waits_while_the_call_rings_and_is_told_when_it_is_missed(
+    stack: Stack,
+) -> None:
     stack.app.state = "ringing"
     agent = await stack.agent()
     await stack.app.reported("watch")
@@ -14,7 +16,7 @@ async def test_agent_is_held_while_it_rings_and_hears_of_a_miss(stack: Stack) ->
     assert (await closed(agent))[0] == 1000
 
 
-async def test_agent_comes_back_within_its_grace(stack: Stack) -> None:
+async def test_an_agent_comes_back_in_time(stack: Stack) -> None:
     provider, agent = await stack.both()
     agent.transport.abort()
     again = await stack.agent()
@@ -60,7 +62,7 @@ async def test_stream_that_breaks_and_comes_back_keeps_the_agents_socket(stack: 
     assert await played(again, 160) == b"\x0b" * 160
 
 
-async def test_stream_that_stops_ends_with_the_call(stack: Stack) -> None:
+async def test_a_stopped_stream_of_an_ended_call_stops_the_agent(stack: Stack) -> None:
     provider, agent = await stack.both()
     stack.app.end("caller_hangup")
     await provider.send('{"event":"stop","streamSid":"MZ1","stop":{"callSid":"CA1"}}')

@@ -28,7 +28,7 @@ def sound(sid: str, ulaw: bytes) -> str:
     return says("media", sid, media={"payload": base64.b64encode(ulaw).decode()})
 
 
-async def test_it_is_told_of_its_call_as_twilio_tells(stack: Stack) -> None:
+async def test_start_describes_the_call_as_twilio_does(stack: Stack) -> None:
     stack.app.metadata = {"customer": "A7"}
     await stack.provider()
     agent = await stack.agent("dialect=twilio&format=mulaw&rate=8000")
@@ -75,7 +75,7 @@ async def test_marks_come_back_when_played_and_when_cleared(stack: Stack) -> Non
     assert (await message(provider, "clear", "mark"))["event"] == "clear"
 
 
-async def test_keys_and_the_end_are_told(stack: Stack) -> None:
+async def test_keys_and_the_end_of_the_call_are_sent(stack: Stack) -> None:
     stack.app.endings["agent_lost"] = "x"
     provider = await stack.provider()
     agent, sid = await twilio(stack)
@@ -92,7 +92,7 @@ async def test_keys_and_the_end_are_told(stack: Stack) -> None:
     assert (await closed(agent))[0] == 1000
 
 
-async def test_nonsense_is_let_pass_and_logged_a_few_times(stack: Stack, caplog) -> None:
+async def test_malformed_messages_are_ignored_and_logged_a_few_times(stack: Stack, caplog) -> None:
     provider = await stack.provider()
     agent, sid = await twilio(stack)
     for _ in range(30):
@@ -106,7 +106,7 @@ async def test_nonsense_is_let_pass_and_logged_a_few_times(stack: Stack, caplog)
     assert "binary" in noted
 
 
-async def test_too_many_marks_come_back_at_once(stack: Stack) -> None:
+async def test_marks_beyond_the_limit_come_back_at_once(stack: Stack) -> None:
     await stack.provider()
     agent, sid = await twilio(stack)
     for n in range(257):
@@ -114,7 +114,7 @@ async def test_too_many_marks_come_back_at_once(stack: Stack) -> None:
     assert (await message(agent))["mark"] == {"name": "256"}
 
 
-async def test_it_is_held_until_there_is_a_stream(stack: Stack) -> None:
+async def test_a_twilio_agent_waits_for_the_stream(stack: Stack) -> None:
     agent = await stack.agent("dialect=twilio")
     await stack.app.reported("watch")
     provider = await stack.provider()
@@ -125,7 +125,7 @@ async def test_it_is_held_until_there_is_a_stream(stack: Stack) -> None:
     assert base64.b64decode(got["media"]["payload"]) == b"\x03" * 160
 
 
-async def test_the_first_words_wait_for_it(stack: Stack) -> None:
+async def test_the_first_words_are_kept_for_a_twilio_agent(stack: Stack) -> None:
     provider = await stack.provider()
     words = bytes(range(256)) * 5
     for at in range(0, len(words), 160):
@@ -139,7 +139,7 @@ async def test_the_first_words_wait_for_it(stack: Stack) -> None:
     assert [m["media"]["timestamp"] for m in heard] == [str(20 * n) for n in range(len(heard))]
 
 
-async def test_closing_is_no_hang_up_for_one_that_came_by_itself(stack: Stack) -> None:
+async def test_closing_is_no_hang_up_for_an_agent_that_came_by_itself(stack: Stack) -> None:
     await stack.provider()
     agent, sid = await twilio(stack)
     await agent.close()
@@ -148,7 +148,7 @@ async def test_closing_is_no_hang_up_for_one_that_came_by_itself(stack: Stack) -
     assert not stack.app.bodies
 
 
-async def test_one_may_follow_the_other_in_either_dialect(stack: Stack) -> None:
+async def test_an_agent_may_be_replaced_by_one_of_the_other_dialect(stack: Stack) -> None:
     provider = await stack.provider()
     agent, sid = await twilio(stack)
     await agent.send(says("mark", sid, mark={"name": "old"}))

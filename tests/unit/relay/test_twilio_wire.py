@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.wire import agent
-from relay.wire.twilio import TwilioDialect, parameters
-from wire import media_stream
+from common import media_stream
+from relay.protocol import agent
+from relay.protocol.twilio_dialect import TwilioDialect, parameters
 
 CALL = {
     "call_id": "call_1", "state": "active", "direction": "inbound", "from": "+331", "to": "+1555",
@@ -49,7 +49,7 @@ def test_a_stream_begins_with_connected_and_start() -> None:
     assert len(dialect.stream_sid) == 34
 
 
-def test_media_dtmf_mark_and_stop_are_numbered_in_one_row() -> None:
+def test_all_messages_of_a_stream_share_one_sequence() -> None:
     dialect, _ = started()
     sid = dialect.stream_sid
     said = [
@@ -81,7 +81,7 @@ def test_media_dtmf_mark_and_stop_are_numbered_in_one_row() -> None:
     assert dialect.stop() is None, "once"
 
 
-def test_audio_that_a_slow_agent_lost_is_missing_in_time_and_not_in_number() -> None:
+def test_lost_audio_advances_the_time_and_not_the_chunk_number() -> None:
     dialect, noted = started()
     dialect.media(b"\xff" * 160)
     dialect.dropped("to_agent", 1000, "slow_agent")
@@ -90,12 +90,12 @@ def test_audio_that_a_slow_agent_lost_is_missing_in_time_and_not_in_number() -> 
     assert noted == [("dropped", "1000 ms to_agent: slow_agent")]
 
 
-def test_before_start_nothing_is_said() -> None:
+def test_nothing_is_encoded_before_start() -> None:
     dialect = TwilioDialect(lambda *_: None)
     assert dialect.dtmf("1") is dialect.mark("x", played=True) is dialect.stop() is None
 
 
-def test_what_the_agent_says_is_understood() -> None:
+def test_messages_of_the_agent_are_parsed() -> None:
     dialect, _ = started()
     sid = dialect.stream_sid
     clear = json.dumps({"event": "clear", "streamSid": sid}).encode()
@@ -118,7 +118,7 @@ def test_what_the_agent_says_is_understood() -> None:
         ({"event": "later", "streamSid": "own"}, "bad_message"),
     ],
 )
-def test_what_makes_no_sense_is_refused_and_not_answered(message, code) -> None:
+def test_malformed_messages_are_refused(message, code) -> None:
     dialect, noted = started()
     if message.get("streamSid") == "own":
         message["streamSid"] = dialect.stream_sid
@@ -131,7 +131,7 @@ def test_what_makes_no_sense_is_refused_and_not_answered(message, code) -> None:
     assert noted[0][0] == code
 
 
-def test_metadata_goes_along_as_text_and_cannot_pretend_to_be_ours() -> None:
+def test_metadata_is_sent_as_text_and_cannot_replace_the_calls_fields() -> None:
     metadata = {"customer": "A 7", "tries": 2, "vip": True, "rate": 0.5, "none": None,
                 "list": [1], "map": {}, "from": "+999", "call_id": "call_2"}  # fmt: skip
     assert parameters({**CALL, "forwarded_from": "+332", "metadata": metadata}) == {
@@ -142,7 +142,7 @@ def test_metadata_goes_along_as_text_and_cannot_pretend_to_be_ours() -> None:
 
 
 @given(audio=st.lists(st.binary(min_size=1, max_size=400), max_size=20))
-def test_media_comes_through_the_codec_as_it_went_in(audio: list[bytes]) -> None:
+def test_audio_survives_the_codec_unchanged(audio: list[bytes]) -> None:
     says = media_stream.Outgoing("MZ1", "AC1", "CA1")
     texts = [says.media(ulaw) for ulaw in audio]
     assert [media_stream.decode_media(text) for text in texts] == audio

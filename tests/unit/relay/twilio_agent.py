@@ -1,4 +1,4 @@
-"""An agent that others dial: a WebSocket server that keeps what it is told."""
+"""An agent to be dialled: a WebSocket server that records what it is sent."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Stream:
     sid: str = ""
 
     async def next(self, *events: str) -> dict[str, Any]:
-        """The next message (of one of these events)."""
+        """Return the next message (of one of these events)."""
         async with asyncio.timeout(5):
             while True:
                 message = await self.received.get()
@@ -34,7 +34,7 @@ class Stream:
                     return message
 
     async def over(self) -> list[dict[str, Any]]:
-        """What came until the connection closed."""
+        """Return the messages until the connection is closed."""
         rest = []
         async with asyncio.timeout(5):
             while (message := await self.received.get()) is not None:
@@ -42,7 +42,7 @@ class Stream:
         return rest
 
     async def begun(self) -> dict[str, Any]:
-        """The `start`, after `connected`."""
+        """Return `start`, which comes after `connected`."""
         assert (await self.next())["event"] == "connected"
         start = await self.next()
         assert start["event"] == "start"
@@ -62,7 +62,7 @@ class Stream:
         return sound
 
     def break_off(self) -> None:
-        """As a process that dies."""
+        """Break the connection, as a process that dies."""
         self.socket.transport.abort()
 
 
@@ -78,7 +78,7 @@ class TwilioAgent:
     server: Server | None = None
 
     async def stream(self) -> Stream:
-        """The next connection."""
+        """Return the next connection."""
         return await asyncio.wait_for(self.streams.get(), 8)
 
     def _check(
@@ -101,7 +101,7 @@ class TwilioAgent:
 async def twilio_agent(
     tls: ssl.SSLContext | None = None, port: int = 0
 ) -> AsyncIterator[TwilioAgent]:
-    """An agent on this machine."""
+    """Run an agent on this machine."""
     agent = TwilioAgent()
     async with serve(
         agent._serve, "127.0.0.1", port, ssl=tls, compression=None, close_timeout=1,

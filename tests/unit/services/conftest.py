@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.support.world import NotedProvider, World
+from tests.support.world import RecordingProvider, World, with_settings
 
 _serials = itertools.count(1)
 
@@ -22,6 +22,8 @@ def e164():
 def both(table):
     """An application with Twilio and the gateway."""
     world = World(table)
-    providers = {"gateway": world.provider, "twilio": NotedProvider("twilio")}
-    world.ports = replace(world.ports, providers=providers, twilio_sip_domain="x.sip.twilio.com")
+    providers = {"gateway": world.provider, "twilio": RecordingProvider("twilio")}
+    world.deps = with_settings(
+        replace(world.deps, providers=providers), twilio_sip_domain="x.sip.twilio.com"
+    )
     return world

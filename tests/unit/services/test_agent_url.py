@@ -1,4 +1,4 @@
-"""The agent's URL: of the line, of the call, and where it is not to be seen."""
+"""Tests of the agent's URL: that of the number, that of the call, and where it must not show."""
 
 from __future__ import annotations
 
@@ -8,65 +8,67 @@ import pytest
 from pydantic import ValidationError
 
 from chalicelib.domain.call import public_view
-from chalicelib.domain.call_moves import Act
+from chalicelib.domain.call_transitions import Act
 from chalicelib.domain.line import LineChanges
-from chalicelib.services import inbox, media, numbers
-from chalicelib.services.transition import settle
+from chalicelib.services import inbox
+from chalicelib.services.call import media
+from chalicelib.services.call.transition import settle
+from chalicelib.services.line import numbers
 
 URL = "wss://agent.example/voice?key=secret"
 
 
 def with_agent(world, **changes):
-    wish = LineChanges(agent_url=URL, **changes)
-    return numbers.change(world.ports, world.account_id, world.number, wish)
+    line_changes = LineChanges(agent_url=URL, **changes)
+    return numbers.change(world.deps, world.account_id, world.number, line_changes)
 
 
-def test_a_number_keeps_the_url_and_its_calls_take_it_along(world):
+def test_calls_get_the_agent_url_of_their_number(world):
     assert with_agent(world).agent_url == URL
-    call = settle(world.ports, world.ringing(), Act.ANSWER)
-    assert media.agent_to_dial(world.ports, call).url == URL
+    call = settle(world.deps, world.ringing(), Act.ANSWER)
+    assert media.agent_to_dial(world.deps, call).url == URL
 
 
-def test_who_gets_the_number_next_does_not_get_the_agent(world):
+def test_a_released_number_loses_its_agent_url(world):
     with_agent(world)
-    country = world.ports.lines.get(world.number).country
-    numbers.release(world.ports, world.account_id, world.number)
-    assert world.ports.lines.get(world.number).agent_url is None
+    country = world.stores.lines.get(world.number).country
+    numbers.release(world.deps, world.account_id, world.number)
+    assert world.stores.lines.get(world.number).agent_url is None
     other, _ = world.new_account()
-    assert numbers.activate(world.ports, other, country).agent_url is None
+    assert numbers.activate(world.deps, other, country).agent_url is None
 
 
-def test_neither_events_nor_calls_show_it(world):
+def test_neither_events_nor_calls_show_the_agent_url(world):
     with_agent(world)
-    call = settle(world.ports, world.ringing(), Act.ANSWER)
-    settle(world.ports, call, Act.AGENT_HANGUP)
-    numbers.release(world.ports, world.account_id, world.number)
-    events, _ = inbox.read(world.ports, world.account_id, None, 0)
+    call = settle(world.deps, world.ringing(), Act.ANSWER)
+    settle(world.deps, call, Act.AGENT_HANGUP)
+    numbers.release(world.deps, world.account_id, world.number)
+    events, _ = inbox.read(world.deps, world.account_id, None, 0)
     assert len(events) >= 4
     assert "secret" not in json.dumps([event.data for event in events])
     assert "agent_url" not in public_view(call)
 
 
-def test_a_call_that_is_not_answered_has_nobody_to_dial(world):
+def test_an_unanswered_call_has_no_agent_to_dial(world):
     with_agent(world)
-    assert media.agent_to_dial(world.ports, world.ringing()) is None
+    assert media.agent_to_dial(world.deps, world.ringing()) is None
 
 
-def test_a_dialled_call_has_its_own(world):
+def test_an_outbound_call_has_its_own_agent_url(world):
     call = world.dial(agent_url=URL)
-    assert media.agent_to_dial(world.ports, call) is None
-    answered = settle(world.ports, call, Act.ANSWER)
-    assert media.agent_to_dial(world.ports, answered).url == URL
+    assert media.agent_to_dial(world.deps, call) is None
+    answered = settle(world.deps, call, Act.ANSWER)
+    assert media.agent_to_dial(world.deps, answered).url == URL
 
 
-def test_a_did_names_its_own(world):
+def test_a_trunk_number_has_its_own_agent_url(world):
     trunk = world.new_trunk()
     world.new_did("+33187654321", agent_url=URL, auto_answer=True)
-    call = world.call_of(world.called(trunk, "+33187654321"))
-    assert media.agent_to_dial(world.ports, call).url == URL
+    call = world.call_of(world.call_number(trunk, "+33187654321"))
+    assert media.agent_to_dial(world.deps, call).url == URL
 
 
 @pytest.mark.parametrize("url", ["https://agent.example", "wss://", "wss://a b", "wss://a/#x", ""])
-def test_what_is_no_websocket_url_is_refused(url):
+def test_a_url_of_another_scheme_is_refused(url):
     with pytest.raises(ValidationError):
         LineChanges(agent_url=url)

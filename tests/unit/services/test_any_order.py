@@ -1,5 +1,4 @@
-"""Whatever happens in whatever order: posts twice, late, overtaken; agents, relays, deadlines;
-calls that come in and calls that are dialled.
+"""Tests calls under any order of acts and posts: repeated, late, overtaken; inbound and outbound.
 
 A hypothesis state machine drives the services on a truly atomic engine and checks after each step
 that no call ever has two ends, that versions only rise, and that each transition has its one event.
@@ -9,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -23,22 +23,13 @@ from hypothesis.stateful import (
 
 from chalicelib.domain.call import Refused
 from chalicelib.domain.call_id import inbound_call_id
-from chalicelib.domain.dialling import NotDialled
+from chalicelib.domain.dial_rules import NotDialled
 from chalicelib.domain.line import LineChanges
-from chalicelib.services import (
-    answer,
-    decline,
-    inbox,
-    leave,
-    media,
-    miss,
-    numbers,
-    outbound,
-    ring,
-    sweep,
-)
-from chalicelib.services.dial import NotPlaced
-from chalicelib.services.transition import UnknownCall
+from chalicelib.services import inbox, sweep
+from chalicelib.services.call import call_control, inbound, media, outbound
+from chalicelib.services.call.dial import NotPlaced
+from chalicelib.services.call.transition import UnknownCall
+from chalicelib.services.line import numbers
 from tests.support.thorough import often
 from tests.support.world import World
 
@@ -70,7 +61,7 @@ class AnyOrder(RuleBasedStateMachine):
         self.account_id, _ = self.world.new_account()
         self.number = self.world.new_number(self.account_id)
         self.cursor = None
-        self.world.registered(self.account_id)
+        self.world.register_trunk(self.account_id)
 
     @rule(
         target=dialled,
@@ -87,11 +78,13 @@ class AnyOrder(RuleBasedStateMachine):
             self.seen.setdefault(order.call_id, 0)
             for what in before:
                 if what == "leave":
-                    self.agent_acts_on(order.call_id, leave.leave)
+                    self.agent_acts_on(order.call_id, call_control.leave)
                 elif what == "answered":
-                    outbound.answered(self.world.ports, "gateway", order.call_id, sid)
+                    outbound.answered(self.world.deps, "gateway", order.call_id, sid)
                 else:
-                    outbound.told(self.world.ports, "gateway", order.call_id, sid, what, None)
+                    outbound.handle_status(
+                        self.world.deps, "gateway", order.call_id, sid, what, None
+                    )
 
         self.world.provider.meanwhile, self.world.provider.down = meanwhile, lost
         with contextlib.suppress(NotDialled, NotPlaced):
@@ -101,39 +94,42 @@ class AnyOrder(RuleBasedStateMachine):
 
     @rule(pair=dialled)
     def called_party_answers(self, pair):
-        outbound.answered(self.world.ports, "gateway", *pair)
+        outbound.answered(self.world.deps, "gateway", *pair)
 
     @rule(pair=dialled)
     def stream_of_a_dialled_call_ends(self, pair):
-        outbound.resume(self.world.ports, "gateway", *pair)
+        outbound.resume(self.world.deps, "gateway", *pair)
 
     @rule(pair=dialled, status=st.sampled_from(STATUSES), code=st.sampled_from(SIP_CODES))
     def status_of_a_dialled_call(self, pair, status, code):
-        outbound.told(self.world.ports, "gateway", *pair, status, code)
+        outbound.handle_status(self.world.deps, "gateway", *pair, status, code)
 
-    @rule(pair=dialled, other=st.sampled_from(["answered", "resume", "told"]))
+    @rule(pair=dialled, other=st.sampled_from(["answered", "resume", "handle_status"]))
     def a_foreign_post(self, pair, other):
-        call = self.world.ports.calls.get(pair[0])
+        call = self.world.stores.calls.get(pair[0])
         if call.provider_call_id is None:
             return
-        more = ("busy", 486) if other == "told" else ()
+        more = ("busy", 486) if other == "handle_status" else ()
         with contextlib.suppress(UnknownCall):
-            getattr(outbound, other)(self.world.ports, "gateway", pair[0], "CA-other", *more)
+            getattr(outbound, other)(self.world.deps, "gateway", pair[0], "CA-other", *more)
             raise AssertionError("a foreign post came through")
-        assert self.world.ports.calls.get(pair[0]) == call
+        assert self.world.stores.calls.get(pair[0]) == call
 
-    @rule(pair=dialled, act=st.sampled_from([answer.accept, decline.refuse, leave.leave]))
+    @rule(
+        pair=dialled,
+        act=st.sampled_from([call_control.accept, call_control.decline, call_control.leave]),
+    )
     def agent_acts_on_a_dialled_call(self, pair, act):
         self.agent_acts_on(pair[0], act)
 
     @rule(pair=dialled)
     def deadline_of_a_dialled_call(self, pair):
-        with contextlib.suppress(miss.StillRinging):
-            miss.expire(self.world.ports, pair[0])
+        with contextlib.suppress(call_control.StillRinging):
+            call_control.expire(self.world.deps, pair[0])
 
     @rule(pair=dialled, kind=st.sampled_from(REPORTS))
     def relay_reports_a_dialled_call(self, pair, kind):
-        media.report(self.world.ports, "relay-1", pair[0], kind)
+        media.report(self.world.deps, "relay-1", pair[0], kind)
 
     @rule(target=sids, count=st.integers(1, 2))
     def dial(self, count):
@@ -143,37 +139,40 @@ class AnyOrder(RuleBasedStateMachine):
 
     @rule(sid=sids)
     def voice_post(self, sid):
-        ring.receive(self.world.ports, self._incoming(sid))
+        inbound.receive(self.world.deps, self._incoming(sid))
 
     @rule(sid=sids)
     def poll(self, sid):
-        ring.poll(self.world.ports, "gateway", sid)
+        inbound.poll(self.world.deps, "gateway", sid)
 
     @rule(sid=sids)
     def after_stream_post(self, sid):
-        ring.resume(self.world.ports, "gateway", sid)
+        inbound.resume(self.world.deps, "gateway", sid)
 
     @rule(sid=sids, failed=st.booleans())
     def status_post(self, sid, failed):
-        ring.caller_gone(self.world.ports, self._incoming(sid), failed=failed)
+        inbound.caller_gone(self.world.deps, self._incoming(sid), failed=failed)
 
-    @rule(sid=sids, act=st.sampled_from([answer.accept, decline.refuse, leave.leave]))
+    @rule(
+        sid=sids,
+        act=st.sampled_from([call_control.accept, call_control.decline, call_control.leave]),
+    )
     def agent_acts(self, sid, act):
         self.agent_acts_on(inbound_call_id("gateway", sid), act)
 
     def agent_acts_on(self, call_id, act):
         with contextlib.suppress(Refused, UnknownCall):
-            act(self.world.ports, self.account_id, call_id)
+            act(self.world.deps, self.account_id, call_id)
 
     @rule(sid=sids)
     def deadline(self, sid):
-        with contextlib.suppress(miss.StillRinging, UnknownCall):
-            miss.expire(self.world.ports, inbound_call_id("gateway", sid))
+        with contextlib.suppress(call_control.StillRinging, UnknownCall):
+            call_control.expire(self.world.deps, inbound_call_id("gateway", sid))
 
     @rule(sid=sids, kind=st.sampled_from(REPORTS))
     def relay_reports(self, sid, kind):
         with contextlib.suppress(UnknownCall):
-            media.report(self.world.ports, "relay-1", inbound_call_id("gateway", sid), kind)
+            media.report(self.world.deps, "relay-1", inbound_call_id("gateway", sid), kind)
 
     @rule(seconds=st.sampled_from([-2, 0.5, 20, 60]))
     def time_passes(self, seconds):
@@ -182,22 +181,22 @@ class AnyOrder(RuleBasedStateMachine):
     @rule(on=st.booleans())
     def auto_answer(self, on):
         changes = LineChanges(auto_answer=on)
-        numbers.change(self.world.ports, self.account_id, self.number, changes)
+        numbers.change(self.world.deps, self.account_id, self.number, changes)
 
     @rule()
     def sweep_runs(self):
-        sweep.sweep(self.world.ports)
+        sweep.sweep(self.world.deps)
 
     @invariant()
     def every_call_is_sound(self):
         if not hasattr(self, "account_id"):
             return
-        page, self.cursor = inbox.read(self.world.ports, self.account_id, self.cursor, 0)
+        page, self.cursor = inbox.read(self.world.deps, self.account_id, self.cursor, 0)
         for event in page:
             if event.call_id:
                 self.events.setdefault(event.call_id, []).append(event.data["call"]["state"])
         for call_id, version in self.seen.items():
-            call = self.world.ports.calls.get(call_id)
+            call = self.world.stores.calls.get(call_id)
             if call is None:
                 assert version == 0
                 continue
@@ -219,14 +218,15 @@ class AnyOrder(RuleBasedStateMachine):
             for call in self.over.values()
             if call.direction == "outbound" and not call.state.final
         }
-        assert self.world.ports.dialling.get(self.account_id).calls == live
+        assert self.world.stores.dialling.get(self.account_id).calls == live
         assert len(live) <= MOST_DIALS
 
     def _incoming(self, sid):
         return self.world.incoming(to=self.number, sid=sid)
 
 
-def test_no_order_of_things_breaks_a_call(world):
+@pytest.mark.deep
+def test_no_order_of_acts_and_posts_breaks_a_call(world):
     AnyOrder.world = world
     run_state_machine_as_test(
         AnyOrder,

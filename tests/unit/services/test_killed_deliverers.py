@@ -15,9 +15,10 @@ from typing import Any
 import pytest
 
 from chalicelib.domain.delivery import DeliveryState
-from chalicelib.services import fan_out, sweep
-from tests.support.post_office import PostOffice
-from tests.support.world import World
+from chalicelib.services import sweep
+from chalicelib.services.delivery import backlog
+from tests.support.delivery_harness import DeliveryHarness
+from tests.support.world import World, with_settings
 
 KILLS = 100
 
@@ -46,57 +47,60 @@ class Doors:
         return step
 
 
-@pytest.fixture
-def office(empty_table, monkeypatch):
+@pytest.fixture(params=[40, 2], ids=["usual", "with places for two tries"])
+def harness(empty_table, monkeypatch, request):
     world = World(empty_table)
-    office = PostOffice(world)
-    office.doors = Doors()
+    world.deps = with_settings(world.deps, tries_at_once=request.param)
+    harness = DeliveryHarness(world)
+    harness.doors = Doors()
     for owner, name in (
         (world.table, "get"),
         (world.table, "query"),
         (world.table, "write"),
-        (world.courier, "send"),
+        (world.scheduler, "send"),
         (world.receiver, "post"),
     ):
-        monkeypatch.setattr(owner, name, office.doors.through(getattr(owner, name)))
-    return office
+        monkeypatch.setattr(owner, name, harness.doors.through(getattr(owner, name)))
+    return harness
 
 
-def run(office, act, die_at, after):
+def run(harness, act, die_at, after):
     """`act`, killed at a step. Whether it was (or was over before)."""
-    office.doors.steps, office.doors.die_at, office.doors.after = 0, die_at, after
+    harness.doors.steps, harness.doors.die_at, harness.doors.after = 0, die_at, after
     try:
         act()
     except Killed:
         return True
     finally:
-        office.doors.die_at = None
+        harness.doors.die_at = None
     return False
 
 
-def steps_of(office, act):
-    office.doors.steps = 0
+def steps_of(harness, act):
+    harness.doors.steps = 0
     act()
-    return office.doors.steps
+    return harness.doors.steps
 
 
-def test_a_hundred_kills_between_event_and_delivery_lose_nothing(office):
-    world, chance = office.world, random.Random(20261122)
-    endpoints = [office.endpoint(), office.endpoint(url="https://second.test/")]
-    longest = _measure(office)
+@pytest.mark.deep
+def test_a_hundred_kills_between_event_and_delivery_lose_no_event(harness):
+    world, chance = harness.world, random.Random(20261122)
+    world.allow_many_calls()
+    endpoints = [harness.endpoint(), harness.endpoint(url="https://second.test/")]
+    longest = _measure(harness)
     events: set[str] = set()
     killed = 0
     while killed < KILLS:
         call = world.ringing()
         events.add(f"evt_{call.call_id.removeprefix('call_')}_001")
-        for act in (office.stream, lambda: _carry_once(office), lambda: _sweep(office)):
-            killed += run(office, act, chance.randint(1, longest), chance.random() < 0.5)
+        for act in (harness.stream, lambda: _carry_once(harness), lambda: _sweep(harness)):
+            killed += run(harness, act, chance.randint(1, longest), chance.random() < 0.5)
         # An engine that restarts knows nothing of its executions, nor of its stream.
-        world.courier.sent.clear()
+        world.scheduler.sent.clear()
     world.clock.advance(3600)
     for _ in range(2):
-        _sweep(office)
-        _carry_once(office)
+        _sweep(harness)
+        _carry_once(harness)
 
     arrived: Counter[tuple[str, str]] = Counter()
     for url, headers, body in world.receiver.posted:
@@ -105,68 +109,73 @@ def test_a_hundred_kills_between_event_and_delivery_lose_nothing(office):
     for endpoint, _ in endpoints:
         got = {event for url, event in arrived if url == endpoint.url}
         assert got >= events
-        states = Counter(each.state for each in office.deliveries(endpoint))
+        states = Counter(each.state for each in harness.deliveries(endpoint))
         assert states == {DeliveryState.DELIVERED: len(got)}
     # At least once, and seldom more: only who is killed between a POST and its note posts again.
     assert arrived.total() < 1.2 * len(arrived)
 
 
 @pytest.mark.parametrize("after", [False, True])
-def test_each_single_step_can_be_the_last(office, after):
+def test_a_kill_at_any_single_step_loses_no_event(harness, after):
     """One kill at every step there is, one after the other; the stream never brings it again."""
-    world = office.world
-    office.endpoint()
-    for step in range(1, 2 * _measure(office)):
+    world = harness.world
+    harness.endpoint()
+    for step in range(1, 2 * _measure(harness)):
         posted = len(world.receiver.posted)
         world.ringing()
 
         def whole_way():
-            office.stream()
-            _carry_once(office)
+            harness.stream()
+            _carry_once(harness)
 
-        if not run(office, whole_way, step, after):
+        if not run(harness, whole_way, step, after):
             break
-        world.courier.sent.clear()
+        world.scheduler.sent.clear()
         world.clock.advance(400)
-        _sweep(office)
-        _carry_once(office)
+        _sweep(harness)
+        _carry_once(harness)
         assert 1 <= len(world.receiver.posted) - posted <= 2, step
     else:
         pytest.fail("it never came through")
 
 
-def _carry_once(office):
-    """Every execution there is runs its task, once."""
-    sent, office.world.courier.sent = office.world.courier.sent, []
-    for delivery in sent:
-        office.attempt(delivery)
+def _carry_once(harness):
+    """Every execution there is runs its task, once, and so does each that one of them starts."""
+    while harness.world.scheduler.sent:
+        sent, harness.world.scheduler.sent = harness.world.scheduler.sent, []
+        for delivery in sent:
+            harness.attempt(delivery)
 
 
-def _sweep(office):
-    sweep.sweep_deliveries(office.world.ports)
+def _sweep(harness):
+    sweep.sweep_deliveries(harness.world.deps)
 
 
-def _measure(office):
+def _measure(harness):
     """Steps that one event takes through the longest of the acts."""
-    office.world.ringing()
+    harness.world.ringing()
     return max(
-        steps_of(office, act)
-        for act in (office.stream, lambda: _carry_once(office), lambda: _sweep(office))
+        steps_of(harness, act)
+        for act in (harness.stream, lambda: _carry_once(harness), lambda: _sweep(harness))
     )
 
 
-def test_the_place_up_to_which_events_are_handed_out_follows_what_is_there(office):
+@pytest.mark.parametrize("harness", [40], indirect=True)
+def test_a_kill_between_deliveries_and_their_position_makes_no_duplicates(harness):
     """Killed between deliveries and the note of them, the sweep makes none twice."""
-    world = office.world
-    endpoint, _ = office.endpoint()
+    world = harness.world
+    endpoint, _ = harness.endpoint()
     for _ in range(3):
         world.ringing()
-    # The last step looks for more events, the one before it notes those that are done.
-    noting = steps_of(office, lambda: fan_out.catch_up(world.ports)) - 1
+    backlog.catch_up(world.deps)
     for _ in range(3):
         world.ringing()
-    assert run(office, lambda: fan_out.catch_up(world.ports), noting, after=False)
-    assert world.ports.endpoints.fanned_out(world.account_id) == 4
-    fan_out.catch_up(world.ports)
-    assert world.ports.endpoints.fanned_out(world.account_id) == 7
-    assert len(office.deliveries(endpoint)) == 6
+    # The last step but one notes those that are done.
+    noting = steps_of(harness, lambda: backlog.catch_up(world.deps)) - 1
+    for _ in range(3):
+        world.ringing()
+    assert run(harness, lambda: backlog.catch_up(world.deps), noting, after=False)
+    assert world.stores.endpoints.fanned_out(world.account_id) == 7
+    backlog.catch_up(world.deps)
+    assert world.stores.endpoints.fanned_out(world.account_id) == 10
+    assert len(harness.deliveries(endpoint)) == 9

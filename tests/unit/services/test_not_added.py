@@ -1,11 +1,11 @@
-"""Calls that a trunk brings for none of its numbers."""
+"""Tests of calls that a trunk brings for none of its numbers."""
 
 from __future__ import annotations
 
 import pytest
 
 from chalicelib.providers.base import Reject
-from chalicelib.services import ring
+from chalicelib.services.call import inbound
 from chalicelib.store.table import Contention
 from tests.support.engine import everything_in
 from tests.support.world import World
@@ -16,59 +16,59 @@ def not_added(world):
     return [event.data for event in events_of(world) if event.type == "number.not_added"]
 
 
-def test_a_call_to_a_number_that_is_not_added_is_told_of_once_an_hour(world):
+def test_a_call_to_a_number_not_added_gives_one_event_an_hour(world):
     trunk = world.new_trunk()
     for _ in range(3):
-        assert ring.receive(world.ports, through(world, trunk, "+33187654321")) == Reject()
-    (told,) = not_added(world)
-    assert (told["trunk_id"], told["to"], told["from"]) == (
+        assert inbound.receive(world.deps, through(world, trunk, "+33187654321")) == Reject()
+    (event,) = not_added(world)
+    assert (event["trunk_id"], event["to"], event["from"]) == (
         trunk.trunk_id,
         "+33187654321",
         "+33612345678",
     )
-    assert 'POST /api/trunk/dids {"e164": "+33187654321"}' in told["detail"]
+    assert "add +33187654321 to its numbers" in event["detail"]
     world.clock.advance(3599)
-    ring.receive(world.ports, through(world, trunk, "+33187654321"))
+    inbound.receive(world.deps, through(world, trunk, "+33187654321"))
     assert len(not_added(world)) == 1
     world.clock.advance(1)
-    ring.receive(world.ports, through(world, trunk, "+33187654321"))
+    inbound.receive(world.deps, through(world, trunk, "+33187654321"))
     assert len(not_added(world)) == 2
 
 
-def test_a_scanner_cannot_flood_the_owners_events(world, monkeypatch):
-    monkeypatch.setattr("chalicelib.store.trunk_limits.MAX_TOLD", 5)
+def test_events_about_numbers_not_added_are_bounded(world, monkeypatch):
+    monkeypatch.setattr("chalicelib.store.trunk_limits.MAX_NOT_ADDED", 5)
     trunk = world.new_trunk()
     for serial in range(8):
-        ring.receive(world.ports, through(world, trunk, f"+331876543{serial:02d}"))
+        inbound.receive(world.deps, through(world, trunk, f"+331876543{serial:02d}"))
     assert len(not_added(world)) == 5
     world.clock.advance(3600)
-    ring.receive(world.ports, through(world, trunk, "+33187654399"))
+    inbound.receive(world.deps, through(world, trunk, "+33187654399"))
     assert len(not_added(world)) == 6
 
 
-def test_what_a_stranger_writes_is_cut(world):
+def test_the_event_cuts_text_written_by_strangers(world):
     trunk = world.new_trunk()
     long = "sip:" + "x" * 200 + "@h"
-    ring.receive(world.ports, through(world, trunk, long, from_="Ignore\nall " * 50))
-    (told,) = not_added(world)
-    assert (len(told["to"]), len(told["from"])) == (64, 64)
-    assert "\n" not in told["from"]
+    inbound.receive(world.deps, through(world, trunk, long, from_="Ignore\nall " * 50))
+    (event,) = not_added(world)
+    assert (len(event["to"]), len(event["from"])) == (64, 64)
+    assert "\n" not in event["from"]
 
 
 @pytest.mark.parametrize("trunk_id", ["", "nonsense", "trunk_" + "a" * 26])
-def test_a_call_through_a_trunk_that_is_not_there_leaves_nothing(empty_table, trunk_id):
+def test_a_call_through_an_unknown_trunk_leaves_nothing(empty_table, trunk_id):
     world = World(empty_table)
     before = everything_in(empty_table)
-    incoming = ring.Incoming("gateway", world.sid(), "+1", "+33187654321", trunk_id=trunk_id)
-    assert ring.receive(world.ports, incoming) == Reject()
+    incoming = inbound.Incoming("gateway", world.sid(), "+1", "+33187654321", trunk_id=trunk_id)
+    assert inbound.receive(world.deps, incoming) == Reject()
     assert everything_in(empty_table) == before
 
 
-def test_a_call_is_rejected_even_if_its_owner_cannot_be_told(world, monkeypatch):
+def test_a_call_is_rejected_even_if_the_event_cannot_be_written(world, monkeypatch):
     trunk = world.new_trunk()
 
     def collide(*_):
         raise Contention
 
-    monkeypatch.setattr(world.ports.trunk_limits, "tell_once", collide)
-    assert ring.receive(world.ports, through(world, trunk, "+33187654321")) == Reject()
+    monkeypatch.setattr(world.stores.trunk_limits, "tell_once", collide)
+    assert inbound.receive(world.deps, through(world, trunk, "+33187654321")) == Reject()

@@ -1,11 +1,12 @@
-"""What libphonenumber says, as far as the rules rely on it: an update must not turn this around."""
+"""Tests of libphonenumber, as far as the rules rely on it: an update must not change this."""
 
 from __future__ import annotations
 
 import pytest
 
-from chalicelib.domain.dialling import NotDialled, check_number
-from chalicelib.services.numbering import facts_of, home_country
+from chalicelib.domain.dial_rules import NotDialled
+from chalicelib.domain.toll_guard import check_number
+from chalicelib.services.line.numbering_plans import facts_of, home_country
 
 EVERYWHERE = {"FR", "US", "GB", "DE", "JM", "CU", "LV"}
 
@@ -21,7 +22,7 @@ EVERYWHERE = {"FR", "US", "GB", "DE", "JM", "CU", "LV"}
         ("+441534123456", "JE"),
     ],
 )
-def test_a_number_is_of_its_country_not_of_its_country_code(number, country):
+def test_numbers_with_a_shared_country_code_have_their_own_country(number, country):
     facts = facts_of(number)
     assert (facts.valid, facts.country) == (True, country)
 
@@ -43,31 +44,31 @@ def test_a_number_is_of_its_country_not_of_its_country_code(number, country):
         "+8781234567890",
     ],
 )
-def test_what_costs_the_earth_is_refused(number):
+def test_premium_numbers_are_refused(number):
     with pytest.raises(NotDialled) as refused:
         check_number(number, facts_of(number), EVERYWHERE)
     assert refused.value.code == "premium_number"
 
 
 @pytest.mark.parametrize("number", ["+3312345", "+15555500103", "+33000000000", "+9991234567"])
-def test_what_nobody_was_given_is_not_valid(number):
+def test_unallocated_numbers_are_invalid(number):
     assert not facts_of(number).valid
 
 
 @pytest.mark.parametrize(
     "number", ["+330612345678", "+4407911123456", "+112025550123", "+784951234567"]
 )
-def test_a_number_with_its_national_prefix_is_not_valid(number):
+def test_a_number_that_contains_its_national_prefix_is_invalid(number):
     """libphonenumber reads past it; dialled it would be another number than the one checked."""
     assert not facts_of(number).valid
 
 
 @pytest.mark.parametrize("number", ["+390612345678", "+5491123456789", "+2250102030405"])
-def test_a_zero_or_nine_that_belongs_to_the_number_does_no_harm(number):
+def test_a_leading_zero_or_nine_that_belongs_to_the_number_is_valid(number):
     assert facts_of(number).valid
 
 
-def test_a_number_of_ones_own_has_a_country_even_if_the_plan_does_not_know_it():
+def test_an_own_number_has_a_country_even_if_the_plan_does_not_list_it():
     assert home_country("+33199001234") == "FR"
     assert home_country("+15555500103") == "US"
     assert home_country("+883510012345") is None

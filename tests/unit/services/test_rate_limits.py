@@ -1,4 +1,6 @@
-"""Limits hold under races, count in windows of the clock, and do not fill the table."""
+"""Tests that rate limits hold under races, count in windows of the clock, and do not fill the
+table.
+"""
 
 from __future__ import annotations
 
@@ -21,48 +23,48 @@ def counted(count, *args):
     return True
 
 
-def test_fifty_at_once_count_to_the_limit(world):
+def test_fifty_concurrent_requests_are_counted_up_to_the_limit(world):
     limit = Limit("fifty", 7, 3600)
     with ThreadPoolExecutor(16) as many:
         done = list(
             many.map(
-                lambda _: counted(count_account, world.ports, world.account_id, limit), range(50)
+                lambda _: counted(count_account, world.deps, world.account_id, limit), range(50)
             )
         )
     assert sum(done) == 7
 
 
-def test_each_account_and_each_limit_counts_for_itself(world):
+def test_accounts_and_limits_are_counted_separately(world):
     one, two = Limit("one", 1, 60), Limit("two", 1, 60)
     other, _ = world.new_account()
     for account_id in (world.account_id, other):
         for limit in (one, two):
-            count_account(world.ports, account_id, limit)
+            count_account(world.deps, account_id, limit)
             with pytest.raises(TooOften):
-                count_account(world.ports, account_id, limit)
+                count_account(world.deps, account_id, limit)
 
 
-def test_the_next_window_begins_anew_when_it_was_said_to(world):
+def test_the_next_window_begins_at_the_announced_time(world):
     limit = Limit("window", 1, 60)
     world.clock.advance(17.5)
-    count_account(world.ports, world.account_id, limit)
+    count_account(world.deps, world.account_id, limit)
     with pytest.raises(TooOften) as often:
-        count_account(world.ports, world.account_id, limit)
+        count_account(world.deps, world.account_id, limit)
     world.clock.advance(often.value.retry_after_s)
-    count_account(world.ports, world.account_id, limit)
+    count_account(world.deps, world.account_id, limit)
 
 
-def test_sources_count_each_and_all_together(empty_table):
+def test_sources_are_counted_separately_and_in_total(empty_table):
     from tests.support.world import World
 
     world, limit = World(empty_table), Limit("sign", 2, 3600, overall=5)
     done = [
-        counted(count_source, world.ports, f"203.0.113.{source}", limit)
+        counted(count_source, world.deps, f"203.0.113.{source}", limit)
         for source in (1, 1, 1, 2, 2, 2, 3, 3)
     ]
     assert done == [True, True, False, True, True, False, True, False]
     refused = [
-        counted(count_source, world.ports, f"198.51.100.{source}", limit) for source in range(30)
+        counted(count_source, world.deps, f"198.51.100.{source}", limit) for source in range(30)
     ]
     assert not any(refused)
     # Who is refused leaves nothing behind: there are never more counters than `overall`.
@@ -72,12 +74,12 @@ def test_sources_count_each_and_all_together(empty_table):
     assert {counter["expires_at"] for counter in counters} == {window_ends + 3600}
 
 
-def test_sources_at_once_do_not_go_beyond_all_together(world):
+def test_concurrent_sources_stay_within_the_total(world):
     limit = Limit("crowd", 2, 3600, overall=10)
     with ThreadPoolExecutor(8) as many:
         done = list(
             many.map(
-                lambda n: counted(count_source, world.ports, f"203.0.113.{n}", limit), range(24)
+                lambda n: counted(count_source, world.deps, f"203.0.113.{n}", limit), range(24)
             )
         )
     assert sum(done) == 10
@@ -94,7 +96,7 @@ def test_sources_at_once_do_not_go_beyond_all_together(world):
         ("203.0.113.7, 10.0.0.1", "unknown"),
     ],
 )
-def test_a_source_is_an_address_or_a_network_of_one_subscriber(address, source):
+def test_a_source_is_an_ipv4_address_or_an_ipv6_subscriber_network(address, source):
     assert source_of(address) == source
 
 

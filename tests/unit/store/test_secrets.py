@@ -1,4 +1,4 @@
-"""Secrets kept by AWS: in the place of their names, in one call, and never in a message."""
+"""Tests of secrets kept by AWS: fetched together in place of their ARNs, and never in a message."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ def _kept(client, number):
     ]
 
 
-def test_each_secret_takes_the_place_of_its_name(client):
+def test_each_secret_replaces_its_arn(client):
     one, two = _kept(client, 2)
-    told = with_secrets(
+    settings = with_secrets(
         {"CHAMADE_TABLE": "t", "CHAMADE_A_ARN": one, "CHAMADE_B_ARN": two, "OTHER_ARN": "arn:x"},
         lambda: client,
     )
-    assert told == {
+    assert settings == {
         "CHAMADE_TABLE": "t", "CHAMADE_A": "value-0", "CHAMADE_B": "value-1", "OTHER_ARN": "arn:x",
     }  # fmt: skip
 
 
-def test_more_secrets_than_one_call_gives_are_all_fetched(client):
+def test_more_secrets_than_one_request_allows_are_all_fetched(client):
     env = {f"CHAMADE_S{n}_ARN": arn for n, arn in enumerate(_kept(client, 23))}
     assert set(with_secrets(env, lambda: client).values()) == {f"value-{n}" for n in range(23)}
 
 
-def test_where_no_secret_is_named_nobody_is_asked():
+def test_settings_without_arns_make_no_request():
     def never():
         raise AssertionError
 
@@ -55,7 +55,7 @@ def test_a_secret_that_is_not_there_is_named(client):
     assert "value-0" not in str(raised.value)
 
 
-def test_a_refusal_is_told_by_its_code(client, monkeypatch):
+def test_a_refusal_is_reported_by_its_code(client, monkeypatch):
     from botocore.exceptions import ClientError
 
     def refuse(**_asked):

@@ -1,4 +1,4 @@
-"""The table's verbs: types, pages, lost conditions, collisions."""
+"""Tests of the table's operations: types, pages, failed conditions, collisions."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ NUMBERS = st.one_of(
     suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30, deadline=None
 )
 @given(st.lists(NUMBERS, min_size=1, max_size=30))
-def test_every_number_that_metadata_may_hold_survives_again_and_again(table, numbers):
+def test_every_number_that_metadata_may_hold_survives_repeated_round_trips(table, numbers):
     item = {"pk": "numbers", "sk": "1", "numbers": numbers}
     for _ in range(2):
         table.write(put(item))
@@ -57,7 +57,7 @@ def test_every_number_that_metadata_may_hold_survives_again_and_again(table, num
         numbers = found
 
 
-def test_a_lost_condition_shows_what_stands_there(table):
+def test_a_failed_condition_carries_the_present_item(table):
     table.write(put({"pk": "c", "sk": "1", "v": 1}))
     with pytest.raises(ConditionFailed) as lost:
         table.write(put({"pk": "c", "sk": "1", "v": 2}, "attribute_not_exists(pk)"))
@@ -72,7 +72,7 @@ def test_a_lost_condition_shows_what_stands_there(table):
     assert table.get("c", "2") is None
 
 
-def test_a_set_takes_and_gives_members_in_any_order(table):
+def test_a_set_is_stored_without_order(table):
     def change(expression, *members):
         write = update(
             "set", "1", f"{expression} #s :s", names={"#s": "members"}, values={":s": set(members)}
@@ -101,7 +101,7 @@ def test_a_partition_is_read_page_by_page_in_order(table):
     assert len(list(table.query_all("pages"))) == 7
 
 
-def test_a_delete_with_a_condition(table):
+def test_a_delete_heeds_its_condition(table):
     table.write(put({"pk": "d", "sk": "1"}))
     table.write(delete("d", "1", "attribute_exists(pk)"))
     with pytest.raises(ConditionFailed):
@@ -131,7 +131,7 @@ class Colliding:
         ("TransactionCanceledException", [{"Code": "TransactionConflict"}, {"Code": "None"}], 2),
     ],
 )
-def test_collisions_are_told_from_lost_conditions(table, error, reasons, writes):
+def test_collisions_are_distinguished_from_failed_conditions(table, error, reasons, writes):
     colliding = Table(Colliding(table._client, error, reasons), "t")
     with pytest.raises(Contention):
         colliding.write(*[put({"pk": "x", "sk": str(n)}) for n in range(writes)])
@@ -167,7 +167,7 @@ def test_a_table_that_cannot_be_reached_or_stays_silent_is_unavailable(verb):
     ("code", "status"),
     [("InternalServerError", 500), ("ServiceUnavailable", 503), ("ThrottlingException", 400)],
 )
-def test_a_table_that_is_not_well_is_unavailable(code, status):
+def test_server_errors_of_the_table_are_unavailable(code, status):
     table = unreachable("http://127.0.0.1:1")
     with Stubber(table._client) as stubbed:
         stubbed.add_client_error("get_item", code, http_status_code=status)
@@ -175,7 +175,7 @@ def test_a_table_that_is_not_well_is_unavailable(code, status):
             table.get("a", "1")
 
 
-def test_a_request_that_is_wrong_is_a_fault_of_ours():
+def test_an_invalid_request_is_not_reported_as_unavailable():
     table = unreachable("http://127.0.0.1:1")
     with Stubber(table._client) as stubbed:
         stubbed.add_client_error("get_item", "ValidationException", http_status_code=400)

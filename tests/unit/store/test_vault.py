@@ -1,4 +1,6 @@
-"""Sealed secrets: they come back to their own context only, and only from the vault that sealed."""
+"""Tests of sealed secrets: they open in their own context only, and only with the vault that sealed
+them.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +49,7 @@ def vault(request):
 
 
 @pytest.mark.parametrize("secret", ["", "s3cret", "p@ß wörd €", "x" * 128])
-def test_a_secret_comes_back_to_its_own_context_only(vault, secret):
+def test_a_sealed_secret_opens_in_its_own_context_only(vault, secret):
     sealed = vault.seal(secret, CONTEXT)
     assert vault.open(sealed, dict(reversed(CONTEXT.items()))) == secret
     assert not secret or secret not in sealed
@@ -56,7 +58,7 @@ def test_a_secret_comes_back_to_its_own_context_only(vault, secret):
             vault.open(sealed, context)
 
 
-def test_the_same_secret_is_never_sealed_the_same(vault):
+def test_sealing_the_same_secret_twice_gives_different_texts(vault):
     assert len({vault.seal("s3cret", CONTEXT) for _ in range(5)}) == 5
 
 
@@ -73,7 +75,7 @@ def test_a_changed_seal_does_not_open(vault):
 
 
 @given(st.text(max_size=60))
-def test_no_made_up_text_opens(text):
+def test_made_up_texts_do_not_open(text):
     class Known(KeyFileVault):
         _key = b"k" * 32
 
@@ -92,7 +94,7 @@ def test_one_vault_does_not_open_what_another_sealed(file_vault, kms_vault, tmp_
         file_vault.open(kms_vault.seal("s3cret", CONTEXT), CONTEXT)
 
 
-def test_a_key_file_that_is_missing_or_of_another_length_is_said_to_be_so(tmp_path):
+def test_a_missing_or_malformed_key_file_is_reported(tmp_path):
     with pytest.raises(VaultUnavailable, match="No such file"):
         KeyFileVault(tmp_path / "none").seal("x", CONTEXT)
     (tmp_path / "short").write_bytes(b"k" * 31)
@@ -114,13 +116,13 @@ def test_kms_that_refuses_or_cannot_be_reached_is_unavailable(kms_vault):
         KmsVault(lambda: nowhere, "key").seal("x", CONTEXT)
 
 
-def test_kms_never_sees_the_secret_but_sees_what_it_is_for(kms_vault):
-    asked = []
+def test_kms_gets_the_context_and_never_the_secret(kms_vault):
+    requests = []
 
     class Watched:
         def __getattr__(self, verb):
             def call(**request):
-                asked.append((verb, request))
+                requests.append((verb, request))
                 return getattr(real, verb)(**request)
 
             return call
@@ -128,15 +130,15 @@ def test_kms_never_sees_the_secret_but_sees_what_it_is_for(kms_vault):
     real = kms_vault._client
     vault = KmsVault(Watched, kms_vault._key_id)
     vault.open(vault.seal("s3cret", CONTEXT), CONTEXT)
-    assert [verb for verb, _ in asked] == ["generate_data_key", "decrypt"]
-    assert all(request["EncryptionContext"] == CONTEXT for _, request in asked)
-    assert "s3cret" not in repr(asked)
+    assert [verb for verb, _ in requests] == ["generate_data_key", "decrypt"]
+    assert all(request["EncryptionContext"] == CONTEXT for _, request in requests)
+    assert "s3cret" not in repr(requests)
 
 
 @pytest.mark.parametrize(
     "other", [DerivedVault("another's", "the asker's"), DerivedVault("the installation's", "")]
 )
-def test_a_derived_key_takes_both_secrets(derived_vault, other):
+def test_a_derived_key_depends_on_both_secrets(derived_vault, other):
     sealed = derived_vault.seal("s3cret", CONTEXT)
     assert DerivedVault("the installation's", "the asker's").open(sealed, CONTEXT) == "s3cret"
     with pytest.raises(BadSeal):

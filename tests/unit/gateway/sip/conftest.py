@@ -7,24 +7,25 @@ import socket
 import pytest
 
 from gateway.config import Config
-from gateway.legs.sip.pool import SipLegs
-from gateway.trunk import Trunk
+from gateway.legs.sip.sip_legs import SipLegs
+from gateway.trunks.trunk import Trunk
 
 TRUNK_A, TRUNK_B = "trunk_" + "a" * 26, "trunk_" + "c" * 26
 """One on each child."""
 
 
 @pytest.fixture
-async def pool():
-    """Two children, and a queue of what they say of trunks."""
+async def pool(request):
+    """Two children, or as many as the parameter says, and a queue of what they say of trunks."""
     statuses: asyncio.Queue = asyncio.Queue()
+    children = getattr(request, "param", 2)
     config = Config(
         account_sid="AC" + "0" * 32,
         auth_token="t",
         voice_url="http://127.0.0.1:1/",
         allow_private_trunks=True,
-        sip_port=free_sip_ports(),
-        sip_children=2,
+        sip_port=free_sip_ports(children),
+        sip_children=children,
     )
     pool = SipLegs(config, None, lambda *status: statuses.put_nowait(status))
     pool.statuses = statuses
@@ -33,10 +34,10 @@ async def pool():
     await pool.stop()
 
 
-def free_sip_ports() -> int:
+def free_sip_ports(children: int = 2) -> int:
     for port in random.sample(range(32_000, 32_700, 4), 100):
         try:
-            for each in range(port, port + 4):
+            for each in range(port, port + 2 * children):
                 with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
                     probe.bind(("127.0.0.1", each))
                 with socket.socket() as probe:
@@ -70,8 +71,15 @@ async def applied(pool, wanted: Trunk, until: str | None = None) -> None:
                 return
 
 
-class Noted:
-    """A call that notes what its leg tells it, as (name, arguments…)."""
+async def has_agents(child, count: int) -> None:
+    """Until a child says in its pulse that it has so many user agents."""
+    async with asyncio.timeout(10):
+        while child.agents != count:  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.1)
+
+
+class RecordingCall:
+    """A call that records its leg's reports, as (name, arguments…)."""
 
     def __init__(self, events: list) -> None:
         self.events = events
@@ -85,7 +93,7 @@ class Noted:
         return note
 
     async def hears(self, name: str) -> tuple:
-        """The first event of that name; waits for it."""
+        """Wait for the first event of that name; return it."""
         async with asyncio.timeout(10):
             while True:
                 self.news.clear()

@@ -1,4 +1,6 @@
-"""SIP children are started, watched and replaced; what they held is told to be lost."""
+"""Tests that SIP children are started, watched and replaced, and that their lost calls are
+reported.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +10,8 @@ import signal
 
 import pytest
 
-from gateway.legs.base import Destination
-from tests.unit.gateway.sip.conftest import TRUNK_A, TRUNK_B, Noted, applied, trunk
+from gateway.calls.leg import Destination
+from tests.unit.gateway.sip.conftest import TRUNK_A, TRUNK_B, RecordingCall, applied, trunk
 
 
 class Swallower(asyncio.DatagramProtocol):
@@ -33,10 +35,10 @@ async def silent():
     transport.close()
 
 
-async def test_a_killed_child_is_replaced_and_its_trunks_handed_over_again(pool, silent):
+async def test_a_killed_child_is_replaced_and_gets_its_trunks_again(pool, silent):
     pool.apply(trunk(TRUNK_A, silent.port))
     await asyncio.wait_for(silent.came.wait(), 5)
-    child = next(each for each in pool.children if each is pool._child_of(TRUNK_A))
+    child = pool._trunks.child_of(TRUNK_A)
     old = child.pid
     silent.came.clear()
     os.kill(old, signal.SIGKILL)
@@ -45,24 +47,25 @@ async def test_a_killed_child_is_replaced_and_its_trunks_handed_over_again(pool,
     assert child.restarts == 1
 
 
-async def test_calls_of_a_killed_child_are_broken_and_others_are_not(pool, silent):
-    told: dict[str, list] = {TRUNK_A: [], TRUNK_B: []}
-    for trunk_id, events in told.items():
+async def test_only_the_calls_of_a_killed_child_are_broken(pool, silent):
+    recorded: dict[str, list] = {TRUNK_A: [], TRUNK_B: []}
+    for trunk_id, events in recorded.items():
         await applied(pool, trunk(trunk_id, silent.port))
         destination = Destination(to="+33199001234", from_="+33199005678", trunk_id=trunk_id)
         leg = pool.route(destination)
-        leg.attach(Noted(events), "CA1")
+        leg.attach(RecordingCall(events), "CA1")
         leg.ring()
-    victim, other = pool._child_of(TRUNK_A), pool._child_of(TRUNK_B)
+    victim, other = pool._trunks.child_of(TRUNK_A), pool._trunks.child_of(TRUNK_B)
     assert victim is not other
     os.kill(victim.pid, signal.SIGKILL)
     victim.ready.clear()
     await asyncio.wait_for(victim.ready.wait(), 10)
-    assert [name for name, *_ in told[TRUNK_A]] == ["on_broken"]
-    assert told[TRUNK_B] == []
+    assert [name for name, *_ in recorded[TRUNK_A]] == ["on_broken"]
+    assert recorded[TRUNK_B] == []
     assert other.restarts == 0
 
 
+@pytest.mark.deep
 async def test_a_child_that_hangs_is_killed_and_replaced(pool):
     child = pool.children[0]
     old = child.pid
@@ -72,7 +75,8 @@ async def test_a_child_that_hangs_is_killed_and_replaced(pool):
     assert child.pid != old
 
 
-async def test_a_registrar_that_is_silent_is_told_within_ten_seconds(pool, silent):
+@pytest.mark.deep
+async def test_a_silent_registrar_is_reported_within_ten_seconds(pool, silent):
     pool.apply(trunk(TRUNK_A, silent.port))
     seen = []
     async with asyncio.timeout(12):
@@ -82,10 +86,10 @@ async def test_a_registrar_that_is_silent_is_told_within_ten_seconds(pool, silen
     assert seen[-1][3:] == (None, "no answer")
 
 
-async def test_a_trunk_that_is_not_there_fails_its_call_at_once(pool):
+async def test_a_call_through_an_unknown_trunk_fails_at_once(pool):
     events: list = []
     leg = pool.route(Destination(to="+33199001234", from_="+331", trunk_id=TRUNK_A))
-    leg.attach(Noted(events), "CA1")
+    leg.attach(RecordingCall(events), "CA1")
     leg.ring()
     assert events == [("on_hangup", 503, "the trunk is not connected")]
 

@@ -1,4 +1,4 @@
-"""Gateway and child understand each other, however the stream cuts their frames."""
+"""Tests that gateway and child understand each other, however the stream cuts their frames."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def encoded(item) -> bytes:
 
 
 @given(st.lists(controls | audio), st.lists(st.integers(1, 50)))
-def test_what_was_sent_arrives_whatever_the_pieces(items, cuts):
+def test_messages_are_decoded_however_the_stream_is_cut(items, cuts):
     stream = b"".join(encoded(item) for item in items)
     decoder, got = Decoder(), []
     cuts = [*cuts, len(stream)]
@@ -52,6 +52,6 @@ def test_garbage_is_refused_or_waits_for_more(data):
         pass
 
 
-def test_a_frame_too_long_to_be_ours_is_refused():
+def test_an_overlong_frame_is_refused():
     with pytest.raises(ValueError, match="a frame of"):
         list(Decoder().feed((MAX_FRAME + 1).to_bytes(4, "big") + b"\x01"))

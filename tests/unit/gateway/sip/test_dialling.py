@@ -1,4 +1,4 @@
-"""What goes out when a leg dials, as a carrier sees it."""
+"""Tests of the SIP requests that a carrier gets when a leg dials."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ import dataclasses
 
 import pytest
 
-from gateway.legs.base import Destination, Release
-from gateway.legs.sip.child.__main__ import RENEWED_AT
+from gateway.calls.leg import Destination, Release
 from local.carrier import Message
-from tests.unit.gateway.sip.conftest import TRUNK_A, Noted, applied, trunk
+from tests.unit.gateway.sip.conftest import TRUNK_A, RecordingCall, applied, trunk
 
 NUMBER, CALLER = "+33199001234", "+33199005678"
 
@@ -71,16 +70,16 @@ async def carrier():
 
 
 async def dial(pool, carrier):
-    if TRUNK_A not in pool._trunks:
+    if pool._trunks.get(TRUNK_A) is None:
         await applied(pool, trunk(TRUNK_A, carrier.port))
-    call = Noted([])
+    call = RecordingCall([])
     leg = pool.route(Destination(to=NUMBER, from_=CALLER, trunk_id=TRUNK_A))
     leg.attach(call, "CA1")
     leg.ring()
     return leg, call
 
 
-async def test_a_carrier_that_wants_the_account_in_from_gets_it_and_the_number_beside(
+async def test_a_carrier_that_requires_the_account_in_from_gets_the_number_in_another_header(
     carrier, pool
 ):
     leg, call = await dial(pool, carrier)
@@ -93,11 +92,11 @@ async def test_a_carrier_that_wants_the_account_in_from_gets_it_and_the_number_b
     leg.hangup(Release("canceled", 487, ""))
 
 
-async def test_what_a_carrier_wants_is_remembered(carrier, pool):
+async def test_a_carriers_required_form_of_from_is_remembered(carrier, pool):
     leg, call = await dial(pool, carrier)
     await call.hears("on_ringing")
     before = len(carrier.invites)
-    again = Noted([])
+    again = RecordingCall([])
     second = pool.route(Destination(to=NUMBER, from_=CALLER, trunk_id=TRUNK_A))
     second.attach(again, "CA2")
     second.ring()
@@ -113,12 +112,12 @@ async def test_a_call_given_up_while_it_rings_is_cancelled(carrier, pool):
     await carrier.sees("CANCEL")
 
 
-async def test_a_call_given_up_at_once_never_rings_on(carrier, pool):
+async def test_a_call_given_up_at_once_does_not_keep_ringing(carrier, pool):
     """The command to dial and the one to hang up reach the child in one piece."""
     leg, call = await dial(pool, carrier)
     leg.hangup(Release("canceled", 487, ""))
-    other, heard = await dial(pool, carrier)
-    await heard.hears("on_ringing")
+    other, other_call = await dial(pool, carrier)
+    await other_call.hears("on_ringing")
     other.hangup(Release("canceled", 487, ""))
     await carrier.sees("CANCEL")
     assert call.events == []
@@ -126,8 +125,8 @@ async def test_a_call_given_up_at_once_never_rings_on(carrier, pool):
     assert carrier.methods.count("CANCEL") == len(ringing)
 
 
-async def test_settings_that_stay_the_same_cost_the_stack_nothing(carrier, pool):
-    """It has a thousand handles for agents and calls, and never gives an agent's back."""
+async def test_unchanged_settings_do_not_touch_the_sip_stack(carrier, pool):
+    """A change that the registrar would not see causes no REGISTER."""
     one = trunk(TRUNK_A, carrier.port)
     for revision in range(2, 60):
         await applied(pool, dataclasses.replace(one, revision=revision))
@@ -138,7 +137,7 @@ async def test_settings_that_stay_the_same_cost_the_stack_nothing(carrier, pool)
     leg.hangup(Release("canceled", 487, ""))
 
 
-async def test_settings_that_go_to_and_fro_do_not_hurt_the_stack(carrier, pool):
+async def test_settings_that_alternate_do_not_break_the_sip_stack(carrier, pool):
     """It must not be told to unregister an agent while it registers it."""
     right = trunk(TRUNK_A, carrier.port)
     for revision in range(2, 60):
@@ -150,19 +149,7 @@ async def test_settings_that_go_to_and_fro_do_not_hurt_the_stack(carrier, pool):
     assert all(child.restarts == 0 for child in pool.children)
 
 
-async def test_a_child_that_has_used_up_its_agents_is_renewed(carrier, pool):
-    one = trunk(TRUNK_A, carrier.port)
-    child = pool._child_of(TRUNK_A)
-    old = child.pid
-    child.ready.clear()
-    for revision in range(2, 2 + RENEWED_AT // 2):
-        another = dataclasses.replace(one, revision=revision, password=f"another{revision}")
-        await applied(pool, another, until="registered")
-    await asyncio.wait_for(child.ready.wait(), 20)
-    assert child.pid != old
-
-
-async def test_keys_are_pressed_one_after_the_other(carrier, pool):
+async def test_keys_are_sent_one_after_the_other(carrier, pool):
     leg, call = await dial(pool, carrier)
     await call.hears("on_ringing")
     for _ in range(500):

@@ -1,4 +1,4 @@
-"""Who calls whom, from headers as carriers write them."""
+"""Tests of caller and called party, read from headers as carriers write them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from gateway.legs.sip.headers import parties, party
         ("nonsense", ""),
     ],
 )
-def test_a_party_is_its_number_or_its_uri(header, found):
+def test_a_party_is_named_by_its_number_or_its_uri(header, found):
     assert party(header) == found
 
 
@@ -34,19 +34,19 @@ def test_the_called_number_is_read_from_to():
     assert (who.to, who.from_) == ("+1555", "+33199")
 
 
-def test_a_called_party_id_counts_more_than_to():
+def test_p_called_party_id_takes_precedence_over_to():
     found = parties({"To": "<sip:acct@c>", "P-Called-Party-ID": "<sip:+33199001234@c>"}, "")
     assert found.to == "+33199001234"
 
 
-def test_the_request_uri_counts_if_it_is_a_number():
+def test_the_request_uri_is_used_if_it_is_a_number():
     to = {"To": "<sip:+33199001234@c>"}
     contact = parties(to | {"X-Chamade-Request-URI": "sip:acct42-a1b2@gw"}, "")
     number = parties(to | {"X-Chamade-Request-URI": "sip:+33199009999@gw"}, "")
     assert (contact.to, number.to) == ("+33199001234", "+33199009999")
 
 
-def test_an_asserted_caller_counts_more_than_from():
+def test_p_asserted_identity_takes_precedence_over_from():
     headers = {"From": "<sip:acct@c>", "P-Asserted-Identity": "<tel:+33199001234>"}
     assert parties(headers, "").from_ == "+33199001234"
 
@@ -59,21 +59,21 @@ def test_an_asserted_caller_counts_more_than_from():
         {},
     ],
 )
-def test_who_hides_is_anonymous(headers):
+def test_a_caller_who_withholds_the_number_is_anonymous(headers):
     assert parties(headers, "").from_ == "anonymous"
 
 
-def test_the_last_diversion_is_who_forwarded_the_call():
+def test_the_last_diversion_names_the_forwarding_number():
     value = '<sip:+33199001234@c>;reason=no-answer, "B, Inc" <sip:+33199005678@c>;reason=busy'
     assert parties({"Diversion": value}, "").forwarded_from == "+33199001234"
 
 
-def test_history_tells_who_forwarded_the_call():
+def test_history_info_names_the_forwarding_number():
     history = "<sip:+33199001234@c>;index=1, <sip:+33199005678@c?Reason=SIP>;index=1.1"
     assert parties({"History-Info": history}, "").forwarded_from == "+33199001234"
 
 
-def test_a_history_of_one_is_no_forwarding():
+def test_a_history_of_one_entry_is_no_forwarding():
     assert parties({"History-Info": "<sip:+33199001234@c>;index=1"}, "").forwarded_from is None
 
 
@@ -81,13 +81,13 @@ def test_a_history_of_one_is_no_forwarding():
     ("called", "forwarder"),
     [("+33199005678", "+33199001234"), ("+33199001234", None), ("0199001234", None)],
 )
-def test_all_that_the_stack_shows_of_a_history_is_whom_the_caller_called(called, forwarder):
+def test_a_single_history_entry_different_from_to_names_the_forwarding_number(called, forwarder):
     headers = {"To": f"<sip:{called}@c>", "History-Info": "<sip:+33199001234@c>;index=1"}
     assert parties(headers, "").forwarded_from == forwarder
 
 
 @given(st.dictionaries(st.sampled_from(["To", "From", "Diversion", "History-Info"]), st.text()))
-def test_nothing_that_strangers_write_breaks_it_or_is_too_long(headers):
+def test_arbitrary_headers_give_short_single_line_parties(headers):
     who = parties(headers, "")
     for value in (who.to, who.from_, who.forwarded_from or "x"):
         assert 0 < len(value) <= 255

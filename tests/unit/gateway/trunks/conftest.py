@@ -8,8 +8,8 @@ import contextlib
 import aiohttp
 import pytest
 
-from gateway.application import Application
-from gateway.trunks import Trunks
+from gateway.trunks.application import Application
+from gateway.trunks.registry import Trunks
 from tests.unit.gateway.control_server import (
     PATIENCE,
     SECRET,

@@ -1,4 +1,6 @@
-"""Trunks of a whole gateway: the nudge, the operator's list, the gauge, calls through a trunk."""
+"""Tests of trunks of a whole gateway: the nudge, the operator's list, the gauge, calls through a
+trunk.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +9,8 @@ import asyncio
 import aiohttp
 import pytest
 
-from gateway.auth import basic
-from gateway.call import Call
+from gateway.calls.call import Call
+from gateway.http.auth import basic
 from gateway.server import start
 from tests.unit.gateway.control_server import SECRET, A, B
 
@@ -33,7 +35,7 @@ async def http(account):
         yield session
 
 
-async def test_a_nudge_is_accepted_and_has_the_trunk_fetched(gateway, server, http):
+async def test_a_nudge_is_accepted_and_the_trunk_fetched(gateway, server, http):
     server.put(B)
     async with http.post(f"{gateway.url}/trunks/{B}/changed") as answer:
         assert (answer.status, await answer.read()) == (202, b"")
@@ -42,14 +44,14 @@ async def test_a_nudge_is_accepted_and_has_the_trunk_fetched(gateway, server, ht
 
 
 @pytest.mark.parametrize("trunk_id", ["trunk_1", A.upper(), A + "a", "trunk_" + "1" * 26, "x%2Fy"])
-async def test_a_nudge_for_what_is_no_id_is_404(gateway, server, http, trunk_id):
+async def test_a_nudge_for_a_malformed_id_is_404(gateway, server, http, trunk_id):
     async with http.post(f"{gateway.url}/trunks/{trunk_id}/changed") as answer:
         assert answer.status == 404
     assert server.paths().count("fetch") == 1
 
 
 @pytest.mark.parametrize(("method", "path"), [("POST", f"/trunks/{A}/changed"), ("GET", "/trunks")])
-async def test_both_want_the_credentials(gateway, server, method, path):
+async def test_nudge_and_list_need_the_credentials(gateway, server, method, path):
     wrong = {"Authorization": basic("AC" + "0" * 32, "x")}
     for headers in ({}, wrong):
         async with aiohttp.request(method, gateway.url + path, headers=headers) as answer:
@@ -58,7 +60,7 @@ async def test_both_want_the_credentials(gateway, server, method, path):
     assert server.paths().count("fetch") == 1
 
 
-async def test_the_list_shows_how_trunks_are_doing_and_no_credentials(gateway, http):
+async def test_the_list_shows_the_trunks_status_without_credentials(gateway, http):
     async with http.get(f"{gateway.url}/trunks") as answer:
         text = await answer.text()
         (shown,) = (await answer.json())["trunks"]
@@ -72,7 +74,7 @@ async def test_the_list_shows_how_trunks_are_doing_and_no_credentials(gateway, h
 
 async def test_the_gauge_counts_trunks(gateway, http):
     async with http.get(f"{gateway.url}/metrics") as answer:
-        assert 'gateway_trunks{status="failed"} 1' in await answer.text()
+        assert 'gateway_trunks{status="failed"} 1.0' in await answer.text()
 
 
 async def test_a_gateway_without_an_application_has_no_trunks(start_gateway, http):
@@ -90,7 +92,7 @@ async def test_a_trunk_in_our_own_network_is_refused_by_default(start_gateway, s
     assert "private address" in (await server.report())["detail"]
 
 
-async def test_a_gateway_stops_while_the_application_is_silent(account, server):
+async def test_a_gateway_can_stop_while_the_application_does_not_answer(account, server):
     from gateway.config import Config
 
     server.put(A)
@@ -126,12 +128,12 @@ def place(gateway, http, application, account):
     return post
 
 
-async def test_a_call_through_a_trunk_says_which(application, place):
+async def test_a_call_through_a_trunk_names_the_trunk(application, place):
     status, placed = await place()
     assert (status, placed["trunk_sid"]) == (201, A)
-    told = (await application.next("/events")).params
+    params = (await application.next("/events")).params
     # There is no SIP here: nobody routes it.
-    assert (told["CallStatus"], told["TrunkSid"]) == ("failed", A)
+    assert (params["CallStatus"], params["TrunkSid"]) == ("failed", A)
 
 
 @pytest.mark.parametrize("trunk_id", [B, "BY" + "0" * 32, "x" * 200])
@@ -141,12 +143,12 @@ async def test_a_call_through_an_unknown_trunk_is_21300(place, trunk_id):
 
 
 @pytest.mark.parametrize("to", ["sip:bob@elsewhere.example", f"sip:+33123456789@x;{A}"])
-async def test_a_trunk_calls_numbers_only(place, to):
+async def test_a_trunk_dials_numbers_only(place, to):
     status, refusal = await place(To=to)
     assert (status, refusal["code"]) == (400, 21211)
 
 
-async def test_without_trunks_every_byoc_is_unknown(start_gateway, http, account):
+async def test_a_gateway_without_trunks_refuses_every_byoc(start_gateway, http, account):
     gateway = await start_gateway()
     url = f"{gateway.url}/2010-04-01/Accounts/{account[0]}/Calls.json"
     form = {"To": "+33123456789", "From": "+33987654321", "Url": "http://x/", "Byoc": A}
@@ -154,7 +156,7 @@ async def test_without_trunks_every_byoc_is_unknown(start_gateway, http, account
         assert (answer.status, (await answer.json())["code"]) == (400, 21300)
 
 
-def test_a_sip_call_says_its_trunk_and_call_id(account):
+def test_the_webhook_of_a_sip_call_has_trunk_and_call_id(account):
     call = Call(
         account_sid=account[0],
         to="+1",

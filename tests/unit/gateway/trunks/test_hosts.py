@@ -1,10 +1,10 @@
-"""Where the names of trunks' hosts lead: not inside."""
+"""Tests that the host names of trunks may not lead to private addresses."""
 
 from __future__ import annotations
 
 import asyncio
 
-from gateway.trunk_host import NoSip
+from gateway.trunks.host import NoSip
 from tests.unit.gateway.control_server import (
     PATIENCE,
     A,
@@ -17,40 +17,40 @@ class Names:
 
     def __init__(self, **leads):
         self.leads = leads
-        self.asked = asyncio.Queue()
+        self.lookups = asyncio.Queue()
 
     async def __call__(self, host, port):
-        self.asked.put_nowait(host)
+        self.lookups.put_nowait(host)
         if host not in self.leads:
             raise OSError("no such name")
         return self.leads[host]
 
     async def rounds(self, count):
         """Until it has been asked so many times more."""
-        while not self.asked.empty():
-            self.asked.get_nowait()
+        while not self.lookups.empty():
+            self.lookups.get_nowait()
         async with asyncio.timeout(PATIENCE):
             for _ in range(count):
-                await self.asked.get()
+                await self.lookups.get()
 
 
-async def test_a_trunk_in_our_own_network_is_not_registered(server, begin, host):
+async def test_a_trunk_with_a_private_address_is_not_registered(server, begin, host):
     names = Names(inside=["10.0.0.7"], outside=["8.8.8.8"])
     server.put(A, host="inside")
     server.put(B, host="outside")
     trunks = begin(refresh=0.03, resolver=names)
     assert await host.next() == ("apply", B, 1)
     assert host.calls.empty()
-    told = {(report := await server.report())["trunk_id"]: report for _ in range(2)}
-    assert (told[A]["status"], told[A]["sip_code"]) == ("failed", None)
-    assert "private address" in told[A]["detail"]
+    reports = {(report := await server.report())["trunk_id"]: report for _ in range(2)}
+    assert (reports[A]["status"], reports[A]["sip_code"]) == ("failed", None)
+    assert "private address" in reports[A]["detail"]
     assert trunks.get(A) is not None
     names.leads["inside"] = ["9.9.9.9"]
     assert await host.next() == ("apply", A, 1)
     assert (await server.report())["status"] == "registering"
 
 
-async def test_a_name_that_comes_to_lead_inside_is_taken_back(server, begin, host):
+async def test_a_trunk_is_dropped_when_its_name_resolves_to_a_private_address(server, begin, host):
     names = Names(turncoat=["8.8.8.8"])
     server.put(A, host="turncoat")
     begin(refresh=0.03, resolver=names)
@@ -61,7 +61,7 @@ async def test_a_name_that_comes_to_lead_inside_is_taken_back(server, begin, hos
     assert "private" in (await server.report())["detail"]
 
 
-async def test_a_name_without_address_is_not_applied_but_one_that_loses_it_stays(
+async def test_a_trunk_needs_an_address_to_be_applied_and_keeps_it_if_the_name_fails_later(
     server, begin, host
 ):
     names = Names()
@@ -76,7 +76,7 @@ async def test_a_name_without_address_is_not_applied_but_one_that_loses_it_stays
     assert trunks.status(A).status == "registering"
 
 
-async def test_another_revision_that_leads_inside_ends_the_one_before(server, begin, host):
+async def test_a_new_revision_with_a_private_address_drops_the_former_one(server, begin, host):
     names = Names(inside=["192.168.0.1"], outside=["8.8.8.8"])
     server.put(A, host="outside")
     trunks = begin(resolver=names)
@@ -87,7 +87,7 @@ async def test_another_revision_that_leads_inside_ends_the_one_before(server, be
     assert trunks.status(A).revision == 2
 
 
-async def test_without_sip_every_trunk_has_failed(server, begin):
+async def test_every_trunk_fails_on_a_gateway_without_sip(server, begin):
     server.put(A)
     trunks = begin(at=lambda trunks: NoSip(trunks.on_status))
     report = await server.report()

@@ -1,10 +1,12 @@
-"""What is listed, fetched and applied, whatever the application does meanwhile."""
+"""Tests of the registry of trunks: lists, fetches and nudges, whatever the application does
+meanwhile.
+"""
 
 from __future__ import annotations
 
 import asyncio
 
-from gateway import trunks as module
+from gateway.trunks import registry as module
 from tests.unit.gateway.control_server import (
     PATIENCE,
     A,
@@ -13,7 +15,7 @@ from tests.unit.gateway.control_server import (
 )
 
 
-async def test_what_is_listed_is_fetched_and_applied(server, begin, host):
+async def test_listed_trunks_are_fetched_and_applied(server, begin, host):
     for number in range(20):
         server.put(trunk_id(number), revision=number)
     server.page = 7
@@ -28,7 +30,7 @@ async def test_what_is_listed_is_fetched_and_applied(server, begin, host):
     assert {(await server.report())["status"] for _ in range(20)} == {"registering"}
 
 
-async def test_the_list_is_fetched_again_and_only_what_differs(server, begin, host):
+async def test_the_list_is_refreshed_and_only_changed_trunks_are_fetched(server, begin, host):
     server.put(A)
     server.put(B)
     begin(refresh=0.05)
@@ -43,7 +45,7 @@ async def test_the_list_is_fetched_again_and_only_what_differs(server, begin, ho
     assert host.calls.empty()
 
 
-async def test_a_trunk_that_the_list_has_not_got_yet_is_kept(server, begin, host):
+async def test_a_nudged_trunk_missing_in_the_list_is_kept(server, begin, host):
     server.put(A)
     begin(refresh=0.03)
     await host.next()
@@ -54,7 +56,7 @@ async def test_a_trunk_that_the_list_has_not_got_yet_is_kept(server, begin, host
     assert await host.next() == ("drop", A)
 
 
-async def test_a_nudge_fetches_that_trunk_and_nothing_else(server, begin, host):
+async def test_a_nudge_fetches_only_its_trunk(server, begin, host):
     server.put(A)
     trunks = begin()
     assert await host.next() == ("apply", A, 1)
@@ -71,7 +73,7 @@ async def test_a_nudge_fetches_that_trunk_and_nothing_else(server, begin, host):
     assert server.paths().count("list") == 1
 
 
-async def test_nudges_that_change_nothing_apply_nothing_and_many_are_one(server, begin, host):
+async def test_repeated_nudges_are_merged_and_unchanged_trunks_not_applied(server, begin, host):
     server.put(A)
     trunks = begin()
     await host.next()
@@ -84,8 +86,10 @@ async def test_nudges_that_change_nothing_apply_nothing_and_many_are_one(server,
     assert host.calls.empty()
 
 
-async def test_more_nudges_than_are_kept_become_a_list(server, begin, host, monkeypatch):
-    monkeypatch.setattr(module, "_MAX_NUDGES", 3)
+async def test_too_many_nudges_are_replaced_by_a_fetch_of_the_list(
+    server, begin, host, monkeypatch
+):
+    monkeypatch.setattr(module, "MAX_NUDGES", 3)
     trunks = begin()
     await server.until_asked("list", 1)
     for number in range(1, 10):
@@ -94,7 +98,7 @@ async def test_more_nudges_than_are_kept_become_a_list(server, begin, host, monk
     assert {(await host.next())[1] for _ in range(9)} == set(server.trunks)
 
 
-async def test_an_application_that_is_away_takes_no_trunk_with_it(server, host, begin, caplog):
+async def test_trunks_are_kept_while_the_application_is_unreachable(server, host, begin, caplog):
     server.put(A)
     failures = []
     trunks = begin(refresh=0.03, pause=lambda n: failures.append(n) or 0.01)
@@ -107,7 +111,7 @@ async def test_an_application_that_is_away_takes_no_trunk_with_it(server, host, 
     assert len([r for r in caplog.records if r.levelname == "WARNING"]) == 1
 
 
-async def test_it_starts_before_the_application_does(begin, host, server, unused_tcp_port):
+async def test_the_registry_can_start_before_the_application(begin, host, server, unused_tcp_port):
     server.url = f"http://127.0.0.1:{unused_tcp_port}"
     tried = asyncio.Event()
     begin(pause=lambda _: tried.set() or 0.01)
@@ -117,7 +121,7 @@ async def test_it_starts_before_the_application_does(begin, host, server, unused
         assert await host.next() == ("apply", A, 1)
 
 
-async def test_one_trunk_that_cannot_be_fetched_holds_up_no_other(server, begin, host):
+async def test_a_trunk_that_cannot_be_fetched_does_not_delay_others(server, begin, host):
     for number in range(12):
         server.put(trunk_id(number))
     server.broken["fetch"] = [503, 500, 429]
@@ -136,14 +140,14 @@ async def test_a_nudge_interrupts_the_back_off(server, begin, host):
     assert await host.next() == ("apply", A, 1)
 
 
-async def test_settings_that_are_no_good_have_failed(server, begin, host):
+async def test_a_trunk_with_invalid_settings_fails(server, begin, host):
     server.put(A, username="a b")
     server.put(B)
     trunks = begin(refresh=0.03)
     assert await host.next() == ("apply", B, 1)
-    told = {(report := await server.report())["trunk_id"]: report for _ in range(2)}
-    assert told[A]["status"] == "failed"
-    assert "username" in told[A]["detail"]
+    reports = {(report := await server.report())["trunk_id"]: report for _ in range(2)}
+    assert reports[A]["status"] == "failed"
+    assert "username" in reports[A]["detail"]
     assert trunks.get(A) is None
     await server.until_asked("list", 4)
     assert server.paths().count("fetch") == 2  # not again, until its revision is another
@@ -153,7 +157,9 @@ async def test_settings_that_are_no_good_have_failed(server, begin, host):
     assert await host.next() == ("apply", A, 2)
 
 
-async def test_a_host_that_stumbles_stops_nothing(server, begin, host, caplog):
+async def test_an_exception_of_the_trunk_host_does_not_stop_the_registry(
+    server, begin, host, caplog
+):
     host.apply = lambda trunk: 1 / 0
     server.put(A)
     trunks = begin()

@@ -1,4 +1,4 @@
-"""How trunks are doing, as the application is told."""
+"""Tests of the reports to the application about trunks."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from gateway import remedies
+from gateway.trunks import remedies
 from tests.unit.gateway.control_server import (
     A,
     B,
@@ -50,7 +50,7 @@ async def test_only_what_changed_is_reported(server, one):
     assert server.paths().count("report") == 3
 
 
-async def test_a_status_of_another_revision_or_trunk_counts_nothing(server, one):
+async def test_a_status_of_another_revision_or_trunk_is_ignored(server, one):
     one.on_status(A, 2, "registered", 200, "OK")
     one.on_status(B, 1, "registered", 200, "OK")
     assert one.status(A).status == "registering"
@@ -59,7 +59,7 @@ async def test_a_status_of_another_revision_or_trunk_counts_nothing(server, one)
     assert server.paths().count("report") == 2
 
 
-async def test_the_latest_wins_and_none_overtakes(server, one):
+async def test_only_the_latest_status_follows_a_report_under_way(server, one):
     server.hold = asyncio.Event()
     one.on_status(A, 1, "registered", 200, "OK")
     assert (await server.report())["status"] == "registered"  # it is on its way, unanswered
@@ -74,14 +74,14 @@ async def test_the_latest_wins_and_none_overtakes(server, one):
     assert server.paths().count("report") == 4
 
 
-async def test_a_report_is_repeated_until_it_is_through(server, one):
+async def test_a_report_is_repeated_until_it_is_delivered(server, one):
     server.broken["report"] = [503, 500, 429]
     one.on_status(A, 1, "registered", 200, "OK")
     assert (await server.report())["status"] == "registered"
     assert server.paths().count("report") == 5
 
 
-async def test_a_report_that_did_not_get_through_is_superseded(server, begin, host):
+async def test_an_undelivered_report_is_replaced_by_the_next(server, begin, host):
     def pause(_failures):
         trunks.on_status(A, 1, "registered", 200, "OK")
         return 0.01
@@ -96,7 +96,7 @@ async def test_a_report_that_did_not_get_through_is_superseded(server, begin, ho
     assert server.paths().count("report") == 3
 
 
-async def test_a_report_that_is_refused_is_given_up(server, one, caplog):
+async def test_a_refused_report_is_not_repeated(server, one, caplog):
     server.broken["report"] = [problem(422, "invalid_request")]
     one.on_status(A, 1, "failed", 503, "")
     await server.until_asked("report", 2)
@@ -105,21 +105,21 @@ async def test_a_report_that_is_refused_is_given_up(server, one, caplog):
     assert "invalid_request" in caplog.text
 
 
-async def test_a_report_that_is_behind_fetches_the_trunk(server, one, host):
+async def test_a_report_of_an_old_revision_fetches_the_trunk(server, one, host):
     server.put(A, revision=2)
     one.on_status(A, 1, "registered", 200, "OK")
     assert await host.next() == ("apply", A, 2)
     assert one.status(A).status == "registering"
 
 
-async def test_a_report_about_a_trunk_that_is_gone_drops_it(server, one, host):
+async def test_a_report_about_a_deleted_trunk_drops_it(server, one, host):
     del server.trunks[A]
     one.on_status(A, 1, "registered", 200, "OK")
     assert await host.next() == ("drop", A)
     assert one.states() == []
 
 
-async def test_a_trunk_that_nobody_may_be_told_of_holds_up_no_other(server, begin, host):
+async def test_a_trunk_whose_report_fails_does_not_delay_others(server, begin, host):
     server.put(A)
     server.put(B)
     trunks = begin(pause=lambda _: 60.0)

@@ -1,4 +1,4 @@
-"""An office that delivers to one endpoint."""
+"""A harness that delivers to one endpoint."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from tests.support.post_office import PostOffice
+from tests.support.delivery_harness import DeliveryHarness
 from tests.support.world import World
 
 
@@ -17,11 +17,11 @@ def world(empty_table):
 
 
 @pytest.fixture
-def office(world):
+def harness(world):
     world.clock.ms = time.time_ns() // 1_000_000  # the library wants fresh timestamps
-    return PostOffice(world)
+    return DeliveryHarness(world)
 
 
 @pytest.fixture
-def endpoint(office):
-    return office.endpoint()[0]
+def endpoint(harness):
+    return harness.endpoint()[0]

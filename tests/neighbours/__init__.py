@@ -1,0 +1,1 @@
+"""Noisy neighbours: one tenant, or a stranger, takes all it can while another's calls go on."""

@@ -1,0 +1,73 @@
+"""Tests of Media Streams messages as Twilio documents them."""
+
+from __future__ import annotations
+
+import base64
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from common import media_stream as ms
+
+START = b"""{"event":"start","sequenceNumber":"1","start":{"accountSid":"AC1","streamSid":"MZ1",
+"callSid":"CA1","tracks":["inbound"],"mediaFormat":{"encoding":"audio/x-mulaw","sampleRate":8000,
+"channels":1},"customParameters":{"a":"b"}},"streamSid":"MZ1"}"""
+MEDIA = b"""{"event":"media","sequenceNumber":"3","media":{"track":"inbound","chunk":"1",
+"timestamp":"5","payload":"AQID"},"streamSid":"MZ1"}"""
+
+
+def test_a_start_message_names_its_call_and_stream() -> None:
+    message = ms.parse_from_provider(START)
+    assert isinstance(message, ms.Start)
+    assert (message.start.call_sid, message.stream_sid) == ("CA1", "MZ1")
+    assert message.start.media_format == ms.MediaFormat()
+    assert message.start.custom_parameters == {"a": "b"}
+
+
+def test_a_media_message_decodes_equally_on_both_paths() -> None:
+    message = ms.parse_from_provider(MEDIA)
+    assert isinstance(message, ms.Media)
+    assert message.media.payload == b"\x01\x02\x03" == ms.decode_media(memoryview(MEDIA))
+
+
+@pytest.mark.parametrize("text", [START, b"{", b"", b"\xff", b'{"event":"media","media":{}}'])
+def test_the_fast_path_returns_none_for_other_messages(text: bytes) -> None:
+    assert ms.decode_media(text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        (b'{"event":"connected","protocol":"Call","version":"1.0.0"}', ms.Connected),
+        (b'{"event":"mark","streamSid":"MZ1","mark":{"name":"x"}}', ms.Mark),
+        (b'{"event":"dtmf","dtmf":{"track":"inbound_track","digit":"1"}}', ms.Dtmf),
+        (b'{"event":"stop","stop":{"accountSid":"AC1","callSid":"CA1"}}', ms.Stop),
+    ],
+)
+def test_other_messages_parse_to_their_classes(text: bytes, kind: type) -> None:
+    assert isinstance(ms.parse_from_provider(text), kind)
+
+
+@pytest.mark.parametrize("text", [b"{", b"[]", b'{"event":"new"}', b'{"event":"clear"}'])
+def test_an_unknown_message_is_an_error(text: bytes) -> None:
+    with pytest.raises(ValueError, match="not a media stream message"):
+        ms.parse_from_provider(text)
+
+
+def test_messages_to_a_provider_encode_and_parse_back() -> None:
+    assert ms.parse_to_provider(ms.encode(ms.Clear("MZ1"))) == ms.Clear("MZ1")
+    mark = ms.Mark(ms.MarkDetail("x"), "MZ1")
+    assert ms.parse_to_provider(ms.encode(mark)) == mark
+
+
+@given(ulaw=st.binary(max_size=400), sid=st.text(max_size=40))
+def test_encoded_media_is_the_same_json_as_the_library_writes(ulaw: bytes, sid: str) -> None:
+    text = ms.MediaEncoder(sid)(ulaw)
+    assert json.loads(text) == {
+        "event": "media",
+        "streamSid": sid,
+        "media": {"payload": base64.b64encode(ulaw).decode()},
+    }
+    assert ms.decode_media(text) == ulaw

@@ -1,0 +1,52 @@
+"""Tests of what `make run` needs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+
+import pytest
+
+from tests.support.engine import ROOT
+
+INPUTS = (
+    "Makefile", "constraints.txt", "client/pyproject.toml", "requirements.txt",
+    "relay/requirements.txt", "gateway/requirements.txt", "local/requirements.txt",
+)  # fmt: skip
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """The files that `make run` depends on, in a folder of their own."""
+    for name in INPUTS:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    return tmp_path
+
+
+def commands(folder) -> list[str]:
+    """Return the commands that `make run` would run there."""
+    env = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    made = subprocess.run(
+        ["make", "-n", "run"], cwd=folder, env=env, check=True, capture_output=True, text=True
+    )
+    return made.stdout.splitlines()
+
+
+def test_a_first_run_sets_up_python_packages_and_asks_for_no_node(checkout):
+    text = "\n".join(commands(checkout))
+    assert "-m venv .venv" in text
+    assert "pip install" in text
+    assert "npm" not in text
+    assert "node" not in text
+
+
+def test_a_later_run_installs_nothing_and_so_works_offline(checkout):
+    (checkout / ".venv" / "bin").mkdir(parents=True)
+    (checkout / ".venv" / ".stack").touch()
+    python = checkout / ".venv" / "bin" / "python"
+    for later in (python, python.with_name("pip")):
+        later.touch()  # upgraded after the set-up
+    (command,) = commands(checkout)
+    assert command.endswith(".venv/bin/python -m local")

@@ -1,0 +1,33 @@
+"""Tests of the lines that `make run` prints."""
+
+from __future__ import annotations
+
+import shlex
+
+from local.credentials import Credentials
+from local.layout import Layout
+from local.stack import Stack, found_by_sweep
+from local.supervisor import welcome
+
+
+def test_paths_can_be_pasted_into_a_shell_though_they_have_a_blank(tmp_path):
+    layout = Layout(8700, tmp_path / "my projects" / "state")
+    stack = Stack(layout, Credentials.load(layout.state_dir), 0)
+    lines = dict(line.strip().split("   ", 1) for line in welcome(stack, 1.0).splitlines()[2:])
+    pasted = {label: shlex.split(text) for label, text in lines.items()}
+    assert pasted["for your shell"] == [".", str(layout.shell_file)]
+    assert pasted["where everything is"] == [str(layout.stack_file)]
+    assert pasted["what each part says"] == [str(layout.state_dir / "logs")]
+
+
+def test_what_the_sweep_found_is_told_in_words():
+    assert found_by_sweep({"alone": 1, "timed": 2}) == []
+    assert found_by_sweep({"revived": 12, "made": 1}) == [
+        "webhooks left by the former run, sent now: 13"
+    ]
+    assert found_by_sweep({"missed": 1, "failed": 1, "unanswered": 1, "errors": 2}) == [
+        "calls    left by the former run, ended now: 3",
+        "calls    that could not be checked: 2 (see logs/aws.log)",
+    ]
+    (line,) = found_by_sweep({"errorMessage": "no table", "errorType": "KeyError"})
+    assert "could not be checked" in line

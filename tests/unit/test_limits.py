@@ -1,0 +1,82 @@
+"""Tests that docs/limits.md matches the code, and that every row has a test that goes beyond the
+bound.
+"""
+
+from __future__ import annotations
+
+import ast
+import itertools
+import re
+from pathlib import Path
+
+import pytest
+
+from tools.limits.page import DOC, PARTS, page
+
+ROOT = Path(__file__).resolve().parents[2]
+LIMITS = list(itertools.chain.from_iterable(PARTS.values()))
+
+
+def test_the_page_matches_the_code():
+    assert DOC.read_text() == page(), "run `make limits`"
+
+
+@pytest.mark.parametrize("limit", LIMITS, ids=lambda limit: limit.resource)
+def test_the_test_of_each_row_exists(limit):
+    path, _, name = limit.test.partition("::")
+    tree = ast.parse((ROOT / path).read_text())
+    names = {
+        node.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    }
+    assert name in names
+
+
+PRODUCTION = ("chalicelib", "relay", "gateway", "runtime", "common", "local")
+BOUND = re.compile(r"_?(MAX|MOST)_")
+RETRIES = re.compile(r"MAX_(ROUNDS|TRIES|PAGES|TURNS)|_MAX_PAGES")
+"""Work of ours that is repeated a few times: nobody else can make it more."""
+
+NO_ROW = {
+    "chalicelib.bootstrap:MAX_CONNECTIONS": "connections that we open to AWS",
+    "chalicelib.domain.delivery:MAX_BODY_BYTES": "what is posted is made of bounded events",
+    "chalicelib.domain.delivery:MAX_RETRY_AFTER_S": "a wait, and the delivery's item has a row",
+    "chalicelib.domain.endpoint:MAX_OVERLAP_S": "how long a former secret signs, too",
+    "chalicelib.domain.metadata:MAX_DEPTH": "part of the row about metadata",
+    "chalicelib.domain.trunk:MAX_DETAIL": "text of the gateway, which bounds it, too",
+    "chalicelib.providers.outgoing_http:MAX_RETRY_AFTER": "part of the row about answers",
+    "chalicelib.providers.twilio:MAX_TIME_LIMIT_S": "Twilio's own bound of a call",
+    "chalicelib.services.delivery.delivery_log:MAX_LIMIT": "a page of deliveries, as of calls",
+    "chalicelib.services.delivery.webhook_actions:MAX_SHOWN": "part of the row about answers",
+    "chalicelib.services.call.say:MAX_TEXT": "nothing is spoken yet",
+    "chalicelib.store.table:_MAX_INTEGER": "what a number is stored as",
+    "chalicelib.store.trunks:MAX_MOVED": "numbers of a trunk have a row",
+    "common.budget:MAX_WAIT_S": "how long an excess is held against an agent",
+    "relay.network.dialler:_MAX_ADDRESSES": "attempts of ours to reach an agent",
+    "relay.network.relay_pipe:MAX_FRAME": "as the row about messages",
+    "relay.core.playout_estimate:MAX_MESSAGE": "how we cut what we send",
+    "relay.protocol.agent:MAX_DIGITS": "part of a message, which has a row",
+    "relay.protocol.agent:MAX_MARK_NAME": "part of a message, which has a row",
+    "relay.protocol.twilio_dialect:MAX_MARK_NAME": "part of a message, which has a row",
+    "gateway.trunks.remedies:MAX_DETAIL": "how we cut what we report",
+    "gateway.twiml.verbs:_MAX_PAUSE": "a document of the application's; the call has a row",
+    "common.media_token:MAX_LENGTH": "part of a request's head, which has a row",
+}
+"""Bounds that need no row, each with the reason."""
+
+
+def _bounds():
+    """Names of the constants that look like bounds, as `module:NAME`."""
+    for path in (each for part in PRODUCTION for each in (ROOT / part).rglob("*.py")):
+        module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        for node in ast.parse(path.read_text()).body:
+            targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", 0)]
+            for name in (each.id for each in targets if isinstance(each, ast.Name)):
+                if BOUND.match(name) and not RETRIES.fullmatch(name):
+                    yield f"{module}:{name}"
+
+
+def test_every_bound_in_the_code_has_a_row_or_a_reason():
+    rows = {limit.constant for limit in LIMITS}
+    assert set(_bounds()) - rows == set(NO_ROW)

@@ -14,30 +14,45 @@ INSTALL := pip install --quiet --disable-pip-version-check --no-compile
 PIP := $(BIN)/$(INSTALL) -c constraints.txt
 REQUIREMENTS := requirements.txt relay/requirements.txt gateway/requirements.txt local/requirements.txt
 NODE_PACKAGES := asl-validator@4.0.0 axe-core@4.14.1
-COVERED := chalicelib.domain chalicelib.services relay.bridge relay.speech relay.hearing relay.talk relay.watch \
-  relay.playout relay.drops relay.dialling relay.keys relay.wishes
+COVERED := chalicelib.domain chalicelib.services relay.core relay.network.key_reports
 INFRA := .venv/infra/bin
 CDK_CLI := aws-cdk@2.1148.1
 CDK := ../.venv/node/node_modules/.bin/cdk
 COVERAGE := $(addprefix --cov=,$(COVERED)) --cov-branch --cov-report=term:skip-covered --cov-fail-under=95
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help run test demo bench weigh openapi fuzz doctor lint synth bootstrap deploy destroy screenshots format constraints clean
+.PHONY: help run test test-all soak demo bench weigh openapi limits fuzz doctor lint synth bootstrap deploy destroy screenshots format constraints clean
 
 help:  ## This list
 	@grep -hE "^[a-z]+:.*##" Makefile | sed -E "s/:[^#]*## /\t/" | expand -t 14
 
+# Ctrl-C in Python's first moments would be a traceback: it waits until there is a handler. GNU's env only.
+HOLDING_CTRL_C = $(shell env --block-signal=INT true 2>/dev/null && echo env --block-signal=INT)
+
 run: .venv/.stack  ## The whole system on this machine, until Ctrl-C
-	@exec $(BIN)/python -m local
+	@exec $(HOLDING_CTRL_C) $(BIN)/python -m local
 
 demo: .venv/.stack  ## Six calls on a stack of their own, 70 s; the last line is JSON
 	@$(BIN)/python -m local.demo
 
-# What works beside what waits; not three at a time, or telephones stutter; browsers by themselves.
-test: .venv/.dev .venv/.node .venv/.debian .venv/.pipecat .venv/.conformance .venv/.infra  ## All tests; coverage of the rules and of the bridge is held at 95 %
-	@$(PYTEST) -n 2 --dist loadgroup $(COVERAGE) $(addprefix tests/,unit counts package sip)
-	@$(PYTEST) -n 2 --dist loadgroup $(addprefix tests/,integration mcp infra)
+# Tests that compute run beside tests that wait. Not three at a time, or telephones stutter; browsers alone.
+WORKERS := -n 2 --dist loadgroup
+TESTS := .venv/.dev .venv/.node .venv/.debian .venv/.pipecat .venv/.conformance .venv/.infra
+
+test: $(TESTS)  ## Every capability, twelve minutes; faults, floods and bounds at length are in test-all
+	@$(PYTEST) $(WORKERS) -m "not deep" $(addprefix tests/,unit counts package sip)
+	@$(PYTEST) $(WORKERS) -m "not deep" $(addprefix tests/,integration mcp infra)
 	@$(PYTEST) tests/browser
+
+# Neighbours run alone, as browsers do: paces are compared.
+test-all: $(TESTS)  ## All tests, twenty-one minutes; coverage of rules and bridge is held at 95 %; what CI runs
+	@$(PYTEST) $(WORKERS) $(COVERAGE) $(addprefix tests/,unit counts package sip)
+	@$(PYTEST) $(WORKERS) $(addprefix tests/,integration mcp infra)
+	@$(PYTEST) tests/browser
+	@$(PYTEST) tests/neighbours
+
+soak: .venv/.dev  ## All attacks at once for 30 minutes while 20 calls are carried; JSON in .local/bench
+	@$(BIN)/python -m tests.neighbours.soak
 
 bench: .venv/.dev .venv/.debian  ## Measures, side by side; JSON in .local/bench
 	@$(BIN)/python -m tests.load
@@ -46,14 +61,18 @@ weigh: .venv/.dev  ## What the Lambda package holds, and what it leaves out (doc
 	@$(BIN)/python -m tools.package
 
 openapi: .venv/.dev  ## Rewrite docs/openapi.json after the API was changed
-	@$(BIN)/python -m chalicelib.handlers.openapi > docs/openapi.json.new && mv docs/openapi.json.new docs/openapi.json
+	@$(BIN)/python -m tools.openapi > docs/openapi.json.new && mv docs/openapi.json.new docs/openapi.json
+
+limits: .venv/.dev  ## Rewrite docs/limits.md after a bound was changed
+	@$(BIN)/python -m tools.limits
 
 doctor: .venv/.stack  ## Look the running stack over
-	@$(BIN)/python -m operations.doctor
+	@$(BIN)/python -m operations.admin doctor
 
 fuzz: .venv/.dev  ## Made-up requests and orders of events by the thousand, twenty minutes
 	@CHAMADE_TESTS=thorough $(BIN)/python -m pytest -q -s tests/integration/test_schemathesis.py \
-	  tests/unit/services/test_any_order.py tests/integration/test_webhooks_out.py tests/integration/test_races.py
+	  tests/unit/services/test_any_order.py tests/integration/test_webhooks_out.py tests/integration/test_races.py \
+	  tests/unit/gateway/sip/test_many_trunks.py tests/neighbours
 
 lint: .venv/.dev  ## Style, types, layers
 	@$(BIN)/ruff check .
@@ -84,11 +103,12 @@ deploy: .venv/.infra .venv/.cdk  ## All of it to AWS, as infra/cdk.json says (do
 destroy: .venv/.infra .venv/.cdk  ## Out of AWS again, but for what cannot be brought back
 	@cd infra && $(CDK) destroy --all --output $(CURDIR)/.local/deploy
 
-.venv/bin/python:
+# pip comes last: where it is, the environment is whole.
+.venv/bin/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed" >&2; exit 1; }
 	@$(PYTHON) -m venv .venv
 
-.venv/.stack: .venv/bin/python constraints.txt client/pyproject.toml $(REQUIREMENTS)
+.venv/.stack: constraints.txt client/pyproject.toml $(REQUIREMENTS) | .venv/bin/pip
 	@echo "setting up Python packages in .venv (once)"
 	@$(PIP) -r local/requirements.txt -e './client[cli]'
 	@ln -sf ../../operations/chamade-admin $(BIN)/chamade-admin
@@ -104,14 +124,14 @@ destroy: .venv/.infra .venv/.cdk  ## Out of AWS again, but for what cannot be br
 	@touch $@
 
 # The Pipecat bot of examples/, in an environment of its own: what a bot needs is none of ours.
-.venv/.pipecat: examples/pipecat_bot/requirements.txt | .venv/bin/python
+.venv/.pipecat: examples/pipecat_bot/requirements.txt | .venv/bin/pip
 	@echo "setting up Pipecat in .venv/pipecat (once, 190 MB)"
 	@$(BIN)/python -m venv .venv/pipecat
 	@.venv/pipecat/bin/$(INSTALL) --no-deps -r $<
 	@touch $@
 
 # The AWS infrastructure, in an environment of its own: the CDK is large, and nothing of it is deployed.
-.venv/.infra: infra/requirements.txt requirements.txt constraints.txt | .venv/bin/python
+.venv/.infra: infra/requirements.txt requirements.txt constraints.txt | .venv/bin/pip
 	@echo "setting up the AWS CDK in .venv/infra (once, 850 MB)"
 	@$(BIN)/python -m venv .venv/infra
 	@$(INFRA)/$(INSTALL) -c constraints.txt -r infra/requirements.txt -r requirements.txt
@@ -121,13 +141,13 @@ destroy: .venv/.infra .venv/.cdk  ## Out of AWS again, but for what cannot be br
 	@npm install --silent --no-audit --no-fund --no-package-lock --prefix .venv/node $(CDK_CLI) >/dev/null
 	@touch $@
 
-.venv/.conformance: tests/mcp/install.sh | .venv/bin/python
+.venv/.conformance: tests/mcp/install.sh | .venv/bin/pip
 	@tests/mcp/install.sh
 	@touch $@
 
 # Debian packages, the one thing that is installed outside: the programs we talk SIP to in tests, and
 # the browser. One rule for both lists: two apt-gets at a time get in each other's way.
-.venv/.debian: tests/packages.txt tests/install.sh | .venv/bin/python
+.venv/.debian: tests/packages.txt tests/install.sh | .venv/bin/pip
 	@tests/install.sh < $<
 	@touch $@
 

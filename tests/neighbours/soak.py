@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from local.agent import Refused
 from tests.load.machine import circumstances
 from tests.neighbours import greedy, strangers
 from tests.neighbours.attacker import attacking
@@ -69,10 +70,7 @@ async def _soak(process: Process, calls: int, seconds: float) -> dict[str, Any]:
             await asyncio.sleep(min(SAMPLE_S, seconds - elapsed))
             samples.append(_sample(process, carried, time.monotonic() - began))
             print(json.dumps(samples[-1]), file=sys.stderr, flush=True)
-        try:
-            loud: Figures | None = await median(watcher, 1, talk_s=2)
-        except TimeoutError:
-            loud = None
+        loud = await _measure(watcher, talk_s=2)
     recovered_s, again = await _recover(watcher, quiet)
     lost = [each.call_id for each in carried if not each.up]
     ends = [await each.end() for each in carried]
@@ -95,14 +93,24 @@ async def _soak(process: Process, calls: int, seconds: float) -> dict[str, Any]:
     }
 
 
-async def _recover(watcher: Live, quiet: Figures) -> tuple[float | None, Figures]:
+async def _measure(watcher: Live, *, talk_s: float) -> Figures | None:
+    """Place a call and return its figures, or None if the API refused a request (503: come again)
+    or the call did not come through in time."""
+    try:
+        return await median(watcher, 1, talk_s=talk_s)
+    except (TimeoutError, Refused) as problem:
+        print(f"not measured: {problem!r}", file=sys.stderr, flush=True)
+        return None
+
+
+async def _recover(watcher: Live, quiet: Figures) -> tuple[float | None, Figures | None]:
     """Place calls until one has its usual pace; return when that one was placed, in s after the
     attacks' end, and its figures."""
     ended = time.monotonic()
     while True:
         placed_s = time.monotonic() - ended
-        figures = await median(watcher, 1, talk_s=1)
-        if not slower(quiet, figures):
+        figures = await _measure(watcher, talk_s=1)
+        if figures and not slower(quiet, figures):
             return placed_s, figures
         if placed_s > RECOVER_S:
             return None, figures

@@ -5,9 +5,7 @@ called, and the agent dials out through it. Carrier and phone are `carrier.py` a
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import secrets
-import socket
 from collections.abc import Callable
 from typing import Any
 
@@ -19,6 +17,7 @@ from local import listening
 from local.agent import Rest, Talk, event_of, ringing_on
 from local.carrier import carrier
 from local.layout import HOST, ROOT, Layout
+from local.ports import free_port_base
 from local.sip_phone import SipPhone, Talking, sip_phone
 
 CALLS = ("sip_inbound", "trunk_inbound", "trunk_outbound")
@@ -35,7 +34,7 @@ Say = Callable[[str], None]
 async def demonstrate(rest: Rest, layout: Layout, number: str, say: Say) -> dict[str, Any]:
     """Make the three calls, one after the other."""
     username, password = "acct42", secrets.token_hex(8)
-    sip, phones = _free_port(), _free_port()
+    sip, phones = free_port_base(), free_port_base()
     async with (
         sip_phone(phones) as phone,
         carrier(sip, username, password, (HOST, phones)),
@@ -121,18 +120,3 @@ def _verdict(uri: str, talk: Talk, talking: Talking, say: Say) -> dict[str, Any]
 
 def _samples(ulaw: bytes | bytearray) -> listening.Samples:
     return g711.DECODE_TABLE[np.frombuffer(bytes(ulaw), np.uint8)]
-
-
-def _free_port() -> int:
-    """Return a port that is free for UDP and TCP, as is the next one: a SIP stack listens on all of
-    them."""
-    while True:
-        with contextlib.ExitStack() as probes:
-            first = probes.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
-            first.bind((HOST, 0))
-            port: int = first.getsockname()[1]
-            with contextlib.suppress(OSError, OverflowError):
-                for each in (port, port + 1):
-                    probe = probes.enter_context(socket.socket())
-                    probe.bind((HOST, each))
-                return port

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import ctypes
 import os
-import random
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -21,7 +19,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from local.layout import HOST, ROOT
+from local.layout import ROOT
 
 _PR_SET_PDEATHSIG = 1
 START_TIMEOUT_S = 30.0
@@ -30,16 +28,10 @@ _POLL_S = 0.02
 LOG_KEPT = 20 << 20
 """Bytes of a part's log, over all starts, beyond which it is set aside as `.log.old`. So a part's
 logs take at most twice as much, and what it writes until the next check."""
-SPAN = 10
-"""Ports that one stack may use."""
 
 
 class DidNotStart(Exception):
     """A process ended or did not answer; the message holds the end of its log."""
-
-
-class PortTaken(Exception):
-    """Another process listens on a port that the stack needs."""
 
 
 class Interrupted(Exception):
@@ -70,44 +62,6 @@ class Part:
     def log_tail(self, lines: int = 15) -> str:
         """Return the last lines that the process printed."""
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
-
-
-def check_ports_free(ports: dict[str, int]) -> None:
-    """Check that no port is taken, neither for TCP nor, where SIP is spoken, for UDP. Raises
-    PortTaken, which names the part, the port and the remedy."""
-    for part, port in ports.items():
-        kinds = {"port": socket.SOCK_STREAM}
-        if part.startswith("sip"):
-            kinds["UDP port"] = socket.SOCK_DGRAM
-        for name, kind in kinds.items():
-            if not _is_free(port, kind):
-                raise PortTaken(
-                    f"{name} {port} ({part}) is taken. Stop what listens there, or move all ports: "
-                    f"CHAMADE_PORT_BASE={port + 1000} make run"
-                )
-
-
-def _is_free(port: int, kind: socket.SocketKind) -> bool:
-    with socket.socket(type=kind) as probe:
-        if kind is socket.SOCK_STREAM:  # connections of the last stack may not have expired yet
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except OSError:
-            return False
-    return True
-
-
-def free_port_base() -> int:
-    """Return a base of `SPAN` free ports. It is random, so that it differs from the default and
-    from the bases of other stacks."""
-    for base in random.sample(range(20_000, 30_000, SPAN), 200):
-        try:
-            check_ports_free({f"sip-{port}": port for port in range(base, base + SPAN)})
-        except PortTaken:
-            continue
-        return base
-    raise PortTaken("no free ports between 20000 and 30000")
 
 
 def start(

@@ -17,7 +17,7 @@ from typing import Any, TextIO
 from chalicelib import bootstrap
 from chalicelib.services.dependencies import Dependencies
 from common.rotation import signing
-from local import aws, environment, processes, seed
+from local import aws, environment, ports, processes, seed
 from local.credentials import Credentials, write_private
 from local.layout import Layout
 from local.processes import Interrupted, Part
@@ -52,7 +52,7 @@ class Stack:
         """Start all parts, in order. After an error the started parts stay in `parts`, so that
         `stop` stops them. Raises Interrupted soon after `stopping()`."""
         layout = self.layout
-        processes.check_ports_free(layout.ports)
+        ports.check_ports_free(layout.ports)
         say(f"aws      {layout.aws_url}  (ministack: DynamoDB, Step Functions, Lambda)")
         # The engine holds the lock, too: if this process is killed, the engine still has to save
         # its state.
@@ -195,7 +195,7 @@ def application_dependencies(layout: Layout, credentials: Credentials) -> Depend
 def temporary_stack(state_dir: Path, say: Callable[[str], None]) -> Iterator[Stack]:
     """Start a separate stack with free ports and an empty folder; stop it at the end of the
     block."""
-    layout = Layout(processes.free_port_base(), state_dir)
+    layout = Layout(ports.free_port_base(), state_dir)
     with exclusive(layout) as lock:
         stack = Stack(layout, Credentials.load(state_dir), lock)
         try:

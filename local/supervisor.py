@@ -9,7 +9,8 @@ from collections.abc import Callable
 
 from local.credentials import Credentials
 from local.layout import BadSetting, Layout
-from local.processes import DidNotStart, Interrupted, PortTaken
+from local.ports import PortTaken
+from local.processes import DidNotStart, Interrupted
 from local.stack import AlreadyRunning, Stack, exclusive
 
 _WATCH_S = 0.1

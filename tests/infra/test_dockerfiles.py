@@ -12,7 +12,8 @@ import pytest
 
 from tests.infra.dockerfile import built, instructions
 from tests.infra.templates import PYTHON
-from tests.support.engine import ROOT, free_port
+from tests.support.engine import ROOT
+from tests.support.ports import free_port
 
 FILES = ("relay/Dockerfile", "gateway/Dockerfile")
 CONTROL = {"CHAMADE_CONTROL_URL": "http://127.0.0.1:9", "CHAMADE_CONTROL_SECRET": "s3cret"}

@@ -23,7 +23,8 @@ from local import demo_sip, listening
 from local.agent import Talk, event_of
 from local.carrier import carrier
 from local.sip_phone import SipPhone, sip_phone
-from tests.support.engine import ROOT, free_port
+from tests.support.engine import ROOT
+from tests.support.ports import free_port
 from tests.support.running import Live
 from tests.unit.relay.twilio_agent import TwilioAgent, twilio_agent
 
@@ -186,7 +187,7 @@ async def test_an_agent_that_connects_by_itself_replaces_the_dialled_one(live, a
 @contextlib.asynccontextmanager
 async def trunk(live: Live) -> AsyncIterator[SipPhone]:
     """A trunk with the number `DID`, registered, and a phone behind its carrier."""
-    sip, phones = demo_sip._free_port(), demo_sip._free_port()
+    sip, phones = free_port(), free_port()
     async with (
         sip_phone(phones) as phone,
         carrier(sip, "acct42", "pw-of-42", ("127.0.0.1", phones)),

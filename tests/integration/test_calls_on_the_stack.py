@@ -17,7 +17,8 @@ from gateway.softphone import wav
 from local import aws, listening
 from local.agent import Refused, Talk
 from local.layout import HOST, Layout
-from tests.support.engine import ROOT, free_port
+from tests.support.engine import ROOT
+from tests.support.ports import free_port
 from tests.support.running import Live
 
 AUDIO = ROOT / "examples" / "audio"

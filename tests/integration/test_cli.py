@@ -24,7 +24,8 @@ from tests.integration.test_client import (
     samples,
     until_heard,
 )
-from tests.support.engine import ROOT, free_port
+from tests.support.engine import ROOT
+from tests.support.ports import free_port
 
 SLOW_S = 30
 

@@ -21,7 +21,8 @@ from operations.doctor.examine import examine
 from operations.doctor.finding import Result
 from operations.installation import Installation, of_stack
 from tests.support import faults
-from tests.support.engine import ROOT, free_port
+from tests.support.engine import ROOT
+from tests.support.ports import free_port
 from tests.support.running import stack_up
 
 TWILIO = {"CHAMADE_TWILIO_ACCOUNT_SID": "AC" + "1" * 32, "CHAMADE_TWILIO_AUTH_TOKEN": "7" * 32}

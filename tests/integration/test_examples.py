@@ -16,7 +16,8 @@ import pytest
 from gateway.softphone import wav
 from local import listening
 from tests.integration.test_client import AUDIO, WITHIN_S, clip, samples
-from tests.support.engine import ROOT, free_port
+from tests.support.engine import ROOT
+from tests.support.ports import free_port
 
 QUICKSTART = re.findall(
     r"```sh\n(.*?)```", (ROOT / "docs" / "quickstart.md").read_text(), re.DOTALL

@@ -19,7 +19,8 @@ from mcp.shared.exceptions import MCPError
 from chalicelib.domain.account import mint_key
 from chalicelib.handlers.mcp.tools import TOOLS
 from local.agent import Talk
-from tests.support.engine import ROOT, free_port
+from tests.support.engine import ROOT
+from tests.support.ports import free_port
 from tests.support.running import Live, post
 
 MODES = ["legacy", "auto", "2026-07-28"]

@@ -15,7 +15,7 @@ from local.layout import HOST
 from local.processes import DidNotStart
 from local.stack import temporary_stack
 from operations.admin import main as admin
-from tests.support.engine import free_port
+from tests.support.ports import free_port
 from tests.support.rolling import hears_each_other, keeping, on, roll, spoken
 from tests.support.running import Live
 

@@ -16,7 +16,8 @@ import pytest
 from local.agent import Rest
 from local.carrier import Address, Carrier, Message
 from local.layout import HOST
-from tests.support.engine import ROOT, free_port
+from tests.support.engine import ROOT
+from tests.support.ports import free_port
 from tests.support.running import Live, Process, stack_up
 from tests.support.thorough import often
 

@@ -12,7 +12,7 @@ import pytest
 
 from local.agent import Rest
 from local.layout import HOST, BadSetting, Layout
-from local.processes import free_port_base
+from local.ports import free_port_base
 from tests.support.running import Live, Process
 
 DESIGNED = {

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from local.layout import ROOT
-from local.processes import free_port_base
+from local.ports import free_port_base
 from tests.load.control_stub import SECRET
 
 START_S = 15.0

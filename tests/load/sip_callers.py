@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.load.programs import Process, running
-from tests.sip.peers.ports import HOST, free_port, free_ports
+from tests.support.ports import HOST, free_port, free_ports
 
 SCENARIO = Path(__file__).with_name("sip_caller.xml")
 ANSWER_S = 10.0

@@ -17,8 +17,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from tests.load.programs import children_of, running, wait_until
-from tests.sip.peers.ports import HOST, free_port, free_ports
 from tests.sip.peers.processes import listens
+from tests.support.ports import HOST, free_port, free_ports
 
 CHILDREN = 2
 NUMBER = "+15550001111"

@@ -18,7 +18,7 @@ import websockets
 from local.agent import Refused
 from local.carrier import carrier
 from tests.neighbours.strangers import REQUESTS_A_SECOND, Attack
-from tests.support.engine import free_port
+from tests.support.ports import free_port
 from tests.support.running import Live
 
 POLLS = 150

@@ -24,7 +24,8 @@ from cryptography.x509.oid import NameOID
 from local import environment, processes
 from local.credentials import Credentials
 from local.layout import HOST, ROOT, Layout
-from tests.support.engine import client, free_port
+from tests.support.engine import client
+from tests.support.ports import free_port
 
 NOWHERE = f"http://{HOST}:9"
 

@@ -20,7 +20,7 @@ from typing import Any
 from gateway.softphone.call import PhoneCall
 from gateway.softphone.phone import Softphone
 from local.agent import Rest, Talk
-from local.processes import free_port_base
+from local.ports import free_port_base
 from tests.support.engine import ROOT
 
 READY_WITHIN_S = 60.0

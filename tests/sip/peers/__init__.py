@@ -8,10 +8,10 @@ with ears; `Carrier` is a registrar and proxy; `Rtp` sends and records sound whe
 from tests.sip.peers.baresip import Call, Softphone
 from tests.sip.peers.kamailio import Carrier
 from tests.sip.peers.messages import Message
-from tests.sip.peers.ports import HOST, free_port, free_ports
 from tests.sip.peers.rtp import Rtp
 from tests.sip.peers.sipp import Sipp
 from tests.sip.peers.wire import Silent, Wire
+from tests.support.ports import HOST, free_port, free_ports
 
 __all__ = [
     "HOST",

@@ -13,9 +13,9 @@ from typing import Any, Self
 
 import numpy as np
 
-from tests.sip.peers.ports import HOST, free_port, free_ports
 from tests.sip.peers.processes import Program, listens
 from tests.sip.peers.rtp import Samples
+from tests.support.ports import HOST, free_port, free_ports
 
 MODULES = "/usr/lib/baresip/modules"
 RATE = 8000

@@ -16,8 +16,8 @@ from string import Template
 from types import TracebackType
 from typing import Any, Self
 
-from tests.sip.peers.ports import HOST, free_port
 from tests.sip.peers.processes import Program, listens
+from tests.support.ports import HOST, free_port
 
 CONFIG = Path(__file__).with_name("kamailio.cfg")
 STARTS_WITHIN_S = 10.0

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from local.carrier import Address, Message
-from tests.sip.peers.ports import HOST
+from tests.support.ports import HOST
 
 Answer = Callable[[Message], str | None]
 """The answer to an INVITE: a status line's end, such as `486 Busy Here`; None: no answer."""

@@ -17,9 +17,9 @@ from types import TracebackType
 from typing import Any, Self
 
 from tests.sip.peers.messages import Message
-from tests.sip.peers.ports import HOST, free_port, free_ports
 from tests.sip.peers.processes import Program, listens
 from tests.sip.peers.rtp import EVENTS, PCMA, PCMU, Rtp
+from tests.support.ports import HOST, free_port, free_ports
 
 SCENARIOS = Path(__file__).with_name("scenarios")
 STARTS_WITHIN_S = 5.0

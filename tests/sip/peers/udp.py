@@ -6,7 +6,7 @@ import asyncio
 from types import TracebackType
 from typing import Self
 
-from tests.sip.peers.ports import HOST, free_port
+from tests.support.ports import HOST, free_port
 
 
 class UdpPeer(asyncio.DatagramProtocol):

@@ -9,8 +9,8 @@ from types import TracebackType
 from typing import Self
 
 from tests.sip.peers.messages import Message
-from tests.sip.peers.ports import HOST, free_port
 from tests.sip.peers.udp import UdpPeer
+from tests.support.ports import HOST, free_port
 
 Loses = Callable[[bytes], bool]
 

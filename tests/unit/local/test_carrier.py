@@ -10,7 +10,7 @@ import pytest
 
 from local.carrier import LONGEST, carrier
 from local.layout import HOST
-from tests.support.engine import free_port
+from tests.support.ports import free_port
 
 
 class Peer(asyncio.DatagramProtocol):

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
 
 import pytest
 
 from local.layout import HOST, Layout
-from local.processes import PortTaken, check_ports_free, free_port_base
+from local.ports import PortTaken, check_ports_free, claim_ports, free_port_base
+from tests.support.engine import ROOT
 
 KINDS = {"port": socket.SOCK_STREAM, "UDP port": socket.SOCK_DGRAM}
 
@@ -32,3 +35,21 @@ def test_udp_on_a_port_that_only_tcp_needs_is_no_trouble(tmp_path):
     with socket.socket(type=socket.SOCK_DGRAM) as taken:
         taken.bind((HOST, ports["api"]))
         check_ports_free(ports)
+
+
+def test_a_claimed_block_is_nobody_elses_until_its_process_ends():
+    # Above the ports that tests claim, below those that the kernel hands out.
+    bases = range(32_700, 32_708, 4)
+    claiming = f"from local.ports import claim_ports; print(claim_ports({bases})); input()"
+    with subprocess.Popen(
+        [sys.executable, "-uc", claiming], cwd=ROOT, text=True,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    ) as other:  # fmt: skip
+        assert other.stdout is not None
+        theirs = int(other.stdout.readline())
+        mine = claim_ports(bases)
+        assert {theirs, mine} == set(bases)
+        with pytest.raises(PortTaken, match="no free ports between 32700 and 32708"):
+            claim_ports(bases)
+        other.communicate("\n", timeout=10)
+    assert claim_ports(bases) == theirs

@@ -11,7 +11,7 @@ import time
 import pytest
 
 from chalicelib.providers.outgoing_http import MAX_ANSWER
-from tests.support.engine import free_port
+from tests.support.ports import free_port
 from tests.unit.providers.http_server import BODY, make_poster
 
 

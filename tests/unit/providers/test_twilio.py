@@ -27,7 +27,7 @@ from chalicelib.providers.twilio import (
     TwilioAccount,
     TwilioProvider,
 )
-from tests.support.engine import free_port
+from tests.support.ports import free_port
 
 SID, TOKEN = "AC" + "1" * 32, "token-that-must-not-show"
 

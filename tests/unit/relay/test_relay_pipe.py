@@ -15,7 +15,7 @@ from relay.config import Config
 from relay.core.admission import PIPED_PER_CALL
 from relay.network.control import Control, RetryPolicy
 from relay.network.server import Relay
-from tests.sip.peers.ports import free_port
+from tests.support.ports import free_port
 from tests.unit.relay.fake_control import SECRET, FakeApplication
 from tests.unit.relay.stack import TIMEOUTS, Stack, audio, closed, media, message, played
 

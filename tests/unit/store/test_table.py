@@ -20,7 +20,7 @@ from chalicelib.store.table import (
     put,
     update,
 )
-from tests.support.engine import free_port
+from tests.support.ports import free_port
 
 
 def test_json_types_survive(table):

@@ -19,10 +19,14 @@ _tables = itertools.count(1)
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Group the tests of a file for one worker, unless they have a group of their own."""
+    """Group the tests of a file for one worker, unless they have a group of their own, and put those
+    with the mark `last` behind all others."""
+    items.sort(key=lambda item: item.get_closest_marker("last") is not None)
     for item in items:
         if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+            last = item.get_closest_marker("last") is not None
+            group = item.nodeid if last else item.nodeid.partition("::")[0]
+            item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session")

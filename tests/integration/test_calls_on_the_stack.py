@@ -226,6 +226,7 @@ async def test_an_agent_may_connect_while_the_call_rings(live):
     await asyncio.wait_for(running, 10)
 
 
+@pytest.mark.last
 async def test_an_unanswered_call_is_missed_after_a_minute_by_the_state_machine(
     live, running, unanswered
 ):

@@ -1,12 +1,12 @@
-"""Tests the call that has been ringing since the first test of calls; this file therefore comes
-last.
-"""
+"""Tests the call that has been ringing since the first test of calls."""
 
 from __future__ import annotations
 
 import pytest
 
 
+@pytest.mark.deep
+@pytest.mark.last
 @pytest.mark.asyncio(loop_scope="session")
 async def test_a_call_that_nobody_accepts_is_missed_after_a_minute(unanswered):
     owner, caller = unanswered

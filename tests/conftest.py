@@ -19,8 +19,9 @@ _tables = itertools.count(1)
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Group the tests of a file for one worker, unless they have a group of their own, and put those
-    with the mark `last` behind all others."""
+    """Group the tests of a file for one worker, unless they have a group of their own; put those
+    with the mark `last` behind all others.
+    """
     items.sort(key=lambda item: item.get_closest_marker("last") is not None)
     for item in items:
         if item.get_closest_marker("xdist_group") is None:

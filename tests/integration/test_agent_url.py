@@ -289,6 +289,7 @@ async def check_parrot(live: Live, number: str) -> str:
     return call_id
 
 
+@pytest.mark.deep
 async def test_a_plain_twilio_agent_works_unchanged(live):
     port = free_port()
     token = (await live.rest("GET", "/api/account/agent-token"))["token"]

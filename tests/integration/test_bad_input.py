@@ -134,6 +134,7 @@ async def test_a_two_megabyte_frame_ends_its_socket_and_not_the_call(live):
     await asyncio.wait_for(talking.call.ended.wait(), 10)
 
 
+@pytest.mark.deep
 async def test_a_silent_provider_socket_is_closed_and_the_call_goes_on(live):
     """Somebody who has the token and the signature, but says nothing."""
     talking = await live.answered()

@@ -103,6 +103,7 @@ async def test_the_answering_machine_takes_a_message(live, tmp_path):
     assert listening.find(samples(wav.read(AUDIO / "goodbye.wav")), samples(call.audio())).heard
 
 
+@pytest.mark.deep
 async def test_a_key_ends_the_message_and_a_hang_up_keeps_it(live, tmp_path):
     async with example(live, "answering_machine", "--messages", str(tmp_path)) as machine:
         await said(machine, "waiting")

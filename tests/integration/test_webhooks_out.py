@@ -66,7 +66,7 @@ class Receiver:
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}/hook"
 
     def events(self) -> list[dict]:
@@ -161,6 +161,7 @@ def own(tmp_path):
         yield process, Live(process.read_stack_file())
 
 
+@pytest.mark.deep
 def test_no_event_is_lost_when_deliverers_are_killed_and_the_engine_restarts(own, receiver):
     """SIGKILL for the processes of `fan_out_events` and `deliver_event` while events come; then a
     restart of the whole, which loses the stream and all executions.

@@ -177,6 +177,7 @@ async def test_the_agents_keys_reach_the_caller_as_telephone_events(up, calls_in
     await caller.finished()
 
 
+@pytest.mark.deep
 async def test_a_caller_that_sends_no_audio_is_hung_up(calls_in, line):
     owner = line.owner
     caller, call = await calls_in("is_hung_up")

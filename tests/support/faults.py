@@ -133,7 +133,7 @@ def serve_json(answer: object, ahead_s: float = 0.0) -> Iterator[str]:
             pass
 
     server = http.server.ThreadingHTTPServer((HOST, 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     try:
         yield f"http://{HOST}:{server.server_address[1]}"
     finally:

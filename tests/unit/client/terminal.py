@@ -45,7 +45,7 @@ def serving(answers: dict[tuple[str, str], list[object]]):
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         yield environment(f"http://127.0.0.1:{server.server_port}")
         server.shutdown()
 

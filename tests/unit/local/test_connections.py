@@ -48,7 +48,7 @@ class Running:
         local = server_of(app, 0, bounds)
         self.server = local.server
         self.address = (HOST, self.server.server_port)
-        threading.Thread(target=local.serve_forever, daemon=True).start()
+        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
 
     def connect(self) -> socket.socket:
         return socket.create_connection(self.address, timeout=10)

@@ -58,7 +58,7 @@ def twilio():
     server = ThreadingHTTPServer(("127.0.0.1", 0), StandIn)
     server.requests, server.says = [], (200, {"sid": "CA1", "status": "in-progress"})
     server.script = []
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     yield server
     server.shutdown()
     server.server_close()

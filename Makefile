@@ -1,7 +1,9 @@
 # Every target sets up what it lacks; nothing is installed outside .venv and .local, but for the
 # Debian packages of the SIP tests.
 
+ifeq ($(MAKELEVEL),0)
 MAKEFLAGS += --jobs=3
+endif
 # Setting up is what there is to do side by side; recipes stay in their order.
 
 export PYTHONDONTWRITEBYTECODE :=

@@ -6,7 +6,6 @@ import contextlib
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -15,23 +14,16 @@ from pathlib import Path
 from gateway.config import Config
 from tests.sip.edge_messages import request
 from tests.sip.edge_talkers import INSIDE, PEER, PUBLIC, Talker
-from tests.unit.gateway.sip.conftest import free_sip_ports
+from tests.support.ports import free_port, free_ports
 
 _ROOT = Path(__file__).parents[2]
-
-
-def free_port(ip=INSIDE, kind=socket.SOCK_DGRAM):
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind((ip, 0))
-        return probe.getsockname()[1]
 
 
 class Edge:
     """`python -m gateway.edge` with these settings."""
 
     def __init__(self, children, log: Path, **settings):
-        self.port = free_port(PUBLIC)
-        self.tls_port = free_port(PUBLIC, socket.SOCK_STREAM)
+        self.port, self.tls_port = free_port(), free_port()
         self.inside = (INSIDE, free_port())
         self.public = (PUBLIC, self.port)
         self.log = log
@@ -110,7 +102,7 @@ class Edge:
 
 def edge_and_gateway(log: Path, **settings) -> tuple[Edge, Config]:
     """An edge for two children, and the settings of a gateway that has them behind it."""
-    port = free_sip_ports()
+    port = free_ports(4)
     edge = Edge([f"{INSIDE}:{port}", f"{INSIDE}:{port + 2}"], log)
     defaults = {
         "account_sid": "AC" + "0" * 32,

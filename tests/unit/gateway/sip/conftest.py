@@ -1,14 +1,13 @@
 from __future__ import annotations
 
 import asyncio
-import random
-import socket
 
 import pytest
 
 from gateway.config import Config
 from gateway.legs.sip.sip_legs import SipLegs
 from gateway.trunks.trunk import Trunk
+from tests.support.ports import free_ports
 
 TRUNK_A, TRUNK_B = "trunk_" + "a" * 26, "trunk_" + "c" * 26
 """One on each child."""
@@ -24,7 +23,7 @@ async def pool(request):
         auth_token="t",
         voice_url="http://127.0.0.1:1/",
         allow_private_trunks=True,
-        sip_port=free_sip_ports(children),
+        sip_port=free_ports(2 * children),
         sip_children=children,
     )
     pool = SipLegs(config, None, lambda *status: statuses.put_nowait(status))
@@ -32,20 +31,6 @@ async def pool(request):
     await pool.start()
     yield pool
     await pool.stop()
-
-
-def free_sip_ports(children: int = 2) -> int:
-    for port in random.sample(range(32_000, 32_700, 4), 100):
-        try:
-            for each in range(port, port + 2 * children):
-                with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-                    probe.bind(("127.0.0.1", each))
-                with socket.socket() as probe:
-                    probe.bind(("127.0.0.1", each))
-        except OSError:
-            continue
-        return port
-    raise AssertionError("no free ports")
 
 
 def trunk(trunk_id: str, port: int) -> Trunk:

@@ -15,7 +15,8 @@ INSTALL := pip install --quiet --disable-pip-version-check --no-compile
 # Not compiled: most of what comes along is never imported, and compiling is half of the time.
 PIP := $(BIN)/$(INSTALL) -c constraints.txt
 REQUIREMENTS := requirements.txt relay/requirements.txt gateway/requirements.txt local/requirements.txt
-NODE_PACKAGES := asl-validator@4.0.0 axe-core@4.14.1
+NODE_PACKAGES := asl-validator@4.0.0 axe-core@4.14.1 ws@8.23.0 \
+  openapi-fetch@0.17.0 openapi-typescript@7.13.0 typescript@5.9.3
 COVERED_BY_CALLS := $(addprefix --cov=,relay.core relay.network.key_reports)
 COVERED_BY_RULES := $(addprefix --cov=,chalicelib.domain chalicelib.services)
 INFRA := .venv/infra/bin
@@ -135,7 +136,7 @@ destroy: .venv/.infra .venv/.cdk  ## Out of AWS again, but for what cannot be br
 	@touch $@
 
 .venv/.node: Makefile
-	@command -v npm >/dev/null || { echo "npm is needed for what checks the state machine and the dashboard: install Node.js 20" >&2; exit 1; }
+	@command -v npm >/dev/null || { echo "npm is needed for what checks the state machine, the dashboard and what is for agents in Node.js: install Node.js 20" >&2; exit 1; }
 	@npm install --silent --no-audit --no-fund --no-package-lock --prefix .venv/node $(NODE_PACKAGES) >/dev/null
 	@touch $@
 

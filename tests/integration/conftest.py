@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 
@@ -7,6 +8,8 @@ import pytest
 
 from tests.support.engine import ROOT
 from tests.support.running import Live, stack_up
+
+NODE_MODULES = ROOT / ".venv" / "node" / "node_modules"
 
 
 @pytest.fixture(scope="session")
@@ -41,3 +44,13 @@ def live(running, unanswered):
     live = Live(running.read_stack_file())
     live.state_dir = running.state_dir
     return live
+
+
+@pytest.fixture
+def node_agent(tmp_path):
+    """The example for Node.js, copied to where its package is: an ES module looks for packages only
+    in its own folder and those above it.
+    """
+    assert (NODE_MODULES / "ws").exists(), "make .venv/.node"
+    (tmp_path / "node_modules").symlink_to(NODE_MODULES)
+    return shutil.copy(ROOT / "examples" / "echo.mjs", tmp_path)

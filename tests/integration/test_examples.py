@@ -25,15 +25,18 @@ QUICKSTART = re.findall(
 SETTINGS = QUICKSTART[1]
 STEPS = {
     "echo.py": ["answered", "completed by caller"],
+    "echo.mjs": ["waiting for calls", "answered", "completed by caller"],
     "chamade call talk": ["\tringing\t", "agent_hangup", "completed by far_end"],
     "first_ringing": ['"state":"active"', '"state":"ended"'],
 }
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_the_quickstart_works_as_printed(live, running, step, tmp_path):
+def test_the_quickstart_works_as_printed(live, running, step, node_agent, tmp_path):
     (block,) = (one for one in QUICKSTART if step in one)
     script = f"{SETTINGS}\n{block}".replace(".local/", f"{running.state_dir}/")
+    script = script.replace("npm install --no-save ws", ":")
+    script = script.replace("examples/echo.mjs", str(node_agent))
     script = script.replace("heard.wav", str(tmp_path / "heard.wav"))
     stack = f"gateway.caller --stack {running.state_dir}/stack.json "
     done = subprocess.run(
@@ -57,10 +60,11 @@ def heard_at_8000(path):
 
 
 @asynccontextmanager
-async def example(live, name, *args, **env):
+async def example(live, program, *args, **env):
     """The program, ready; its output as it comes."""
+    interpreter = "node" if str(program).endswith(".mjs") else sys.executable
     process = await asyncio.create_subprocess_exec(
-        sys.executable, f"examples/{name}.py", *args,
+        interpreter, ROOT / "examples" / program, *args,
         cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
         env={
             **os.environ,
@@ -88,7 +92,7 @@ async def said(process, text, within_s=WITHIN_S):
 
 
 async def test_the_answering_machine_takes_a_message(live, tmp_path):
-    async with example(live, "answering_machine", "--messages", str(tmp_path)) as machine:
+    async with example(live, "answering_machine.py", "--messages", str(tmp_path)) as machine:
         await said(machine, "waiting")
         call = await live.phone().place_call(live.number, from_="+33699999999")
         assert await asyncio.wait_for(call.wait_answered(), WITHIN_S)
@@ -105,7 +109,7 @@ async def test_the_answering_machine_takes_a_message(live, tmp_path):
 
 @pytest.mark.deep
 async def test_a_key_ends_the_message_and_a_hang_up_keeps_it(live, tmp_path):
-    async with example(live, "answering_machine", "--messages", str(tmp_path)) as machine:
+    async with example(live, "answering_machine.py", "--messages", str(tmp_path)) as machine:
         await said(machine, "waiting")
         pressing = await live.phone().place_call(live.number, from_="+33699999991")
         leaving = await live.phone().place_call(live.number, from_="+33699999992")
@@ -126,20 +130,27 @@ async def test_a_key_ends_the_message_and_a_hang_up_keeps_it(live, tmp_path):
     assert len(list(tmp_path.iterdir())) == 2
 
 
+async def echoes(call, name="caller.wav"):
+    """Wait until a phone hears two seconds of speech that it says from now on."""
+    speech = clip(name, 2)
+    heard_before, share = len(call.audio()), 0.0
+    async with asyncio.timeout(30):
+        while share < 0.95:  # an echo has no cushion: on a busy machine it has gaps
+            assert not call.ended.is_set()
+            await call.play(speech)
+            await call.wait_frames(len(call.received) + 25)
+            audio = samples(call.audio()[heard_before:])
+            share = listening.follow(samples(speech), audio).share
+
+
 async def test_the_echo_agent_echoes(live):
-    async with example(live, "echo") as agent:
+    async with example(live, "echo.py") as agent:
         await said(agent, "waiting")
         call = await live.phone().place_call(live.number)
         assert await asyncio.wait_for(call.wait_answered(), WITHIN_S)
         while call.first_audio() is None:  # until the agent is on the line
             await call.play(clip("goodbye.wav", 0.2))
-        said_before, share = len(call.audio()), 0.0
-        async with asyncio.timeout(30):
-            while share < 0.95:  # an echo has no cushion: on a busy machine it has gaps
-                await call.play(clip("caller.wav", 2))
-                await call.wait_frames(len(call.received) + 25)
-                audio = samples(call.audio()[said_before:])
-                share = listening.follow(samples(clip("caller.wav", 2)), audio).share
+        await echoes(call)
         call.hangup()
         await call.ended.wait()
 
@@ -165,7 +176,7 @@ def hook(live):
 
 async def test_the_webhook_receiver_answers_calls(live, hook):
     port, secret = hook
-    async with example(live, "webhook_receiver", str(port), WEBHOOK_SECRET=secret) as receiver:
+    async with example(live, "webhook_receiver.py", str(port), WEBHOOK_SECRET=secret) as receiver:
         await listens(port)
         call, call_id = await live.dial()
         assert await asyncio.wait_for(call.wait_answered(), WITHIN_S)
@@ -177,7 +188,7 @@ async def test_the_webhook_receiver_answers_calls(live, hook):
 async def test_the_webhook_receiver_refuses_unsigned_posts(live, hook):
     port, _ = hook
     wrong = "whsec_" + "A" * 44
-    async with example(live, "webhook_receiver", str(port), WEBHOOK_SECRET=wrong):
+    async with example(live, "webhook_receiver.py", str(port), WEBHOOK_SECRET=wrong):
         await listens(port)
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(b"POST / HTTP/1.1\r\nContent-Length: 2\r\nwebhook-id: a\r\n\r\n{}")

@@ -24,8 +24,11 @@ QUICKSTART = re.findall(
 )
 SETTINGS = QUICKSTART[1]
 STEPS = {
-    "echo.py": ["answered", "completed by caller"],
-    "chamade call talk": ["\tringing\t", "agent_hangup", "completed by far_end"],
+    "--to $CHAMADE_NUMBER --audio examples/audio/caller.wav --record": [
+        "answered",
+        "completed by caller",
+    ],
+    "call accept --quiet": ["\tringing\t", "agent_hangup", "completed by far_end"],
     "first_ringing": ['"state":"active"', '"state":"ended"'],
 }
 

@@ -15,6 +15,7 @@ with Client() as client:
         print(call.id, call.info.state, call.info.line, call.info.metadata, flush=True)
         if call.answered():  # waits; False: busy, declined, nobody there
             call.audio.play(GREETING)  # returns when it has been heard
+            call.audio.skip()  # what was said meanwhile
             for frame in call.audio:  # 20 ms of PCM, until the call is over
                 call.audio.send(frame)
     print(call.end_reason)

@@ -7,7 +7,6 @@ import re
 import subprocess
 import sys
 
-import numpy as np
 import pytest
 
 from gateway.softphone import wav
@@ -121,15 +120,15 @@ def test_the_clients_examples_say_what_a_call_is_as_printed(live, running, tmp_p
 def test_the_example_that_dials_says_back_what_the_phone_says(running, tmp_path):
     connect = between("docs/quickstart.md", "trunk connect 127", "trunk connect 127")
     phone = f"python -m gateway.callee --number {ABROAD} --audio {tmp_path}/spoken.wav"
-    spoken = bytes([0xFF]) * 8 * 6000 + wav.read(AUDIO / "caller.wav")[:24000]
-    wav.write(tmp_path / "spoken.wav", spoken)  # the greeting comes first
+    question = wav.read(AUDIO / "caller.wav")[:24000]
+    silence = bytes([0xFF]) * 8 * 9000  # the greeting comes first
+    wav.write(tmp_path / "spoken.wav", silence + question)
     printed = shell(
         running, tmp_path,
-        f". .local/env\n{connect}\n{phone} --record heard.wav --hangup-after 12 &\nsleep 2\n"
+        f". .local/env\n{connect}\n{phone} --record heard.wav --hangup-after 14 &\nsleep 2\n"
         f"{sys.executable} examples/dial.py {ABROAD}",
     )  # fmt: skip
     assert "callee_hangup" in printed
     assert share("greeting", tmp_path / "heard.wav") > 0.7
     echoed = heard_at_8000(tmp_path / "heard.wav")
-    played = samples(wav.read(AUDIO / "caller.wav")[:24000])
-    assert listening.follow(np.asarray(played), echoed).share > 0.4
+    assert listening.follow(samples(question), echoed).share > 0.4

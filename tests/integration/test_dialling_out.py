@@ -3,6 +3,7 @@ the client's examples."""
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -45,6 +46,7 @@ def shell(running, folder, script: str) -> str:
     done = subprocess.run(
         ["bash", "-uo", "pipefail", "-c", f"PATH=.venv/bin:$PATH\n{script}\nwait"],
         cwd=ROOT, capture_output=True, text=True, timeout=90, check=False,
+        env={**os.environ, "PYTHONPATH": str(ROOT / "client")},  # this checkout's `chamade`
     )  # fmt: skip
     printed = done.stdout + done.stderr
     assert done.returncode == 0, printed
@@ -78,7 +80,10 @@ def test_the_commands_that_make_run_prints_dial_out(live, running, tmp_path):
 
 
 @pytest.mark.usefixtures("no_trunk", "live")
-@pytest.mark.parametrize("commands", [README, QUICKSTART], ids=["README", "quickstart"])
+@pytest.mark.parametrize(
+    "commands",
+    [pytest.param(README, marks=pytest.mark.deep), QUICKSTART], ids=["README", "quickstart"],
+)  # fmt: skip
 def test_a_call_is_dialled_as_printed_and_both_ends_hear_each_other(running, tmp_path, commands):
     printed = shell(running, tmp_path, commands)
     assert "registered" in printed
@@ -103,7 +108,7 @@ def test_the_clients_examples_say_what_a_call_is_as_printed(live, running, tmp_p
     dialled, served, *_ = blocks("docs/client.md", "python")
     (tmp_path / "dialled.py").write_text(dialled)
     (tmp_path / "served.py").write_text(served)
-    python = f"PYTHONPATH=client {sys.executable}"
+    python = sys.executable
     printed = shell(
         running, tmp_path,
         f". .local/env\n{connect}\n{PHONE}{python} {tmp_path}/dialled.py\nwait $callee\n"
@@ -116,6 +121,7 @@ def test_the_clients_examples_say_what_a_call_is_as_printed(live, running, tmp_p
     assert re.search(rf"call_\w+ \+33612345678 called {number} {{}}", printed)
 
 
+@pytest.mark.deep
 @pytest.mark.usefixtures("no_trunk", "live")
 def test_the_example_that_dials_says_back_what_the_phone_says(running, tmp_path):
     connect = between("docs/quickstart.md", "trunk connect 127", "trunk connect 127")

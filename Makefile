@@ -125,11 +125,12 @@ destroy: .venv/.infra .venv/.cdk  ## Out of AWS again, but for what cannot be br
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed" >&2; exit 1; }
 	@$(PYTHON) -m venv .venv
 
+# Another branch and back makes these files newer, not other. Nothing is fetched then: it works offline.
 .venv/.stack: constraints.txt client/pyproject.toml $(REQUIREMENTS) | .venv/bin/pip
-	@echo "setting up Python packages in .venv (once)"
-	@$(PIP) -r local/requirements.txt -e './client[cli]'
-	@ln -sf ../../operations/chamade-admin $(BIN)/chamade-admin
-	@touch $@
+	@cat $^ | cmp -s - $@ || { echo "setting up Python packages in .venv (once)" && \
+	  $(PIP) -r local/requirements.txt -e './client[cli]' && \
+	  ln -sf ../../operations/chamade-admin $(BIN)/chamade-admin; }
+	@cat $^ > $@
 
 .venv/.dev: .venv/.stack requirements-dev.txt
 	@$(PIP) -r requirements-dev.txt

@@ -1,7 +1,8 @@
 """The command `python -m gateway.callee`: register a number, take one call, speak, record.
 
-A command line over `softphone/`. Exit codes: 0 answered and ended, 1 rejected or given up by the
-other side, 2 wrong usage, no connection or no call in time.
+It is a phone behind the carrier of `make run`, for calls that are dialled through the trunk; with
+`--gateway` it is one at that gateway. A command line over `softphone/`. Exit codes: 0 answered and
+ended, 1 rejected or given up by the other side, 2 wrong usage, no connection or no call in time.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from gateway.softphone import cli
 
 async def _answer(options: argparse.Namespace) -> int:
     cli.speech(options), cli.keys(options)  # report a bad file before a call comes in
-    registration = await cli.phone(options).register(options.number)
+    phone = cli.phone(options, ("carrier_url", "gateway_url"))
+    registration = await phone.register(options.number)
     cli.say(f"waiting for a call to {options.number}")
     try:
         async with asyncio.timeout(options.wait):

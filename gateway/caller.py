@@ -15,7 +15,8 @@ from gateway.softphone import cli
 
 async def _call(options: argparse.Namespace) -> int:
     cli.speech(options), cli.keys(options)  # report a bad file before it rings anywhere
-    call = await cli.phone(options).place_call(
+    at = ("carrier_url",) if options.carrier else ("gateway_url",)
+    call = await cli.phone(options, at).place_call(
         options.to, from_=options.caller, forwarded_from=options.forwarded_from
     )
     cli.say(f"calling {options.to} as {options.caller}")
@@ -38,6 +39,11 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--to", required=True, help="the number to call, E.164")
     parser.add_argument("--from", dest="caller", default="+15550000001")
     parser.add_argument("--forwarded-from", help="the number that forwarded the call")
+    parser.add_argument(
+        "--carrier",
+        action="store_true",
+        help="be a phone of the carrier of `make run`, and call a number of the trunk there",
+    )
     parser.add_argument("--give-up-after", type=float, metavar="S", help="hang up if unanswered")
     cli.add_options(parser)
     return cli.run(_call(parser.parse_args(argv)))

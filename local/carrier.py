@@ -1,4 +1,4 @@
-"""A carrier for demonstrations: a registrar that wants a password, and a proxy to one phone.
+"""The carrier of `make run` and `make demo`: a registrar that wants a password, a proxy to a phone.
 
 Enough of SIP over UDP for a trunk to register, dial out and be called, and no more: stateless
 forwarding, no TCP, nothing kept. Not a product, and not for a network.
@@ -103,13 +103,15 @@ class Carrier(asyncio.DatagramProtocol):
         match message.method:
             case "REGISTER":
                 self._register(message, source)
+            case "INVITE" if source == self.phone and not self.contact:
+                self._answer(message, source, "480 Temporarily Unavailable")
             case "INVITE" if source == self.phone:
                 self._forward(message, source, self.contact)
             case "INVITE" if not self._proven(message, "proxy-authorization"):
                 challenge = ("Proxy-Authenticate", self._challenge())
                 self._answer(message, source, "407 Proxy Authentication Required", challenge)
-            case "ACK" if "z9hG4bKcarrier" in message.get("via"):
-                pass
+            case "ACK" if "tag=carrier" in message.get("to"):
+                pass  # it ends what the carrier itself has refused
             case _:
                 onwards = self.contact if source == self.phone else self._phone_uri
                 self._forward(message, source, onwards)
@@ -125,7 +127,11 @@ class Carrier(asyncio.DatagramProtocol):
             return
         contact = message.get("contact")
         found = re.search(r"<([^>]+)>", contact)
-        self.contact = found[1] if found else contact
+        uri = found[1] if found else contact
+        if message.get("expires") != "0" and not re.search(r";expires=0\b", contact):
+            self.contact = uri
+        elif uri == self.contact:  # not if a newer registration has replaced it
+            self.contact = ""
         self._answer(message, source, "200 OK", ("Contact", contact))
         self.registered.set()
 
@@ -157,11 +163,11 @@ class Carrier(asyncio.DatagramProtocol):
             self._send(onwards, (HOST, int(port[1])))
 
     def _answer(
-        self, message: Message, source: Address, status: str, extra: tuple[str, str]
+        self, message: Message, source: Address, status: str, *extra: tuple[str, str]
     ) -> None:
         copied = ("via", "v", "from", "f", "call-id", "i", "cseq")
         headers = [(n, v) for n, v in message.headers if n.lower() in copied]
-        headers += [("To", f"{message.get('to')};tag=carrier"), extra, ("Content-Length", "0")]
+        headers += [("To", f"{message.get('to')};tag=carrier"), *extra, ("Content-Length", "0")]
         self._send(Message(f"SIP/2.0 {status}", headers, ""), source)
 
     def _challenge(self) -> str:

@@ -19,6 +19,7 @@ class Credentials:
     provider_auth_token: str = field(repr=False)
     api_key: str = field(default="", repr=False)
     gateway_control_secret: str = field(default="", repr=False)
+    carrier_password: str = field(default="", repr=False)
 
     @classmethod
     def load(cls, state_dir: Path) -> Credentials:
@@ -29,19 +30,26 @@ class Credentials:
         path = _file(state_dir)
         if path.exists():
             kept = cls(**json.loads(path.read_text()))
-            if not kept.gateway_control_secret:  # a stack made before there were trunks
-                kept = replace(kept, gateway_control_secret=secrets.token_hex(32))
-                kept.save(state_dir)
-            return kept
+            whole = kept._completed()
+            if whole != kept:
+                whole.save(state_dir)
+            return whole
         fresh = cls(
             token_secret=secrets.token_hex(32),
             control_secret=secrets.token_hex(32),
-            gateway_control_secret=secrets.token_hex(32),
             provider_account_sid="AC" + secrets.token_hex(16),
             provider_auth_token=secrets.token_hex(16),
-        )
+        )._completed()
         fresh.save(state_dir)
         return fresh
+
+    def _completed(self) -> Credentials:
+        """Return a copy with the secrets that are blank: an older version did not have them."""
+        return replace(
+            self,
+            gateway_control_secret=self.gateway_control_secret or secrets.token_hex(32),
+            carrier_password=self.carrier_password or secrets.token_hex(8),
+        )
 
     def with_api_key(self, api_key: str) -> Credentials:
         """Return a copy with the seeded account's key."""

@@ -16,15 +16,11 @@ from gateway.softphone import wav
 from local import listening
 from local.agent import Rest, Talk, event_of, ringing_on
 from local.carrier import carrier
-from local.layout import HOST, ROOT, Layout
+from local.layout import ABROAD, DID, HOST, ROOT, Layout
 from local.ports import free_port_base
 from local.sip_phone import SipPhone, Talking, sip_phone
 
 CALLS = ("sip_inbound", "trunk_inbound", "trunk_outbound")
-
-DID = "+33199005678"
-ABROAD = "+33199001234"
-"""A number that is reserved for fiction: valid, and nobody's."""
 
 _AGENT, _CALLER = (ROOT / "examples" / "audio" / f"{name}.wav" for name in ("greeting", "caller"))
 

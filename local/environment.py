@@ -10,6 +10,8 @@ from local.layout import HOST, ROOT, Layout
 TABLE = "chamade"
 REGION = "us-east-1"
 AWS_ACCOUNT = "000000000000"
+CARRIER_USERNAME = "demo"
+"""The account of our trunk at the carrier; its password is in the credentials."""
 TRIES_AT_ONCE = 4
 """Tries of an account's deliveries at a time: the engine has few workers (local/aws.py)."""
 _MACHINES = f"arn:aws:states:{REGION}:{AWS_ACCOUNT}:stateMachine"
@@ -109,6 +111,19 @@ def gateway(layout: Layout, credentials: Credentials) -> dict[str, str]:
         "GATEWAY_ALLOW_PRIVATE_TRUNKS": "1",
         "GATEWAY_SIP_PORT": str(layout.ports["sip"]),
         "GATEWAY_SIP_CHILDREN": "2",
+    }
+
+
+def carrier(layout: Layout, credentials: Credentials) -> dict[str, str]:
+    """Return the environment of the carrier, whose phones log in as those of the gateway do."""
+    return {
+        **_base(),
+        "CARRIER_PORT": str(layout.ports["carrier"]),
+        "CARRIER_PHONE_PORT": str(layout.ports["carrier's phones"]),
+        "CARRIER_USERNAME": CARRIER_USERNAME,
+        "CARRIER_PASSWORD": credentials.carrier_password,
+        "CARRIER_ACCOUNT_SID": credentials.provider_account_sid,
+        "CARRIER_AUTH_TOKEN": credentials.provider_auth_token,
     }
 
 

@@ -13,6 +13,9 @@ ROOT = Path(__file__).resolve().parent.parent
 HOST = "127.0.0.1"
 DEFAULT_PORT_BASE = 8700
 HIGHEST_PORT_BASE = 65_500
+DID, ABROAD = "+33199005678", "+33199001234"
+"""A trunk's number, and one to dial through it. Both are reserved for fiction: valid, and nobody's.
+"""
 
 
 class BadSetting(Exception):
@@ -43,6 +46,7 @@ class Layout:
         """Return the port of each part."""
         # SIP children are two ports apart: a SIP stack uses the next port, too (gateway/config.py).
         offsets = {"api": 0, "relay": 1, "gateway": 2, "aws": 3, "sip": 4, "sip-2": 6}
+        offsets |= {"carrier": 8, "carrier's phones": 9}
         return {part: self.port_base + offset for part, offset in offsets.items()}
 
     @property
@@ -73,6 +77,11 @@ class Layout:
     def sip_uri(self, number: str) -> str:
         """Return the URI at which a softphone on this machine calls a number."""
         return f"sip:{number}@{HOST}:{self.ports['sip']}"
+
+    @property
+    def carrier_url(self) -> str:
+        """Return the URL at which phones connect to the carrier; its SIP has the same port."""
+        return f"http://{HOST}:{self.ports['carrier']}"
 
     @property
     def aws_url(self) -> str:

@@ -34,7 +34,7 @@ def check_ports_free(ports: dict[str, int]) -> None:
     PortTaken, which names the part, the port and the remedy."""
     for part, port in ports.items():
         kinds = {"port": socket.SOCK_STREAM}
-        if part.startswith("sip"):
+        if part.startswith(("sip", "carrier")):
             kinds["UDP port"] = socket.SOCK_DGRAM
         for name, kind in kinds.items():
             if not _is_free(port, kind):

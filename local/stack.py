@@ -19,7 +19,7 @@ from chalicelib.services.dependencies import Dependencies
 from common.rotation import signing
 from local import aws, environment, ports, processes, seed
 from local.credentials import Credentials, write_private
-from local.layout import Layout
+from local.layout import HOST, Layout
 from local.processes import Interrupted, Part
 
 SWEEP_DELIVERIES_EVERY_S = 30.0
@@ -51,7 +51,7 @@ class Stack:
     ) -> None:
         """Start all parts, in order. After an error the started parts stay in `parts`, so that
         `stop` stops them. Raises Interrupted soon after `stopping()`."""
-        layout = self.layout
+        layout, credentials = self.layout, self.credentials
         ports.check_ports_free(layout.ports)
         say(f"aws      {layout.aws_url}  (ministack: DynamoDB, Step Functions, Lambda)")
         # The engine holds the lock, too: if this process is killed, the engine still has to save
@@ -61,8 +61,10 @@ class Stack:
             "aws", "ministack", environment.ministack(layout), logs, keep_open=(self._lock,)
         )
         self.parts.append(engine)
+        # It needs nothing of the engine, so it starts meanwhile.
+        self._launch("carrier", "local.carrier_process", environment.carrier(layout, credentials))
         processes.wait_until_up(engine, f"{layout.aws_url}/_ministack/health", stopping)
-        aws.provision(layout, self.credentials)
+        aws.provision(layout, credentials)
         _check(stopping)
         self._seed(say)
         _check(stopping)
@@ -71,9 +73,8 @@ class Stack:
         self._spawn(aws.warm_up, layout, "fan_out_events", "deliver_event")
         self._launch_servers(say)
         http_relay = layout.relay_url.replace("ws://", "http://")
-        for part, url in zip(
-            self.parts[1:], (layout.api_url, http_relay, layout.gateway_url), strict=True
-        ):
+        urls = (layout.carrier_url, layout.api_url, http_relay, layout.gateway_url)
+        for part, url in zip(self.parts[1:], urls, strict=True):
             processes.wait_until_up(part, f"{url}/healthz", stopping)
         while sweeping.is_alive():
             sweeping.join(_JOIN_S)
@@ -94,6 +95,7 @@ class Stack:
         self._launch("relay", "relay", environment.relay(layout, credentials))
         say(f"gateway  {layout.gateway_url}  (SIP on port {layout.ports['sip']})")
         self._launch("gateway", "gateway", environment.gateway(layout, credentials))
+        say(f"carrier  {HOST}:{layout.ports['carrier']}  (SIP, for a trunk to connect to)")
 
     def stop(self) -> list[str]:
         """Stop all parts; return the names of those that had to be killed."""
@@ -169,6 +171,9 @@ class Stack:
             "numbers": numbers,
             "provider_account_sid": credentials.provider_account_sid,
             "provider_auth_token": signing(credentials.provider_auth_token),
+            "carrier_url": layout.carrier_url,
+            "carrier_username": environment.CARRIER_USERNAME,
+            "carrier_password": credentials.carrier_password,
             "aws_url": layout.aws_url,
             "pid": os.getpid(),
         }
@@ -178,6 +183,7 @@ class Stack:
             "CHAMADE_API_KEY": credentials.api_key,
             "CHAMADE_NUMBER": numbers[0] if numbers else "",
             "CHAMADE_SIP_URI": document["sip_uri"] or "",
+            "CHAMADE_CARRIER_PASSWORD": credentials.carrier_password,
         }
         lines = [f"export {name}={shlex.quote(value)}" for name, value in exports.items()]
         write_private(layout.shell_file, "\n".join(lines) + "\n")

@@ -8,7 +8,8 @@ import time
 from collections.abc import Callable
 
 from local.credentials import Credentials
-from local.layout import BadSetting, Layout
+from local.environment import CARRIER_USERNAME
+from local.layout import ABROAD, DID, HOST, ROOT, BadSetting, Layout
 from local.ports import PortTaken
 from local.processes import DidNotStart, Interrupted
 from local.stack import AlreadyRunning, Stack, exclusive
@@ -72,13 +73,33 @@ def welcome(stack: Stack, seconds: float) -> str:
         shlex.quote(str(path))
         for path in (layout.stack_file, layout.shell_file, layout.state_dir / "logs")
     )
-    return (
-        f"ready in {seconds:.1f} s. Ctrl-C stops it.\n"
-        f"  the dashboard         {layout.dashboard_url}\n"
-        f"  where everything is   {stack_file}\n"
-        f"  for your shell        . {shell_file}\n"
-        f"  what each part says   {logs}"
-    )
+    lines = [
+        f"ready in {seconds:.1f} s. Ctrl-C stops it.",
+        f"  the dashboard         {layout.dashboard_url}",
+        f"  where everything is   {stack_file}",
+        f"  for your shell        . {shell_file}",
+        f"  what each part says   {logs}",
+        "to dial out, through the carrier that runs here (docs/quickstart.md#dial-out):",
+        *(f"  {command}" for command in _to_dial_out(layout)),
+    ]
+    return "\n".join(lines)
+
+
+def _to_dial_out(layout: Layout) -> list[str]:
+    """Return the commands that connect the carrier as a trunk, start a phone behind it, and dial
+    that phone."""
+    stack = f" --stack {shlex.quote(str(layout.stack_file))}"
+    if layout.state_dir == ROOT / ".local":
+        stack = ""  # it is the default
+    return [
+        f". {shlex.quote(str(layout.shell_file))}; PATH=$PWD/.venv/bin:$PATH",
+        f"CHAMADE_TRUNK_PASSWORD=$CHAMADE_CARRIER_PASSWORD chamade trunk connect {HOST}"
+        f" --port {layout.ports['carrier']} --username {CARRIER_USERNAME} --caller-id {DID} --wait",
+        f"chamade did add {DID}",
+        f"python -m gateway.callee{stack} --number {ABROAD} --record heard.wav & sleep 2",
+        f"chamade call talk $(chamade call dial {ABROAD} -q) --play examples/audio/greeting.wav"
+        " --hang-up",
+    ]
 
 
 def _forget(stack: Stack) -> None:

@@ -32,9 +32,11 @@ class NoInstallation(Exception):
 
 @dataclass(frozen=True)
 class Installation:
-    """An installation: the application's environment with its secrets, and the access to AWS."""
+    """An installation: the application's environment with its secrets, and the access to AWS.
+    `carrier_url` leads to the carrier that a stack on this machine has."""
 
     env: Mapping[str, str]
+    carrier_url: str | None = None
 
     @property
     def local(self) -> bool:
@@ -78,7 +80,8 @@ def find(function: str | None, stack: Path) -> Installation:
 def of_stack(stack: Path) -> Installation:
     """Return the stack that runs on this machine. Raises NoInstallation."""
     try:
-        engine = json.loads(stack.read_text())["aws_url"]
+        described = json.loads(stack.read_text())
+        engine = described["aws_url"]
     except (OSError, ValueError, KeyError):
         raise NoInstallation(
             f"{stack} describes no running stack. Start it (make run), or name an installation: "
@@ -90,7 +93,8 @@ def of_stack(stack: Path) -> Installation:
         "AWS_ACCESS_KEY_ID": "local",
         "AWS_SECRET_ACCESS_KEY": "local",
     }
-    return Installation({**_of_function(LOCAL_FUNCTION, aws), **aws})
+    env = {**_of_function(LOCAL_FUNCTION, aws), **aws}
+    return Installation(env, described.get("carrier_url"))
 
 
 def _of_function(name: str, env: Mapping[str, str]) -> dict[str, str]:

@@ -6,7 +6,7 @@ import argparse
 import asyncio
 import json
 import sys
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -38,16 +38,20 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--auth-token")
 
 
-def phone(options: argparse.Namespace) -> Softphone:
-    """Return a phone on the gateway that the options name. Raises UsageError if they name none."""
+def phone(options: argparse.Namespace, urls: Sequence[str] = ("gateway_url",)) -> Softphone:
+    """Return a phone on the gateway that the options name, or where the first of `urls` that the
+    stack's description has leads. Raises UsageError if there is none."""
     if options.gateway:
         if not options.account_sid or not options.auth_token:
             raise UsageError("--gateway needs --account-sid and --auth-token")
         return Softphone(options.gateway, options.account_sid, options.auth_token)
     try:
         stack = json.loads(options.stack.read_text())
+        known = [stack[name] for name in urls if name in stack]
+        if not known:
+            raise UsageError(f"{options.stack} has no {urls[-1]}")
         return Softphone(
-            stack["gateway_url"],
+            known[0],
             options.account_sid or stack["provider_account_sid"],
             options.auth_token or stack["provider_auth_token"],
         )

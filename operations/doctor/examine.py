@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from chalicelib.config import BadConfig
-from operations.doctor import application, gateway, machines, network, numbers, relay, table
+from operations.doctor import (
+    application,
+    carrier,
+    gateway,
+    machines,
+    network,
+    numbers,
+    relay,
+    table,
+)
 from operations.doctor.finding import Finding, fail, ok
 from operations.doctor.scene import Scene
 from operations.installation import Installation
@@ -21,6 +30,7 @@ CHECKS: tuple[Check, ...] = (
     application.controls,
     relay.answers,
     gateway.answers,
+    carrier.answers,
     table.as_made,
     machines.stream,
     machines.machines,

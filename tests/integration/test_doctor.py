@@ -125,6 +125,12 @@ def test_a_relay_that_is_down_is_found(healthy):
     assert "Start the relay" in found(wrong, "relay")
 
 
+def test_a_carrier_that_is_down_is_found(healthy):
+    assert healthy.carrier_url
+    wrong = Installation(healthy.env, f"http://{HOST}:{free_port()}")
+    assert "make run" in found(wrong, "carrier")
+
+
 def test_a_relay_with_another_control_secret_is_found(healthy, layout):
     with faults.run_part("relay", layout, CHAMADE_CONTROL_SECRET="another" * 6) as port:
         wrong = other(healthy, CHAMADE_RELAY_URL=f"ws://{HOST}:{port}")

@@ -24,9 +24,9 @@ QUICKSTART = re.findall(
 )
 SETTINGS = QUICKSTART[1]
 STEPS = {
-    "echo.py": ["answered", "completed by caller"],
+    "echo.py &\nsleep 2\npython -m gateway.caller --to": ["answered", "completed by caller"],
     "echo.mjs": ["waiting for calls", "answered", "completed by caller"],
-    "chamade call talk": ["\tringing\t", "agent_hangup", "completed by far_end"],
+    "call accept --quiet": ["\tringing\t", "agent_hangup", "completed by far_end"],
     "first_ringing": ['"state":"active"', '"state":"ended"'],
 }
 

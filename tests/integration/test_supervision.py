@@ -18,9 +18,11 @@ from tests.support.running import Live, Process
 DESIGNED = {
     "api_url", "api_key", "dashboard_url", "relay_url", "gateway_url", "sip_uri", "numbers",
     "provider_account_sid", "provider_auth_token",
+    "carrier_url", "carrier_username", "carrier_password",
 }  # fmt: skip
 
-OTHER_PARTS = ("gateway", "local.api_server", "ministack")
+OTHER_PARTS = ("gateway", "local.api_server", "local.carrier_process", "ministack")
+NAMES = {"local.api_server": "api", "local.carrier_process": "carrier", "ministack": "aws"}
 
 
 @pytest.fixture
@@ -44,7 +46,7 @@ def test_ctrl_c_stops_everything_and_leaves_nothing_running(process):
     stack = process.wait_ready()
     assert set(stack) >= DESIGNED
     assert (process.state_dir / "stack.json").stat().st_mode & 0o077 == 0
-    assert len(process.find_leftovers()) >= 5
+    assert len(process.find_leftovers()) >= 6
     a_second_one_does_not_start(process)
     assert process.process.poll() is None
     assert process.stop() == 0
@@ -112,7 +114,7 @@ def test_the_death_of_one_part_is_reported_and_stops_the_stack(process, part):
     )
     os.kill(victim, signal.SIGKILL)
     assert process.wait_exit() == 1
-    name = {"local.api_server": "api", "ministack": "aws"}.get(part, part)
+    name = NAMES.get(part, part)
     assert f"error: {name} ended" in process.read_output()
     assert gone(process)
 

@@ -1,4 +1,4 @@
-"""Limits of one machine: the local HTTP server, the engine, the demonstrations' carrier."""
+"""Limits of one machine: the local HTTP server, the engine, the carrier."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ LIMITS: tuple[Limit, ...] = (
         "::test_a_log_that_is_too_long_is_rotated_while_its_part_keeps_writing",
     ),
     Limit(
-        "a message to the demonstrations' carrier, which keeps none",
+        "a message to the carrier of `make run`, which keeps none",
         "local.carrier:LONGEST",
         "bytes",
         "socket",

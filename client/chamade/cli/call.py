@@ -33,16 +33,27 @@ record_option = click.option(
 )
 
 
-def _object(_: click.Context, __: click.Parameter, given: str | None) -> dict[str, Any] | None:
-    """Parse a JSON object; anything else is a usage error."""
-    if given is None:
-        return None
+def _metadata(
+    _: click.Context, __: click.Parameter, given: tuple[str, ...]
+) -> dict[str, Any] | None:
+    """Join what is given, each time a JSON object or NAME=VALUE; anything else is a usage error."""
+    joined: dict[str, Any] = {}
+    for each in given:
+        name, equals, value = each.partition("=")
+        if name and equals and not each.lstrip().startswith("{"):
+            joined[name] = value
+        else:
+            joined |= _object(each)
+    return joined if given else None
+
+
+def _object(given: str) -> dict[str, Any]:
     try:
         value = json.loads(given)
     except ValueError as wrong:
-        raise click.BadParameter(f"not JSON: {wrong}") from None
+        raise click.BadParameter(f"neither NAME=VALUE nor JSON: {wrong}") from None
     if not isinstance(value, dict):
-        raise click.BadParameter("a JSON object is wanted")
+        raise click.BadParameter("a JSON object is wanted, or NAME=VALUE")
     return value
 
 
@@ -70,7 +81,11 @@ def show(session: Session, call_id: str) -> None:
 @click.option("--ring-timeout", "ring_timeout_s", type=int, metavar="S")
 @click.option("--max-duration", "max_duration_s", type=int, metavar="S")
 @click.option(
-    "--metadata", callback=_object, metavar="JSON", help="A JSON object to go with the call."
+    "--metadata",
+    multiple=True,
+    callback=_metadata,
+    metavar="NAME=VALUE|JSON",
+    help="To go with the call: a text, or a JSON object; may be given several times.",
 )
 @click.option("--agent-url", metavar="URL", help="ws:// or wss:// of your agent.")
 def dial(session: Session, to: str, **options: Any) -> None:

@@ -11,12 +11,11 @@ import asyncio
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, Protocol
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
-from gateway.calls.exchange import Exchange
-from gateway.calls.leg import Destination, LegEvents, Release
+from gateway.calls.leg import Destination, Leg, LegEvents, Release
 from gateway.calls.pace import Pace
 from gateway.config import Config
 from gateway.http import auth
@@ -36,6 +35,25 @@ MESSAGES_A_SECOND, MESSAGES_BURST = 200.0, 1000.0
 
 _BAD_MESSAGE = 4400
 _TOO_MANY_MESSAGES = 4429
+
+
+class Exchange(Protocol):
+    """The taker of calls that parties place: the gateway's exchange, or a carrier's phones."""
+
+    @property
+    def closed(self) -> bool:
+        """Return whether no more calls are taken."""
+
+    def admit(
+        self,
+        leg: Leg,
+        *,
+        to: str,
+        from_: str,
+        forwarded_from: str | None = None,
+        trunk_id: str | None = None,
+    ) -> object:
+        """Take a call on `leg`, or reject it there."""
 
 
 class SocketLegs:

@@ -86,12 +86,27 @@ def test_a_lost_race_prints_the_calls_present_state(api, capsys):
     "wrong",
     [["call", "frobnicate"], ["call", "show"], ["number", "change", "+1555"], ["--nope"],
      ["call", "dial", "sip:1@x", "--metadata", "[1]"], ["call", "talk", "call_a"],
+     ["call", "dial", "sip:1@x", "--metadata", "order"],
+     ["call", "dial", "sip:1@x", "--metadata", "=7"],
      ["call", "talk", "call_a", "--play", "/nowhere.wav"]],
 )  # fmt: skip
 def test_wrong_usage_is_exit_code_2_without_a_request(api, capsys, wrong):
     assert main(wrong) == 2
     assert capsys.readouterr().err
     assert not api.requests
+
+
+@pytest.mark.parametrize(
+    ("given", "sent"),
+    [(['{"order": 7}'], {"order": 7}), (["order=7", "note=a=b"], {"order": "7", "note": "a=b"}),
+     (['{"order": 7, "deep": {"a=b": 1}}', "note="], {"order": 7, "deep": {"a=b": 1}, "note": ""}),
+     ([], None)],
+)  # fmt: skip
+def test_metadata_is_given_as_json_or_by_name(api, given, sent):
+    api.on("POST", "/api/call", 201, {**CALL, "direction": "outbound"})
+    options = [word for each in given for word in ("--metadata", each)]
+    assert main(["call", "dial", "sip:+33199001234@sip.carrier.example", *options]) == 0
+    assert json.loads(api.requests[0].content).get("metadata") == sent
 
 
 def test_missing_credentials_are_exit_code_4(monkeypatch, tmp_path, capsys):

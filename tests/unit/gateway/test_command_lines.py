@@ -161,6 +161,7 @@ async def test_the_callee_answers_a_call_and_records_it(
             "cannot reach the gateway",
         ),
         (["--account-sid", "AC00"], "refused the call: 401"),
+        (["--carrier"], "has no carrier_url"),
     ],
 )
 async def test_wrong_arguments_are_reported_in_one_sentence(run, arguments, says):

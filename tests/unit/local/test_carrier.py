@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
+from contextlib import asynccontextmanager
 
 import pytest
 
@@ -80,27 +81,63 @@ async def test_a_contact_that_is_a_name_is_not_looked_up():
         phone.close()
 
 
-async def test_a_customer_who_knows_the_password_is_registered():
-    port = free_port()
-    loop = asyncio.get_running_loop()
-    async with carrier(port, "user", "password", (HOST, free_port())) as running:
-        transport, peer = await loop.create_datagram_endpoint(Peer, remote_addr=(HOST, port))
-        transport.sendto(register(port))
-        challenge = (await asyncio.wait_for(peer.received.get(), 5)).decode()
+class Customer:
+    """A customer who knows the password."""
+
+    def __init__(self, port: int, peer: Peer, transport) -> None:
+        self.port, self.peer, self.transport, self.count = port, peer, transport, 0
+
+    async def register(self, extra: str = "", contact: int = 1) -> bytes:
+        """Register, or what `extra` says; return the answer."""
+        self.transport.sendto(register(self.port))
+        challenge = (await asyncio.wait_for(self.peer.received.get(), 5)).decode()
         nonce = re.search(r'nonce="(\w+)"', challenge)[1]
-
-        def md5(text):
-            return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
-
-        secret, method_hash = md5("user:carrier:password"), md5(f"REGISTER:sip:{HOST}:{port}")
-        response = md5(f"{secret}:{nonce}:00000001:c:auth:{method_hash}")
-        transport.sendto(
-            register(
-                port,
-                f'Authorization: Digest username="user", realm="carrier", nonce="{nonce}", '
-                f'uri="sip:{HOST}:{port}", qop=auth, nc=00000001, cnonce="c", '
-                f'response="{response}"\r\n',
-            )
+        secret = md5("user:carrier:password")
+        method_hash = md5(f"REGISTER:sip:{HOST}:{self.port}")
+        proof = md5(f"{secret}:{nonce}:00000001:c:auth:{method_hash}")
+        digest = (
+            f'Authorization: Digest username="user", realm="carrier", nonce="{nonce}", '
+            f'uri="sip:{HOST}:{self.port}", qop=auth, nc=00000001, cnonce="c", '
+            f'response="{proof}"\r\n'
         )
-        await asyncio.wait_for(running.registered.wait(), 5)
+        whole = register(self.port, digest + extra)
+        self.transport.sendto(whole.replace(f"{HOST}:1>".encode(), f"{HOST}:{contact}>".encode()))
+        return await asyncio.wait_for(self.peer.received.get(), 5)
+
+
+def md5(text: str) -> str:
+    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+
+
+@asynccontextmanager
+async def customer():
+    """A carrier, and its customer."""
+    port = free_port()
+    async with carrier(port, "user", "password", (HOST, free_port())) as running:
+        transport, peer = await asyncio.get_running_loop().create_datagram_endpoint(
+            Peer, remote_addr=(HOST, port)
+        )
+        yield running, Customer(port, peer, transport)
         transport.close()
+
+
+async def test_a_customer_who_knows_the_password_is_registered():
+    async with customer() as (running, one):
+        assert (await one.register()).startswith(b"SIP/2.0 200")
+        assert running.registered.is_set()
+        assert running.contact == f"sip:a@{HOST}:1"
+
+
+async def test_a_customer_who_leaves_has_no_contact_any_more():
+    async with customer() as (running, one):
+        await one.register()
+        assert (await one.register("Expires: 0\r\n")).startswith(b"SIP/2.0 200")
+        assert running.contact == ""
+
+
+async def test_a_registration_that_was_replaced_leaves_without_harm():
+    async with customer() as (running, one):
+        await one.register(contact=1)
+        await one.register(contact=2)
+        await one.register("Expires: 0\r\n", contact=1)
+        assert running.contact == f"sip:a@{HOST}:2"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import time
 
 import pytest
 
@@ -50,3 +51,35 @@ def test_a_later_run_installs_nothing_and_so_works_offline(checkout):
         later.touch()  # upgraded after the set-up
     (command,) = commands(checkout)
     assert command.endswith(".venv/bin/python -m local")
+
+
+def set_up(folder) -> list[str]:
+    """Have make bring `.venv/.stack` up to date there; return what pip was asked for."""
+    asked = folder / "asked"
+    asked.unlink(missing_ok=True)
+    env = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    subprocess.run(["make", ".venv/.stack"], cwd=folder, env=env, check=True, capture_output=True)
+    return asked.read_text().splitlines() if asked.exists() else []
+
+
+def test_packages_are_fetched_again_only_if_what_names_them_has_changed(checkout):
+    pip = checkout / ".venv" / "bin" / "pip"
+    pip.parent.mkdir(parents=True)
+    pip.write_text('#!/bin/sh\necho "$@" >> asked\n')
+    pip.chmod(0o755)
+    (asked,) = set_up(checkout)
+    assert "-r local/requirements.txt" in asked
+    later = time.time() + 10
+    os.utime(checkout / "constraints.txt", (later, later))  # as after a change of branches
+    assert set_up(checkout) == []
+    with (checkout / "constraints.txt").open("a") as changed:
+        changed.write("# another\n")
+    os.utime(checkout / "constraints.txt", (later + 10, later + 10))
+    assert len(set_up(checkout)) == 1
+    pip.write_text("#!/bin/sh\nexit 1\n")  # a set-up that failed is tried again
+    os.utime(checkout / "constraints.txt", (later + 20, later + 20))
+    with (checkout / "constraints.txt").open("a") as changed:
+        changed.write("# and another\n")
+    for _ in range(2):
+        with pytest.raises(subprocess.CalledProcessError):
+            set_up(checkout)

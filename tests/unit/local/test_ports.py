@@ -9,13 +9,13 @@ import sys
 import pytest
 
 from local.layout import HOST, Layout
-from local.ports import PortTaken, check_ports_free, claim_ports, free_port_base
+from local.ports import SPAN, PortTaken, check_ports_free, claim_ports, free_port_base
 from tests.support.engine import ROOT
 
 KINDS = {"port": socket.SOCK_STREAM, "UDP port": socket.SOCK_DGRAM}
 
 
-@pytest.mark.parametrize("part", ["sip", "sip-2"])
+@pytest.mark.parametrize("part", ["sip", "sip-2", "carrier", "carrier's phones"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_taken_sip_port_is_named_with_a_remedy(tmp_path, part, kind):
     ports = Layout(free_port_base(), tmp_path).ports
@@ -35,6 +35,12 @@ def test_udp_on_a_port_that_only_tcp_needs_is_no_trouble(tmp_path):
     with socket.socket(type=socket.SOCK_DGRAM) as taken:
         taken.bind((HOST, ports["api"]))
         check_ports_free(ports)
+
+
+def test_a_stack_keeps_to_its_ports(tmp_path):
+    layout = Layout(free_port_base(), tmp_path)
+    assert max(layout.ports.values()) < layout.port_base + SPAN
+    assert len(set(layout.ports.values())) == len(layout.ports)
 
 
 def test_a_claimed_block_is_nobody_elses_until_its_process_ends():

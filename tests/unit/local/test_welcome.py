@@ -13,11 +13,14 @@ from local.supervisor import welcome
 def test_paths_can_be_pasted_into_a_shell_though_they_have_a_blank(tmp_path):
     layout = Layout(8700, tmp_path / "my projects" / "state")
     stack = Stack(layout, Credentials.load(layout.state_dir), 0)
-    lines = dict(line.strip().split("   ", 1) for line in welcome(stack, 1.0).splitlines()[2:])
+    lines = dict(line.strip().split("   ", 1) for line in welcome(stack, 1.0).splitlines()[1:5])
     pasted = {label: shlex.split(text) for label, text in lines.items()}
     assert pasted["for your shell"] == [".", str(layout.shell_file)]
     assert pasted["where everything is"] == [str(layout.stack_file)]
     assert pasted["what each part says"] == [str(layout.state_dir / "logs")]
+    env, *_, callee, _ = welcome(stack, 1.0).splitlines()[6:]
+    assert shlex.split(env)[1].startswith(str(layout.shell_file))
+    assert str(layout.stack_file) in shlex.split(callee)
 
 
 def test_what_the_sweep_found_is_told_in_words():

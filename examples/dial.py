@@ -1,0 +1,21 @@
+"""Dials a number through your trunk, greets whoever answers, and says back what it hears.
+
+python examples/dial.py +33199001234   (CHAMADE_API_URL and CHAMADE_API_KEY, else the local stack's)
+"""
+
+import sys
+from pathlib import Path
+
+from chamade import Client
+
+GREETING = Path(__file__).parent / "audio" / "greeting.wav"
+
+with Client() as client:
+    with client.call(sys.argv[1], metadata={"order": 7}) as call:  # dials; hangs up at the end
+        print(call.id, call.info.state, call.info.line, call.info.metadata, flush=True)
+        if call.answered():  # waits; False: busy, declined, nobody there
+            call.audio.play(GREETING)  # returns when it has been heard
+            call.audio.skip()  # what was said meanwhile
+            for frame in call.audio:  # 20 ms of PCM, until the call is over
+                call.audio.send(frame)
+    print(call.end_reason)

@@ -1,0 +1,206 @@
+"""Tests of the carrier of `make run`: a trunk, and phones that call it and are called by it."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+from baresip import Account, CallFailed, CallTimeout, Config, Runtime, UserAgent
+
+from common import g711
+from gateway.legs.sip.headers import parties
+from gateway.softphone import wav
+from gateway.softphone.phone import Softphone, SoftphoneError
+from local import environment, listening, processes
+from local.credentials import Credentials
+from local.layout import ABROAD, DID, HOST, Layout
+from local.ports import free_port_base
+from local.sip_phone import SipPhone, Talking
+from tests.support.engine import ROOT
+from tests.support.ports import free_port
+
+WITHIN_S = 30
+AUDIO = ROOT / "examples" / "audio"
+
+
+class Network:
+    """A carrier that runs, and who may use it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.layout = Layout(free_port_base(), folder)
+        self.credentials = Credentials.load(folder)
+        self.port = self.layout.ports["carrier"]
+        env = environment.carrier(self.layout, self.credentials)
+        self.part = processes.start("carrier", "local.carrier_process", env, folder)
+        processes.wait_until_up(self.part, f"{self.layout.carrier_url}/healthz")
+
+    def phone(self, token: str | None = None) -> Softphone:
+        """Return a phone of the network."""
+        kept = self.credentials
+        return Softphone(
+            self.layout.carrier_url, kept.provider_account_sid, token or kept.provider_auth_token
+        )
+
+    @asynccontextmanager
+    async def trunk(self):
+        """A customer's SIP agent, which is registered until the end of the block."""
+        runtime = Runtime(native_log_level="error")
+        await runtime.start(
+            Config(
+                net_interface=HOST,
+                max_concurrent_calls=None,
+                native_log_level="error",
+                expose_headers=("To", "From", "P-Asserted-Identity", "Diversion"),
+                extra_config_text=f"sip_listen {HOST}:{free_port()}\n",
+            )
+        )
+        account = Account(
+            environment.CARRIER_USERNAME, HOST, self.credentials.carrier_password,
+            registrar=f"sip:{HOST}:{self.port};transport=udp", reg_interval=60,
+        )  # fmt: skip
+        try:
+            agent = await UserAgent.create(runtime, account.aor().replace(";transport=udp>", ">"))
+            await agent.register()
+            yield Trunk(agent)
+            await agent.unregister()
+        finally:
+            await runtime.close()
+
+
+class Trunk(SipPhone):
+    """The customer's end of the trunk; it dials numbers."""
+
+    async def call(self, number: str) -> Talking:
+        """Dial a number; return when it is answered. Raises CallFailed."""
+        return await self.dial(f"sip:{number}@{HOST}")
+
+    async def next(self):
+        """Return the next call that comes in, ringing."""
+        return await asyncio.wait_for(self._incoming.get(), WITHIN_S)
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory):
+    made = Network(tmp_path_factory.mktemp("carrier"))
+    yield made
+    assert processes.stop([made.part]) == []
+    assert "Traceback" not in made.part.log.read_text()
+
+
+def samples(ulaw: bytes) -> np.ndarray:
+    return np.frombuffer(g711.decode(ulaw), "<i2")
+
+
+async def both_hear(talking: Talking, call) -> None:
+    """Have both ends of a call speak at the same time, and compare what the other has heard."""
+    mine, theirs = wav.read(AUDIO / "greeting.wav")[:16000], wav.read(AUDIO / "caller.wav")[:16000]
+    silence = bytes([0xFF]) * 4000
+    await asyncio.gather(talking.play(g711.decode(mine + silence)), call.play(theirs + silence))
+    heard = np.frombuffer(bytes(talking.heard), "<i2")
+    assert listening.follow(samples(mine), samples(call.audio())).share > 0.7
+    assert listening.follow(samples(theirs), heard).share > 0.7
+
+
+async def test_a_dialled_phone_rings_and_both_ends_hear_each_other(network):
+    registration = await network.phone().register(ABROAD)
+    async with asyncio.timeout(WITHIN_S), network.trunk() as trunk:
+        dialling = asyncio.create_task(trunk.call(ABROAD))
+        call = await registration.next_call()
+        assert (call.to, call.from_) == (ABROAD, f"sip:{environment.CARRIER_USERNAME}@{HOST}")
+        call.accept()
+        talking = await dialling
+        await both_hear(talking, call)
+        call.dtmf("7")
+        await talking.hang_up()
+        await call.ended.wait()
+    assert (call.ending.status, call.ending.sip_code) == ("completed", 200)
+    registration.close()
+
+
+async def test_keys_go_both_ways_and_the_phone_hangs_up(network):
+    registration = await network.phone().register(ABROAD)
+    async with asyncio.timeout(WITHIN_S), network.trunk() as trunk:
+        dialling = asyncio.create_task(trunk.call(ABROAD))
+        call = await registration.next_call()
+        call.accept()
+        talking = await dialling
+        pressed = asyncio.Queue()
+        talking.call.on_dtmf(pressed.put_nowait)
+        call.dtmf("7")
+        assert (await pressed.get()).digit == "7"
+        await talking.call.send_dtmf("4")
+        await call.wait_keys("4")
+        call.hangup()
+        await talking.ended.wait()
+    registration.close()
+
+
+async def test_a_number_without_a_phone_is_not_available(network):
+    async with network.trunk() as trunk:
+        with pytest.raises(CallFailed, match="480"):
+            await trunk.call(ABROAD)
+
+
+@pytest.mark.parametrize(("reason", "code"), [("busy", "486"), ("declined", "603")])
+async def test_a_phone_that_refuses_says_how(network, reason, code):
+    registration = await network.phone().register(ABROAD)
+    async with asyncio.timeout(WITHIN_S), network.trunk() as trunk:
+        dialling = asyncio.create_task(trunk.call(ABROAD))
+        (await registration.next_call()).reject(reason)
+        with pytest.raises(CallFailed, match=code):
+            await dialling
+    registration.close()
+
+
+async def test_a_trunk_that_gives_up_stops_the_ringing(network):
+    registration = await network.phone().register(ABROAD)
+    async with asyncio.timeout(WITHIN_S), network.trunk() as trunk:
+        calling = await trunk._agent.dial(f"sip:{ABROAD}@{HOST}")
+        call = await registration.next_call()
+        with pytest.raises(CallTimeout):
+            await calling.wait_established(0)  # it hangs up
+        await call.ended.wait()
+    assert not call.answered.is_set()
+    registration.close()
+
+
+async def test_a_phone_calls_a_number_of_the_trunk(network):
+    async with asyncio.timeout(WITHIN_S), network.trunk() as trunk:
+        call = await network.phone().place_call(
+            DID, from_="+33612345678", forwarded_from="+33199000000"
+        )
+        incoming = await trunk.next()
+        who = parties(incoming.headers, incoming.peer or "")
+        assert (who.to, who.from_, who.forwarded_from) == (DID, "+33612345678", "+33199000000")
+        await call.ringing.wait()
+        await incoming.answer(video=True)
+        assert await call.wait_answered()
+        await incoming.wait_established()
+        talking = Talking(incoming)
+        await both_hear(talking, call)
+        call.hangup()
+        await talking.ended.wait()
+
+
+async def test_without_a_trunk_a_phone_hears_that_the_number_is_not_available(network):
+    async with asyncio.timeout(WITHIN_S):
+        async with network.trunk():
+            pass  # it registers, and takes its registration back
+        call = await network.phone().place_call(DID)
+        assert not await call.wait_answered()
+    assert (call.ending.status, call.ending.sip_code) == ("no-answer", 480)
+
+
+async def test_a_phone_calls_numbers_only(network):
+    async with asyncio.timeout(WITHIN_S):
+        call = await network.phone().place_call("sip:x@192.0.2.1")
+        await call.ended.wait()
+    assert call.ending.sip_code == 404
+
+
+async def test_a_phone_with_a_wrong_token_is_refused(network):
+    with pytest.raises(SoftphoneError, match="401"):
+        await network.phone("wrong").register(ABROAD)

@@ -183,6 +183,7 @@ class Stack:
             "CHAMADE_API_KEY": credentials.api_key,
             "CHAMADE_NUMBER": numbers[0] if numbers else "",
             "CHAMADE_SIP_URI": document["sip_uri"] or "",
+            "CHAMADE_CARRIER_PORT": str(layout.ports["carrier"]),
             "CHAMADE_CARRIER_PASSWORD": credentials.carrier_password,
         }
         lines = [f"export {name}={shlex.quote(value)}" for name, value in exports.items()]

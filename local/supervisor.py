@@ -94,7 +94,7 @@ def _to_dial_out(layout: Layout) -> list[str]:
     return [
         f". {shlex.quote(str(layout.shell_file))}; PATH=$PWD/.venv/bin:$PATH",
         f"CHAMADE_TRUNK_PASSWORD=$CHAMADE_CARRIER_PASSWORD chamade trunk connect {HOST}"
-        f" --port {layout.ports['carrier']} --username {CARRIER_USERNAME} --caller-id {DID} --wait",
+        f" --port $CHAMADE_CARRIER_PORT --username {CARRIER_USERNAME} --caller-id {DID} --wait",
         f"chamade did add {DID}",
         f"python -m gateway.callee{stack} --number {ABROAD} --record heard.wav & sleep 2",
         f"chamade call talk $(chamade call dial {ABROAD} -q) --play examples/audio/greeting.wav"

@@ -41,7 +41,6 @@ def shell(running, folder, script: str) -> str:
     for program in ("gateway.callee", "gateway.caller"):
         script = re.sub(rf"{program} (?!--stack)", f"{program} {stack} ", script)
     script = script.replace(" .local/", f" {running.state_dir}/").replace("PATH=$PWD", "PATH=.")
-    script = script.replace("--port 8708", f"--port {running.port_base + 8}")
     script = re.sub(r"\b(heard|said)\.wav", rf"{folder}/\1.wav", script)
     done = subprocess.run(
         ["bash", "-uo", "pipefail", "-c", f"PATH=.venv/bin:$PATH\n{script}\nwait"],

@@ -31,7 +31,10 @@ def _agent_url(text: str) -> str:
         good = False
     plain = text.isascii() and text.isprintable() and " " not in text and "#" not in text
     if not good or not plain:
-        raise ValueError("an agent URL begins with ws:// or wss://, names a host, has no #fragment")
+        raise ValueError(
+            "an agent URL begins with ws:// or wss://, names a host in ASCII and has no #fragment, "
+            "as in wss://agent.example/calls"
+        )
     return text
 
 

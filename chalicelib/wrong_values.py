@@ -33,7 +33,7 @@ _WANTED = {
     "string_unicode": "this text is not Unicode",
     "string_pattern_mismatch": _OTHERWISE,
 }
-"""What is wanted, by pydantic's name of the error or its first word."""
+"""Sentences about what is wanted, by pydantic's name of the error or its first word."""
 
 
 def what_is_wanted(error: ErrorDetails) -> str:

@@ -48,7 +48,8 @@ class Call(Model):
     """A call as it is. Times are epoch ms here and RFC 3339 text outside.
 
     `line` is the number of ours: the called one, or the caller ID we dial with. An outbound call
-    has no `provider_call_id` until the provider has given one.
+    has no `provider_call_id` until the provider has given one. `agent_detail`: why the agent at
+    `agent_url` was not reached, None if it was.
     """
 
     model_config = ConfigDict(frozen=True, populate_by_name=True, serialize_by_alias=True)
@@ -69,6 +70,7 @@ class Call(Model):
     provider_call_id: str | None = None
     trunk_id: str | None = None
     agent_url: str | None = None
+    agent_detail: str | None = None
     auto_answer: bool = False
     created_at: Instant
     updated_at: Instant

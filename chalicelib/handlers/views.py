@@ -90,6 +90,9 @@ class CallFacts(View):
     forwarded_from: str | None
     provider: str
     provider_call_id: str | None
+    agent_detail: str | None = Field(
+        description="why the agent at `agent_url` was not reached, and what to do; null if it was"
+    )
     auto_answer: bool
     created_at: Time
     updated_at: Time

@@ -47,10 +47,11 @@ DETAILS: dict[str, Sentence] = {
     ),
     "key_not_found": "Your account has no API key with this id.",
     "method_not_allowed": "The header Allow names the methods that are possible here.",
+    "no_such_route": "There is nothing at this path: /docs lists the requests that there are.",
     "not_found": "There is nothing at this address.",
     "number_not_found": "Write it as the list does, with + and country code.",
     "bad_cursor": "Use a cursor as this list returned it, or none.",
-    "bad_idempotency_key": "1 to 255 visible ASCII characters, no spaces.",
+    "bad_idempotency_key": "A key has 1 to 255 visible ASCII characters, none of them a space.",
     "delivery_not_found": "Deliveries are kept for 14 days.",
     "endpoint_disabled": "{error}",
     "hosted_voice_gated": (
@@ -103,6 +104,7 @@ DETAILS: dict[str, Sentence] = {
 
 REMEDIES: dict[str, Sentence] = {
     "call_not_found": "GET /api/calls lists your calls.",
+    "endpoint_disabled": 'PATCH /api/webhooks/{{endpoint_id}} {{"enabled": true}} enables it.',
     "endpoint_not_found": "GET /api/webhooks lists your endpoints.",
     "key_not_found": "GET /api/keys lists your keys.",
     "number_not_found": "GET /api/numbers and GET /api/trunk list yours.",

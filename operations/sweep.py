@@ -13,7 +13,7 @@ _WORDS = {
     "unanswered": "calls that were dialled and not answered, ended now",
     "failed": "calls that the provider no longer has, ended now",
     "timed": "calls whose deadline was started again",
-    "alone": "calls that are as they should be",
+    "alone": "calls that need nothing",
     "errors": "calls that could not be checked",
     "made": "webhooks that had not been made, sent now",
     "revived": "webhooks that had stopped, sent again",

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from pydantic import ConfigDict, Field
 
 from chalicelib.domain.call_transitions import MOVES, TALKING, Act, CallState, Direction, EndReason
+from chalicelib.domain.endings import why_over
 from chalicelib.domain.event import Event, EventType
 from chalicelib.domain.failure import Failure
 from chalicelib.domain.instant import Instant
@@ -172,8 +173,7 @@ def call_event(call: Call) -> Event:
 
 def _why_not(call: Call, act: Act) -> tuple[str, str]:
     if call.state.final:
-        why = f" ({call.end_reason})" if call.end_reason else ""
-        return "call_over", f"The call is over: {call.state}{why}."
+        return "call_over", why_over(call.end_reason, call.direction)
     if act not in MOVES[call.direction]:
         return f"call_{call.direction}", f"That is not for {call.direction} calls."
     if act not in TALKING:

@@ -53,6 +53,7 @@ _REMEDIES_BY_CODE = {
     "bad_caller_id": "`chamade did add E164` adds a number of the trunk.",
     "call_not_found": "`chamade call list` shows your calls.",
     "country_not_allowed": "`chamade trunk connect … --allow XX` lets the trunk dial a country.",
+    "endpoint_disabled": "`chamade webhook list` shows your endpoints, the dashboard enables one.",
     "endpoint_not_found": "`chamade webhook list` shows your endpoints.",
     "key_not_found": "`chamade key list` shows your keys.",
     "no_caller_id": "`chamade trunk connect … --caller-id E164` sets the number to call as.",

@@ -132,9 +132,13 @@ def apply(call: Call, act: Act, now: int, sip_code: int | None = None) -> Transi
 
 def public_view(call: Call) -> dict[str, Any]:
     """Return the call as REST, events and webhooks show it (JSON types only). Not the agent's URL:
-    such URLs hold tokens, and events go to more places than that one.
+    such URLs hold tokens, and events go to more places than that one. `agent_detail` is there only
+    if there is something to say: each byte of an event is paid for.
     """
-    view = call.model_dump(mode="json", exclude={"account_id", "trunk_id", "agent_url"})
+    kept = {"account_id", "trunk_id", "agent_url"}
+    if call.agent_detail is None:
+        kept.add("agent_detail")
+    view = call.model_dump(mode="json", exclude=kept)
     return {**view, "capabilities": list(CAPABILITIES)}
 
 

@@ -18,7 +18,6 @@ _CALL = {
     "forwarded_from": None,
     "provider": "gateway",
     "provider_call_id": "CA0123456789abcdef0123456789abcdef",
-    "agent_detail": None,
     "auto_answer": False,
     "created_at": "2026-11-22T15:36:40.011Z",
     "updated_at": "2026-11-22T15:36:44.820Z",

@@ -91,7 +91,8 @@ class CallFacts(View):
     provider: str
     provider_call_id: str | None
     agent_detail: str | None = Field(
-        description="why the agent at `agent_url` was not reached, and what to do; null if it was"
+        default=None,
+        description="only there if the agent at `agent_url` was not reached: why, and what to do",
     )
     auto_answer: bool
     created_at: Time

@@ -102,7 +102,7 @@ def _more(error: ChamadeError) -> list[str]:
     lines = [remedy for kind, remedy in _REMEDIES if isinstance(error, kind)]
     if isinstance(error, ApiError) and error.code in _REMEDIES_BY_CODE:
         lines.append(_REMEDIES_BY_CODE[error.code])
-    if isinstance(error, Conflict) and error.call is not None:
+    if isinstance(error, Conflict) and error.call is not None and not error.call.over:
         lines.append(f"The call is {error.call.state} now.")
     if isinstance(error, RateLimited) and error.retry_after is not None:
         lines.append(f"Try again in {error.retry_after:.0f} s.")

@@ -14,7 +14,7 @@ from urllib.parse import unquote
 from chalice.app import Chalice, Request, Response
 
 from chalicelib.logs import log_context
-from chalicelib.problems import CONTENT_TYPE, Problem, known, problem_from
+from chalicelib.problems import CONTENT_TYPE, known, problem_from
 from common import control
 
 FORM = ["application/x-www-form-urlencoded"]
@@ -89,12 +89,11 @@ def _as_problem(answer: dict[str, Any]) -> dict[str, Any]:
         document = {}
     if isinstance(document, dict) and "jsonrpc" in document:
         return answer  # errors of MCP requests stay JSON-RPC errors
-    detail = document.get("Message", "") if isinstance(document, dict) and status < 500 else ""
     code = _CHALICE_CODES.get(status, "internal_error" if status >= 500 else "bad_request")
-    problem: dict[str, Any] = (
-        Problem(status, code, code.replace("_", " "), detail).response().to_dict()
-    )
-    return problem
+    problem = known(code)
+    problem.status = status
+    answered: dict[str, Any] = problem.response().to_dict()
+    return answered
 
 
 def raw_body(request: Request) -> bytes:
@@ -103,7 +102,7 @@ def raw_body(request: Request) -> bytes:
     if isinstance(raw, str):
         raw = raw.encode()
     if len(raw) > MAX_BODY:
-        raise known("too_large", f"At most {MAX_BODY} bytes.")
+        raise known("too_large", f"At most {MAX_BODY} bytes are possible.")
     return raw
 
 

@@ -25,7 +25,7 @@ def main() -> int:
     try:
         asyncio.run(server.run(config))
     except OSError as error:
-        sys.stderr.write(f"gateway: cannot listen on {config.host}:{config.port}: {error}\n")
+        sys.stderr.write(f"gateway: {error}\n")
         return 2
     return 0
 

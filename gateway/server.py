@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -114,9 +115,16 @@ async def start(config: Config) -> Gateway:
 
 async def _listen(config: Config, runner: web.AppRunner) -> asyncio.Server:
     door, server = Door(), cast(web.Server, runner.server)  # there is one: it is set up
-    return await asyncio.get_running_loop().create_server(
-        lambda: door.protocol(server), config.host, config.port, backlog=1024
-    )
+    try:
+        return await asyncio.get_running_loop().create_server(
+            lambda: door.protocol(server), config.host, config.port, backlog=1024
+        )
+    except OSError as error:
+        why = os.strerror(error.errno) if error.errno else str(error)
+        raise OSError(
+            f"it cannot listen on port {config.port} of {config.host} ({why}). Stop what listens "
+            "there, or set GATEWAY_PORT or GATEWAY_HOST"
+        ) from None
 
 
 async def run(config: Config) -> None:
@@ -126,9 +134,9 @@ async def run(config: Config) -> None:
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stopping.set)
     gateway = await start(config)
-    log.info("listening", extra={"url": gateway.url})
+    log.info("the gateway is ready for calls", extra={"url": gateway.url})
     await stopping.wait()
-    log.info("stopping")
+    log.info("the gateway stops, and ends its calls")
     await gateway.stop()
 
 

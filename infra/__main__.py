@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from infra.expanded import expand
 from infra.installation import OUT, install
-from infra.settings import context, from_context
+from infra.settings import complaints, context, from_context
 
 
 def main() -> int:
@@ -21,9 +21,8 @@ def main() -> int:
     try:
         settings = from_context(app.node.try_get_context("chamade"))
     except ValidationError as error:
-        for problem in error.errors():
-            where = ".".join(str(part) for part in problem["loc"])
-            sys.stderr.write(f"infra/cdk.json: {where or 'chamade'}: {problem['msg']}\n")
+        for line in complaints(error):
+            sys.stderr.write(f"infra/cdk.json: {line}\n")
         return 1
     install(app, settings)
     assembly = app.synth()

@@ -8,7 +8,14 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, IPvAnyNetwork, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    IPvAnyNetwork,
+    ValidationError,
+    model_validator,
+)
 
 CONTEXT = Path(__file__).parent / "cdk.json"
 
@@ -149,6 +156,29 @@ def context() -> dict[str, Any]:
     """Return the context that cdk.json gives the CDK: the settings, and the CDK's own switches."""
     given: dict[str, Any] = json.loads(CONTEXT.read_text())["context"]
     return given
+
+
+_WANTED = {
+    "stage": "a word of up to 12 small letters and digits, as in prod",
+    "account": "the 12 digits of an AWS account, or nothing",
+    "region": "the name of a region, as in eu-west-3, or nothing",
+    "twilio_account_sid": "AC and 32 digits or letters from a to f, or nothing",
+    "sip_hosts": "names or addresses of hosts, as in sip.example.com",
+    "gateway_image": "the id of an image, as in ami-0123456789abcdef0, or nothing",
+}
+"""Descriptions of the settings that have a form of their own."""
+
+
+def complaints(error: ValidationError) -> list[str]:
+    """Return a line for each setting that is not valid: which, and what is wanted of it."""
+    lines = []
+    for problem in error.errors():
+        # The last parts may be pydantic's names of the alternatives of a setting.
+        names = [str(part) for part in problem["loc"] if str(part).isidentifier()]
+        wanted = next((_WANTED[name] for name in names if name in _WANTED), "")
+        message = problem["msg"].removeprefix("Value error, ")
+        lines.append(f"{'.'.join(names) or 'chamade'}: {wanted or message}")
+    return list(dict.fromkeys(lines))
 
 
 def from_context(given: dict[str, Any]) -> Settings:

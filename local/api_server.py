@@ -32,6 +32,7 @@ from chalice.local import (
 )
 
 from chalicelib import bootstrap
+from chalicelib.http import MAX_BODY
 from chalicelib.problems import CONTENT_TYPE, Problem, known
 from local.connections import SIGNED_PATHS, Bounds, Connections, HeadTooLong, Rooms, TimedReader
 from local.layout import HOST
@@ -61,16 +62,18 @@ class Handler(ChaliceRequestHandler):
             super().handle_one_request()
         except HeadTooLong:
             self.requestline, self.request_version, self.command = "", "HTTP/1.1", ""
-            self._refuse(Problem(431, "bad_request", "Bad request", "The headers are too long"))
+            self._refuse(Problem(431, "bad_request", "Bad request", "The headers are too long."))
 
     def _generic_handle(self) -> None:
         lengths = self.headers.get_all("content-length", ["0"])
         length = lengths[0]
         digits = length.isascii() and length.isdigit()
         if "transfer-encoding" in self.headers or not digits or len(set(lengths)) > 1:
-            self._refuse(Problem(411, "length_required", "Send a Content-Length"))
+            self._refuse(
+                Problem(411, "length_required", "Length required", "Send a Content-Length.")
+            )
         elif len(length) > 10 or int(length) > self.server.bounds.body_bytes:
-            self._refuse(Problem(413, "too_large", "The body is too large"))
+            self._refuse(known("too_large", f"At most {MAX_BODY} bytes are possible."))
         else:
             self._handle(int(length))
 
@@ -100,7 +103,7 @@ class Handler(ChaliceRequestHandler):
                 except LocalGatewayException as error:
                     # API Gateway says 403 for a path or method it does not know.
                     if error.CODE == 403:
-                        return Problem(404, "no_such_route", "No such route")
+                        return known("no_such_route")
                     return Problem(error.CODE, "refused", "Refused")
         if self.path.startswith(SIGNED_PATHS) and answer["statusCode"] < 400:
             self.server.connections.mark_signed(self.connection)

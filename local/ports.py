@@ -15,7 +15,7 @@ import socket
 import tempfile
 from pathlib import Path
 
-from local.layout import HOST
+from local.layout import HIGHEST_PORT_BASE, HOST
 
 SPAN = 10
 """Ports that one stack may use."""
@@ -40,8 +40,19 @@ def check_ports_free(ports: dict[str, int]) -> None:
             if not _is_free(port, kind):
                 raise PortTaken(
                     f"{name} {port} ({part}) is taken. Stop what listens there, or move all ports: "
-                    f"CHAMADE_PORT_BASE={port + 1000} make run"
+                    f"CHAMADE_PORT_BASE={_free_base_beside(ports)} make run"
                 )
+
+
+def _free_base_beside(ports: dict[str, int]) -> int:
+    """Return a port base at which these ports would be free, a round number away from theirs."""
+    first = min(ports.values())
+    moves = [way * far for far in range(1000, 10_000, 1000) for way in (1, -1)]
+    bases = [first + move for move in moves if 1024 <= first + move <= HIGHEST_PORT_BASE]
+    return next(
+        (base for base in bases if all(is_free(port - first + base) for port in ports.values())),
+        bases[0],
+    )
 
 
 def is_free(port: int) -> bool:

@@ -53,7 +53,7 @@ class Stack:
         `stop` stops them. Raises Interrupted soon after `stopping()`."""
         layout, credentials = self.layout, self.credentials
         ports.check_ports_free(layout.ports)
-        say(f"aws      {layout.aws_url}  (ministack: DynamoDB, Step Functions, Lambda)")
+        say(f"Starting the stand-in for AWS, which keeps the data, at {layout.aws_url}")
         # The engine holds the lock, too: if this process is killed, the engine still has to save
         # its state.
         logs = layout.state_dir / "logs"
@@ -89,11 +89,11 @@ class Stack:
 
     def _launch_servers(self, say: Callable[[str], None]) -> None:
         layout, credentials = self.layout, self.credentials
-        say(f"api      {layout.api_url}")
+        say(f"Starting the API and the dashboard at {layout.api_url}")
         self._launch("api", "local.api_server", environment.api_server(layout, credentials))
-        say(f"relay    {layout.relay_url}")
+        say(f"Starting the relay, which carries agents' audio, at {layout.relay_url}")
         self._launch("relay", "relay", environment.relay(layout, credentials))
-        say(f"gateway  {layout.gateway_url}  (SIP on port {layout.ports['sip']})")
+        say(f"Starting the gateway, for SIP phones, at port {layout.ports['sip']} of {HOST}")
         self._launch("gateway", "gateway", environment.gateway(layout, credentials))
         say(f"carrier  {HOST}:{layout.ports['carrier']}  (SIP, for a trunk to connect to)")
 
@@ -150,9 +150,7 @@ class Stack:
         seed.fill_pool(deps)
         key = self.credentials.api_key
         if not key or not _known(deps, key):
-            say("account  a new one, with a key and a number")
-            if key:
-                say("         because the key in credentials.json opens none")
+            say("Opening an account for you, with an API key and a number" + _instead_of(key))
             self.credentials = self.credentials.with_api_key(seed.first_account(deps))
             self.credentials.save(self.layout.state_dir)
 
@@ -249,6 +247,10 @@ def _known(deps: Dependencies, api_key: str) -> str | None:
     return account_of(deps, api_key)
 
 
+def _instead_of(key: str) -> str:
+    return ": the key in credentials.json opens no account" if key else ""
+
+
 def _check(stopping: Callable[[], bool]) -> None:
     if stopping():
         raise Interrupted
@@ -261,9 +263,15 @@ def found_by_sweep(swept: dict[str, Any]) -> list[str]:
     errors = swept.get("errors", 0)
     broke = "errorMessage" in swept  # Lambda's answer for a function that raised
     found = {
-        f"calls    left by the former run, ended now: {over}": over,
-        f"webhooks left by the former run, sent now: {late}": late,
-        f"calls    that could not be checked: {errors} (see logs/aws.log)": errors,
-        "calls    and webhooks of the former run could not be checked (see logs/aws.log)": broke,
-    }
+        _count(over, "call was left open; now it has ended",
+               "calls were left open; now they have ended"): over,
+        _count(late, "webhook was left; it is sent now",
+               "webhooks were left; they are sent now"): late,
+        f"Calls that could not be checked: {errors}. logs/aws.log says why": errors,
+        "What the last run left could not be checked: logs/aws.log says why": broke,
+    }  # fmt: skip
     return [line for line, count in found.items() if count]
+
+
+def _count(count: int, one: str, more: str) -> str:
+    return f"Of the last run {count} {one if count == 1 else more}"

@@ -44,12 +44,16 @@ def _run(stack: Stack, stopping: Callable[[], bool]) -> int:
     finally:
         _forget(stack)
         if stack.parts and not code:
-            _say("stopping")  # the engine saves its state first, which may take seconds
+            _say(
+                "Stopping: the data is kept for the next time"
+            )  # the engine saves its state first, which may take seconds
         killed = stack.stop()
         if killed:
-            code = _complain(f"did not stop when asked, killed: {', '.join(killed)}")
+            code = _complain(
+                f"these parts did not stop when asked, and were killed: {', '.join(killed)}"
+            )
     if stack.parts:
-        _say("stopped")
+        _say("Stopped")
     return code
 
 
@@ -76,7 +80,7 @@ def welcome(stack: Stack, seconds: float) -> str:
     lines = [
         f"ready in {seconds:.1f} s. Ctrl-C stops it.",
         f"  the dashboard         {layout.dashboard_url}",
-        f"  where everything is   {stack_file}",
+        f"  addresses and keys    {stack_file}",
         f"  for your shell        . {shell_file}",
         f"  what each part says   {logs}",
         "to dial out, through the carrier that runs here (docs/quickstart.md#dial-out):",

@@ -22,22 +22,37 @@ from runtime.logs import set_up
 from runtime.periodic_counts import log_counts
 
 
-async def serve(config: Config) -> None:
-    """Run one relay until it gets a signal, then drain it."""
+async def serve(config: Config) -> int:
+    """Run one relay until it gets a signal, then drain it. Return the exit status: 2 if it cannot
+    listen.
+    """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with Control(config) as control:
         relay = Relay(config, control)
-        port = await relay.start()
-        logs.info("listening", host=config.host, port=port, public_url=config.public_url)
+        try:
+            port = await relay.start()
+        except OSError as error:
+            sys.stderr.write(
+                f"relay: it cannot listen on port {config.port} of {config.host} "
+                f"({error.strerror}). Stop what listens there, or set RELAY_PORT or RELAY_HOST\n"
+            )
+            return 2
+        logs.info(
+            "the relay is ready for calls",
+            host=config.host,
+            port=port,
+            public_url=config.public_url,
+        )
         background = [asyncio.create_task(job) for job in _background_jobs(config, relay)]
         await stop.wait()
         await relay.drain()
         for task in background:
             task.cancel()
         await asyncio.gather(*background, return_exceptions=True)
+    return 0
 
 
 def _background_jobs(config: Config, relay: Relay) -> Iterator[Coroutine[Any, Any, None]]:
@@ -49,7 +64,9 @@ def _background_jobs(config: Config, relay: Relay) -> Iterator[Coroutine[Any, An
 
 
 def main() -> int:
-    """Run the relay. Return the exit status: 0, or 2 if a setting is missing or wrong."""
+    """Run the relay. Return the exit status: 0, or 2 if a setting is missing or wrong, or its port
+    is taken.
+    """
     try:
         config = from_env(os.environ)
     except ValueError as error:
@@ -57,8 +74,7 @@ def main() -> int:
         return 2
     set_up("relay", subjects=("call_id",), fields={"relay": config.relay_id})
     connections = files.affordable(config.max_connections, files.raise_limit())
-    asyncio.run(serve(replace(config, max_connections=connections)))
-    return 0
+    return asyncio.run(serve(replace(config, max_connections=connections)))
 
 
 if __name__ == "__main__":

@@ -31,11 +31,27 @@ def _agent_url(text: str) -> str:
         good = False
     plain = text.isascii() and text.isprintable() and " " not in text and "#" not in text
     if not good or not plain:
-        raise ValueError("an agent URL begins with ws:// or wss://, names a host, has no #fragment")
+        raise ValueError(
+            "an agent URL begins with ws:// or wss://, names a host in ASCII and has no #fragment, "
+            "as in wss://agent.example/calls"
+        )
     return text
 
 
 AgentUrl = Annotated[str, Field(max_length=2048), AfterValidator(_agent_url)]
+
+
+MAX_WHY = 300
+"""Characters of a reason that a relay may give."""
+
+
+def not_reached(why: str) -> str:
+    """Return the sentence about an agent that was dialled in vain, for its owner; `why` is the
+    relay's: "the connection was refused. Check …"
+    """
+    plain = "".join(char if char.isprintable() else " " for char in why[:MAX_WHY]).strip()
+    end = "" if plain.endswith((".", "!", "?")) else "."
+    return f"The agent at agent_url was not reached: {plain}{end}"
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from pydantic import ConfigDict, Field
 
 from chalicelib.domain.call_transitions import MOVES, TALKING, Act, CallState, Direction, EndReason
+from chalicelib.domain.endings import why_over
 from chalicelib.domain.event import Event, EventType
 from chalicelib.domain.failure import Failure
 from chalicelib.domain.instant import Instant
@@ -48,7 +49,8 @@ class Call(Model):
     """A call as it is. Times are epoch ms here and RFC 3339 text outside.
 
     `line` is the number of ours: the called one, or the caller ID we dial with. An outbound call
-    has no `provider_call_id` until the provider has given one.
+    has no `provider_call_id` until the provider has given one. `agent_detail`: why the agent at
+    `agent_url` was not reached, None if it was.
     """
 
     model_config = ConfigDict(frozen=True, populate_by_name=True, serialize_by_alias=True)
@@ -69,6 +71,7 @@ class Call(Model):
     provider_call_id: str | None = None
     trunk_id: str | None = None
     agent_url: str | None = None
+    agent_detail: str | None = None
     auto_answer: bool = False
     created_at: Instant
     updated_at: Instant
@@ -129,9 +132,13 @@ def apply(call: Call, act: Act, now: int, sip_code: int | None = None) -> Transi
 
 def public_view(call: Call) -> dict[str, Any]:
     """Return the call as REST, events and webhooks show it (JSON types only). Not the agent's URL:
-    such URLs hold tokens, and events go to more places than that one.
+    such URLs hold tokens, and events go to more places than that one. `agent_detail` is there only
+    if there is something to say: each byte of an event is paid for.
     """
-    view = call.model_dump(mode="json", exclude={"account_id", "trunk_id", "agent_url"})
+    kept = {"account_id", "trunk_id", "agent_url"}
+    if call.agent_detail is None:
+        kept.add("agent_detail")
+    view = call.model_dump(mode="json", exclude=kept)
     return {**view, "capabilities": list(CAPABILITIES)}
 
 
@@ -170,8 +177,7 @@ def call_event(call: Call) -> Event:
 
 def _why_not(call: Call, act: Act) -> tuple[str, str]:
     if call.state.final:
-        why = f" ({call.end_reason})" if call.end_reason else ""
-        return "call_over", f"The call is over: {call.state}{why}."
+        return "call_over", why_over(call.end_reason, call.direction)
     if act not in MOVES[call.direction]:
         return f"call_{call.direction}", f"That is not for {call.direction} calls."
     if act not in TALKING:

@@ -68,7 +68,8 @@ def _url(text: str) -> str:
     if not good or not plain:
         raise ValueError(
             "an endpoint's URL begins with https://, names a host in ASCII, has port 80, 443 or "
-            "one above 1023, and neither user, password nor #fragment"
+            "one above 1023, and neither user, password nor #fragment, as in "
+            "https://agent.example/chamade"
         )
     return text
 

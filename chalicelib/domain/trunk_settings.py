@@ -14,10 +14,10 @@ from pydantic import (
     ConfigDict,
     Field,
     SecretStr,
-    StringConstraints,
     model_validator,
 )
 
+from chalicelib.domain.country import CountryOfAnyCase
 from chalicelib.domain.host import Host, is_address
 from chalicelib.domain.model import Model
 from chalicelib.domain.phone import E164
@@ -67,10 +67,9 @@ def _countries(given: tuple[str, ...]) -> tuple[str, ...]:
 
 Username = Annotated[str, AfterValidator(_username)]
 Realm = Annotated[str, Field(min_length=1, max_length=128), AfterValidator(_realm)]
-Country = Annotated[str, StringConstraints(to_upper=True, pattern=r"^[A-Za-z]{2}$")]
 # After `_default_port` a JSON array is a list, which strict validation refuses as a tuple.
 Countries = Annotated[
-    tuple[Country, ...],
+    tuple[CountryOfAnyCase, ...],
     Field(max_length=300),
     AfterValidator(_countries),
     BeforeValidator(lambda given: tuple(given) if isinstance(given, list) else given),

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
 
 from chalicelib.domain.account import account_view
 from chalicelib.domain.agent import AgentToken
@@ -19,15 +22,21 @@ SIGN_UPS_AN_HOUR, SIGN_UPS_AN_HOUR_OF_ALL = 5, 100
 ROTATIONS_AN_HOUR = 20
 
 
+def _one_line(text: str) -> str:
+    if not re.fullmatch(r"[^\x00-\x1f\x7f]+", text):
+        raise ValueError("a name is on one line, without control characters, as in Ada's agents")
+    return text
+
+
 class NewAccount(Strict):
     """An account to be opened."""
 
-    name: str = Field(
+    name: Annotated[str, AfterValidator(_one_line)] = Field(
         min_length=1,
         max_length=200,
-        pattern=r"^[^\x00-\x1f\x7f]+$",
         description="whose account it is, on one line",
         examples=["Ada's agents"],
+        json_schema_extra={"pattern": r"^[^\x00-\x1f\x7f]+$"},
     )
 
 

@@ -9,7 +9,7 @@ from chalice.app import Blueprint
 from pydantic import Field, TypeAdapter, model_validator
 
 from chalicelib import bootstrap
-from chalicelib.domain.agent import account_sid
+from chalicelib.domain.agent import MAX_WHY, account_sid
 from chalicelib.domain.call import Call, public_view
 from chalicelib.domain.model import Model
 from chalicelib.http import signed_body
@@ -55,7 +55,7 @@ class Report(Model):
     type: media.Report
     digits: str | None = Field(default=None, pattern=r"^[0-9*#A-D]{1,64}$")
     sequence: int | None = Field(default=None, ge=1, lt=2**53)
-    why: str | None = Field(default=None, max_length=300)
+    why: str | None = Field(default=None, max_length=MAX_WHY)
 
     @model_validator(mode="after")
     def _keys_and_their_place(self) -> Report:

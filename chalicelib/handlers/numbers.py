@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, Field
 
+from chalicelib.domain.country import Country
 from chalicelib.domain.line import LineChanges, public_view
 from chalicelib.domain.model import Strict
 from chalicelib.domain.phone import parse_e164
@@ -19,7 +20,7 @@ ACTIVATIONS_AN_HOUR = 20
 class Activation(Strict):
     """The country of the number to activate."""
 
-    country: str = Field(default="US", pattern=r"^[A-Z]{2}$", description="ISO 3166, two letters")
+    country: Country = Field(default="US", description="ISO 3166, two letters")
 
 
 @operations.post(

@@ -90,6 +90,10 @@ class CallFacts(View):
     forwarded_from: str | None
     provider: str
     provider_call_id: str | None
+    agent_detail: str | None = Field(
+        default=None,
+        description="only there if the agent at `agent_url` was not reached: why, and what to do",
+    )
     auto_answer: bool
     created_at: Time
     updated_at: Time

@@ -39,7 +39,7 @@ def sweep_deliveries(
     }
     done = {what: count for what, count in done.items() if count}
     if done:
-        log.info("deliveries swept", extra=done)
+        log.info("webhooks that were left are sent now", extra=done)
     return done
 
 
@@ -53,9 +53,9 @@ def sweep(deps: Dependencies) -> dict[str, int]:
             done[_put_right(deps, listed.call_id)] += 1
         except Exception:
             # A failure of one call must not affect the others.
-            log.exception("sweep", extra={"call_id": listed.call_id})
+            log.exception("a call could not be checked", extra={"call_id": listed.call_id})
             done["errors"] += 1
-    log.info("sweep done", extra=dict(done))
+    log.info("live calls are checked", extra=dict(done))
     return dict(done)
 
 

@@ -21,6 +21,7 @@ from chalicelib.domain.call_transitions import CallState
 from chalicelib.domain.dial_rules import RecentDials
 from chalicelib.domain.instant import from_text, to_text
 from chalicelib.store import dialling
+from chalicelib.store.call_condition import unchanged
 from chalicelib.store.events import outbox_put
 from chalicelib.store.table import ConditionFailed, Contention, Item, Table, put, update
 
@@ -154,29 +155,33 @@ class CallStore:
             raise BoundElsewhere(call_id)
         return bound
 
+    def note_agent(self, call: Call, detail: str | None) -> Call:
+        """Note why the agent of an active call was not reached (None: it was); return the call as
+        it is now, unchanged if it is over.
+
+        This is no transition, as with `bind`: `move` names what it has read.
+        """
+        try:
+            self._table.write(
+                update(
+                    f"CALL#{call.call_id}",
+                    "CALL",
+                    "SET #detail = :detail" if detail else "REMOVE #detail",
+                    condition="#state = :active",
+                    names={"#detail": "agent_detail", "#state": "state"},
+                    values={":active": CallState.ACTIVE.value}
+                    | ({":detail": detail} if detail else {}),
+                )
+            )
+        except ConditionFailed:
+            return self.get(call.call_id) or call
+        return call.model_copy(update={"agent_detail": detail})
+
     def move(self, before: Call, moved: Transition, now: int) -> None:
         """Write one transition with its event, if the call is still as `before` says. Raises Stale
-        otherwise.
-
-        The condition names the version (which implies the state), the state (for whoever reads a
-        trace), the provider's id (which comes without a transition) and, for the answer of an
-        inbound call, the deadline on the item itself. The end of an outbound call takes it
-        out of those that its account is dialling.
+        otherwise. The end of an outbound call takes it out of those that its account is dialling.
         """
-        condition, values = (
-            "#version = :version AND #state = :state",
-            {":version": before.version, ":state": before.state.value},
-        )
-        names = {"#version": "version", "#state": "state", "#id": "provider_call_id"}
-        if before.provider_call_id is None:
-            condition += " AND attribute_not_exists(#id)"
-        else:
-            condition += " AND #id = :id"
-            values[":id"] = before.provider_call_id
-        if moved.call.state is CallState.ACTIVE and before.direction == "inbound":
-            condition += " AND #deadline > :now"
-            names["#deadline"] = "ring_deadline"
-            values[":now"] = to_text(now)
+        condition, names, values = unchanged(before, moved.call, now)
         try:
             self._table.write(
                 put(_to_item(moved.call), condition, names, values),

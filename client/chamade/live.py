@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 from chamade.audio.line import Format
 from chamade.audio.socket import AsyncAudio
+from chamade.endings import why_over
 from chamade.errors import CallGone, ChamadeError, Conflict, NotFound
 from chamade.feed import Doorbell, Feed
 from chamade.http.request import Flow, perform
@@ -28,8 +29,7 @@ Opening: TypeAlias = Callable[[], Flow[Call]]
 async def on_the_line(call: Call, line_format: Format) -> AsyncAudio:
     """Open the call's audio. Raises CallGone if the call is over."""
     if call.audio is None:
-        why = f"the call is over: {call.end_reason or call.state}"
-        raise CallGone(call.call_id, why, call.end_reason)
+        raise CallGone(call.call_id, why_over(call.end_reason), call.end_reason)
     return AsyncAudio(call.call_id, call.audio, line_format)
 
 

@@ -52,7 +52,9 @@ class HistoryEntry(Shown):
 
 @dataclass(frozen=True, kw_only=True)
 class Call(Shown):
-    """A call. `from_` is who calls, `line` the number of yours, `audio` None once it is over."""
+    """A call. `from_` is who calls, `line` the number of yours, `audio` None once it is over.
+    `agent_detail`: why the agent at `agent_url` was not reached, and what to do; None if it was.
+    """
 
     call_id: str
     version: int
@@ -72,6 +74,7 @@ class Call(Shown):
     forwarded_from: str | None = None
     provider: str = ""
     provider_call_id: str | None = None
+    agent_detail: str | None = None
     auto_answer: bool = False
     max_duration_s: int = 0
     metadata: dict[str, Any] = field(default_factory=dict)

@@ -26,7 +26,7 @@ export const END_REASONS = {
   declined: ["The call was declined.", "Do not call again at once: a number that declined is not dialled for an hour."],
   busy: ["The called number is busy.", "Call again in a few minutes."],
   no_answer: ["The called party did not answer.", "Call again later, or let it ring longer."],
-  rejected: ["The called network refused the call.", "The SIP code below says why."],
+  rejected: ["The called network refused the call.", ""],
   agent_lost: [
     "The agent's connection broke and did not come back within 10 seconds.",
     "Look at the agent's log and its network; have it reconnect to the same audio URL.",
@@ -44,13 +44,21 @@ export const END_REASONS = {
     "Dial with a longer maximum duration, up to your account's limit.",
   ],
   provider_error: [
-    "The telephone provider failed or refused.",
-    "Try again; if it goes on, see the trunk's status and tell the operator the call's id.",
+    "The telephone provider could not put the call through, or lost it.",
+    "Try again; if it happens again, look at the trunk's status, and tell the operator the call's id.",
   ],
 };
 
-/** Return `[explanation, remedy]` of how a call ended, each perhaps empty. */
+/**
+ * Return `[explanation, remedy]` of how a call ended, each perhaps empty. Why an agent was not reached is
+ * told in place of the remedy, also while the call lasts.
+ */
 export function explainEnding(call) {
+  const [explanation, remedy] = explainReason(call);
+  return [explanation, call.agent_detail ?? remedy];
+}
+
+function explainReason(call) {
   const [explanation, remedy] = END_REASONS[call.end_reason] ?? [
     call.end_reason ? `It ended: ${call.end_reason}.` : "",
     "",
@@ -58,6 +66,27 @@ export function explainEnding(call) {
   if (call.end_reason === "declined" && call.direction === "inbound") return ["Your side declined the call.", ""];
   if (call.end_reason === "caller_hangup" && call.state !== "missed") return [explanation, ""];
   return [explanation, remedy];
+}
+
+/** A sentence for each word by which the gateway says that a test call ended. */
+const TEST_CALL_ENDINGS = {
+  completed: "The agent's side ended the call.",
+  busy: "Busy: the call was declined, or you have as many calls as you may.",
+  "no-answer": "Nobody answered the call.",
+  canceled: "The call was given up before the answer.",
+  failed: "The call broke off. Try again; if it breaks off again, tell the operator when it was.",
+};
+
+/**
+ * Say how a test call ended, to the browser that was the caller.
+ * @param {{status: string, sip_code: number, reason: string}} ending the gateway's message
+ * @param {boolean} hungUp whether this browser hung up
+ */
+export function explainTestCall({ status, sip_code: code, reason }, hungUp) {
+  if (hungUp) return "You hung up.";
+  if (reason === "time limit") return END_REASONS.max_duration[0];
+  if (code === 404) return "Nobody answers at this number: it is not one of yours any more.";
+  return TEST_CALL_ENDINGS[status] ?? "The call is over.";
 }
 
 /** Return whether a browser of ours is the caller: providers name those by such an identity. */
@@ -93,6 +122,6 @@ export const DELIVERY_ERRORS = {
 export const TRUNK_STATES = {
   registering: ["busy", "Registering"],
   registered: ["good", "Registered"],
-  failed: ["bad", "Failed"],
+  failed: ["bad", "Not registered"],
   unregistered: ["quiet", "Nothing to register"],
 };

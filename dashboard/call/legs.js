@@ -2,7 +2,7 @@
 // agent's, to the relay (docs/protocol.md). Sound and state are the conversation's, in `conversation.js`.
 
 import { mergeCalls } from "../api/feed.js";
-import { END_REASONS } from "../api/labels.js";
+import { END_REASONS, explainTestCall } from "../api/labels.js";
 import { get, post } from "../api/requests.js";
 
 const RECONNECT_DELAYS_MS = [0, 250, 500, 1000, 2000, 2000, 2000, 2000]; // within the relay's 10 s of grace
@@ -35,15 +35,15 @@ export class CallerLeg {
     this.socket = openSocket(ticket.url);
     this.socket.onmessage = ({ data }) =>
       typeof data === "string" ? this.receive(JSON.parse(data)) : this.listener.audio(data);
-    this.socket.onclose = () => this.listener.ended("The connection to the gateway is closed.");
+    this.socket.onclose = () => this.listener.ended("The connection broke: check your network, then call again.");
   }
 
-  receive({ type, call_sid: sid, digit, status, sip_code: code, reason }) {
+  receive(message) {
+    const { type, call_sid: sid, digit } = message;
     if (type === "ringing") this.listener.ringing(sid);
     if (type === "answered") this.listener.connected();
     if (type === "dtmf") this.listener.digit(digit);
-    if (type === "ended")
-      this.listener.ended(`Ended: ${status}${code ? `, SIP ${code}` : ""}${reason ? ` (${reason})` : ""}.`);
+    if (type === "ended") this.listener.ended(explainTestCall(message, this.hungUp));
   }
 
   send(frame) {
@@ -127,7 +127,7 @@ export class AgentLeg {
     else if (RECONNECT_CODES.has(code) && this.failures < RECONNECT_DELAYS_MS.length) {
       this.listener.status("The connection broke; connecting again…");
       setTimeout(() => this.reconnect(), RECONNECT_DELAYS_MS[this.failures++]);
-    } else this.listener.ended(reason || `The relay closed the connection (${code}).`);
+    } else this.listener.ended(`The connection to the call broke: ${reason || `code ${code}`}.`);
   }
 
   /**

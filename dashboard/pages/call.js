@@ -13,6 +13,8 @@ import { copyable, jsonDetails } from "../widgets/copyable.js";
 import { fill, h, setText } from "../widgets/dom.js";
 import { badge, card, facts, problemBox, skeleton } from "../widgets/ui.js";
 
+const LOOK_AGAIN_MS = 3000;
+
 export function show(callId, signal) {
   const title = h("h1", { tabindex: -1 }, "Call");
   const body = h("div", {}, skeleton(6));
@@ -27,12 +29,20 @@ export function show(callId, signal) {
   const refresh = async () => {
     try {
       mergeCalls([await get(`call/${encodeURIComponent(callId)}`, {}, signal)]);
-      view.draw(calls.get(callId));
+      draw();
     } catch (problem) {
       if (problem.name !== "AbortError") fill(body, problemBox(problem, h("a", { href: "#/calls" }, "To all calls")));
     }
   };
-  onCalls((ids) => ids.has(callId) && view.draw(calls.get(callId)), signal);
+  let lookAgain;
+  const draw = () => {
+    const call = calls.get(callId);
+    view.draw(call);
+    // No event tells that an agent is dialled in vain: the call is looked at once more.
+    if (call?.state === "active") lookAgain ??= setTimeout(refresh, LOOK_AGAIN_MS);
+  };
+  signal.addEventListener("abort", () => clearTimeout(lookAgain));
+  onCalls((ids) => ids.has(callId) && draw(), signal);
   onEvents(
     (events) =>
       events.some((event) => event.type === "call.dtmf" && event.call_id === callId) &&
@@ -43,6 +53,17 @@ export function show(callId, signal) {
   return node;
 }
 
+/** Return all that the drawing of a call depends on. */
+const drawnOf = ({ version, audio, agent_detail: detail }) => JSON.stringify([version, Boolean(audio), detail]);
+
+/** Make a line about the SIP answer of the far end, if it refused; its remedy, unless there is one already. */
+function farEndsAnswer({ sip_code: code }, remedy) {
+  if (!code || code < 300) return null;
+  const [name, sipRemedy] = explainSipCode(code);
+  const number = h("span", { class: "num" }, `SIP ${code}`);
+  return h("p", {}, "The far end answered ", number, `: ${name}. `, !remedy && sipRemedy);
+}
+
 class CallView {
   constructor(title, body) {
     this.title = title;
@@ -50,11 +71,10 @@ class CallView {
   }
 
   draw(call, forced = false) {
-    if (!call || (this.version === call.version && !forced && this.audio === Boolean(call.audio))) return;
+    if (!call || (this.drawn === drawnOf(call) && !forced)) return;
     const hadFocus = this.body.contains(document.activeElement);
     const open = this.body.querySelector("details")?.open;
-    this.version = call.version;
-    this.audio = Boolean(call.audio);
+    this.drawn = drawnOf(call);
     const title = `Call ${call.direction === "inbound" ? "from" : "to"} ${otherPartyName(call)}`;
     setText(this.title, isTestCall(call) ? otherPartyName(call) : title);
     fill(
@@ -71,13 +91,12 @@ class CallView {
 
   stateCard(call) {
     const [explanation, remedy] = explainEnding(call);
-    const [name, sipRemedy] = call.sip_code ? explainSipCode(call.sip_code) : [];
     return card(
       "State",
       h("p", { class: "big" }, h("span", { role: "status" }, stateBadge(call)), " ", callDuration(call)),
       explanation && h("p", { class: "strong" }, explanation),
       remedy && h("p", {}, remedy),
-      name && h("p", {}, h("span", { class: "num" }, `SIP ${call.sip_code}`), ` ${name}. ${sipRemedy}`),
+      farEndsAnswer(call, remedy),
       h("div", { class: "actions" }, callActions(call)),
     );
   }
@@ -107,7 +126,7 @@ class CallView {
       at,
       CALL_STATES[state]?.[1] ?? state,
       CALL_STATES[state]?.[0],
-      reason,
+      reason && explainEnding({ ...call, state, end_reason: reason })[0],
     ]);
     const keys = recentEvents
       .filter((event) => event.type === "call.dtmf" && event.call_id === call.call_id)
@@ -119,7 +138,7 @@ class CallView {
         "ol",
         { class: "timeline" },
         all.map(([at, text, tone, reason]) =>
-          h("li", {}, timeElement(at), badge(text, tone), reason && h("code", {}, reason)),
+          h("li", {}, timeElement(at), badge(text, tone), reason && h("span", { class: "fine" }, reason)),
         ),
       ),
       h("p", { class: "fine" }, "Keys are shown that were pressed in the last minutes, or while this page was open."),

@@ -2,7 +2,6 @@
 // beside the field that it is about, or in full.
 
 import { mergeCalls } from "../api/feed.js";
-import { TRUNK_STATES } from "../api/labels.js";
 import { countryOf, formatNumber } from "../api/phone.js";
 import { create, get } from "../api/requests.js";
 import { h } from "../widgets/dom.js";
@@ -91,10 +90,14 @@ function callerIdsOf(trunk) {
 
 function notReadyNote(trunk) {
   if (trunk.status === "registered" || trunk.status === "unregistered") return null;
+  const notReady =
+    trunk.status === "registering"
+      ? "The trunk is still registering with your carrier."
+      : "The trunk is not registered with your carrier.";
   return h(
     "div",
     { class: "notice" },
-    h("p", { class: "strong" }, `The trunk is not registered: ${TRUNK_STATES[trunk.status]?.[1] ?? trunk.status}.`),
+    h("p", { class: "strong" }, notReady),
     trunk.detail && h("p", {}, trunk.detail),
     h("p", {}, h("a", { href: "#/trunk" }, "See to the trunk"), " first; calls are refused until then."),
   );

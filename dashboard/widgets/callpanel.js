@@ -154,7 +154,9 @@ class CallPanel {
     for (const node of [this.controls, this.figures, this.fold]) node.remove();
     this.node.classList.remove("folded");
     const close = button("Close", async () => this.node.remove());
-    fill(this.hint, problem && problemBox(problem), h("div", { class: "actions" }, close));
+    const call = this.conversation.calledCall();
+    const link = call && h("a", { href: `#/call/${call.call_id}` }, "See the call");
+    fill(this.hint, problem && problemBox(problem), h("div", { class: "actions" }, close, link));
     if (!problem) setTimeout(() => this.removeUnlessUsed(), CLOSES_AFTER_MS);
   }
 

@@ -97,7 +97,7 @@ function valuesOf(fields) {
 function markErrors(fields, errors) {
   const shown = errors.filter(({ field, message }) => {
     const named = fields.find(({ name }) => name === field.split(".")[0]);
-    named?.setError(message.replace(/^Value error, /, ""));
+    named?.setError(message);
     return named;
   });
   return shown.length > 0 && shown.length === errors.length;

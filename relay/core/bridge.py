@@ -128,7 +128,7 @@ class Bridge:
                 self._redial.dial()
             else:
                 agent_missing = name in (NO_AGENT, AGENT_LOST)
-                self._actions.report(name, self._redial.failure if agent_missing else "")
+                self._actions.report(name, self._redial.failure or None if agent_missing else None)
 
     def close(self, code: int, reason: str) -> None:
         """Close both legs and have the call forgotten here, whatever its state."""

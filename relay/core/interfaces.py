@@ -115,8 +115,10 @@ class AgentLeg(ProviderLeg, Protocol):
 class BridgeActions(Protocol):
     """Actions that a bridge asks for: reports, dials and timers."""
 
-    def report(self, kind: str, why: str = "") -> None:
-        """Report to the application; `answered` or `unanswered` follows."""
+    def report(self, kind: str, why: str | None = None) -> None:
+        """Report to the application; `answered` or `unanswered` follows. `why`: the reason why the
+        agent was not reached; "": it is there by now.
+        """
         ...
 
     def pressed(self, digit: str) -> None:

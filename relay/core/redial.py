@@ -4,7 +4,7 @@ once an agent has connected by itself. The time is passed in.
 
 from __future__ import annotations
 
-from relay.core.deadlines import DIAL, Deadlines
+from relay.core.deadlines import DIAL, WATCH, Deadlines
 from relay.core.interfaces import AgentAddress, BridgeActions
 
 PAUSES_S = (0.0, 0.25, 0.5, 1.0, 2.0)
@@ -27,7 +27,7 @@ class AgentRedial:
         self._joined_at = 0.0
         self._broken_since: float | None = None
         self.failure = ""
-        """The reason why the last dial failed."""
+        """The reason why the last dial failed; "" once an agent is there."""
 
     def set_address(self, agent: AgentAddress | None) -> None:
         """Set the address at which the agent is dialled; None: it is not dialled."""
@@ -37,6 +37,7 @@ class AgentRedial:
         """Dial nobody any more."""
         self.stopped = True
         self._deadlines.cancel(DIAL)
+        self._tell("")
 
     def schedule(self, now: float) -> None:
         """Set the deadline of the next dial: the call has no agent."""
@@ -54,13 +55,14 @@ class AgentRedial:
             self._actions.dial(self._agent)
 
     def failed(self, why: str) -> None:
-        """Note that a dial has failed."""
+        """Note that a dial has failed, and tell the application why."""
         self._under_way = False
-        self.failure = why
+        self._tell(why)
 
     def joined(self, now: float) -> None:
         """Note that the dialled agent has joined."""
         self._under_way = False
+        self._tell("")
         self._joined_at = now
 
     def lost(self, now: float) -> float:
@@ -72,3 +74,9 @@ class AgentRedial:
             self._broken_since = since = now
             self._tries = 0
         return since
+
+    def _tell(self, failure: str) -> None:
+        """Report a failure that is new, or that there is none any more: not each of many dials."""
+        if failure != self.failure:
+            self.failure = failure
+            self._actions.report(WATCH, failure)

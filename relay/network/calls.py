@@ -44,8 +44,9 @@ Dial = Callable[["Calls", str, Bridge, AgentAddress], Awaitable[None]]
 class DialError(Exception):
     """An agent that was dialled cannot be reached.
 
-    `code` is the reason in a word, the text the reason in a few, without the URL, which may hold a
-    token. `final`: every other attempt would fail, too.
+    `code` is the reason in a word. The text goes on from "The agent was not reached: …" and says
+    what to do, without the URL, which may hold a token. `final`: every other attempt would fail,
+    too.
     """
 
     def __init__(self, code: str, detail: str, *, final: bool = False) -> None:
@@ -134,7 +135,7 @@ class _Call:
         delay = max(0.0, at - time.monotonic())
         self._timer = self._loop.call_later(delay, self._wake)
 
-    def report(self, kind: str, why: str = "") -> None:
+    def report(self, kind: str, why: str | None = None) -> None:
         if kind != "watch":
             logs.info("report", call_id=self.call_id, type=kind, why=why or None)
         self._spawn(self._report(kind, why))
@@ -169,7 +170,7 @@ class _Call:
         else:
             logs.info("agent dialled", call_id=self.call_id, host=host)
 
-    async def _report(self, kind: str, detail: str) -> None:
+    async def _report(self, kind: str, detail: str | None) -> None:
         answer, why = None, ""
         try:
             answer = await self._calls.control.report(self.call_id, kind, detail)

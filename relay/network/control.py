@@ -123,9 +123,12 @@ class Control:
         """Ask to admit this agent's socket. RefusedError, NoAnswerError."""
         return await self._attach({"leg": "agent", "call_id": call_id, "token": token})
 
-    async def report(self, call_id: str, kind: str, why: str = "") -> Answer:
-        """Report what happened to a call. Return its status. RefusedError, NoAnswerError."""
-        return await self._report(call_id, kind, {"why": why} if why else {})
+    async def report(self, call_id: str, kind: str, why: str | None = None) -> Answer:
+        """Report what happened to a call. Return its status. RefusedError, NoAnswerError.
+
+        `why`: the reason why the agent was not reached; "": it is there by now.
+        """
+        return await self._report(call_id, kind, {} if why is None else {"why": why})
 
     async def report_keys(self, call_id: str, digits: str, sequence: int) -> Answer:
         """Report which keys were pressed; `sequence` rises from report to report of a call."""

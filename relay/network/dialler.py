@@ -33,6 +33,16 @@ _PER_ADDRESS_S = 2.0
 """For each address but the last one."""
 _RESOLVERS = 8
 
+_REMEDIES = {
+    "timeout": "Check that it runs, and that no firewall is in between.",
+    "tls": "Its certificate has to be valid for this host; without TLS the URL begins with ws://.",
+    "refused": "Check that it runs and listens on this port.",
+    "connection": "Check host and port, and that it is connected to the Internet.",
+    "status": "Check the path, and look at its log: it has to accept the WebSocket.",
+    "handshake": "Check host, port and path: a WebSocket server has to be there.",
+}
+"""Remedies for each failure, by its code."""
+
 Resolve = Callable[[str, int], Sequence[str]]
 """(host, port) -> addresses of the host. Blocks. OSError if it has none."""
 
@@ -97,9 +107,16 @@ class Dialler:
             except (OSError, UnicodeError):
                 found = []
         if not found:
-            raise DialError("name", "its name has no address")
+            raise DialError(
+                "name",
+                "its host name has no address. Check the spelling, and that its DNS record exists.",
+            )
         if not self._allow_private and any(forbidden(address) for address in found):
-            raise DialError("private", "it is not on the public Internet", final=True)
+            raise DialError(
+                "private",
+                "its address is not on the public Internet. Give it a public one.",
+                final=True,
+            )
         return found[:_MAX_ADDRESSES]
 
 
@@ -132,21 +149,29 @@ def _system_resolve(host: str, port: int) -> list[str]:
 
 
 def _dial_error(error: Exception) -> DialError:
+    """Return the reason, with what to do about it, for the owner of the call. Of what a stranger's
+    server answers it repeats the status alone.
+    """
     match error:
         case DialError():
             return error
         case TimeoutError():
-            code, detail = "timeout", f"it did not answer within {WITHIN_S:g} s"
+            code, cause = "timeout", f"it did not answer within {WITHIN_S:g} s"
         case ssl.SSLError():
-            what = getattr(error, "verify_message", "") or error.reason or "handshake failed"
-            code, detail = "tls", f"TLS: {what}"
+            what = getattr(error, "verify_message", "") or _words(error.reason)
+            code, cause = "tls", f"TLS failed ({what})"
         case ConnectionRefusedError():
-            code, detail = "refused", "the connection was refused"
+            code, cause = "refused", "the connection was refused"
         case OSError():
-            code, detail = "connection", f"no connection: {error.strerror or type(error).__name__}"
+            code, cause = "connection", f"no connection ({error.strerror or 'it broke'})"
         case WSInvalidStatusError() if error.response is not None:
-            code, detail = "status", f"it answered with HTTP {int(error.response.status)}"
+            code, cause = "status", f"it answered with HTTP {int(error.response.status)}"
         case _:
             # Without the exception's text, which may hold the URL.
-            code, detail = "handshake", f"no WebSocket: {type(error).__name__}"
-    return DialError(code, detail)
+            code, cause = "handshake", "it did not open a WebSocket"
+    return DialError(code, f"{cause}. {_REMEDIES[code]}")
+
+
+def _words(reason: str | None) -> str:
+    """Return OpenSSL's name of a failure, such as WRONG_VERSION_NUMBER, in small letters."""
+    return (reason or "handshake failed").replace("_", " ").lower()

@@ -92,7 +92,10 @@ class Relay:
         application's after-stream answer, the agent's with the same URL.
         """
         self.counters.draining = True
-        logs.info("draining", calls=self.counters.calls)
+        logs.info(
+            "the relay takes no new calls, and waits for those that it has",
+            calls=self.counters.calls,
+        )
         with suppress(TimeoutError):
             async with asyncio.timeout(self._config.drain_s):
                 await self._calls.empty.wait()
@@ -108,7 +111,7 @@ class Relay:
         gone = [asyncio.ensure_future(leg.transport.wait_disconnected()) for leg in legs]
         if ending := [*gone, *self._calls.tasks]:
             await asyncio.wait(ending, timeout=_CLOSING_S)
-        logs.info("drained")
+        logs.info("the relay stops: its calls are over, or handed on")
 
     def _answer(self, request: WSUpgradeRequest) -> _Answer:
         # picows sends an exception's text to the client: none may leave here.

@@ -113,6 +113,23 @@ class BadMessageError(ValueError):
         self.code = code
 
 
+_FIELDS = {
+    "type": "type is clear, mark, dtmf or hangup",
+    "name": f"name is a text of at most {MAX_MARK_NAME} characters",
+    "digits": f"digits is a text of 1 to {MAX_DIGITS} of 0-9*#ABCDw, as in 12#",
+}
+
+
+def _what_is_wanted(detail: str) -> str:
+    """Return what is wanted in place of a wrong member, which msgspec tells as a type or a regular
+    expression of ours.
+    """
+    for name, wanted in _FIELDS.items():
+        if f"`$.{name}`" in detail or f"field `{name}`" in detail:
+            return wanted
+    return 'a message is a JSON object, as in {"type": "clear"}'
+
+
 def parse(text: bytes | memoryview) -> FromAgent:
     """Parse an agent's text message. BadMessageError: `bad_json`, `unknown_type`, `bad_field`."""
     try:
@@ -120,8 +137,11 @@ def parse(text: bytes | memoryview) -> FromAgent:
     except msgspec.ValidationError as error:
         detail = str(error)
         unknown = detail.endswith("`$.type`") and detail.startswith("Invalid value")
-        raise BadMessageError("unknown_type" if unknown else "bad_field", detail) from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        code = "unknown_type" if unknown else "bad_field"
+        raise BadMessageError(code, _what_is_wanted(detail)) from None
+    except UnicodeDecodeError:
+        raise BadMessageError("bad_json", "the message is not UTF-8") from None
+    except msgspec.DecodeError as error:
         raise BadMessageError("bad_json", str(error)) from None
     except RecursionError:
         raise BadMessageError("bad_json", "JSON is nested too deep") from None

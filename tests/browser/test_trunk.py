@@ -32,7 +32,7 @@ async def test_a_trunk_is_connected_given_a_number_and_dialled_through(owner, te
     await owner.go("SIP Trunk (BYOT)")
     await connect(owner, carrier, "wrong", "Connect")
     status = page.get_by_role("region", name="Status")
-    await expect(status).to_contain_text("Failed", timeout=15_000)
+    await expect(status).to_contain_text("Not registered", timeout=15_000)
     await expect(status).to_contain_text("SIP 403")
     await expect(status).to_contain_text(re.compile("password", re.IGNORECASE))
 

@@ -9,7 +9,7 @@ import subprocess
 import pytest
 from pydantic import ValidationError
 
-from infra.settings import Settings, context, from_context
+from infra.settings import Settings, complaints, context, from_context
 from tests.infra.templates import PYTHON
 from tests.support.engine import ROOT
 
@@ -53,6 +53,22 @@ def test_an_invalid_setting_is_refused_by_name(changed, named):
         from_context({**GIVEN, **changed})
 
 
+@pytest.mark.parametrize(
+    ("changed", "line"),
+    [
+        ({"region": "Paris"}, "region: the name of a region, as in eu-west-3, or nothing"),
+        ({"stage": "Prod!"}, "stage: a word of up to 12 small letters and digits, as in prod"),
+        ({"sizes": {"gateway_image": "x"}}, "sizes.gateway_image: the id of an image, as in "
+         "ami-0123456789abcdef0, or nothing"),
+        ({"domain": "x"}, "chamade: domain must be a name such as phone.example.com, not 'x'"),
+    ],
+)  # fmt: skip
+def test_an_invalid_setting_is_told_with_what_is_wanted(changed, line):
+    with pytest.raises(ValidationError) as refused:
+        from_context({**GIVEN, **changed})
+    assert complaints(refused.value) == [line]
+
+
 def test_starting_with_invalid_settings_prints_one_sentence():
     wrong = json.dumps({"chamade": {**GIVEN, "domain": "localhost"}})
     done = subprocess.run(
@@ -61,5 +77,5 @@ def test_starting_with_invalid_settings_prints_one_sentence():
         capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
     assert done.returncode == 1
-    assert "infra/cdk.json: chamade: Value error, domain must be a name" in done.stderr
+    assert "infra/cdk.json: chamade: domain must be a name" in done.stderr
     assert "Traceback" not in done.stderr

@@ -52,7 +52,7 @@ def test_ctrl_c_stops_everything_and_leaves_nothing_running(process):
     assert process.stop() == 0
     assert gone(process)
     assert not (process.state_dir / "stack.json").exists()
-    assert process.read_output().splitlines()[-1] == "stopped"
+    assert process.read_output().splitlines()[-1] == "Stopped"
     assert "Traceback" not in process.read_output()
 
 
@@ -95,7 +95,7 @@ def test_ctrl_c_is_heard_after_a_start_in_the_background_of_a_script(process):
         process.start()
     finally:
         signal.signal(signal.SIGINT, former)
-    while "aws" not in process.read_output():
+    while "Starting" not in process.read_output():
         time.sleep(0.01)
     press_ctrl_c_after(process, 0.5)
 

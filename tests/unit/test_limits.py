@@ -44,6 +44,7 @@ NO_ROW = {
     "chalicelib.domain.delivery:MAX_RETRY_AFTER_S": "a wait, and the delivery's item has a row",
     "chalicelib.domain.endpoint:MAX_OVERLAP_S": "how long a former secret signs, too",
     "chalicelib.domain.metadata:MAX_DEPTH": "part of the row about metadata",
+    "chalicelib.domain.agent:MAX_WHY": "text of a relay, which writes a short sentence",
     "chalicelib.domain.trunk:MAX_DETAIL": "text of the gateway, which bounds it, too",
     "chalicelib.providers.outgoing_http:MAX_RETRY_AFTER": "part of the row about answers",
     "chalicelib.providers.twilio:MAX_TIME_LIMIT_S": "Twilio's own bound of a call",

@@ -12,7 +12,8 @@ from chalicelib.handlers.mcp import remedies
 from chalicelib.handlers.mcp.perform import failure
 from chalicelib.handlers.mcp.tools import TOOLS
 from chalicelib.problem_codes import CODES
-from chalicelib.problems import DETAILS, REMEDIES, problem_from
+from chalicelib.problem_texts import DETAILS, REMEDIES
+from chalicelib.problems import problem_from
 from chalicelib.services.line.trunks import NoTrunk, NumberTaken
 from tests.support.engine import ROOT
 

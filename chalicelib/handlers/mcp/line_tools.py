@@ -74,8 +74,8 @@ LINE_TOOLS = (
             "The user's own SIP trunk, through which chamade_call_join dials: its host, caller_id, "
             "allowed_countries, whether it is registered (`status`; `detail` says what to do if "
             "not), and its numbers (`dids`). No tool connects a trunk: that takes its password, "
-            "which is the user's to enter (`chamade trunk connect`, or PUT /api/trunk). Never ask "
-            "for it."
+            "which is the user's to enter (`chamade trunk connect`, or the dashboard). Never "
+            "ask for it."
         ),
         read_only=True,
         idempotent=True,

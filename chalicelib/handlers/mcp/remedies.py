@@ -31,7 +31,7 @@ _BY_CODE = {
     ),
     "no_trunk": (
         "The user has to connect their SIP trunk themselves (`chamade trunk connect`, or "
-        "PUT /api/trunk): it takes the trunk's password, which must not be told to you."
+        "the dashboard): it takes the trunk's password, which must not be told to you."
     ),
     "trunk_not_registered": (
         "See `status` and `detail` of chamade_trunk_status: if it is registering, try again in a "

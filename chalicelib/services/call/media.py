@@ -9,7 +9,7 @@ import logging
 from dataclasses import dataclass
 from typing import Literal
 
-from chalicelib.domain.agent import handshake_headers
+from chalicelib.domain.agent import handshake_headers, not_reached
 from chalicelib.domain.call import Call
 from chalicelib.domain.call_id import CALL_ID
 from chalicelib.domain.call_transitions import Act, CallState
@@ -78,7 +78,9 @@ class CallOver(Failure):
 
 @dataclass(frozen=True)
 class Facts:
-    """Details of a report: `digits` and `sequence` of a `dtmf`, `why` where it is known."""
+    """Details of a report: `digits` and `sequence` of a `dtmf`; `why` the agent was not reached,
+    "" once it is there, None: nothing new.
+    """
 
     digits: str | None = None
     sequence: int | None = None
@@ -154,6 +156,8 @@ def report(
         return call
     if owner is not None and owner.relay not in (None, relay):
         raise OwnedElsewhere(owner.relay_url)
+    if facts.why is not None and call.agent_url is not None:
+        call = _note_agent(deps, call, not_reached(facts.why) if facts.why else None)
     act = _ACT_OF.get(kind)
     # An agent may give up a call that it dialled before anybody answers.
     dialling = kind == "agent_hangup" and call.direction == "outbound"
@@ -163,6 +167,13 @@ def report(
     if after.state.final and not call.state.final:
         hang_up(deps, after)
     return after
+
+
+def _note_agent(deps: Dependencies, call: Call, detail: str | None) -> Call:
+    """Note why the agent was not reached, None if it was; return the call as it is now."""
+    if call.state is not CallState.ACTIVE or call.agent_detail == detail:
+        return call
+    return deps.stores.calls.note_agent(call, detail)
 
 
 def agent_to_dial(deps: Dependencies, call: Call) -> AgentToDial | None:

@@ -31,7 +31,7 @@ from chalicelib.store.vault import Vault
 log = logging.getLogger(__name__)
 
 
-_REMEDY = {
+_CAUSE = {
     DisabledReason.GONE: "The endpoint answered 410 Gone.",
     DisabledReason.FAILING: "The endpoint has taken nothing for five days.",
 }
@@ -91,7 +91,7 @@ def own_enabled(deps: Dependencies, account_id: str, endpoint_id: str) -> Endpoi
     """Return the account's endpoint if it is enabled. Raises UnknownEndpoint, EndpointDisabled."""
     endpoint = own(deps, account_id, endpoint_id)
     if not endpoint.enabled:
-        raise EndpointDisabled('Enable it first: PATCH it with {"enabled": true}.')
+        raise EndpointDisabled("Nothing is sent to it. Enable it first.")
     return endpoint
 
 
@@ -195,7 +195,7 @@ def disable(deps: Dependencies, known: Endpoint, reason: DisabledReason) -> None
         if before is None or not before.endpoint.enabled or before.endpoint.url != known.url:
             return  # it is disabled already, or its owner has set another URL
         after = before.with_endpoint(rules.disable(before.endpoint, reason, deps.now()))
-        detail = f'{_REMEDY[reason]} When it is mended, PATCH it with {{"enabled": true}}.'
+        detail = f"{_CAUSE[reason]} When it is mended, enable it again."
         try:
             event = disabled_event(after.endpoint, detail, after.version)
             deps.stores.endpoints.change(after, event)

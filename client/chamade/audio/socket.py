@@ -21,6 +21,7 @@ from chamade.audio import sound
 from chamade.audio.connection import NotConnected, ending, opened
 from chamade.audio.line import MAX_MARKS, Comeback, Format, Line, may_return
 from chamade.audio.messages import Heard, Mark, Stop
+from chamade.endings import why_over
 from chamade.errors import AudioLost, CallGone, ChamadeError
 from chamade.models import Audio
 
@@ -229,7 +230,7 @@ class AsyncAudio:
 
     def _call_gone(self) -> CallGone:
         reason = self._line.stop.reason if self._line.stop else None
-        return CallGone(self.call_id, f"the call is over: {reason or 'no reason given'}", reason)
+        return CallGone(self.call_id, why_over(reason), reason)
 
     # Receiving, and the connection.
 

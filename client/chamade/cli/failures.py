@@ -51,8 +51,13 @@ _REMEDIES: list[tuple[type[ChamadeError], str]] = [
 ]
 _REMEDIES_BY_CODE = {
     "bad_caller_id": "`chamade did add E164` adds a number of the trunk.",
+    "call_not_found": "`chamade call list` shows your calls.",
     "country_not_allowed": "`chamade trunk connect … --allow XX` lets the trunk dial a country.",
+    "endpoint_disabled": "`chamade webhook list` shows your endpoints, the dashboard enables one.",
+    "endpoint_not_found": "`chamade webhook list` shows your endpoints.",
+    "key_not_found": "`chamade key list` shows your keys.",
     "no_caller_id": "`chamade trunk connect … --caller-id E164` sets the number to call as.",
+    "number_not_found": "`chamade number list` and `chamade did list` show yours.",
     "number_reserved": "`chamade number activate` gets a routing number.",
     "no_trunk": "`chamade trunk connect HOST --username NAME` connects yours.",
     "pool_empty": "`chamade number activate --country XX` tries another country.",
@@ -66,7 +71,6 @@ _REMEDIES_BY_CODE = {
 _A_REQUEST = r"\b(?:GET|POST|PUT|PATCH|DELETE) /"
 _LAST_SENTENCE_OF_REST = re.compile(rf"(?:^|(?<=[.!?]) )(?:[^.!?]|[.!?](?! ))*?{_A_REQUEST}.*$")
 _REQUEST_BEFORE = re.compile(rf"^{_A_REQUEST}\S*: ")
-_PATTERN = re.compile(r"String should match pattern '.*?'(?=;|$| \()")
 
 
 def exit_code(error: ChamadeError) -> int:
@@ -91,25 +95,20 @@ def message(error: ChamadeError) -> str:
     detail = error.detail
     if error.code in _REMEDIES_BY_CODE:
         detail = _LAST_SENTENCE_OF_REST.sub("", detail) or error.title
-    return f"{_plain(detail)} ({error.code})"
-
-
-def _plain(text: str) -> str:
-    """Return a message of the API's validation without its prefixes and patterns."""
-    return _PATTERN.sub("not in the expected form", text.replace("Value error, ", ""))
+    return f"{detail} ({error.code})"
 
 
 def _more(error: ChamadeError) -> list[str]:
     lines = [remedy for kind, remedy in _REMEDIES if isinstance(error, kind)]
     if isinstance(error, ApiError) and error.code in _REMEDIES_BY_CODE:
         lines.append(_REMEDIES_BY_CODE[error.code])
-    if isinstance(error, Conflict) and error.call is not None:
+    if isinstance(error, Conflict) and error.call is not None and not error.call.over:
         lines.append(f"The call is {error.call.state} now.")
     if isinstance(error, RateLimited) and error.retry_after is not None:
         lines.append(f"Try again in {error.retry_after:.0f} s.")
     if isinstance(error, Invalid):
         told = [f"{one.get('field')}: {one.get('message')}" for one in error.errors]
-        lines += [_plain(one) for one in told if one not in error.detail]
+        lines += [one for one in told if one not in error.detail]
     return lines
 
 

@@ -20,6 +20,7 @@ from chamade.cli.common import Session
 from chamade.cli.failures import message
 from chamade.cli.microphone import Microphone
 from chamade.cli.output import say
+from chamade.endings import why_over
 from chamade.errors import CallGone, ChamadeError
 
 Sink = Callable[[bytes], object]
@@ -119,7 +120,7 @@ def _write_raw(frame: bytes) -> None:
 
 def _report(session: Session, call: LiveCall, options: LineOptions) -> None:
     if not session.out.as_json:
-        session.out.progress(f"{call.id}: over ({call.end_reason or 'no reason given'})")
+        session.out.progress(f"{call.id}: {why_over(call.end_reason)}")
     elif not options.raw:
         session.out.json(
             {"call_id": call.id, "end_reason": call.end_reason, "keys": call.audio.keys}

@@ -99,7 +99,7 @@ class ChildLink:
             self.restarts += 1
             deaths = 1 if time.monotonic() - began > _STEADY else deaths + 1
             pause = _PAUSES[min(deaths, len(_PAUSES)) - 1]
-            log.error("SIP child %d is gone; the next one comes in %.1f s", self.index, pause)
+            log.error("SIP process %d has ended; another one starts in %.1f s", self.index, pause)
             await asyncio.sleep(pause)
 
     async def stop(self) -> None:
@@ -189,18 +189,18 @@ class ChildLink:
                 self.up = True
                 self._heard_at = time.monotonic()
                 self.ready.set()
-                log.info("SIP child %d listens on port %d", self.index, self.settings.port)
+                log.info("SIP process %d is ready on port %d", self.index, self.settings.port)
         try:
             self._on_event(self, message)
         except Exception:
             # An error in one call must not cost the child and all its calls.
-            log.exception("what SIP child %d said was not understood", self.index)
+            log.exception("a message of SIP process %d was not understood", self.index)
 
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(1.0)
             if time.monotonic() - self._heard_at > PULSE_MISSED:
-                log.error("SIP child %d does not answer and is killed", self.index)
+                log.error("SIP process %d does not answer, and is ended", self.index)
                 self._kill()
                 return
 

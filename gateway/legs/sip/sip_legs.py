@@ -65,7 +65,10 @@ class SipLegs:
                 await asyncio.gather(*(child.ready.wait() for child in self._children))
         except TimeoutError:
             ports = ", ".join(str(c.settings.port) for c in self._children if not c.up)
-            raise OSError(f"SIP does not come up on port {ports}; is it taken?") from None
+            raise OSError(
+                f"SIP does not come up on port {ports}, which another program may have taken. Stop "
+                "that program, or set GATEWAY_SIP_PORT"
+            ) from None
 
     async def stop(self) -> None:
         """Unregister every trunk and end the children."""

@@ -275,3 +275,11 @@ def test_microphone_audio_is_sent_without_growing_delay(monkeypatch):
     assert ear.played == [b"frame"]
     assert mouth.closed
     assert ear.closed
+
+
+def test_why_an_agent_was_not_reached_is_shown_with_the_call(api, capsys):
+    detail = "The agent at agent_url was not reached: the connection was refused. Check its port."
+    over = {**CALL, "state": "ended", "end_reason": "no_agent", "agent_detail": detail}
+    api.on("GET", "/api/call/call_a", 200, over)
+    assert main(["call", "show", "call_a"]) == 0
+    assert detail in capsys.readouterr().out

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from chalicelib.problems import REMEDIES
+from chalicelib.problem_texts import REMEDIES
 from chamade.cli.app import root
 from chamade.cli.failures import _REMEDIES, _REMEDIES_BY_CODE, complain
 from chamade.errors import BadAnswer, ChamadeError, api_error
@@ -41,19 +41,19 @@ def test_every_command_in_a_remedy_exists():
         assert verb in root.commands[noun].commands
 
 
-def test_validation_is_told_without_prefix_or_pattern(capsys):
+def test_all_that_validation_found_is_told_once(capsys):
     errors = [
-        {"field": "agent_url", "message": "Value error, ws:// or wss:// is wanted"},
-        {"field": "country", "message": "String should match pattern '^[A-Z]{2}$'"},
+        {"field": "agent_url", "message": "ws:// or wss:// is wanted"},
+        {"field": "country", "message": "two letters are wanted"},
     ]
     detail = "; ".join(f"{one['field']}: {one['message']}" for one in errors)
     problem = {"code": "invalid", "detail": detail, "errors": errors}
     assert told(capsys, api_error(422, problem)) == (
-        "error: agent_url: ws:// or wss:// is wanted; country: not in the expected form (invalid)\n"
+        "error: agent_url: ws:// or wss:// is wanted; country: two letters are wanted (invalid)\n"
     )
     printed = told(capsys, api_error(422, {**problem, "detail": "Wrong."}))
     assert printed.splitlines()[1:] == [
-        "  agent_url: ws:// or wss:// is wanted", "  country: not in the expected form",
+        "  agent_url: ws:// or wss:// is wanted", "  country: two letters are wanted",
     ]  # fmt: skip
 
 

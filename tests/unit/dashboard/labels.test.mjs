@@ -10,6 +10,7 @@ import {
   TRUNK_STATES,
   callerName,
   explainEnding,
+  explainTestCall,
 } from "../../../dashboard/api/labels.js";
 import { explainSipCode } from "../../../dashboard/api/sipcodes.js";
 
@@ -40,6 +41,29 @@ test("every reason says what happened", () => {
 
 test("a reason that is newer than the page is shown as it is", () => {
   assert.match(explainEnding(call({ end_reason: "meteor" }))[0], /meteor/);
+});
+
+test("why an agent was not reached is told in place of the usual remedy, also while the call lasts", () => {
+  const detail = "The agent at agent_url was not reached: the connection was refused. Check that it runs.";
+  const [explanation, remedy] = explainEnding(call({ end_reason: "no_agent", agent_detail: detail }));
+  assert.match(explanation, /no agent came/);
+  assert.equal(remedy, detail);
+  assert.deepEqual(explainEnding(call({ state: "active", agent_detail: detail })), ["", detail]);
+  assert.match(explainEnding(call({ end_reason: "no_agent", agent_detail: null }))[1], /audio URL/);
+});
+
+test("a test call's end is told in a sentence without codes, whatever the gateway says", () => {
+  const ending = (status, code, reason = "hung up over REST") =>
+    explainTestCall({ status, sip_code: code, reason }, false);
+  const hungUp = { status: "completed", sip_code: 200, reason: "hung up by the party" };
+  assert.equal(explainTestCall(hungUp, true), "You hung up.");
+  assert.equal(ending("completed", 200), "The agent's side ended the call.");
+  assert.match(ending("completed", 200, "time limit"), /longest/);
+  assert.match(ending("no-answer", 480), /^Nobody answered/);
+  assert.match(ending("no-answer", 404), /not one of yours/);
+  assert.equal(ending("reinvented", 299), "The call is over.");
+  for (const status of ["completed", "busy", "no-answer", "canceled", "failed"])
+    assert.doesNotMatch(ending(status, 500), /REST|SIP|\d|[(]/);
 });
 
 test("who declined depends on who called", () => {

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import sys
 from asyncio import wait_for
 from subprocess import PIPE
@@ -30,7 +31,7 @@ async def test_sigterm_hangs_up_reports_and_exits_with_0(application, account, r
     )
     request.addfinalizer(lambda: process.returncode is None and process.kill())
     listening = json.loads(await wait_for(process.stderr.readline(), 10))
-    assert listening["message"] == "listening"
+    assert listening["message"] == "the gateway is ready for calls"
     call = await Softphone(listening["url"], *account).place_call("+15551230000")
     await application.next("/voice")
     process.send_signal(signal.SIGTERM)
@@ -50,3 +51,20 @@ async def test_a_wrong_setting_prints_one_sentence_with_exit_code_2():
     assert process.returncode == 2
     assert b"GATEWAY_ACCOUNT_SID must be" in said
     assert b"Traceback" not in said
+
+
+async def test_a_port_that_is_taken_is_named_and_no_other(account):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        process = await spawn(
+            GATEWAY_PORT=str(port),
+            GATEWAY_ACCOUNT_SID=account[0],
+            GATEWAY_AUTH_TOKEN=account[1],
+            GATEWAY_VOICE_URL="http://127.0.0.1:9/voice",
+        )
+        _, said = await wait_for(process.communicate(), 10)
+    assert process.returncode == 2
+    assert said.decode().startswith(f"gateway: it cannot listen on port {port} of 127.0.0.1 (")
+    assert said.count(b"\n") == 1

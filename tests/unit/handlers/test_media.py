@@ -157,9 +157,58 @@ def test_invalid_keys_and_sequence_numbers_are_422(api, world):
         assert api.control("/media/report", {**keys, **wrong}).status_code == 422
 
 
-def test_the_reason_why_an_agent_was_not_reached_is_logged(api, world, caplog):
+def agent_report(call, kind="watch", **more):
+    return {"relay": "r", "call_id": call.call_id, "type": kind, **more}
+
+
+REFUSED = "the connection was refused. Check that it runs."
+
+
+def test_the_reason_why_an_agent_was_not_reached_is_logged_and_told_with_the_end(
+    api, world, caplog
+):
     call = call_with_agent(world)
-    report = {"relay": "r", "call_id": call.call_id, "type": "no_agent", "why": "refused"}
-    answered = api.control("/media/report", report)
+    answered = api.control("/media/report", agent_report(call, "no_agent", why=REFUSED))
     assert answered.json_body["call"]["end_reason"] == "no_agent"
-    assert [r.call_id for r in caplog.records if r.message == "relay: refused"] == [call.call_id]
+    assert [r.call_id for r in caplog.records if r.message == f"relay: {REFUSED}"] == [call.call_id]
+    shown = api.call("GET", f"/api/call/{call.call_id}").json_body
+    assert shown["agent_detail"] == f"The agent at agent_url was not reached: {REFUSED}"
+    events, _ = inbox.read(world.deps, world.account_id, None, 0)
+    assert events[-1].data["call"]["agent_detail"] == shown["agent_detail"]
+
+
+def test_a_caller_who_gives_up_before_the_agent_is_reached_still_leaves_the_reason(api, world):
+    call = call_with_agent(world)
+    api.control("/media/report", agent_report(call, why="its host name has no address"))
+    shown = api.call("GET", f"/api/call/{call.call_id}").json_body
+    assert shown["agent_detail"].endswith("not reached: its host name has no address.")
+    assert shown["version"] == call.version, "that is no transition"
+    over = settle(world.deps, call, Act.CALLER_HANGUP)
+    assert over.agent_detail == shown["agent_detail"], "though `call` was read before it was noted"
+
+
+def test_an_agent_that_is_reached_after_all_leaves_no_reason(api, world):
+    call = call_with_agent(world)
+    api.control("/media/report", agent_report(call, why=REFUSED))
+    api.control("/media/report", agent_report(call, why=""))
+    api.control("/media/report", agent_report(call))
+    assert "agent_detail" not in api.call("GET", f"/api/call/{call.call_id}").json_body
+    assert settle(world.deps, world.reread(call), Act.AGENT_HANGUP).agent_detail is None
+
+
+def test_a_reason_that_comes_after_the_end_changes_nothing(api, world):
+    call = call_with_agent(world)
+    settle(world.deps, call, Act.CALLER_HANGUP)
+    over = world.reread(call)
+    assert world.deps.stores.calls.note_agent(call, "late") == over == world.reread(call)
+    assert api.control("/media/report", agent_report(call, why=REFUSED)).status_code == 200
+    assert world.reread(call).agent_detail is None
+
+
+def test_control_characters_and_length_of_a_reason_are_bounded(api, world):
+    call = call_with_agent(world)
+    assert api.control("/media/report", agent_report(call, why="x" * 301)).status_code == 422
+    api.control("/media/report", agent_report(call, why="a\nb\x1b[2J" + "x" * 200))
+    detail = world.reread(call).agent_detail
+    assert detail.isprintable()
+    assert len(detail) < 300

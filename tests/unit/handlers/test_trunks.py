@@ -94,7 +94,7 @@ def test_connecting_a_trunk_always_needs_a_password(api, connected):
         ({"host": "x.sip.twilio.com"}, "", "twilio.com"),
         ({"realm": "r" * 64 + "\r\nVia: x"}, "realm", "a realm is"),
         ({"transport": "tls", "host": "192.0.2.1"}, "", "name"),
-        ({"colour": "red"}, "colour", "not permitted"),
+        ({"colour": "red"}, "colour", "no such field"),
     ],
 )
 def test_invalid_settings_are_422_with_the_reason(api, changes, field, said):

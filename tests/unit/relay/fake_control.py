@@ -56,6 +56,8 @@ class FakeApplication:
     reports: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
     bodies: list[dict[str, Any]] = field(default_factory=list)
     """Reports as they came, but for `watch`."""
+    agent_whys: list[str] = field(default_factory=list)
+    """Reasons that came with a `watch`."""
     agent: dict[str, Any] | None = None
     """The agent that is to be dialled."""
     metadata: dict[str, Any] = field(default_factory=dict)
@@ -141,6 +143,8 @@ class FakeApplication:
         kind = body["type"]
         if kind != "watch":
             self.bodies.append(body)
+        elif "why" in body:
+            self.agent_whys.append(body["why"])
         await asyncio.sleep(self.report_s)
         if self._elsewhere(body):
             return self.elsewhere()

@@ -68,13 +68,13 @@ class RecordingActions:
     """The actions that a bridge asked for."""
 
     reports: list[str] = field(default_factory=list)
-    whys: list[str] = field(default_factory=list)
+    whys: list[str | None] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
     dialled: list[AgentAddress] = field(default_factory=list)
     wakes: list[float] = field(default_factory=list)
     forgotten: bool = False
 
-    def report(self, kind: str, why: str = "") -> None:
+    def report(self, kind: str, why: str | None = None) -> None:
         self.reports.append(kind)
         self.whys.append(why)
 

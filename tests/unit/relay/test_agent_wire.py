@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from hypothesis import given
@@ -69,3 +70,20 @@ def test_arbitrary_bytes_are_a_bad_message_with_a_known_code(text: bytes) -> Non
 def test_a_newline_is_not_a_digit() -> None:
     with pytest.raises(agent.BadMessageError):
         agent.parse(b'{"type":"dtmf","digits":"1\\n"}')
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "told"),
+    [
+        (b'{"type":"mark","name":5}', "bad_field", "name is a text of at most"),
+        (b'{"type":"mark"}', "bad_field", "name is a text"),
+        (b'{"type":"dtmf","digits":"x"}', "bad_field", "as in 12#"),
+        (b'{"type":"boo"}', "unknown_type", "clear, mark, dtmf or hangup"),
+        (b"[]", "bad_field", "a JSON object"),
+    ],
+)
+def test_a_wrong_message_is_told_what_is_wanted(text: bytes, code: str, told: str) -> None:
+    with pytest.raises(agent.BadMessageError, match=told) as refused:
+        agent.parse(text)
+    assert refused.value.code == code
+    assert not re.search(r"`|\bstr\b|regex|\^|Expected", str(refused.value))

@@ -72,6 +72,20 @@ def test_failed_dials_are_repeated_with_growing_pauses(dialling: Scene) -> None:
     assert dialling.actions.whys[dialling.actions.reports.index("no_agent")] == "refused"
 
 
+def test_the_reason_is_told_at_once_when_it_changes_and_when_the_agent_is_there(
+    dialling: Scene,
+) -> None:
+    for why in ("refused", "refused", "no address"):
+        dialling.bridge.dial_failed(why, dialling.now, final=False)
+    join(dialling)
+    dialling.lose_agent()
+    fail(dialling)
+    dialling.join_agent()
+    told = zip(dialling.actions.reports, dialling.actions.whys, strict=True)
+    whys = [why for kind, why in told if kind == "watch" and why is not None]
+    assert whys == ["refused", "no address", "", "refused", ""]
+
+
 def test_an_agent_that_can_never_be_reached_is_reported_at_once(dialling: Scene) -> None:
     assert dialled(dialling) == 1
     fail(dialling, final=True)

@@ -138,7 +138,7 @@ async def test_the_process_logs_that_it_listens_and_drains_on_sigterm() -> None:
     assert process.stderr is not None
     async with asyncio.timeout(20):
         line = json.loads(await process.stderr.readline())
-        assert line["message"] == "listening"
+        assert line["message"] == "the relay is ready for calls"
         url = f"ws://127.0.0.1:{line['port']}/media/agent/call_1"
         with pytest.raises(InvalidStatus):
             await connect(f"{url}?token=sesame.of.a.stranger&more=sesame")
@@ -149,10 +149,26 @@ async def test_the_process_logs_that_it_listens_and_drains_on_sigterm() -> None:
             assert ws.close_code == 1001
         rest = (await process.stderr.read()).decode()
         assert await process.wait() == 0
-    assert "drained" in rest
+    assert "its calls are over, or handed on" in rest
     assert "leg refused" not in rest, "strangers leave no lines"
     assert "sesame" not in rest, "no query is logged"
     assert token not in rest
+
+
+async def test_a_port_that_is_taken_is_named_without_a_traceback() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        env = os.environ | NEEDED | {"RELAY_PORT": str(port), "RELAY_HOST": "127.0.0.1"}
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "relay", env=env, stderr=asyncio.subprocess.PIPE
+        )
+        async with asyncio.timeout(20):
+            _, said = await process.communicate()
+    assert process.returncode == 2
+    assert said.decode().startswith(f"relay: it cannot listen on port {port} of 127.0.0.1 (")
+    assert said.count(b"\n") == 1
 
 
 async def test_the_process_names_a_missing_setting() -> None:

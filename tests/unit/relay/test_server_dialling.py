@@ -134,7 +134,7 @@ async def test_a_dialled_agent_that_does_not_come_back_is_reported_with_the_reas
     stream.break_off()
     assert (await closed(provider))[0] == 1000
     assert stack.app.bodies[0]["type"] == "agent_lost"
-    assert stack.app.bodies[0]["why"] == "the connection was refused"
+    assert stack.app.bodies[0]["why"].startswith("the connection was refused. Check ")
 
 
 async def test_a_dialled_agent_that_breaks_again_and_again_is_given_up(
@@ -164,9 +164,11 @@ async def test_an_agent_that_refuses_is_dialled_until_no_agent_is_reported(
     assert (await closed(provider))[0] == 1000
     assert len(asked) >= 2
     report = stack.app.bodies[-1]
-    assert (report["type"], report["why"]) == ("no_agent", "it answered with HTTP 403")
+    assert report["type"] == "no_agent"
+    assert report["why"].startswith("it answered with HTTP 403. Check the path")
+    assert stack.app.agent_whys == [report["why"]], "told once, and not with each dial"
     logged = [r for r in caplog.records if r.message == "agent not reached"]
-    assert (logged[0].call_id, logged[0].why) == ("call_1", "it answered with HTTP 403")
+    assert (logged[0].call_id, logged[0].why) == ("call_1", report["why"])
     assert "secret" not in caplog.text
     _, text = await stack.get("/metrics")
     assert 'dial_failures_total{why="status"}' in text
@@ -180,6 +182,10 @@ async def test_an_agent_that_accepts_after_a_refusal_joins(
         socket.respond(HTTPStatus.SERVICE_UNAVAILABLE, "") if next(refusals, None) else None
     )
     await talking(stack, agent)
+    while len(stack.app.agent_whys) < 2:
+        await stack.app.reported("watch")
+    refused, there = stack.app.agent_whys
+    assert (refused.partition(".")[0], there) == ("it answered with HTTP 503", "")
     assert not stack.app.bodies
 
 
@@ -195,7 +201,7 @@ async def test_redirects_are_not_followed(stack: Stack, agent: TwilioAgent) -> N
         agent.answer = elsewhere
         await closed(await stack.provider())
         assert other.streams.empty()
-    assert stack.app.bodies[-1]["why"] == "it answered with HTTP 302"
+    assert stack.app.bodies[-1]["why"].startswith("it answered with HTTP 302.")
 
 
 async def test_the_agent_is_dialled_with_the_headers_of_the_last_answer(

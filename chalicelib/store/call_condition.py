@@ -1,0 +1,38 @@
+"""The condition under which a transition of a call is written: the call is still as it was read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chalicelib.domain.call import Call
+from chalicelib.domain.call_transitions import CallState
+from chalicelib.domain.instant import to_text
+
+
+def unchanged(before: Call, after: Call, now: int) -> tuple[str, dict[str, str], dict[str, Any]]:
+    """Return condition, names and values.
+
+    It names the version (which implies the state), the state (for whoever reads a trace), what
+    comes without a transition (the provider's id, the detail about an agent that we dial) and, for
+    the answer of an inbound call, the deadline on the item itself.
+    """
+    parts = ["#version = :version", "#state = :state"]
+    names = {"#version": "version", "#state": "state", "#id": "provider_call_id"}
+    values: dict[str, Any] = {":version": before.version, ":state": before.state.value}
+    _same(parts, values, "id", before.provider_call_id)
+    if before.agent_url is not None:
+        names["#detail"] = "agent_detail"
+        _same(parts, values, "detail", before.agent_detail)
+    if after.state is CallState.ACTIVE and before.direction == "inbound":
+        names["#deadline"] = "ring_deadline"
+        parts.append("#deadline > :now")
+        values[":now"] = to_text(now)
+    return " AND ".join(parts), names, values
+
+
+def _same(parts: list[str], values: dict[str, Any], name: str, value: str | None) -> None:
+    if value is None:
+        parts.append(f"attribute_not_exists(#{name})")
+    else:
+        parts.append(f"#{name} = :{name}")
+        values[f":{name}"] = value

@@ -49,14 +49,15 @@ WORKERS := -n 2 --dist loadgroup
 
 test: $(TESTS)  ## Every capability, ten minutes; faults, floods and bounds at length are in test-all
 	@$(MAKE) --no-print-directory calls rules
-	@$(PYTEST) tests/browser
+	@CHAMADE_TESTS_IN_TURN=yes $(PYTEST) tests/browser
 
-# Neighbours run alone, as browsers do: paces are compared.
+# Neighbours run alone, as browsers do: paces are compared. Of two runs at once, one plays calls at a time.
 test-all: $(TESTS)  ## All tests, twenty minutes; coverage of rules and bridge is held at 95 %; what CI runs
 	@$(MAKE) --no-print-directory calls rules ALL=yes
-	@$(PYTEST) tests/browser
-	@$(PYTEST) tests/neighbours
+	@CHAMADE_TESTS_IN_TURN=yes $(PYTEST) tests/browser
+	@CHAMADE_TESTS_IN_TURN=yes $(PYTEST) tests/neighbours
 
+calls: export CHAMADE_TESTS_IN_TURN := yes
 calls: export COVERAGE_FILE := .local/coverage-calls
 calls:
 	@$(PYTEST) $(WORKERS) $(if $(ALL),$(COVERED_BY_CALLS) $(COVERAGE),-m "not deep") $(CALLS)

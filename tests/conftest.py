@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import itertools
+import os
+import tempfile
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -15,6 +19,17 @@ settings.register_profile("ours", deadline=None, suppress_health_check=[HealthCh
 settings.load_profile("ours")
 
 _tables = itertools.count(1)
+_turn = pytest.StashKey()
+
+
+def pytest_sessionstart(session):
+    """Wait, if the Makefile says that these tests are in real time, until no others are: with two
+    runs at once, telephones would stutter. The lock goes with the process.
+    """
+    if "CHAMADE_TESTS_IN_TURN" in os.environ and not hasattr(session.config, "workerinput"):
+        lock = Path(tempfile.gettempdir()) / f"chamade-tests-{os.getuid()}"
+        session.config.stash[_turn] = lock.open("w")
+        fcntl.flock(session.config.stash[_turn], fcntl.LOCK_EX)
 
 
 @pytest.hookimpl(tryfirst=True)

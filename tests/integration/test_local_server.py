@@ -88,6 +88,7 @@ async def test_a_call_rings_while_one_client_holds_hundreds_of_connections_and_p
             began = time.monotonic()
             assert (await asyncio.to_thread(raw, live, unsigned)).split()[1] in {b"403", b"415"}
             assert time.monotonic() - began < 10  # Twilio waits for 15
+        await asyncio.wait_for(call.ringing.wait(), 15)
         let_go = datetime.now(UTC)
     finally:
         for link in held:

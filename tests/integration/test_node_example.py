@@ -7,6 +7,8 @@ import signal
 import subprocess
 from urllib.parse import quote, urlsplit
 
+import pytest
+
 from tests.integration.test_examples import echoes, example, said
 
 BREAK_CONNECTIONS = """
@@ -30,6 +32,7 @@ async def test_the_agent_says_back_what_it_hears_and_prints_keys(live, node_agen
         await said(agent, "is over: caller_hangup")
 
 
+@pytest.mark.deep
 async def test_the_agent_comes_back_when_its_connection_breaks(live, node_agent):
     port = urlsplit(live.stack["relay_url"]).port
     code = quote(BREAK_CONNECTIONS.replace("RELAY_PORT", str(port)), safe="")
@@ -45,6 +48,7 @@ async def test_the_agent_comes_back_when_its_connection_breaks(live, node_agent)
         await said(agent, "is over: caller_hangup")
 
 
+@pytest.mark.deep
 async def test_the_agent_takes_its_call_back_when_it_was_killed_and_started_again(live, node_agent):
     async with example(live, node_agent) as agent:
         await said(agent, "waiting")
@@ -58,6 +62,7 @@ async def test_the_agent_takes_its_call_back_when_it_was_killed_and_started_agai
         await said(agent, "is over: caller_hangup")
 
 
+@pytest.mark.deep
 async def test_the_agent_throws_no_other_agent_out_when_it_starts(live, node_agent):
     elsewhere = await live.answered()  # an agent that is another program
     async with example(live, node_agent) as agent:
@@ -74,6 +79,7 @@ async def test_the_agent_throws_no_other_agent_out_when_it_starts(live, node_age
     await elsewhere.over()
 
 
+@pytest.mark.deep
 async def test_the_agent_answers_calls_that_ring_already(live, node_agent):
     call, call_id = await live.dial()
     async with example(live, node_agent) as agent:

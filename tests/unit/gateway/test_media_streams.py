@@ -116,8 +116,9 @@ async def test_a_mark_comes_back_when_the_audio_before_it_is_played(connect, ton
     assert first["streamSid"] == session.sid
     assert second["mark"] == {"name": "second"}
     began = next(h.at for h in call.received if h.frame != SILENT_FRAME)
-    assert first["at"] - began == pytest.approx(0.2, abs=0.03)
-    assert second["at"] - began == pytest.approx(0.4, abs=0.03)
+    # Never before its audio is played; later on a busy machine.
+    assert 0.17 < first["at"] - began < 1.2
+    assert 0.37 < second["at"] - began < 1.4
 
 
 async def test_a_mark_with_nothing_queued_comes_back_at_once(connect):

@@ -44,8 +44,8 @@ def test_a_stack_keeps_to_its_ports(tmp_path):
 
 
 def test_a_claimed_block_is_nobody_elses_until_its_process_ends():
-    # Above the ports that tests claim, below those that the kernel hands out.
-    bases = range(32_700, 32_708, 4)
+    first = free_port_base()  # two claims within it are nobody's but this test's
+    bases = range(first + 1, first + 9, 4)
     claiming = f"from local.ports import claim_ports; print(claim_ports({bases})); input()"
     with subprocess.Popen(
         [sys.executable, "-uc", claiming], cwd=ROOT, text=True,
@@ -55,7 +55,7 @@ def test_a_claimed_block_is_nobody_elses_until_its_process_ends():
         theirs = int(other.stdout.readline())
         mine = claim_ports(bases)
         assert {theirs, mine} == set(bases)
-        with pytest.raises(PortTaken, match="no free ports between 32700 and 32708"):
+        with pytest.raises(PortTaken, match=f"no free ports between {first + 1} and {first + 9}"):
             claim_ports(bases)
         other.communicate("\n", timeout=10)
     assert claim_ports(bases) == theirs

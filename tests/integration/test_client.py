@@ -114,7 +114,7 @@ async def test_an_accepted_call_carries_audio_bit_for_bit_both_ways(live, aclien
         caller.hangup()
         await asyncio.wait_for(listening_task, WITHIN_S)
         assert call.end_reason == "caller_hangup"
-        with pytest.raises(CallGone, match="caller_hangup"):
+        with pytest.raises(CallGone, match="the caller hung up"):
             await call.audio.send(b"\xff")
     assert clip("caller.wav", 3) in bytes(audio)
     assert clip("goodbye.wav") in caller.audio()

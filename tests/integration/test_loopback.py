@@ -97,7 +97,7 @@ def reachable(sockets: list[tuple[str, str, int, str]]) -> list[tuple[str, str, 
             continue
         one = (protocol, command)
         if (
-            "gateway.legs.sip.child" in command
+            any(each in command for each in ("gateway.legs.sip.child", "local.carrier_process"))
             and protocol.startswith("udp")
             and low <= port <= high
             and one not in resolvers

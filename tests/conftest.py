@@ -28,7 +28,7 @@ def pytest_sessionstart(session):
     """
     if "CHAMADE_TESTS_IN_TURN" in os.environ and not hasattr(session.config, "workerinput"):
         lock = Path(tempfile.gettempdir()) / f"chamade-tests-{os.getuid()}"
-        session.config.stash[_turn] = lock.open("w")
+        session.config.stash[_turn] = lock.open("a")
         fcntl.flock(session.config.stash[_turn], fcntl.LOCK_EX)
 
 

@@ -54,7 +54,7 @@ def shell(running, folder, script: str) -> str:
 
 
 def share(clip: str, recording) -> float:
-    """How much of a clip is in a recording."""
+    """Return the share of a clip that is in a recording."""
     played = samples(wav.read(AUDIO / f"{clip}.wav"))
     return listening.follow(played, heard_at_8000(recording)).share
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import subprocess
 
 import pytest
@@ -127,7 +128,7 @@ def test_the_help_states_the_format_and_every_exit_code(env):
 
 
 def test_a_broken_pipe_ends_quietly(env):
-    words = " ".join(command("event", "tail", "--after", "oldest"))
+    words = shlex.join(command("event", "tail", "--after", "oldest"))
     for reader in ("head -1", "true"):
         done = subprocess.run(
             ["bash", "-o", "pipefail", "-c", f"{words} | {reader}"],

@@ -159,9 +159,9 @@ class TransactionLayer:
         self.counts[f"refused {refusal.status}"] += 1
         if request.method == "ACK":
             return
-        response = respond(request, refusal.status, refusal.reason, tag="refused")
-        for name, value in refusal.headers.items():
-            response.headers.put(name, value)
+        response = respond(
+            request, refusal.status, refusal.reason, tag="refused", headers=refusal.headers
+        )
         self._outbox.send(flow, bytes(response))
 
 

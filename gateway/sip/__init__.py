@@ -1,0 +1,1 @@
+"""A SIP user agent, sans I/O."""

@@ -16,14 +16,24 @@ MAX_CHALLENGES = 4
 """Challenges that one request answers: two realms, and each of them stale once."""
 
 
+CREDENTIALS = ("Authorization", "Proxy-Authorization")
+
+
+class NotAuthorised(Exception):
+    """A challenge that cannot be answered, or credentials that were refused. The text says why."""
+
+
 class Authoriser(Protocol):
     """Whoever has credentials for challenges."""
 
-    def answer(self, request: Request, response: Response) -> bool:
-        """Put credentials for a 401 or 407 into the request. Return False if there are none."""
+    def answer(self, request: Request, response: Response) -> None:
+        """Put credentials for a 401 or 407 into the request. Raises NotAuthorised."""
 
     def anticipate(self, request: Request) -> None:
         """Put credentials into the request for challenges that are known from before."""
+
+    def learn(self, response: Response) -> None:
+        """Take what a success says about the next credentials."""
 
 
 @dataclass(eq=False, slots=True, kw_only=True)
@@ -59,6 +69,8 @@ class Exchange:
             self.request.headers.put("CSeq", f"{self.next_cseq()} {self.request.method}")
             self._send(now)
             return
+        if self.authoriser is not None and 200 <= response.status < 300:
+            self.authoriser.learn(response)
         self.on_answer(response, now)
 
     def on_failure(self, transaction: ClientTransaction, failure: Failure, now: float) -> None:
@@ -67,11 +79,26 @@ class Exchange:
             self.on_no_answer(failure, now)
 
     def _answer(self, response: Response) -> bool:
-        if self.authoriser is None or not self.wanted or self._challenges >= MAX_CHALLENGES:
+        """Sign the request anew. If that cannot be, put the reason into the response."""
+        if self.authoriser is None or not self.wanted:
             return False
         self._challenges += 1
-        return self.authoriser.answer(self.request, response)
+        try:
+            if self._challenges > MAX_CHALLENGES:
+                raise NotAuthorised(f"the far end asked {self._challenges} times for credentials")
+            self.authoriser.answer(self.request, response)
+        except NotAuthorised as error:
+            response.reason = str(error)
+            return False
+        return True
 
     def _send(self, now: float) -> None:
         self.context.stamp(self.request, self.flow)
         self.transaction = self.context.transactions.send(self.request, self.flow, self, now)
+
+
+def copy_credentials(request: Request, ack: Request) -> None:
+    """Give an ACK the credentials of its INVITE (RFC 3261 22.1)."""
+    for name in CREDENTIALS:
+        for value in request.headers.all(name):
+            ack.headers.add(name, value)

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from gateway.sip.context import ALLOW, SUPPORTED, Context
 from gateway.sip.dialog.dialog import Dialog
 from gateway.sip.dialog.info import dtmf_body, parse_dtmf
-from gateway.sip.dialog.media import Direction, Media
+from gateway.sip.dialog.media import Media
 from gateway.sip.dialog.renegotiation import Renegotiation
 from gateway.sip.dialog.session_timer import SessionTimer
 from gateway.sip.dialog.state import CallState
@@ -16,6 +16,7 @@ from gateway.sip.dialog.transfer import Transfer
 from gateway.sip.errors import Refusal
 from gateway.sip.events import Ended, KeyPressed, MediaAgreed, Side
 from gateway.sip.exchange import Authoriser, Exchange
+from gateway.sip.session.audio_line import Direction
 from gateway.sip.syntax.body import SDP
 from gateway.sip.syntax.message import Request, Response, respond
 from gateway.sip.transaction.flow import Flow

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from gateway.sip.dialog.dialog import Dialog
 from gateway.sip.errors import Refusal
+from gateway.sip.exchange import copy_credentials
 from gateway.sip.syntax.message import Response
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ class Fork:
             pass  # those of the provisional response go on being good
         self.answered = True
         ack = self.dialog.request("ACK", cseq=self._invite_cseq)
+        copy_credentials(self._call.invite, ack)
         self._ack = self._call.context.send_ack(ack, self._call.flow)
 
     def acknowledge_again(self) -> None:

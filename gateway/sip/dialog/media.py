@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal, Protocol
+from typing import Protocol
 
-Direction = Literal["sendrecv", "sendonly", "recvonly", "inactive"]
+from gateway.sip.session.audio_line import Direction
 
 
 class Media(Protocol):
@@ -16,6 +16,9 @@ class Media(Protocol):
 
     def make_offer(self, direction: Direction) -> bytes:
         """Return an offer; it is out until an answer is taken or it is rolled back."""
+
+    def repeat_offer(self, direction: Direction) -> bytes:
+        """Return an offer of what is in force already, with that direction: a hold, a refresh."""
 
     def take_offer(self, offer: bytes) -> bytes:
         """Return the answer to an offer of the far end; both are in force now."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gateway.sip.dialog.answer_repeater import AnswerRepeater
-from gateway.sip.dialog.media import Direction
 from gateway.sip.dialog.state import CallState
 from gateway.sip.errors import Refusal
 from gateway.sip.events import Side
+from gateway.sip.exchange import Exchange, copy_credentials
+from gateway.sip.session.audio_line import Direction
 from gateway.sip.syntax.body import session_description
 from gateway.sip.syntax.message import Request, Response
 from gateway.sip.transaction.server import ServerTransaction
@@ -32,6 +33,8 @@ class Renegotiation:
         """The 2xx of ours that wait for an ACK, the first one of an inbound call included."""
         self.offered = False
         """True if our offer is in a 2xx and the answer is to come in the ACK."""
+        self._exchange: Exchange | None = None
+        """Our last re-INVITE."""
         self._out = False
         """True if a re-INVITE of ours has no final response yet."""
         self._direction: Direction = "sendrecv"
@@ -71,9 +74,8 @@ class Renegotiation:
         request.headers.add("Contact", call.contact)
         call.session_timer.write_request(request)
         request.headers.add("Content-Type", "application/sdp")
-        request.body = call.audio.make_offer(self._direction)
-        exchange = call.send(request, now, self._on_response)
-        self._exchange = exchange
+        request.body = call.audio.repeat_offer(self._direction)
+        self._exchange = call.send(request, now, self._on_response)
 
     def _on_response(self, response: Response, now: float) -> None:
         if response.status < 200:
@@ -92,14 +94,13 @@ class Renegotiation:
         self._offer_if_free(now)
 
     def _accepted(self, response: Response, now: float) -> None:
-        call = self._call
-        cseq = self._exchange.request.cseq.number
-        if self._ack[0] == cseq:
+        call, exchange = self._call, self._exchange
+        if exchange is None or self._ack[0] == exchange.request.cseq.number:
             self._context.outbox.send(call.flow, self._ack[1])
             return
         self._out = False
         call.established.refresh_target(response)
-        self.acknowledge(cseq)
+        self._acknowledge(exchange.request)
         try:
             call.audio.take_answer(session_description(response) or b"")
             call.agree()
@@ -109,17 +110,12 @@ class Renegotiation:
         call.session_timer.on_response(response, now)
         self._offer_if_free(now)
 
-    def acknowledge(self, cseq: int) -> None:
-        """Send the ACK of a 2xx to our INVITE with that CSeq, and keep it for repetitions."""
+    def _acknowledge(self, invite: Request) -> None:
+        """Send the ACK of a 2xx to our INVITE, and keep it for repetitions."""
+        cseq = invite.cseq.number
         ack = self._call.established.request("ACK", cseq=cseq)
+        copy_credentials(invite, ack)
         self._ack = cseq, self._context.send_ack(ack, self._call.flow)
-
-    def acknowledge_again(self, cseq: int) -> bool:
-        """Send the ACK of that INVITE once more. Return False if there was none."""
-        if self._ack[0] != cseq:
-            return False
-        self._context.outbox.send(self._call.flow, self._ack[1])
-        return True
 
     # Offers of the far end.
 

@@ -15,6 +15,7 @@ from gateway.sip.dialog.inbound import InboundCall
 from gateway.sip.dialog.outbound import Dial, OutboundCall
 from gateway.sip.errors import Refusal
 from gateway.sip.events import Event, IncomingCall
+from gateway.sip.exchange import Authoriser
 from gateway.sip.syntax.headers import Address
 from gateway.sip.syntax.message import Request, Response, parse
 from gateway.sip.transaction.flow import Flow
@@ -36,6 +37,8 @@ class Sound:
         self.offers += 1
         self.open = True
         return f"v=0 {self.name} offers {direction} {self.offers}".encode()
+
+    repeat_offer = make_offer
 
     def take_offer(self, offer: bytes) -> bytes:
         if self.refuses:
@@ -146,7 +149,9 @@ class Network:
         """Return the last message of that kind."""
         return next(message for _, message in reversed(self.sent) if brief(message) == what)
 
-    def dial(self, sound: Sound | None = None, **more: Any) -> OutboundCall:
+    def dial(
+        self, sound: Sound | None = None, authoriser: Authoriser | None = None, **more: Any
+    ) -> OutboundCall:
         """Let Alice call Bob; return her call once the INVITE has arrived."""
         dial = Dial(
             target="sip:bob@192.0.2.2",
@@ -156,7 +161,7 @@ class Network:
             user="alice",
             **more,
         )
-        call = self.alice.agent.dial(dial, sound or Sound("alice"), self.now)
+        call = self.alice.agent.dial(dial, sound or Sound("alice"), self.now, authoriser)
         self.settle()
         return call
 

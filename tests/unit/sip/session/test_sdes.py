@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.sip import sdes
-from gateway.sip.sdes import Crypto, Unusable
-from gateway.sip.sdp import Attribute, Media
+from gateway.sip.session import sdes
+from gateway.sip.session.sdes import Crypto, Unusable
+from gateway.sip.session.sdp import Attribute, Media
 
 KEY = bytes(range(30))
 TEXT = base64.b64encode(KEY).decode()

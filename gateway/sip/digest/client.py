@@ -1,7 +1,7 @@
 """Digest authentication, the client's side (RFC 3261 22, RFC 7616, RFC 8760).
 
 `DigestClient` keeps what each realm challenged last and signs requests for all of them, also within
-a dialog. The sums are in `gateway.sip.digest_answer`.
+a dialog. The sums are in `gateway.sip.digest.answer`.
 """
 
 from __future__ import annotations
@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
-from gateway.sip.challenge import BadChallenge, challenges, parameters, unescaped
-from gateway.sip.digest_answer import (
+from gateway.sip.digest.answer import (
     ALGORITHMS,
     Account,
     DigestChallenge,
@@ -19,6 +18,7 @@ from gateway.sip.digest_answer import (
     authorization,
     understood,
 )
+from gateway.sip.digest.challenge import BadChallenge, challenges, parameters, unescaped
 
 MAX_REALMS = 8
 """Limit of the realms that are kept, each with one nonce, and that one request is signed for."""

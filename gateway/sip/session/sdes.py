@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from gateway.sip.sdp import Attribute, Media
+from gateway.sip.session.sdp import Attribute, Media
 
 SUITES = {
     "AES_CM_128_HMAC_SHA1_80": 30,

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.sip import digest
-from gateway.sip.challenge import challenges, unescaped
-from gateway.sip.digest import DigestClient, NoUsableChallenge, Refused
-from gateway.sip.digest_answer import Account, DigestChallenge, Request, authorization, response
+from gateway.sip.digest import client as digest
+from gateway.sip.digest.answer import Account, DigestChallenge, Request, authorization, response
+from gateway.sip.digest.challenge import challenges, unescaped
+from gateway.sip.digest.client import DigestClient, NoUsableChallenge, Refused
 
 NONCE = "7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v"
 CNONCE = "f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Literal
 
-from gateway.sip import audio_line as audio
-from gateway.sip import sdes
-from gateway.sip.audio_line import PLAIN, SECURE, Law, NotAcceptable
-from gateway.sip.sdes import Crypto, Srtp
-from gateway.sip.sdp import Media, Session
+from gateway.sip.session import audio_line as audio
+from gateway.sip.session import sdes
+from gateway.sip.session.audio_line import PLAIN, SECURE, Law, NotAcceptable
+from gateway.sip.session.sdes import Crypto, Srtp
+from gateway.sip.session.sdp import Media, Session
 
 SrtpPolicy = Literal["off", "offered", "required"]
 

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from gateway.sip.sdp import Media, Session
+from gateway.sip.session.sdp import Media, Session
 
 Direction = Literal["sendrecv", "sendonly", "recvonly", "inactive"]
 """The directions of a stream, as whoever writes the description sees it (RFC 8866 6.7)."""

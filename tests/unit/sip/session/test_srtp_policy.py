@@ -7,8 +7,8 @@ import itertools
 
 import pytest
 
-from gateway.sip import sdes, sdp
-from gateway.sip.offer_answer import NotAcceptable, OfferAnswer
+from gateway.sip.session import sdes, sdp
+from gateway.sip.session.offer_answer import NotAcceptable, OfferAnswer
 
 HEAD = "v=0\no=- 77 1 IN IP4 192.0.2.1\ns=-\nc=IN IP4 192.0.2.1\nt=0 0\n"
 EIGHTY, THIRTY_TWO, GCM = sdes.SUITES

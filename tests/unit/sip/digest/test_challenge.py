@@ -8,8 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.sip import challenge
-from gateway.sip.challenge import BadChallenge, Challenge, challenges, parameters, quoted, unescaped
+from gateway.sip.digest import challenge
+from gateway.sip.digest.challenge import (
+    BadChallenge,
+    Challenge,
+    challenges,
+    parameters,
+    quoted,
+    unescaped,
+)
 
 
 def test_a_challenge_has_a_scheme_and_parameters():

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.sip import sdp
-from gateway.sip.sdp import Attribute, Connection, Media, Origin, SdpError, Session
+from gateway.sip.session import sdp
+from gateway.sip.session.sdp import Attribute, Connection, Media, Origin, SdpError, Session
 
 PLAIN = (
     "v=0\r\no=- 77 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.sip import audio_line as audio
-from gateway.sip import sdp
-from gateway.sip.audio_line import Format, NotAcceptable
+from gateway.sip.session import audio_line as audio
+from gateway.sip.session import sdp
+from gateway.sip.session.audio_line import Format, NotAcceptable
 
 HEAD = "v=0\no=- 1 1 IN IP4 192.0.2.1\ns=-\nc=IN IP4 192.0.2.1\nt=0 0\n"
 

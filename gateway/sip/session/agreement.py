@@ -8,10 +8,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
-from gateway.sip import audio_line as audio
-from gateway.sip.audio_line import Direction, Format, Law
-from gateway.sip.sdes import Srtp
-from gateway.sip.sdp import Media, Session
+from gateway.sip.session import audio_line as audio
+from gateway.sip.session.audio_line import Direction, Format, Law
+from gateway.sip.session.sdes import Srtp
+from gateway.sip.session.sdp import Media, Session
 
 _USUAL_NUMBERS = {"PCMU": 0, "PCMA": 8, audio.NOISE: 13, audio.EVENTS: 101}
 _DYNAMIC = range(96, 128)

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.sip import sdp
-from gateway.sip.audio_line import Format
-from gateway.sip.offer_answer import NotAcceptable, OfferAnswer, OfferOpen
+from gateway.sip.session import sdp
+from gateway.sip.session.audio_line import Format
+from gateway.sip.session.offer_answer import NotAcceptable, OfferAnswer, OfferOpen
 
 HEAD = "v=0\no=- 77 1 IN IP4 192.0.2.1\ns=-\nc=IN IP4 192.0.2.1\nt=0 0\n"
 EVENTS = "a=rtpmap:101 telephone-event/8000"

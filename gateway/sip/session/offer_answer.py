@@ -14,14 +14,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from types import MappingProxyType
 
-from gateway.sip import audio_line as audio
-from gateway.sip import our_line, peer_line
-from gateway.sip.agreement import Negotiated, State, agree
-from gateway.sip.audio_line import Direction, Format, Law, NotAcceptable
-from gateway.sip.our_line import Stream
-from gateway.sip.peer_line import SrtpPolicy
-from gateway.sip.sdes import SUITES, Crypto, Srtp
-from gateway.sip.sdp import Connection, Media, Origin, Session
+from gateway.sip.session import audio_line as audio
+from gateway.sip.session import our_line, peer_line
+from gateway.sip.session.agreement import Negotiated, State, agree
+from gateway.sip.session.audio_line import Direction, Format, Law, NotAcceptable
+from gateway.sip.session.our_line import Stream
+from gateway.sip.session.peer_line import SrtpPolicy
+from gateway.sip.session.sdes import SUITES, Crypto, Srtp
+from gateway.sip.session.sdp import Connection, Media, Origin, Session
 
 __all__ = ["Negotiated", "NotAcceptable", "OfferAnswer", "OfferOpen", "SrtpPolicy"]
 

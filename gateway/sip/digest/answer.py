@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from gateway.sip.challenge import Challenge, quoted, unescaped
+from gateway.sip.digest.challenge import Challenge, quoted, unescaped
 
 ALGORITHMS: dict[str, Callable[[bytes], str]] = {
     "MD5": lambda data: hashlib.md5(data, usedforsecurity=False).hexdigest(),

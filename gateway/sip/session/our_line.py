@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import get_args
 
-from gateway.sip import audio_line as audio
-from gateway.sip.audio_line import Direction, Format
-from gateway.sip.sdes import Crypto
-from gateway.sip.sdp import Attribute, Media
+from gateway.sip.session import audio_line as audio
+from gateway.sip.session.audio_line import Direction, Format
+from gateway.sip.session.sdes import Crypto
+from gateway.sip.session.sdp import Attribute, Media
 
 _KEYS = "0-15"
 """The telephone-events that are understood: digits, star, pound, A to D (RFC 4733 3.2)."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Protocol
 
 from gateway.sip.context import ALLOW, Context
 from gateway.sip.errors import SipSyntaxError
@@ -17,9 +18,23 @@ from gateway.sip.transaction.table import Failure
 _BEFORE_END = 30.0
 """Seconds before its end at which a registration is refreshed, or half of a short one."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 30.0, 1800.0
-"""Seconds until the next try after a failure: doubled each time (RFC 5626 4.5)."""
+ANSWER_WITHIN = 8.0
+"""Seconds in which a working registrar has answered, four repetitions included."""
 _MAX_EXPIRES = 86_400
 _TOO_BRIEF = 423
+
+
+class Pause(Protocol):
+    """The seconds until the next try after so many failures in a row, from 1."""
+
+    def __call__(self, failures: int, status: int | None, share: float, /) -> float:
+        """`status` is None if nobody answered; `share`, from 0 to 1, spreads the tries."""
+
+
+def pause_after(failures: int, status: int | None, share: float) -> float:  # noqa: ARG001
+    """Return 15 to 30 s, doubled with each failure up to half an hour (RFC 5626 4.5)."""
+    longest = min(_FIRST_PAUSE * 2.0 ** min(failures - 1, 10), _LONGEST_PAUSE)
+    return longest * (0.5 + share / 2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +51,8 @@ class Registrar:
     expires: int = 600
     """Seconds to ask for."""
     routes: tuple[str, ...] = ()
-    headers: tuple[tuple[str, str], ...] = field(default=())
+    pause: Pause = pause_after
+    """Returns the seconds until the next try."""
 
 
 class Registration:
@@ -56,6 +72,8 @@ class Registration:
         self._failures = 0
         self._ending = False
         self._exchange: Exchange | None = None
+        self._answered = False
+        """True if the last try has had its answer, or was given up."""
 
     def start(self, now: float) -> None:
         """Register now."""
@@ -80,9 +98,12 @@ class Registration:
         if not self._ending:
             self._send(self._asked, now)
 
-    def on_timer(self, name: str, now: float) -> None:  # noqa: ARG002 - there is one timer
-        """Refresh, or try again."""
-        self._send(self._asked, now)
+    def on_timer(self, name: str, now: float) -> None:
+        """Refresh, try again, or tell that nobody answers, long before the transaction does."""
+        if name == "again":
+            self._send(self._asked, now)
+        elif not self._ending:
+            self._fail(None, Failure.TIMEOUT.value, now)
 
     def _send(self, expires: int, now: float) -> None:
         registrar = self.registrar
@@ -97,8 +118,6 @@ class Registration:
         request.headers.add("Contact", self._contact)
         request.headers.add("Expires", expires)
         request.headers.add("Allow", ALLOW)
-        for name, value in registrar.headers:
-            request.headers.add(name, value)
         exchange = self._exchange = Exchange(
             context=self._context,
             flow=self.flow,
@@ -109,6 +128,8 @@ class Registration:
             on_no_answer=lambda failure, at: self._on_failure(exchange, failure, at),
         )
         exchange.start(now)
+        self._answered = False
+        self._context.timers.start(self, "unanswered", now + ANSWER_WITHIN)
 
     def _next_cseq(self) -> int:
         self._cseq += 1
@@ -119,7 +140,7 @@ class Registration:
         return self._context.contact(self.flow, self.registrar.user)
 
     def _on_failure(self, exchange: Exchange, failure: Failure, now: float) -> None:
-        if exchange is not self._exchange:
+        if exchange is not self._exchange or self._answered:
             return
         if self._ending:
             self._context.tell(Unregistered(self))
@@ -129,6 +150,8 @@ class Registration:
     def _on_response(self, exchange: Exchange, response: Response, now: float) -> None:
         if exchange is not self._exchange or response.status < 200:
             return
+        self._context.timers.stop(self)
+        self._answered = True
         if self._ending:
             self._context.tell(Unregistered(self))
         elif response.status < 300:
@@ -174,8 +197,10 @@ class Registration:
 
     def _fail(self, status: int | None, reason: str, now: float, retry_after: float = 0.0) -> None:
         self._failures += 1
-        pause = min(_FIRST_PAUSE * 2.0 ** min(self._failures - 1, 10), _LONGEST_PAUSE)
-        pause = max(self._context.words.between(pause / 2, pause), retry_after)
+        self._answered = True
+        share = self._context.words.between(0, 1)
+        pause = max(self.registrar.pause(self._failures, status, share), retry_after)
+        self._context.timers.stop(self)
         self._context.timers.start(self, "again", now + pause)
         self._context.tell(NotRegistered(self, status, reason, pause))
 

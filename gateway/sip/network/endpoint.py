@@ -29,11 +29,17 @@ _SMALLEST = 5
 class Endpoint:
     """The sockets of one user agent. `start` it, then give commands and call `flush`."""
 
-    def __init__(self, agent: UserAgent, on_event: Callable[[Event], None]) -> None:
+    def __init__(
+        self,
+        agent: UserAgent,
+        on_event: Callable[[Event], None],
+        on_flow_lost: Callable[[Flow], None] = lambda _: None,
+    ) -> None:
         self.agent = agent
         self.counts: Counter[str] = Counter()
         """Bytes that could not be carried, by reason."""
         self._on_event = on_event
+        self._on_flow_lost = on_flow_lost
         self._loop = asyncio.get_running_loop()
         self._local: tuple[str, int] = ("", 0)
         self._udp: asyncio.DatagramTransport | None = None
@@ -123,6 +129,7 @@ class Endpoint:
         """Note that a connection is gone."""
         if self._connections.pop(flow.connection, None) is not None:
             self.agent.lose_flow(flow, self.now)
+            self._on_flow_lost(flow)
             self.flush()
 
     # Feeding and flushing.

@@ -157,7 +157,7 @@ def test_retry_after_is_respected(desk: Desk) -> None:
 def test_a_registrar_that_does_not_answer_is_told_without_a_status(desk: Desk) -> None:
     desk.answer = lambda request: None
     desk.register()
-    desk.wait(32)
+    desk.wait(9)
     (failure,) = desk.events
     assert isinstance(failure, NotRegistered)
     assert (failure.status, failure.reason) == (None, "no answer")

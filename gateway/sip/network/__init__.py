@@ -1,0 +1,1 @@
+"""The only I/O of the SIP library: sockets and DNS."""

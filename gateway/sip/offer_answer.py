@@ -5,7 +5,8 @@ while the call lasts. Whatever cannot be agreed to raises NotAcceptable and chan
 
 SRTP is a trunk's choice. `off`: plain RTP. `required`: RTP/SAVP with keys, nothing else. `offered`:
 RTP/AVP with a=crypto beside it, "opportunistic" (RFC 8643): who knows no SRTP passes the line over
-and answers plain RTP, while an offer of RTP/SAVP would leave such a peer no valid answer.
+and answers plain RTP, while an offer of RTP/SAVP would leave such a peer no valid answer. A peer
+that refuses even that, as FreeSWITCH does by default, is offered `off` in another INVITE.
 """
 
 from __future__ import annotations

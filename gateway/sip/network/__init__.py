@@ -1,1 +1,1 @@
-"""The only I/O of the SIP library: sockets and DNS."""
+"""Thin shells around the user agent: sockets and name look-ups."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 
 import pytest
@@ -131,7 +132,7 @@ class TestAnswers:
         answer = side().take_offer(described("m=audio 49170 RTP/AVP 0", head=head))
         assert answer.times == ("1 2", "3 4")
 
-    @pytest.mark.parametrize("protocol", ["RTP/AVP", "RTP/AVPF"])
+    @pytest.mark.parametrize("protocol", ["RTP/AVP", "RTP/AVPF", "rtp/avp"])
     def test_the_profile_is_repeated(self, protocol):
         answer = side().take_offer(described(f"m=audio 49170 {protocol} 0"))
         assert audio_of(answer).protocol == protocol
@@ -291,6 +292,14 @@ class TestOffers:
         us.settle()
         us.rollback()
         assert (us.open, us.negotiated.rtp_port) == (False, 5)
+
+    def test_a_copy_for_another_dialog_of_a_forked_call_has_its_own_answer(self):
+        us = side()
+        us.make_offer()
+        other = copy.copy(us)
+        us.take_answer(described("m=audio 5 RTP/AVP 0"))
+        other.take_answer(described("m=audio 7 RTP/AVP 8"))
+        assert (us.negotiated.rtp_port, other.negotiated.rtp_port) == (5, 7)
 
     def test_no_second_offer_of_either_side_goes_beside_an_open_one(self):
         us = side()

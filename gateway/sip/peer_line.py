@@ -27,7 +27,7 @@ def choose(
         try:
             audio.check_family(audio.host(offer, line), our_host)
             protection = _offered_protection(line, policy)
-            audio.law(tuple(f for f in audio.formats(line) if f.name in laws))
+            audio.law(audio.formats(line), laws)
         except NotAcceptable as why:
             refusals.append(why)
         else:

@@ -170,7 +170,7 @@ class TestAnswers:
             ([], 304, "has none"),
             (["m=video 5000 RTP/AVP 34"], 304, "has none"),
             (["m=audio 0 RTP/AVP 0"], 304, "has none"),
-            (["m=audio 5000 RTP/AVP 18 101", EVENTS], 305, "PCMU and PCMA"),
+            (["m=audio 5000 RTP/AVP 18 101", EVENTS], 305, "PCMU or PCMA"),
             (["m=audio 5000 RTP/AVP 0", "c=IN IP6 2001:db8::1"], 301, "IPv6"),
             (["m=audio 5000 RTP/AVP 0", "c=IN IP4 239.1.1.1"], 330, "multicast"),
             (["m=audio 5000 UDP/TLS/RTP/SAVPF 0"], 302, "UDP/TLS/RTP/SAVPF"),
@@ -186,7 +186,7 @@ class TestAnswers:
         us = side(laws=("PCMA",))
         answer = us.take_offer(described("m=audio 49170 RTP/AVP 0 8"))
         assert audio_of(answer).formats == ("8",)
-        reason(lambda: us.take_offer(described("m=audio 49170 RTP/AVP 0")), "PCMU")
+        reason(lambda: us.take_offer(described("m=audio 49170 RTP/AVP 0")), "to be PCMA at")
 
 
 class TestHold:
@@ -264,7 +264,7 @@ class TestOffers:
             (["m=audio 0 RTP/AVP 0"], "refuses the audio"),
             (["m=video 5 RTP/AVP 34"], "refuses the audio"),
             (["m=audio 5 RTP/SAVP 0"], "RTP/SAVP"),
-            (["m=audio 5 RTP/AVP 101", EVENTS], "PCMU and PCMA"),
+            (["m=audio 5 RTP/AVP 101", EVENTS], "PCMU or PCMA"),
             (["m=audio 5 RTP/AVP 0", "c=IN IP6 ::1"], "IPv6"),
         ],
     )

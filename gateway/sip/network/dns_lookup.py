@@ -71,6 +71,4 @@ class DnsLookup:
             raise LookupFailed("the name servers failed") from None
         except dns.exception.DNSException as why:
             raise LookupFailed(str(why)[:200] or type(why).__name__) from None
-        except OSError as why:
-            raise LookupFailed(f"the name servers are out of reach ({why.strerror})") from None
         return list(answer.rrset or ())

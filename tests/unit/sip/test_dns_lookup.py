@@ -103,6 +103,12 @@ async def test_a_server_that_fails_is_a_failure(lookup):
         await lookup.addresses("broken.example", "IPv4")
 
 
+async def test_no_server_to_be_reached_is_a_failure(lookup):
+    lookup._resolver.nameservers = ["255.255.255.255"]
+    with pytest.raises(LookupFailed, match="name servers failed"):
+        await lookup.addresses("c.example", "IPv4")
+
+
 async def test_a_name_that_dns_cannot_hold_is_a_failure(lookup):
     with pytest.raises(LookupFailed):
         await lookup.srv("a" * 64 + ".example")

@@ -5,22 +5,22 @@ from __future__ import annotations
 from tools.limits.limit import Limit
 
 _TESTS = "tests/unit/sip"
-_BEYOND_SDP = f"{_TESTS}/test_sdp.py::test_a_description_beyond_a_limit_is_refused"
-_BEYOND_HEADER = f"{_TESTS}/test_challenge.py::test_a_header_beyond_a_limit_is_refused"
+_BEYOND_SDP = f"{_TESTS}/session/test_sdp.py::test_a_description_beyond_a_limit_is_refused"
+_BEYOND_HEADER = f"{_TESTS}/digest/test_challenge.py::test_a_header_beyond_a_limit_is_refused"
 _UNREAD = "the header is passed over; with no other the request fails, with the reason"
 
 SIP_PEER_LIMITS: tuple[Limit, ...] = (
     Limit(
         "a session description",
-        "gateway.sip.sdp:MAX_BYTES",
+        "gateway.sip.session.sdp:MAX_BYTES",
         "bytes",
         "call",
         "it is refused, with the reason",
-        f"{_TESTS}/test_sdp.py::test_a_description_of_too_many_bytes_is_refused",
+        f"{_TESTS}/session/test_sdp.py::test_a_description_of_too_many_bytes_is_refused",
     ),
     Limit(
         "lines of a session description",
-        "gateway.sip.sdp:MAX_LINES",
+        "gateway.sip.session.sdp:MAX_LINES",
         "lines",
         "call",
         "it is refused, with the reason",
@@ -28,7 +28,7 @@ SIP_PEER_LIMITS: tuple[Limit, ...] = (
     ),
     Limit(
         "a line of a session description",
-        "gateway.sip.sdp:MAX_LINE",
+        "gateway.sip.session.sdp:MAX_LINE",
         "characters",
         "call",
         "it is refused, with the reason",
@@ -36,7 +36,7 @@ SIP_PEER_LIMITS: tuple[Limit, ...] = (
     ),
     Limit(
         "streams of a session description, each repeated in the answer",
-        "gateway.sip.sdp:MAX_MEDIA",
+        "gateway.sip.session.sdp:MAX_MEDIA",
         "m= lines",
         "call",
         "it is refused, with the reason",
@@ -44,7 +44,7 @@ SIP_PEER_LIMITS: tuple[Limit, ...] = (
     ),
     Limit(
         "formats of a stream",
-        "gateway.sip.sdp:MAX_FORMATS",
+        "gateway.sip.session.sdp:MAX_FORMATS",
         "formats",
         "call",
         "the description is refused, with the reason",
@@ -52,15 +52,15 @@ SIP_PEER_LIMITS: tuple[Limit, ...] = (
     ),
     Limit(
         "keys that are looked at in a stream",
-        "gateway.sip.sdes:MAX_CRYPTO",
+        "gateway.sip.session.sdes:MAX_CRYPTO",
         "a=crypto lines",
         "call",
         "the others are passed over",
-        f"{_TESTS}/test_sdes.py::test_no_more_lines_are_looked_at_than_the_limit",
+        f"{_TESTS}/session/test_sdes.py::test_no_more_lines_are_looked_at_than_the_limit",
     ),
     Limit(
         "a challenge to authenticate",
-        "gateway.sip.challenge:MAX_HEADER",
+        "gateway.sip.digest.challenge:MAX_HEADER",
         "characters",
         "trunk",
         _UNREAD,
@@ -68,7 +68,7 @@ SIP_PEER_LIMITS: tuple[Limit, ...] = (
     ),
     Limit(
         "challenges in a header",
-        "gateway.sip.challenge:MAX_CHALLENGES",
+        "gateway.sip.digest.challenge:MAX_CHALLENGES",
         "challenges",
         "trunk",
         _UNREAD,
@@ -76,7 +76,7 @@ SIP_PEER_LIMITS: tuple[Limit, ...] = (
     ),
     Limit(
         "parameters of a challenge",
-        "gateway.sip.challenge:MAX_PARAMETERS",
+        "gateway.sip.digest.challenge:MAX_PARAMETERS",
         "parameters",
         "trunk",
         _UNREAD,
@@ -84,19 +84,19 @@ SIP_PEER_LIMITS: tuple[Limit, ...] = (
     ),
     Limit(
         "realms that are kept, each with a nonce",
-        "gateway.sip.digest:MAX_REALMS",
+        "gateway.sip.digest.client:MAX_REALMS",
         "realms",
         "trunk",
         "the oldest is forgotten; a request that is challenged for more fails",
-        f"{_TESTS}/test_digest.py::test_of_too_many_realms_the_oldest_is_forgotten",
+        f"{_TESTS}/digest/test_digest.py::test_of_too_many_realms_the_oldest_is_forgotten",
     ),
     Limit(
         "nonces in a row that are stale as soon as they are used",
-        "gateway.sip.digest:MAX_STALE",
+        "gateway.sip.digest.client:MAX_STALE",
         "nonces",
         "trunk",
         "the request fails, with the reason",
-        f"{_TESTS}/test_digest.py::test_nonces_that_are_stale_at_once_are_not_followed_for_ever",
+        f"{_TESTS}/digest/test_digest.py::test_nonces_that_are_stale_at_once_are_not_followed_for_ever",
     ),
     Limit(
         "NAPTR records that are followed",

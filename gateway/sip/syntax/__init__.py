@@ -1,0 +1,1 @@
+"""The language: what messages, headers and URIs are made of, and how they are read and written."""

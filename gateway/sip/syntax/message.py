@@ -1,0 +1,254 @@
+"""Requests and responses: read from bytes, written to bytes (RFC 3261 7).
+
+Reading is liberal where senders differ: compact names, folded lines, LF alone, blanks before the
+colon, a missing empty line at the end of a datagram. What the fields mean is checked elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from gateway.sip.errors import SipSyntaxError
+from gateway.sip.syntax.fields import COMPACT, Headers
+from gateway.sip.syntax.grammar import TOKEN
+from gateway.sip.syntax.headers import Address, CSeq, Via
+
+MAX_MESSAGE = 65_535
+"""Bytes of a message, as of a UDP datagram."""
+MAX_FIELDS = 256
+"""Header fields of a message."""
+_MAX_STATUS = 699
+
+REASONS = {
+    100: "Trying",
+    180: "Ringing",
+    181: "Call Is Being Forwarded",
+    182: "Queued",
+    183: "Session Progress",
+    200: "OK",
+    202: "Accepted",
+    302: "Moved Temporarily",
+    400: "Bad Request",
+    401: "Unauthorized",
+    403: "Forbidden",
+    404: "Not Found",
+    405: "Method Not Allowed",
+    407: "Proxy Authentication Required",
+    408: "Request Timeout",
+    413: "Request Entity Too Large",
+    415: "Unsupported Media Type",
+    416: "Unsupported URI Scheme",
+    420: "Bad Extension",
+    421: "Extension Required",
+    422: "Session Interval Too Small",
+    480: "Temporarily Unavailable",
+    481: "Call/Transaction Does Not Exist",
+    482: "Loop Detected",
+    483: "Too Many Hops",
+    484: "Address Incomplete",
+    486: "Busy Here",
+    487: "Request Terminated",
+    488: "Not Acceptable Here",
+    489: "Bad Event",
+    491: "Request Pending",
+    500: "Server Internal Error",
+    501: "Not Implemented",
+    503: "Service Unavailable",
+    504: "Server Time-out",
+    505: "Version Not Supported",
+    513: "Message Too Large",
+    600: "Busy Everywhere",
+    603: "Decline",
+    604: "Does Not Exist Anywhere",
+    606: "Not Acceptable",
+}
+"""Reason phrases of the status codes (RFC 3261 21, 3262, 4028, 6665)."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Message:
+    """What requests and responses share."""
+
+    headers: Headers = field(default_factory=Headers)
+    body: bytes = b""
+    truncated: bool = False
+    """True if Content-Length names more bytes than came."""
+    version: str = "SIP/2.0"
+
+    @property
+    def via(self) -> Via:
+        """Return the topmost Via."""
+        values = self.headers.values("Via")
+        if not values:
+            raise SipSyntaxError("the Via is missing")
+        return Via.parse(values[0])
+
+    @property
+    def cseq(self) -> CSeq:
+        """Return the CSeq."""
+        return CSeq.parse(self.headers.get("CSeq"))
+
+    @property
+    def from_(self) -> Address:
+        """Return the From."""
+        return Address.parse(self.headers.get("From"))
+
+    @property
+    def to(self) -> Address:
+        """Return the To."""
+        return Address.parse(self.headers.get("To"))
+
+    @property
+    def call_id(self) -> str:
+        """Return the Call-ID."""
+        return self.headers.get("Call-ID")
+
+    def _write(self, start_line: str) -> bytes:
+        lines = [start_line]
+        lines += [f"{name}: {value}" for name, value in self.headers if name != "Content-Length"]
+        lines += [f"Content-Length: {len(self.body)}", "", ""]
+        return "\r\n".join(lines).encode("utf-8", "surrogateescape") + self.body
+
+
+@dataclass(slots=True)
+class Request(Message):
+    """A request. The URI is a text, since strict routers and tests need it letter by letter."""
+
+    method: str
+    uri: str
+
+    def __bytes__(self) -> bytes:
+        return self._write(f"{self.method} {self.uri} SIP/2.0")
+
+
+@dataclass(slots=True)
+class Response(Message):
+    """A response."""
+
+    status: int
+    reason: str = ""
+
+    @property
+    def final(self) -> bool:
+        """Return whether no other response follows."""
+        return self.status >= 200
+
+    def __bytes__(self) -> bytes:
+        return self._write(f"SIP/2.0 {self.status} {self.reason}".rstrip())
+
+
+def respond(
+    request: Request,
+    status: int,
+    reason: str = "",
+    *,
+    tag: str = "",
+    headers: Mapping[str, object] = MappingProxyType({}),
+) -> Response:
+    """Return a response with what must be copied from the request (RFC 3261 8.2.6.2).
+
+    `tag` becomes the To tag if To has none.
+    """
+    response = Response(status, reason or REASONS.get(status, "Error"))
+    for name, value in request.headers:
+        match name.lower():
+            case "via" | "from" | "call-id" | "cseq":
+                response.headers.add(name, value)
+            case "to":
+                response.headers.add(name, _tagged(value, tag) if status > 100 else value)
+            case "record-route" if 100 < status < 300:
+                response.headers.add(name, value)
+            case "timestamp" if status == 100:
+                response.headers.add(name, value)
+    for name, extra in headers.items():
+        response.headers.put(name, extra)
+    return response
+
+
+def _tagged(to: str, tag: str) -> str:
+    try:
+        return to if not tag or Address.parse(to).tag else f"{to};tag={tag}"
+    except SipSyntaxError:
+        return to  # the 400 that follows gives it back as it came
+
+
+def parse(data: bytes) -> Request | Response:
+    """Read a message that is a whole datagram, or was cut out of a stream by `framing`.
+
+    Raises SipSyntaxError if it cannot be cut into start line, fields and body.
+    """
+    if len(data) > MAX_MESSAGE:
+        raise SipSyntaxError(f"the message is longer than {MAX_MESSAGE} bytes")
+    head, body = _split(data.lstrip(b"\r\n"))
+    lines = _unfold(head.decode("utf-8", "surrogateescape"))
+    message = _start(lines[0])
+    message.headers = _fields(lines[1:])
+    length = _content_length(message.headers)
+    message.truncated = length is not None and length > len(body)
+    message.body = body if length is None else body[:length]
+    return message
+
+
+def _split(data: bytes) -> tuple[bytes, bytes]:
+    """Cut at the first empty line, whose lines end with CRLF or LF."""
+    at = 0
+    while (end := data.find(b"\n", at)) >= 0:
+        if data[at:end] in (b"", b"\r"):
+            return data[:at], data[end + 1 :]
+        at = end + 1
+    return data, b""
+
+
+def _unfold(head: str) -> list[str]:
+    """Return the lines; one that begins with a blank continues the line before (7.3.1)."""
+    lines: list[str] = []
+    for raw in head.split("\n"):
+        line = raw.rstrip("\r")
+        if "\r" in line or "\0" in line:
+            raise SipSyntaxError("a line holds a CR or a NUL")
+        if line[:1] in (" ", "\t") and len(lines) > 1:
+            lines[-1] = f"{lines[-1].rstrip()} {line.strip()}"
+        elif line.strip():
+            lines.append(line)
+    if not lines:
+        raise SipSyntaxError("the message is empty")
+    if len(lines) > MAX_FIELDS + 1:
+        raise SipSyntaxError(f"the message has more than {MAX_FIELDS} header fields")
+    return lines
+
+
+def _start(line: str) -> Request | Response:
+    first, _, rest = line.strip().partition(" ")
+    if first.upper().startswith("SIP/"):
+        status, _, reason = rest.strip().partition(" ")
+        if not (status.isascii() and status.isdigit() and 100 <= int(status[:4]) <= _MAX_STATUS):
+            raise SipSyntaxError(f"not a status: {status[:20]!r}")
+        return Response(int(status), reason.strip(), version=first.upper())
+    uri, _, version = rest.strip().rpartition(" ")
+    if not first or not TOKEN.issuperset(first) or not version.upper().startswith("SIP/"):
+        raise SipSyntaxError(f"not a request line: {line[:60]!r}")
+    return Request(first, uri.strip(), version=version.upper())
+
+
+def _fields(lines: list[str]) -> Headers:
+    headers = Headers()
+    for line in lines:
+        name, colon, value = line.partition(":")
+        name = name.strip()
+        if not colon or not name or not TOKEN.issuperset(name):
+            raise SipSyntaxError(f"not a header field: {line[:60]!r}")
+        headers.add(COMPACT.get(name.lower(), name), value.strip())
+    return headers
+
+
+def _content_length(headers: Headers) -> int | None:
+    """Return the body's length in bytes; None if the sender does not say."""
+    lengths = set(headers.all("Content-Length"))
+    if not lengths:
+        return None
+    text = lengths.pop()
+    if lengths or not (text.isascii() and text.isdigit() and len(text) <= 10):
+        raise SipSyntaxError(f"not a Content-Length: {text[:20]!r}")
+    return int(text)

@@ -1,0 +1,1 @@
+"""Transactions: a request, its responses and what is sent again (RFC 3261 17)."""

@@ -249,25 +249,14 @@ class TestOffers:
         assert us.open
         us.take_answer(described("m=audio 5 RTP/AVP 0"))
 
-    def test_a_preview_may_be_replaced_by_the_answer(self):
+    def test_an_answer_that_was_taken_is_not_rolled_back(self):
         us = side()
         us.make_offer()
-        us.take_answer(described("m=audio 5 RTP/AVP 0"), provisional=True)
-        assert (us.open, us.negotiated.rtp_port) == (True, 5)
-        us.take_answer(described("m=audio 7 RTP/AVP 8"))
-        assert (us.open, us.negotiated.rtp_port, us.negotiated.law) == (False, 7, "PCMA")
-
-    def test_a_preview_counts_if_no_other_answer_comes(self):
-        us = side()
-        us.make_offer()
-        us.settle()
-        assert us.open
-        us.take_answer(described("m=audio 5 RTP/AVP 0"), provisional=True)
-        us.settle()
+        us.take_answer(described("m=audio 5 RTP/AVP 0"))
         us.rollback()
         assert (us.open, us.negotiated.rtp_port) == (False, 5)
 
-    def test_a_copy_for_another_dialog_of_a_forked_call_has_its_own_answer(self):
+    def test_a_copy_for_a_preview_or_another_dialog_has_its_own_answer(self):
         us = side()
         us.make_offer()
         other = copy.copy(us)

@@ -151,11 +151,17 @@ def test_an_answer_that_chose_nothing_of_ours_is_refused(lines, words):
     assert words in reason(lambda: us.take_answer(described(*lines)))
 
 
-def test_an_answer_to_opportunistic_srtp_may_be_secured_or_plain():
+@pytest.mark.parametrize(("lines", "suite"), [([AVP, crypto()], EIGHTY), ([AVP], None)])
+def test_an_answer_to_opportunistic_srtp_may_be_secured_or_plain(lines, suite):
     us = side("offered")
     us.make_offer()
-    assert us.take_answer(described(AVP, crypto()), provisional=True).srtp.suite == EIGHTY
-    assert us.take_answer(described(AVP), provisional=True).srtp is None
+    srtp = us.take_answer(described(*lines)).srtp
+    assert (srtp and srtp.suite) == suite
+
+
+def test_an_answer_to_opportunistic_srtp_chooses_what_was_offered():
+    us = side("offered")
+    us.make_offer()
     assert "tag 9" in reason(lambda: us.take_answer(described(AVP, crypto(9))))
     assert "RTP/SAVP" in reason(lambda: us.take_answer(described(SAVP, crypto())))
 

@@ -26,7 +26,7 @@ _PIECES = 8
 
 
 class Concealment:
-    """What is heard in place of missing audio. All audio of a stream goes through it, in order."""
+    """The substitute for missing audio. All audio of a stream goes through it, in order."""
 
     __slots__ = ("_at", "_heard", "_period")
 

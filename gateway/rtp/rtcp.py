@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from gateway.rtp.packet import MalformedPacketError
 
 SR, RR, SDES, BYE = 200, 201, 202, 203
-MAX_REPORTS = 31
+REPORTS = 31
 """Report blocks of a packet, and sources of a BYE: the header's count has 5 bits."""
 MAX_PACKETS = 16
 """Packets of a datagram that are read; a datagram with more is refused."""
-MAX_TEXT = 255
+TEXT_BYTES = 255
 """Bytes of a name or a reason: the length has 8 bits."""
 _HEAD = struct.Struct("!BBH")
 _SENDER = struct.Struct("!IQIII")
@@ -145,8 +145,8 @@ def _composed(report: Report) -> bytes:
 
 
 def _packet(kind: int, count: int, body: bytes) -> bytes:
-    if count > MAX_REPORTS:
-        raise ValueError(f"an RTCP packet has room for {MAX_REPORTS} sources, not for {count}")
+    if count > REPORTS:
+        raise ValueError(f"an RTCP packet has room for {REPORTS} sources, not for {count}")
     return _HEAD.pack(0x80 | count, kind, len(body) // _WORD) + body
 
 
@@ -162,7 +162,7 @@ def _blocks(blocks: Iterable[ReportBlock]) -> bytes:
 
 
 def _text(text: str) -> bytes:
-    return text.encode()[:MAX_TEXT].decode(errors="ignore").encode()
+    return text.encode()[:TEXT_BYTES].decode(errors="ignore").encode()
 
 
 # Parsing.
@@ -184,7 +184,7 @@ def _packets(data: bytes) -> Iterator[tuple[int, int, bytes]]:
         if end > len(data):
             raise MalformedPacketError("an RTCP packet says that it is longer than its datagram")
         body = data[at + _HEAD.size : end]
-        yield kind, first & MAX_REPORTS, _unpadded(body) if first & 0x20 else body
+        yield kind, first & REPORTS, _unpadded(body) if first & 0x20 else body
         at = end
     if not packets:
         raise MalformedPacketError("an empty datagram is no RTCP")

@@ -9,18 +9,18 @@ import enum
 
 from gateway.rtp.g711 import SAMPLES_PER_S
 
-MAX_DROPOUT = 3000
+DROPOUT = 3000
 """Packets that may be missing in a row; a larger step is another numbering."""
-MAX_MISORDER = 100
+MISORDER = 100
 """Packets by which one may come too late; a larger step back is another numbering."""
 _CYCLE = 1 << 16
 _NONE = _CYCLE + 1
 """A sequence number that none is equal to."""
-_MOST_LOST, _LEAST_LOST = 0x7FFFFF, -0x800000
+_LOST_RANGE = -0x800000, 0x7FFFFF
 
 
 class Verdict(enum.Enum):
-    """What a packet's sequence number says."""
+    """The judgements about a packet's sequence number."""
 
     VALID = "belongs to the stream"
     RESTARTED = "begins another numbering of the same source"
@@ -52,11 +52,11 @@ class Source:
     def received(self, sequence: int) -> Verdict:
         """Judge a packet's sequence number, and count the packet unless it is invalid. Hot path."""
         ahead = sequence - self._highest & 0xFFFF
-        if ahead < MAX_DROPOUT:
+        if ahead < DROPOUT:
             if sequence < self._highest:
                 self._cycles += _CYCLE
             self._highest = sequence
-        elif ahead <= _CYCLE - MAX_MISORDER:
+        elif ahead <= _CYCLE - MISORDER:
             if sequence != self._bad:
                 self._bad = sequence + 1 & 0xFFFF
                 return Verdict.INVALID
@@ -94,7 +94,8 @@ class Source:
 
         It is negative if more were doubled than lost.
         """
-        return max(_LEAST_LOST, min(_MOST_LOST, self.expected - self.received_packets))
+        lowest, highest = _LOST_RANGE
+        return max(lowest, min(highest, self.expected - self.received_packets))
 
     def take_fraction_lost(self) -> int:
         """Return the loss since this was last called, in 1/256 (0 to 255)."""

@@ -12,9 +12,6 @@ from dataclasses import dataclass, field
 
 import pylibsrtp
 
-MAX_DATAGRAM = 1500
-"""Bytes of a protected packet, as libsrtp's Python wrapper has room for."""
-
 
 class SRTPError(Exception):
     """A packet could not be protected, or is not what its sender protected: forged, or repeated."""

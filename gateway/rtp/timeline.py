@@ -1,4 +1,4 @@
-"""Where a packet belongs: sequence numbers and timestamps without wrapping, and who is late.
+"""The place of each packet: sequence numbers and timestamps without wrapping, and who is late.
 
 A packet's *number* is its sequence number, its *place* its timestamp in samples, both unwrapped and
 unbroken: where a sender begins a numbering anew, they go on. Its *transit* is when it arrived minus
@@ -8,7 +8,7 @@ Source: RFC 3550 6.4.1 (transit). R. Ramjee et al., INFOCOM 1994 (spikes).
 
 from __future__ import annotations
 
-MAX_AHEAD = 4800
+_FAR = 4800
 """Samples by which one packet may be later than another, or its timestamp off (600 ms)."""
 MAX_SPREAD = 2560
 """Samples of jitter that are allowed for; of packets that come later still, some are lost (320 ms).
@@ -18,9 +18,9 @@ _JUMP = 320
 _SNAP = 80
 """Samples by which consecutive packets may overlap or leave a gap that is none (10 ms)."""
 _SINKING = 64
-"""What is wanted sinks by one part in so many of the audio that comes: 15 ms a second."""
+"""The wanted offset sinks by one part in so many of the audio that comes: 15 ms a second."""
 _SINKING_FAST = 8
-"""And what would do for now: 125 ms a second."""
+"""The offset that is enough sinks so: 125 ms a second."""
 _RISING = 1024
 """The least transit rises by one part in so many: a clock may be so much slower than ours."""
 
@@ -62,7 +62,7 @@ class Timeline:
 
     def is_possible(self, place: int) -> bool:
         """Return whether a packet that was overtaken may belong there."""
-        return abs(place - self._newest_place) < MAX_AHEAD
+        return abs(place - self._newest_place) < _FAR
 
     def advance(self, number: int, timestamp: int, size: int, arrived: float, played: int) -> int:
         """Return the place of a packet that is newer than all others. Hot path.
@@ -85,7 +85,7 @@ class Timeline:
     def _is_plausible(self, place: int, arrived: float, between: int) -> bool:
         """Return whether a packet may belong there, with so many samples before it on their way."""
         faster_by = self.least - (arrived - place)
-        if place < self.end or faster_by < -MAX_AHEAD:
+        if place < self.end or faster_by < -_FAR:
             return False
         return faster_by <= _JUMP or place <= self.end + between
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from gateway.rtp.g711 import FRAME, SILENT_FRAME
 from gateway.rtp.jitter_buffer import MAX_HELD, MAX_PACKETS, JitterBuffer
 from gateway.rtp.ledger import MAX_SILENT_PACKETS
+from gateway.rtp.timeline import MAX_SPREAD
 from tests.unit.rtp.streams import (
     TICK,
     Arrival,
@@ -342,6 +343,13 @@ def test_with_any_loss_and_order_what_is_heard_is_in_order_and_bounded(seed, los
     heard = marks(play(buffer, arrivals, 3.5))
     assert heard == sorted(set(heard))
     assert buffer.held <= MAX_HELD
+
+
+def test_more_jitter_than_the_bound_adds_no_delay():
+    buffer = JitterBuffer()
+    play(buffer, stream(20, spikes(2, 0.55)), 20)
+    assert buffer.spread == pytest.approx(MAX_SPREAD, rel=0.1)
+    assert buffer.spread <= MAX_SPREAD
 
 
 def test_before_the_first_audio_there_is_nothing_to_play():

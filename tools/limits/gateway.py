@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tools.limits.gateway_connections import CONNECTION_LIMITS
+from tools.limits.gateway_rtp import RTP_LIMITS
 from tools.limits.gateway_sip import SIP_LIMITS
 from tools.limits.limit import Limit
 
@@ -231,4 +232,5 @@ LIMITS: tuple[Limit, ...] = (
     *STREAMS,
     *APPLICATION,
     *SIP_LIMITS,
+    *RTP_LIMITS,
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tools.limits.gateway_connections import CONNECTION_LIMITS
+from tools.limits.gateway_rtp import RTP_LIMITS
 from tools.limits.gateway_sip import SIP_LIMITS
 from tools.limits.limit import Limit
 from tools.limits.sip_peers import SIP_PEER_LIMITS
@@ -233,4 +234,5 @@ LIMITS: tuple[Limit, ...] = (
     *APPLICATION,
     *SIP_LIMITS,
     *SIP_PEER_LIMITS,
+    *RTP_LIMITS,
 )

@@ -89,7 +89,7 @@ def _check_address(request: Request, name: str) -> None:
 
 def _check_uri(request: Request) -> None:
     try:
-        if any(char.isspace() for char in request.uri):
+        if len(request.uri.split()) > 1:
             raise SipSyntaxError("a blank is in it")
         uri = parse_uri(request.uri)
     except SipSyntaxError as error:

@@ -23,6 +23,7 @@ _PORT = 5
 _UNRESERVED = frozenset(string.ascii_letters + string.digits + "-_.!~*'()")
 _PARAM = TOKEN | frozenset("[]/:&+$()@#^{|}")
 """The characters of a URI parameter. Wider than the RFC; without `?`, which begins the headers."""
+_PARAM_VALUE = _PARAM | {"="}
 _ESCAPE = re.compile("%([0-9A-Fa-f]{2})")
 
 
@@ -171,7 +172,7 @@ def read_uri_params(scanner: Scanner) -> UriParams:
         name = _without_needless_escapes(scanner.run(_PARAM)).lower()
         value = None
         if scanner.take("="):
-            value = _without_needless_escapes(scanner.run(_PARAM | {"="}))
+            value = _without_needless_escapes(scanner.run(_PARAM_VALUE))
         if name:
             params.setdefault(name, value)
     return params

@@ -7,7 +7,7 @@ from typing import ClassVar, Protocol
 from gateway.sip.syntax.fields import Headers
 from gateway.sip.syntax.message import Request, Response
 from gateway.sip.transaction.flow import Flow, Outbox
-from gateway.sip.transaction.table import T2, Failure, State, Table, Transaction
+from gateway.sip.transaction.table import LIFE, T2, Failure, State, Table, Transaction
 from gateway.sip.transaction.timers import Timers
 
 _S = State
@@ -66,11 +66,9 @@ class ClientTransaction(Transaction):
     def _double_a(self, now: float) -> None:
         self._wait_again("A", now, 2 * self._waits["A"])
 
-    def _double_e(self, now: float) -> None:
-        self._wait_again("E", now, min(2 * self._waits["E"], T2))
-
-    def _wait_t2(self, now: float) -> None:
-        self._wait_again("E", now, T2)
+    def _lengthen_e(self, now: float) -> None:
+        """Double timer E up to T2; once something provisional has come, wait T2 (17.1.2.2)."""
+        self._wait_again("E", now, T2 if self.status else min(2 * self._waits["E"], T2))
 
     def _deliver(self, now: float) -> None:
         assert self._response is not None  # noqa: S101 - only `receive` leads here
@@ -96,7 +94,10 @@ class ClientTransaction(Transaction):
 
 
 class InviteClient(ClientTransaction):
-    """An INVITE of ours: RFC 3261 figure 5, RFC 6026 figure 1."""
+    """An INVITE of ours: RFC 3261 figure 5, RFC 6026 figure 1.
+
+    A peer that has said 180 may be silent for ever: only `expect_end` limits that.
+    """
 
     first = State.CALLING
     timers_of = {_S.CALLING: ("A", "B"), _S.ACCEPTED: ("M",), _S.COMPLETED: ("D",)}
@@ -113,6 +114,7 @@ class InviteClient(ClientTransaction):
             _S.COMPLETED,
             (ClientTransaction._acknowledge, ClientTransaction._deliver),
         ),
+        (_S.PROCEEDING, "timer B"): (_S.TERMINATED, (ClientTransaction._fail,)),
         (_S.PROCEEDING, "flow lost"): (_S.TERMINATED, (ClientTransaction._fail,)),
         (_S.PROCEEDING, "1xx"): (_S.PROCEEDING, (ClientTransaction._deliver,)),
         (_S.PROCEEDING, "2xx"): (_S.ACCEPTED, (ClientTransaction._deliver,)),
@@ -128,6 +130,11 @@ class InviteClient(ClientTransaction):
         (_S.COMPLETED, "flow lost"): (_S.TERMINATED, ()),
     }
 
+    def expect_end(self, now: float) -> None:
+        """Fail unless a final response comes within 64 T1: a CANCEL has been sent (9.1)."""
+        if self.state is State.PROCEEDING:
+            self._wait_again("B", now, LIFE)
+
 
 class NonInviteClient(ClientTransaction):
     """Any other request of ours: RFC 3261 figure 6."""
@@ -135,13 +142,16 @@ class NonInviteClient(ClientTransaction):
     first = State.TRYING
     timers_of = {_S.TRYING: ("E", "F"), _S.COMPLETED: ("K",)}
     table: ClassVar[Table] = {
-        (_S.TRYING, "timer E"): (_S.TRYING, (ClientTransaction._send, ClientTransaction._double_e)),
+        (_S.TRYING, "timer E"): (
+            _S.TRYING,
+            (ClientTransaction._send, ClientTransaction._lengthen_e),
+        ),
         (_S.TRYING, "timer F"): (_S.TERMINATED, (ClientTransaction._fail,)),
         (_S.TRYING, "flow lost"): (_S.TERMINATED, (ClientTransaction._fail,)),
-        (_S.TRYING, "1xx"): (_S.TRYING, (ClientTransaction._deliver, ClientTransaction._wait_t2)),
+        (_S.TRYING, "1xx"): (_S.TRYING, (ClientTransaction._deliver,)),
         (_S.TRYING, "2xx"): (_S.COMPLETED, (ClientTransaction._deliver,)),
         (_S.TRYING, "3xx-6xx"): (_S.COMPLETED, (ClientTransaction._deliver,)),
         (_S.COMPLETED, "timer K"): (_S.TERMINATED, ()),
         (_S.COMPLETED, "flow lost"): (_S.TERMINATED, ()),
     }
-    # Proceeding differs from Trying in nothing but timer E at T2: the row of 1xx sets it.
+    # Proceeding differs from Trying in nothing but the length of timer E.

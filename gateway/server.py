@@ -148,7 +148,7 @@ async def _log_counts(
     sip: SipLegs | None,
 ) -> None:
     def sample() -> tuple[Mapping[str, float], Mapping[str, int]]:
-        _read_children(sip, metrics)
+        _read_clock(sip, metrics)
         known = trunks.by_status() if trunks is not None else {}
         return metrics.sample(exchange.by_status(), known)
 
@@ -174,11 +174,10 @@ def _sip(config: Config, exchange: Exchange, trunks: Trunks | None) -> SipLegs |
     return sip
 
 
-def _read_children(sip: SipLegs | None, metrics: Metrics) -> None:
-    """Read the counters that the children keep themselves."""
+def _read_clock(sip: SipLegs | None, metrics: Metrics) -> None:
+    """Read how late the clock of the audio was."""
     if sip is not None:
-        metrics.sip_restarts = sum(child.restarts for child in sip.children)
-        metrics.sip_lag_ms = max(child.lag_ms for child in sip.children)
+        metrics.sip_lag_ms = sip.stack.plane.lag().worst
 
 
 def _known(config: Config) -> Any:
@@ -216,7 +215,7 @@ def _web_application(
         return web.json_response({"status": "draining" if exchange.draining else "ok"})
 
     async def prometheus(_request: web.Request) -> web.Response:
-        _read_children(sip, metrics)
+        _read_clock(sip, metrics)
         page = metrics.render(exchange.by_status(), trunks.by_status() if trunks else {})
         return web.Response(body=page, headers={"Content-Type": CONTENT_TYPE})
 

@@ -7,11 +7,7 @@ another's number as his own. These are checked, in this order:
    there is one, remembers which trunk that is.
 2. It came from the address at which a trunk is registered. An address that the trunk's owner gives
    as the host's is not enough: a registrar there must have accepted the trunk's password. If
-   several trunks are registered there, the one whose registering agent the stack chose, else none:
-   a 404 is better than somebody else's agent.
-3. Without an edge the stack does not say to which contact the INVITE went; then the agent that it
-   chose is believed if it is one that registers. (Carriers do send from other addresses than their
-   name resolves to.) With an edge, step 1 has seen the request URI, so there is no further step.
+   several trunks are registered there, none: a 404 is better than somebody else's agent.
 """
 
 from __future__ import annotations
@@ -28,14 +24,8 @@ from gateway.calls.leg import Standing
 class Evidence:
     """The facts known about an INVITE. `source` is an address without its port."""
 
-    chosen: str | None
-    """The trunk of the user agent that the stack chose."""
-    registered: bool
-    """True if that agent is the one that registers."""
-    contact: str | None
-    """The contact user of that agent."""
-    request_user: str | None
-    """The user part of the request URI, if the edge told it."""
+    contact_of: str | None
+    """The trunk whose contact the INVITE was sent to."""
     source: str | None
     edge_says: str | None = None
     """The trunk whose contact the edge found in the request URI."""
@@ -46,15 +36,10 @@ def trunk_of(evidence: Evidence, registered: Mapping[str, str]) -> str | None:
     none."""
     if evidence.edge_says is not None:
         return evidence.edge_says
-    chosen = evidence.chosen if evidence.registered else None
-    if chosen is not None and evidence.request_user == evidence.contact:
-        return chosen
+    if evidence.contact_of is not None:
+        return evidence.contact_of
     at_host = [trunk_id for trunk_id, at in registered.items() if at == evidence.source]
-    if chosen in at_host:
-        return chosen
-    if at_host:
-        return at_host[0] if len(at_host) == 1 else None
-    return chosen if evidence.request_user is None else None
+    return at_host[0] if len(at_host) == 1 else None
 
 
 def standing_of(

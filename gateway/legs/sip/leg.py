@@ -1,11 +1,28 @@
-"""The leg of a call on SIP. Implements `Leg`; the INVITE itself is handled in a child process."""
+"""The leg of a call on SIP. Implements `Leg` on a call of the user agent and its audio."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Protocol
+from collections.abc import Callable
 
 from gateway.calls.leg import LegEvents, Release
+from gateway.legs.sip.call_audio import CallAudio
+from gateway.legs.sip.stack import SipStack
+from gateway.rtp.ports import NoPortError
+from gateway.sip.dialog.call import Call
+from gateway.sip.dialog.inbound import InboundCall
+from gateway.sip.events import (
+    Ended,
+    Established,
+    Event,
+    KeyPressed,
+    MediaAgreed,
+    Progress,
+    Side,
+    TransferRequested,
+)
+from gateway.sip.session.call_media import CallMedia
+from gateway.sip.session.offer_answer import SrtpPolicy
 from gateway.telemetry import logs
 
 REASONS = {
@@ -26,43 +43,22 @@ _FALLBACK = 480
 _CANCELLED = 487
 
 
-class Link(Protocol):
-    """The connection to the child that holds the call."""
-
-    def command(self, **message: Any) -> None:
-        """Send a command of `codec.py`."""
-
-    def play(self, call: int, frame: bytes) -> None:
-        """Send 160 bytes of mu-law."""
-
-
 class SipLeg:
-    """A call in a child. `dial` holds the fields of the `dial` command; None: the call came in.
+    """One call's leg: what calls in and out have in common."""
 
-    Two branches of one forked INVITE have the same trunk and the same Call-ID.
-    """
-
-    def __init__(
-        self,
-        link: Link,
-        number: int,
-        dial: dict[str, Any] | None = None,
-        *,
-        trunk_id: str | None = None,
-        sip_call_id: str | None = None,
-    ) -> None:
+    def __init__(self, stack: SipStack, trunk_id: str | None) -> None:
         self.trunk_id = trunk_id
-        self.sip_call_id = sip_call_id
-        self.placed = True
-        """True if the leg holds one of its child's places; a refused call does not."""
-        self._link = link
-        self._number = number
-        self._dial = dial
+        self.call: Call | None = None
+        """The user agent's call; None before it is dialled."""
+        self._stack = stack
+        self._audio: CallAudio | None = None
         self._events: LegEvents | None = None
         self._call_sid = ""
-        self._asked_to_answer = False
         self._up = asyncio.Event()
         self._over = False
+        self._keys_by_rtp = False
+        self.on_over: Callable[[SipLeg], None] = lambda _: None
+        """Called once, when the leg is over."""
 
     @property
     def over(self) -> bool:
@@ -75,16 +71,169 @@ class SipLeg:
         """Set the receiver of the events."""
         self._events, self._call_sid = events, call_sid
 
+    def hangup(self, release: Release) -> None:
+        """Send BYE, or CANCEL while it rings."""
+        if self._over:
+            return
+        self._close()
+        if self.call is not None:
+            self.call.hangup(self._stack.now, release.reason)
+            self._stack.flush()
+
+    def play(self, frame: bytes) -> None:
+        """Send a frame to the far end."""
+        if self._audio is not None:
+            self._audio.play(frame)
+
+    def press(self, digit: str) -> None:
+        """Send a key: a telephone-event, or INFO to a far end that takes none."""
+        if self._over or self._audio is None or self.call is None:
+            return
+        if not self._audio.press(digit) and not self._takes_events:
+            self.call.press(digit, self._stack.now)
+            self._stack.flush()
+
+    # Events of the user agent.
+
+    def happened(self, event: Event) -> None:
+        """Handle an event of this call."""
+        match event:
+            case MediaAgreed():
+                self._agree()
+            case Progress() if not self._over and self._events is not None:
+                self._events.on_ringing()
+            case Established():
+                self._establish()
+            case KeyPressed(key=key) if not self._keys_by_rtp:
+                self._tell_key(key)
+            case TransferRequested(call=call):
+                # No transfers: the far end could make us dial any number.
+                call.transfers.decline(self._stack.now)
+            case Ended():
+                self._end(event)
+
+    def look(self, now: float, rtp_timeout: float) -> None:
+        """End a call from which nothing has been heard for too long."""
+        audio = self._audio
+        if audio is not None and self._up.is_set() and audio.silent_for(now) >= rtp_timeout:
+            self.lose(f"no audio came for {rtp_timeout:g} s")
+
+    def lose(self, reason: str) -> None:
+        """End a call that is broken on our side or in between."""
+        if self._over:
+            return
+        self._close()
+        if self.call is not None:
+            self.call.hangup(self._stack.now, reason)
+            self._stack.flush()
+        if self._events is not None:
+            self._events.on_broken(reason)
+
+    # Audio.
+
+    def _open_audio(self, srtp: SrtpPolicy) -> CallAudio:
+        """Bind a port. Raises NoPortError."""
+        audio = self._stack.audio(lambda error: self.lose(f"the audio broke: {error}"), srtp)
+        audio.listen_for_keys(self._on_rtp_key)
+        self._audio = audio
+        return audio
+
+    @property
+    def _takes_events(self) -> bool:
+        agreed = self._audio.media.negotiated if self._audio is not None else None
+        return agreed is not None and agreed.telephone_event is not None
+
+    def _agree(self) -> None:
+        """Send and receive as agreed; the media of a fork that answered is the call's now."""
+        media = self.call.media if self.call is not None else None
+        audio = self._audio
+        if audio is None or not isinstance(media, CallMedia):
+            return
+        audio.media = media
+        if audio.media.negotiated is not None:
+            audio.agree(audio.media.negotiated, self._stack.now)
+
+    def _establish(self) -> None:
+        self._up.set()
+        if self._audio is not None and self._events is not None and not self._over:
+            self._audio.start(self._events.on_audio)
+
+    def _on_rtp_key(self, key: str) -> None:
+        # Some far ends tell a key in both ways; then the one in the audio counts.
+        self._keys_by_rtp = True
+        self._tell_key(key)
+
+    def _tell_key(self, key: str) -> None:
+        if self._events is not None and not self._over and self._up.is_set():
+            self._events.on_dtmf(key)
+
+    # The end.
+
+    def _end(self, event: Ended) -> None:
+        if self._over:
+            return
+        events, up = self._events, self._up.is_set()
+        self._close()
+        if events is None:
+            return
+        if up and event.by is Side.NETWORK:
+            events.on_broken(event.reason)
+        else:
+            events.on_hangup(200 if up else event.status, event.reason)
+
+    def _close(self) -> None:
+        if self._over:
+            return
+        self._over = True
+        self.on_over(self)
+        self._up.set()  # a task that waits for the answer then checks the state of the call
+        if self._audio is not None:
+            stats = self._audio.close()
+            self._audio = None
+            logs.of_call(__name__, self._call_sid).info("audio of the SIP leg", extra=stats)
+
+
+class InboundLeg(SipLeg):
+    """The leg of a caller. `take` its offer before it is admitted."""
+
+    def __init__(self, stack: SipStack, call: InboundCall, trunk_id: str | None) -> None:
+        super().__init__(stack, trunk_id)
+        self.call: InboundCall = call
+        self._answering = False
+
+    @property
+    def sip_call_id(self) -> str:
+        """Return the INVITE's Call-ID."""
+        return self.call.call_id
+
+    def take(self) -> bool:
+        """Take the offer. Return False if the call has been refused, for want of usable audio."""
+        try:
+            audio = self._open_audio("offered")
+        except NoPortError:
+            self.refuse(503)
+            return False
+        if self.call.take(audio.media, self._stack.now):
+            return True
+        self._close()
+        return False
+
+    def refuse(self, code: int, reason: str = "") -> None:
+        """Refuse a call that is not admitted."""
+        self.call.reject(self._stack.now, code, reason)
+        self._close()
+
     def ring(self) -> None:
-        """Outbound: send the INVITE. Inbound: do nothing, since the stack has sent 180 already."""
-        if self._dial is not None:
-            self._link.command(do="dial", call=self._number, call_sid=self._call_sid, **self._dial)
+        """Send 180."""
+        self.call.ring(self._stack.now)
+        self._stack.flush()
 
     async def answer(self) -> None:
-        """Send 200 OK; return when the caller has acknowledged it, or is gone."""
-        if not self._asked_to_answer:
-            self._asked_to_answer = True
-            self._link.command(do="answer", call=self._number)
+        """Send 200; return when the caller has acknowledged it, or is gone."""
+        if not self._answering:
+            self._answering = True
+            self.call.answer(self._stack.now)
+            self._stack.flush()
         await self._up.wait()
 
     def reject(self, release: Release) -> None:
@@ -94,73 +243,8 @@ class SipLeg:
         code = release.sip_code if release.sip_code in REASONS else _FALLBACK
         # 487 answers a CANCEL; it makes no sense as a refusal of ours.
         code = _FALLBACK if code == _CANCELLED else code
-        self._end()
-        if self._asked_to_answer:
-            self._link.command(do="hangup", call=self._number)
+        if self._answering:
+            self.hangup(release)
             return
-        self._link.command(do="reject", call=self._number, code=code, reason=REASONS[code])
-
-    def hangup(self, release: Release) -> None:  # noqa: ARG002 - BYE and CANCEL give no reason
-        """Send BYE, or CANCEL while it rings."""
-        if not self._over:
-            self._end()
-            self._link.command(do="hangup", call=self._number)
-
-    def play(self, frame: bytes) -> None:
-        """Send a frame to the far end."""
-        if not self._over:
-            self._link.play(self._number, frame)
-
-    def press(self, digit: str) -> None:
-        """Send a telephone-event (RFC 4733)."""
-        if not self._over:
-            self._link.command(do="dtmf", call=self._number, digit=digit)
-
-    # Events of the child.
-
-    def heard(self, frame: bytes) -> None:
-        """Take 160 bytes of mu-law from the far end."""
-        if self._events is not None and not self._over:
-            self._events.on_audio(frame)
-
-    def happened(self, message: dict[str, Any]) -> None:
-        """Handle an event of `codec.py` about this call."""
-        events = self._events
-        if events is None or self._over:
-            return
-        match message["on"]:
-            case "ringing":
-                events.on_ringing()
-            case "answered":
-                self._up.set()
-                if self._dial is not None:
-                    events.on_answered()
-            case "dtmf":
-                events.on_dtmf(message["digit"])
-            case "ended":
-                self._note_quality(message)
-                self._gone(message["code"], message["reason"], broken=message["broken"])
-
-    def lost(self, reason: str) -> None:
-        """End the call, because its child is gone."""
-        if self._events is not None and not self._over:
-            self._gone(500, reason, broken=True)
-
-    def _gone(self, code: int, reason: str, *, broken: bool) -> None:
-        events, up = self._events, self._up.is_set()
-        self._end()
-        if events is None:
-            return
-        if broken:
-            events.on_broken(reason)
-        else:
-            events.on_hangup(200 if up else code, reason or "hung up by the far end")
-
-    def _end(self) -> None:
-        self._over = True
-        self._up.set()  # a task that waits for the answer then checks the state of the call
-
-    def _note_quality(self, message: dict[str, Any]) -> None:
-        if message["stats"]:
-            log = logs.of_call(__name__, self._call_sid)
-            log.info("audio of the SIP leg", extra=message["stats"])
+        self.refuse(code, REASONS[code])
+        self._stack.flush()

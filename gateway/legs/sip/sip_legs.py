@@ -1,4 +1,4 @@
-"""All SIP of the gateway: its children, and the calls in and out of them.
+"""All SIP of the gateway: the calls in and out, and the trunks.
 
 Implements `Dialler` for the exchange and `TrunkHost` for the registry of trunks.
 """
@@ -6,168 +6,146 @@ Implements `Dialler` for the exchange and `TrunkHost` for the registry of trunks
 from __future__ import annotations
 
 import asyncio
-import itertools
 import logging
 from typing import Any
 
 from gateway.calls.exchange import Exchange
-from gateway.calls.leg import Destination, Release
+from gateway.calls.leg import Destination
 from gateway.config import Config
 from gateway.legs.sip import headers
 from gateway.legs.sip.attribution import Evidence, origin, standing_of, trunk_of, user_of
 from gateway.legs.sip.bounds import CallPlaces
-from gateway.legs.sip.child_settings import ChildSettings
-from gateway.legs.sip.hosted import HostedTrunks, OnStatus
-from gateway.legs.sip.leg import SipLeg
-from gateway.legs.sip.link import ChildLink
+from gateway.legs.sip.dialled_leg import DialledLeg
+from gateway.legs.sip.leg import InboundLeg, SipLeg
+from gateway.legs.sip.stack import SipStack
+from gateway.legs.sip.trunk_lines import OnStatus, TrunkLines
 from gateway.legs.sip.unreachable import UnreachableLeg
+from gateway.sip.dialog.call import Call
+from gateway.sip.dialog.inbound import InboundCall
+from gateway.sip.events import (
+    Ended,
+    Event,
+    IncomingCall,
+    NotRegistered,
+    Registered,
+    Unregistered,
+)
 from gateway.trunks.trunk import Trunk
 
-_STARTED_WITHIN = 15.0
 _FULL = "this trunk has as many calls as it may have at a time"
-_MERGED = Release("canceled", 482, "another branch of a call that is here already")
-"""RFC 3261 8.2.2.2."""
-_BUSY = Release("busy", 486, "this trunk's calls take all the places they may have")
+_LOOK_EVERY = 1.0
+"""Seconds between two looks for calls from which nothing is heard any more."""
 
 log = logging.getLogger(__name__)
 
 
 class SipLegs:
-    """The pool of SIP children.
+    """The SIP side of the exchange.
 
     `start` it, then `apply` trunks and add it to the exchange's diallers.
     """
 
     def __init__(self, config: Config, exchange: Exchange, on_status: OnStatus) -> None:
+        self._config = config
         self._exchange = exchange
-        self._edge = config.sip_edge is not None
-        self._sip_host = config.sip_host
-        self._children = [self._child(config, index) for index in range(config.sip_children)]
-        self._trunks = HostedTrunks(config, self._children, on_status)
+        self.stack = SipStack(config, self._happened, self._lost)
+        self._lines = TrunkLines(config, self.stack, on_status)
         self._places = CallPlaces(config.max_calls_per_trunk)
-        self._legs: dict[tuple[int, int], SipLeg] = {}
-        """The legs by child and number; each has taken a place."""
-        self._numbers = itertools.count(2, 2)
+        self._legs: dict[Call, SipLeg] = {}
+        """The legs by call. Each call of a leg has taken a place."""
+        self._placed: dict[SipLeg, str | None] = {}
+        """The legs that hold a place, and their trunks."""
         self._tasks: set[asyncio.Task[None]] = set()
 
-    @property
-    def children(self) -> list[ChildLink]:
-        """Return the children, for metrics and for tests that kill them."""
-        return self._children
-
     async def start(self) -> None:
-        """Start the children; return when all listen. Raises OSError if one cannot."""
-        for child in self._children:
-            self._spawn(child.run())
-        self._spawn(self._trunks.keep_looking())
+        """Listen. Raises OSError if the port is taken."""
         try:
-            async with asyncio.timeout(_STARTED_WITHIN):
-                await asyncio.gather(*(child.ready.wait() for child in self._children))
-        except TimeoutError:
-            ports = ", ".join(str(c.settings.port) for c in self._children if not c.up)
+            await self.stack.start()
+        except OSError:
             raise OSError(
-                f"SIP does not come up on port {ports}, which another program may have taken. Stop "
-                "that program, or set GATEWAY_SIP_PORT"
+                f"SIP does not come up on port {self._config.sip_port}, which another program may "
+                "have taken. Stop that program, or set GATEWAY_SIP_PORT"
             ) from None
+        self._spawn(self._lines.keep_looking())
+        self._spawn(self._keep_listening())
 
     async def stop(self) -> None:
-        """Unregister every trunk and end the children."""
-        await asyncio.gather(*(child.stop() for child in self._children))
+        """Unregister every trunk and close all sockets."""
+        if self.stack.up:
+            await self._lines.close()
         for task in list(self._tasks):
             task.cancel()
+        self.stack.stop()
 
     # TrunkHost.
 
     def apply(self, trunk: Trunk) -> None:
         """Register a trunk, new or changed."""
-        self._trunks.apply(trunk)
+        self._lines.apply(trunk)
 
     def drop(self, trunk_id: str) -> None:
         """Stop registering a trunk; its calls stay up."""
-        self._trunks.drop(trunk_id)
+        self._lines.drop(trunk_id)
 
     # Dialler.
 
-    def route(self, destination: Destination) -> SipLeg | UnreachableLeg | None:
+    def route(self, destination: Destination) -> DialledLeg | UnreachableLeg | None:
         """Return a leg through the destination's trunk; None if it names no trunk."""
         trunk_id = destination.trunk_id
         if trunk_id is None:
             return None
-        child = self._trunks.child_of(trunk_id)
-        if child is None:
+        line = self._lines.line_of(trunk_id)
+        if line is None:
             return UnreachableLeg("the trunk is not connected")
-        if not child.up:
-            return UnreachableLeg("the SIP stack is being restarted")
-        if not self._places.take(child.index, trunk_id):
+        if not self._places.take(trunk_id):
             return UnreachableLeg(_FULL)
-        number = next(self._numbers)
-        asked = {"trunk_id": trunk_id, "to": destination.to, "caller_id": destination.from_}
-        leg = SipLeg(child, number, asked, trunk_id=trunk_id)
-        self._legs[child.index, number] = leg
+        leg = DialledLeg(self.stack, line, destination.to, destination.from_, self._follow)
+        leg.on_over = self._give_back
+        self._placed[leg] = trunk_id
         return leg
 
-    # Events of the children.
+    def _follow(self, call: Call, leg: SipLeg) -> None:
+        self._legs[call] = leg
 
-    def _happened(self, child: ChildLink, message: dict[str, Any]) -> None:
-        match message["on"]:
-            case "ready":
-                self._trunks.ready(child)
-            case "incoming":
-                self._incoming(child, message)
-            case "trunk":
-                self._trunks.told(message)
-            case "ringing" | "answered" | "dtmf":
-                if (leg := self._legs.get((child.index, message["call"]))) is not None:
-                    leg.happened(message)
-            case "ended":
-                if (leg := self._take_out(child, message["call"])) is not None:
-                    leg.happened(message)
+    # Events of the user agent.
 
-    def _take_out(self, child: ChildLink, number: int) -> SipLeg | None:
-        leg = self._legs.pop((child.index, number), None)
-        if leg is not None and leg.placed:
-            self._places.give_back(child.index, leg.trunk_id)
-        return leg
+    def _happened(self, event: Event) -> None:
+        match event:
+            case IncomingCall(call=call):
+                self._incoming(call)
+            case Registered() | NotRegistered() | Unregistered():
+                self._lines.happened(event)
+            case _:
+                leg = self._legs.get(event.call)
+                if isinstance(event, Ended):
+                    self._legs.pop(event.call, None)
+                if leg is not None:
+                    leg.happened(event)
 
-    def _heard(self, child: ChildLink, number: int, frame: bytes) -> None:
-        if (leg := self._legs.get((child.index, number))) is not None:
-            leg.heard(frame)
+    def _lost(self, flow: Any) -> None:
+        self._lines.lose(flow)
 
-    def _incoming(self, child: ChildLink, message: dict[str, Any]) -> None:
-        told = {name.lower(): value for name, value in message["headers"].items()}
-        if not self._edge:
-            # The edge removes these headers from outside messages. Without an edge, anybody could
-            # set them.
-            told = {name: value for name, value in told.items() if not name.startswith("x-")}
-        source = told.get("x-chamade-source") or message["source"] or ""
-        edge_says = told.get("x-chamade-trunk")
-        evidence = Evidence(
-            chosen=message["trunk_id"],
-            registered=message["registered"],
-            contact=message["contact"],
-            request_user=user_of(told.get("x-chamade-request-uri")),
-            source=origin(source),
-            edge_says=edge_says if self._trunks.get(edge_says) else None,
-        )
-        trunk_id = trunk_of(evidence, self._trunks.registered)
-        leg = SipLeg(child, message["call"], trunk_id=trunk_id, sip_call_id=message["sip_call_id"])
-        merged = self._has(leg)
-        leg.placed = not merged and self._places.take(child.index, trunk_id)
-        self._legs[child.index, message["call"]] = leg
-        who = headers.parties(told, message["peer"])
+    def _incoming(self, call: InboundCall) -> None:
+        trunk_id, standing, told = self._attribute(call)
+        who = headers.parties(told, "")
+        leg = InboundLeg(self.stack, call, trunk_id)
         log.info(
             "INVITE",
             extra={
-                "sip_call_id": message["sip_call_id"],
-                "source": source,
+                "sip_call_id": call.call_id,
+                "source": told.get("x-chamade-source", ""),
                 "trunk_id": trunk_id,
                 "from": who.from_,
                 "to": who.to,
-                "merged": merged,
             },
         )
-        if not leg.placed:
-            leg.reject(_MERGED if merged else _BUSY)
+        if not self._places.take(trunk_id):
+            leg.refuse(486, "This trunk's calls take all the places they may have")
+            return
+        self._placed[leg] = trunk_id
+        leg.on_over = self._give_back
+        self._legs[call] = leg
+        if standing != "stranger" and not leg.take():
             return
         self._exchange.admit(
             leg,
@@ -175,53 +153,47 @@ class SipLegs:
             from_=who.from_,
             forwarded_from=who.forwarded_from,
             trunk_id=trunk_id,
-            sip_call_id=message["sip_call_id"],
-            standing=standing_of(
-                trunk_id,
-                edge_lists="x-chamade-peer" in told,
-                behind_edge=self._edge,
-                sip_host=self._sip_host,
-            ),
+            sip_call_id=call.call_id,
+            standing=standing,
         )
 
-    def _has(self, branch: SipLeg) -> bool:
-        """Return whether a call is up that began as another branch of the same INVITE.
-
-        A registrar that still has a contact of ours from before a crash forks to both (RFC 3261
-        16.6).
-        """
-        invite = (branch.trunk_id, branch.sip_call_id)
-        return any(
-            (leg.trunk_id, leg.sip_call_id) == invite and not leg.over
-            for leg in self._legs.values()
+    def _attribute(self, call: InboundCall) -> tuple[str | None, Any, dict[str, str]]:
+        """Return the trunk of a call, the trust in it, and the headers that say who calls."""
+        told = {name.lower(): value for name, value in reversed(list(call.invite.headers))}
+        behind_edge = self._config.sip_edge is not None
+        if not behind_edge:
+            # The edge removes these headers from outside messages. Without an edge, anybody could
+            # set them.
+            told = {name: value for name, value in told.items() if not name.startswith("x-")}
+            host, port = call.flow.remote
+            told["x-chamade-source"] = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+            told["x-chamade-request-uri"] = call.invite.uri
+        request_user = user_of(told["x-chamade-request-uri"]) if behind_edge else call.user
+        edge_says = told.get("x-chamade-trunk")
+        evidence = Evidence(
+            contact_of=self._lines.of_contact(request_user or ""),
+            source=origin(told.get("x-chamade-source", "")),
+            edge_says=edge_says if self._lines.line_of(edge_says) is not None else None,
         )
-
-    def _down(self, child: ChildLink) -> None:
-        for index, number in list(self._legs):
-            if index == child.index and (leg := self._take_out(child, number)) is not None:
-                leg.lost("the SIP stack died")
-        self._trunks.down(child)
-
-    def _child(self, config: Config, index: int) -> ChildLink:
-        low, high = config.rtp_ports
-        share = (high - low + 1) // config.sip_children
-        settings = ChildSettings(
-            host=config.sip_host,
-            port=config.sip_ports[index],
-            rtp_ports=(low + index * share, low + (index + 1) * share - 1),
-            register_interval=int(config.sip_register_interval),
-            rtp_timeout=int(config.rtp_timeout),
-            edge=config.sip_edge,
-            ca_file=config.sip_ca_file,
-            log_level=config.log_level,
+        trunk_id = trunk_of(evidence, self._lines.registered)
+        standing = standing_of(
+            trunk_id,
+            edge_lists="x-chamade-peer" in told,
+            behind_edge=behind_edge,
+            sip_host=self._config.sip_host,
         )
-        return ChildLink(
-            index,
-            settings,
-            on_event=self._happened,
-            on_audio=self._heard,
-            on_down=self._down,
-        )
+        return trunk_id, standing, told
+
+    def _give_back(self, leg: SipLeg) -> None:
+        if leg in self._placed:
+            self._places.give_back(self._placed.pop(leg))
+
+    async def _keep_listening(self) -> None:
+        while True:
+            await asyncio.sleep(_LOOK_EVERY)
+            now = self.stack.now
+            for leg in list(self._legs.values()):
+                leg.look(now, self._config.rtp_timeout)
 
     def _spawn(self, doing: Any) -> None:
         task = asyncio.create_task(doing)

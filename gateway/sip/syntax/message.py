@@ -8,7 +8,9 @@ fields mean is checked by `checks`.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from gateway.sip.errors import SipSyntaxError
 from gateway.sip.syntax.fields import COMPACT, Headers
@@ -145,11 +147,16 @@ class Response(Message):
 
 
 def respond(
-    request: Request, status: int, reason: str = "", *, tag: str = "", **headers: object
+    request: Request,
+    status: int,
+    reason: str = "",
+    *,
+    tag: str = "",
+    headers: Mapping[str, object] = MappingProxyType({}),
 ) -> Response:
     """Return a response with what must be copied from the request (RFC 3261 8.2.6.2).
 
-    `tag` becomes the To tag if To has none. Underscores in names of `headers` stand for hyphens.
+    `tag` becomes the To tag if To has none.
     """
     response = Response(status, reason or REASONS.get(status, "Error"))
     for name, value in request.headers:
@@ -163,7 +170,7 @@ def respond(
             case "timestamp" if status == 100:
                 response.headers.add(name, value)
     for name, extra in headers.items():
-        response.headers.put(name.replace("_", "-"), extra)
+        response.headers.put(name, extra)
     return response
 
 

@@ -166,9 +166,9 @@ class TransactionLayer:
         self.counts[f"refused {refusal.status}"] += 1
         if request.method == "ACK":
             return
-        response = respond(request, refusal.status, refusal.reason, tag=_tag(request))
-        for name, value in refusal.headers.items():
-            response.headers.put(name, value)
+        response = respond(
+            request, refusal.status, refusal.reason, tag=_tag(request), headers=refusal.headers
+        )
         self._outbox.send(flow, bytes(response))
 
 

@@ -217,7 +217,9 @@ def test_a_reason_cannot_add_header_fields():
 
 
 def test_a_response_has_what_must_be_copied():
-    response = respond(request(), 200, tag="99", Contact="<sip:me@h>", Retry_After=5)
+    response = respond(
+        request(), 200, tag="99", headers={"Contact": "<sip:me@h>", "Retry-After": 5}
+    )
     assert list(response.headers) == [
         ("Via", "SIP/2.0/UDP pc33.example.com;branch=z9hG4bK776asdhds"),
         ("Via", "SIP/2.0/UDP pc1.example.com;branch=z9hG4bK1"),

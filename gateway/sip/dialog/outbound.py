@@ -1,0 +1,287 @@
+"""A call that we make: INVITE, its forks, CANCEL, and the first answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gateway.sip.context import ALLOW, SUPPORTED, Context
+from gateway.sip.dialog.call import Call
+from gateway.sip.dialog.dialog import Dialog
+from gateway.sip.dialog.fork import Fork
+from gateway.sip.dialog.media import Media
+from gateway.sip.dialog.refusals import contacts_of, why
+from gateway.sip.dialog.state import CallState
+from gateway.sip.errors import Refusal, SipSyntaxError
+from gateway.sip.events import Established, Progress, Side
+from gateway.sip.exchange import Authoriser, Exchange
+from gateway.sip.syntax.body import session_description
+from gateway.sip.syntax.headers import Address
+from gateway.sip.syntax.message import Request, Response
+from gateway.sip.transaction.flow import Flow
+from gateway.sip.transaction.table import LIFE, Failure
+
+MAX_FORKS = 16
+"""Called parties of one INVITE that are told apart."""
+_RINGS_AT_MOST = 180.0
+"""Seconds without a response after which a ringing call is cancelled (RFC 3261 16.6, timer C)."""
+_TOO_SMALL = 422
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dial:
+    """Whom to call, as whom and by which way."""
+
+    target: str
+    """The request URI."""
+    to: Address
+    from_: Address
+    flow: Flow
+    user: str
+    """The user part of our Contact."""
+    routes: tuple[str, ...] = ()
+    """Name-addrs of outbound proxies."""
+    headers: tuple[tuple[str, str], ...] = ()
+    """Further fields of the INVITE, e.g. P-Asserted-Identity."""
+    session_expires: int = 0
+    """Seconds of the session timer to ask for; 0: none."""
+
+
+class OutboundCall(Call):
+    """A call that we make. Without `media` nothing can be offered, so it is always there."""
+
+    def __init__(
+        self, context: Context, dial: Dial, media: Media, authoriser: Authoriser | None
+    ) -> None:
+        super().__init__(context, dial.flow, user=dial.user, media=media, authoriser=authoriser)
+        self.dial = dial
+        self.call_id = context.words.call_id(context.host_of(dial.flow))
+        self.session_timer.wanted = dial.session_expires
+        self._offered = media
+        """The media with our offer out; each fork's answer is taken by a copy."""
+        self._offer = b""
+        self._cseq = 0
+        self._exchange: Exchange | None = None
+        self._forks: dict[str, Fork] = {}
+        self._hung_up = False
+        self._cancelled = False
+
+    # Commands.
+
+    def start(self, now: float) -> None:
+        """Send the INVITE."""
+        self.context.keep(self)
+        self._offer = self._offered.make_offer("sendrecv")
+        self._invite(now)
+
+    def hangup(self, now: float, reason: str = "") -> None:
+        """End the call: CANCEL as long as nobody has answered, BYE afterwards."""
+        if self.state in (CallState.UP, CallState.ENDED):
+            super().hangup(now, reason)
+            return
+        self._hung_up = True
+        if self._exchange is not None:
+            self._exchange.wanted = False
+        self._cancel_if_possible(now)
+
+    def dialog_of(self, request: Request) -> Dialog | None:
+        """Return the dialog of a request of the far end, which may be of any fork."""
+        fork = self._forks.get(request.from_.tag)
+        return fork.dialog if fork is not None else None
+
+    # The INVITE.
+
+    def _invite(self, now: float) -> None:
+        dial = self.dial
+        request = Request("INVITE", dial.target)
+        for route in dial.routes:
+            request.headers.add("Route", route)
+        request.headers.add("Max-Forwards", 70)
+        request.headers.add("From", dial.from_.tagged(self.tag))
+        request.headers.add("To", dial.to)
+        request.headers.add("Call-ID", self.call_id)
+        request.headers.add("CSeq", f"{self._next_cseq()} INVITE")
+        request.headers.add("Contact", self.contact)
+        request.headers.add("Allow", ALLOW)
+        self.session_timer.write_request(request)
+        request.headers.put("Supported", ", ".join(sorted(SUPPORTED)))
+        for name, value in dial.headers:
+            request.headers.add(name, value)
+        request.headers.add("Content-Type", "application/sdp")
+        request.body = self._offer
+        self._exchange = Exchange(
+            context=self.context,
+            flow=self.flow,
+            request=request,
+            authoriser=self.authoriser,
+            next_cseq=self._next_cseq,
+            on_answer=self._on_response,
+            on_no_answer=self._on_failure,
+        )
+        self._exchange.start(now)
+        self.context.timers.start(self, "rings too long", now + _RINGS_AT_MOST)
+
+    def _next_cseq(self) -> int:
+        self._cseq += 1
+        return self._cseq
+
+    def _on_failure(self, failure: Failure, now: float) -> None:  # noqa: ARG002 - a callback
+        if self._hung_up:
+            self._end_unanswered(487, "cancelled", Side.US)
+        else:
+            status = 408 if failure is Failure.TIMEOUT else 503
+            self._end_unanswered(status, failure.value, Side.NETWORK)
+
+    def _on_response(self, response: Response, now: float) -> None:
+        if response.status < 200:
+            self._on_provisional(response, now)
+        elif response.status < 300:
+            self._on_success(response, now)
+        elif self.state is CallState.ENDED:
+            return
+        elif response.status == _TOO_SMALL and not self._hung_up and self._ask_longer(response):
+            self._invite(now)
+        elif self._hung_up:
+            self._end_unanswered(487, "cancelled", Side.US)
+        else:
+            self._end_unanswered(
+                response.status, why(response), Side.THEM, contacts=contacts_of(response)
+            )
+
+    def _ask_longer(self, response: Response) -> bool:
+        return self.session_timer.raise_to(response)
+
+    # Provisional responses.
+
+    def _on_provisional(self, response: Response, now: float) -> None:
+        self._cancel_if_possible(now)
+        if self.state is CallState.ENDED or response.status == 100:
+            return
+        self.context.timers.start(self, "rings too long", now + _RINGS_AT_MOST)
+        fork = self._fork_of(response)
+        if fork is not None:
+            self.dialog = fork.dialog
+            self.learn(response)
+            if fork.acknowledge(response, now) is False:
+                return  # a repetition
+            self._take_early(response)
+        self.state = CallState.EARLY
+        if not self._hung_up:
+            self.context.tell(Progress(self, response.status))
+
+    def _fork_of(self, response: Response) -> Fork | None:
+        """Return the called party that sent a response, a new one if there is room."""
+        try:
+            tag = response.to.tag
+            if not tag:
+                return None
+            if tag not in self._forks and len(self._forks) < MAX_FORKS:
+                self._forks[tag] = Fork(self, Dialog.of_response(self.invite, response))
+        except (Refusal, SipSyntaxError):
+            return None
+        return self._forks.get(tag)
+
+    def _take_early(self, response: Response) -> None:
+        """Take the answer in a provisional response, which is early media."""
+        try:
+            answer = session_description(response)
+            if answer is not None:
+                self._take_answer(answer)
+        except Refusal:
+            return  # the final answer may be better
+
+    def _take_answer(self, answer: bytes) -> None:
+        media = self._offered.fork()
+        media.take_answer(answer)
+        self.media = media
+        self.agree()
+
+    # The answer.
+
+    def _on_success(self, response: Response, now: float) -> None:
+        fork = self._fork_of(response)
+        if fork is None:
+            return
+        if fork.answered:
+            fork.acknowledge_again()
+            return
+        fork.confirm(response)
+        if self.state in (CallState.UP, CallState.ENDED):
+            fork.release(now)  # another called party was quicker, or we have hung up
+            return
+        self.dialog = fork.dialog
+        self.context.timers.stop(self)
+        if self._hung_up:
+            fork.release(now)
+            self.end(487, "cancelled", Side.US)
+            return
+        self._establish(response, now)
+
+    def _establish(self, response: Response, now: float) -> None:
+        """Take the answer of a 2xx; end a call without a usable one at once."""
+        self.learn(response)
+        self.state = CallState.UP
+        try:
+            answer = session_description(response)
+            if answer is not None:
+                self._take_answer(answer)
+            elif self.media is self._offered:
+                raise Refusal(488, "the answer holds no session description")
+        except Refusal as refusal:
+            self.bye(now, refusal.reason)
+            self.end(488, f"the answer cannot be used: {refusal.reason}", Side.US)
+            return
+        self.session_timer.on_response(response, now)
+        self.context.tell(Established(self))
+
+    # CANCEL.
+
+    def _cancel_if_possible(self, now: float) -> None:
+        """Send CANCEL once the far end has answered provisionally, not before (9.1)."""
+        transaction = self._exchange.transaction if self._exchange is not None else None
+        if (
+            not self._hung_up
+            or self._cancelled
+            or transaction is None
+            or not 100 <= transaction.status < 200
+        ):
+            return
+        self._cancelled = True
+        invite = transaction.request
+        cancel = Request("CANCEL", invite.uri)
+        cancel.headers.add("Via", str(invite.via))
+        for name in ("Route", "Max-Forwards", "From", "To", "Call-ID"):
+            for value in invite.headers.all(name):
+                cancel.headers.add(name, value)
+        cancel.headers.add("CSeq", f"{invite.cseq.number} CANCEL")
+        self.context.transactions.send(cancel, self.flow, _Unheard(), now)
+        self.context.timers.start(self, "cancel unanswered", now + LIFE)
+
+    def on_timer(self, name: str, now: float) -> None:
+        """Cancel a call that rings too long, or give up one whose CANCEL nobody answers."""
+        if name == "rings too long" and self.state is not CallState.ENDED:
+            self.hangup(now)
+        elif name == "cancel unanswered":
+            self._end_unanswered(487, "cancelled; the far end does not confirm it", Side.US)
+
+    def _end_unanswered(
+        self, status: int, reason: str, by: Side, contacts: tuple[str, ...] = ()
+    ) -> None:
+        self.context.timers.stop(self)
+        self.end(status, reason, by, contacts)
+
+    @property
+    def invite(self) -> Request:
+        """Return the INVITE as it was sent last."""
+        if self._exchange is None:
+            raise RuntimeError("the call has not been started")
+        return self._exchange.request
+
+
+class _Unheard:
+    """The user of a CANCEL: what counts is the answer to the INVITE."""
+
+    def on_response(self, *_: object) -> None:
+        """Do nothing."""
+
+    def on_failure(self, *_: object) -> None:
+        """Do nothing."""

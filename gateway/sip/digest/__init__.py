@@ -1,0 +1,1 @@
+"""Digest authentication: challenges, and the credentials that answer them (RFC 7616, 8760)."""

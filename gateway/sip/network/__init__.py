@@ -1,0 +1,1 @@
+"""Thin shells around the user agent: sockets and name look-ups."""

@@ -1,0 +1,10 @@
+from __future__ import annotations
+
+import pytest
+
+from tests.unit.sip.network import Network
+
+
+@pytest.fixture
+def net() -> Network:
+    return Network()

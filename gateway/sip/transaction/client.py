@@ -60,6 +60,14 @@ class ClientTransaction(Transaction):
         self._failure = Failure.FLOW_LOST
         super().lose_flow(now)
 
+    def expect_end(self, now: float) -> None:
+        """Fail unless a final response comes within 64 T1: an INVITE has been cancelled (9.1).
+
+        Without that, an INVITE that was answered provisionally waits for ever.
+        """
+        if self.state is State.PROCEEDING:
+            self._wait_again("B", now, LIFE)
+
     def _send(self, now: float) -> None:  # noqa: ARG002 - an action
         self._outbox.send(self.flow, self._data)
 
@@ -129,11 +137,6 @@ class InviteClient(ClientTransaction):
         (_S.COMPLETED, "timer D"): (_S.TERMINATED, ()),
         (_S.COMPLETED, "flow lost"): (_S.TERMINATED, ()),
     }
-
-    def expect_end(self, now: float) -> None:
-        """Fail unless a final response comes within 64 T1: a CANCEL has been sent (9.1)."""
-        if self.state is State.PROCEEDING:
-            self._wait_again("B", now, LIFE)
 
 
 class NonInviteClient(ClientTransaction):

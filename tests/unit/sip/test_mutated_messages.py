@@ -75,8 +75,7 @@ class Chancer:
         while self.open:
             self.answer(now, 486)
         for transaction in list(self.layer.clients.values()):
-            if hasattr(transaction, "expect_end"):
-                transaction.expect_end(now)
+            transaction.expect_end(now)
         while (at := self.timers.next_at()) is not None:
             now = max(now, at)
             self.timers.fire(now)

@@ -55,7 +55,7 @@ def _check_length(request: Request) -> None:
     try:
         content_length(request.headers)
     except SipSyntaxError as error:
-        raise Refusal(400, f"Content-Length: {error}") from None
+        raise Refusal(400, str(error)) from None
     if request.truncated:
         raise Refusal(400, "The body is shorter than Content-Length")
 

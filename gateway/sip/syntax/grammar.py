@@ -94,6 +94,7 @@ class Scanner:
         """Read a decimal number of at most so many digits."""
         found = self.run(_DIGITS)
         if not 0 < len(found) <= digits:
+            self.at -= len(found)
             raise self.error(f"a number of at most {digits} digits")
         return int(found)
 

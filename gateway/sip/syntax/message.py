@@ -21,6 +21,8 @@ MAX_MESSAGE = 65_535
 """Bytes of a message, as of a UDP datagram."""
 MAX_FIELDS = 256
 """Header fields of a message."""
+_LENGTH = 10
+"""Digits of a Content-Length."""
 _STATUS = re.compile("[1-6][0-9][0-9]")
 _FOLD = re.compile("\r?\n[ \t]+")
 
@@ -260,7 +262,9 @@ def content_length(headers: Headers) -> int | None:
     lengths = set(headers.all("Content-Length"))
     if not lengths:
         return None
+    if len(lengths) > 1:
+        raise SipSyntaxError(f"Content-Length has {len(lengths)} different values")
     text = lengths.pop()
-    if lengths or not (text.isascii() and text.isdigit() and len(text) <= 10):
-        raise SipSyntaxError(f"not a Content-Length: {text[:20]!r}")
+    if not (text.isascii() and text.isdigit() and len(text) <= _LENGTH):
+        raise SipSyntaxError(f"Content-Length must be a number of bytes, not {text[:20]!r}")
     return int(text)

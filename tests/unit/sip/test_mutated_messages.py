@@ -89,9 +89,9 @@ def test_no_mutated_message_breaks_the_layer_or_stays_in_it():
     for _ in range(MESSAGES_TRIED):
         seed = side.call(now) if side.chance.random() < 0.2 else side.chance.choice(MESSAGES)
         data, flow = mutator.message(seed), side.chance.choice(FLOWS)
-        begin = time.perf_counter()
+        begin = time.process_time()
         side.layer.receive(data, flow, now)
-        took += (lasted := time.perf_counter() - begin)
+        took += (lasted := time.process_time() - begin)
         slowest = max(slowest, lasted)
         now += side.chance.choice([0, 0.001, 0.1])
         side.timers.fire(now)

@@ -13,7 +13,8 @@ from tests.unit.sip.torture.verdicts import FILES
 from tests.unit.sip.transaction.scene import UDP
 
 CALLS = ["esc01", "longreq", "lwsstart", "baddate", "invut", "sdp01", "inv2543"]
-REGISTERS = "escnull dblreq regbadct unksm2 regaut01 cparam01 cparam02 regescrt".split()
+REGISTERS = ["escnull", "dblreq", "regbadct", "unksm2", "regaut01"]
+REGISTERS += ["cparam01", "cparam02", "regescrt"]
 ANSWERS = {
     "wsinv": [481],  # its To has a tag, and there is no such dialog
     "intmeth": [501],

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from tools.limits.gateway_connections import CONNECTION_LIMITS
+from tools.limits.gateway_rtp import RTP_LIMITS
 from tools.limits.gateway_sip import SIP_LIMITS
 from tools.limits.limit import Limit
+from tools.limits.sip_peers import SIP_PEER_LIMITS
 
 _UNIT = "tests/unit/gateway"
 _ADMISSION = f"{_UNIT}/test_admission.py"
@@ -231,4 +233,6 @@ LIMITS: tuple[Limit, ...] = (
     *STREAMS,
     *APPLICATION,
     *SIP_LIMITS,
+    *SIP_PEER_LIMITS,
+    *RTP_LIMITS,
 )

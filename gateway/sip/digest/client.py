@@ -23,7 +23,7 @@ from gateway.sip.digest.challenge import BadChallenge, challenges, parameters, u
 MAX_REALMS = 8
 """Limit of the realms that are kept, each with one nonce, and that one request is signed for."""
 MAX_STALE = 3
-"""How often in a row a realm may call a nonce stale that was just given."""
+"""Limit of the times in a row that a realm may call a nonce stale that was just given."""
 
 _Key = tuple[bool, str]
 """A realm: whether it is a proxy's, and its name."""

@@ -92,7 +92,7 @@ def agree(theirs: Session, at: int, ours: Media, wants: Direction, srtp: Srtp | 
     line = theirs.media[at]
     expected = audio.formats(ours)
     common = tuple(f for f in audio.formats(line) if audio.first(expected, f.name))
-    law = audio.law(common)
+    law = audio.law(common, tuple(law for law in audio.LAWS if audio.first(expected, law)))
     events, noise = audio.first(common, audio.EVENTS), audio.first(common, audio.NOISE)
     mux = line.has("rtcp-mux") and ours.has("rtcp-mux")
     host = audio.host(theirs, line)

@@ -17,6 +17,7 @@ Direction = Literal["sendrecv", "sendonly", "recvonly", "inactive"]
 """The directions of a stream, as whoever writes the description sees it (RFC 8866 6.7)."""
 Law = Literal["PCMU", "PCMA"]
 
+DIRECTIONS: tuple[Direction, ...] = get_args(Direction)
 LAWS: tuple[Law, ...] = get_args(Law)
 EVENTS = "telephone-event"
 NOISE = "CN"
@@ -86,11 +87,11 @@ def first(found: tuple[Format, ...], *names: str) -> Format | None:
     return next((f for f in found if f.name in names), None)
 
 
-def law(found: tuple[Format, ...]) -> Format:
-    """Return the first law. Raise NotAcceptable if there is none."""
-    chosen = first(found, *LAWS)
+def law(found: tuple[Format, ...], laws: tuple[Law, ...] = LAWS) -> Format:
+    """Return the first format with one of the laws. Raise NotAcceptable if there is none."""
+    chosen = first(found, *laws)
     if chosen is None:
-        raise NotAcceptable("only PCMU and PCMA at 8000 Hz are spoken here", NO_FORMAT)
+        raise NotAcceptable(f"the audio has to be {' or '.join(laws)} at 8000 Hz", NO_FORMAT)
     return chosen
 
 
@@ -113,9 +114,9 @@ def _milliseconds(media: Media, name: str) -> int | None:
 def direction(session: Session, media: Media) -> Direction:
     """Return the direction of a line, or the session's, or else sendrecv."""
     for part in (media, session):
-        for name in get_args(Direction):
+        for name in DIRECTIONS:
             if part.has(name):
-                return name  # type: ignore[no-any-return]
+                return name
     return "sendrecv"
 
 

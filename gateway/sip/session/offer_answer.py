@@ -5,7 +5,8 @@ while the call lasts. Whatever cannot be agreed to raises NotAcceptable and chan
 
 SRTP is a trunk's choice. `off`: plain RTP. `required`: RTP/SAVP with keys, nothing else. `offered`:
 RTP/AVP with a=crypto beside it, "opportunistic" (RFC 8643): who knows no SRTP passes the line over
-and answers plain RTP, while an offer of RTP/SAVP would leave such a peer no valid answer.
+and answers plain RTP, while an offer of RTP/SAVP would leave such a peer no valid answer. A peer
+that refuses even that, as FreeSWITCH does by default, is offered `off` in another INVITE.
 """
 
 from __future__ import annotations
@@ -128,11 +129,11 @@ class OfferAnswer:
         self._state = replace(state, ours=answer, at=at, negotiated=agreed)
         return answer
 
-    def take_answer(self, answer: Session, *, provisional: bool = False) -> Negotiated:
+    def take_answer(self, answer: Session) -> Negotiated:
         """Agree to the answer to our offer. Raise NotAcceptable: the offer stays open.
 
         An answer in an unreliable provisional response is a preview (RFC 3261 13.2.1), and carriers
-        send another in the 200: with `provisional` the offer stays open, too.
+        send another in the 200: let a copy of this object take each of them.
         """
         state = self._state
         if not state.open or state.ours is None:
@@ -144,15 +145,8 @@ class OfferAnswer:
         agreed = agree(answer, state.at, line, state.wants, srtp)
         # Our own numbers last: what we described stays what we receive with.
         state = state.learn(theirs).learn(line)
-        self._state = replace(state, negotiated=agreed, open=provisional)
-        if not provisional:
-            self._before = self._state
+        self._state = self._before = replace(state, negotiated=agreed, open=False)
         return agreed
-
-    def settle(self) -> None:
-        """Take the preview for the answer: the final response came without a description."""
-        if self._state.open and self._state.negotiated is not self._before.negotiated:
-            self._state = self._before = replace(self._state, open=False)
 
     def rollback(self) -> None:
         """Return to what held before the last offer, ours or the peer's: it was refused, or the

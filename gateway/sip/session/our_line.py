@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import get_args
 
 from gateway.sip.session import audio_line as audio
 from gateway.sip.session.audio_line import Direction, Format
@@ -43,7 +42,7 @@ def describe(port: int, protocol: str, stream: Stream) -> Media:
 
 def turned(line: Media, direction: Direction) -> Media:
     """Return a line with another direction."""
-    kept = tuple(a for a in line.attributes if a.name not in get_args(Direction))
+    kept = tuple(a for a in line.attributes if a.name not in audio.DIRECTIONS)
     return replace(line, attributes=(*kept, Attribute(direction)))
 
 

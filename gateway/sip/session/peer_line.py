@@ -27,18 +27,15 @@ def choose(
         try:
             audio.check_family(audio.host(offer, line), our_host)
             protection = _offered_protection(line, policy)
-            audio.law(tuple(f for f in audio.formats(line) if f.name in laws))
+            audio.law(audio.formats(line), laws)
         except NotAcceptable as why:
             refusals.append(why)
         else:
             return at, protection
-    raise (
-        refusals[0]
-        if refusals
-        else NotAcceptable(
-            "only calls with audio are taken, and the offer has none", audio.NO_AUDIO
-        )
-    )
+    if refusals:
+        raise refusals[0]
+    reason = "only calls with audio are taken, and the offer has none"
+    raise NotAcceptable(reason, audio.NO_AUDIO)
 
 
 def answering(answer: Session, ours: Session, at: int) -> Media:
@@ -50,8 +47,8 @@ def answering(answer: Session, ours: Session, at: int) -> Media:
     line, offered = answer.media[at], ours.media[at]
     if line.kind != "audio" or line.port == 0:
         raise NotAcceptable("the answer refuses the audio", audio.NO_AUDIO)
-    kind = SECURE if offered.protocol in SECURE else PLAIN
-    if line.protocol not in kind:
+    kind = SECURE if offered.protocol.upper() in SECURE else PLAIN
+    if line.protocol.upper() not in kind:
         raise NotAcceptable(
             f"the answer has {line.protocol}, the offer {offered.protocol}", audio.TRANSPORT
         )
@@ -63,14 +60,15 @@ def _offered_protection(line: Media, policy: SrtpPolicy) -> Crypto | None:
 
     Under RTP/AVP a=crypto counts only for those who do "opportunistic" SRTP (RFC 8643).
     """
-    if line.protocol not in PLAIN | SECURE:
+    profile = line.protocol.upper()
+    if profile not in PLAIN | SECURE:
         raise NotAcceptable(f"{line.protocol} is not spoken here", audio.TRANSPORT)
-    if line.protocol in PLAIN and policy == "required":
+    if profile in PLAIN and policy == "required":
         raise NotAcceptable(
             f"this trunk takes calls with SRTP only: RTP/SAVP, not {line.protocol}",
             audio.TRANSPORT,
         )
-    if line.protocol in SECURE and policy == "off":
+    if profile in SECURE and policy == "off":
         raise NotAcceptable(
             f"SRTP is off for this trunk: RTP/AVP, not {line.protocol}", audio.TRANSPORT
         )
@@ -78,7 +76,7 @@ def _offered_protection(line: Media, policy: SrtpPolicy) -> Crypto | None:
         return None
     usable, reasons = sdes.readable(line)
     best = sdes.best(usable)
-    if best is None and line.protocol in SECURE:
+    if best is None and profile in SECURE:
         raise NotAcceptable(_no_key("offer", reasons))
     return best
 
@@ -90,7 +88,7 @@ def answered_protection(ours: Media, theirs: Media) -> Srtp | None:
     a=crypto lines mean nothing and are passed over (RFC 8866 5.13).
     """
     offered, _ = sdes.readable(ours)
-    secure = ours.protocol in SECURE
+    secure = ours.protocol.upper() in SECURE
     if not offered or not (secure or theirs.has("crypto")):
         return None
     usable, reasons = sdes.readable(theirs)

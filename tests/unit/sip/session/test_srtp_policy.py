@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import base64
-import itertools
 
 import pytest
 
 from gateway.sip.session import sdes, sdp
-from gateway.sip.session.offer_answer import NotAcceptable, OfferAnswer
+from gateway.sip.session.offer_answer import NotAcceptable
+from tests.unit.sip.session import descriptions
+from tests.unit.sip.session.descriptions import HEAD, audio_of, described
 
-HEAD = "v=0\no=- 77 1 IN IP4 192.0.2.1\ns=-\nc=IN IP4 192.0.2.1\nt=0 0\n"
 EIGHTY, THIRTY_TWO, GCM = sdes.SUITES
 THEIRS = bytes(range(100, 130))
 SAVP = "m=audio 49170 RTP/SAVP 0"
@@ -21,21 +21,12 @@ def crypto(tag=1, suite=EIGHTY, key=THEIRS, more=""):
     return f"a=crypto:{tag} {suite} inline:{base64.b64encode(key).decode()}{more}"
 
 
-def described(*lines):
-    return sdp.parse((HEAD + "\n".join(lines)).encode())
-
-
 def side(policy):
-    turn = itertools.count(1)
-    return OfferAnswer("198.51.100.5", 20000, lambda n: next(turn).to_bytes(n), srtp=policy)
-
-
-def line_of(session):
-    return next(line for line in session.media if line.port)
+    return descriptions.side(srtp=policy)
 
 
 def keys_of(session):
-    return sdes.readable(line_of(session))[0]
+    return sdes.readable(audio_of(session))[0]
 
 
 def reason(refused):
@@ -49,7 +40,7 @@ def test_an_offer_of_srtp_is_answered_with_its_tag_and_a_key_of_ours(policy):
     us = side(policy)
     answer = us.take_offer(described(SAVP, crypto(7, more="|2^20 WSH=64")))
     (ours,) = keys_of(answer)
-    assert line_of(answer).protocol == "RTP/SAVP"
+    assert audio_of(answer).protocol == "RTP/SAVP"
     assert (ours.tag, ours.suite) == (7, EIGHTY)
     srtp = us.negotiated.srtp
     assert (srtp.suite, srtp.our_key, srtp.their_key) == (EIGHTY, ours.key, THEIRS)
@@ -99,7 +90,7 @@ def test_a_trunk_that_requires_srtp_refuses_plain_rtp():
 def test_a_trunk_without_srtp_passes_keys_beside_plain_rtp_over():
     us = side("off")
     answer = us.take_offer(described(AVP, crypto()))
-    assert not line_of(answer).has("crypto")
+    assert not audio_of(answer).has("crypto")
     assert us.negotiated.srtp is None
 
 
@@ -113,7 +104,7 @@ def test_of_a_secured_and_a_plain_line_the_one_for_the_trunk_is_taken():
 def test_opportunistic_srtp_is_taken_where_it_is_offered_itself():
     us = side("offered")
     answer = us.take_offer(described(AVP, crypto()))
-    assert line_of(answer).protocol == "RTP/AVP"
+    assert audio_of(answer).protocol == "RTP/AVP"
     assert us.negotiated.srtp.their_key == THEIRS
     us = side("offered")
     us.take_offer(described(AVP, crypto(1, "F8")))
@@ -122,7 +113,7 @@ def test_opportunistic_srtp_is_taken_where_it_is_offered_itself():
 
 def test_what_a_trunk_offers_is_its_choice():
     offers = {
-        policy: line_of(side(policy).make_offer()) for policy in ("off", "offered", "required")
+        policy: audio_of(side(policy).make_offer()) for policy in ("off", "offered", "required")
     }
     assert {policy: line.protocol for policy, line in offers.items()} == {
         "off": "RTP/AVP",
@@ -160,11 +151,17 @@ def test_an_answer_that_chose_nothing_of_ours_is_refused(lines, words):
     assert words in reason(lambda: us.take_answer(described(*lines)))
 
 
-def test_an_answer_to_opportunistic_srtp_may_be_secured_or_plain():
+@pytest.mark.parametrize(("lines", "suite"), [([AVP, crypto()], EIGHTY), ([AVP], None)])
+def test_an_answer_to_opportunistic_srtp_may_be_secured_or_plain(lines, suite):
     us = side("offered")
     us.make_offer()
-    assert us.take_answer(described(AVP, crypto()), provisional=True).srtp.suite == EIGHTY
-    assert us.take_answer(described(AVP), provisional=True).srtp is None
+    srtp = us.take_answer(described(*lines)).srtp
+    assert (srtp and srtp.suite) == suite
+
+
+def test_an_answer_to_opportunistic_srtp_chooses_what_was_offered():
+    us = side("offered")
+    us.make_offer()
     assert "tag 9" in reason(lambda: us.take_answer(described(AVP, crypto(9))))
     assert "RTP/SAVP" in reason(lambda: us.take_answer(described(SAVP, crypto())))
 

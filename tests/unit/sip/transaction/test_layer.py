@@ -323,14 +323,6 @@ class TestRefusals:
 
 
 class TestBounds:
-    def test_beyond_the_bound_requests_are_answered_503_and_not_held(self, scene, monkeypatch):
-        monkeypatch.setattr(layer_module, "MAX_SERVERS", 10)
-        for nth in range(15):
-            scene.receive(request("OPTIONS", f"z9hG4bK-{nth}"))
-        assert len(scene.layer.servers) == 10
-        assert scene.times(503) == [0] * 5
-        assert scene.layer.counts["refused 503"] == 5
-
     def test_at_the_bound_what_is_held_goes_on(self, scene, monkeypatch):
         monkeypatch.setattr(layer_module, "MAX_SERVERS", 1)
         scene.receive(request())
@@ -379,3 +371,12 @@ class TestLostFlows:
         scene.send(request(), TCP)
         scene.layer.lose_flow(replace(TCP, connection=2), 0)
         assert scene.told == []
+
+
+def test_beyond_the_bound_requests_are_answered_503_and_not_held(scene, monkeypatch):
+    monkeypatch.setattr(layer_module, "MAX_SERVERS", 10)
+    for nth in range(15):
+        scene.receive(request("OPTIONS", f"z9hG4bK-{nth}"))
+    assert len(scene.layer.servers) == 10
+    assert scene.times(503) == [0] * 5
+    assert scene.layer.counts["refused 503"] == 5

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import ClassVar, Protocol
 
 from gateway.sip.syntax.fields import Headers
@@ -31,6 +32,8 @@ class ClientTransaction(Transaction):
     def __init__(
         self, timers: Timers, outbox: Outbox, request: Request, flow: Flow, user: ClientUser
     ) -> None:
+        # Whoever sent it may go on with it, e.g. sign it anew; the ACK is of what was sent here.
+        request = replace(request, headers=request.headers.copy())
         super().__init__(timers, outbox, request, flow)
         self.key = (request.via.branch, request.method)
         self.status = 0

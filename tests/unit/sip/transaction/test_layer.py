@@ -51,6 +51,20 @@ class TestAcks:
         assert scene.times("ACK") == [0, 3]
         assert scene.told == ["404"]
 
+    def test_a_refusal_that_comes_again_is_acknowledged_alike_though_the_request_was_signed_anew(
+        self, scene
+    ):
+        sent = request()
+        refusal = respond(sent, 401, tag="99")
+        scene.send(sent)
+        scene.receive(refusal)
+        sent.headers.put("Via", "SIP/2.0/UDP 192.0.2.2;branch=z9hG4bK2")
+        sent.headers.put("CSeq", "8 INVITE")
+        scene.send(sent)
+        scene.receive(refusal)
+        first, again = [bytes(message) for _, _, message in scene.sent if message.method == "ACK"]
+        assert first == again
+
     def test_a_2xx_is_acknowledged_by_the_dialog(self, scene):
         scene.get(scene.send(request()), 200)
         assert scene.times("ACK") == []

@@ -190,8 +190,10 @@ def parse(data: bytes) -> Request | Response:
     """
     if len(data) > MAX_MESSAGE:
         raise SipSyntaxError(f"the message is longer than {MAX_MESSAGE} bytes")
-    head, body = _split(data.lstrip(b"\r\n"))
+    head, body = split_head(data.lstrip(b"\r\n"))
     lines = _lines(head.decode("utf-8", "surrogateescape"))
+    if not lines:
+        raise SipSyntaxError("the message is empty")
     message = _start(lines[0])
     message.headers = _fields(lines[1:])
     try:
@@ -203,8 +205,8 @@ def parse(data: bytes) -> Request | Response:
     return message
 
 
-def _split(data: bytes) -> tuple[bytes, bytes]:
-    """Cut at the first empty line, whose lines end with CRLF or LF."""
+def split_head(data: bytes) -> tuple[bytes, bytes]:
+    """Cut at the first empty line. Lines end with CRLF or LF."""
     at = 0
     while (end := data.find(b"\n", at)) >= 0:
         if data[at:end] in (b"", b"\r"):
@@ -223,8 +225,6 @@ def _lines(head: str) -> list[str]:
             raise SipSyntaxError("a line holds a CR or a NUL")
         if line.strip():
             lines.append(line)
-    if not lines:
-        raise SipSyntaxError("the message is empty")
     if len(lines) > MAX_FIELDS + 1:
         raise SipSyntaxError(f"the message has more than {MAX_FIELDS} header fields")
     return lines
@@ -241,6 +241,11 @@ def _start(line: str) -> Request | Response:
     if not first or not TOKEN.issuperset(first) or not version.upper().startswith("SIP/"):
         raise SipSyntaxError(f"not a request line: {line[:60]!r}")
     return Request(first, uri.strip(), version=version.upper())
+
+
+def read_fields(head: bytes) -> Headers:
+    """Read header fields alone, as a part of a body has them. Raises SipSyntaxError."""
+    return _fields(_lines(head.decode("utf-8", "surrogateescape")))
 
 
 def _fields(lines: list[str]) -> Headers:

@@ -84,7 +84,7 @@ class DialledLeg(SipLeg):
             to=Address(to),
             from_=Address(SipUri(line.domain, user)),
             flow=line.required_flow,
-            user=trunk.username,
+            user=user,
             routes=line.routes,
             headers=(
                 ("P-Asserted-Identity", f"<{SipUri(line.domain, self._caller_id)}>"),

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from baresip import Config
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.legs.sip.headers import parties, party
+from gateway.legs.sip.headers import EXPOSED, parties, party
 
 
 @pytest.mark.parametrize(
@@ -84,6 +85,41 @@ def test_a_history_of_one_entry_is_no_forwarding():
 def test_a_single_history_entry_different_from_to_names_the_forwarding_number(called, forwarder):
     headers = {"To": f"<sip:{called}@c>", "History-Info": "<sip:+33199001234@c>;index=1"}
     assert parties(headers, "").forwarded_from == forwarder
+
+
+@pytest.mark.parametrize("name", ["From", "P-Asserted-Identity", "To", "Diversion"])
+def test_a_number_in_a_display_name_is_nobodys(name):
+    headers = {"From": "<sip:acct@c>", "To": "<sip:acct@c>"}
+    headers[name] = '"sip:+33999999999@x" <sip:+33199001234@c>'
+    who = parties(headers, "")
+    assert "+33199001234" in (who.to, who.from_, who.forwarded_from)
+    assert "+33999999999" not in (who.to, who.from_, who.forwarded_from)
+
+
+def test_headers_are_found_by_their_short_names_and_in_any_case():
+    who = parties({"t": "<sip:+1555@gw>", "F": "<sip:+33199@c>;tag=1"}, "")
+    assert (who.to, who.from_) == ("+1555", "+33199")
+    assert parties({"PRIVACY": "id", "From": "<sip:+33199@c>"}, "").from_ == "anonymous"
+
+
+def test_a_folded_header_is_read_as_one_line():
+    assert parties({"From": '"Bob\r\n Smith"\r\n\t<sip:+33199@c>'}, "").from_ == "+33199"
+
+
+def test_the_stacks_word_for_the_caller_counts_only_without_from():
+    assert parties({"To": "<sip:+1555@gw>"}, "sip:+33199@c").from_ == "+33199"
+    assert parties({"From": "nonsense"}, "sip:+33199@c").from_ == "anonymous"
+
+
+@pytest.mark.parametrize("name", ["Remote-Party-ID", "P-Preferred-Identity"])
+def test_the_number_beside_an_account_in_from_is_the_callers(name):
+    assert name in EXPOSED
+    headers = {"From": "<sip:acct@c>", name: "<sip:+33199001234@c>"}
+    assert parties(headers, "").from_ == "+33199001234"
+
+
+def test_the_stack_takes_no_more_names_than_are_exposed():
+    Config(net_interface="127.0.0.1", expose_headers=EXPOSED)
 
 
 @given(st.dictionaries(st.sampled_from(["To", "From", "Diversion", "History-Info"]), st.text()))

@@ -191,7 +191,10 @@ def _stamp(request: Request, via: Via, flow: Flow) -> Flow:
     if wants_port:
         via.params["rport"] = str(port)
     others = request.headers.values("Via")[1:]
-    request.headers.put("Via", ", ".join([str(via), *others]))
+    request.headers.remove("Via")
+    # One line each, as everybody writes them: simple proxies take off a line, not a value.
+    for value in reversed([str(via), *others]):
+        request.headers.add_first("Via", value)
     if flow.reliable or wants_port:
         return flow
     return flow.to_port(via.port or DEFAULT_PORT)

@@ -69,7 +69,7 @@ REASONS = {
 
 @dataclass(slots=True, kw_only=True)
 class Message:
-    """What requests and responses share."""
+    """A request or a response: fields and a body."""
 
     headers: Headers = field(default_factory=Headers)
     body: bytes = b""

@@ -19,7 +19,7 @@ T1 = 0.5
 T2 = 4.0
 """The longest wait before something is sent again."""
 T4 = 5.0
-"""How long a message may stay in the network."""
+"""Seconds for which a message may stay in the network."""
 LIFE = 64 * T1
 """Seconds after which a peer that does not answer is given up."""
 
@@ -48,7 +48,7 @@ Table = dict[tuple[State, str], tuple[State, tuple[Action, ...]]]
 
 
 class Transaction:
-    """What the four have in common: a state, a table, timers and a flow."""
+    """A state, a table, timers and a flow, which the four have in common."""
 
     table: ClassVar[Table]
     timers_of: ClassVar[dict[State, tuple[str, ...]]]

@@ -105,6 +105,7 @@ class UserAgent:
         """Answer a new request: in a dialog by its call, else here."""
         request = transaction.request
         try:
+            _check_extensions(request)
             if tag := request.to.tag:
                 self._in_dialog(transaction, tag, now)
             else:
@@ -145,14 +146,18 @@ class UserAgent:
 
     def _invite(self, transaction: ServerTransaction, now: float) -> None:
         request = transaction.request
-        unknown = request.headers.tokens("Require") - SUPPORTED
-        if unknown:
-            raise Refusal(420, "", Unsupported=", ".join(sorted(unknown)))
         if invite_key(request) in self.context.invites:
             raise Refusal(482, "Another branch of this call is here already")
         if len(self.context.calls) >= self._max_calls:
             raise Refusal(503, "This side has as many calls as it may have", Retry_After="10")
-        replaced = replaced_call(request, self.context.calls.values())
+        replaced = replaced_call(request, transaction.flow, self.context.calls.values())
         call = InboundCall(self.context, transaction, replaced)
         transaction.respond(respond(request, 100), now)
         self.context.tell(IncomingCall(call))
+
+
+def _check_extensions(request: Request) -> None:
+    """Raise Refusal for extensions that are required and not known. A BYE is always taken."""
+    unknown = request.headers.tokens("Require") - SUPPORTED
+    if unknown and request.method != "BYE":
+        raise Refusal(420, "", Unsupported=", ".join(sorted(unknown)))

@@ -1,16 +1,20 @@
-"""A called party of an INVITE, which proxies may send to several (RFC 3261 13.2.2.4)."""
+"""The called parties of an INVITE, which proxies may send to several (RFC 3261 13.2.2.4)."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from gateway.sip.dialog.dialog import Dialog
-from gateway.sip.errors import Refusal
+from gateway.sip.dialog.media import Media
+from gateway.sip.errors import Refusal, SipSyntaxError
 from gateway.sip.exchange import copy_credentials
 from gateway.sip.syntax.message import Response
 
 if TYPE_CHECKING:
     from gateway.sip.dialog.outbound import OutboundCall
+
+MAX_FORKS = 16
+"""Called parties of one INVITE that are told apart."""
 
 
 class Fork:
@@ -19,8 +23,13 @@ class Fork:
     def __init__(self, call: OutboundCall, dialog: Dialog) -> None:
         self.dialog = dialog
         self.answered = False
+        self.media: Media | None = None
+        """The media as this called party has answered our offer; None before it has."""
+        self.settled = False
+        """True if a reliable response had the answer: the 2xx has no other (RFC 3261 13.2.1)."""
+        self.invite_cseq = dialog.local_cseq
+        """The number of the INVITE that reached this called party."""
         self._call = call
-        self._invite_cseq = dialog.local_cseq
         self._last_rseq = 0
         self._ack = b""
 
@@ -37,7 +46,7 @@ class Fork:
             return False
         self._last_rseq = number
         prack = self.dialog.request("PRACK")
-        prack.headers.add("RAck", f"{number} {self._invite_cseq} INVITE")
+        prack.headers.add("RAck", f"{number} {self.invite_cseq} INVITE")
         self._call.send(prack, now, dialog=self.dialog)
         return True
 
@@ -49,7 +58,7 @@ class Fork:
         except Refusal:
             pass  # those of the provisional response go on being good
         self.answered = True
-        ack = self.dialog.request("ACK", cseq=self._invite_cseq)
+        ack = self.dialog.request("ACK", cseq=self.invite_cseq)
         copy_credentials(self._call.invite, ack)
         self._ack = self._call.context.send_ack(ack, self._call.flow)
 
@@ -60,3 +69,41 @@ class Fork:
     def release(self, now: float) -> None:
         """End the dialog of a called party that is not wanted."""
         self._call.send(self.dialog.request("BYE"), now, dialog=self.dialog)
+
+
+class Forks:
+    """The called parties of one INVITE by the tags of their To. There are at most MAX_FORKS."""
+
+    def __init__(self, call: OutboundCall) -> None:
+        self._call = call
+        self._by_tag: dict[str, Fork] = {}
+
+    def with_tag(self, tag: str) -> Fork | None:
+        """Return the called party with that tag."""
+        return self._by_tag.get(tag)
+
+    def of(self, response: Response) -> Fork | None:
+        """Return the called party that sent a response, a new one if there is room.
+
+        A 2xx always has room. Raises Refusal if no dialog can be made of the response.
+        """
+        try:
+            tag = response.to.tag
+        except SipSyntaxError as error:
+            raise Refusal(400, f"To: {error}") from None
+        known, invite = self._by_tag.get(tag), self._call.invite
+        if known is not None and known.invite_cseq == invite.cseq.number:
+            return known
+        if response.status < 200 and (not tag or len(self._by_tag) >= MAX_FORKS):
+            return None
+        fork = Fork(self._call, Dialog.of_response(invite, response))
+        self._make_room()
+        self._by_tag[tag] = fork
+        return fork
+
+    def _make_room(self) -> None:
+        """Forget a called party that has not answered, if there are too many."""
+        if len(self._by_tag) < MAX_FORKS:
+            return
+        ringing = (tag for tag, fork in self._by_tag.items() if not fork.answered)
+        del self._by_tag[next(ringing, next(iter(self._by_tag)))]

@@ -1,13 +1,12 @@
-"""The carrier of `make run`, as a process: `carrier.py`, a SIP agent behind it, and its phones.
+"""The carrier of `make run`, as a process: `carrier.py`, and the phones behind it.
 
-SIP over UDP on one port, the phones' sockets and `/healthz` over TCP on the same; the SIP agent,
+SIP over UDP on one port, the phones' sockets and `/healthz` over TCP on the same; the phones' SIP,
 which nobody but the carrier speaks to, on another. All of it on loopback.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import secrets
 import signal
@@ -15,16 +14,14 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 from aiohttp import web
-from baresip import Account, Config, Runtime, UserAgent
 
-from gateway.config import Config as Admission
+from gateway.config import Config
 from local.carrier import carrier
 from local.carrier_phones import Phones
-from local.layout import HOST
+from local.layout import HOST, PHONES_RTP
 from runtime import logs
 
 _RTP_TIMEOUT_S = 30
-_HEADERS = ("To", "From", "P-Asserted-Identity")
 
 
 async def serve(env: Mapping[str, str]) -> None:
@@ -34,43 +31,29 @@ async def serve(env: Mapping[str, str]) -> None:
     loop.add_signal_handler(signal.SIGTERM, stopping.set)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the supervisor stops this process
     port, phones_at = int(env["CARRIER_PORT"]), (HOST, int(env["CARRIER_PHONE_PORT"]))
+    phones = Phones(_config(env, phones_at[1]), port)
     async with (
-        _sip_agent(phones_at[1]) as (runtime, agent),
+        phones.running(),
         carrier(port, env["CARRIER_USERNAME"], env["CARRIER_PASSWORD"], phones_at),
-        _http(port, Phones(runtime, agent, port, _admission(env))),
+        _http(port, phones),
     ):
         await stopping.wait()
 
 
-def _admission(env: Mapping[str, str]) -> Admission:
-    """Return who may connect a phone: those who may at the gateway. Nobody gives out tickets."""
-    return Admission(
+def _config(env: Mapping[str, str], sip_port: int) -> Config:
+    """Return the phones' settings. Those may connect who may at the gateway; nobody gives out
+    tickets.
+    """
+    return Config(
         account_sid=env["CARRIER_ACCOUNT_SID"],
         auth_token=env["CARRIER_AUTH_TOKEN"],
         control_secret=secrets.token_hex(32),
         voice_url="",
+        sip_host=HOST,
+        sip_port=sip_port,
+        rtp_ports=PHONES_RTP,
+        rtp_timeout=_RTP_TIMEOUT_S,
     )
-
-
-@asynccontextmanager
-async def _sip_agent(port: int) -> AsyncIterator[tuple[Runtime, UserAgent]]:
-    runtime = Runtime(native_log_level="warning")
-    await runtime.start(
-        Config(
-            net_interface=HOST,
-            max_concurrent_calls=None,
-            native_log_level="warning",
-            rtp_timeout=_RTP_TIMEOUT_S,
-            expose_headers=_HEADERS,
-            # UDP alone, or it would listen on the next port, too.
-            extra_config_text=f"sip_listen {HOST}:{port}\nsip_transports udp\n",
-        )
-    )
-    try:
-        account = Account("phone", HOST, "", reg_interval=0, extra_params=("catchall=yes",))
-        yield runtime, await UserAgent.create(runtime, account)
-    finally:
-        await runtime.close()
 
 
 @asynccontextmanager
@@ -93,7 +76,6 @@ async def _http(port: int, phones: Phones) -> AsyncIterator[None]:
 def main() -> None:
     """Run the carrier."""
     logs.set_up("local", os.environ.get("CHAMADE_LOG_LEVEL", "INFO"), subjects=("call",))
-    logging.getLogger("baresip").setLevel(logging.WARNING)
     asyncio.run(serve(os.environ))
 
 

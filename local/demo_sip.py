@@ -92,7 +92,7 @@ _IN_FLIGHT_S = 0.5
 async def _talk(talk: Talk, talking: Talking) -> None:
     """Have both sides play at the same time, until each has been heard to the end."""
     await talk.started.wait()
-    await asyncio.gather(talk.played.wait(), talking.play(g711.decode(wav.read(_CALLER))))
+    await asyncio.gather(talk.played.wait(), talking.play(wav.read(_CALLER)))
     await asyncio.sleep(_IN_FLIGHT_S)
 
 
@@ -102,8 +102,7 @@ async def _outcome(rest: Rest, call_id: str) -> dict[str, Any]:
 
 
 def _verdict(uri: str, talk: Talk, talking: Talking, say: Say) -> dict[str, Any]:
-    heard = np.frombuffer(bytes(talking.heard), "<i2")
-    phone_side = listening.follow(_samples(wav.read(_AGENT)), heard)
+    phone_side = listening.follow(_samples(wav.read(_AGENT)), _samples(talking.heard))
     agent_side = listening.follow(_samples(wav.read(_CALLER)), _samples(talk.heard))
     slips = phone_side.slips + agent_side.slips
     say(

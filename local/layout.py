@@ -16,6 +16,10 @@ HIGHEST_PORT_BASE = 65_500
 DID, ABROAD = "+33199005678", "+33199001234"
 """A trunk's number, and one to dial through it. Both are reserved for fiction: valid, and nobody's.
 """
+PHONES_RTP = (18_000, 19_999)
+"""Ports of audio of the phones behind the carrier: the end of the gateway's, which fill up from
+their beginning.
+"""
 
 
 class BadSetting(Exception):

@@ -1,124 +1,212 @@
 """A SIP phone for demonstrations: it calls, is called, plays a clip, and keeps what it hears.
 
-A process can have one phone, since the SIP library allows one stack in a process. Audio is PCM,
-16 bit at 8 kHz.
+Audio is mu-law at 8 kHz.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
-from baresip import (
-    Account,
-    AudioNotActive,
-    AudioRestarted,
-    Call,
-    CallState,
-    Config,
+from gateway.legs.sip.call_audio import CallAudio
+from gateway.rtp.g711 import FRAME, SILENT_FRAME, ULAW_SILENCE
+from gateway.rtp.plane import Plane
+from gateway.sip.agent import UserAgent
+from gateway.sip.dialog.call import Call
+from gateway.sip.dialog.inbound import InboundCall
+from gateway.sip.dialog.outbound import Dial
+from gateway.sip.events import (
+    Ended,
+    Established,
     Event,
-    Runtime,
-    StackEvent,
-    UserAgent,
+    IncomingCall,
+    KeyPressed,
+    MediaAgreed,
+    NotRegistered,
+    Registered,
+    Unregistered,
 )
+from gateway.sip.exchange import Authoriser
+from gateway.sip.network.endpoint import Endpoint
+from gateway.sip.session.call_media import CallMedia
+from gateway.sip.syntax.headers import Address
+from gateway.sip.syntax.uri import SipUri, parse_sip_uri
+from local.layout import HOST, PHONES_RTP
 
-from local.layout import HOST
-
-_FRAME = 320
-_PERIOD_S = 0.02
-_CUSHION = 10 * _FRAME
-"""Silence that is played before a clip (200 ms): a delay of this process up to that length is not
-heard."""
 _ANSWERED_WITHIN_S = 20.0
+_USER = "phone"
+
+
+class CallFailed(Exception):
+    """Nobody has answered; the text is the SIP code and its reason."""
 
 
 class Talking:
-    """A call of the phone that is up."""
+    """A call of the phone; it can be talked on when it is up."""
 
-    def __init__(self, call: Call) -> None:
+    def __init__(self, phone: SipPhone, call: Call | None = None) -> None:
         self.call = call
         self.heard = bytearray()
+        self.keys: asyncio.Queue[str] = asyncio.Queue()
+        """The keys that the far end has pressed."""
+        self.up = asyncio.Event()
         self.played = asyncio.Event()
         self.ended = asyncio.Event()
-        call.on(self._happened)
-        self._clip = b""
-        self._cushioned = False
-        self._task = asyncio.create_task(self._talk())
+        self.ending: Ended | None = None
+        self.audio = CallAudio(phone.plane, HOST, lambda _: self.hang_up_at_once())
+        self.audio.ask(self._next)
+        self.audio.listen_for_keys(self.keys.put_nowait)
+        self._phone = phone
+        self._clip: Iterator[bytes] = iter(())
 
     async def play(self, clip: bytes) -> None:
-        """Play a clip; return when its last frame has been handed to the stack."""
-        self._clip = clip
+        """Play a clip; return when its last frame has been sent."""
+        self._clip = (clip[at : at + FRAME] for at in range(0, len(clip), FRAME))
         self.played.clear()
         await self.played.wait()
 
+    def press(self, key: str) -> None:
+        """Press a key."""
+        self.audio.press(key)
+
     async def hang_up(self) -> None:
-        """Hang up, with a BYE."""
-        await self.call.hangup()
+        """Hang up, with a BYE, or with a CANCEL while it rings."""
+        self.hang_up_at_once()
         await self.ended.wait()
 
-    async def _talk(self) -> None:
-        loop = asyncio.get_running_loop()
-        due = loop.time()
-        while self.call.state is CallState.ESTABLISHED:
-            with contextlib.suppress(AudioNotActive, AudioRestarted):
-                self.heard += self.call.audio.read(10 * _FRAME)
-                if not self._cushioned:
-                    self.call.audio.write(bytes(_CUSHION))
-                    self._cushioned = True
-                self.call.audio.write(self._clip[:_FRAME].ljust(_FRAME, b"\0"))
-                self._clip = self._clip[_FRAME:]
-                if not self._clip:
-                    self.played.set()
-            due += _PERIOD_S
-            await asyncio.sleep(max(0.0, due - loop.time()))
-        self.ended.set()
-        self.played.set()
+    def hang_up_at_once(self) -> None:
+        """Hang up; do not wait for the end."""
+        if self.call is not None:
+            self.call.hangup(self._phone.now)
+            self._phone.flush()
 
-    def _happened(self, event: StackEvent) -> None:
-        if event.event is Event.CALL_CLOSED:
-            self.ended.set()
+    async def wait_up(self) -> None:
+        """Return when the call is up. Raises CallFailed, or TimeoutError if nobody answers."""
+        async with asyncio.timeout(_ANSWERED_WITHIN_S):
+            await self.up.wait()
+        if self.ending is not None:
+            raise CallFailed(f"{self.ending.status} {self.ending.reason}")
+
+    def happened(self, event: Event) -> None:
+        """Handle an event of this call."""
+        match event:
+            case MediaAgreed(call=call) if isinstance(call.media, CallMedia):
+                self.audio.media = call.media
+                if call.media.negotiated is not None:
+                    self.audio.agree(call.media.negotiated, self._phone.now)
+            case Established():
+                self.audio.start(self.heard.extend)
+                self.up.set()
+            case KeyPressed(key=key):
+                self.keys.put_nowait(key)
+            case Ended():
+                self.ending = event
+                self.audio.close()
+                for waited_for in (self.up, self.played, self.ended):
+                    waited_for.set()
+
+    def _next(self) -> bytes:
+        frame = next(self._clip, None)
+        if frame is None:
+            self.played.set()
+            return SILENT_FRAME
+        return frame.ljust(FRAME, ULAW_SILENCE)
 
 
 class SipPhone:
-    """The phone; made by `async with sip_phone(port)`."""
+    """The phone; made by `async with sip_phone(port)`. It takes calls to any user."""
 
-    def __init__(self, agent: UserAgent) -> None:
-        self._agent = agent
-        self._incoming: asyncio.Queue[Call] = asyncio.Queue()
-        agent.on_incoming(self._incoming.put_nowait)
+    def __init__(self, plane: Plane) -> None:
+        self.plane = plane
+        self.agent = UserAgent()
+        self.endpoint = Endpoint(self.agent, self._happened)
+        self.registrations: asyncio.Queue[Event] = asyncio.Queue()
+        """What became of REGISTERs."""
+        self._incoming: asyncio.Queue[InboundCall] = asyncio.Queue()
+        self._calls: dict[Call, Talking] = {}
 
-    async def dial(self, uri: str) -> Talking:
+    @property
+    def now(self) -> float:
+        """Return the time for commands, in seconds."""
+        return self.endpoint.now
+
+    def flush(self) -> None:
+        """Send what commands have left to be sent."""
+        self.endpoint.flush()
+
+    async def dial(self, uri: str, authoriser: Authoriser | None = None) -> Talking:
         """Call `uri`; return when somebody has answered. Raises CallFailed if nobody does."""
-        call = await self._agent.dial(uri)
-        await call.wait_established(_ANSWERED_WITHIN_S)
-        return Talking(call)
+        talking = self.start(uri, authoriser)
+        await talking.wait_up()
+        return talking
+
+    def start(
+        self, uri: str, authoriser: Authoriser | None = None, *, user: str = _USER
+    ) -> Talking:
+        """Call `uri`; return at once."""
+        called = parse_sip_uri(uri)
+        dial = Dial(
+            target=uri,
+            to=Address(called),
+            from_=Address(SipUri(HOST, user)),
+            flow=self.endpoint.udp_flow((called.host, called.port or 5060)),
+            user=user,
+        )
+        talking = Talking(self)
+        talking.call = self.agent.dial(dial, talking.audio.media, self.now, authoriser)
+        self._calls[talking.call] = talking
+        self.flush()
+        return talking
+
+    async def next_call(self) -> InboundCall:
+        """Wait for a call; return it, ringing."""
+        return await self._incoming.get()
+
+    async def answer(self, call: InboundCall) -> Talking:
+        """Answer a call that rings. Raises CallFailed if the caller is gone."""
+        talking = self._calls[call]
+        call.answer(self.now)
+        self.flush()
+        await talking.wait_up()
+        return talking
 
     async def answer_next(self, ring_s: float = 0.5) -> Talking:
         """Wait for a call, let it ring for `ring_s` seconds, answer it."""
-        call = await self._incoming.get()
+        call = await self.next_call()
         await asyncio.sleep(ring_s)
-        established = asyncio.Event()
-        call.on(lambda event: established.set() if event.event is Event.CALL_ESTABLISHED else None)
-        await call.answer(video=True)  # see gateway/legs/sip/child/calls.py
-        await asyncio.wait_for(established.wait(), _ANSWERED_WITHIN_S)
-        return Talking(call)
+        return await self.answer(call)
+
+    def _happened(self, event: Event) -> None:
+        match event:
+            case IncomingCall(call=call):
+                self._ring(call)
+            case Registered() | NotRegistered() | Unregistered():
+                self.registrations.put_nowait(event)
+            case _:
+                talking = self._calls.get(event.call)
+                if isinstance(event, Ended):
+                    self._calls.pop(event.call, None)
+                if talking is not None:
+                    talking.happened(event)
+
+    def _ring(self, call: InboundCall) -> None:
+        talking = Talking(self, call)
+        self._calls[call] = talking
+        if call.take(talking.audio.media, self.now):
+            call.ring(self.now)
+            self._incoming.put_nowait(call)
 
 
 @contextlib.asynccontextmanager
 async def sip_phone(port: int) -> AsyncIterator[SipPhone]:
-    """Run a phone that listens on `port` and takes calls to any user."""
-    runtime = Runtime(native_log_level="error")
-    await runtime.start(
-        Config(
-            net_interface=HOST,
-            max_concurrent_calls=None,
-            native_log_level="error",
-            extra_config_text=f"sip_listen {HOST}:{port}\n",
-        )
-    )
+    """Run a phone that listens on `port`."""
+    low, high = PHONES_RTP
+    plane = Plane(HOST, range(low, high + 1))
+    phone = SipPhone(plane)
+    await phone.endpoint.start(HOST, port)
     try:
-        account = Account("phone", HOST, "", reg_interval=0, extra_params=("catchall=yes",))
-        yield SipPhone(await UserAgent.create(runtime, account))
+        yield phone
     finally:
-        await runtime.close()
+        phone.endpoint.stop()
+        plane.close()

@@ -46,6 +46,7 @@ _METHODS = (
 _KEPT = (
     "P-Asserted-Identity",
     "P-Called-Party-ID",
+    "P-Preferred-Identity",
     "Diversion",
     "History-Info",
     "Privacy",

@@ -68,8 +68,10 @@ class Leg:
         self._latch = Latch()
         self._receiver = Receiver()
         self._pop = self._receiver.pop
+        # A sequence number that wraps soon could be miscounted by a far end that loses the first
+        # packets of SRTP (RFC 3711 3.3.1): it begins in the lower half.
         self._sender = Sender(
-            randomness.getrandbits(32), randomness.getrandbits(16), randomness.getrandbits(32)
+            randomness.getrandbits(32), randomness.getrandbits(15), randomness.getrandbits(32)
         )
         # A CNAME names nobody: RFC 7022 4.2 has it random for each call.
         cname = cname or f"{randomness.getrandbits(96):024x}"

@@ -211,9 +211,12 @@ class Plane:
 
     def _tick(self, due: float) -> None:
         self._slot = (self._slot + 1) % SLOTS
-        for line in list(self._slots[self._slot].values()):
+        slot = self._slots[self._slot]
+        for leg, line in list(slot.items()):
+            if leg not in slot:
+                continue  # another leg's callback closed it
             try:
-                line.send(line.leg.tick(due))
+                line.send(leg.tick(due))
             except Exception as error:
                 self._fail(line, error)
 
@@ -221,11 +224,13 @@ class Plane:
         """Take what came, one packet of each socket at a time, so that a flood delays nobody."""
         readers, poll = self._readers, self._epoll.poll
         for _ in range(MAX_PACKETS_PER_TURN):
+            if self._epoll.closed:
+                return  # a leg's callback closed the plane
             ready = poll(0, _SOCKETS_PER_POLL)
             for fd, _event in ready:
                 found = readers.get(fd)
                 if found is None:
-                    continue  # its leg failed a moment ago
+                    continue  # its leg was closed a moment ago
                 (receive, take), line = found
                 try:
                     data, address = receive(_DATAGRAM)

@@ -6,6 +6,7 @@ Source: RFC 3550 11 (the pair); RFC 4594 4.1 (telephony is marked EF).
 from __future__ import annotations
 
 import contextlib
+import errno
 import ipaddress
 import socket
 from collections import deque
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 
 MAX_TRIES = 100
 """Ports that are tried for one call, if other programs have them."""
+_OCCUPIED = (errno.EADDRINUSE, errno.EACCES)
 _EXPEDITED = 46 << 2
 
 
@@ -60,9 +62,11 @@ class Ports:
                     rtp, rtcp = self._socket(port), None
                     unless_bound.callback(rtp.close)
                     rtcp = self._socket(port + 1)
-                except OSError:
+                except OSError as error:
                     self._free.append(port)
-                    continue
+                    if error.errno in _OCCUPIED:
+                        continue
+                    raise NoPortError(self._why(error)) from error
                 unless_bound.pop_all()
                 return PortPair(port, rtp, rtcp)
         if self._free:
@@ -74,6 +78,11 @@ class Ports:
             f"all {self._pairs} pairs of ports from {self._name} have calls: a wider range has "
             "room for more"
         )
+
+    def _why(self, error: OSError) -> str:
+        if error.errno in (errno.EMFILE, errno.ENFILE):
+            return "this process may not open more files: a call needs two (raise `ulimit -n`)"
+        return f"no audio socket on {self._host}: {error.strerror or error}"
 
     def give_back(self, pair: PortPair) -> None:
         """Close a pair; others may have it."""

@@ -10,7 +10,7 @@ After each of the first two, and after each command to a call, take output and e
 
 from __future__ import annotations
 
-import os
+import secrets
 
 from gateway.sip.context import ALLOW, SUPPORTED, Context, Identity
 from gateway.sip.dialog.inbound import InboundCall, invite_key
@@ -43,7 +43,7 @@ class UserAgent:
         identity: Identity | None = None,
         *,
         max_calls: int = MAX_CALLS,
-        random_bytes: RandomBytes = os.urandom,
+        random_bytes: RandomBytes = secrets.token_bytes,
     ) -> None:
         self.context = Context(identity or Identity(), self, random_bytes)
         self._max_calls = max_calls

@@ -74,6 +74,8 @@ class Registration:
         self._asked = registrar.expires
         self._failures = 0
         self._ending = False
+        self._registered = False
+        """True if the registrar may hold our contact."""
         self._exchange: Exchange | None = None
         self._answered = False
         """True if the last try has had its answer, or was given up."""
@@ -83,10 +85,17 @@ class Registration:
         self._send(self._asked, now)
 
     def end(self, now: float) -> None:
-        """Remove the registration; `Unregistered` follows, whether the registrar answers or not."""
+        """Remove the registration; `Unregistered` follows, whether the registrar answers or not.
+
+        Where nothing was registered nothing is asked for: carriers count wrong passwords.
+        """
         self._ending = True
         self._context.timers.stop(self)
-        self._send(0, now)
+        if self._registered:
+            self._send(0, now)
+        else:
+            self._exchange = None
+            self._context.tell(Unregistered(self))
 
     def stop(self) -> None:
         """Forget the registration without a word to the registrar."""
@@ -174,6 +183,7 @@ class Registration:
 
     def _succeed(self, response: Response, now: float) -> None:
         self._failures = 0
+        self._registered = True
         granted = self._granted(response)
         wait = max(granted - _BEFORE_END, granted / 2)
         # Spread, so that many that began together do not come back together.

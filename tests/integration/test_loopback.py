@@ -83,29 +83,8 @@ def is_loopback(text: str) -> bool:
 
 
 def reachable(sockets: list[tuple[str, str, int, str]]) -> list[tuple[str, str, int, str]]:
-    """Those that other machines reach, but for the resolvers of the SIP library.
-
-    Each SIP process asks name servers from one socket a family, on a port of the system's choice.
-    The library binds them to every interface and offers no setting; they only take the answer to a
-    question that was asked.
-    """
-    low, high = map(int, Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split())
-    resolvers = set()
-    found = []
-    for protocol, where, port, command in sockets:
-        if is_loopback(where):
-            continue
-        one = (protocol, command)
-        if (
-            any(each in command for each in ("gateway.legs.sip.child", "local.carrier_process"))
-            and protocol.startswith("udp")
-            and low <= port <= high
-            and one not in resolvers
-        ):
-            resolvers.add(one)
-            continue
-        found.append((protocol, where, port, command))
-    return found
+    """Those that other machines reach."""
+    return [one for one in sockets if not is_loopback(one[1])]
 
 
 def test_the_whole_stack_listens_on_loopback_only(running):

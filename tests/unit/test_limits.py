@@ -61,6 +61,8 @@ NO_ROW = {
     "relay.protocol.agent:MAX_MARK_NAME": "part of a message, which has a row",
     "relay.protocol.twilio_dialect:MAX_MARK_NAME": "part of a message, which has a row",
     "gateway.trunks.remedies:MAX_DETAIL": "how we cut what we report",
+    "gateway.sip.identity:MAX_TEXT": "how we cut what we tell of a party",
+    "gateway.sip.identity:MAX_VALUES": "part of a SIP message, which has a row",
     "gateway.twiml.verbs:_MAX_PAUSE": "a document of the application's; the call has a row",
     "common.media_token:MAX_LENGTH": "part of a request's head, which has a row",
 }

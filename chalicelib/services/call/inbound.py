@@ -11,17 +11,20 @@ whether an accept's own redirect may be under way (`poll`), and how many streams
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from chalicelib.domain.account import Account
 from chalicelib.domain.call import DEFAULT_MAX_DURATION_S, Call, Transition
 from chalicelib.domain.call_id import inbound_call_id
 from chalicelib.domain.call_transitions import Act, CallState
+from chalicelib.domain.caller_number import in_full, needs_reading
 from chalicelib.domain.did import Did
-from chalicelib.domain.did_matching import international_forms, match_did
+from chalicelib.domain.did_matching import international_forms, match_did, user_part
 from chalicelib.domain.line import Line
 from chalicelib.domain.new_call import new_inbound, new_missed
 from chalicelib.domain.phone import BROWSER, called_number
+from chalicelib.domain.trunk import Trunk
 from chalicelib.providers.base import HangUp, Instruction, KeepRinging, Reject
 from chalicelib.services.call import admission
 from chalicelib.services.call.admission import TurnedAway
@@ -29,6 +32,7 @@ from chalicelib.services.call.instructions import NOT_TAKEN, another_stream, whi
 from chalicelib.services.call.transition import settle
 from chalicelib.services.dependencies import Dependencies
 from chalicelib.services.line.dids import note_called, tell_not_added
+from chalicelib.services.line.numbering_plans import DialledIn
 from chalicelib.store.calls import AlreadyThere
 
 log = logging.getLogger(__name__)
@@ -62,6 +66,7 @@ def receive(deps: Dependencies, incoming: Incoming) -> Instruction:
     call = deps.stores.calls.get(inbound_call_id(incoming.provider, incoming.provider_call_id))
     if call is None:
         line = _line_called(deps, incoming)
+        incoming = _with_full_numbers(deps, incoming, line)
         if line is None:
             log.info("call to a number that is nobody's", extra=_facts(incoming))
             _tell_owner(deps, incoming)
@@ -190,7 +195,35 @@ def _did_called(deps: Dependencies, incoming: Incoming, trunk_id: str) -> Did | 
     if found is None or found[0].provider != incoming.provider:
         return None
     trunk, dids = found
-    return match_did(incoming.to, dids, trunk.username)
+    if did := match_did(incoming.to, dids, trunk.username):
+        return did
+    # Some countries dial another prefix than 0, e.g. 8 or 06.
+    called = user_part(incoming.to)
+    if not needs_reading(called):
+        return None
+    return match_did(in_full(called, _plans_of(trunk, dids)), dids)
+
+
+def _with_full_numbers(deps: Dependencies, incoming: Incoming, line: Line | Did | None) -> Incoming:
+    """Return the call with its caller and forwarder in E.164 form, if the numbers of the trunk tell
+    in which country they are dialled as they are written.
+    """
+    forwarder = incoming.forwarded_from or ""
+    if not (needs_reading(incoming.from_) or needs_reading(forwarder)):
+        return incoming
+    trunk_id = line.trunk_id if isinstance(line, Did) else incoming.trunk_id
+    found = deps.stores.dids.with_trunk(trunk_id) if trunk_id else None
+    plans = _plans_of(*found) if found else DialledIn(None)
+    return replace(
+        incoming,
+        from_=in_full(incoming.from_, plans),
+        forwarded_from=in_full(forwarder, plans) or None,
+    )
+
+
+def _plans_of(trunk: Trunk, dids: Sequence[Did]) -> DialledIn:
+    own = [trunk.caller_id] if trunk.caller_id else []
+    return DialledIn.with_numbers([*own, *(did.e164 for did in dids)])
 
 
 def _tell_owner(deps: Dependencies, incoming: Incoming) -> None:
@@ -250,6 +283,7 @@ def _record_missed(deps: Dependencies, incoming: Incoming) -> Call | None:
     owner = _owner(deps, line) if line else None
     if line is None or owner is None:
         return None
+    incoming = _with_full_numbers(deps, incoming, line)
     try:
         admission.count_new(deps, owner)
         deps.stores.calls.create(new_missed(_new_call(deps, incoming, line, owner)))

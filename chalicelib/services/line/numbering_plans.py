@@ -1,14 +1,20 @@
 """Facts about numbers in the world's numbering plans (Google's libphonenumber).
 
-The library is imported at the first dial, which takes 45 ms: nothing else needs it.
+The library is imported at the first dial, or the first caller whose number does not come as E.164,
+which takes 45 ms: nothing else needs it.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 from chalicelib.domain.toll_guard import NumberingFacts
 
 _WORLD = "001"
 """libphonenumber's region of ranges that belong to no country."""
+_NOWHERE = "ZZ"
+"""libphonenumber's region of codes that are not assigned."""
 
 
 def facts_of(e164: str) -> NumberingFacts:
@@ -35,14 +41,67 @@ def facts_of(e164: str) -> NumberingFacts:
 
 def home_country(e164: str) -> str | None:
     """Return the country of a number; the main country of its code if the plan does not know it."""
+
+    return facts_of(e164).country or _main_country(_code_of(e164))
+
+
+def _code_of(e164: str) -> int | None:
     import phonenumbers
 
-    country = facts_of(e164).country
-    if country is not None:
-        return country
     try:
-        code = phonenumbers.parse(e164).country_code
+        return phonenumbers.parse(e164).country_code
     except phonenumbers.NumberParseException:
         return None
+
+
+def _main_country(code: int | None) -> str | None:
+    """Return the country of a country code, the largest if several share it."""
+    import phonenumbers
+
     region = phonenumbers.region_code_for_country_code(code or 0)
-    return region if len(region) == 2 and region != "ZZ" else None
+    return None if region in (_WORLD, _NOWHERE) else region
+
+
+@dataclass(frozen=True)
+class DialledIn:
+    """The world's numbering plans, as a country dials them (ISO 3166; None: it is not known)."""
+
+    country: str | None
+
+    @classmethod
+    def with_numbers(cls, numbers: Iterable[str]) -> DialledIn:
+        """Return the plans of the country that all these numbers (E.164) are of."""
+        codes = {_code_of(number) for number in numbers}
+        return cls(_main_country(codes.pop()) if len(codes) == 1 else None)
+
+    def is_allocated(self, e164: str) -> bool:
+        """Return whether the number is allocated, in exactly this form."""
+        return facts_of(e164).valid
+
+    def dialled(self, written: str) -> str | None:
+        """Return the allocated E.164 number that is dialled in this way, in the country or, for
+        `tel:…;phone-context=+33`, in the country of that code.
+        """
+        import phonenumbers
+
+        if self._begins_with_own_code(written) and self.is_allocated(f"+{written}"):
+            return f"+{written}"
+        try:
+            number = phonenumbers.parse(written, self.country)
+        except phonenumbers.NumberParseException:
+            return None
+        if not phonenumbers.is_valid_number(number):
+            return None
+        return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+    def _begins_with_own_code(self, digits: str) -> bool:
+        """Return whether the digits begin with the country's code, where national numbers begin
+        with a prefix: 4915112345678 is not (0)4915 112345678 in Germany.
+        """
+        import phonenumbers
+
+        if self.country is None:
+            return False
+        metadata = phonenumbers.PhoneMetadata.metadata_for_region(self.country)
+        code = str(phonenumbers.country_code_for_region(self.country))
+        return bool(metadata and metadata.national_prefix) and digits.startswith(code)

@@ -57,6 +57,10 @@ class CallAudio:
         """Send 160 bytes of mu-law, behind those that wait."""
         self._frames.append(frame)
 
+    def ask(self, source: Callable[[], bytes | None]) -> None:
+        """Ask for 160 bytes of mu-law every 20 ms, in place of those that `play` leaves."""
+        self._leg.source = source
+
     def press(self, key: str) -> bool:
         """Send a telephone-event. Return False if the far end takes none, or too many wait."""
         return self._leg.press(key)

@@ -12,7 +12,7 @@ from gateway.legs.sip.stack import SipStack
 from gateway.rtp.ports import NoPortError
 from gateway.sip.dialog.call import Call
 from gateway.sip.dialog.outbound import Dial
-from gateway.sip.events import Ended, Event, Progress
+from gateway.sip.events import Ended, Established, Event, Progress
 from gateway.sip.syntax.headers import Address
 from gateway.sip.syntax.uri import SipUri
 
@@ -65,6 +65,8 @@ class DialledLeg(SipLeg):
         if isinstance(event, Ended) and event.status == _FORBIDDEN and self._dial_by_account():
             return
         super().happened(event)
+        if isinstance(event, Established) and self._events is not None and not self._over:
+            self._events.on_answered()
 
     def _dial(self) -> None:
         line, trunk = self._line, self._line.trunk
@@ -82,7 +84,7 @@ class DialledLeg(SipLeg):
             to=Address(to),
             from_=Address(SipUri(line.domain, user)),
             flow=line.required_flow,
-            user=trunk.username,
+            user=user,
             routes=line.routes,
             headers=(
                 ("P-Asserted-Identity", f"<{SipUri(line.domain, self._caller_id)}>"),

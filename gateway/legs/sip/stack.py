@@ -74,8 +74,11 @@ class SipStack:
         await endpoint.start(config.sip_host, config.sip_port)
         self._endpoint = endpoint
         low, high = config.rtp_ports
-        # The edge has the signalling; audio comes straight from outside, on any address.
-        self._plane = Plane(_ANY[6 if ":" in config.sip_host else 4], range(low, high + 1))
+        host = endpoint.local[0]
+        if config.sip_edge is not None:
+            # The edge has the signalling; audio comes straight from outside, on any address.
+            host = _ANY[6 if ":" in host else 4]
+        self._plane = Plane(host, range(low, high + 1))
 
     def stop(self) -> None:
         """Close everything, without a word to anybody."""

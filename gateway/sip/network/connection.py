@@ -72,7 +72,13 @@ class Connection(asyncio.Protocol):
         self._transport = transport
         remote = transport.get_extra_info("peername")[:2]
         number = self._endpoint.opened(self)
-        self.flow = Flow(self._kind, (remote[0], remote[1]), self._endpoint.local, number)
+        local = self._endpoint.local
+        if self._name:
+            # Nobody can connect to us by TLS, so our Contact names this connection: it is to be
+            # used again.
+            own = transport.get_extra_info("sockname")
+            local = (local[0], own[1])
+        self.flow = Flow(self._kind, (remote[0], remote[1]), local, number)
         if number:
             self._look()
         else:

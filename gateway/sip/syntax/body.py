@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from itertools import islice
 
 from gateway.sip.errors import Refusal, SipSyntaxError
+from gateway.sip.syntax.fields import Headers
 from gateway.sip.syntax.headers import Valued
-from gateway.sip.syntax.message import Message
+from gateway.sip.syntax.message import Message, read_fields, split_head
 
 SDP = "application/sdp"
 MAX_PARTS = 16
+"""Parts of a multipart that are looked at."""
 _MAX_DEPTH = 3
 """Multiparts within multiparts."""
+_EARLY = "early-session"
+"""The disposition of a description of early media, which is not the session's (RFC 3959)."""
 
 
 def session_description(message: Message) -> bytes | None:
@@ -51,34 +57,29 @@ def _find(content_type: str, body: bytes, depth: int) -> bytes | None:
     boundary = kind.params.text("boundary")
     if not boundary:
         raise Refusal(400, "The multipart has no boundary")
-    for part_type, part in _parts(body, boundary.encode("utf-8", "surrogateescape")):
-        if (found := _find(part_type, part, depth - 1)) is not None:
+    for head, part in _parts(body, boundary.encode("utf-8", "surrogateescape")):
+        if head.get("Content-Disposition").partition(";")[0].strip().lower() == _EARLY:
+            continue
+        if (found := _find(head.get("Content-Type"), part, depth - 1)) is not None:
             return found
     return None
 
 
-def _parts(body: bytes, boundary: bytes) -> Iterator[tuple[str, bytes]]:
-    """Yield type and content of each part (RFC 2046 5.1). Lines may end with LF alone."""
-    for number, piece in enumerate((b"\n" + body).split(b"\n--" + boundary)[1:]):
-        if piece.startswith(b"--") or number >= MAX_PARTS:
+def _parts(body: bytes, boundary: bytes) -> Iterator[tuple[Headers, bytes]]:
+    """Yield head and content of each part (RFC 2046 5.1). Lines may end with LF alone.
+
+    A delimiter is a whole line: another boundary may begin with the same letters.
+    """
+    delimiter = re.compile(rb"(?:\A|\r?\n)--" + re.escape(boundary) + rb"(--)?[ \t]*(?=\r?\n|\Z)")
+    places = list(islice(delimiter.finditer(body), MAX_PARTS + 1))
+    for number, here in enumerate(places[:MAX_PARTS]):
+        if here[1]:
             return
-        head, content = _split(piece.partition(b"\n")[2])
-        yield _type_of(head), content.removesuffix(b"\r")
-
-
-def _split(part: bytes) -> tuple[bytes, bytes]:
-    if part.startswith((b"\r\n", b"\n")):
-        return b"", part.partition(b"\n")[2]
-    for end in (b"\r\n\r\n", b"\n\n"):
-        head, found, content = part.partition(end)
-        if found:
-            return head, content
-    return part, b""
-
-
-def _type_of(head: bytes) -> str:
-    for line in head.decode("utf-8", "surrogateescape").splitlines():
-        name, _, value = line.partition(":")
-        if name.strip().lower() in ("content-type", "c"):
-            return value.strip()
-    return ""
+        end = places[number + 1].start() if number + 1 < len(places) else len(body)
+        _, _, part = body[here.end() : end].partition(b"\n")
+        head, content = split_head(part)
+        try:
+            fields = read_fields(head)
+        except SipSyntaxError:
+            continue  # it is not SDP, whatever it is
+        yield fields, content

@@ -57,10 +57,10 @@ class Headers:
         """Replace the fields of that name by one, in the place of the first."""
         key = name.lower()
         place = next((i for i, (at, _, _) in enumerate(self._fields) if at == key), None)
-        self.remove(name)
         self.add(name, value)
-        if place is not None:
-            self._fields.insert(place, self._fields.pop())
+        field = self._fields.pop()
+        self.remove(name)
+        self._fields.insert(len(self._fields) if place is None else place, field)
 
     def remove(self, name: str) -> None:
         """Remove all fields of that name."""

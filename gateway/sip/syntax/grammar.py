@@ -14,6 +14,7 @@ from gateway.sip.errors import SipSyntaxError
 TOKEN = frozenset(string.ascii_letters + string.digits + "-.!%*_+`'~")
 """The characters of a token (RFC 3261 25.1)."""
 
+_DIGITS = frozenset(string.digits)
 _VALUE = TOKEN | frozenset("[]:/?&=@$#^{|}\\")
 """The characters of a parameter's value that is not quoted. Wider than the RFC: carriers write
 hosts, URIs and base64 there."""
@@ -91,8 +92,9 @@ class Scanner:
 
     def number(self, digits: int = 10) -> int:
         """Read a decimal number of at most so many digits."""
-        found = self.run(frozenset(string.digits))
+        found = self.run(_DIGITS)
         if not 0 < len(found) <= digits:
+            self.at -= len(found)
             raise self.error(f"a number of at most {digits} digits")
         return int(found)
 
@@ -112,6 +114,7 @@ class Scanner:
                 char = text[at : at + 1]
             out.append(char)
             at += 1
+        self.at = len(text)
         raise self.error("the closing quote")
 
     def error(self, expected: str) -> SipSyntaxError:
@@ -170,6 +173,9 @@ def split_list(text: str) -> Iterator[str]:
 
     A quote that is never closed takes the rest of the line: what is in doubt is one value.
     """
+    if '"' not in text and "<" not in text:
+        yield from filter(None, map(str.strip, text.split(",")))
+        return
     begin = at = 0
     inside = ""
     while at < len(text):

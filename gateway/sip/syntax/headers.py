@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from gateway.sip.errors import SipSyntaxError
 from gateway.sip.syntax.grammar import Params, Scanner, quote, read_params
-from gateway.sip.syntax.uri import Uri, format_host, parse_uri, read_host, read_port
+from gateway.sip.syntax.uri import SipUri, Uri, format_host, parse_uri, read_host, read_port
 
 _CSEQ_END = 1 << 31
 
@@ -40,31 +40,48 @@ class Address:
         """Read one address. Without brackets, parameters are the header's (RFC 3261 20)."""
         scanner = Scanner(text)
         scanner.space()
-        name = ""
-        if scanner.peek() == '"':
-            name = scanner.quoted()
-            scanner.space()
-        elif "<" in text:
-            name = _read_bare_name(scanner)
-        if scanner.peek() == "<":
-            scanner.at += 1
-            uri = parse_uri(scanner.until(">"))
-            if scanner.peek() != ">":
-                raise scanner.error("'>'")
-            scanner.at += 1
-        elif name:
-            raise scanner.error("'<'")
-        else:
-            uri = parse_uri(scanner.until(";, \t"))
+        name = _read_name(scanner)
+        uri = _read_bare_uri(scanner) if name is None else _read_bracketed_uri(scanner)
         params = read_params(scanner)
         if not scanner.ended:
             raise scanner.error("the end of the address")
-        return cls(uri, name, params)
+        return cls(uri, name or "", params)
 
 
-def _read_bare_name(scanner: Scanner) -> str:
-    """Read a name without quotes, up to "<". The RFC has tokens there, people write anything."""
-    return scanner.until("<").strip()
+def _read_name(scanner: Scanner) -> str | None:
+    """Read the name before "<". None: no "<" is to come, since the address is a URI alone.
+
+    Without quotes the RFC has tokens there, and people write anything. What they do not write is a
+    semicolon: behind one there are parameters, and a "<" in their quotes begins no address.
+    """
+    if scanner.peek() == '"':
+        name = scanner.quoted()
+        scanner.space()
+        return name
+    begin = scanner.at
+    name = scanner.until("<;").strip()
+    if scanner.peek() == "<":
+        return name
+    scanner.at = begin
+    return None
+
+
+def _read_bracketed_uri(scanner: Scanner) -> Uri:
+    if scanner.peek() != "<":
+        raise scanner.error("'<'")
+    scanner.at += 1
+    uri = parse_uri(scanner.until(">"))
+    if scanner.peek() != ">":
+        raise scanner.error("'>'")
+    scanner.at += 1
+    return uri
+
+
+def _read_bare_uri(scanner: Scanner) -> Uri:
+    uri = parse_uri(scanner.until(";, \t"))
+    if isinstance(uri, SipUri) and uri.headers:
+        raise SipSyntaxError("a URI with headers must stand in <> (RFC 3261 20)")
+    return uri
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +92,7 @@ class Via:
     host: str
     port: int | None = None
     params: Params = field(default_factory=Params)
+    version: str = "2.0"
 
     @property
     def branch(self) -> str:
@@ -83,19 +101,21 @@ class Via:
 
     def __str__(self) -> str:
         port = f":{self.port}" if self.port is not None else ""
-        return f"SIP/2.0/{self.transport} {format_host(self.host)}{port}{self.params}"
+        return f"SIP/{self.version}/{self.transport} {format_host(self.host)}{port}{self.params}"
 
     @classmethod
     def parse(cls, text: str) -> Via:
-        """Read one Via. Blanks may stand around the slashes."""
+        """Read one Via. Blanks may stand around the slashes. The version may be another than ours,
+        since whoever speaks it must be told so.
+        """
         scanner = Scanner(text)
         scanner.space()
         protocol = scanner.token()
         scanner.expect("/")
         version = scanner.token()
         scanner.expect("/")
-        if (protocol.upper(), version) != ("SIP", "2.0"):
-            raise SipSyntaxError(f"the Via is of {protocol}/{version}, not of SIP/2.0")
+        if protocol.upper() != "SIP":
+            raise SipSyntaxError(f"the Via is of {protocol[:20]}, not of SIP")
         transport = scanner.token().upper()
         scanner.space()
         host = read_host(scanner)
@@ -103,7 +123,7 @@ class Via:
         params = read_params(scanner)
         if not scanner.ended:
             raise scanner.error("the end of the Via")
-        return cls(transport, host, port, params)
+        return cls(transport, host, port, params, version)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,13 @@
 """Requests and responses: read from bytes, written to bytes (RFC 3261 7).
 
 Reading is liberal where senders differ: compact names, folded lines, LF alone, blanks before the
-colon, a missing empty line at the end of a datagram. What the fields mean is checked elsewhere.
+colon, a missing empty line at the end of a datagram, lines that are no header fields. What the
+fields mean is checked by `checks`.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -19,7 +21,10 @@ MAX_MESSAGE = 65_535
 """Bytes of a message, as of a UDP datagram."""
 MAX_FIELDS = 256
 """Header fields of a message."""
-_MAX_STATUS = 699
+_LENGTH = 10
+"""Digits of a Content-Length."""
+_STATUS = re.compile("[1-6][0-9][0-9]")
+_FOLD = re.compile("\r?\n[ \t]+")
 
 REASONS = {
     100: "Trying",
@@ -106,8 +111,12 @@ class Message:
         return self.headers.get("Call-ID")
 
     def _write(self, start_line: str) -> bytes:
+        if "\r" in start_line or "\n" in start_line:
+            raise ValueError(f"a start line of more than one line: {start_line[:60]!r}")
         lines = [start_line]
-        lines += [f"{name}: {value}" for name, value in self.headers if name != "Content-Length"]
+        lines += [
+            f"{name}: {value}" for name, value in self.headers if name.lower() != "content-length"
+        ]
         lines += [f"Content-Length: {len(self.body)}", "", ""]
         return "\r\n".join(lines).encode("utf-8", "surrogateescape") + self.body
 
@@ -181,18 +190,23 @@ def parse(data: bytes) -> Request | Response:
     """
     if len(data) > MAX_MESSAGE:
         raise SipSyntaxError(f"the message is longer than {MAX_MESSAGE} bytes")
-    head, body = _split(data.lstrip(b"\r\n"))
-    lines = _unfold(head.decode("utf-8", "surrogateescape"))
+    head, body = split_head(data.lstrip(b"\r\n"))
+    lines = _lines(head.decode("utf-8", "surrogateescape"))
+    if not lines:
+        raise SipSyntaxError("the message is empty")
     message = _start(lines[0])
     message.headers = _fields(lines[1:])
-    length = _content_length(message.headers)
+    try:
+        length = content_length(message.headers)
+    except SipSyntaxError:
+        length = None  # `checks` refuses it, since a request must be answered
     message.truncated = length is not None and length > len(body)
     message.body = body if length is None else body[:length]
     return message
 
 
-def _split(data: bytes) -> tuple[bytes, bytes]:
-    """Cut at the first empty line, whose lines end with CRLF or LF."""
+def split_head(data: bytes) -> tuple[bytes, bytes]:
+    """Cut at the first empty line. Lines end with CRLF or LF."""
     at = 0
     while (end := data.find(b"\n", at)) >= 0:
         if data[at:end] in (b"", b"\r"):
@@ -201,19 +215,16 @@ def _split(data: bytes) -> tuple[bytes, bytes]:
     return data, b""
 
 
-def _unfold(head: str) -> list[str]:
+def _lines(head: str) -> list[str]:
     """Return the lines; one that begins with a blank continues the line before (7.3.1)."""
     lines: list[str] = []
-    for raw in head.split("\n"):
+    for raw in _FOLD.sub(" ", head).split("\n"):
         line = raw.rstrip("\r")
-        if "\r" in line or "\0" in line:
+        # A quoted string may hold any character behind a backslash (25.1).
+        if "\r" in line or ("\0" in line and "\0" in line.replace("\\\0", "")):
             raise SipSyntaxError("a line holds a CR or a NUL")
-        if line[:1] in (" ", "\t") and len(lines) > 1:
-            lines[-1] = f"{lines[-1].rstrip()} {line.strip()}"
-        elif line.strip():
+        if line.strip():
             lines.append(line)
-    if not lines:
-        raise SipSyntaxError("the message is empty")
     if len(lines) > MAX_FIELDS + 1:
         raise SipSyntaxError(f"the message has more than {MAX_FIELDS} header fields")
     return lines
@@ -223,7 +234,7 @@ def _start(line: str) -> Request | Response:
     first, _, rest = line.strip().partition(" ")
     if first.upper().startswith("SIP/"):
         status, _, reason = rest.strip().partition(" ")
-        if not (status.isascii() and status.isdigit() and 100 <= int(status[:4]) <= _MAX_STATUS):
+        if not _STATUS.fullmatch(status):
             raise SipSyntaxError(f"not a status: {status[:20]!r}")
         return Response(int(status), reason.strip(), version=first.upper())
     uri, _, version = rest.strip().rpartition(" ")
@@ -232,23 +243,33 @@ def _start(line: str) -> Request | Response:
     return Request(first, uri.strip(), version=version.upper())
 
 
+def read_fields(head: bytes) -> Headers:
+    """Read header fields alone, as a part of a body has them. Raises SipSyntaxError."""
+    return _fields(_lines(head.decode("utf-8", "surrogateescape")))
+
+
 def _fields(lines: list[str]) -> Headers:
+    """Read the fields. What is none is skipped: whatever is missing then is refused by name."""
     headers = Headers()
     for line in lines:
         name, colon, value = line.partition(":")
         name = name.strip()
-        if not colon or not name or not TOKEN.issuperset(name):
-            raise SipSyntaxError(f"not a header field: {line[:60]!r}")
-        headers.add(COMPACT.get(name.lower(), name), value.strip())
+        if colon and name and TOKEN.issuperset(name):
+            headers.add(COMPACT.get(name.lower(), name), value.strip())
     return headers
 
 
-def _content_length(headers: Headers) -> int | None:
-    """Return the body's length in bytes; None if the sender does not say."""
+def content_length(headers: Headers) -> int | None:
+    """Return the body's length in bytes; None if the sender does not say.
+
+    Raises SipSyntaxError if it is not a number, or says two.
+    """
     lengths = set(headers.all("Content-Length"))
     if not lengths:
         return None
+    if len(lengths) > 1:
+        raise SipSyntaxError(f"Content-Length has {len(lengths)} different values")
     text = lengths.pop()
-    if lengths or not (text.isascii() and text.isdigit() and len(text) <= 10):
-        raise SipSyntaxError(f"not a Content-Length: {text[:20]!r}")
+    if not (text.isascii() and text.isdigit() and len(text) <= _LENGTH):
+        raise SipSyntaxError(f"Content-Length must be a number of bytes, not {text[:20]!r}")
     return int(text)

@@ -7,18 +7,33 @@ letter; `decoded_user` is for reading.
 from __future__ import annotations
 
 import ipaddress
+import re
 import string
 from dataclasses import dataclass, field, replace
 from urllib.parse import unquote
 
 from gateway.sip.errors import SipSyntaxError
-from gateway.sip.syntax.grammar import Params, Scanner, read_params
+from gateway.sip.syntax.grammar import TOKEN, Params, Scanner
 
 _HOST = frozenset(string.ascii_letters + string.digits + "-._")
 """The characters of a host name. The underscore is not the RFC's; PBXs use it."""
 _SCHEME = frozenset(string.ascii_letters + string.digits + "+-.")
-_DIGITS = frozenset("+0123456789*#ABCDabcd")
+_NUMBER = frozenset(string.hexdigits + "+*#")
 _PORT = 5
+_UNRESERVED = frozenset(string.ascii_letters + string.digits + "-_.!~*'()")
+_PARAM = TOKEN | frozenset("[]/:&+$()@#^{|}")
+"""The characters of a URI parameter. Wider than the RFC; without `?`, which begins the headers."""
+_PARAM_VALUE = _PARAM | {"="}
+_ESCAPE = re.compile("%([0-9A-Fa-f]{2})")
+
+
+class UriParams(Params):
+    """The parameters of a URI, which know no quoted strings (RFC 3261 19.1.1)."""
+
+    def __str__(self) -> str:
+        return "".join(
+            f";{name}" if value is None else f";{name}={value}" for name, value in self.items()
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +43,7 @@ class SipUri:
     host: str
     user: str = ""
     port: int | None = None
-    params: Params = field(default_factory=Params)
+    params: Params = field(default_factory=UriParams)
     scheme: str = "sip"
     password: str | None = field(default=None, repr=False)
     headers: str = ""
@@ -42,7 +57,7 @@ class SipUri:
     @property
     def user_params(self) -> Params:
         """Return the parameters in the user part, which is a telephone-subscriber then."""
-        return read_params(Scanner(self.user[len(self.user.partition(";")[0]) :]))
+        return read_uri_params(Scanner(self.user[len(self.user.partition(";")[0]) :]))
 
     @property
     def secure(self) -> bool:
@@ -56,7 +71,7 @@ class SipUri:
 
     def bare(self) -> SipUri:
         """Return scheme, user and host alone: what From and To of a new request may hold."""
-        return replace(self, password=None, port=None, params=Params(), headers="")
+        return replace(self, password=None, port=None, params=UriParams(), headers="")
 
     def __str__(self) -> str:
         user = self.user
@@ -73,7 +88,7 @@ class TelUri:
     """`tel:+33612345678` or `tel:0612345678;phone-context=+33`. Visual separators are removed."""
 
     number: str
-    params: Params = field(default_factory=Params)
+    params: Params = field(default_factory=UriParams)
 
     def __str__(self) -> str:
         return f"tel:{self.number}{self.params}"
@@ -129,9 +144,12 @@ def read_host(scanner: Scanner) -> str:
         host = scanner.until("]")
         scanner.expect("]")
         try:
-            return str(ipaddress.IPv6Address(host))
+            address = ipaddress.IPv6Address(host)
         except ValueError:
             raise SipSyntaxError(f"not an IPv6 address: {host[:60]!r}") from None
+        if address.scope_id is not None:  # the zone of another machine, in which anything may stand
+            raise SipSyntaxError(f"an IPv6 address with a zone: {host[:60]!r}")
+        return str(address)
     if not (host := scanner.run(_HOST)):
         raise scanner.error("a host")
     return host.lower()
@@ -147,8 +165,30 @@ def read_port(scanner: Scanner) -> int | None:
     return port
 
 
+def read_uri_params(scanner: Scanner) -> UriParams:
+    """Read `;name=value` as long as there are any. Empty ones (`;;`) are skipped."""
+    params = UriParams()
+    while scanner.take(";"):
+        name = _without_needless_escapes(scanner.run(_PARAM)).lower()
+        value = None
+        if scanner.take("="):
+            value = _without_needless_escapes(scanner.run(_PARAM_VALUE))
+        if name:
+            params.setdefault(name, value)
+    return params
+
+
+def _without_needless_escapes(text: str) -> str:
+    """Decode the escapes of characters that need none: `%6C%72` is `lr` (RFC 3261 19.1.4)."""
+    if "%" not in text:
+        return text
+    return _ESCAPE.sub(
+        lambda found: char if (char := chr(int(found[1], 16))) in _UNRESERVED else found[0], text
+    )
+
+
 def _sip(scanner: Scanner, scheme: str) -> SipUri:
-    # The user ends at the last @ before the host: `?`, `;` and `/` may stand in it (RFC 3261 25.1).
+    # `?`, `;` and `/` may stand in the user, but no @ that is not escaped (RFC 3261 25.1).
     user, password = "", None
     rest = scanner.rest
     at = rest.find("@")
@@ -161,11 +201,10 @@ def _sip(scanner: Scanner, scheme: str) -> SipUri:
         scanner.at += at + 1
     host = read_host(scanner)
     port = read_port(scanner)
-    params = read_params(scanner)
+    params = read_uri_params(scanner)
     headers = ""
     if scanner.take("?"):
-        headers = scanner.rest
-        scanner.at = len(scanner.text)
+        headers = scanner.until(' \t<>"')
     if not scanner.ended:
         raise scanner.error("the end of the URI")
     return SipUri(host, user, port, params, scheme, password, headers)
@@ -173,6 +212,9 @@ def _sip(scanner: Scanner, scheme: str) -> SipUri:
 
 def _tel(scanner: Scanner) -> TelUri:
     number = "".join(c for c in unquote(scanner.until(";")) if c not in "-.() \t")
-    if not number.lstrip("+") or not _DIGITS.issuperset(number) or "+" in number[1:]:
+    if not number.lstrip("+") or not _NUMBER.issuperset(number) or "+" in number[1:]:
         raise SipSyntaxError(f"not a telephone number: {number[:40]!r}")
-    return TelUri(number, read_params(scanner))
+    params = read_uri_params(scanner)
+    if not scanner.ended:
+        raise scanner.error("the end of the URI")
+    return TelUri(number, params)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import ClassVar, Protocol
 
 from gateway.sip.syntax.fields import Headers
 from gateway.sip.syntax.message import Request, Response
 from gateway.sip.transaction.flow import Flow, Outbox
-from gateway.sip.transaction.table import T2, Failure, State, Table, Transaction
+from gateway.sip.transaction.table import LIFE, T2, Failure, State, Table, Transaction
 from gateway.sip.transaction.timers import Timers
 
 _S = State
@@ -31,6 +32,8 @@ class ClientTransaction(Transaction):
     def __init__(
         self, timers: Timers, outbox: Outbox, request: Request, flow: Flow, user: ClientUser
     ) -> None:
+        # Whoever sent it may go on with it, e.g. sign it anew; the ACK is of what was sent here.
+        request = replace(request, headers=request.headers.copy())
         super().__init__(timers, outbox, request, flow)
         self.key = (request.via.branch, request.method)
         self.status = 0
@@ -60,17 +63,23 @@ class ClientTransaction(Transaction):
         self._failure = Failure.FLOW_LOST
         super().lose_flow(now)
 
+    def expect_end(self, now: float) -> None:
+        """Fail unless a final response comes within 64 T1: an INVITE has been cancelled (9.1).
+
+        Without that, an INVITE that was answered provisionally waits for ever.
+        """
+        if self.state is State.PROCEEDING:
+            self._wait_again("B", now, LIFE)
+
     def _send(self, now: float) -> None:  # noqa: ARG002 - an action
         self._outbox.send(self.flow, self._data)
 
     def _double_a(self, now: float) -> None:
         self._wait_again("A", now, 2 * self._waits["A"])
 
-    def _double_e(self, now: float) -> None:
-        self._wait_again("E", now, min(2 * self._waits["E"], T2))
-
-    def _wait_t2(self, now: float) -> None:
-        self._wait_again("E", now, T2)
+    def _lengthen_e(self, now: float) -> None:
+        """Double timer E up to T2; once something provisional has come, wait T2 (17.1.2.2)."""
+        self._wait_again("E", now, T2 if self.status else min(2 * self._waits["E"], T2))
 
     def _deliver(self, now: float) -> None:
         assert self._response is not None  # noqa: S101 - only `receive` leads here
@@ -96,7 +105,10 @@ class ClientTransaction(Transaction):
 
 
 class InviteClient(ClientTransaction):
-    """An INVITE of ours: RFC 3261 figure 5, RFC 6026 figure 1."""
+    """An INVITE of ours: RFC 3261 figure 5, RFC 6026 figure 1.
+
+    A peer that has said 180 may be silent for ever: only `expect_end` limits that.
+    """
 
     first = State.CALLING
     timers_of = {_S.CALLING: ("A", "B"), _S.ACCEPTED: ("M",), _S.COMPLETED: ("D",)}
@@ -113,6 +125,7 @@ class InviteClient(ClientTransaction):
             _S.COMPLETED,
             (ClientTransaction._acknowledge, ClientTransaction._deliver),
         ),
+        (_S.PROCEEDING, "timer B"): (_S.TERMINATED, (ClientTransaction._fail,)),
         (_S.PROCEEDING, "flow lost"): (_S.TERMINATED, (ClientTransaction._fail,)),
         (_S.PROCEEDING, "1xx"): (_S.PROCEEDING, (ClientTransaction._deliver,)),
         (_S.PROCEEDING, "2xx"): (_S.ACCEPTED, (ClientTransaction._deliver,)),
@@ -135,13 +148,16 @@ class NonInviteClient(ClientTransaction):
     first = State.TRYING
     timers_of = {_S.TRYING: ("E", "F"), _S.COMPLETED: ("K",)}
     table: ClassVar[Table] = {
-        (_S.TRYING, "timer E"): (_S.TRYING, (ClientTransaction._send, ClientTransaction._double_e)),
+        (_S.TRYING, "timer E"): (
+            _S.TRYING,
+            (ClientTransaction._send, ClientTransaction._lengthen_e),
+        ),
         (_S.TRYING, "timer F"): (_S.TERMINATED, (ClientTransaction._fail,)),
         (_S.TRYING, "flow lost"): (_S.TERMINATED, (ClientTransaction._fail,)),
-        (_S.TRYING, "1xx"): (_S.TRYING, (ClientTransaction._deliver, ClientTransaction._wait_t2)),
+        (_S.TRYING, "1xx"): (_S.TRYING, (ClientTransaction._deliver,)),
         (_S.TRYING, "2xx"): (_S.COMPLETED, (ClientTransaction._deliver,)),
         (_S.TRYING, "3xx-6xx"): (_S.COMPLETED, (ClientTransaction._deliver,)),
         (_S.COMPLETED, "timer K"): (_S.TERMINATED, ()),
         (_S.COMPLETED, "flow lost"): (_S.TERMINATED, ()),
     }
-    # Proceeding differs from Trying in nothing but timer E at T2: the row of 1xx sets it.
+    # Proceeding differs from Trying in nothing but the length of timer E.

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from typing import Protocol
 
 from gateway.sip.errors import Refusal, SipSyntaxError
-from gateway.sip.syntax.checks import check_request
-from gateway.sip.syntax.headers import Via
+from gateway.sip.syntax.checks import check_request, check_response
+from gateway.sip.syntax.headers import Address, Via
 from gateway.sip.syntax.message import Request, Response, parse, respond
 from gateway.sip.transaction.client import (
     ClientTransaction,
@@ -31,7 +32,7 @@ class TransactionUser(Protocol):
         """Answer a new request, now or later."""
 
     def on_ack(self, ack: Request, now: float) -> None:
-        """Take the ACK of a 2xx."""
+        """Take the ACK of a 2xx. If there is no dialog of it, it is of a refusal by this layer."""
 
     def on_stray(self, response: Response, flow: Flow, now: float) -> None:
         """Take a response whose transaction is over: the 2xx of a late fork."""
@@ -84,9 +85,10 @@ class TransactionLayer:
 
     def _response(self, response: Response, flow: Flow, now: float) -> None:
         try:
+            check_response(response)
             key = (response.via.branch, response.cseq.method)
         except SipSyntaxError:
-            self.counts["response without Via or CSeq"] += 1
+            self.counts["malformed response"] += 1
             return
         transaction = self.clients.get(key)
         if transaction is not None:
@@ -97,7 +99,8 @@ class TransactionLayer:
             self.counts["response to nothing"] += 1
 
     def _forget_client(self, transaction: ClientTransaction) -> None:
-        self.clients.pop(transaction.key, None)
+        if self.clients.get(transaction.key) is transaction:
+            del self.clients[transaction.key]
 
     # Requests.
 
@@ -149,9 +152,13 @@ class TransactionLayer:
             repeated.repeat(now)
             return
         invite = self.servers.get(key)
-        answer = respond(request, 481 if invite is None else 200, tag="cancel")
+        if invite is None:
+            self._refuse(request, Refusal(481, "There is no such INVITE"), flow)
+            return
+        tag = Address.parse(invite.to).tag or _tag(request)
+        answer = respond(request, 200, tag=tag)
         self._begin(request, flow, own, now).respond(answer, now)
-        if invite is not None and invite.status < 200 and invite.user is not None:
+        if invite.status < 200 and invite.user is not None:
             invite.user.on_cancel(invite, now)
 
     def _refuse(self, request: Request, refusal: Refusal, flow: Flow) -> None:
@@ -160,9 +167,16 @@ class TransactionLayer:
         if request.method == "ACK":
             return
         response = respond(
-            request, refusal.status, refusal.reason, tag="refused", headers=refusal.headers
+            request, refusal.status, refusal.reason, tag=_tag(request), headers=refusal.headers
         )
         self._outbox.send(flow, bytes(response))
+
+
+def _tag(request: Request) -> str:
+    """Return the To tag of an answer that is not remembered: the same each time (8.2.7)."""
+    words = (request.via.branch, request.call_id, request.headers.get("From"))
+    text = "\n".join(words).encode("utf-8", "surrogateescape")
+    return hashlib.blake2s(text, digest_size=8).hexdigest()
 
 
 def _stamp(request: Request, via: Via, flow: Flow) -> Flow:
@@ -177,7 +191,10 @@ def _stamp(request: Request, via: Via, flow: Flow) -> Flow:
     if wants_port:
         via.params["rport"] = str(port)
     others = request.headers.values("Via")[1:]
-    request.headers.put("Via", ", ".join([str(via), *others]))
+    request.headers.remove("Via")
+    # One line each, as everybody writes them: simple proxies take off a line, not a value.
+    for value in reversed([str(via), *others]):
+        request.headers.add_first("Via", value)
     if flow.reliable or wants_port:
         return flow
     return flow.to_port(via.port or DEFAULT_PORT)
@@ -187,7 +204,7 @@ def _key(request: Request, via: Via) -> tuple[str, ...]:
     """Return the key of a server transaction; ACK and CANCEL have their INVITE's (17.2.3)."""
     method = "INVITE" if request.method in ("ACK", "CANCEL") else request.method
     sender = f"{via.host}:{via.port or ''}"
-    if via.branch.startswith(_COOKIE):
+    if via.branch.startswith(_COOKIE) and len(via.branch) > len(_COOKIE):
         return via.branch, sender, method
     # RFC 2543 has no such branch. To's tag is left out: the ACK has one that the INVITE had not.
     cseq = request.headers.get("CSeq").split(" ")[0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Protocol
 
-from gateway.sip.syntax.message import Request, Response
+from gateway.sip.syntax.message import Request, Response, respond
 from gateway.sip.transaction.flow import Flow, Outbox
 from gateway.sip.transaction.table import T2, State, Table, Transaction
 from gateway.sip.transaction.timers import Timers
@@ -40,6 +40,8 @@ class ServerTransaction(Transaction):
         self.user: ServerUser | None = None
         self.status = 0
         """The status of the last response; 0: none yet."""
+        self.to = request.headers.get("To")
+        """To as the last response has it, with our tag if it has one."""
         self._data = b""
 
     def start(self, now: float) -> None:
@@ -52,9 +54,11 @@ class ServerTransaction(Transaction):
 
     def respond(self, response: Response, now: float) -> None:
         """Send a response. Nothing may follow a final one but the same 2xx of an INVITE."""
-        if self.status >= 200 and not (self.state is State.ACCEPTED and response.status < 300):
+        again = self.state is State.ACCEPTED and 200 <= response.status < 300
+        if self.status >= 200 and not again:
             return
         self.status = response.status
+        self.to = response.headers.get("To") or self.to
         self._data = bytes(response)
         if response.status < 200:
             self._step("send 1xx", now)
@@ -71,6 +75,11 @@ class ServerTransaction(Transaction):
         if self._data:
             self._outbox.send(self.flow, self._data)
 
+    def _try(self, now: float) -> None:
+        """Say 100, so that the INVITE is not sent again, unless something was said (17.2.1)."""
+        if not self.status:
+            self.respond(respond(self.request, 100), now)
+
     def _double_g(self, now: float) -> None:
         self._wait_again("G", now, min(2 * self._waits["G"], T2))
 
@@ -83,9 +92,15 @@ class InviteServer(ServerTransaction):
     """An INVITE that came: RFC 3261 figure 7, RFC 6026 figure 2."""
 
     first = State.PROCEEDING
-    timers_of = {_S.ACCEPTED: ("L",), _S.COMPLETED: ("G", "H"), _S.CONFIRMED: ("I",)}
+    timers_of = {
+        _S.PROCEEDING: ("100",),
+        _S.ACCEPTED: ("L",),
+        _S.COMPLETED: ("G", "H"),
+        _S.CONFIRMED: ("I",),
+    }
     table: ClassVar[Table] = {
         (_S.PROCEEDING, "request"): (_S.PROCEEDING, (ServerTransaction._send,)),
+        (_S.PROCEEDING, "timer 100"): (_S.PROCEEDING, (ServerTransaction._try,)),
         (_S.PROCEEDING, "send 1xx"): (_S.PROCEEDING, (ServerTransaction._send,)),
         (_S.PROCEEDING, "send 2xx"): (_S.ACCEPTED, (ServerTransaction._send,)),
         (_S.PROCEEDING, "send 3xx-6xx"): (_S.COMPLETED, (ServerTransaction._send,)),

@@ -20,6 +20,8 @@ T2 = 4.0
 """The longest wait before something is sent again."""
 T4 = 5.0
 """Seconds for which a message may stay in the network."""
+TRYING_AFTER = 0.2
+"""Seconds after which an INVITE that has no answer yet is answered 100 (RFC 3261 17.2.1)."""
 LIFE = 64 * T1
 """Seconds after which a peer that does not answer is given up."""
 
@@ -98,6 +100,8 @@ class Transaction:
         """Return the seconds of a timer; None: not with this transport."""
         reliable = self.flow.reliable
         match name:
+            case "100":
+                return TRYING_AFTER
             case "A" | "E" | "G":
                 return None if reliable else T1
             case "D":

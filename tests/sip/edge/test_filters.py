@@ -179,10 +179,14 @@ def test_the_edge_s_own_headers_cannot_be_forged(edge, children, peer):
 def test_headers_that_name_the_caller_reach_the_child(edge, children, peer):
     headers = [
         "P-Asserted-Identity: <sip:+331@x.example>",
+        "P-Preferred-Identity: <sip:+333@x.example>",
+        "Remote-Party-ID: <sip:+334@x.example>;party=calling",
         "Diversion: <sip:+332@x.example>;reason=unconditional",
     ]
     peer.send(invite(edge, peer, extra=headers), edge.public)
     got = reached(children)
+    assert got["P-Preferred-Identity"] == "<sip:+333@x.example>"
+    assert got["Remote-Party-ID"] == "<sip:+334@x.example>;party=calling"
     assert got["P-Asserted-Identity"] == "<sip:+331@x.example>"
     assert got["Diversion"].startswith("<sip:+332@x.example>")
     refuse_politely(got, children)

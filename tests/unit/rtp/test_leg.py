@@ -110,6 +110,17 @@ def test_keys_are_heard_once_and_audio_goes_on_after_them():
     assert after.timestamp - packets[0].timestamp & 0xFFFFFFFF == (10 + 16) * FRAME
 
 
+def test_keys_wait_while_nothing_may_be_sent():
+    wire = both(event_type=101)
+    wire.here.leg.apply(Settings(None, event_type=101), wire.now)
+    wire.here.leg.press("7")
+    wire.run(0.5)
+    assert wire.there.keys == ""
+    wire.here.leg.apply(Settings(THERE, event_type=101), wire.now)
+    wire.run(0.5)
+    assert wire.there.keys == "7"
+
+
 def test_keys_may_have_another_payload_type_each_way():
     wire = Wire(
         Settings(THERE, event_type=101, received_event_type=96), Settings(HERE, event_type=96)

@@ -222,6 +222,24 @@ def test_a_leg_that_raises_is_closed_and_told_and_the_others_go_on(plane, clock,
     plane.discard(broken)
 
 
+def test_a_callback_may_close_other_legs_and_the_plane(plane, clock, peer):
+    one, two = FakeLeg(), FakeLeg()
+    port, other = plane.open(one, failing), plane.open(two, failing)
+    one.on_receive = lambda: plane.discard(two)
+    for _ in range(2):
+        peer.sendto(b"audio", (HOST, port))
+        peer.sendto(b"audio", (HOST, other))
+    clock.turn(0.1)
+    assert len(one.ticks) == 5
+    assert two.ticks == []
+    assert len(two.got) <= 1
+    one.on_receive = plane.close
+    peer.sendto(b"audio", (HOST, port))
+    clock.turn(0.1)
+    assert len(one.ticks) == 5
+    assert clock.callbacks == {}
+
+
 def test_an_address_that_nothing_can_be_sent_to_is_counted_and_harms_nobody(plane, clock):
     leg = FakeLeg(("2001:db8::1", 4000))
     plane.open(leg, failing)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import socket
 
 import pytest
@@ -62,12 +63,32 @@ def test_no_more_ports_are_tried_for_one_call_than_the_bound(monkeypatch):
 
     def occupied(port):
         tried.append(port)
-        raise OSError
+        raise OSError(errno.EADDRINUSE, "in use")
 
     monkeypatch.setattr(ports, "_socket", occupied)
     with pytest.raises(NoPortError):
         ports.take()
     assert len(tried) == MAX_TRIES
+
+
+def test_a_process_out_of_files_is_told_so_at_once(monkeypatch):
+    ports = Ports("127.0.0.1", range(10000, 20000))
+    tried = []
+
+    def out_of_files(port):
+        tried.append(port)
+        raise OSError(errno.EMFILE, "too many open files")
+
+    monkeypatch.setattr(ports, "_socket", out_of_files)
+    with pytest.raises(NoPortError, match="ulimit"):
+        ports.take()
+    assert len(tried) == 1
+    assert ports.free == 5000
+
+
+def test_an_address_of_another_machine_is_told_so():
+    with pytest.raises(NoPortError, match=r"198\.51\.100\.1: "):
+        Ports("198.51.100.1", range(10000, 20000)).take()
 
 
 @pytest.mark.skipif(not has_ipv6(), reason="no IPv6 on loopback")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from chalicelib.domain.caller_number import in_full
 from chalicelib.domain.dial_rules import NotDialled
 from chalicelib.domain.toll_guard import check_number
-from chalicelib.services.line.numbering_plans import facts_of, home_country
+from chalicelib.services.line.numbering_plans import DialledIn, facts_of, home_country
 
 EVERYWHERE = {"FR", "US", "GB", "DE", "JM", "CU", "LV"}
 
@@ -73,3 +74,48 @@ def test_an_own_number_has_a_country_even_if_the_plan_does_not_list_it():
     assert home_country("+15555500103") == "US"
     assert home_country("+883510012345") is None
     assert home_country("+9991234567") is None
+
+
+@pytest.mark.parametrize(
+    ("country", "written", "number"),
+    [
+        ("FR", "0612345678", "+33612345678"),
+        ("FR", "33612345678", "+33612345678"),
+        ("FR", "0033612345678", "+33612345678"),
+        ("FR", "612345678", "+33612345678"),
+        ("FR", "4915112345678", "+4915112345678"),
+        ("FR", "12125550123", "+12125550123"),
+        ("FR", "tel:0612345678;phone-context=+33", "+33612345678"),
+        ("FR", "tel:015112345678;phone-context=+49", "+4915112345678"),
+        ("FR", "431234567", "431234567"),  # Vienna, or Brittany without its zero
+        ("FR", "tel:112;phone-context=+33", "112"),
+        ("US", "2125550123", "+12125550123"),
+        ("US", "12125550123", "+12125550123"),
+        ("US", "01133612345678", "+33612345678"),
+        ("US", "0612345678", "0612345678"),
+        ("IT", "0612345678", "+390612345678"),  # Italy keeps the zero
+        ("RU", "89161234567", "+79161234567"),
+        ("DE", "4915112345678", "+4915112345678"),
+        ("DE", "33612345678", "33612345678"),  # France, or Brandenburg without its zero
+        (None, "0612345678", "0612345678"),
+        (None, "tel:0612345678;phone-context=+33", "+33612345678"),
+    ],
+)
+def test_a_number_is_read_as_its_country_dials_it(country, written, number):
+    assert in_full(written, DialledIn(country)) == number
+
+
+@pytest.mark.parametrize(
+    ("numbers", "country"),
+    [
+        (["+33199001234", "+33612345678"], "FR"),
+        (["+12025550123", "+16135550123"], "US"),  # Canada dials as the United States do
+        (["+15555500103"], "US"),
+        (["+33199001234", "+442079460123"], None),
+        (["+883510012345"], None),
+        (["+9991234567"], None),
+        ([], None),
+    ],
+)
+def test_the_country_of_a_trunk_is_the_one_that_all_its_numbers_are_of(numbers, country):
+    assert DialledIn.with_numbers(numbers).country == country

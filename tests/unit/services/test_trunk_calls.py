@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from chalicelib.domain.call_transitions import CallState
@@ -13,7 +15,7 @@ from chalicelib.services.call import inbound
 from chalicelib.services.line import dids, numbers
 from chalicelib.store.reserved import Reserved
 from chalicelib.store.table import Contention
-from tests.unit.services.trunks import through
+from tests.unit.services.trunks import events_of, through
 
 
 @pytest.mark.parametrize(
@@ -29,6 +31,68 @@ def test_a_call_through_a_trunk_rings_at_its_number_in_every_spelling(world, e16
     call = world.call_of(incoming)
     assert (call.state, call.line, call.to) == (CallState.RINGING, e164, to)
     assert call.account_id == world.account_id
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["07911123456", "447911123456", "00447911123456", "tel:07911123456;phone-context=+44"],
+)
+def test_a_caller_in_the_spelling_of_the_trunks_country_comes_as_e164(world, e164, written):
+    trunk = world.new_trunk()
+    world.new_did(e164)
+    incoming = through(world, trunk, e164, written)
+    inbound.receive(world.deps, replace(incoming, forwarded_from=written))
+    call = world.call_of(incoming)
+    assert (call.from_, call.forwarded_from) == ("+447911123456", "+447911123456")
+
+
+def test_a_caller_of_a_trunk_with_numbers_of_two_countries_comes_as_written(world, e164):
+    trunk = world.new_trunk()
+    world.new_did(e164)
+    world.new_did("+33187654321")
+    for written, shown in (("07911123456", "07911123456"), ("0033612345678", "+33612345678")):
+        incoming = through(world, trunk, e164, written)
+        inbound.receive(world.deps, incoming)
+        assert (world.call_of(incoming).from_, world.call_of(incoming).line) == (shown, e164)
+
+
+def test_the_caller_id_counts_among_the_numbers_that_tell_a_trunks_country(world, e164):
+    trunk = world.new_trunk(caller_id="+33187654321")
+    world.new_did(e164)
+    incoming = through(world, trunk, e164, "07911123456")
+    inbound.receive(world.deps, incoming)
+    assert world.call_of(incoming).from_ == "07911123456"
+
+
+@pytest.mark.parametrize("from_", ["anonymous", "sip:07911123456@pbx.example", "200", "+3361234"])
+def test_a_caller_who_is_no_dialled_number_comes_as_written(world, e164, from_):
+    trunk = world.new_trunk()
+    world.new_did(e164)
+    incoming = through(world, trunk, e164, from_)
+    inbound.receive(world.deps, incoming)
+    assert (world.call_of(incoming).from_, world.call_of(incoming).forwarded_from) == (from_, None)
+
+
+def test_the_caller_of_a_missed_or_rejected_call_comes_as_e164(world, e164):
+    trunk = world.new_trunk()
+    world.new_did(e164)
+    missed = through(world, trunk, e164, "07911123456")
+    inbound.caller_gone(world.deps, missed, failed=False)
+    assert world.call_of(missed).from_ == "+447911123456"
+    other = through(world, trunk, "+33187654321", "07911123456")
+    assert inbound.receive(world.deps, other) == Reject()
+    (event,) = [each for each in events_of(world) if each.type == "number.not_added"]
+    assert event.data["from"] == "+447911123456"
+
+
+def test_a_number_is_found_behind_a_national_prefix_other_than_zero(world):
+    trunk = world.new_trunk()
+    world.new_did("+79161234567")
+    world.new_did("+79161234568")
+    incoming = through(world, trunk, "sip:89161234567@pbx.example")
+    assert inbound.receive(world.deps, incoming) == KeepRinging()
+    assert world.call_of(incoming).line == "+79161234567"
+    assert inbound.receive(world.deps, through(world, trunk, "89161234569")) == Reject()
 
 
 def called_at(world, e164):

@@ -204,3 +204,12 @@ def test_many_that_began_together_do_not_come_back_together() -> None:
         moments.append(desk.times[1])
     assert len({round(at) for at in moments}) > 10
     assert max(moments) - min(moments) > 30
+
+
+def test_what_was_never_registered_is_not_unregistered(desk: Desk) -> None:
+    desk.answer = lambda request: respond(request, 403)
+    registration = desk.register()
+    registration.end(desk.now)
+    desk.settle()
+    assert len(desk.requests) == 1
+    assert desk.events[-1] == Unregistered(registration)

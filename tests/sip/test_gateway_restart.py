@@ -78,11 +78,8 @@ async def test_callers_of_a_killed_gateway_are_refused_by_the_edge(gateway, carr
     caller = await up(Sipp.uac("is_refused", carrier.pstn_port, number=DID, code=480))
     await caller.finished()
     [refusal] = caller.received(480)
-    # Three seconds at the first call; those after it are refused at once.
-    assert refusal.at - caller.sent("INVITE")[0].at < 5
-    again = await up(Sipp.uac("is_refused", carrier.pstn_port, number=DID, code=480))
-    await again.finished()
-    assert again.received(480)[0].at - again.sent("INVITE")[0].at < 1
+    # The edge gives the gateway three seconds for its first word.
+    assert refusal.at - caller.sent("INVITE")[0].at < 4
 
 
 @pytest.mark.deep

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from gateway.legs.sip.headers import parties
 
 from common import g711
-from gateway.legs.sip.headers import parties
 from gateway.sip.digest.authoriser import DigestAuthoriser
 from gateway.sip.events import Registered, Unregistered
 from gateway.sip.registration import Registrar

@@ -8,9 +8,9 @@ import asyncio
 import dataclasses
 
 import pytest
+from gateway.legs.sip.child.handles import HANDLES
 
 from gateway.calls.leg import Destination, Release
-from gateway.legs.sip.child.handles import HANDLES
 from tests.sip.peers.registrar import Registrar, rings
 from tests.unit.gateway.sip.conftest import (
     TRUNK_A,

@@ -6,10 +6,10 @@ import asyncio
 import itertools
 
 import pytest
-
-from gateway.legs.sip.bounds import CALLS_PER_CHILD, TRUNKS_PER_CHILD, CallPlaces, Placement
 from gateway.legs.sip.child.handles import HANDLES
 from gateway.legs.sip.child.pace import Pace
+
+from gateway.legs.sip.bounds import CALLS_PER_CHILD, TRUNKS_PER_CHILD, CallPlaces, Placement
 
 _AUDIO = 256
 """Calls that the binding has audio for."""

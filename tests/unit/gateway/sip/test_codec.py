@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from gateway.legs.sip.codec import FRAME, MAX_FRAME, AudioBatch, Decoder, control
 from hypothesis import given
 from hypothesis import strategies as st
-
-from gateway.legs.sip.codec import FRAME, MAX_FRAME, AudioBatch, Decoder, control
 
 controls = st.fixed_dictionaries({"do": st.text(), "call": st.integers(0, 2**31)})
 audio = st.lists(

@@ -10,10 +10,10 @@ import signal
 import types
 
 from baresip import Event
-
-from gateway.legs.sip import link
 from gateway.legs.sip.child.early import CALLS, EVENTS, EarlyEvents
 from gateway.legs.sip.codec import FRAME
+
+from gateway.legs.sip import link
 
 
 def event(call):

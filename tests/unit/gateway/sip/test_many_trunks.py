@@ -13,10 +13,10 @@ import time
 from pathlib import Path
 
 import pytest
+from gateway.legs.sip.child.pace import PER_SECOND
 
 from gateway.config import Config
 from gateway.legs.sip.bounds import TRUNKS_PER_CHILD
-from gateway.legs.sip.child.pace import PER_SECOND
 from tests.sip.peers.registrar import Registrar
 from tests.support.thorough import often
 from tests.unit.gateway.sip.conftest import has_agents, trunk

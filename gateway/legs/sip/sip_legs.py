@@ -168,7 +168,7 @@ class SipLegs:
             host, port = call.flow.remote
             told["x-chamade-source"] = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
             told["x-chamade-request-uri"] = call.invite.uri
-        request_user = user_of(told["x-chamade-request-uri"]) if behind_edge else call.user
+        request_user = user_of(told.get("x-chamade-request-uri")) if behind_edge else call.user
         edge_says = told.get("x-chamade-trunk")
         evidence = Evidence(
             contact_of=self._lines.of_contact(request_user or ""),

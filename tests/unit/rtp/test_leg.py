@@ -335,6 +335,9 @@ def test_a_far_end_with_one_port_for_both_is_answered_there():
     assert leg.stats().ended
     (report,) = leg.goodbye(2.0)
     assert (report.address, report.control) == (THERE, False)
+    leg.apply(Settings(("192.0.2.3", 6000)), 3.0)
+    (report,) = leg.goodbye(4.0)
+    assert (report.address, report.control) == (("192.0.2.3", 6001), True)
 
 
 def test_reports_go_to_the_port_after_audio_unless_told_otherwise():

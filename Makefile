@@ -41,7 +41,7 @@ demo: .venv/.stack  ## Six calls on a stack of their own, 70 s; the last line is
 
 TESTS := .venv/.dev .venv/.node .venv/.debian .venv/.pipecat .venv/.conformance .venv/.infra
 # Tests of calls wait for sound most of the time. All others compute, in what time the calls leave (nice).
-CALLS := $(addprefix tests/,sip unit/relay unit/gateway unit/local unit/runtime unit/providers integration mcp)
+CALLS := $(addprefix tests/,sip unit/relay unit/gateway unit/rtp unit/local unit/runtime unit/providers integration mcp)
 ALONE := tests/browser tests/neighbours
 RULES := tests $(addprefix --ignore=,$(CALLS) $(ALONE))
 # Not three calls at a time, or telephones stutter.

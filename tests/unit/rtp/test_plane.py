@@ -240,6 +240,21 @@ def test_a_callback_may_close_other_legs_and_the_plane(plane, clock, peer):
     assert clock.callbacks == {}
 
 
+def test_a_leg_that_another_closes_is_not_ticked_any_more(plane, clock):
+    legs = [FakeLeg() for _ in range(SLOTS + 1)]
+    for leg in legs:
+        plane.open(leg, failing)
+    first, last = legs[0], legs[-1]  # of the same slot
+
+    def tick(now):
+        plane.discard(last)
+        return []
+
+    first.tick = tick
+    clock.turn(0.1)
+    assert last.ticks == []
+
+
 def test_an_address_that_nothing_can_be_sent_to_is_counted_and_harms_nobody(plane, clock):
     leg = FakeLeg(("2001:db8::1", 4000))
     plane.open(leg, failing)

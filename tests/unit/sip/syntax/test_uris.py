@@ -30,6 +30,10 @@ def test_a_uri_needs_no_user():
     assert (uri.user, uri.host, uri.port) == ("", "192.0.2.1", 5060)
 
 
+def test_an_at_sign_without_a_user_is_passed_over():
+    assert parse_sip_uri("sip:@h") == SipUri("h")
+
+
 def test_sips_is_secure_and_the_scheme_is_in_any_case():
     assert parse_sip_uri("SIPS:alice@h").secure
     assert not parse_sip_uri("Sip:alice@h").secure

@@ -36,7 +36,6 @@ async def gateway_that_answers():
             voice_url=f"http://{HOST}:{runner.addresses[0][1]}/voice",
             port=0,
             sip_port=free_ports(4),
-            sip_children=1,
         )
         gateway = await start(config)
         stops.extend([gateway.stop, runner.cleanup])

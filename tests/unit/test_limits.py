@@ -64,6 +64,7 @@ NO_ROW = {
     "gateway.sip.identity:MAX_TEXT": "how we cut what we tell of a party",
     "gateway.sip.identity:MAX_VALUES": "part of a SIP message, which has a row",
     "gateway.twiml.verbs:_MAX_PAUSE": "a document of the application's; the call has a row",
+    "local.sip_phone:MAX_EVENTS": "a phone of ours on this machine",
     "common.media_token:MAX_LENGTH": "part of a request's head, which has a row",
 }
 """Bounds that need no row, each with the reason."""

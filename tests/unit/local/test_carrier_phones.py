@@ -71,12 +71,12 @@ class Trunk:
         registrar = Registrar(uri=f"sip:{HOST}", aor=account, flow=flow, user="customer")
         self._registration = self.phone.agent.register(registrar, self.phone.now, self._account)
         self.phone.flush()
-        assert isinstance(await self.phone.registrations.get(), Registered)
+        await self.phone.tells(Registered)
 
     async def unregister(self) -> None:
         self._registration.end(self.phone.now)
         self.phone.flush()
-        assert isinstance(await self.phone.registrations.get(), Unregistered)
+        await self.phone.tells(Unregistered)
 
     async def call(self, number: str) -> Talking:
         """Dial a number; return when it is answered. Raises CallFailed."""

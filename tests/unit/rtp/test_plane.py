@@ -151,6 +151,19 @@ def test_a_stall_is_forgotten_with_the_last_leg(plane, clock):
     assert plane.lag().worst == 0
 
 
+def test_what_waits_after_a_stall_is_taken_in_step_with_what_is_played(plane, clock, peer):
+    leg = FakeLeg()
+    port = plane.open(leg, failing)
+    ahead = []
+    leg.on_receive = lambda: ahead.append(len(leg.got) - len(leg.ticks))
+    for _ in range(50):
+        peer.sendto(b"audio", (HOST, port))
+    clock.stall(1.0)
+    clock.turn(0.0)
+    assert len(leg.got) == len(leg.ticks) == 50
+    assert max(ahead) <= 28  # frames that a jitter buffer has room for
+
+
 def test_without_legs_the_clock_stands_still(plane, clock):
     leg = FakeLeg()
     plane.open(leg, failing)

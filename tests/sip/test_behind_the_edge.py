@@ -30,7 +30,7 @@ class Admitting:
         self.admitted: asyncio.Queue = asyncio.Queue()
 
     def admit(self, leg, **facts):
-        call = RecordingCall([])
+        call = RecordingCall()
         leg.attach(call, "CA1")
         leg.ring()
         self.admitted.put_nowait((leg, call, facts))
@@ -110,7 +110,7 @@ async def test_a_call_goes_out_through_the_edge(behind, carrier, up, speech):
     await registered(behind, carrier)
     uas = await up(Sipp.uas("answers", echo=True))
     await carrier.route("+33199", uas.address)
-    call = RecordingCall([])
+    call = RecordingCall()
     leg = behind.pool.route(Destination(to="+33199001234", from_="+33199005678", trunk_id=TRUNK_A))
     leg.attach(call, "CA1")
     leg.ring()

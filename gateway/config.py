@@ -22,7 +22,6 @@ _PORT_RANGE = re.compile(r"(\d{1,5})-(\d{1,5})", re.ASCII)
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|\[[0-9A-Fa-f:.]{2,45}\]")
 
 _MIN_RTP_PORTS = 100
-SIP_PORTS_APART = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,13 +73,10 @@ class Config:
     allow_private_trunks: bool = False
     """True if trunks may be at private or loopback addresses: for one machine, and for tests."""
     sip_port: int = 0
-    """SIP port of the first child; the others use `sip_ports`. 0: no SIP at all."""
+    """UDP and TCP port of SIP. 0: no SIP at all."""
     sip_host: str = "127.0.0.1"
-    sip_children: int = 4
-    """Number of SIP processes. `legs/sip/bounds.py` sets the trunks and calls of each: four have
-    2,080 trunks."""
     rtp_ports: tuple[int, int] = (10000, 19999)
-    """First and last UDP port for audio, of all children together."""
+    """First and last UDP port for audio; a call takes two."""
     sip_edge: str | None = None
     """host:port of the SIP edge that all SIP goes through."""
     sip_ca_file: str | None = None
@@ -88,15 +84,6 @@ class Config:
     sip_register_interval: float = 120.0
     rtp_timeout: float = 30.0
     """Time after which an answered call without any audio packet is ended."""
-
-    @property
-    def sip_ports(self) -> list[int]:
-        """Return the port of each child.
-
-        Only every second port is used: the stack takes the next one for TLS, even without TLS.
-        """
-        first = self.sip_port
-        return list(range(first, first + SIP_PORTS_APART * self.sip_children, SIP_PORTS_APART))
 
 
 def from_env(environ: Mapping[str, str]) -> Config:
@@ -111,7 +98,7 @@ def from_env(environ: Mapping[str, str]) -> Config:
     if mode not in ("work", "21220"):
         raise ValueError("GATEWAY_REDIRECT_RINGING must be 'work' or '21220'")
     control_url, control_secret = _control(environ)
-    sip_port, sip_children = _sip_ports(environ)
+    _check_children(environ)
     status_url = environ.get("GATEWAY_STATUS_URL") or None
     return Config(
         account_sid=account_sid,
@@ -134,9 +121,8 @@ def from_env(environ: Mapping[str, str]) -> Config:
         gateway_id=_gateway_id(environ),
         trunk_refresh=_number(environ, "GATEWAY_TRUNK_REFRESH", 60.0, least=1.0),
         allow_private_trunks=_flag(environ, "GATEWAY_ALLOW_PRIVATE_TRUNKS"),
-        sip_port=sip_port,
+        sip_port=_port(environ, "GATEWAY_SIP_PORT", 0),
         sip_host=_host(environ, "GATEWAY_SIP_HOST", "127.0.0.1"),
-        sip_children=sip_children,
         rtp_ports=_rtp_ports(environ),
         sip_edge=_authority(environ, "GATEWAY_SIP_EDGE"),
         sip_ca_file=_file(environ, "GATEWAY_SIP_CA_FILE"),
@@ -229,13 +215,14 @@ def _gateway_id(environ: Mapping[str, str]) -> str:
     return re.sub(r"[^\w.:-]", "-", socket.gethostname(), flags=re.ASCII)[:64] or "gateway-1"
 
 
-def _sip_ports(environ: Mapping[str, str]) -> tuple[int, int]:
-    """Return the first port (0: none) and the number of children, which take one port each."""
-    port = _port(environ, "GATEWAY_SIP_PORT", 0)
-    children = int(_number(environ, "GATEWAY_SIP_CHILDREN", 4, least=1, most=64))
-    if port + SIP_PORTS_APART * children - 1 > 65535:
-        raise ValueError("GATEWAY_SIP_PORT leaves too few ports for GATEWAY_SIP_CHILDREN")
-    return port, children
+def _check_children(environ: Mapping[str, str]) -> None:
+    """Refuse a former setting that would no longer do anything."""
+    text = environ.get("GATEWAY_SIP_CHILDREN") or "1"
+    if text != "1":
+        raise ValueError(
+            f"GATEWAY_SIP_CHILDREN is {text!r}, but SIP runs in the gateway's own process on one "
+            "port: remove the variable"
+        )
 
 
 def _rtp_ports(environ: Mapping[str, str]) -> tuple[int, int]:

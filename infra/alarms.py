@@ -17,6 +17,8 @@ REQUESTS_SURGE = 300_000
 """Requests in five minutes: 1,000 a second, as with some 900 calls that ring at once."""
 DELIVERIES_SURGE = 30_000
 """Deliveries in an hour: the events of some 7,000 calls."""
+SIP_LATE_MS = 200
+"""Lateness of the audio's clock that the far ends' jitter buffers may not absorb."""
 LOG_BYTES = 5_000_000_000
 """Bytes of logs in an hour: more than 50,000 calls write."""
 
@@ -139,8 +141,8 @@ ALARMS = (
         statistic="Maximum", periods=3,
     ),
     Alarm(
-        "sip-restarts", "SIP processes end and are replaced: their calls were lost", "sip-restarts",
-        "log", "SipRestarts", 0,
+        "sip-late", "The gateway sends its calls' audio late: callers hear gaps", "sip-late",
+        "log", "SipLag", SIP_LATE_MS, statistic="Maximum", periods=3,
     ),
     Alarm(
         "firewall-blocks", "The firewalls block a flood of requests", "costs", "firewall",
@@ -162,7 +164,7 @@ ALARMS = (
 """All alarms, the most important first. Thresholds other than zero are first guesses: set them by
 what the dashboard shows on an ordinary day."""
 
-OF_SIP = {"gateway-down", "trunks-failed", "sip-restarts"}
+OF_SIP = {"gateway-down", "trunks-failed", "sip-late"}
 """Alarms that exist only with a gateway."""
 
 

@@ -92,9 +92,8 @@ def dashboard(
                 *(watched.of_logs(f"Gateway{each}") for each in ("Refused", "WebhookErrors")),
             ),
             _graph(
-                "SIP processes: lag in ms, replaced",
+                "SIP: lag of the audio clock in ms",
                 watched.of_logs("SipLag", "Maximum"),
-                watched.of_logs("SipRestarts"),
             ),
         )
     errors = next(query for query in queries(settings) if query.id == "Errors")

@@ -100,7 +100,6 @@ METRICS = (
     _gateway("GatewayRefused", "refused"),
     _gateway("GatewayWebhookErrors", "webhook_errors"),
     _gateway("GatewayStreamsFailed", "streams_failed"),
-    _gateway("SipRestarts", "sip_restarts"),
     _gateway("SipLag", "sip_lag_ms", "Milliseconds"),
     LineMetric("GatewayErrors", ("gateway",), '{ $.level = "error" }'),
 )

@@ -16,8 +16,8 @@ from typing import Any
 
 from gateway.calls.leg import Destination, Leg, Release
 from gateway.config import Config
-from gateway.legs.sip.headers import parties
 from gateway.legs.sip.leg import InboundLeg, SipLeg
+from gateway.legs.sip.parties import parties
 from gateway.legs.sip.stack import SipStack
 from gateway.legs.socket.routes import SocketLegs
 from gateway.rtp.ports import NoPortError
@@ -125,7 +125,7 @@ class Phones:
 
     def _ring(self, call: InboundCall) -> None:
         """Ring the phone that has the number; without one the line is like a phone that is off."""
-        called = parties(dict(reversed(list(call.invite.headers))), "")
+        called = parties(call.invite.headers, call.invite.uri)
         phone = self.sockets.route(Destination(to=called.to, from_=called.from_))
         log.info("%s is called, a phone is %s", called.to, "there" if phone else "not there")
         leg = InboundLeg(self._stack, call, None)

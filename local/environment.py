@@ -110,7 +110,6 @@ def gateway(layout: Layout, credentials: Credentials) -> dict[str, str]:
         "GATEWAY_CONTROL_SECRET": credentials.gateway_control_secret,
         "GATEWAY_ALLOW_PRIVATE_TRUNKS": "1",
         "GATEWAY_SIP_PORT": str(layout.ports["sip"]),
-        "GATEWAY_SIP_CHILDREN": "2",
     }
 
 

@@ -48,8 +48,7 @@ class Layout:
     @property
     def ports(self) -> dict[str, int]:
         """Return the port of each part."""
-        # SIP children are two ports apart: a SIP stack uses the next port, too (gateway/config.py).
-        offsets = {"api": 0, "relay": 1, "gateway": 2, "aws": 3, "sip": 4, "sip-2": 6}
+        offsets = {"api": 0, "relay": 1, "gateway": 2, "aws": 3, "sip": 4}
         offsets |= {"carrier": 8, "carrier's phones": 9}
         return {part: self.port_base + offset for part, offset in offsets.items()}
 

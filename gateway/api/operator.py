@@ -3,7 +3,8 @@
 Handlers only; all require the account's SID and token, and no secret is shown.
 
     GET /status             {"gateway", "draining", "voice_url", "status_url", "calls",
-                             "trunks", "application": {"answers", "code"} or null, "sip"}
+                             "trunks", "application": {"answers", "code"} or null,
+                             "sip": {"port", "edge"}, each null if there is none}
     POST, DELETE /drain     no new calls from now on, and new ones again; live ones go on, and
                             the process stays healthy, so that it is not replaced
 """
@@ -62,7 +63,7 @@ class OperatorApi:
             "calls": dict(self._exchange.by_status()),
             "trunks": dict(trunks.by_status()) if trunks else {},
             "application": trunks and {"answers": outage is None, "code": outage},
-            "sip": {"ports": config.sip_ports if config.sip_port else [], "edge": config.sip_edge},
+            "sip": {"port": config.sip_port or None, "edge": config.sip_edge},
         }
 
     def _check(self, request: web.Request) -> None:

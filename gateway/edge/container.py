@@ -14,7 +14,6 @@ import sys
 from collections.abc import Mapping, MutableMapping
 from contextlib import suppress
 
-from gateway.config import SIP_PORTS_APART
 from gateway.edge.settings import from_env
 
 _PATIENCE = 20.0
@@ -44,22 +43,20 @@ def main() -> int:
 
 
 def tell_the_gateway(environ: MutableMapping[str, str]) -> None:
-    """Set the gateway's variables for the edge's address and the children's ports.
+    """Set the gateway's variables for the edge's address and its own.
 
     Raises ValueError if the two configurations do not fit.
     """
     settings = from_env(environ)
-    host, first = settings.children[0]
-    ports = [port for _, port in settings.children]
-    if ports != list(range(first, first + SIP_PORTS_APART * len(ports), SIP_PORTS_APART)):
+    (host, port), *others = settings.children
+    if others:
         raise ValueError(
-            f"EDGE_CHILDREN must have ports {SIP_PORTS_APART} apart: the gateway numbers them"
+            "EDGE_CHILDREN must be one address: this container runs one gateway process"
         )
     fitting = {
         "GATEWAY_SIP_EDGE": f"{settings.inside[0]}:{settings.inside[1]}",
         "GATEWAY_SIP_HOST": host,
-        "GATEWAY_SIP_PORT": str(first),
-        "GATEWAY_SIP_CHILDREN": str(len(ports)),
+        "GATEWAY_SIP_PORT": str(port),
     }
     for name, value in fitting.items():
         if environ.setdefault(name, value) != value:

@@ -31,7 +31,7 @@ ALL_UNREAD = 10 << 20
 NOTED_PER_S = 20
 """New sources in a second that get a log line and a counter when a message is dropped."""
 LONGEST = 7000
-"""Limit of a SIP message, in bytes. The SIP library in a child reads 8,192."""
+"""Limit of a SIP message, in bytes: more than any call needs."""
 
 _METHODS = (
     "INVITE",
@@ -72,7 +72,7 @@ _KEPT = (
     "User-Agent",
     "Server",
 )
-"""Headers that a child gets, besides Via, From, To, Call-ID, CSeq, Contact, Record-Route,
+"""Headers that a gateway process gets, besides Via, From, To, Call-ID, CSeq, Contact, Record-Route,
 Max-Forwards and Content-*. Replaces, Join and Refer-To are left out, so that nobody outside can
 take over a call."""
 _SCANNERS = (

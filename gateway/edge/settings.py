@@ -11,8 +11,7 @@ from dataclasses import dataclass
 
 _PORTS = range(1, 65536)
 _TRUE = {"yes": True, "no": False}
-_PORTS_INSIDE = (5070, 5072, 5074, 5076)
-_CHILDREN = ",".join(f"127.0.0.1:{port}" for port in _PORTS_INSIDE)
+_GATEWAY = ("127.0.0.1", 5070)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,8 +33,9 @@ class Settings:
     tls_ca: str | None = None
     """PEM file of the authorities that carriers are checked against; None: the system's."""
     inside: tuple[str, int] = ("127.0.0.1", 5060)
-    """The address that the children send to."""
-    children: tuple[tuple[str, int], ...] = tuple(("127.0.0.1", port) for port in _PORTS_INSIDE)
+    """The address that gateway processes send to."""
+    children: tuple[tuple[str, int], ...] = (_GATEWAY,)
+    """The addresses of the gateway processes behind the edge."""
     peers: tuple[str, ...] = ()
     """Networks whose INVITEs are accepted for any number."""
     requests_per_s: int = 20
@@ -80,7 +80,8 @@ def from_env(environ: Mapping[str, str]) -> Settings:
     sip_port = _int(environ, "EDGE_SIP_PORT", 5060, _PORTS)
     inside = _address("EDGE_INSIDE", environ.get("EDGE_INSIDE") or f"127.0.0.1:{sip_port}")
     children = tuple(
-        _address("EDGE_CHILDREN", part) for part in _list(environ, "EDGE_CHILDREN", _CHILDREN)
+        _address("EDGE_CHILDREN", part)
+        for part in _list(environ, "EDGE_CHILDREN", ":".join(map(str, _GATEWAY)))
     )
     _check_inside(inside, children, (bind_ip, sip_port))
     cert, key = (_file(environ, name) for name in ("EDGE_TLS_CERT", "EDGE_TLS_KEY"))
@@ -127,7 +128,7 @@ def _check_inside(
         if host != inside[0]:
             raise ValueError("EDGE_INSIDE and EDGE_CHILDREN must be on one loopback address")
     if not children:
-        raise ValueError("EDGE_CHILDREN names no child")
+        raise ValueError("EDGE_CHILDREN names no gateway process")
     if len({*children, inside, outside}) != len(children) + 2:
         raise ValueError(
             "EDGE_CHILDREN, EDGE_INSIDE and EDGE_BIND_IP:EDGE_SIP_PORT must all be different"

@@ -156,7 +156,7 @@ class Plane:
         return self._lines[leg].unsent
 
     def lag(self) -> Lag:
-        """Return how late the clock was lately."""
+        """Return how late the clock was lately; 0 while there are no legs."""
         lags = sorted(self._lags) or [0.0]
         p50, p99 = lags[len(lags) // 2], lags[len(lags) * 99 // 100]
         return Lag(p50 * 1000, p99 * 1000, lags[-1] * 1000)
@@ -195,6 +195,8 @@ class Plane:
             self._timer = None
             if self._lines:
                 self._timer = self._loop.call_at(self._due, self._fire)
+            else:
+                self._lags.clear()
 
     def _catch_up(self, now: float) -> None:
         """Take what came, and tick the legs of the slots that are due."""

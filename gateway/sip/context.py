@@ -1,4 +1,4 @@
-"""What all parts of one user agent share: timers, what is to be sent, what is to be told."""
+"""The state that all parts of one user agent share: timers, what is to be sent and told."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SUPPORTED = frozenset({"100rel", "timer", "replaces"})
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """How this user agent names itself on the wire."""
+    """The names of this user agent on the wire."""
 
     host: str = ""
     """The host in Via and Contact; "" for the flow's own address."""

@@ -1,4 +1,4 @@
-"""What the user agent tells: values that are taken out of it after it was fed."""
+"""The events that the user agent tells: values that are taken out of it after it was fed."""
 
 from __future__ import annotations
 

@@ -28,7 +28,10 @@ class Pause(Protocol):
     """The seconds until the next try after so many failures in a row, from 1."""
 
     def __call__(self, failures: int, status: int | None, share: float, /) -> float:
-        """`status` is None if nobody answered; `share`, from 0 to 1, spreads the tries."""
+        """Return the seconds until the next try.
+
+        `status` is None if nobody answered; `share`, from 0 to 1, spreads the tries.
+        """
 
 
 def pause_after(failures: int, status: int | None, share: float) -> float:  # noqa: ARG001
@@ -39,7 +42,7 @@ def pause_after(failures: int, status: int | None, share: float) -> float:  # no
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Registrar:
-    """Where to register, and as what."""
+    """A registration to be kept: where, and as what."""
 
     uri: str
     """The request URI: the registrar's domain."""

@@ -23,8 +23,8 @@ class Metrics:
     streams_open: int = 0
     bytes_dropped: int = 0
     refused: int = 0
-    sip_restarts: int = 0
     sip_lag_ms: float = 0.0
+    """Lateness of the clock of the calls' audio: the worst of its last ten seconds."""
 
     def render(self, live: Mapping[str, int], trunks: Mapping[str, int]) -> bytes:
         """Return the page for Prometheus.
@@ -47,7 +47,6 @@ class Metrics:
             "refused": self.refused,
             "webhook_errors": self.webhook_errors.total(),
             "streams_failed": self.streams_failed,
-            "sip_restarts": self.sip_restarts,
         }
         return gauges, counters
 
@@ -55,12 +54,11 @@ class Metrics:
         yield gauge("gateway_calls", "Calls that are not over.", live, "status")
         yield gauge("gateway_trunks", "Trunks.", trunks, "status")
         yield gauge("gateway_streams_open", "Media streams that are open.", self.streams_open)
-        yield gauge("gateway_sip_lag_ms", "Lag of the slowest SIP child, ms.", self.sip_lag_ms)
+        yield gauge("gateway_sip_lag_ms", "Lag of the audio clock, ms.", self.sip_lag_ms)
         yield counter("gateway_calls_ended", "Calls that ended.", self.ended, "status")
         yield counter("gateway_webhooks", "Webhooks posted.", self.webhooks, "kind")
         yield counter("gateway_webhook_errors", "Webhooks failed.", self.webhook_errors, "kind")
         yield counter("gateway_calls_refused", "Calls refused at the limit.", self.refused)
-        yield counter("gateway_sip_restarts", "SIP children started again.", self.sip_restarts)
         yield counter("gateway_streams", "Media streams opened.", self.streams)
         yield counter("gateway_streams_failed", "Media streams that failed.", self.streams_failed)
         yield counter("gateway_stream_bytes_dropped", "Bytes of audio dropped.", self.bytes_dropped)

@@ -75,7 +75,6 @@ def _healthy(url, process):
                 "GATEWAY_AUTH_TOKEN": "s3cret",
                 "GATEWAY_VOICE_URL": "http://127.0.0.1:9/voice",
                 "GATEWAY_SIP_PORT": "SIP",
-                "GATEWAY_SIP_CHILDREN": "1",
             },
         ),
     ],

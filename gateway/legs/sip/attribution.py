@@ -13,11 +13,25 @@ another's number as his own. These are checked, in this order:
 from __future__ import annotations
 
 import ipaddress
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gateway.calls.leg import Standing
+from gateway.sip.errors import SipSyntaxError
+from gateway.sip.syntax.uri import parse_sip_uri
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Where an INVITE came from, as the edge tells it, or its packet."""
+
+    source: str
+    """`address:port` of the sender."""
+    request_uri: str
+    trunk: str = ""
+    """The trunk whose contact the edge found in the request URI."""
+    listed: bool = False
+    """True if the sender is in EDGE_PEERS."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +91,9 @@ def origin(source: str) -> str | None:
     return f"{address}:{port}" if address.is_loopback else str(address)
 
 
-def user_of(uri: str | None) -> str | None:
-    """Return the user part of a request URI that the edge passed on."""
-    found = re.match(r"\s*<?\s*sips?:([^@;>\s]+)@", uri or "", re.IGNORECASE)
-    return found[1] if found else None
+def user_of(uri: str) -> str:
+    """Return the user part of a request URI, "" if it has none."""
+    try:
+        return parse_sip_uri(uri.strip().strip("<>")).user
+    except SipSyntaxError:
+        return ""

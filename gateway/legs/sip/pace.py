@@ -1,4 +1,4 @@
-"""The rate at which a child registers: one trunk after the other, to avoid a burst at its start."""
+"""The rate at which trunks are registered: one after the other, to avoid a burst at the start."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import time
 
 PER_SECOND = 50
-"""Registrations that a child starts in a second. Each is two requests, since carriers challenge."""
+"""Registrations begun in a second. Each is two requests, since carriers challenge."""
 
 
 class Pace:

@@ -12,11 +12,11 @@ from typing import Any
 from gateway.calls.exchange import Exchange
 from gateway.calls.leg import Destination
 from gateway.config import Config
-from gateway.legs.sip import headers
-from gateway.legs.sip.attribution import Evidence, origin, standing_of, trunk_of, user_of
+from gateway.legs.sip.attribution import Evidence, Origin, origin, standing_of, trunk_of, user_of
 from gateway.legs.sip.bounds import CallPlaces
 from gateway.legs.sip.dialled_leg import DialledLeg
 from gateway.legs.sip.leg import InboundLeg, SipLeg
+from gateway.legs.sip.parties import parties
 from gateway.legs.sip.stack import SipStack
 from gateway.legs.sip.trunk_lines import OnStatus, TrunkLines
 from gateway.legs.sip.unreachable import UnreachableLeg
@@ -30,6 +30,7 @@ from gateway.sip.events import (
     Registered,
     Unregistered,
 )
+from gateway.sip.syntax.uri import format_host
 from gateway.trunks.trunk import Trunk
 
 _FULL = "this trunk has as many calls as it may have at a time"
@@ -126,19 +127,26 @@ class SipLegs:
         self._lines.lose(flow)
 
     def _incoming(self, call: InboundCall) -> None:
-        trunk_id, standing, told = self._attribute(call)
-        who = headers.parties(told, "")
-        leg = InboundLeg(self.stack, call, trunk_id)
+        origin_ = self._origin_of(call)
+        trunk_id = self._trunk_of(origin_)
+        standing = standing_of(
+            trunk_id,
+            edge_lists=origin_.listed,
+            behind_edge=self._config.sip_edge is not None,
+            sip_host=self._config.sip_host,
+        )
+        who = parties(call.invite.headers, origin_.request_uri)
         log.info(
             "INVITE",
             extra={
                 "sip_call_id": call.call_id,
-                "source": told.get("x-chamade-source", ""),
+                "source": origin_.source,
                 "trunk_id": trunk_id,
                 "from": who.from_,
                 "to": who.to,
             },
         )
+        leg = InboundLeg(self.stack, call, trunk_id)
         if not self._places.take(trunk_id):
             leg.refuse(486, "This trunk's calls take all the places they may have")
             return
@@ -157,32 +165,27 @@ class SipLegs:
             standing=standing,
         )
 
-    def _attribute(self, call: InboundCall) -> tuple[str | None, Any, dict[str, str]]:
-        """Return the trunk of a call, the trust in it, and the headers that say who calls."""
-        told = {name.lower(): value for name, value in reversed(list(call.invite.headers))}
-        behind_edge = self._config.sip_edge is not None
-        if not behind_edge:
-            # The edge removes these headers from outside messages. Without an edge, anybody could
-            # set them.
-            told = {name: value for name, value in told.items() if not name.startswith("x-")}
-            host, port = call.flow.remote
-            told["x-chamade-source"] = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-            told["x-chamade-request-uri"] = call.invite.uri
-        request_user = user_of(told.get("x-chamade-request-uri")) if behind_edge else call.user
-        edge_says = told.get("x-chamade-trunk")
+    def _origin_of(self, call: InboundCall) -> Origin:
+        """Return where an INVITE came from. Only the edge may say that it was elsewhere."""
+        if self._config.sip_edge is not None:
+            headers = call.invite.headers
+            return Origin(
+                source=headers.get("X-Chamade-Source"),
+                request_uri=headers.get("X-Chamade-Request-URI"),
+                trunk=headers.get("X-Chamade-Trunk"),
+                listed="X-Chamade-Peer" in headers,
+            )
+        host, port = call.flow.remote
+        return Origin(source=f"{format_host(host)}:{port}", request_uri=call.invite.uri)
+
+    def _trunk_of(self, origin_: Origin) -> str | None:
+        known = self._lines.line_of(origin_.trunk) is not None
         evidence = Evidence(
-            contact_of=self._lines.of_contact(request_user or ""),
-            source=origin(told.get("x-chamade-source", "")),
-            edge_says=edge_says if self._lines.line_of(edge_says) is not None else None,
+            contact_of=self._lines.of_contact(user_of(origin_.request_uri)),
+            source=origin(origin_.source),
+            edge_says=origin_.trunk if known else None,
         )
-        trunk_id = trunk_of(evidence, self._lines.registered)
-        standing = standing_of(
-            trunk_id,
-            edge_lists="x-chamade-peer" in told,
-            behind_edge=behind_edge,
-            sip_host=self._config.sip_host,
-        )
-        return trunk_id, standing, told
+        return trunk_of(evidence, self._lines.registered)
 
     def _give_back(self, leg: SipLeg) -> None:
         if leg in self._placed:

@@ -29,7 +29,7 @@ _RECONNECT_AFTER = 1.0
 
 
 class Kit(NamedTuple):
-    """What all lines share. `edge` is host:port of the edge that all SIP goes through."""
+    """Things that all lines share. `edge` is host:port of the edge that all SIP goes through."""
 
     stack: SipStack
     edge: str | None

@@ -29,7 +29,7 @@ _TOO_SMALL = 422
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dial:
-    """Whom to call, as whom and by which way."""
+    """A call to be made: to whom, as whom and by which way."""
 
     target: str
     """The request URI."""

@@ -6,7 +6,7 @@ from enum import Enum, auto
 
 
 class CallState(Enum):
-    """How far a call has come."""
+    """The progress of a call."""
 
     NEW = auto()
     EARLY = auto()

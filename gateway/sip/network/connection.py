@@ -22,7 +22,7 @@ SILENT_FOR = 600.0
 
 @dataclass(frozen=True, slots=True)
 class Tls:
-    """How a connection is secured, and the name that the certificate must be for."""
+    """The security of a connection: its settings, and the name that the certificate must be for."""
 
     context: ssl.SSLContext
     name: str

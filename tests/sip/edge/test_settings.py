@@ -26,7 +26,7 @@ pytestmark = pytest.mark.skipif(not shutil.which("kamailio"), reason="kamailio i
         ({"EDGE_TLS_CERT": "/nowhere", "EDGE_TLS_KEY": "/nowhere"}, "EDGE_TLS_CERT"),
         ({"EDGE_CHILDREN": "192.0.2.1:5070"}, "EDGE_CHILDREN must be on loopback"),
         ({"EDGE_CHILDREN": "127.0.0.1"}, "EDGE_CHILDREN must be host:port"),
-        ({"EDGE_CHILDREN": ","}, "names no child"),
+        ({"EDGE_CHILDREN": ","}, "names no gateway process"),
         ({"EDGE_CHILDREN": "127.0.0.1:5070,127.0.0.1:5070"}, "different"),
         ({"EDGE_BIND_IP": "127.0.0.1"}, "different"),
         ({"EDGE_PEERS": "192.0.2.1/24"}, "EDGE_PEERS"),
@@ -54,13 +54,16 @@ def test_a_taken_port_is_named(edge):
     assert f"cannot listen on {PUBLIC}:{edge.port}" in found.stderr
 
 
-def test_the_gateway_gets_the_ports_of_its_children():
-    environ = {"EDGE_PUBLIC_IP": "127.0.0.2", "EDGE_CHILDREN": "127.0.0.1:6000,127.0.0.1:6002"}
+def test_the_gateway_gets_its_address_from_the_edges_settings():
+    environ = {"EDGE_PUBLIC_IP": "127.0.0.2", "EDGE_CHILDREN": "127.0.0.1:6000"}
     tell_the_gateway(environ)
     assert environ["GATEWAY_SIP_EDGE"] == "127.0.0.1:5060"
-    assert environ["GATEWAY_SIP_PORT"] == "6000"
-    assert environ["GATEWAY_SIP_CHILDREN"] == "2"
+    assert (environ["GATEWAY_SIP_HOST"], environ["GATEWAY_SIP_PORT"]) == ("127.0.0.1", "6000")
     with pytest.raises(ValueError, match="GATEWAY_SIP_PORT must be 6000"):
         tell_the_gateway({**environ, "GATEWAY_SIP_PORT": "5070"})
-    with pytest.raises(ValueError, match="2 apart"):
+    with pytest.raises(ValueError, match="EDGE_CHILDREN must be one address"):
         tell_the_gateway({**environ, "EDGE_CHILDREN": "127.0.0.1:6000,127.0.0.1:6001"})
+
+
+def test_without_settings_there_is_one_gateway_process_behind_the_edge():
+    assert from_env({"EDGE_PUBLIC_IP": "127.0.0.2"}).children == (("127.0.0.1", 5070),)

@@ -9,6 +9,7 @@ import aiohttp
 import pytest
 
 from gateway.http.auth import basic
+from tests.support.ports import free_ports
 from tests.unit.gateway.conftest import TOKEN
 from tests.unit.gateway.control_server import SECRET, ControlServer
 
@@ -41,6 +42,14 @@ async def test_the_status_shows_the_settings_without_secrets(start_gateway, http
     assert body["voice_url"].endswith("/voice")
     assert body["application"] is None
     assert TOKEN not in json.dumps(body)
+
+
+async def test_the_status_shows_the_port_of_sip_and_null_without_sip(start_gateway, http):
+    port = free_ports(2)
+    for settings, shown in (({}, None), ({"sip_port": port}, port)):
+        gateway = await start_gateway(**settings)
+        async with http.get(f"{gateway.url}/status") as answer:
+            assert (await answer.json())["sip"] == {"port": shown, "edge": None}
 
 
 @pytest.mark.parametrize(("secret", "code"), [(SECRET, None), ("another", "bad_signature")])

@@ -66,7 +66,7 @@ def test_trunks_and_sip_are_set_up_from_the_environment(tmp_path):
             "GATEWAY_ALLOW_PRIVATE_TRUNKS": "1",
             "GATEWAY_SIP_PORT": "5070",
             "GATEWAY_SIP_HOST": "10.0.0.5",
-            "GATEWAY_SIP_CHILDREN": "3",
+            "GATEWAY_SIP_CHILDREN": "1",
             "GATEWAY_RTP_PORTS": "20000-20999",
             "GATEWAY_SIP_EDGE": "edge:5060",
             "GATEWAY_SIP_CA_FILE": str(authorities),
@@ -77,7 +77,7 @@ def test_trunks_and_sip_are_set_up_from_the_environment(tmp_path):
     assert config.control_url == "https://app.example/api"
     assert (config.control_secret, config.gateway_id) == ("also-secret", "gateway-2")
     assert (config.trunk_refresh, config.allow_private_trunks) == (5.0, True)
-    assert (config.sip_host, config.sip_port, config.sip_children) == ("10.0.0.5", 5070, 3)
+    assert (config.sip_host, config.sip_port) == ("10.0.0.5", 5070)
     assert config.rtp_ports == (20000, 20999)
     assert (config.sip_edge, config.sip_ca_file) == ("edge:5060", str(authorities))
     assert (config.sip_register_interval, config.rtp_timeout) == (300.0, 12.0)
@@ -106,10 +106,9 @@ def test_the_token_is_in_no_representation_of_the_settings():
         ("GATEWAY_TRUNK_REFRESH", "0.5"),
         ("GATEWAY_ALLOW_PRIVATE_TRUNKS", "yes"),
         ("GATEWAY_SIP_PORT", "65536"),
-        ("GATEWAY_SIP_PORT", "65535"),
         ("GATEWAY_SIP_HOST", "a b"),
         ("GATEWAY_SIP_CHILDREN", "0"),
-        ("GATEWAY_SIP_CHILDREN", "65"),
+        ("GATEWAY_SIP_CHILDREN", "2"),
         ("GATEWAY_RTP_PORTS", "10000"),
         ("GATEWAY_RTP_PORTS", "20000-10000"),
         ("GATEWAY_RTP_PORTS", "10000-10001"),

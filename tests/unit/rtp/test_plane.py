@@ -140,6 +140,17 @@ def test_late_ticks_are_made_up_for_and_a_long_stall_is_not(plane, clock):
     assert plane.lag().p50 < 1
 
 
+def test_a_stall_is_forgotten_with_the_last_leg(plane, clock):
+    leg = FakeLeg()
+    plane.open(leg, failing)
+    clock.stall(0.5)
+    clock.turn(0.0)
+    assert plane.lag().worst >= 400
+    plane.discard(leg)
+    clock.turn(1.0)
+    assert plane.lag().worst == 0
+
+
 def test_without_legs_the_clock_stands_still(plane, clock):
     leg = FakeLeg()
     plane.open(leg, failing)

@@ -158,7 +158,8 @@ def _dial_error(error: Exception) -> DialError:
         case TimeoutError():
             code, cause = "timeout", f"it did not answer within {WITHIN_S:g} s"
         case ssl.SSLError():
-            what = getattr(error, "verify_message", "") or _words(error.reason)
+            # Some of OpenSSL's messages end with a full stop, others do not.
+            what = getattr(error, "verify_message", "").rstrip(".") or _words(error.reason)
             code, cause = "tls", f"TLS failed ({what})"
         case ConnectionRefusedError():
             code, cause = "refused", "the connection was refused"

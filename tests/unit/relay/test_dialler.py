@@ -15,6 +15,7 @@ import pytest
 from relay.config import Config
 from relay.core.counters import Counters
 from relay.core.interfaces import AgentAddress
+from relay.network import dialler
 from relay.network.calls import Calls, DialError
 from relay.network.dialler import _RESOLVERS, Dialler
 from tests.unit.relay.scene import Scene
@@ -137,6 +138,13 @@ async def test_tls_is_verified_against_the_name(certificates) -> None:
         assert (why.code, "hostname" in str(why).lower()) == ("tls", True)
         unknown = await refused(good, allow_private=True, resolve=here)
         assert (unknown.code, unknown.final) == ("tls", False)
+
+
+def test_a_reason_of_openssls_is_quoted_without_its_full_stop() -> None:
+    error = ssl.SSLCertVerificationError(1, "certificate verify failed")
+    error.verify_message = "certificate is not valid for 'other.example'."
+    told = str(dialler._dial_error(error))
+    assert told.startswith("TLS failed (certificate is not valid for 'other.example'). Its ")
 
 
 async def test_a_refused_connection_and_an_unknown_name_have_codes_of_their_own() -> None:

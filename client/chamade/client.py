@@ -13,6 +13,7 @@ import httpx
 from chamade import blocking, live
 from chamade.audio.line import Format
 from chamade.blocking import Events, Incoming, LiveCall, Ringing
+from chamade.closing import Closing
 from chamade.credentials import find
 from chamade.feed import Doorbell, Feed
 from chamade.http.request import perform
@@ -26,7 +27,7 @@ from chamade.served import Served
 AT_ONCE = 50
 
 
-class Client:
+class Client(Closing):
     """The API with one key. Without arguments URL and key are those of the environment
     (CHAMADE_API_URL, CHAMADE_API_KEY); BadCredentials if there are none. Use it as `with Client()`.
     """
@@ -122,17 +123,6 @@ class Client:
         """Close all connections."""
         self._portal.close()
         self._shell.close()
-
-    def __enter__(self) -> Client:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 class AsyncClient:

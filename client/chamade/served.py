@@ -11,15 +11,14 @@ import logging
 import sqlite3
 import threading
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
+from chamade.closing import Closing
 from chamade.errors import ChamadeError
 
 log = logging.getLogger("chamade")
 
 
-class Served:
+class Served(Closing):
     """The calls that a program has accepted and not finished. `left`: those of the process before,
     which has ended without hanging up. Without a file nothing is remembered.
 
@@ -46,17 +45,6 @@ class Served:
         """Let another process use the file."""
         if self._database is not None:
             self._database.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _write(self, statement: str, call_id: str) -> None:
         if self._database is None:

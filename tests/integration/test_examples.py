@@ -15,7 +15,7 @@ import pytest
 
 from gateway.softphone import wav
 from local import listening
-from tests.integration.test_client import AUDIO, WITHIN_S, clip, samples
+from tests.support.clips import AUDIO, WITHIN_S, clip, samples
 from tests.support.engine import ROOT
 from tests.support.ports import free_port
 

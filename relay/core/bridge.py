@@ -90,6 +90,10 @@ class Bridge:
         """Set the address at which the agent is dialled; None: it is not dialled."""
         self._redial.set_address(agent)
 
+    def set_agent_detail(self, detail: str) -> None:
+        """Set the reason why the agent was not reached that the application shows so far."""
+        self._redial.set_told(detail)
+
     def answered(self, kind: str, call: dict[str, Any], ends_at: float | None, now: float) -> None:
         """Take the answer to a report."""
         if self.over:
@@ -262,7 +266,7 @@ class Bridge:
     def dial_failed(self, why: str, now: float, *, final: bool) -> None:
         """Note that the agent was dialled in vain; `final`: so would be every other attempt."""
         self._redial.failed(why)
-        if self._agent.leg is not None or self._provider is None:
+        if self._redial.stopped or self._agent.leg is not None or self._provider is None:
             return
         if final:
             was_there = AGENT_LOST in self._deadlines

@@ -117,7 +117,13 @@ class BridgeActions(Protocol):
 
     def report(self, kind: str, why: str | None = None) -> None:
         """Report to the application; `answered` or `unanswered` follows. `why`: the reason why the
-        agent was not reached; "": it is there by now.
+        agent was not reached.
+        """
+        ...
+
+    def tell_of_agent(self, why: str) -> None:
+        """Report why the agent was not reached, or "" once it is there. A newer reason replaces one
+        that waits; nothing follows.
         """
         ...
 

@@ -69,6 +69,7 @@ class RecordingActions:
 
     reports: list[str] = field(default_factory=list)
     whys: list[str | None] = field(default_factory=list)
+    told_of_agent: list[str] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
     dialled: list[AgentAddress] = field(default_factory=list)
     wakes: list[float] = field(default_factory=list)
@@ -77,6 +78,9 @@ class RecordingActions:
     def report(self, kind: str, why: str | None = None) -> None:
         self.reports.append(kind)
         self.whys.append(why)
+
+    def tell_of_agent(self, why: str) -> None:
+        self.told_of_agent.append(why)
 
     def pressed(self, digit: str) -> None:
         self.keys.append(digit)

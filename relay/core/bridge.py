@@ -222,13 +222,18 @@ class Bridge:
         """Attach an agent's socket that was admitted, which replaces an older one. It gets no audio
         until there is a stream.
 
-        Return False if it is the older, or was dialled while another agent connected by itself.
+        Return False if it is the older, or was dialled while another agent connected by itself, or
+        wants a free call and there is an agent.
         """
         if leg.dialled and self._redial.stopped:
             leg.close(1000, "another agent has come by itself")
             return False
         old = self._agent.leg
-        if old is not None and old.order > leg.order and not old.dialled:
+        if leg.if_free and not leg.dialect.started and (old or self._redial.expects_agent):
+            leg.close(4411, "another agent has the call")
+            return False
+        # One that took a free call gives it back to an agent that was on its way by then.
+        if old is not None and old.order > leg.order and not (old.dialled or old.if_free):
             leg.close(4409, "a newer connection is here")
             return False
         if old is not None:

@@ -99,6 +99,11 @@ class AgentLeg(ProviderLeg, Protocol):
         """Return whether the relay opened the connection."""
         ...
 
+    @property
+    def if_free(self) -> bool:
+        """Return whether it wants the call only if no agent is connected."""
+        ...
+
     def send_audio(self, audio: bytes, /) -> None:
         """Queue one message of audio."""
         ...

@@ -35,6 +35,11 @@ class AgentRedial:
         """Take what the application shows about the agent, as another relay may have told it."""
         self._told = detail
 
+    @property
+    def expects_agent(self) -> bool:
+        """Return whether an agent is dialled, as often as needed, or is there."""
+        return self._agent is not None and not self.stopped
+
     def set_address(self, agent: AgentAddress | None) -> None:
         """Set the address at which the agent is dialled; None: it is not dialled."""
         self._agent = agent

@@ -25,9 +25,11 @@ _order = itertools.count(1)
 class RecordingLeg:
     """A leg that records what it is sent."""
 
-    def __init__(self, dialect: Dialect | None = None, *, dialled: bool = False) -> None:
+    def __init__(
+        self, dialect: Dialect | None = None, *, dialled: bool = False, if_free: bool = False
+    ) -> None:
         self.dialect = dialect or agent.ChamadeDialect(MULAW)
-        self.dialled = dialled
+        self.dialled, self.if_free = dialled, if_free
         self.order = next(_order)
         self.choked = False
         self.pauses: list[float] = []

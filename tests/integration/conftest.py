@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from chamade import AsyncClient
 from tests.support.engine import ROOT
 from tests.support.running import Live, stack_up
 
@@ -54,3 +55,17 @@ def node_agent(tmp_path):
     assert (NODE_MODULES / "ws").exists(), "make .venv/.node"
     (tmp_path / "node_modules").symlink_to(NODE_MODULES)
     return shutil.copy(ROOT / "examples" / "echo.mjs", tmp_path)
+
+
+@pytest.fixture
+async def aclient(live):
+    async with AsyncClient(live.stack["api_url"], live.stack["api_key"]) as client:
+        yield client
+
+
+@pytest.fixture
+async def line(live):
+    """A number that nobody else's tests call."""
+    number = (await live.rest("POST", "/api/number"))["e164"]
+    yield number
+    await live.rest("DELETE", f"/api/number/{number}")

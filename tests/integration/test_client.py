@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import secrets
 import socket
-import subprocess
-import sys
 import threading
 from contextlib import asynccontextmanager
 
@@ -17,7 +14,6 @@ import pytest
 from chamade import (
     AsyncClient,
     CallGone,
-    ChamadeError,
     Client,
     Conflict,
     Forbidden,
@@ -34,19 +30,6 @@ from tests.support.engine import ROOT
 
 AUDIO = ROOT / "examples" / "audio"
 WITHIN_S = 15
-WAITING_AGENT = """
-import sys, time
-from chamade import Client
-
-def wait(call):
-    call.answered()
-    print(call.id, call.resumed, flush=True)
-    time.sleep(60)
-
-with Client() as client:
-    line, file = sys.argv[1:]
-    client.serve(wait, line=line, resume=file, ready=lambda: print("ready", flush=True))
-"""
 
 
 def samples(ulaw: bytes) -> np.ndarray:
@@ -68,20 +51,6 @@ async def until_heard(caller, played: bytes) -> None:
 def client(live):
     with Client(live.stack["api_url"], live.stack["api_key"]) as client:
         yield client
-
-
-@pytest.fixture
-async def aclient(live):
-    async with AsyncClient(live.stack["api_url"], live.stack["api_key"]) as client:
-        yield client
-
-
-@pytest.fixture
-async def line(live):
-    """A number that nobody else's tests call."""
-    number = (await live.rest("POST", "/api/number"))["e164"]
-    yield number
-    await live.rest("DELETE", f"/api/number/{number}")
 
 
 async def caller_on(live, line):
@@ -231,42 +200,6 @@ async def test_auto_answered_calls_are_served_too(live, aclient, line):
     assert wav.read(AUDIO / "goodbye.wav") in caller.audio()
     serving.cancel()
     await asyncio.gather(serving, return_exceptions=True)
-
-
-async def test_an_agent_that_is_killed_and_started_again_takes_its_call_back(
-    live, aclient, line, tmp_path
-):
-    """An agent of another process answers, is killed, and the next one says goodbye."""
-    file = tmp_path / "calls.db"
-    env = os.environ | {
-        "CHAMADE_API_URL": live.stack["api_url"],
-        "CHAMADE_API_KEY": live.stack["api_key"],
-        "PYTHONPATH": os.pathsep.join(sys.path),
-    }
-    command = [sys.executable, "-c", WAITING_AGENT, line, str(file)]
-    agent = await asyncio.create_subprocess_exec(*command, env=env, stdout=subprocess.PIPE)
-    try:
-        async with asyncio.timeout(WITHIN_S):
-            assert await agent.stdout.readline() == b"ready\n"
-            caller = await live.phone().place_call(line)
-            call_id, resumed = (await agent.stdout.readline()).decode().split()
-        assert resumed == "False"
-        with pytest.raises(ChamadeError, match="another process"):
-            await aclient.serve(print, line=line, resume=file)
-    finally:
-        agent.kill()
-        await agent.wait()
-
-    async def handler(call):
-        assert (call.id, call.resumed) == (call_id, True)
-        assert await call.audio.play(AUDIO / "goodbye.wav")
-
-    serving = asyncio.create_task(aclient.serve(handler, line=line, format="mulaw", resume=file))
-    await asyncio.wait_for(caller.ended.wait(), WITHIN_S)
-    serving.cancel()
-    await asyncio.gather(serving, return_exceptions=True)
-    assert wav.read(AUDIO / "goodbye.wav") in caller.audio()
-    assert (await aclient.calls.get(call_id)).end_reason == "agent_hangup"
 
 
 @asynccontextmanager

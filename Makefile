@@ -114,13 +114,13 @@ synth: .venv/.infra .venv/.node  ## The AWS templates, checked, in .local/synth;
 	@ls .local/synth/*.template.json
 
 bootstrap: .venv/.infra .venv/.cdk  ## What the CDK needs in an account and region, once
-	@cd infra && $(CDK) bootstrap --output $(CURDIR)/.local/deploy
+	@cd infra && $(CDK) bootstrap --output '$(CURDIR)/.local/deploy'
 
 deploy: .venv/.infra .venv/.cdk  ## All of it to AWS, as infra/cdk.json says (docs/aws.md)
-	@cd infra && $(CDK) deploy --all --output $(CURDIR)/.local/deploy
+	@cd infra && $(CDK) deploy --all --output '$(CURDIR)/.local/deploy'
 
 destroy: .venv/.infra .venv/.cdk  ## Out of AWS again, but for what cannot be brought back
-	@cd infra && $(CDK) destroy --all --output $(CURDIR)/.local/deploy
+	@cd infra && $(CDK) destroy --all --output '$(CURDIR)/.local/deploy'
 
 # pip comes last: where it is, the environment is whole.
 .venv/bin/pip:

@@ -18,7 +18,7 @@ from gateway.sip.syntax.body import session_description
 from gateway.sip.syntax.headers import Address
 from gateway.sip.syntax.message import Request, Response
 from gateway.sip.transaction.flow import Flow
-from gateway.sip.transaction.table import LIFE, Failure
+from gateway.sip.transaction.table import Failure
 
 _RINGS_AT_MOST = 180.0
 """Seconds without a response after which a ringing call is cancelled (RFC 3261 16.6, timer C)."""
@@ -262,14 +262,11 @@ class OutboundCall(Call):
                 cancel.headers.add(name, value)
         cancel.headers.add("CSeq", f"{invite.cseq.number} CANCEL")
         self.context.transactions.send(cancel, self.flow, _Unheard(), now)
-        self.context.timers.start(self, "cancel unanswered", now + LIFE)
+        transaction.expect_end(now)
 
-    def on_timer(self, name: str, now: float) -> None:
-        """Cancel a call that rings too long, or give up one whose CANCEL nobody answers."""
-        if name == "rings too long" and self.state is not CallState.ENDED:
-            self.hangup(now)
-        elif name == "cancel unanswered":
-            self._end_unanswered(487, "cancelled; the far end does not confirm it", Side.US)
+    def on_timer(self, name: str, now: float) -> None:  # noqa: ARG002 - there is one timer
+        """Cancel a call that rings too long."""
+        self.hangup(now)
 
     def _end_unanswered(
         self, status: int, reason: str, by: Side, contacts: tuple[str, ...] = ()

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from gateway.legs.sip.headers import parties
 
 from common import g711
+from gateway.legs.sip.parties import parties
 from gateway.sip.digest.authoriser import DigestAuthoriser
 from gateway.sip.events import Registered, Unregistered
 from gateway.sip.registration import Registrar
@@ -177,7 +177,7 @@ async def test_a_phone_calls_a_number_of_the_trunk(network):
             DID, from_="+33612345678", forwarded_from="+33199000000"
         )
         incoming = await trunk.phone.next_call()
-        who = parties(dict(incoming.invite.headers), "")
+        who = parties(incoming.invite.headers, incoming.invite.uri)
         assert (who.to, who.from_, who.forwarded_from) == (DID, "+33612345678", "+33199000000")
         await call.ringing.wait()
         talking = await trunk.phone.answer(incoming)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterator
+from typing import TypeVar
 
 from gateway.legs.sip.call_audio import CallAudio
 from gateway.rtp.g711 import FRAME, SILENT_FRAME, ULAW_SILENCE
@@ -24,6 +25,7 @@ from gateway.sip.events import (
     KeyPressed,
     MediaAgreed,
     NotRegistered,
+    Progress,
     Registered,
     Unregistered,
 )
@@ -36,6 +38,9 @@ from local.layout import HOST, PHONES_RTP
 
 _ANSWERED_WITHIN_S = 20.0
 _USER = "phone"
+MAX_EVENTS = 100
+"""Events that wait for whoever follows what the phone does; the oldest are forgotten."""
+Kind = TypeVar("Kind", bound=Event)
 
 
 class CallFailed(Exception):
@@ -50,6 +55,7 @@ class Talking:
         self.heard = bytearray()
         self.keys: asyncio.Queue[str] = asyncio.Queue()
         """The keys that the far end has pressed."""
+        self.ringing = asyncio.Event()
         self.up = asyncio.Event()
         self.played = asyncio.Event()
         self.ended = asyncio.Event()
@@ -95,6 +101,8 @@ class Talking:
                 self.audio.media = call.media
                 if call.media.negotiated is not None:
                     self.audio.agree(call.media.negotiated, self._phone.now)
+            case Progress():
+                self.ringing.set()
             case Established():
                 self.audio.start(self.heard.extend)
                 self.up.set()
@@ -103,7 +111,7 @@ class Talking:
             case Ended():
                 self.ending = event
                 self.audio.close()
-                for waited_for in (self.up, self.played, self.ended):
+                for waited_for in (self.ringing, self.up, self.played, self.ended):
                     waited_for.set()
 
     def _next(self) -> bytes:
@@ -121,8 +129,7 @@ class SipPhone:
         self.plane = plane
         self.agent = UserAgent()
         self.endpoint = Endpoint(self.agent, self._happened)
-        self.registrations: asyncio.Queue[Event] = asyncio.Queue()
-        """What became of REGISTERs."""
+        self._events: asyncio.Queue[Event] = asyncio.Queue(MAX_EVENTS)
         self._incoming: asyncio.Queue[InboundCall] = asyncio.Queue()
         self._calls: dict[Call, Talking] = {}
 
@@ -130,6 +137,12 @@ class SipPhone:
     def now(self) -> float:
         """Return the time for commands, in seconds."""
         return self.endpoint.now
+
+    async def tells(self, kind: type[Kind]) -> Kind:
+        """Wait for the next event of a kind; return it. Others before it are forgotten."""
+        while not isinstance(event := await self._events.get(), kind):
+            pass
+        return event
 
     def flush(self) -> None:
         """Send what commands have left to be sent."""
@@ -163,9 +176,13 @@ class SipPhone:
         """Wait for a call; return it, ringing."""
         return await self._incoming.get()
 
+    def talking(self, call: InboundCall) -> Talking:
+        """Return the phone's side of a call that came in."""
+        return self._calls[call]
+
     async def answer(self, call: InboundCall) -> Talking:
         """Answer a call that rings. Raises CallFailed if the caller is gone."""
-        talking = self._calls[call]
+        talking = self.talking(call)
         call.answer(self.now)
         self.flush()
         await talking.wait_up()
@@ -178,11 +195,14 @@ class SipPhone:
         return await self.answer(call)
 
     def _happened(self, event: Event) -> None:
+        if self._events.full():
+            self._events.get_nowait()
+        self._events.put_nowait(event)
         match event:
             case IncomingCall(call=call):
                 self._ring(call)
             case Registered() | NotRegistered() | Unregistered():
-                self.registrations.put_nowait(event)
+                pass
             case _:
                 talking = self._calls.get(event.call)
                 if isinstance(event, Ended):

@@ -105,7 +105,7 @@ class UserAgent:
         """Answer a new request: in a dialog by its call, else here."""
         request = transaction.request
         try:
-            _check_extensions(request)
+            check_extensions(request)
             if tag := request.to.tag:
                 self._in_dialog(transaction, tag, now)
             else:
@@ -156,8 +156,11 @@ class UserAgent:
         self.context.tell(IncomingCall(call))
 
 
-def _check_extensions(request: Request) -> None:
-    """Raise Refusal for extensions that are required and not known. A BYE is always taken."""
+def check_extensions(request: Request) -> None:
+    """Raise Refusal if a request requires an extension that is not known (8.2.2.3).
+
+    A BYE is taken all the same: a call must not stay up because of how its end is worded.
+    """
     unknown = request.headers.tokens("Require") - SUPPORTED
-    if unknown and request.method != "BYE":
+    if unknown and request.method not in ("BYE", "CANCEL"):
         raise Refusal(420, "", Unsupported=", ".join(sorted(unknown)))

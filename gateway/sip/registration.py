@@ -78,7 +78,7 @@ class Registration:
         self._asked = registrar.expires
         self._failures = 0
         self._longer = 0
-        self._ending = False
+        self._ending = self._ended = False
         self._registered = False
         """True if the registrar may hold our contact."""
         self._exchange: Exchange | None = None
@@ -96,11 +96,12 @@ class Registration:
         """
         self._ending = True
         self._context.timers.stop(self)
+        if self._exchange is not None:
+            self._exchange.wanted = False
         if self._registered:
             self._send(0, now)
         else:
-            self._exchange = None
-            self._context.tell(Unregistered(self))
+            self._tell_end()
 
     def stop(self) -> None:
         """Forget the registration without a word to the registrar."""
@@ -135,6 +136,8 @@ class Registration:
         request.headers.add("Contact", self._contact)
         request.headers.add("Expires", expires)
         request.headers.add("Allow", ALLOW)
+        if self._exchange is not None:
+            self._exchange.wanted = False  # an old try must not be signed and sent after this one
         exchange = self._exchange = Exchange(
             context=self._context,
             flow=self.flow,
@@ -160,7 +163,7 @@ class Registration:
         if exchange is not self._exchange or self._answered:
             return
         if self._ending:
-            self._context.tell(Unregistered(self))
+            self._tell_end()
             return
         self._fail(None, failure.value, now)
 
@@ -170,13 +173,21 @@ class Registration:
         self._context.timers.stop(self)
         self._answered = True
         if self._ending:
-            self._context.tell(Unregistered(self))
+            if response.status < 300 and exchange.request.headers.get("Expires") != "0":
+                self._send(0, now)  # it was under way when the end came
+            else:
+                self._tell_end()
         elif response.status < 300:
             self._succeed(response, now)
         elif response.status == _TOO_BRIEF and self._ask_longer(response):
             self._send(self._asked, now)
         else:
             self._fail(response.status, response.reason, now, _retry_after(response))
+
+    def _tell_end(self) -> None:
+        if not self._ended:
+            self._ended = True
+            self._context.tell(Unregistered(self))
 
     def _ask_longer(self, response: Response) -> bool:
         """Take the Min-Expires of a 423. Return False if it names none that helps."""

@@ -16,14 +16,8 @@ import pytest
 from chamade import AsyncClient
 from gateway.softphone import wav
 from local import listening
-from tests.integration.test_client import (
-    AUDIO,
-    WITHIN_S,
-    clip,
-    connected_trunk,
-    samples,
-    until_heard,
-)
+from tests.support.client_line import connected_trunk
+from tests.support.clips import AUDIO, WITHIN_S, clip, samples, until_heard
 from tests.support.engine import ROOT
 from tests.support.ports import free_port
 
@@ -259,7 +253,7 @@ async def test_a_trunk_is_connected_dialled_through_and_disconnected(live, cli):
         assert (code, "your side hung up" in err) == (0, True)
         talking = await answering
         await talking.ended.wait()
-        audio = np.frombuffer(bytes(talking.heard), "<i2")
+        audio = samples(talking.heard)
         # Most of it: across SIP a machine that is busy with other tests tears a hole into it.
         assert listening.follow(samples(wav.read(AUDIO / "goodbye.wav")), audio).share > 0.7
         words = ["trunk", "connect", "127.0.0.1", "--port", str(trunk["port"]), "--wait"]

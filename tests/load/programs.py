@@ -75,17 +75,6 @@ def wait_until(ready: Callable[[], object], process: Process, log: Path) -> None
     raise DidNotStart(f"{process.args}:\n{log.read_text(errors='replace')[-2000:]}")
 
 
-def children_of(pid: int) -> list[int]:
-    """Its child processes, oldest first."""
-    found = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):
-            # What is in parentheses is the program's name, and may hold anything.
-            if int(stat.read_text().rpartition(")")[2].split()[1]) == pid:
-                found.append(int(stat.parent.name))
-    return sorted(found)
-
-
 def cpu_s(pids: Sequence[int]) -> float:
     """CPU time that processes have used, all their threads; those that have ended count as 0."""
     ticks = 0

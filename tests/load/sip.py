@@ -1,5 +1,5 @@
-"""Measures the cost of SIP calls with audio both ways: our gateway with its SIP children, the stack
-alone in Python, and a C program on the same stack, one after the other.
+"""Measures the cost of SIP calls with audio both ways: our gateway, its SIP and RTP alone, and a
+program in C on another stack, one after the other.
 
 Each answers every call and sends its sound back: the library and the peer within themselves, the
 gateway through a media stream to an application's WebSocket, as it does in earnest. All of it
@@ -91,7 +91,7 @@ def measure(options: Options) -> Result:
 
 def _measure_one(name: str, subject: Subject, program: Path, work: Path, pace: Pace) -> list[Row]:
     runs: list[Row] = []
-    idle_mb = rss_mb(subject.pids)
+    idle_mb = rss_mb([subject.main])
     with callers(program, work, pace.loads[-1]) as crowd:
         ends_at = time.monotonic() + SLACK_S + _lasts_s(pace)
         already = 0
@@ -119,28 +119,21 @@ def _lasts_s(pace: Pace) -> float:
 def _window(subject: Subject, crowd: Callers, seconds: float) -> Row:
     groups = {
         "main": [subject.main],
-        "children": subject.children,
         "load": crowd.pids,
         "helpers": subject.helpers,
     }
     busy, began = Busy(), time.monotonic()
     before = {group: cpu_s(pids) for group, pids in groups.items()}
-    each = [cpu_s([pid]) for pid in subject.children]
     crowd.open_window()
     looks = _look(subject, began + seconds)
     lasted = time.monotonic() - began
     cores = {group: (cpu_s(pids) - before[group]) / lasted * 100 for group, pids in groups.items()}
-    children = [
-        (cpu_s([pid]) - used) / lasted * 100
-        for pid, used in zip(subject.children, each, strict=True)
-    ]
     used, elapsed = busy.seconds()
-    rss = rss_mb(subject.pids)
+    rss = rss_mb([subject.main])
     figures = crowd.shut_window()
     return {
         "seconds": lasted,
         "main_percent": cores["main"],
-        "children_percent": children,
         "load_percent": cores["load"],
         "helpers_percent": cores["helpers"],
         "others_percent": max(0.0, used / elapsed * 100 - sum(cores.values())),
@@ -172,14 +165,11 @@ def _note(values: list[float], look: Callable[[], float | None]) -> None:
 def _row(run: Row) -> Row:
     sent, intact = sum(run["sent"]), sum(run["intact"])
     up = sum(1 for count in run["intact"] if count)
-    children = run["children_percent"]
     return {
         "calls": run["asked"],
         "subject": run["subject"],
         "up": up,
-        "core_%": run["main_percent"] + sum(children),
-        "gateway_%": run["main_percent"] if children else None,
-        "children_%": [round(each, 1) for each in children] or None,
+        "core_%": run["main_percent"],
         "rss_mb": run["rss_mb"],
         "mb_a_call": (run["rss_mb"] - run["idle_mb"]) / up if up else None,
         "lost_%": round(100 * (1 - intact / sent), 3) if sent else None,
@@ -194,7 +184,7 @@ def _row(run: Row) -> Row:
         "turn_p99_ms": quantile(run["turns_ms"], 0.99) if run["turns_ms"] else None,
         "late_ms": run["late_p99_ms"],
         "load_%": run["load_percent"],
-        "echo_%": run["helpers_percent"] if children else None,
+        "echo_%": run["helpers_percent"] or None,
         "others_%": run["others_percent"],
     }
 
@@ -259,8 +249,8 @@ def _notes(raw: list[Row], names: list[str]) -> list[str]:
 def _line(run: dict[str, Any]) -> str:
     row = _row(run)
     return (
-        f"{run['subject']:8} {row['up']:3}/{run['asked']} calls, core {row['core_%']:.0f} % "
-        f"(children {row['children_%']}), {row['rss_mb']:.0f} MB, lost {row['lost_%']} %, "
+        f"{run['subject']:8} {row['up']:3}/{run['asked']} calls, core {row['core_%']:.0f} %, "
+        f"{row['rss_mb']:.0f} MB, lost {row['lost_%']} %, "
         f"p50 {row['p50_ms']:.0f} p99 {row['p99_ms']:.0f} ms, longest gap "
         f"{row['longest_gap_ms']:.0f} ms, lag {row['lag_max_ms']} ms, "
         f"load {row['load_%']:.0f} %, others {row['others_%']:.0f} %"

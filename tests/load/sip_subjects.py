@@ -16,11 +16,10 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from tests.load.programs import children_of, running, wait_until
+from tests.load.programs import running, wait_until
 from tests.sip.peers.processes import listens
-from tests.support.ports import HOST, free_port, free_ports
+from tests.support.ports import HOST, free_port
 
-CHILDREN = 2
 NUMBER = "+15550001111"
 MODULES = Path("/usr/lib/baresip/modules")
 
@@ -61,23 +60,16 @@ class Subject:
     ports: list[int]
     """Return the ports that callers call, in turn."""
     main: int
-    children: list[int] = field(default_factory=list)
     helpers: list[int] = field(default_factory=list)
     """Processes that are none of its own: they count as load."""
     lag_ms: Callable[[], float | None] = lambda: None
     turn_ms: Callable[[], float | None] = lambda: None
 
-    @property
-    def pids(self) -> list[int]:
-        """All of its own."""
-        return [self.main, *self.children]
-
 
 @contextmanager
 def gateway(work: Path) -> Iterator[Subject]:
     """Ours, as it is deployed, with a stub for the application and its WebSockets."""
-    http_port, sip_port, echo_port = free_port(), free_ports(CHILDREN + 2), free_port()
-    # A stack listens for TLS at the port after its own.
+    http_port, sip_port, echo_port = free_port(), free_port(), free_port()
     log, echo_log = work / "sip-gateway.log", work / "sip-echo.log"
     echo_command = [sys.executable, "-m", "tests.load.sip_echo", str(echo_port)]
     with (
@@ -92,15 +84,13 @@ def gateway(work: Path) -> Iterator[Subject]:
             "GATEWAY_HOST": HOST,
             "GATEWAY_PORT": str(http_port),
             "GATEWAY_SIP_PORT": str(sip_port),
-            "GATEWAY_SIP_CHILDREN": str(CHILDREN),
         }
         with running([sys.executable, "-m", "gateway"], log, settings) as process:
             wait_until(lambda: listens(http_port, "tcp"), process, log)
             asking = _Asking(http_port)
             yield Subject(
-                ports=list(range(sip_port, sip_port + 2 * CHILDREN, 2)),
+                ports=[sip_port],
                 main=process.pid,
-                children=children_of(process.pid),
                 helpers=[echo.pid],
                 lag_ms=asking.lag_ms,
                 turn_ms=asking.turn_ms,
@@ -109,7 +99,7 @@ def gateway(work: Path) -> Iterator[Subject]:
 
 @contextmanager
 def library(work: Path) -> Iterator[Subject]:
-    """The stack alone, in Python."""
+    """Our libraries of SIP and RTP, and nothing around them."""
     port, log = free_port(), work / "sip-library.log"
     with running([sys.executable, "-m", "tests.load.sip_library", str(port)], log) as process:
         wait_until(lambda: listens(port), process, log)
@@ -161,7 +151,7 @@ class _Asking:
         self._connection = http.client.HTTPConnection(HOST, port, timeout=10)
 
     def lag_ms(self) -> float | None:
-        """The worst of the children."""
+        """Return how late the clock of the audio was lately, at worst."""
         found = _LAG.search(self._get("/metrics"))
         return float(found[1]) if found else None
 

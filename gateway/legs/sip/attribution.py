@@ -23,7 +23,7 @@ from gateway.sip.syntax.uri import parse_sip_uri
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
-    """Where an INVITE came from, as the edge tells it, or its packet."""
+    """The sender and the target of an INVITE, as the edge tells them, or the packet itself."""
 
     source: str
     """`address:port` of the sender."""

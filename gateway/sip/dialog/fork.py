@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gateway.sip.dialog.dialog import Dialog
+from gateway.sip.dialog.dialog import Dialog, contact_of
 from gateway.sip.dialog.media import Media
 from gateway.sip.errors import Refusal, SipSyntaxError
 from gateway.sip.exchange import copy_credentials
@@ -55,8 +55,8 @@ class Fork:
         try:
             found = Dialog.of_response(self._call.invite, response)
             self.dialog.routes, self.dialog.target = found.routes, found.target
-        except Refusal:
-            pass  # those of the provisional response go on being good
+        except (Refusal, SipSyntaxError):
+            pass  # those that it has go on being good
         self.answered = True
         ack = self.dialog.request("ACK", cseq=self.invite_cseq)
         copy_credentials(self._call.invite, ack)
@@ -78,32 +78,56 @@ class Forks:
         self._call = call
         self._by_tag: dict[str, Fork] = {}
 
-    def with_tag(self, tag: str) -> Fork | None:
-        """Return the called party with that tag."""
+    def get(self, tag: str) -> Fork | None:
+        """Return the called party with a tag; None if it is not known."""
         return self._by_tag.get(tag)
 
-    def of(self, response: Response) -> Fork | None:
-        """Return the called party that sent a response, a new one if there is room.
+    def of(self, response: Response) -> Fork:
+        """Return the called party that sent a response, perhaps a new one.
 
-        A 2xx always has room. Raises Refusal if no dialog can be made of the response.
+        Raises Refusal if the response opens no dialog, or if there are too many called parties. One
+        that answers takes the place of one that rings.
         """
+        invite = self._call.invite
         try:
             tag = response.to.tag
+            known = self._by_tag.get(tag)
+            if known is not None and known.invite_cseq == invite.cseq.number:
+                return known
+            fork = Fork(self._call, Dialog.of_response(invite, response))
         except SipSyntaxError as error:
             raise Refusal(400, f"To: {error}") from None
-        known, invite = self._by_tag.get(tag), self._call.invite
-        if known is not None and known.invite_cseq == invite.cseq.number:
-            return known
-        if response.status < 200 and (not tag or len(self._by_tag) >= MAX_FORKS):
-            return None
-        fork = Fork(self._call, Dialog.of_response(invite, response))
-        self._make_room()
+        if not tag and response.status < 200:
+            raise Refusal(400, "To: the tag is missing")
+        if len(self._by_tag) >= MAX_FORKS and not (response.status >= 200 and self._drop_one()):
+            raise Refusal(500, "too many called parties")
         self._by_tag[tag] = fork
         return fork
 
-    def _make_room(self) -> None:
-        """Forget a called party that has not answered, if there are too many."""
-        if len(self._by_tag) < MAX_FORKS:
-            return
-        ringing = (tag for tag, fork in self._by_tag.items() if not fork.answered)
-        del self._by_tag[next(ringing, next(iter(self._by_tag)))]
+    def makeshift(self, response: Response) -> Fork:
+        """Return a called party whose answer opens no dialog, so that it can be ended.
+
+        It is reached by the way of the INVITE.
+        """
+        invite = self._call.invite
+        try:
+            remote = response.to
+        except SipSyntaxError:
+            remote = invite.to
+        dialog = Dialog(
+            call_id=invite.call_id,
+            local=invite.from_,
+            remote=remote,
+            target=contact_of(response) or invite.uri,
+            routes=invite.headers.values("Route"),
+            local_cseq=invite.cseq.number,
+        )
+        return Fork(self._call, dialog)
+
+    def _drop_one(self) -> bool:
+        """Forget a called party that still rings; return False if there is none."""
+        ringing = next((tag for tag, fork in self._by_tag.items() if not fork.answered), None)
+        if ringing is None:
+            return False
+        del self._by_tag[ringing]
+        return True

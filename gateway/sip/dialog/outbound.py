@@ -87,7 +87,7 @@ class OutboundCall(Call):
 
     def dialog_of(self, request: Request) -> Dialog | None:
         """Return the dialog of a request of the far end, which may be of any fork."""
-        fork = self._forks.with_tag(request.from_.tag)
+        fork = self._forks.get(request.from_.tag)
         return fork.dialog if fork is not None else None
 
     def on_bye(self, reason: str, now: float) -> None:
@@ -210,9 +210,7 @@ class OutboundCall(Call):
         try:
             fork = self._forks.of(response)
         except Refusal as refusal:
-            self.end(488, f"the answer cannot be used: {refusal.reason}", Side.US)
-            return
-        if fork is None:
+            self._refuse_answer(response, refusal, now)
             return
         if fork.answered:
             fork.acknowledge_again()
@@ -228,6 +226,18 @@ class OutboundCall(Call):
             self.end(487, "cancelled", Side.US)
             return
         self._establish(fork, response, now)
+
+    def _refuse_answer(self, response: Response, refusal: Refusal, now: float) -> None:
+        """Acknowledge and end an answer that opens no dialog; the call is over if it has no other.
+
+        Without an ACK the called party would go on answering, and without an end the call go on
+        waiting.
+        """
+        fork = self._forks.makeshift(response)
+        fork.confirm(response)
+        fork.release(now)
+        if self.state is not CallState.UP:
+            self.end(488, f"the answer cannot be used: {refusal.reason}", Side.US)
 
     def _establish(self, fork: Fork, response: Response, now: float) -> None:
         """Take the answer of a 2xx; end a call without a usable one at once."""

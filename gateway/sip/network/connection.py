@@ -78,6 +78,7 @@ class Connection(asyncio.Protocol):
 
     def ping(self) -> None:
         """Send a keep-alive (RFC 5626 3.5.1)."""
+        self._framer.expect_answer()
         self.send(PING)
 
     def abort(self) -> None:
@@ -120,7 +121,8 @@ class Connection(asyncio.Protocol):
             return
         for message in found:
             if isinstance(message, KeepAlive):
-                self.send(PONG)
+                if not message.answer:
+                    self.send(PONG)
             else:
                 self._spoken = True
                 self._endpoint.agent.receive_message(message, self.flow, self._heard)

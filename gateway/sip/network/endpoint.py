@@ -24,7 +24,7 @@ MAX_INCOMING = MAX_CONNECTIONS * 3 // 4
 """Those among them that others opened: anybody can, and ours to carriers must find room."""
 MAX_OF_ADDRESS = 100
 """Connections that one address may have opened."""
-CONNECTED_WITHIN = 10.0
+CONNECTED_WITHIN = 8.0
 """Seconds within which a connection must be up."""
 _SMALLEST = 5
 """Bytes of the smallest datagram that is looked at; shorter ones are keep-alives (CRLF, NUL)."""

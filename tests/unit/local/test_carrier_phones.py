@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from gateway.legs.sip.headers import parties
 
 from common import g711
+from gateway.legs.sip.parties import parties
 from gateway.sip.digest.authoriser import DigestAuthoriser
 from gateway.sip.events import Registered, Unregistered
 from gateway.sip.registration import Registrar
@@ -71,12 +71,12 @@ class Trunk:
         registrar = Registrar(uri=f"sip:{HOST}", aor=account, flow=flow, user="customer")
         self._registration = self.phone.agent.register(registrar, self.phone.now, self._account)
         self.phone.flush()
-        assert isinstance(await self.phone.registrations.get(), Registered)
+        await self.phone.tells(Registered)
 
     async def unregister(self) -> None:
         self._registration.end(self.phone.now)
         self.phone.flush()
-        assert isinstance(await self.phone.registrations.get(), Unregistered)
+        await self.phone.tells(Unregistered)
 
     async def call(self, number: str) -> Talking:
         """Dial a number; return when it is answered. Raises CallFailed."""
@@ -177,7 +177,7 @@ async def test_a_phone_calls_a_number_of_the_trunk(network):
             DID, from_="+33612345678", forwarded_from="+33199000000"
         )
         incoming = await trunk.phone.next_call()
-        who = parties(dict(incoming.invite.headers), "")
+        who = parties(incoming.invite.headers, incoming.invite.uri)
         assert (who.to, who.from_, who.forwarded_from) == (DID, "+33612345678", "+33199000000")
         await call.ringing.wait()
         talking = await trunk.phone.answer(incoming)

@@ -8,6 +8,7 @@ import pytest
 
 from gateway.sip.agent import UserAgent
 from gateway.sip.context import Identity
+from gateway.sip.digest.authoriser import DigestAuthoriser
 from gateway.sip.events import NotRegistered, Registered, Unregistered
 from gateway.sip.registration import Registrar, Registration
 from gateway.sip.syntax.message import Request, Response, parse, respond
@@ -213,3 +214,37 @@ def test_what_was_never_registered_is_not_unregistered(desk: Desk) -> None:
     desk.settle()
     assert len(desk.requests) == 1
     assert desk.events[-1] == Unregistered(registration)
+
+
+def under_way(desk: Desk) -> Registration:
+    """A registration whose first REGISTER is not answered yet."""
+    desk.answer = lambda _: None
+    registrar = Registrar(
+        uri="sip:carrier.example", aor="sip:a@carrier.example", flow=FLOW, user="c7a3"
+    )
+    account = DigestAuthoriser("a", "s3cret", desk.agent.context.words.random_bytes)
+    registration = desk.agent.register(registrar, desk.now, account)
+    desk.settle()
+    return registration
+
+
+def test_a_challenge_that_comes_after_the_end_is_not_answered(desk: Desk) -> None:
+    """Or the contact would be registered behind its end."""
+    registration = under_way(desk)
+    registration.end(desk.now)
+    challenge = {"WWW-Authenticate": 'Digest realm="r", nonce="n", algorithm=MD5'}
+    late = respond(desk.requests[0], 401, headers=challenge)
+    desk.agent.receive(bytes(late), FLOW, desk.now)
+    desk.settle()
+    assert len(desk.requests) == 1
+    assert desk.events == [Unregistered(registration)]
+
+
+def test_a_registration_that_is_granted_after_its_end_is_removed(desk: Desk) -> None:
+    registration = under_way(desk)
+    registration.end(desk.now)
+    desk.answer = grant
+    desk.agent.receive(bytes(grant(desk.requests[0])), FLOW, desk.now)
+    desk.settle()
+    assert [request.headers.get("Expires") for request in desk.requests] == ["600", "0"]
+    assert desk.events == [Unregistered(registration)]

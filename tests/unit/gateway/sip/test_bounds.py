@@ -1,4 +1,4 @@
-"""Tests of the placement of trunks on children, and of the bounds of calls on a child."""
+"""Tests of the bounds of calls, and of the pace of registrations."""
 
 from __future__ import annotations
 
@@ -6,69 +6,76 @@ import asyncio
 import itertools
 
 import pytest
-from gateway.legs.sip.child.handles import HANDLES
-from gateway.legs.sip.child.pace import Pace
 
-from gateway.legs.sip.bounds import CALLS_PER_CHILD, TRUNKS_PER_CHILD, CallPlaces, Placement
-
-_AUDIO = 256
-"""Calls that the binding has audio for."""
-
-
-def test_a_childs_bounds_fit_into_the_librarys_tables():
-    strangers = 2
-    agents = strangers + TRUNKS_PER_CHILD + CALLS_PER_CHILD  # one left behind for each call
-    assert agents + CALLS_PER_CHILD <= HANDLES
-    assert CALLS_PER_CHILD < _AUDIO
-
-
-def test_a_trunk_is_placed_on_the_emptiest_child_and_stays_there():
-    placement = Placement(3)
-    assert [placement.place(f"t{n}") for n in range(4)] == [0, 1, 2, 0]
-    assert placement.remove("t1") == 1
-    assert [placement.place(f"t{n}") for n in (0, 2, 3)] == [0, 2, 0]
-    assert placement.place("t4") == 1
-    assert placement.trunks_on(0) == ["t0", "t3"]
-
-
-def test_no_trunk_is_placed_beyond_the_last_place_until_one_is_removed():
-    placement = Placement(2, trunks_each=2)
-    assert [placement.place(f"t{n}") for n in range(5)] == [0, 1, 0, 1, None]
-    assert placement.child_of("t4") is None
-    placement.remove("t3")
-    assert placement.place("t4") == 1
+from gateway.legs.sip import bounds
+from gateway.legs.sip.bounds import MAX_CALLS, MAX_STRANGERS, CallPlaces
+from gateway.legs.sip.pace import Pace
+from local.sip_phone import CallFailed
+from tests.unit.gateway.sip.conftest import called, sip_legs
 
 
 def test_calls_of_a_trunk_are_bounded():
     places = CallPlaces(per_trunk=100)
-    assert sum(places.take(0, "loud") for _ in range(1000)) == 100
-    places.give_back(0, "loud")
-    assert places.take(0, "loud")
-    assert not places.take(0, "loud")
+    assert sum(places.take("loud") for _ in range(1000)) == 100
+    places.give_back("loud")
+    assert places.take("loud")
+    assert not places.take("loud")
 
 
 @pytest.mark.parametrize("trunks", [1, 4, 20, 100])
 def test_a_further_trunk_always_finds_room_for_a_call(trunks):
     places = CallPlaces(per_trunk=100)
-    taken = sum(places.take(0, f"loud{n % trunks}") for n in range(1000 * trunks))
-    assert taken < CALLS_PER_CHILD
-    assert places.take(0, "quiet")
-    assert places.take(1, "loud0")  # another child is another matter
+    taken = sum(places.take(f"loud{n % trunks}") for n in range(1000 * trunks))
+    assert taken < MAX_CALLS
+    assert places.take("quiet")
 
 
 def test_calls_without_a_trunk_leave_places_for_trunks():
     places = CallPlaces(per_trunk=100)
-    taken = sum(places.take(0, None) for _ in range(1000))
-    assert taken < CALLS_PER_CHILD
-    assert sum(places.take(0, "quiet") for _ in range(20)) == 20
+    assert sum(places.take(None) for _ in range(1000)) == MAX_STRANGERS
+    assert sum(places.take("quiet") for _ in range(20)) == 20
 
 
-def test_a_full_child_takes_no_call():
-    places = CallPlaces(per_trunk=CALLS_PER_CHILD)
-    taken = sum(places.take(0, f"t{n}") for n in range(1000))
-    assert taken == CALLS_PER_CHILD
-    places.give_back(0, "t0")
-    assert places.take(0, "late")
+def test_a_full_gateway_takes_no_call():
+    places = CallPlaces(per_trunk=MAX_CALLS)
+    taken = sum(places.take(f"t{n}") for n in range(1000))
+    assert taken == MAX_CALLS
+    assert not places.take("late")
+    assert not places.take(None)
+    places.give_back("t0")
+    assert places.take("late")
+
+
+async def test_a_call_beyond_the_places_is_refused_busy_until_one_is_given_back(
+    legs, phone, monkeypatch
+):
+    monkeypatch.setattr(bounds, "MAX_STRANGERS", 1)
+    talking, _, call = await called(legs, phone)
+    with pytest.raises(CallFailed, match=r"^486 "):
+        await phone.dial(legs.uri)
+    assert legs.exchange.admitted.empty()
+    await talking.hang_up()
+    await call.hears("on_hangup")
+    await called(legs, phone)
+
+
+async def test_a_call_that_is_refused_for_its_audio_gives_its_place_back(legs, phone, monkeypatch):
+    monkeypatch.setattr(bounds, "MAX_STRANGERS", 1)
+    with monkeypatch.context() as patch:
+        patch.setattr("gateway.sip.session.call_media.serialise", lambda _: b"v=0\r\n")
+        talking = phone.start(legs.uri)
+    with pytest.raises(CallFailed, match=r"^(400|488) "):
+        await talking.wait_up()
+    await called(legs, phone)
+
+
+async def test_an_edge_s_strangers_get_no_audio(phone):
+    """Who comes through the edge from nowhere is refused by the exchange: no port is held."""
+    async with sip_legs(sip_edge="127.0.0.1:9") as legs:
+        phone.start(legs.uri)
+        _, _, facts = await legs.exchange.next()
+        assert facts["standing"] == "stranger"
+        assert len(legs.stack.plane) == 0
 
 
 async def test_turns_are_spaced_and_a_cancelled_waiter_uses_none():

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 
 import pytest
 
-from gateway.calls.leg import Destination, Release
+from gateway.calls.leg import Release
 from local.carrier import Message
-from tests.unit.gateway.sip.conftest import TRUNK_A, RecordingCall, applied, trunk
+from tests.unit.gateway.sip.conftest import CALLER, TRUNK_A, applied, dialled, trunk
 
-NUMBER, CALLER = "+33199001234", "+33199005678"
+CANCELED = Release("canceled", 487, "")
 
 
 class PickyCarrier(asyncio.DatagramProtocol):
@@ -69,90 +68,65 @@ async def carrier():
     transport.close()
 
 
-async def dial(pool, carrier):
-    if pool._trunks.get(TRUNK_A) is None:
-        await applied(pool, trunk(TRUNK_A, carrier.port))
-    call = RecordingCall([])
-    leg = pool.route(Destination(to=NUMBER, from_=CALLER, trunk_id=TRUNK_A))
-    leg.attach(call, "CA1")
-    leg.ring()
-    return leg, call
+@pytest.fixture
+async def connected(legs, carrier):
+    """The SIP of a gateway whose trunk is registered at the carrier."""
+    await applied(legs, trunk(TRUNK_A, carrier.port), until="registered")
+    return legs
 
 
 async def test_a_carrier_that_requires_the_account_in_from_gets_the_number_in_another_header(
-    carrier, pool
+    carrier, connected
 ):
-    leg, call = await dial(pool, carrier)
+    leg, call = dialled(connected, TRUNK_A)
     await call.hears("on_ringing")
     first, second = carrier.invites[0], carrier.invites[-1]
     assert f"sip:{CALLER}@" in first.get("from")
     assert "sip:acct@" in second.get("from")
     assert f"sip:{CALLER}@" in second.get("p-asserted-identity")
     assert [event[0] for event in call.events] == ["on_ringing"]
-    leg.hangup(Release("canceled", 487, ""))
+    leg.hangup(CANCELED)
 
 
-async def test_a_carriers_required_form_of_from_is_remembered(carrier, pool):
-    leg, call = await dial(pool, carrier)
+async def test_a_carriers_required_form_of_from_is_remembered(carrier, connected):
+    leg, call = dialled(connected, TRUNK_A)
     await call.hears("on_ringing")
     before = len(carrier.invites)
-    again = RecordingCall([])
-    second = pool.route(Destination(to=NUMBER, from_=CALLER, trunk_id=TRUNK_A))
-    second.attach(again, "CA2")
-    second.ring()
+    _, again = dialled(connected, TRUNK_A)
     await again.hears("on_ringing")
     assert ["sip:acct@" in invite.get("from") for invite in carrier.invites[before:]] == [True]
-    leg.hangup(Release("canceled", 487, ""))
+    leg.hangup(CANCELED)
 
 
-async def test_a_call_given_up_while_it_rings_is_cancelled(carrier, pool):
-    leg, call = await dial(pool, carrier)
+async def test_a_call_given_up_while_it_rings_is_cancelled(carrier, connected):
+    leg, call = dialled(connected, TRUNK_A)
     await call.hears("on_ringing")
-    leg.hangup(Release("canceled", 487, ""))
+    leg.hangup(CANCELED)
     await carrier.sees("CANCEL")
 
 
-async def test_a_call_given_up_at_once_does_not_keep_ringing(carrier, pool):
-    """The command to dial and the one to hang up reach the child in one piece."""
-    leg, call = await dial(pool, carrier)
-    leg.hangup(Release("canceled", 487, ""))
-    other, other_call = await dial(pool, carrier)
+async def test_a_call_given_up_at_once_does_not_keep_ringing(carrier, connected):
+    """No CANCEL may be sent before the far end has answered anything (RFC 3261 9.1)."""
+    leg, call = dialled(connected, TRUNK_A)
+    leg.hangup(CANCELED)
+    other, other_call = dialled(connected, TRUNK_A)
     await other_call.hears("on_ringing")
-    other.hangup(Release("canceled", 487, ""))
+    other.hangup(CANCELED)
     await carrier.sees("CANCEL")
     assert call.events == []
     ringing = [invite for invite in carrier.invites if CALLER not in invite.get("from")]
     assert carrier.methods.count("CANCEL") == len(ringing)
 
 
-async def test_unchanged_settings_do_not_touch_the_sip_stack(carrier, pool):
-    """A change that the registrar would not see causes no REGISTER."""
-    one = trunk(TRUNK_A, carrier.port)
-    for revision in range(2, 60):
-        await applied(pool, dataclasses.replace(one, revision=revision))
-    leg, call = await dial(pool, carrier)
-    await call.hears("on_ringing")
-    assert all(child.restarts == 0 for child in pool.children)
-    assert carrier.methods.count("REGISTER") == 1
-    leg.hangup(Release("canceled", 487, ""))
+async def test_a_call_through_an_unknown_trunk_fails_at_once(legs):
+    _, call = dialled(legs, TRUNK_A)
+    assert call.events == [("on_hangup", 503, "the trunk is not connected")]
 
 
-async def test_settings_that_alternate_do_not_break_the_sip_stack(carrier, pool):
-    """It must not be told to unregister an agent while it registers it."""
-    right = trunk(TRUNK_A, carrier.port)
-    for revision in range(2, 60):
-        password = "another" if revision % 2 else right.password
-        pool.apply(dataclasses.replace(right, revision=revision, password=password))
-        if revision % 3:
-            await applied(pool, dataclasses.replace(right, revision=revision, password=password))
-    await applied(pool, dataclasses.replace(right, revision=60), until="registered")
-    assert all(child.restarts == 0 for child in pool.children)
-
-
-async def test_keys_are_sent_one_after_the_other(carrier, pool):
-    leg, call = await dial(pool, carrier)
+async def test_keys_are_sent_one_after_the_other(carrier, connected):
+    leg, call = dialled(connected, TRUNK_A)
     await call.hears("on_ringing")
     for _ in range(500):
         leg.press("5")
-    leg.hangup(Release("canceled", 487, ""))
+    leg.hangup(CANCELED)
     await carrier.sees("CANCEL")

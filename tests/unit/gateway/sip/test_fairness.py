@@ -1,4 +1,4 @@
-"""Tests that a trunk that dials all it can takes nothing from another on the same child."""
+"""Tests that a trunk that dials all it can takes nothing from another."""
 
 from __future__ import annotations
 
@@ -9,14 +9,13 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from gateway.calls.leg import Destination, Release
+from gateway.calls.leg import Release
 from gateway.config import Config
 from tests.sip.peers import Rtp
 from tests.sip.peers.registrar import Registrar, busy, rings
-from tests.unit.gateway.sip.conftest import TRUNK_A, TRUNK_B, RecordingCall, applied, trunk
+from tests.unit.gateway.sip.conftest import TRUNK_A, TRUNK_B, applied, dialled, sip_legs, trunk
 
 LOUD, QUIET = TRUNK_A, TRUNK_B
-CALLED = "+33199001234"
 DIALS, CALLER_IDS = 1000, 100
 DONE = Release("completed", 200, "")
 SDP = (
@@ -25,75 +24,71 @@ SDP = (
 )
 MOST = Config.__dataclass_fields__["max_calls_per_trunk"].default
 
-pytestmark = pytest.mark.parametrize("pool", [1], indirect=True)
+
+@pytest.fixture
+async def legs():
+    """The SIP of a gateway with ports enough."""
+    async with sip_legs(rtp_ports=(10_000, 19_999)) as legs:
+        yield legs
 
 
-def dialled(pool, trunk_id, caller):
-    call = RecordingCall([])
-    leg = pool.route(Destination(to=CALLED, from_=caller, trunk_id=trunk_id))
-    leg.attach(call, "CA1")
-    leg.ring()
-    return leg, call
-
-
-async def dials_all_it_can(pool):
+async def dials_all_it_can(legs):
     """A thousand dials, by a hundred caller IDs; ten at a time, as REST calls come."""
     for nth in range(DIALS):
-        yield dialled(pool, LOUD, f"+3319900{nth % CALLER_IDS:04}")
+        yield dialled(legs, LOUD, f"+3319900{nth % CALLER_IDS:04}")
         if nth % 10 == 9:
             await asyncio.sleep(0.015)
 
 
-async def settled(pool, left=0):
+async def settled(legs, left=0):
     async with asyncio.timeout(30):
-        while len(pool._legs) > left:  # noqa: ASYNC110 - nobody tells
+        while len(legs._legs) > left:  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(0.05)
 
 
-async def both(pool, loud, quiet):
-    await applied(pool, trunk(LOUD, loud.port), until="registered")
+async def both(legs, loud, quiet):
+    await applied(legs, trunk(LOUD, loud.port), until="registered")
     await applied(
-        pool, dataclasses.replace(trunk(QUIET, quiet.port), username="quiet"), until="registered"
+        legs, dataclasses.replace(trunk(QUIET, quiet.port), username="quiet"), until="registered"
     )
 
 
 @pytest.mark.deep
-async def test_a_thousand_ringing_dials_hold_no_more_places_than_their_trunk_has(pool):
+async def test_a_thousand_ringing_dials_hold_no_more_places_than_their_trunk_has(legs):
     async with Registrar(rings) as loud, Registrar(rings) as quiet:
-        await both(pool, loud, quiet)
-        calls = [each async for each in dials_all_it_can(pool)]
+        await both(legs, loud, quiet)
+        calls = [each async for each in dials_all_it_can(legs)]
         over = [call.events[0] for _, call in calls if call.events and call.events[0][1:]]
         assert len(over) == DIALS - MOST
         assert set(over) == {
             ("on_hangup", 503, "this trunk has as many calls as it may have at a time")
         }
         await loud.until(lambda: len({m.get("call-id") for m in loud.invites}) == MOST, 20)
-        leg, call = dialled(pool, QUIET, "+33199005678")
+        leg, call = dialled(legs, QUIET, "+33199005678")
         await call.hears("on_ringing")
         leg.hangup(DONE)
         for each, _ in calls:
             each.hangup(DONE)
-        await settled(pool)
-        leg, call = dialled(pool, LOUD, "+33199005678")
+        await settled(legs)
+        leg, call = dialled(legs, LOUD, "+33199005678")
         await call.hears("on_ringing")  # its places are its own again
         leg.hangup(DONE)
-        assert pool.children[0].restarts == 0
 
 
 @pytest.mark.deep
-async def test_a_thousand_refused_dials_do_not_disturb_another_trunks_audio(pool):
+async def test_a_thousand_refused_dials_do_not_disturb_another_trunks_audio(legs):
     async with Registrar(busy) as loud, Registrar(lambda _: "200 OK") as quiet, Rtp() as rtp:
         quiet.sdp = SDP.format(port=rtp.port)
-        await both(pool, loud, quiet)
-        talking, call = dialled(pool, QUIET, "+33199005678")
+        await both(legs, loud, quiet)
+        talking, call = dialled(legs, QUIET, "+33199005678")
         await call.hears("on_answered")
         playing = asyncio.create_task(rtp.play(np.full(8000 * 5, 1000, np.int16), media_of(quiet)))
         await call.hears("on_audio")
         loop = asyncio.get_running_loop()
         began, before = loop.time(), frames(call)
-        calls = [each async for each in dials_all_it_can(pool)]
-        await settled(pool, left=1)
-        second, another = dialled(pool, QUIET, "+33199005679")
+        calls = [each async for each in dials_all_it_can(legs)]
+        await settled(legs, left=1)
+        second, another = dialled(legs, QUIET, "+33199005679")
         await another.hears("on_answered")
         took, received = loop.time() - began, frames(call) - before
         playing.cancel()
@@ -105,7 +100,7 @@ async def test_a_thousand_refused_dials_do_not_disturb_another_trunks_audio(pool
         assert received > 0.9 * took / 0.02
         for leg in (talking, second):
             leg.hangup(DONE)
-        await settled(pool)
+        await settled(legs)
 
 
 def media_of(registrar):

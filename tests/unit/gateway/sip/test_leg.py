@@ -1,151 +1,273 @@
-"""Tests of a SIP leg between its child and its call."""
+"""Tests of a SIP leg between its call and the far end, a phone on this machine."""
 
 from __future__ import annotations
 
 import asyncio
+import os
 
 import pytest
 
 from gateway.calls.leg import Release
-from gateway.legs.sip.leg import SipLeg
+from gateway.legs.sip.call_audio import CallAudio
+from gateway.sip.events import MediaAgreed, TransferProgress
+from gateway.sip.session.call_media import CallMedia
+from gateway.sip.session.offer_answer import OfferAnswer
+from local.sip_phone import CallFailed
+from tests.support.ports import HOST, free_port
+from tests.unit.gateway.sip.conftest import (
+    CALLED,
+    TRUNK_A,
+    WITHIN_S,
+    applied,
+    called,
+    dialled,
+    sip_legs,
+    trunk,
+)
 
-BUSY = Release("busy", 486, "")
-UNKNOWN = Release("no-answer", 404, "")
 DONE = Release("completed", 200, "")
+SPEECH = bytes(range(160))
 
 
-class RecordingLink:
-    def __init__(self) -> None:
-        self.commands: list[dict] = []
-        self.played: list[tuple[int, bytes]] = []
-
-    def command(self, **message) -> None:
-        self.commands.append(message)
-
-    def play(self, call: int, frame: bytes) -> None:
-        self.played.append((call, frame))
+async def up(legs, phone):
+    """A call of the phone's that has been answered."""
+    talking, leg, call = await called(legs, phone)
+    await asyncio.wait_for(leg.answer(), WITHIN_S)
+    await talking.wait_up()
+    return talking, leg, call
 
 
-class RecordingCall:
-    def __init__(self) -> None:
-        self.events: list[tuple] = []
-
-    def __getattr__(self, name):
-        return lambda *arguments: self.events.append((name, *arguments))
-
-
-@pytest.fixture
-def link() -> RecordingLink:
-    return RecordingLink()
+async def out(legs, phone):
+    """A call to the phone, by a trunk that it is the carrier of; and the INVITE there."""
+    await applied(legs, trunk(TRUNK_A, phone.endpoint.local[1]), until="failed")
+    leg, call = dialled(legs, TRUNK_A)
+    return leg, call, await asyncio.wait_for(phone.next_call(), WITHIN_S)
 
 
-@pytest.fixture
-def call() -> RecordingCall:
-    return RecordingCall()
+async def test_a_call_comes_in_with_caller_and_called_party(legs, phone):
+    phone.start(legs.uri)
+    _, _, facts = await legs.exchange.next()
+    assert (facts["to"], facts["from_"]) == (CALLED, f"sip:phone@{HOST}")
+    assert (facts["trunk_id"], facts["standing"]) == (None, "local")
 
 
-def inbound(link, call) -> SipLeg:
-    leg = SipLeg(link, 1)
-    leg.attach(call, "CA1")
-    leg.ring()
-    return leg
+async def test_answering_twice_answers_once_and_waits_for_the_caller(legs, phone):
+    talking, leg, call = await called(legs, phone)
+    await asyncio.wait_for(asyncio.gather(leg.answer(), leg.answer()), WITHIN_S)
+    await talking.wait_up()
+    assert call.names == []
 
 
-def outbound(link, call) -> SipLeg:
-    leg = SipLeg(link, 2, {"trunk_id": "trunk_a", "to": "+331", "caller_id": "+332"})
-    leg.attach(call, "CA1")
-    leg.ring()
-    return leg
+async def test_a_caller_who_gives_up_while_it_rings_is_reported_and_ends_the_wait(legs, phone):
+    talking, leg, call = await called(legs, phone)
+    await talking.hang_up()
+    assert (await call.hears("on_hangup"))[1] == 487
+    await asyncio.wait_for(leg.answer(), WITHIN_S)
+    assert leg.over
 
 
-def ended(code, reason="", *, broken=False):
-    return {"on": "ended", "code": code, "reason": reason, "broken": broken, "stats": {}}
+async def test_a_caller_who_hangs_up_is_reported_with_200(legs, phone):
+    talking, _, call = await up(legs, phone)
+    await talking.hang_up()
+    assert (await call.hears("on_hangup"))[1] == 200
 
 
-async def test_answering_sends_one_command_and_waits_for_the_caller(link, call):
-    leg = inbound(link, call)
-    first = asyncio.create_task(leg.answer())
-    second = asyncio.create_task(leg.answer())
-    await asyncio.sleep(0)
-    assert link.commands == [{"do": "answer", "call": 1}]
-    assert not first.done()
-    leg.happened({"on": "answered"})
-    await asyncio.gather(first, second)
+@pytest.mark.parametrize(
+    ("release", "code"),
+    [
+        (Release("busy", 486, ""), 486),
+        (Release("no-answer", 404, ""), 404),
+        (Release("failed", 603, ""), 603),
+        (Release("canceled", 487, ""), 480),
+        (Release("failed", 999, ""), 480),
+    ],
+)
+async def test_a_caller_is_refused_with_the_code_of_the_release_or_480(legs, phone, release, code):
+    talking, leg, call = await called(legs, phone)
+    leg.reject(release)
+    with pytest.raises(CallFailed, match=rf"^{code} "):
+        await talking.wait_up()
+    assert call.names == []
 
 
-async def test_a_caller_who_hangs_up_ends_the_wait_for_the_answer(link, call):
-    leg = inbound(link, call)
-    waiting = asyncio.create_task(leg.answer())
-    await asyncio.sleep(0)
-    leg.happened(ended(487))
-    await waiting
-    assert call.events[-1][:2] == ("on_hangup", 487)
+async def test_a_rejection_after_the_answer_hangs_up(legs, phone):
+    talking, leg, _ = await up(legs, phone)
+    leg.reject(Release("busy", 486, ""))
+    await asyncio.wait_for(talking.ended.wait(), WITHIN_S)
+    assert talking.ending.status == 200
 
 
-@pytest.mark.parametrize(("release", "code"), [(BUSY, 486), (UNKNOWN, 404)])
-def test_an_inbound_leg_is_rejected_with_the_code_of_the_release(link, call, release, code):
-    inbound(link, call).reject(release)
-    assert link.commands == [
-        {"do": "reject", "call": 1, "code": code, "reason": link.commands[0]["reason"]}
-    ]
+async def test_both_ends_hear_each_other(legs, phone):
+    talking, leg, call = await up(legs, phone)
+    leg.play(SPEECH)
+    await talking.play(SPEECH)
+    async with asyncio.timeout(WITHIN_S):
+        while ("on_audio", SPEECH) not in call.events or SPEECH not in talking.heard:
+            call.news.clear()
+            await call.news.wait()
 
 
-def test_a_release_code_that_is_no_refusal_is_sent_as_480(link, call):
-    inbound(link, call).reject(Release("canceled", 487, ""))
-    assert link.commands[0]["code"] == 480
+async def test_keys_go_both_ways_as_telephone_events(legs, phone):
+    talking, leg, call = await up(legs, phone)
+    talking.press("5")
+    assert await call.hears("on_dtmf") == ("on_dtmf", "5")
+    leg.press("#")
+    assert await asyncio.wait_for(talking.keys.get(), WITHIN_S) == "#"
 
 
-def test_an_outbound_leg_dials_when_told_to_ring(link, call):
-    outbound(link, call)
-    assert link.commands == [
-        {
-            "do": "dial", "call": 2, "call_sid": "CA1",
-            "trunk_id": "trunk_a", "to": "+331", "caller_id": "+332",
-        }
-    ]  # fmt: skip
+async def test_a_key_in_info_is_reported(legs, phone):
+    talking, _, call = await up(legs, phone)
+    talking.call.press("4", phone.now)
+    phone.flush()
+    assert await call.hears("on_dtmf") == ("on_dtmf", "4")
 
 
-def test_an_outbound_leg_reports_its_progress(link, call):
-    leg = outbound(link, call)
-    leg.happened({"on": "ringing"})
-    leg.happened({"on": "answered"})
-    leg.happened({"on": "dtmf", "digit": "5"})
-    leg.heard(b"\xff" * 160)
-    leg.happened(ended(0, "Connection reset by peer"))
-    assert [event[0] for event in call.events] == [
-        "on_ringing", "on_answered", "on_dtmf", "on_audio", "on_hangup",
-    ]  # fmt: skip
-    assert call.events[-1][1] == 200
+async def test_of_a_key_that_comes_in_both_ways_the_one_in_the_audio_counts(legs, phone):
+    talking, _, call = await up(legs, phone)
+    talking.press("4")
+    await call.hears("on_dtmf")
+    talking.call.press("4", phone.now)
+    phone.flush()
+    await talking.hang_up()
+    await call.hears("on_hangup")
+    assert call.names == ["on_dtmf", "on_hangup"]
 
 
-def test_an_outbound_leg_reports_a_refusal_with_its_code(link, call):
-    outbound(link, call).happened(ended(603, "Decline"))
-    assert call.events == [("on_hangup", 603, "Decline")]
+class NoKeys(CallMedia):
+    """Offers audio without telephone-events."""
+
+    def make_offer(self, direction):
+        lines = super().make_offer(direction).decode().splitlines()
+        kept = [line.removesuffix(" 101") for line in lines if not line.startswith(
+            ("a=rtpmap:101", "a=fmtp:101"))]  # fmt: skip
+        return "".join(f"{line}\r\n" for line in kept).encode()
 
 
-def test_broken_audio_is_reported_as_broken_and_not_as_a_hang_up(link, call):
-    leg = outbound(link, call)
-    leg.happened({"on": "answered"})
-    leg.happened(ended(503, "rtp stream error", broken=True))
-    assert call.events[-1] == ("on_broken", "rtp stream error")
+async def test_a_far_end_that_takes_no_telephone_events_gets_keys_by_info(legs, phone, monkeypatch):
+    def without_keys(self, plane, host, on_failed):
+        made(self, plane, host, on_failed)
+        port = int(self.media.make_offer("sendrecv").decode().partition("m=audio ")[2].split()[0])
+        self.media = NoKeys(OfferAnswer(host, port, os.urandom), host)
+
+    made = CallAudio.__init__
+    with monkeypatch.context() as patch:
+        patch.setattr(CallAudio, "__init__", without_keys)
+        talking = phone.start(legs.uri)
+    leg, _, _ = await legs.exchange.next()
+    await asyncio.wait_for(leg.answer(), WITHIN_S)
+    await talking.wait_up()
+    leg.press("8")
+    assert await asyncio.wait_for(talking.keys.get(), WITHIN_S) == "8"
 
 
-def test_a_leg_whose_child_died_reports_broken_once(link, call):
-    leg = outbound(link, call)
-    leg.happened({"on": "answered"})
-    leg.lost("the SIP stack died")
-    leg.lost("the SIP stack died")
-    assert call.events[1:] == [("on_broken", "the SIP stack died")]
+async def test_a_transfer_is_declined(legs, phone):
+    talking, _, call = await up(legs, phone)
+    talking.call.transfer(f"sip:expensive@{HOST}", phone.now)
+    phone.flush()
+    refused = await asyncio.wait_for(phone.tells(TransferProgress), WITHIN_S)
+    assert (refused.status, refused.final) == (603, True)
+    assert call.names == []
 
 
-def test_an_ended_leg_reports_nothing_more(link, call):
-    leg = outbound(link, call)
+async def test_a_call_from_which_nothing_is_heard_is_broken(legs, phone):
+    talking, leg, call = await up(legs, phone)
+    now = legs.stack.now
+    leg.look(now + 29, 30)
+    assert not leg.over
+    leg.look(now + 31, 30)
+    assert call.events[-1] == ("on_broken", "no audio came for 30 s")
+    await asyncio.wait_for(talking.ended.wait(), WITHIN_S)
+
+
+async def test_a_call_that_still_rings_is_not_broken_by_silence(legs, phone):
+    _, leg, _ = await called(legs, phone)
+    leg.look(legs.stack.now + 3600, 30)
+    assert not leg.over
+
+
+async def test_broken_audio_of_ours_ends_its_call_alone(legs, phone):
+    talking, _, call = await up(legs, phone)
+    other, leg, other_call = await up(legs, phone)
+    leg._audio._leg.source = lambda: b"too short"
+    assert (await other_call.hears("on_broken"))[1].startswith("the audio broke: ")
+    await asyncio.wait_for(other.ended.wait(), WITHIN_S)
+    assert not talking.ended.is_set()
+    assert call.names == []
+
+
+async def test_without_a_free_port_a_caller_is_refused_with_503(phone):
+    first = free_port()
+    async with sip_legs(rtp_ports=(first, first + 1)) as legs:
+        talking, _, _ = await up(legs, phone)
+        with pytest.raises(CallFailed, match=r"^503 "):
+            await phone.dial(legs.uri)
+        await talking.hang_up()
+        again, _, _ = await up(legs, phone)
+        await again.hang_up()
+
+
+async def test_without_a_free_port_a_dial_fails_with_the_reason(phone):
+    first = free_port()
+    async with sip_legs(rtp_ports=(first, first + 1)) as legs:
+        await up(legs, phone)
+        await applied(legs, trunk(TRUNK_A, phone.endpoint.local[1]), until="failed")
+        _, call = dialled(legs, TRUNK_A)
+        [(name, code, reason)] = call.events
+        assert (name, code) == ("on_hangup", 503)
+        assert "ports" in reason
+
+
+async def test_a_dialled_leg_reports_ringing_answer_and_hang_up(legs, phone):
+    leg, call, incoming = await out(legs, phone)
+    await call.hears("on_ringing")
+    talking = await phone.answer(incoming)
+    await call.hears("on_answered")
+    talking.press("9")
+    await call.hears("on_dtmf")
+    await talking.hang_up()
+    assert (await call.hears("on_hangup"))[1] == 200
+    assert call.names == ["on_ringing", "on_answered", "on_dtmf", "on_hangup"]
     leg.hangup(DONE)
-    said = len(link.commands)
+
+
+async def test_a_dialled_leg_reports_a_refusal_with_its_code(legs, phone):
+    _, call, incoming = await out(legs, phone)
+    incoming.reject(phone.now, 603, "Decline")
+    phone.flush()
+    assert await call.hears("on_hangup") == ("on_hangup", 603, "Decline")
+
+
+async def test_a_dialled_leg_hangs_up_before_the_answer_with_cancel_and_after_it_with_bye(
+    legs, phone
+):
+    leg, call, incoming = await out(legs, phone)
+    await call.hears("on_ringing")
+    talking = phone.talking(incoming)
+    leg.hangup(Release("canceled", 487, ""))
+    await asyncio.wait_for(talking.ended.wait(), WITHIN_S)
+    assert talking.ending.status == 487
+
+    leg, call, incoming = await out(legs, phone)
+    talking = await phone.answer(incoming)
     leg.hangup(DONE)
-    leg.play(b"\xff" * 160)
+    await asyncio.wait_for(talking.ended.wait(), WITHIN_S)
+    assert talking.ending.status == 200
+
+
+async def test_an_ended_leg_reports_and_sends_nothing_more(legs, phone):
+    talking, leg, call = await up(legs, phone)
+    leg.hangup(DONE)
+    leg.hangup(DONE)
+    leg.play(SPEECH)
     leg.press("5")
-    leg.happened(ended(200))
-    assert len(link.commands) == said
-    assert link.played == []
-    assert call.events == []
+    leg.lose("too late")
+    leg.happened(MediaAgreed(leg.call))
+    await asyncio.wait_for(talking.ended.wait(), WITHIN_S)
+    assert call.names == []
+    assert talking.keys.empty()
+
+
+async def test_audio_without_an_edge_is_heard_at_sips_address_only(legs, phone):
+    _, leg, _ = await up(legs, phone)
+    line = legs.stack.plane._lines[leg._audio._leg]
+    assert line.pair.rtp.getsockname()[0] == HOST

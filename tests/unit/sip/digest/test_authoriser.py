@@ -10,7 +10,7 @@ import pytest
 from gateway.sip.digest.authoriser import DigestAuthoriser
 from gateway.sip.digest.challenge import parameters
 from gateway.sip.events import Ended, Established, NotRegistered, Registered
-from gateway.sip.exchange import NotAuthorised
+from gateway.sip.exchange import MAX_CHALLENGES, NotAuthorised
 from gateway.sip.registration import Registrar
 from gateway.sip.syntax.message import Request, Response, respond
 from tests.unit.sip.network import Network, Sound, brief
@@ -153,3 +153,17 @@ def test_a_backslash_without_quotes_does_not_spoil_our_credentials(challenge: st
     assert parameters(request.headers.get("Authorization").partition(" ")[2])["uri"]
     with pytest.raises(NotAuthorised, match="with this password"):
         mine.answer(request, refused)
+
+
+def test_a_far_end_that_asks_for_ever_new_credentials_is_given_up(desk: Desk) -> None:
+    realms = itertools.count(1)
+    desk.answer = lambda request: respond(
+        request,
+        401,
+        headers={"WWW-Authenticate": f'Digest realm="r{next(realms)}", nonce="n"'},
+    )
+    register(desk)
+    assert len(desk.requests) == MAX_CHALLENGES + 1
+    [failed] = desk.events
+    assert isinstance(failed, NotRegistered)
+    assert failed.reason == f"the far end asked {MAX_CHALLENGES + 1} times for credentials"

@@ -9,22 +9,23 @@ import asyncio
 import pytest
 
 from gateway.config import Config
-from gateway.legs.sip import hosted
+from gateway.legs.sip import trunk_lines
 from tests.unit.gateway.sip.conftest import TRUNK_A, TRUNK_B, trunk
 
 WITHIN_S = 5.0
 
 
-class Child:
-    """Takes commands as a child's link does."""
+class Line:
+    """Stands in for a trunk's line: notes where it leads."""
 
-    index = 0
+    opened: asyncio.Queue
 
-    def __init__(self):
-        self.commands = asyncio.Queue()
+    def __init__(self, trunk, address, kit):
+        self.trunk, self.address = trunk, address
+        self.opened.put_nowait((trunk.trunk_id, address))
 
-    def command(self, **command):
-        self.commands.put_nowait(command)
+    def end(self):
+        pass
 
 
 class Names:
@@ -43,14 +44,16 @@ class Names:
 @pytest.fixture
 def names(monkeypatch):
     found = Names()
-    monkeypatch.setattr(hosted, "addresses_of", found)
-    monkeypatch.setattr(hosted, "_LOOK_AGAIN", 0.01)
+    monkeypatch.setattr(trunk_lines, "addresses_of", found)
+    monkeypatch.setattr(trunk_lines, "_LOOK_AGAIN", 0.01)
     return found
 
 
 @pytest.fixture
-def child():
-    return Child()
+def opened(monkeypatch):
+    monkeypatch.setattr(trunk_lines, "TrunkLine", Line)
+    Line.opened = asyncio.Queue()
+    return Line.opened
 
 
 @pytest.fixture
@@ -59,30 +62,29 @@ def statuses():
 
 
 @pytest.fixture
-def trunks(child, statuses):
+def trunks(opened, statuses):
     config = Config(
         account_sid="AC" + "0" * 32,
         auth_token="t",
         voice_url="http://127.0.0.1:1/",
         allow_private_trunks=True,
     )
-    return hosted.HostedTrunks(
+    return trunk_lines.TrunkLines(
         config,
-        [child],
+        None,
         lambda trunk_id, _, status, *__: statuses.put_nowait((trunk_id, status)),
     )
 
 
 async def test_a_host_name_that_is_not_found_is_looked_up_again_soon(
-    names, trunks, child, statuses
+    names, trunks, opened, statuses
 ):
     trunks.apply(trunk(TRUNK_A, 5060))
     async with asyncio.timeout(WITHIN_S):
         for _ in range(3):
             assert await statuses.get() == (TRUNK_A, "failed")
         names.found[TRUNK_A] = ["192.0.2.1"]
-        command = await child.commands.get()
-    assert (command["trunk_id"], command["address"]) == (TRUNK_A, "192.0.2.1")
+        assert await opened.get() == (TRUNK_A, "192.0.2.1")
 
 
 async def test_the_host_of_a_dropped_trunk_is_no_longer_looked_up(names, trunks, statuses):
@@ -95,17 +97,16 @@ async def test_the_host_of_a_dropped_trunk_is_no_longer_looked_up(names, trunks,
 
 
 async def test_a_changed_address_is_followed_while_another_name_gets_no_answer(
-    names, trunks, child, monkeypatch
+    names, trunks, opened, monkeypatch
 ):
     names.found = {TRUNK_A: ["192.0.2.1"], TRUNK_B: ["192.0.2.2"]}
     for each in (TRUNK_A, TRUNK_B):
         trunks.apply(trunk(each, 5060))
         async with asyncio.timeout(WITHIN_S):
-            await child.commands.get()
+            await opened.get()
     names.silent, names.found[TRUNK_B] = {TRUNK_A}, ["192.0.2.3"]
-    monkeypatch.setattr(hosted, "_LOOK_EVERY", 0.01)
+    monkeypatch.setattr(trunk_lines, "_LOOK_EVERY", 0.01)
     following = asyncio.create_task(trunks.keep_looking())
     async with asyncio.timeout(WITHIN_S):
-        command = await child.commands.get()
-    assert (command["trunk_id"], command["address"]) == (TRUNK_B, "192.0.2.3")
+        assert await opened.get() == (TRUNK_B, "192.0.2.3")
     following.cancel()

@@ -7,6 +7,7 @@ from tools.limits.limit import Limit
 _TESTS = "tests/unit/sip"
 _BOUNDS = f"{_TESTS}/dialog/test_bounds.py"
 _CONNECTIONS = f"{_TESTS}/test_connections.py"
+_ENDPOINT = "tests/unit/sip/test_endpoint.py"
 
 SIP_CALL_LIMITS: tuple[Limit, ...] = (
     Limit(
@@ -102,6 +103,30 @@ SIP_CALL_LIMITS: tuple[Limit, ...] = (
         f"{_CONNECTIONS}::test_connections_beyond_the_bound_are_closed_at_once",
     ),
     Limit(
+        "those among them that others opened: the rest is for ours to carriers",
+        "gateway.sip.network.endpoint:MAX_INCOMING",
+        "connections",
+        "process",
+        "closed at once",
+        f"{_ENDPOINT}::test_strangers_cannot_take_all_connections",
+    ),
+    Limit(
+        "connections for SIP that one address has opened",
+        "gateway.sip.network.endpoint:MAX_OF_ADDRESS",
+        "connections",
+        "source address",
+        "closed at once",
+        f"{_ENDPOINT}::test_strangers_cannot_take_all_connections",
+    ),
+    Limit(
+        "time from a connection that somebody opened for SIP to its first message",
+        "gateway.sip.network.connection:SPEAKS_WITHIN",
+        "s",
+        "socket",
+        "it is closed",
+        f"{_ENDPOINT}::test_a_stranger_who_says_nothing_is_cut_off",
+    ),
+    Limit(
         "bytes that wait for a peer that does not read",
         "gateway.sip.network.connection:MAX_UNSENT",
         "bytes",
@@ -110,7 +135,7 @@ SIP_CALL_LIMITS: tuple[Limit, ...] = (
         f"{_CONNECTIONS}::test_a_peer_that_does_not_read_loses_its_connection",
     ),
     Limit(
-        "silence of a connection for SIP",
+        "silence of a connection that somebody opened for SIP",
         "gateway.sip.network.connection:SILENT_FOR",
         "s",
         "socket",

@@ -248,3 +248,29 @@ def test_a_registration_that_is_granted_after_its_end_is_removed(desk: Desk) -> 
     desk.settle()
     assert [request.headers.get("Expires") for request in desk.requests] == ["600", "0"]
     assert desk.events == [Unregistered(registration)]
+
+
+def test_a_registrar_that_grants_next_to_nothing_is_asked_once_a_second_at_most(
+    desk: Desk,
+) -> None:
+    def answer(request: Request) -> Response:
+        contact = request.headers.get("Contact")
+        return respond(request, 200, headers={"Contact": f"{contact};expires=1"})
+
+    desk.answer = answer
+    desk.register()
+    desk.wait(60)
+    assert 55 <= len(desk.requests) <= 70
+
+
+def test_a_registrar_that_always_wants_a_longer_interval_is_given_up(desk: Desk) -> None:
+    def answer(request: Request) -> Response:
+        longer = int(request.headers.get("Expires")) + 1
+        return respond(request, 423, headers={"Min-Expires": str(longer)})
+
+    desk.answer = answer
+    desk.register(expires=60)
+    assert len(desk.requests) == 4
+    (failure,) = desk.events
+    assert isinstance(failure, NotRegistered)
+    assert failure.status == 423

@@ -41,7 +41,7 @@ demo: .venv/.stack  ## Six calls on a stack of their own, 70 s; the last line is
 
 TESTS := .venv/.dev .venv/.node .venv/.debian .venv/.pipecat .venv/.conformance .venv/.infra
 # Tests of calls wait for sound most of the time. All others compute, in what time the calls leave (nice).
-CALLS := $(addprefix tests/,sip unit/relay unit/gateway unit/local unit/runtime unit/providers integration mcp)
+CALLS := $(addprefix tests/,sip unit/relay unit/gateway unit/rtp unit/local unit/runtime unit/providers integration mcp)
 ALONE := tests/browser tests/neighbours
 RULES := tests $(addprefix --ignore=,$(CALLS) $(ALONE))
 # Not three calls at a time, or telephones stutter.
@@ -91,7 +91,7 @@ fuzz: .venv/.dev  ## Made-up requests and orders of events by the thousand, twen
 	@CHAMADE_TESTS=thorough $(BIN)/python -m pytest -q -s tests/integration/test_schemathesis.py \
 	  tests/unit/services/test_any_order.py tests/integration/test_webhooks_out.py tests/integration/test_races.py \
 	  tests/unit/gateway/sip/test_many_trunks.py tests/unit/sip/test_mutated_messages.py \
-	  tests/unit/sip/syntax/test_made_up_messages.py tests/unit/sip/transaction/test_unreliable_network.py tests/neighbours
+	  tests/unit/sip/syntax tests/unit/sip/transaction/test_unreliable_network.py tests/neighbours
 
 lint: .venv/.dev  ## Style, types, layers
 	@$(BIN)/ruff check .
@@ -114,13 +114,13 @@ synth: .venv/.infra .venv/.node  ## The AWS templates, checked, in .local/synth;
 	@ls .local/synth/*.template.json
 
 bootstrap: .venv/.infra .venv/.cdk  ## What the CDK needs in an account and region, once
-	@cd infra && $(CDK) bootstrap --output $(CURDIR)/.local/deploy
+	@cd infra && $(CDK) bootstrap --output '$(CURDIR)/.local/deploy'
 
 deploy: .venv/.infra .venv/.cdk  ## All of it to AWS, as infra/cdk.json says (docs/aws.md)
-	@cd infra && $(CDK) deploy --all --output $(CURDIR)/.local/deploy
+	@cd infra && $(CDK) deploy --all --output '$(CURDIR)/.local/deploy'
 
 destroy: .venv/.infra .venv/.cdk  ## Out of AWS again, but for what cannot be brought back
-	@cd infra && $(CDK) destroy --all --output $(CURDIR)/.local/deploy
+	@cd infra && $(CDK) destroy --all --output '$(CURDIR)/.local/deploy'
 
 # pip comes last: where it is, the environment is whole.
 .venv/bin/pip:

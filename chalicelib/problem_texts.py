@@ -49,7 +49,6 @@ DETAILS: dict[str, Sentence] = {
     "method_not_allowed": "The header Allow names the methods that are possible here.",
     "no_such_route": "There is nothing at this path: /docs lists the requests that there are.",
     "not_found": "There is nothing at this address.",
-    "number_not_found": "Write it as the list does, with + and country code.",
     "bad_cursor": "Use a cursor as this list returned it, or none.",
     "bad_idempotency_key": "A key has 1 to 255 visible ASCII characters, none of them a space.",
     "delivery_not_found": "Deliveries are kept for 14 days.",

@@ -25,7 +25,9 @@ RECORDINGS = Path(__file__).parent / "audio"
 
 async def converse(call, message):
     """Greet, record until the caller is done, say goodbye. Ends early when they hang up."""
-    greeting = asyncio.create_task(call.audio.play(RECORDINGS / "greeting.wav"))
+    # Taken back after a restart: the caller has been greeted, or is being greeted still.
+    words = b"" if call.resumed else RECORDINGS / "greeting.wav"
+    greeting = asyncio.create_task(call.audio.play(words))
     interrupted, run, silence = False, 0, 0
     async for frame in call.audio:
         message += frame

@@ -4,10 +4,9 @@
 //     node examples/echo.mjs        (CHAMADE_API_URL and CHAMADE_API_KEY; with `make run` going: . .local/env)
 //
 // It learns of calls from the long poll of events (docs/events.md), accepts them over REST (docs/api.md), then
-// hears and speaks on one WebSocket a call (docs/protocol.md; sections below are that page's). It notes its calls
-// in the folder echo-calls: if it is killed and started again within ten seconds, it takes them back.
+// hears and speaks on one WebSocket a call (docs/protocol.md; sections below are that page's). If it is killed and
+// started again within ten seconds, it takes its calls back; calls of other agents it leaves to them.
 
-import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import WebSocket from "ws";
 
@@ -19,7 +18,7 @@ if (!CHAMADE_API_URL || !CHAMADE_API_KEY) {
 
 /** Send a request to the REST API, again and again while that may help. Throws what the API refuses. */
 async function api(method, path) {
-  for (let pause = 250; ; pause = Math.min(2 * pause, 10_000)) {
+  for (let pause = 250, repeated = false; ; pause = Math.min(2 * pause, 10_000), repeated = true) {
     let retryAfter, problem;
     try {
       const options = { method, headers: { "X-API-Key": CHAMADE_API_KEY }, signal: AbortSignal.timeout(35_000) };
@@ -30,19 +29,22 @@ async function api(method, path) {
     } catch (error) {
       problem = { status: 503, title: error.cause?.message || error.message }; // no connection, or no JSON
     }
-    const why = problem.detail ?? problem.title;
-    if (problem.status < 500 && problem.status !== 429) throw Object.assign(new Error(why), { code: problem.code });
+    const { status, code, detail, title } = problem;
+    const why = detail ?? title;
+    if (status < 500 && status !== 429) throw Object.assign(new Error(why), { status, code, repeated });
     console.error(`${method} ${path}: ${why} Trying again.`);
     await sleep(1000 * retryAfter || pause);
   }
 }
 
-/** Yield the calls that ring already, then each that begins to ring. A call may come twice. */
+/** Yield the calls that ring or are answered already, then each that begins to ring. A call may come twice. */
 async function* incoming() {
   let { cursor } = await api("GET", "/api/events?after=latest"); // first, so that no call is missed
-  const { calls } = await api("GET", "/api/calls?state=ringing&direction=inbound");
   console.log("waiting for calls");
-  yield* calls.reverse();
+  for (const state of ["ringing", "active"]) {
+    const { calls } = await api("GET", `/api/calls?state=${state}&direction=inbound`);
+    yield* calls.reverse();
+  }
   for (;;) {
     const page = await api("GET", `/api/events?wait=20&after=${encodeURIComponent(cursor)}`).catch((error) => {
       if (error.code !== "bad_cursor") throw error;
@@ -56,10 +58,11 @@ async function* incoming() {
 }
 
 /** Echo on one connection until it ends. Returns its close code, or the HTTP status that refused it. */
-function echo({ call_id, audio }, started) {
+function echo({ call_id, audio }, ifFree, started) {
   return new Promise((ended) => {
     const headers = { Authorization: `Bearer ${audio.token}` };
-    const socket = new WebSocket(audio.url, { headers, perMessageDeflate: false, handshakeTimeout: 5000 });
+    const url = audio.url + (ifFree ? "?if_free=1" : "");
+    const socket = new WebSocket(url, { headers, perMessageDeflate: false, handshakeTimeout: 5000 });
     let echoing = false;
     let watchdog;
     socket.on("message", (data, isBinary) => {
@@ -96,54 +99,49 @@ const TRY_AGAIN = [1001, 1006, 1011, 1012, 1013, 429, 502, 503, 504]; // close c
 const PAUSES_MS = [0, 250, 500, 1000, 2000, 2000, 2000, 2000];
 
 /** Stay on a call until it is over. Comes back after a connection breaks, for ten seconds, as section 7 says. */
-async function talk(call) {
+async function talk(call, ifFree) {
   for (let failures = 0; ; ) {
-    const code = await echo(call, () => (failures = 0));
+    const code = await echo(call, ifFree, () => {
+      console.log(call.call_id, "from", call.from);
+      failures = 0;
+      ifFree = false; // it is ours by now; the relay may not know yet that our own connection is broken
+    });
     if (code === 1000) return;
+    if (code === 4411) return console.log(call.call_id, "has another agent");
     // 4409, for example, is final: another agent has taken the call over (section 8).
     if (!TRY_AGAIN.includes(code) || failures === PAUSES_MS.length) throw new Error(`no audio any more: ${code}`);
     await sleep(PAUSES_MS[failures++]);
   }
 }
 
-const NOTES = new URL("echo-calls/", import.meta.url); // beside this file
-const note = (callId) => new URL(`${callId}.${process.pid}`, NOTES);
+/** Accept a call. Returns whether this program did, as far as it knows. */
+async function accept(callId) {
+  try {
+    await api("POST", `/api/call/${callId}/accept`);
+    return true;
+  } catch (error) {
+    // Of a repeated accept, the first may have got through and only its answer was lost.
+    if (error.status !== 409 || !error.repeated) throw error;
+    return false;
+  }
+}
+
 const taken = new Set();
 
 /** Take a call and stay until it is over. Throws nothing: other calls go on. */
-async function take(callId, isAnswered) {
-  if (taken.has(callId)) return;
-  taken.add(callId);
+async function take({ call_id, state, auto_answer }) {
+  if (taken.has(call_id)) return;
+  taken.add(call_id);
   try {
-    const call = await (isAnswered ? api("GET", `/api/call/${callId}`) : api("POST", `/api/call/${callId}/accept`));
-    if (call.state !== "active") return;
-    writeFileSync(note(callId), "");
-    console.log(callId, "from", call.from);
-    await talk(call);
+    const accepted = state === "ringing" && !auto_answer && (await accept(call_id));
+    const call = await api("GET", `/api/call/${call_id}`);
+    if (!call.audio) throw new Error(`is over: ${call.end_reason}`);
+    await talk(call, !accepted); // what it has not accepted itself it must not take from another agent
   } catch (error) {
-    console.error(callId, error.message); // the caller was gone, say, or another agent was faster
+    console.error(call_id, error.message); // the caller was gone, say, or another agent was faster
   } finally {
-    rmSync(note(callId), { force: true });
-    taken.delete(callId);
+    taken.delete(call_id);
   }
 }
 
-/** Take back the calls of processes that are gone. Only notes tell: to join others would throw their agents out. */
-function takeBack() {
-  mkdirSync(NOTES, { recursive: true });
-  for (const name of readdirSync(NOTES)) {
-    const [callId, pid] = name.split(".");
-    try {
-      if (Number(pid) !== process.pid && process.kill(Number(pid), 0)) continue; // it lives: signal 0 only asks
-    } catch (error) {
-      if (error.code === "EPERM") continue; // it lives, and is another user's
-    }
-    try {
-      renameSync(new URL(name, NOTES), note(callId));
-      take(callId, true);
-    } catch {} // another process was faster
-  }
-}
-
-takeBack();
-for await (const { call_id, auto_answer } of incoming()) take(call_id, auto_answer);
+for await (const call of incoming()) take(call);

@@ -70,8 +70,9 @@ def _configure(stage: str, functions: Mapping[str, Mapping[str, Any]]) -> None:
 @contextlib.contextmanager
 def _environment() -> Iterator[None]:
     before = dict(os.environ)
-    # Use exactly the versions that constraints.txt pins.
-    os.environ["PIP_CONSTRAINT"] = str(CONSTRAINTS)
+    # Use exactly the versions that constraints.txt pins. A URL, since pip splits the variable at
+    # blanks.
+    os.environ["PIP_CONSTRAINT"] = CONSTRAINTS.as_uri()
     # Chalice asks botocore for a region; the template does not depend on it.
     os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
     # Chalice imports the application to find its routes, and would package the bytecode that the

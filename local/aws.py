@@ -9,6 +9,7 @@ import contextlib
 import functools
 import io
 import json
+import shlex
 import sys
 import threading
 import zipfile
@@ -184,8 +185,9 @@ def _bootstrap() -> bytes:
     """Return a Lambda package of one file, which runs AWS's own runtime client in our Python, on
     this checkout."""
     # In AWS functions have processors of their own; here calls must come first.
-    command = f'exec nice -n 10 "{sys.executable}" -m awslambdaric "$_HANDLER"'
-    script = f'#!/bin/sh\ncd "{ROOT}"\n{command}\n'
+    python = shlex.quote(sys.executable)
+    command = f'exec nice -n 10 {python} -m awslambdaric "$_HANDLER"'
+    script = f"#!/bin/sh\ncd {shlex.quote(str(ROOT))}\n{command}\n"
     entry = zipfile.ZipInfo("bootstrap")
     entry.external_attr = 0o755 << 16
     package = io.BytesIO()

@@ -84,19 +84,24 @@ def claim_ports(bases: range) -> int:
     """
     for base in random.sample(bases, len(bases)):
         # First the lock: a probe of a port that is another's could keep its owner from it.
-        if _lock(base) and all(map(is_free, range(base, base + bases.step))):
+        claim = _lock(base)
+        if claim is None:
+            continue
+        if all(map(is_free, range(base, base + bases.step))):
+            _claims.append(claim)
             return base
+        os.close(claim)
     raise PortTaken(f"no free ports between {bases.start} and {bases.stop}")
 
 
-def _lock(base: int) -> bool:
+def _lock(base: int) -> int | None:
+    """Lock the file of a block; return its descriptor, or None if another claim holds it."""
     # One directory a user: files of another user could not be opened.
     folder = Path(tempfile.gettempdir()) / f"chamade-ports-{os.getuid()}"
     folder.mkdir(exist_ok=True)
     claim = os.open(folder / str(base), os.O_RDWR | os.O_CREAT, 0o600)
     with contextlib.suppress(BlockingIOError):
         fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        _claims.append(claim)
-        return True
+        return claim
     os.close(claim)
-    return False
+    return None

@@ -62,6 +62,8 @@ class Stack:
         )
         self.parts.append(engine)
         # It needs nothing of the engine, so it starts meanwhile.
+        carrier_port = layout.ports["carrier"]
+        say(f"Starting the carrier, for a trunk to connect to, at port {carrier_port} of {HOST}")
         self._launch("carrier", "local.carrier_process", environment.carrier(layout, credentials))
         processes.wait_until_up(engine, f"{layout.aws_url}/_ministack/health", stopping)
         aws.provision(layout, credentials)
@@ -82,10 +84,14 @@ class Stack:
         for line in found_by_sweep(aws.invoke(layout, "sweep", {"restarted": True})):
             say(line)
         _check(stopping)
-        self._spawn(self._sweep_now_and_again)
-        self._spawn(self._trim_logs_now_and_again)
-        self._spawn(self._expect_missed_calls)
+        self._spawn_upkeep()
         self._write_stack_file()
+
+    def _spawn_upkeep(self) -> None:
+        for upkeep in (
+            self._sweep_now_and_again, self._trim_logs_now_and_again, self._expect_missed_calls,
+        ):  # fmt: skip
+            self._spawn(upkeep)
 
     def _launch_servers(self, say: Callable[[str], None]) -> None:
         layout, credentials = self.layout, self.credentials
@@ -95,7 +101,6 @@ class Stack:
         self._launch("relay", "relay", environment.relay(layout, credentials))
         say(f"Starting the gateway, for SIP phones, at port {layout.ports['sip']} of {HOST}")
         self._launch("gateway", "gateway", environment.gateway(layout, credentials))
-        say(f"carrier  {HOST}:{layout.ports['carrier']}  (SIP, for a trunk to connect to)")
 
     def stop(self) -> list[str]:
         """Stop all parts; return the names of those that had to be killed."""

@@ -83,7 +83,8 @@ def welcome(stack: Stack, seconds: float) -> str:
         f"  addresses and keys    {stack_file}",
         f"  for your shell        . {shell_file}",
         f"  what each part says   {logs}",
-        "to dial out, through the carrier that runs here (docs/quickstart.md#dial-out):",
+        "to dial out, through the carrier that runs here (docs/quickstart.md#dial-out); "
+        "`trunk connect` replaces the trunk that you have, if any:",
         *(f"  {command}" for command in _to_dial_out(layout)),
     ]
     return "\n".join(lines)

@@ -42,7 +42,7 @@ AgentUrl = Annotated[str, Field(max_length=2048), AfterValidator(_agent_url)]
 
 
 MAX_WHY = 300
-"""Characters of a reason that a relay may give."""
+"""Characters that are kept of a relay's reason."""
 
 
 def not_reached(why: str) -> str:

@@ -9,7 +9,7 @@ from chalicelib.domain.did_matching import international_forms
 
 _DIGITS = re.compile(r"[0-9]{7,18}", re.ASCII)
 """Fewer are an extension or a short code. The longest is E.164's 15 digits after a prefix."""
-_LOCAL = re.compile(r"tel:([0-9*#]{2,32});phone-context=\+[0-9]{1,3}", re.ASCII)
+_LOCAL = re.compile(r"tel:([0-9*#]{2,32});phone-context=\+([0-9]{1,3})", re.ASCII)
 """A local number with its country code (RFC 3966), as the gateway passes it on."""
 _PREFIX = "00"
 """Dialled before a country code in most countries, and written by carriers of all."""
@@ -37,7 +37,7 @@ def in_full(written: str, plans: Plans) -> str:
     a local number stays without its country code, which belongs to no number then.
     """
     if local := _LOCAL.fullmatch(written):
-        return plans.dialled(written) or local[1]
+        return plans.dialled(written) or _without_context(local[1], local[2], plans)
     if not _DIGITS.fullmatch(written):
         return written
     if plans.country is None and not written.startswith(_PREFIX):
@@ -46,6 +46,12 @@ def in_full(written: str, plans: Plans) -> str:
     if national := plans.dialled(written):
         readings.add(national)
     return readings.pop() if len(readings) == 1 else written
+
+
+def _without_context(number: str, code: str, plans: Plans) -> str:
+    """Return the number, with a plus if a sender has written its country code twice."""
+    e164 = f"+{number}"
+    return e164 if number.startswith(code) and plans.is_allocated(e164) else number
 
 
 def needs_reading(written: str) -> bool:

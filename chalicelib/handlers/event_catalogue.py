@@ -6,7 +6,7 @@ every event that the application writes against it.
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, Field, TypeAdapter
 
@@ -16,6 +16,7 @@ from chalicelib.domain.event import Event, EventType
 from chalicelib.domain.foreign_text import MAX_SHOWN
 from chalicelib.domain.rejected_calls import Reason
 from chalicelib.handlers.views import (
+    Absent,
     CallFacts,
     DidFacts,
     Number164,
@@ -36,14 +37,15 @@ class DtmfData(View):
 
     call_id: str = Field(pattern=f"^{CALL_ID.pattern}$")
     digits: str = Field(pattern=r"^[0-9*#A-D]{1,64}$")
-    lost: int | None = Field(
+    lost: Annotated[int, Field(ge=1)] | Absent = Field(
         default=None,
-        ge=1,
-        description="earlier keys that are in no event, since they came too fast",
+        description="only there if keys are lost: earlier ones that are in no event, since they "
+        "came too fast",
     )
-    last: Literal[True] | None = Field(
+    last: Literal[True] | Absent = Field(
         default=None,
-        description="no event about later keys of this call follows: it has had its limit",
+        description="only there if no event about later keys of this call follows: it has had its "
+        "limit",
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
 from chalice.app import Blueprint
-from pydantic import Field, TypeAdapter, model_validator
+from pydantic import BeforeValidator, Field, TypeAdapter, model_validator
 
 from chalicelib import bootstrap
 from chalicelib.domain.agent import MAX_WHY, account_sid
@@ -47,6 +47,10 @@ class AgentAttach(Model):
     token: str
 
 
+Why = Annotated[str, BeforeValidator(lambda why: why[:MAX_WHY] if isinstance(why, str) else why)]
+"""A reason, cut to what is kept: for its length, a report must not be refused and come for ever."""
+
+
 class Report(Model):
     """A report about a call's sockets or its pressed keys."""
 
@@ -55,7 +59,7 @@ class Report(Model):
     type: media.Report
     digits: str | None = Field(default=None, pattern=r"^[0-9*#A-D]{1,64}$")
     sequence: int | None = Field(default=None, ge=1, lt=2**53)
-    why: str | None = Field(default=None, max_length=MAX_WHY)
+    why: Why | None = None
 
     @model_validator(mode="after")
     def _keys_and_their_place(self) -> Report:
@@ -91,6 +95,7 @@ def attach() -> dict[str, Any]:
         "provider_call_id": call.provider_call_id,
         "account_sid": account_sid(call.account_id),
         "owner": attached.owner,
+        "agent_detail": call.agent_detail,
     }
 
 

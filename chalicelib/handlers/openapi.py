@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel
@@ -101,7 +101,7 @@ _Names = Mapping[Any, _Json]
 """References to schemas, by model and mode: of a body, or of an answer."""
 
 
-def _schemas(operations: Iterable[Operation]) -> tuple[_Names, _Json]:
+def _schemas(operations: Sequence[Operation]) -> tuple[_Names, _Json]:
     """Return references to all models, and the schemas that they lead to."""
     wanted: dict[tuple[type[BaseModel], Any], None] = {}
     for operation in operations:
@@ -113,6 +113,12 @@ def _schemas(operations: Iterable[Operation]) -> tuple[_Names, _Json]:
         list(wanted), ref_template=_SCHEMAS + "{model}", schema_generator=_Schema
     )
     schemas = found["$defs"]
+    for operation in operations:
+        if operation.method == "PATCH":
+            # What a change does not name stays as it is, whatever the model's default.
+            changes = references[operation.body, "validation"]["$ref"].removeprefix(_SCHEMAS)
+            for member in schemas[changes]["properties"].values():
+                member.pop("default", None)
     for name, schema in schemas.items():
         schema.pop("title", None)
         if name in EXAMPLES:

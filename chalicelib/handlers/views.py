@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
+from pydantic.json_schema import SkipJsonSchema
 
 from chalicelib.domain.call_id import CALL_ID
 from chalicelib.domain.call_transitions import CallState, Direction, EndReason
@@ -24,8 +25,19 @@ Time = Annotated[
 Number164 = Annotated[str, Field(pattern=r"^\+[1-9][0-9]{6,14}$", examples=["+33199005678"])]
 
 
+Absent = SkipJsonSchema[None]
+"""None in a model for what the answer lacks: it is never null there."""
+
+
+def _without_defaults(schema: dict[str, Any]) -> None:
+    for member in schema.get("properties", {}).values():
+        member.pop("default", None)  # what an answer lacks has no value
+
+
 class View(Strict):
     """The base of models of an answer, or of a part of one."""
+
+    model_config = ConfigDict(json_schema_extra=_without_defaults)
 
 
 class NumberFacts(View):
@@ -90,7 +102,7 @@ class CallFacts(View):
     forwarded_from: str | None
     provider: str
     provider_call_id: str | None
-    agent_detail: str | None = Field(
+    agent_detail: str | Absent = Field(
         default=None,
         description="only there if the agent at `agent_url` was not reached: why, and what to do",
     )
@@ -158,8 +170,8 @@ class TrunkFacts(View):
     status_at: Time
     created_at: Time
     updated_at: Time
-    inbound_uri: str | None = Field(
-        default=None, description="provider `twilio`: where your trunk sends its calls"
+    inbound_uri: str | Absent = Field(
+        default=None, description="provider `twilio` alone: where your trunk sends its calls"
     )
 
 

@@ -13,14 +13,13 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from chamade.audio.line import Format
 from chamade.audio.messages import Heard, Stop
 from chamade.audio.socket import AsyncAudio
-from chamade.errors import CallGone, ChamadeError, Conflict, NotFound
+from chamade.errors import AudioLost, CallGone, ChamadeError, Conflict, NotFound
 from chamade.feed import Doorbell, Feed
 from chamade.http.shells import Blocking
 from chamade.live import Opening, accepting, lost, on_the_line
 from chamade.models import Call, Event
 from chamade.operations import Calls
 from chamade.portal import Portal
-from chamade.served import Served
 
 log = logging.getLogger("chamade")
 
@@ -117,12 +116,13 @@ class LiveCall:
         line_format: Format,
         *,
         hang_up: bool = True,
+        if_free: bool = False,
         resumed: bool = False,
     ) -> None:
         self._calls: Calls[Blocking] = Calls(shell)
         self._shell, self._portal = shell, portal
         self._opening, self._format = opening, line_format
-        self._hangs_up, self.resumed = hang_up, resumed
+        self._hangs_up, self._if_free, self.resumed = hang_up, if_free, resumed
 
     @property
     def id(self) -> str:
@@ -155,7 +155,7 @@ class LiveCall:
             self.info = self._shell.run(self._opening())
         except Conflict as conflict:
             raise (lost(conflict) if conflict.call else conflict) from None
-        opening = on_the_line(self.info, self._format)
+        opening = on_the_line(self.info, self._format, if_free=self._if_free)
         self.audio = Audio(self._portal, self._portal.run(opening))
         return self
 
@@ -233,6 +233,10 @@ class Incoming:
         """Miss no call from now on (otherwise from the first one asked for)."""
         self._shell.run(self._bell.begin())
 
+    def answered(self) -> list[Call]:
+        """Return the calls that were answered before now."""
+        return self._shell.run(self._bell.answered())
+
     def __iter__(self) -> Iterator[Ringing]:
         return self
 
@@ -244,21 +248,19 @@ def serve(
     incoming: Incoming,
     handler: Callable[[LiveCall], object],
     accept: Callable[[Ringing], LiveCall],
-    resume: Callable[[str], LiveCall],
-    served: Served,
+    take_back: Callable[[str], LiveCall] | None,
     at_once: int,
     ready: Callable[[], object] | None,
 ) -> None:
-    """Hand each call that comes in to `handler` in a thread, up to `at_once` at a time; before them
-    the calls that the process before has left. Ends only by an exception, such as Ctrl-C; then the
-    calls are hung up.
+    """Hand each call that comes in to `handler` in a thread, up to `at_once` at a time; before
+    them, with `take_back`, the calls that were answered and have no agent. Ends only by an
+    exception, such as Ctrl-C; then the calls are hung up.
     """
     free, live = threading.Semaphore(at_once), set[LiveCall]()
 
     def talk(call_id: str, opening: LiveCall) -> None:
         try:
             with opening as call:
-                served.add(call_id)
                 live.add(call)
                 try:
                     handler(call)
@@ -266,20 +268,22 @@ def serve(
                     live.discard(call)
         except CallGone as gone:
             log.info("%s: %s", call_id, gone)
+        except AudioLost as lost:
+            log.warning("%s: %s", call_id, lost)
         except Exception:
             log.exception("%s: the handler failed", call_id)
         finally:
-            served.discard(call_id)
             free.release()
 
     with ThreadPoolExecutor(at_once, "chamade-call") as threads:
         try:
-            for call_id in served.left:
-                free.acquire()
-                threads.submit(talk, call_id, resume(call_id))
             incoming.begin()
             if ready is not None:
                 ready()
+            if take_back is not None:
+                for left in incoming.answered():
+                    free.acquire()
+                    threads.submit(talk, left.call_id, take_back(left.call_id))
             while True:
                 free.acquire()
                 ringing = next(incoming)

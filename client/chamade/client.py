@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from functools import partial
-from pathlib import Path
 from types import TracebackType
 from typing import Unpack
 
@@ -13,6 +12,7 @@ import httpx
 from chamade import blocking, live
 from chamade.audio.line import Format
 from chamade.blocking import Events, Incoming, LiveCall, Ringing
+from chamade.closing import Closing
 from chamade.credentials import find
 from chamade.feed import Doorbell, Feed
 from chamade.http.request import perform
@@ -21,12 +21,11 @@ from chamade.live import AsyncEvents, AsyncIncoming, AsyncLiveCall, AsyncRinging
 from chamade.operations import AccountOf, Calls, Keys, Numbers, TrunkOf, Webhooks
 from chamade.operations.calls import DialOptions, dial_through_trunk
 from chamade.portal import Portal
-from chamade.served import Served
 
 AT_ONCE = 50
 
 
-class Client:
+class Client(Closing):
     """The API with one key. Without arguments URL and key are those of the environment
     (CHAMADE_API_URL, CHAMADE_API_KEY); BadCredentials if there are none. Use it as `with Client()`.
     """
@@ -68,13 +67,17 @@ class Client:
         format: str = "pcm_s16le",
         rate: int | None = None,
         hang_up: bool = True,
+        if_free: bool = False,
     ) -> LiveCall:
         """Join the line of an existing call: `with client.attach(id) as call:`. A call has one
-        agent, so the socket of another agent is closed.
+        agent, so the socket of another agent is closed. With `if_free` it is not: `with` waits
+        until audio flows, and raises CallGone if another agent has the call.
         """
         seeing = partial(perform, Calls.get.request(call_id))
         line_format = Format.wanted(format, rate)
-        return LiveCall(self._shell, self._portal, seeing, line_format, hang_up=hang_up)
+        return LiveCall(
+            self._shell, self._portal, seeing, line_format, hang_up=hang_up, if_free=if_free
+        )
 
     def incoming(self, line: str | None = None) -> Incoming:
         """Return the calls that come in, those that ring already first; on one number of yours, or
@@ -91,13 +94,14 @@ class Client:
         rate: int | None = None,
         at_once: int = AT_ONCE,
         ready: Callable[[], object] | None = None,
-        resume: str | Path | None = None,
+        resume: bool = True,
     ) -> None:
         """Accept every call that comes in and hand it to `handler`, in a thread each; hang up when
         that returns. Goes on until Ctrl-C; `ready` is called once no call will be missed.
 
-        `resume`: a file in which the program notes its calls. Started again within ten seconds, it
-        takes them back: the handler gets them with `call.resumed`. One process per file.
+        `resume`: before that, take back the calls that were answered and have no agent, as after a
+        restart within ten seconds. The handler gets them with `call.resumed`. No call is taken from
+        another agent.
         """
         line_format = Format.wanted(format, rate)
 
@@ -106,11 +110,12 @@ class Client:
 
         def take_back(call_id: str) -> LiveCall:
             opening = live.taking_back(call_id)
-            return LiveCall(self._shell, self._portal, opening, line_format, resumed=True)
+            return LiveCall(
+                self._shell, self._portal, opening, line_format, if_free=True, resumed=True
+            )
 
-        with Served(resume) as served:
-            incoming = Incoming(self._shell, self._portal, Doorbell(line, served.left))
-            blocking.serve(incoming, handler, accept, take_back, served, at_once, ready)
+        incoming = self.incoming(line)
+        blocking.serve(incoming, handler, accept, take_back if resume else None, at_once, ready)
 
     def events(self, after: str | None = None) -> Events:
         """Return the events as they come, each at least once, over any outage: after a cursor, from
@@ -122,17 +127,6 @@ class Client:
         """Close all connections."""
         self._portal.close()
         self._shell.close()
-
-    def __enter__(self) -> Client:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 class AsyncClient:
@@ -172,11 +166,12 @@ class AsyncClient:
         format: str = "pcm_s16le",
         rate: int | None = None,
         hang_up: bool = True,
+        if_free: bool = False,
     ) -> AsyncLiveCall:
         """Join a call as `Client.attach` does."""
         seeing = partial(perform, Calls.get.request(call_id))
         line_format = Format.wanted(format, rate)
-        return AsyncLiveCall(self._shell, seeing, line_format, hang_up=hang_up)
+        return AsyncLiveCall(self._shell, seeing, line_format, hang_up=hang_up, if_free=if_free)
 
     def incoming(self, line: str | None = None) -> AsyncIncoming:
         """Return the calls that come in, as `Client.incoming` does."""
@@ -191,7 +186,7 @@ class AsyncClient:
         rate: int | None = None,
         at_once: int = AT_ONCE,
         ready: Callable[[], object] | None = None,
-        resume: str | Path | None = None,
+        resume: bool = True,
     ) -> None:
         """Serve as `Client.serve` does, in a task each. Cancelled, it hangs up."""
         line_format = Format.wanted(format, rate)
@@ -201,11 +196,10 @@ class AsyncClient:
 
         def take_back(call_id: str) -> AsyncLiveCall:
             opening = live.taking_back(call_id)
-            return AsyncLiveCall(self._shell, opening, line_format, resumed=True)
+            return AsyncLiveCall(self._shell, opening, line_format, if_free=True, resumed=True)
 
-        with Served(resume) as served:
-            incoming = AsyncIncoming(self._shell, Doorbell(line, served.left))
-            await live.serve(incoming, handler, accept, take_back, served, at_once, ready)
+        incoming = self.incoming(line)
+        await live.serve(incoming, handler, accept, take_back if resume else None, at_once, ready)
 
     def events(self, after: str | None = None) -> AsyncEvents:
         """Return the events, as `Client.events` does."""

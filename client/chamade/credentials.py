@@ -58,9 +58,11 @@ def find(
         raise BadCredentials(
             "CHAMADE_API_URL is not set: where is the API? With `make run` going: . .local/env"
         )
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query:
-        raise BadCredentials(f"CHAMADE_API_URL is no address of an API: {url!r}")
+    if not _is_api_url(url):
+        raise BadCredentials(
+            f"CHAMADE_API_URL is no address of an API: {url!r}. One looks like "
+            "https://api.example or http://127.0.0.1:8700"
+        )
     if key and not looks_like_key(key):
         raise BadCredentials(
             "CHAMADE_API_KEY is no API key: a typo, or not all of it (chmd_live_ and 49 characters)"
@@ -74,14 +76,26 @@ def looks_like_key(text: str) -> bool:
     return match is not None and _check(match[1]) == match[2]
 
 
+def _is_api_url(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:  # an open bracket of IPv6, or a port that is no number
+        return False
+    return (
+        parts.scheme in ("http", "https") and bool(parts.hostname) and not parts.query and port != 0
+    )
+
+
 def _local_stack(path: Path) -> tuple[str | None, str | None]:
     try:
         stack = json.loads(path.read_text())
         url, key = str(stack["api_url"]), str(stack["api_key"])
+        host = urlsplit(url).hostname
     except (OSError, ValueError, KeyError, TypeError):
         return None, None
     # The folder may be somebody else's: accept only a URL of this machine from its file.
-    return (url, key) if urlsplit(url).hostname in _LOOPBACK else (None, None)
+    return (url, key) if host in _LOOPBACK else (None, None)
 
 
 def _check(secret: str) -> str:

@@ -87,24 +87,27 @@ class Feed:
 
 class Doorbell:
     """The calls that come in: those that ring already, then each that begins to ring. Each comes
-    once, those that are `known` not at all; `line`: a number of yours, None for all.
+    once; `line`: a number of yours, None for all.
     """
 
-    def __init__(self, line: str | None = None, known: Iterable[str] = ()) -> None:
+    def __init__(self, line: str | None = None) -> None:
         self._line = line
         self._feed = Feed("latest")
         self._started = False
         self._ringing: deque[Call] = deque()
-        self._known: OrderedDict[str, None] = OrderedDict.fromkeys(known)
+        self._known: OrderedDict[str, None] = OrderedDict()
 
     def begin(self) -> Flow[None]:
         """Miss no call from now on."""
         if not self._started:
             yield from self._feed.begin()
-            page_at = Calls.list.request(state="ringing", direction="inbound", page_size=100)
-            for call in reversed((yield from every(page_at))):
-                self._rings(call)
+            self._ringing.extend((yield from self._new_calls("ringing")))
             self._started = True
+
+    def answered(self) -> Flow[list[Call]]:
+        """Return the calls that were answered before this program began; they do not come again."""
+        yield from self.begin()
+        return (yield from self._new_calls("active"))
 
     def next(self) -> Flow[Call]:
         """Wait for the next call."""
@@ -112,16 +115,24 @@ class Doorbell:
         while not self._ringing:
             event = yield from self._feed.next()
             if event.type == "call.ringing" and (call := event.call) is not None:
-                self._rings(call)
+                self._ringing.extend(self._new([call]))
         return self._ringing.popleft()
 
-    def _rings(self, call: Call) -> None:
-        elsewhere = self._line is not None and call.line != self._line
-        if call.direction == "inbound" and not elsewhere and call.call_id not in self._known:
-            self._ringing.append(call)
-            self._known[call.call_id] = None
-            if len(self._known) > _REMEMBERED:
-                self._known.popitem(last=False)
+    def _new_calls(self, state: str) -> Flow[list[Call]]:
+        page_at = Calls.list.request(state=state, direction="inbound", page_size=100)
+        return self._new(reversed((yield from every(page_at))))
+
+    def _new(self, calls: Iterable[Call]) -> list[Call]:
+        """Return those that come in on our line and have not come yet."""
+        new = list[Call]()
+        for call in calls:
+            elsewhere = self._line is not None and call.line != self._line
+            if call.direction == "inbound" and not elsewhere and call.call_id not in self._known:
+                new.append(call)
+                self._known[call.call_id] = None
+                if len(self._known) > _REMEMBERED:
+                    self._known.popitem(last=False)
+        return new
 
 
 def _batch(shown: dict[str, Any]) -> tuple[list[Event], str]:

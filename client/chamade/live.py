@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 from types import TracebackType
 from typing import TypeAlias
 
-from chamade.audio.line import Format
+from chamade.audio.line import GRACE_S, Format
 from chamade.audio.socket import AsyncAudio
 from chamade.endings import why_over
-from chamade.errors import CallGone, ChamadeError, Conflict, NotFound
+from chamade.errors import AudioLost, CallGone, ChamadeError, Conflict, NotFound
 from chamade.feed import Doorbell, Feed
 from chamade.http.request import Flow, perform
 from chamade.http.shells import Awaiting
 from chamade.models import Call, Event
 from chamade.operations import Calls
-from chamade.served import Served
 
 log = logging.getLogger("chamade")
 
@@ -26,11 +26,32 @@ Opening: TypeAlias = Callable[[], Flow[Call]]
 """The beginning of a live call: a dial, an answer, or a look at a call that exists."""
 
 
-async def on_the_line(call: Call, line_format: Format) -> AsyncAudio:
-    """Open the call's audio. Raises CallGone if the call is over."""
+async def on_the_line(call: Call, line_format: Format, *, if_free: bool = False) -> AsyncAudio:
+    """Open the call's audio. Raises CallGone if the call is over. With `if_free` it waits until
+    audio flows, and raises CallGone, too, if another agent has the call.
+    """
     if call.audio is None:
         raise CallGone(call.call_id, why_over(call.end_reason), call.end_reason)
-    return AsyncAudio(call.call_id, call.audio, line_format)
+    audio = AsyncAudio(call.call_id, call.audio, line_format, if_free=if_free)
+    if if_free:
+        try:
+            await _found_free(audio)
+        except BaseException:
+            await audio.close()
+            raise
+    return audio
+
+
+async def _found_free(audio: AsyncAudio) -> None:
+    """Wait until audio flows. Raises CallGone if it does not, however that comes."""
+    reason, why = None, f"its audio did not come within {GRACE_S:g} s"
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(GRACE_S):
+            if await audio.started():
+                return
+            reason = audio.stop.reason if audio.stop else None
+            why = "another agent has the call" if audio.replaced else why_over(reason)
+    raise CallGone(audio.call_id, why, reason)
 
 
 def lost(conflict: Conflict) -> CallGone:
@@ -50,7 +71,7 @@ def accepting(call: Call) -> Opening:
 
 
 def taking_back(call_id: str) -> Opening:
-    """Return the opening of a call that was accepted before a restart. It raises CallGone if there
+    """Return the opening of a call that was answered before a restart. It raises CallGone if there
     is no such call any more.
     """
 
@@ -81,11 +102,12 @@ class AsyncLiveCall:
         line_format: Format,
         *,
         hang_up: bool = True,
+        if_free: bool = False,
         resumed: bool = False,
     ) -> None:
         self._calls: Calls[Awaiting] = Calls(shell)
         self._shell, self._opening, self._format = shell, opening, line_format
-        self._hangs_up, self.resumed = hang_up, resumed
+        self._hangs_up, self._if_free, self.resumed = hang_up, if_free, resumed
 
     @property
     def id(self) -> str:
@@ -118,7 +140,7 @@ class AsyncLiveCall:
             self.info = await self._shell.run(self._opening())
         except Conflict as conflict:
             raise (lost(conflict) if conflict.call else conflict) from None
-        self.audio = await on_the_line(self.info, self._format)
+        self.audio = await on_the_line(self.info, self._format, if_free=self._if_free)
         return self
 
     async def __aexit__(
@@ -194,6 +216,10 @@ class AsyncIncoming:
         """Miss no call from now on (otherwise from the first one asked for)."""
         await self._shell.run(self._bell.begin())
 
+    async def answered(self) -> list[Call]:
+        """Return the calls that were answered before now."""
+        return await self._shell.run(self._bell.answered())
+
     def __aiter__(self) -> AsyncIterator[AsyncRinging]:
         return self
 
@@ -205,27 +231,26 @@ async def serve(
     incoming: AsyncIncoming,
     handler: Callable[[AsyncLiveCall], Awaitable[object]],
     accept: Callable[[AsyncRinging], AsyncLiveCall],
-    resume: Callable[[str], AsyncLiveCall],
-    served: Served,
+    take_back: Callable[[str], AsyncLiveCall] | None,
     at_once: int,
     ready: Callable[[], object] | None,
 ) -> None:
-    """Hand each call that comes in to `handler`, up to `at_once` at a time; before them the calls
-    that the process before has left.
+    """Hand each call that comes in to `handler`, up to `at_once` at a time; before them, with
+    `take_back`, the calls that were answered and have no agent.
     """
     free, talks = asyncio.Semaphore(at_once), set[asyncio.Task[None]]()
 
     async def talk(call_id: str, live: AsyncLiveCall) -> None:
         try:
             async with live as call:
-                served.add(call_id)
                 await handler(call)
         except CallGone as gone:
             log.info("%s: %s", call_id, gone)
+        except AudioLost as lost:
+            log.warning("%s: %s", call_id, lost)
         except Exception:
             log.exception("%s: the handler failed", call_id)
         finally:
-            served.discard(call_id)
             free.release()
 
     def begin(call_id: str, live: AsyncLiveCall) -> None:
@@ -234,12 +259,13 @@ async def serve(
         task.add_done_callback(talks.discard)
 
     try:
-        for call_id in served.left:
-            await free.acquire()
-            begin(call_id, resume(call_id))
         await incoming.begin()
         if ready is not None:
             ready()
+        if take_back is not None:
+            for left in await incoming.answered():
+                await free.acquire()
+                begin(left.call_id, take_back(left.call_id))
         while True:
             await free.acquire()
             ringing = await incoming.__anext__()

@@ -13,7 +13,7 @@ import { copyable, jsonDetails } from "../widgets/copyable.js";
 import { fill, h, setText } from "../widgets/dom.js";
 import { badge, card, facts, problemBox, skeleton } from "../widgets/ui.js";
 
-const LOOK_AGAIN_MS = 3000;
+const LOOK_AGAIN_MS = 7000; // an agent that does not answer is given up after 5 s
 
 export function show(callId, signal) {
   const title = h("h1", { tabindex: -1 }, "Call");
@@ -26,22 +26,25 @@ export function show(callId, signal) {
     body,
   );
   const view = new CallView(title, body);
-  const refresh = async () => {
-    try {
-      mergeCalls([await get(`call/${encodeURIComponent(callId)}`, {}, signal)]);
-      draw();
-    } catch (problem) {
-      if (problem.name !== "AbortError") fill(body, problemBox(problem, h("a", { href: "#/calls" }, "To all calls")));
-    }
+  const load = async () => {
+    mergeCalls([await get(`call/${encodeURIComponent(callId)}`, {}, signal)]);
+    draw();
   };
-  let lookAgain;
+  const explain = (problem) => {
+    if (problem.name !== "AbortError") fill(body, problemBox(problem, h("a", { href: "#/calls" }, "To all calls")));
+  };
+  let waiting;
   const draw = () => {
     const call = calls.get(callId);
     view.draw(call);
-    // No event tells that an agent is dialled in vain: the call is looked at once more.
-    if (call?.state === "active") lookAgain ??= setTimeout(refresh, LOOK_AGAIN_MS);
+    // No event tells that an agent is dialled in vain, or reached after all.
+    if (call?.state === "active" && !signal.aborted) waiting ??= setTimeout(lookAgain, LOOK_AGAIN_MS);
   };
-  signal.addEventListener("abort", () => clearTimeout(lookAgain));
+  const lookAgain = () => {
+    waiting = undefined;
+    load().catch(draw); // what is shown stays, with its buttons; it is looked at again later
+  };
+  signal.addEventListener("abort", () => clearTimeout(waiting));
   onCalls((ids) => ids.has(callId) && draw(), signal);
   onEvents(
     (events) =>
@@ -49,7 +52,7 @@ export function show(callId, signal) {
       view.draw(calls.get(callId), true),
     signal,
   );
-  refresh();
+  load().catch(explain);
   return node;
 }
 

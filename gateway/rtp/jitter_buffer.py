@@ -4,9 +4,9 @@ Everything is counted in samples of the sender's clock. The play-out has an *off
 tick, minus the place that is played. A packet is in time if its transit (`timeline.py`) is not
 above the offset, so the offset that is wanted is the highest transit of late. While the offset is
 more than a frame too large, quiet frames are left out, and at length loud ones. While nothing is
-there to be played, the play-out stands still, and the offset grows; it also does where it is too
-small and a frame is missing, or quiet. All this follows a sender's clock, too, that is too fast or
-too slow.
+there to be played, the play-out stands still, and the offset grows; it also does where a frame is
+missing and the offset is too small. All this follows a sender's clock, too, that is too fast or too
+slow.
 """
 
 from __future__ import annotations
@@ -214,13 +214,10 @@ class JitterBuffer:
         return self._shortened(frame, offset, now)
 
     def _stands_still(self, offset: float) -> bool:
-        """Return whether the offset is too small, and may grow here."""
-        place, _, payload = self._held[0]
-        if place - self._play - self._dry > 0:
-            return self._overtaken or offset < self._timeline.wanted
-        if self._dry or offset >= self._timeline.enough:
+        """Return whether a frame is missing and the offset too small: what is missing may come."""
+        if self._held[0].place <= self._play:
             return False
-        return place == self._play and not payload[:FRAME].translate(None, _QUIET)
+        return self._overtaken or offset < self._timeline.wanted
 
     def _shortened(self, frame: bytes, offset: float, now: float) -> bytes:
         """Return the frame after this one if this one is quiet, or if it has been long enough."""

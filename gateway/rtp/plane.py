@@ -29,6 +29,7 @@ _STEPS_PER_TURN = 2 * SLOTS
 """Steps that are made up for before others of the event loop have their turn."""
 _DATAGRAM = 2048
 """Bytes of a datagram that are read; the rest is cut off."""
+_BEHIND_S = 2 * PERIOD_S
 _EARLY_S = 0.0005
 """A step that is due so soon is taken now: a timer of its own would cost more."""
 _LAGS = 2000
@@ -201,12 +202,17 @@ class Plane:
     def _catch_up(self, now: float) -> None:
         """Take what came, and tick the legs of the slots that are due."""
         self._due = max(self._due, now - MAX_CATCH_UP_S)
-        for _ in range(_STEPS_PER_TURN):
-            if self._due > now + _EARLY_S:
-                return
+        for step in range(_STEPS_PER_TURN):
             due = self._due
+            if due > now + _EARLY_S:
+                return
             self._due += STEP_S
-            self._drain(now)
+            if now - due < _BEHIND_S:
+                self._drain(now, MAX_PACKETS_PER_TURN)
+            elif step % 2:
+                # After a stall, what waits is taken in step with what is played: all at once, it
+                # would overflow the jitter buffers.
+                self._drain(now, 1)
             self._tick(due)
 
     def _tick(self, due: float) -> None:
@@ -220,10 +226,10 @@ class Plane:
             except Exception as error:
                 self._fail(line, error)
 
-    def _drain(self, now: float) -> None:
-        """Take what came, one packet of each socket at a time, so that a flood delays nobody."""
+    def _drain(self, now: float, packets: int) -> None:
+        """Take up to so many packets of each socket, one at a time: a flood delays nobody."""
         readers, poll = self._readers, self._epoll.poll
-        for _ in range(MAX_PACKETS_PER_TURN):
+        for _ in range(packets):
             if self._epoll.closed:
                 return  # a leg's callback closed the plane
             ready = poll(0, _SOCKETS_PER_POLL)

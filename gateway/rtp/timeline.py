@@ -85,12 +85,15 @@ class Timeline:
     def _is_plausible(self, place: int, arrived: float, between: int) -> bool:
         """Return whether a packet may belong there, with so many samples before it on their way."""
         faster_by = self.least - (arrived - place)
-        if place < self.end or faster_by < -_FAR:
-            return False
-        return faster_by <= _JUMP or place <= self.end + between
+        return place >= self.end and (faster_by <= _JUMP or place <= self.end + between)
 
     def measure(self, transit: float, size: int) -> None:
-        """Take a packet's transit into account. Hot path."""
+        """Take a packet's transit into account. Hot path.
+
+        One that is later by far is how it is from now on: timestamps stood still in a pause.
+        """
+        if transit > self.least + _FAR:
+            self.least = self.wanted = self.enough = transit
         self.least = least = min(transit, self.least + size / _RISING)
         most = least + MAX_SPREAD
         self.wanted = min(max(transit, self.wanted - size / _SINKING), most)

@@ -105,6 +105,7 @@ class UserAgent:
         """Answer a new request: in a dialog by its call, else here."""
         request = transaction.request
         try:
+            check_extensions(request)
             if tag := request.to.tag:
                 self._in_dialog(transaction, tag, now)
             else:
@@ -145,9 +146,6 @@ class UserAgent:
 
     def _invite(self, transaction: ServerTransaction, now: float) -> None:
         request = transaction.request
-        unknown = request.headers.tokens("Require") - SUPPORTED
-        if unknown:
-            raise Refusal(420, "", Unsupported=", ".join(sorted(unknown)))
         if invite_key(request) in self.context.invites:
             raise Refusal(482, "Another branch of this call is here already")
         if len(self.context.calls) >= self._max_calls:
@@ -156,3 +154,10 @@ class UserAgent:
         call = InboundCall(self.context, transaction, replaced)
         transaction.respond(respond(request, 100), now)
         self.context.tell(IncomingCall(call))
+
+
+def check_extensions(request: Request) -> None:
+    """Raise Refusal if a request requires an extension that is not known (8.2.2.3)."""
+    unknown = request.headers.tokens("Require") - SUPPORTED
+    if unknown and request.method != "CANCEL":
+        raise Refusal(420, "", Unsupported=", ".join(sorted(unknown)))

@@ -262,16 +262,16 @@ def _escaped(uri: Uri) -> dict[str, str]:
 def _subscriber(number: str, params: Params, uri: str) -> Party:
     """Return the party of a telephone-subscriber (RFC 3966 3), `number` without separators.
 
-    A national number within a country code is that country's, unless it begins with the prefix that
-    is dialled within the country: then only who knows the country can tell what to remove. Longer
-    contexts are no prefixes (RFC 3966 5.1.5).
+    A national number within a country code is that country's, unless it begins with what is dialled
+    before it, or with the code again: then only who knows the country can tell what to remove.
+    Longer contexts are no prefixes (RFC 3966 5.1.5).
     """
     if not _NUMBER.fullmatch(number):
         return Party(uri)
     context = params.text("phone-context").translate(_SEPARATORS)
-    if number.startswith("+") or not _COUNTRY_CODE.fullmatch(context):
+    if number.startswith(("+", "00")) or not _COUNTRY_CODE.fullmatch(context):
         return Party(uri, number)
-    if _NATIONAL.fullmatch(number):
+    if _NATIONAL.fullmatch(number) and not number.startswith(context[1:]):
         return Party(uri, context + number)
     return Party(uri, number, context)
 

@@ -169,11 +169,13 @@ def _short(name: str) -> str:
 
 
 def _shown(reason: str, trunk: Trunk) -> str:
-    """Return a stranger's text, on one line and short; none of it if the password is in it."""
+    """Return a stranger's text, on one line, short and without a full stop; none of it if the
+    password is in it.
+    """
     if trunk.password in reason:
         return ""
     line = "".join(char if char.isprintable() else " " for char in reason[:_LONGEST_REASON])
-    return " ".join(line.split())
+    return " ".join(line.split()).rstrip(".")
 
 
 def _sentence(text: str) -> str:

@@ -90,6 +90,10 @@ class Bridge:
         """Set the address at which the agent is dialled; None: it is not dialled."""
         self._redial.set_address(agent)
 
+    def set_agent_detail(self, detail: str) -> None:
+        """Set the reason why the agent was not reached that the application shows so far."""
+        self._redial.set_told(detail)
+
     def answered(self, kind: str, call: dict[str, Any], ends_at: float | None, now: float) -> None:
         """Take the answer to a report."""
         if self.over:
@@ -218,13 +222,18 @@ class Bridge:
         """Attach an agent's socket that was admitted, which replaces an older one. It gets no audio
         until there is a stream.
 
-        Return False if it is the older, or was dialled while another agent connected by itself.
+        Return False if it is the older, or was dialled while another agent connected by itself, or
+        wants a free call and there is an agent.
         """
         if leg.dialled and self._redial.stopped:
             leg.close(1000, "another agent has come by itself")
             return False
         old = self._agent.leg
-        if old is not None and old.order > leg.order and not old.dialled:
+        if leg.if_free and not leg.dialect.started and (old or self._redial.expects_agent):
+            leg.close(4411, "another agent has the call")
+            return False
+        # One that took a free call gives it back to an agent that was on its way by then.
+        if old is not None and old.order > leg.order and not (old.dialled or old.if_free):
             leg.close(4409, "a newer connection is here")
             return False
         if old is not None:
@@ -262,7 +271,7 @@ class Bridge:
     def dial_failed(self, why: str, now: float, *, final: bool) -> None:
         """Note that the agent was dialled in vain; `final`: so would be every other attempt."""
         self._redial.failed(why)
-        if self._agent.leg is not None or self._provider is None:
+        if self._redial.stopped or self._agent.leg is not None or self._provider is None:
             return
         if final:
             was_there = AGENT_LOST in self._deadlines

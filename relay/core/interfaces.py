@@ -99,6 +99,11 @@ class AgentLeg(ProviderLeg, Protocol):
         """Return whether the relay opened the connection."""
         ...
 
+    @property
+    def if_free(self) -> bool:
+        """Return whether it wants the call only if no agent is connected."""
+        ...
+
     def send_audio(self, audio: bytes, /) -> None:
         """Queue one message of audio."""
         ...
@@ -117,7 +122,13 @@ class BridgeActions(Protocol):
 
     def report(self, kind: str, why: str | None = None) -> None:
         """Report to the application; `answered` or `unanswered` follows. `why`: the reason why the
-        agent was not reached; "": it is there by now.
+        agent was not reached.
+        """
+        ...
+
+    def tell_of_agent(self, why: str) -> None:
+        """Report why the agent was not reached, or "" once it is there. A newer reason replaces one
+        that waits; nothing follows.
         """
         ...
 

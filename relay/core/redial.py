@@ -4,7 +4,7 @@ once an agent has connected by itself. The time is passed in.
 
 from __future__ import annotations
 
-from relay.core.deadlines import DIAL, WATCH, Deadlines
+from relay.core.deadlines import DIAL, Deadlines
 from relay.core.interfaces import AgentAddress, BridgeActions
 
 PAUSES_S = (0.0, 0.25, 0.5, 1.0, 2.0)
@@ -28,6 +28,17 @@ class AgentRedial:
         self._broken_since: float | None = None
         self.failure = ""
         """The reason why the last dial failed; "" once an agent is there."""
+        self._told = ""
+        """The failure that the application knows of; "" for none."""
+
+    def set_told(self, detail: str) -> None:
+        """Take what the application shows about the agent, as another relay may have told it."""
+        self._told = detail
+
+    @property
+    def expects_agent(self) -> bool:
+        """Return whether an agent is dialled, as often as needed, or is there."""
+        return self._agent is not None and not self.stopped
 
     def set_address(self, agent: AgentAddress | None) -> None:
         """Set the address at which the agent is dialled; None: it is not dialled."""
@@ -55,9 +66,12 @@ class AgentRedial:
             self._actions.dial(self._agent)
 
     def failed(self, why: str) -> None:
-        """Note that a dial has failed, and tell the application why."""
+        """Note that a dial has failed. Tell the application why, unless an agent has come by itself
+        meanwhile.
+        """
         self._under_way = False
-        self._tell(why)
+        if not self.stopped:
+            self._tell(why)
 
     def joined(self, now: float) -> None:
         """Note that the dialled agent has joined."""
@@ -77,6 +91,7 @@ class AgentRedial:
 
     def _tell(self, failure: str) -> None:
         """Report a failure that is new, or that there is none any more: not each of many dials."""
-        if failure != self.failure:
-            self.failure = failure
-            self._actions.report(WATCH, failure)
+        self.failure = failure
+        if failure != self._told:
+            self._told = failure
+            self._actions.tell_of_agent(failure)

@@ -41,6 +41,8 @@ class AgentSocket(Leg):
     high_water = 64 * 1024
     dialled = False
     """True if the relay opened the connection."""
+    if_free = False
+    """True if it wants the call only if no agent is connected."""
 
     handshake: AgentHandshake | None = None
     """The agent's handshake, to be repeated to another relay; None: the agent must not be piped."""

@@ -22,6 +22,7 @@ from relay.core.bridge import Bridge
 from relay.core.closing_sockets import ClosingSockets
 from relay.core.counters import Counters
 from relay.core.interfaces import AgentAddress
+from relay.network.agent_reports import AgentReports
 from relay.network.control import Answer, Control, NoAnswerError, RefusedError
 from relay.network.key_reports import KeyReports
 from relay.protocol.agent import Sids
@@ -86,6 +87,7 @@ class Calls:
         call = self._calls.get(answer.call_id)
         if call is None:
             call = self._calls[answer.call_id] = _Call(answer.call_id, self)
+            call.bridge.set_agent_detail(answer.agent_detail or "")
             self._count()
         call.take(answer, time.monotonic())
         return call.bridge
@@ -120,6 +122,7 @@ class _Call:
         self._dial_task: asyncio.Task[None] | None = None
         send = partial(calls.control.report_keys, call_id)
         self.pressed = KeyReports(call_id, send, spawn=self._spawn).press
+        self.tell_of_agent = AgentReports(self._report_agent, spawn=self._spawn).tell
         self.bridge = Bridge(self, calls.timeouts, calls.counters)
 
     def take(self, answer: Answer, now: float) -> None:
@@ -138,7 +141,7 @@ class _Call:
     def report(self, kind: str, why: str | None = None) -> None:
         if kind != "watch":
             logs.info("report", call_id=self.call_id, type=kind, why=why or None)
-        self._spawn(self._report(kind, why))
+        self._spawn(self._report_or_retry(kind, why))
 
     def dial(self, agent: AgentAddress) -> None:
         self._dial_task = self._spawn(self._dial(agent))
@@ -170,7 +173,16 @@ class _Call:
         else:
             logs.info("agent dialled", call_id=self.call_id, host=host)
 
-    async def _report(self, kind: str, detail: str | None) -> None:
+    async def _report_or_retry(self, kind: str, why: str | None) -> None:
+        if not await self._report(kind, why):
+            self.bridge.unanswered(kind, time.monotonic())
+
+    async def _report_agent(self, why: str) -> bool:
+        """Report why the agent was not reached. Return False if it is to be reported again."""
+        return self.bridge.over or await self._report("watch", why)
+
+    async def _report(self, kind: str, detail: str | None) -> bool:
+        """Send a report and follow its answer. Return False if there was none."""
         answer, why = None, ""
         try:
             answer = await self._calls.control.report(self.call_id, kind, detail)
@@ -178,7 +190,7 @@ class _Call:
             why = error.code or str(error.status)
             if why == "owned_elsewhere":
                 self.bridge.hand_over(error.relay_url)
-                return
+                return True
             if error.call is not None:
                 answer = Answer(call=error.call)
         except NoAnswerError as error:
@@ -186,19 +198,18 @@ class _Call:
         except Exception as error:
             logs.exception("report failed", call_id=self.call_id, type=kind)
             why = type(error).__name__
-        now = time.monotonic()
         if answer is None:
             self._calls.counters.unanswered += 1
             logs.warning("no answer", call_id=self.call_id, type=kind, why=why)
-            self.bridge.unanswered(kind, now)
-            return
+            return False
         was_over = self.bridge.over
         if answer.agent is not None:
             self.bridge.set_agent_address(answer.agent)
-        self.bridge.answered(kind, answer.call, _ends_at(answer), now)
+        self.bridge.answered(kind, answer.call, _ends_at(answer), time.monotonic())
         if self.bridge.over and not was_over:
             reason = answer.call.get("end_reason")
             logs.info("call over", call_id=self.call_id, state=answer.state, reason=reason)
+        return True
 
 
 def _ends_at(answer: Answer) -> float | None:

@@ -33,6 +33,8 @@ class Answer(msgspec.Struct):
     owner: str | None = None
     ends_at_ms: int | None = None
     agent: AgentAddress | None = None
+    agent_detail: str | None = None
+    """The reason why the agent was not reached, as the application shows it."""
 
     @property
     def call_id(self) -> str:

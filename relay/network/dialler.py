@@ -14,6 +14,7 @@ import socket
 import ssl
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from textwrap import shorten
 from urllib.parse import urlsplit
 
 from picows import WSInvalidStatusError, ws_connect
@@ -32,6 +33,10 @@ _MAX_ADDRESSES = 4
 _PER_ADDRESS_S = 2.0
 """For each address but the last one."""
 _RESOLVERS = 8
+
+_MAX_CAUSE = 120
+"""Characters of a cause in OpenSSL's words, which may repeat a long host name: with its remedy it
+has to fit into a report (docs/contracts.md)."""
 
 _REMEDIES = {
     "timeout": "Check that it runs, and that no firewall is in between.",
@@ -158,8 +163,9 @@ def _dial_error(error: Exception) -> DialError:
         case TimeoutError():
             code, cause = "timeout", f"it did not answer within {WITHIN_S:g} s"
         case ssl.SSLError():
-            what = getattr(error, "verify_message", "") or _words(error.reason)
-            code, cause = "tls", f"TLS failed ({what})"
+            # Some of OpenSSL's messages end with a full stop, others do not.
+            what = getattr(error, "verify_message", "").rstrip(".") or _words(error.reason)
+            code, cause = "tls", f"TLS failed ({shorten(what, _MAX_CAUSE, placeholder='…')})"
         case ConnectionRefusedError():
             code, cause = "refused", "the connection was refused"
         case OSError():

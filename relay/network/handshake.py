@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 SUBPROTOCOL = "chamade.v1"
 _WITH_TOKEN = "chamade.token."  # noqa: S105
 _AUDIO_PARAMETERS = ("dialect", "format", "rate")
+_IF_FREE = "if_free"
 
 
 def offered(headers: Sequence[str]) -> list[str]:
@@ -34,14 +35,23 @@ def agent_token(authorization: str, subprotocols: Sequence[str], query: Mapping[
 
 @dataclass(frozen=True)
 class AgentHandshake:
-    """An agent's handshake as it is repeated to another relay: path with query, and headers."""
+    """An agent's handshake as it is repeated to another relay."""
 
-    path: str
+    call_id: str
+    query: dict[str, str]
     headers: dict[str, str]
 
     @classmethod
     def of(cls, call_id: str, token: str, query: Mapping[str, str]) -> Self:
         """Make the handshake of an agent that came with this token and query."""
-        audio = [(name, query[name]) for name in _AUDIO_PARAMETERS if name in query]
-        path = f"/media/agent/{call_id}?{urlencode(audio)}"
-        return cls(path, {"Authorization": f"Bearer {token}"})
+        kept = {name: query[name] for name in (*_AUDIO_PARAMETERS, _IF_FREE) if name in query}
+        return cls(call_id, kept, {"Authorization": f"Bearer {token}"})
+
+    def path(self, *, started: bool) -> str:
+        """Return the path with its query. `started`: the agent has had its `start`; it has the call
+        by now and need not find it free again.
+        """
+        query = {
+            name: self.query[name] for name in self.query if not (started and name == _IF_FREE)
+        }
+        return f"/media/agent/{self.call_id}?{urlencode(query)}"

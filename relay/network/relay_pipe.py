@@ -168,11 +168,12 @@ class Pipe:
         could not be opened.
         """
         owner = _OwnerConnection(self)
+        path = self._handshake.path(started=self._agent.dialect.started)
         try:
             async with asyncio.timeout(CONNECT_S):
                 await ws_connect(
                     lambda: owner,
-                    owner_url.rstrip("/") + self._handshake.path,
+                    owner_url.rstrip("/") + path,
                     extra_headers={**self._handshake.headers, PIPED_HEADER: "1"},
                     max_redirects=0,
                     enable_auto_ping=True,

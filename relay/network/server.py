@@ -37,7 +37,7 @@ from relay.network.provider_leg import ProviderSocket
 from relay.network.relay_pipe import PIPED_HEADER
 from relay.network.source import of_request
 from relay.network.twilio_agent_leg import TwilioAgentSocket
-from relay.protocol.agent import choose_format
+from relay.protocol.agent import choose_format, choose_if_free
 
 _Answer = WSListener | WSUpgradeResponseWithListener | None
 """The answer to a request, as picows takes it: an upgrade, a response, or None for 404."""
@@ -133,8 +133,9 @@ class Relay:
         if found := _PROVIDER.fullmatch(path):
             return self._provider(found[1], request)
         if found := _AGENT.fullmatch(path):
-            parameters = {name: values[-1] for name, values in parse_qs(query).items()}
-            return self._agent(found[1], parameters, request)
+            values = parse_qs(query, keep_blank_values=True)
+            last = {name: given[-1] for name, given in values.items()}
+            return self._agent(found[1], last, request)
         return None
 
     def _provider(self, token: str, request: WSUpgradeRequest) -> _Answer:
@@ -172,11 +173,15 @@ class Relay:
     def _agent_leg(self, call_id: str, token: str, query: dict[str, str]) -> AgentSocket:
         try:
             audio = choose_format(query.get("dialect"), query.get("format"), query.get("rate"))
+            if_free = choose_if_free(query.get("if_free"))
         except ValueError as error:
             return RefusedAgent(self._calls, call_id, 4400, str(error))
         if query.get("dialect"):
-            return TwilioAgentSocket(self._calls, call_id, token)
-        return AgentSocket(self._calls, call_id, token, audio)
+            leg: AgentSocket = TwilioAgentSocket(self._calls, call_id, token)
+        else:
+            leg = AgentSocket(self._calls, call_id, token, audio)
+        leg.if_free = if_free
+        return leg
 
     def _arrival(self, leg: media_token.Leg, token: str, request: WSUpgradeRequest) -> Arrival:
         """Return the arrival that a good token stands for. BadTokenError."""

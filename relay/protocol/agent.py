@@ -61,6 +61,15 @@ def choose_format(dialect: str | None, format_: str | None, rate: str | None) ->
     return AudioFormat(name, int(rate))
 
 
+def choose_if_free(if_free: str | None) -> bool:
+    """Return whether the URL asks for the call only if it has no agent. ValueError tells what is
+    wrong.
+    """
+    if if_free not in (None, "1"):
+        raise ValueError("if_free must be 1, or not be there")
+    return if_free is not None
+
+
 def _format_of_dialect(dialect: str, format_: str | None, rate: str | None) -> AudioFormat:
     if dialect != "twilio":
         raise ValueError("dialect must be twilio")

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from chamade import AsyncClient, Client
 from tests.support.engine import ROOT
 from tests.support.running import Live, stack_up
 
@@ -44,6 +45,26 @@ def live(running, unanswered):
     live = Live(running.read_stack_file())
     live.state_dir = running.state_dir
     return live
+
+
+@pytest.fixture
+def client(live):
+    with Client(live.stack["api_url"], live.stack["api_key"]) as client:
+        yield client
+
+
+@pytest.fixture
+async def aclient(live):
+    async with AsyncClient(live.stack["api_url"], live.stack["api_key"]) as client:
+        yield client
+
+
+@pytest.fixture
+async def line(live):
+    """A number that nobody else's tests call."""
+    number = (await live.rest("POST", "/api/number"))["e164"]
+    yield number
+    await live.rest("DELETE", f"/api/number/{number}")
 
 
 @pytest.fixture

@@ -23,21 +23,13 @@ from local import demo_sip, listening
 from local.agent import Talk, event_of
 from local.carrier import carrier
 from local.sip_phone import SipPhone, sip_phone
+from tests.support.clips import AUDIO, clip, samples
 from tests.support.engine import ROOT
 from tests.support.ports import free_port
 from tests.support.running import Live
 from tests.unit.relay.twilio_agent import TwilioAgent, twilio_agent
 
-AUDIO = ROOT / "examples" / "audio"
 PIPECAT = ROOT / ".venv" / "pipecat" / "bin" / "python"
-
-
-def clip(name: str, seconds: float = 2.0) -> bytes:
-    return wav.read(AUDIO / name)[: int(seconds * 8000)]
-
-
-def samples(ulaw: bytes) -> np.ndarray:
-    return g711.DECODE_TABLE[np.frombuffer(bytes(ulaw), np.uint8)]
 
 
 @contextlib.asynccontextmanager

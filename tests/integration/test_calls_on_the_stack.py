@@ -12,24 +12,13 @@ import sys
 import numpy as np
 import pytest
 
-from common.g711 import DECODE_TABLE
-from gateway.softphone import wav
 from local import aws, listening
 from local.agent import Refused, Talk
 from local.layout import HOST, Layout
+from tests.support.clips import clip, samples
 from tests.support.engine import ROOT
 from tests.support.ports import free_port
 from tests.support.running import Live
-
-AUDIO = ROOT / "examples" / "audio"
-
-
-def samples(ulaw: bytes) -> np.ndarray:
-    return DECODE_TABLE[np.frombuffer(bytes(ulaw), np.uint8)]
-
-
-def clip(name: str, seconds: float = 2.0) -> bytes:
-    return wav.read(AUDIO / name)[: int(seconds * 8000)]
 
 
 async def test_an_accepted_call_carries_audio_bit_for_bit_both_ways(live):

@@ -16,14 +16,8 @@ import pytest
 from chamade import AsyncClient
 from gateway.softphone import wav
 from local import listening
-from tests.integration.test_client import (
-    AUDIO,
-    WITHIN_S,
-    clip,
-    connected_trunk,
-    samples,
-    until_heard,
-)
+from tests.support.client_line import connected_trunk
+from tests.support.clips import AUDIO, WITHIN_S, clip, samples, until_heard
 from tests.support.engine import ROOT
 from tests.support.ports import free_port
 

@@ -10,16 +10,10 @@ import json
 import aiohttp
 import pytest
 
-from gateway.softphone import wav
 from local.agent import Talk
-from tests.support.engine import ROOT
+from tests.support.clips import clip
 
-AUDIO = ROOT / "examples" / "audio"
 FRAME = 160
-
-
-def clip(name: str, seconds: float) -> bytes:
-    return wav.read(AUDIO / name)[: int(seconds * 8000)]
 
 
 class Page:

@@ -13,8 +13,8 @@ import pytest
 from gateway.softphone import wav
 from local import listening
 from local.layout import ABROAD, DID
-from tests.integration.test_client import AUDIO, samples
 from tests.integration.test_examples import heard_at_8000
+from tests.support.clips import AUDIO, samples
 from tests.support.engine import ROOT
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from gateway.softphone import wav
 from local import listening
-from tests.integration.test_client import AUDIO, WITHIN_S, clip, samples
+from tests.support.clips import AUDIO, WITHIN_S, clip, samples
 from tests.support.engine import ROOT
 from tests.support.ports import free_port
 
@@ -105,6 +105,26 @@ async def test_the_answering_machine_takes_a_message(live, tmp_path):
     spoken = samples(wav.read(AUDIO / "caller.wav"))
     assert listening.find(spoken, samples(wav.read(message))).heard
     assert listening.find(samples(wav.read(AUDIO / "goodbye.wav")), samples(call.audio())).heard
+
+
+@pytest.mark.deep
+async def test_an_answering_machine_that_is_started_again_goes_on_and_greets_nobody_twice(
+    live, tmp_path
+):
+    async with example(live, "answering_machine.py", "--messages", str(tmp_path)) as machine:
+        await said(machine, "waiting")
+        call = await live.phone().place_call(live.number, from_="+33699999998")
+        await said(machine, "+33699999998")
+        await call.wait_heard(wav.read(AUDIO / "greeting.wav")[:800])
+        machine.kill()
+        await machine.wait()
+    async with example(live, "answering_machine.py", "--messages", str(tmp_path)) as machine:
+        await said(machine, "+33699999998")
+        await asyncio.wait_for(call.ended.wait(), 30)
+        await said(machine, "message saved")
+    heard = call.audio()
+    assert wav.read(AUDIO / "goodbye.wav")[4000:6000] in heard
+    assert heard.count(wav.read(AUDIO / "greeting.wav")[4000:6000]) == 1
 
 
 @pytest.mark.deep

@@ -19,8 +19,8 @@ import pytest
 from gateway.softphone import wav
 from local import listening
 from local.ports import free_port_base
-from tests.integration.test_client import AUDIO, samples
 from tests.integration.test_examples import heard_at_8000
+from tests.support.clips import AUDIO, samples
 from tests.support.engine import ROOT
 
 pytestmark = pytest.mark.deep

@@ -19,6 +19,31 @@ process.on("SIGUSR2", () => {
 });
 """
 """Runs in the agent before its own code: a signal breaks its connections to the relay."""
+LOSE_THE_ANSWER_TO_ACCEPT = """
+const real = fetch;
+let lost = false;
+globalThis.fetch = async (url, options) => {
+  const answer = await real(url, options);
+  if (lost || !url.endsWith("/accept")) return answer;
+  lost = true;
+  throw new Error("the answer is lost");
+};
+"""
+"""Likewise: its first accept gets through, and no answer comes."""
+SEE_CALLS_RING = """
+const real = fetch;
+globalThis.fetch = async (url, options) => {
+  const answer = await real(url, options);
+  if (!url.includes("/api/call/")) return answer;
+  return Response.json({ ...(await answer.json()), state: "ringing" });
+};
+"""
+"""Likewise: it looks at its calls before auto-answer has answered them."""
+
+
+def before(code: str) -> str:
+    """Options of Node.js that run this first."""
+    return f"--import=data:text/javascript,{quote(code, safe='')}"
 
 
 async def test_the_agent_says_back_what_it_hears_and_prints_keys(live, node_agent):
@@ -35,8 +60,7 @@ async def test_the_agent_says_back_what_it_hears_and_prints_keys(live, node_agen
 @pytest.mark.deep
 async def test_the_agent_comes_back_when_its_connection_breaks(live, node_agent):
     port = urlsplit(live.stack["relay_url"]).port
-    code = quote(BREAK_CONNECTIONS.replace("RELAY_PORT", str(port)), safe="")
-    options = f"--import=data:text/javascript,{code}"
+    options = before(BREAK_CONNECTIONS.replace("RELAY_PORT", str(port)))
     async with example(live, node_agent, NODE_OPTIONS=options) as agent:
         await said(agent, "waiting")
         call = await live.phone().place_call(live.number)
@@ -70,7 +94,8 @@ async def test_the_agent_throws_no_other_agent_out_when_it_starts(live, node_age
         call = await live.phone().place_call(live.number)
         await echoes(call)
         async with example(live, node_agent) as newcomer:
-            await said(newcomer, "waiting")
+            await said(newcomer, "has another agent")
+            await said(newcomer, "has another agent")
             await echoes(call, "greeting.wav")
         call.hangup()
         await said(agent, "is over: caller_hangup")
@@ -87,6 +112,30 @@ async def test_the_agent_answers_calls_that_ring_already(live, node_agent):
         await echoes(call)
         call.hangup()
         await said(agent, "is over: caller_hangup")
+
+
+@pytest.mark.deep
+async def test_the_agent_takes_a_call_that_it_accepted_without_getting_the_answer(live, node_agent):
+    options = before(LOSE_THE_ANSWER_TO_ACCEPT)
+    async with example(live, node_agent, NODE_OPTIONS=options) as agent:
+        await said(agent, "waiting")
+        call = await live.phone().place_call(live.number)
+        await echoes(call)
+        call.hangup()
+        await said(agent, "is over: caller_hangup")
+
+
+@pytest.mark.deep
+async def test_the_agent_takes_an_auto_answered_call_that_it_sees_ring(live, node_agent):
+    number = (await live.rest("POST", "/api/number"))["e164"]
+    await live.rest("PATCH", f"/api/number/{number}", {"auto_answer": True})
+    async with example(live, node_agent, NODE_OPTIONS=before(SEE_CALLS_RING)) as agent:
+        await said(agent, "waiting")
+        call = await live.phone().place_call(number)
+        await echoes(call)
+        call.hangup()
+        await said(agent, "is over: caller_hangup")
+    await live.rest("DELETE", f"/api/number/{number}")
 
 
 def test_the_agent_without_a_stack_explains_how_to_start_one(node_agent):

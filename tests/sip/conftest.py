@@ -107,7 +107,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory, authority: Path) -> Iterator
 
 @pytest.fixture(scope="session")
 def sip_port(stack: Process) -> int:
-    """Of the first child; the other one is two ports on."""
+    """The gateway's."""
     return stack.port_base + 4
 
 

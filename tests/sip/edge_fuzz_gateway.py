@@ -18,7 +18,8 @@ from common import g711
 from gateway.calls.call import Call
 from gateway.calls.leg import Destination
 from gateway.calls.live_call import LiveCall, Plan
-from gateway.legs.sip.leg import SipLeg
+from gateway.legs.sip.dialled_leg import DialledLeg
+from gateway.legs.sip.leg import InboundLeg
 from gateway.media.stream import MediaStream
 from gateway.server import start
 from gateway.trunks.trunk import Trunk
@@ -36,7 +37,7 @@ ECHOED = "+33199000001"
 """A caller ID whose calls are echoed."""
 
 TRUNKS = {TRUNK_A: PEER, TRUNK_B: "127.0.0.11"}
-"""One on each child; and where its carrier is."""
+"""Where the carrier of each is."""
 
 _SETTLED_WITHIN_S = 45.0
 """An answer that nobody acknowledges is given up after 32 s (RFC 3261 13.3.1.4)."""
@@ -152,8 +153,6 @@ class Behind:
     def __init__(self, words):
         self._words = words
         self._stack = contextlib.AsyncExitStack()
-        self._pulses: dict[int, int] = {}
-        """Return how many calls each child has, as it reported last."""
         self._staying: frozenset[str] = frozenset()
 
     async def begin(self, log):
@@ -170,9 +169,7 @@ class Behind:
         self.gateway = await start(config)
         self._stack.push_async_callback(self.gateway.stop)
         self.pool = self.gateway.sip
-        self.pids = [child.pid for child in self.pool.children]
-        for child in self.pool.children:
-            self._listen(child, child._on_event)
+        self.port = config.sip_port
         await self._register()
 
     async def _register(self):
@@ -185,29 +182,15 @@ class Behind:
                     transport="udp", username=f"of-{carrier.port}", password="s3cret",
                 )
             )  # fmt: skip
-        await until(lambda: len(self.pool._trunks.registered) == len(TRUNKS), _PATIENCE_S)
+        await until(lambda: len(self.pool._lines.registered) == len(TRUNKS), _PATIENCE_S)
 
     async def end(self):
         await self._stack.aclose()
 
-    def _listen(self, child, on_event):
-        def happened(child, message):
-            if message["on"] == "pulse":
-                self._pulses[child.index] = message["calls"]
-            on_event(child, message)
-
-        child._on_event = happened
-
     @property
     def unharmed(self):
-        """Return whether no process of gateway and edge has died."""
-        pool = self.pool
-        return (
-            self.edge.process.poll() is None
-            and [child.pid for child in pool.children] == self.pids
-            and not any(child.restarts for child in pool.children)
-            and all(child.up for child in pool.children)
-        )
+        """Return whether the edge runs, and the gateway's SIP."""
+        return self.edge.process.poll() is None and self.pool.stack.up
 
     @property
     def metrics(self):
@@ -215,7 +198,7 @@ class Behind:
         return self.gateway.metrics
 
     async def caller(self, trunk_id, number=ECHOED):
-        """A call to the trunk's child, answered."""
+        """A call to the trunk, answered."""
         rtp = await self._stack.enter_async_context(Rtp())
         talker = Talker(PEER, user=number)
         self._stack.callback(talker.close)
@@ -257,35 +240,36 @@ class Behind:
                 live.clear("cleared by the test")
 
     async def settle(self):
-        """Until no call is left but those that are to stay: neither in the gateway, nor in a child,
-        nor any object of one.
+        """Until no call is left but those that are to stay: neither of the exchange, nor of the
+        user agent, nor any object of one.
         """
         try:
             await until(self._settled, _SETTLED_WITHIN_S)
-            self._pulses.clear()  # a child's word from before counts no more
-            await until(lambda: self._settled() and self._pulses == self._legs(), _SETTLED_WITHIN_S)
             await until(self._forgotten, _PATIENCE_S)
         except TimeoutError:
-            left = f"calls {list(self._live())}, legs {self._legs()}, in children {self._pulses}"
-            raise AssertionError(f"not all calls are over: {left}") from None
+            left = f"calls {list(self._live())}, legs {len(self.pool._legs)}"
+            raise AssertionError(f"not all calls are over: {left}, {self._agents()}") from None
 
     def _settled(self):
         self.clear()
         left = self._live().keys()
-        return left <= self._staying and len(self.pool._legs) == len(left)
+        counts = {len(left), len(self.pool._legs), *self._agents().values()}
+        return left <= self._staying and len(counts) == 1
 
-    def _legs(self):
-        count = Counter(index for index, _ in self.pool._legs)
-        return {child.index: count[child.index] for child in self.pool.children}
+    def _agents(self):
+        """Count the user agent's own calls, and the ports that they have."""
+        stack = self.pool.stack
+        return {"calls": len(stack.agent.context.calls), "legs of RTP": len(stack.plane)}
 
     def _forgotten(self):
         gc.collect()
         kinds, live = Counter(map(type, gc.get_objects())), len(self._live())
-        return kinds[SipLeg] == kinds[LiveCall] == live and kinds[MediaStream] <= live
+        legs = kinds[InboundLeg] + kinds[DialledLeg]
+        return legs == kinds[LiveCall] == live and kinds[MediaStream] <= live
 
     def kb(self):
-        """Own memory of the edge, and of each child."""
-        return [own_kb(self.edge.pids()), *(own_kb([pid]) for pid in self.pids)]
+        """Own memory of the edge."""
+        return own_kb(self.edge.pids())
 
 
 class Source(Talker):

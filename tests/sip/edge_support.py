@@ -14,7 +14,7 @@ from pathlib import Path
 from gateway.config import Config
 from tests.sip.edge_messages import request
 from tests.sip.edge_talkers import INSIDE, PEER, PUBLIC, Talker
-from tests.support.ports import free_port, free_ports
+from tests.support.ports import free_port
 
 _ROOT = Path(__file__).parents[2]
 
@@ -101,16 +101,15 @@ class Edge:
 
 
 def edge_and_gateway(log: Path, **settings) -> tuple[Edge, Config]:
-    """An edge for two children, and the settings of a gateway that has them behind it."""
-    port = free_ports(4)
-    edge = Edge([f"{INSIDE}:{port}", f"{INSIDE}:{port + 2}"], log)
+    """An edge, and the settings of the gateway behind it."""
+    port = free_port()
+    edge = Edge([f"{INSIDE}:{port}"], log)
     defaults = {
         "account_sid": "AC" + "0" * 32,
         "auth_token": "t",
         "voice_url": "http://127.0.0.1:1/",
         "allow_private_trunks": True,
         "sip_port": port,
-        "sip_children": 2,
         "sip_edge": f"{INSIDE}:{edge.inside[1]}",
     }
     return edge, Config(**(defaults | settings))

@@ -8,17 +8,14 @@ import asyncio
 import itertools
 import json
 import os
-import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
 
 import numpy as np
 
-from gateway.config import SIP_PORTS_APART
 from local.agent import Rest, Talk, event_of
 from local.listening import find
 from tests.sip.peers import HOST, Carrier
@@ -239,41 +236,3 @@ def spoken(samples: Samples, times: int = 4) -> Samples:
     and all of it more than once: a busy machine may well tear a hole into one of them.
     """
     return np.tile(np.concatenate([np.zeros(int(8000 * _BREATH_S), np.int16), samples]), times)
-
-
-@dataclass(frozen=True)
-class Child:
-    """A process that holds SIP calls and registrations."""
-
-    pid: int
-    port: int
-
-    @property
-    def alive(self) -> bool:
-        """Until it is killed and reaped."""
-        return Path(f"/proc/{self.pid}").exists()
-
-
-def children(first_port: int, count: int = 2) -> list[Child]:
-    """The gateway's that listen on these ports, in their order."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit():
-            continue
-        try:
-            words = (entry / "cmdline").read_bytes().decode(errors="replace").split("\0")
-        except OSError:
-            continue
-        if "gateway.legs.sip.child" in words:
-            port = json.loads(words[words.index("gateway.legs.sip.child") + 2])["port"]
-            if first_port <= port < first_port + SIP_PORTS_APART * count:
-                found.append(Child(int(entry.name), port))
-    return sorted(found, key=lambda child: child.port)
-
-
-async def child_of(carrier: Carrier, first_port: int) -> int:
-    """Which of the children registered the one contact that a carrier has of us."""
-    [contact] = (await carrier.registered())[USER]
-    found = re.search(r"@[^:;]+:(\d+)", contact["Address"])
-    assert found is not None
-    return (int(found[1]) - first_port) // SIP_PORTS_APART

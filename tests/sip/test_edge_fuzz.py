@@ -1,5 +1,5 @@
-"""Tests 5,000 mutated messages at the edge, with the gateway and its children behind it and a good
-call at each child: no process dies, no call is lost, memory is flat.
+"""Tests 5,000 mutated messages at the edge, with the gateway behind it and a good call of each
+trunk: nothing dies, no call is lost, nothing is left of those that are over.
 """
 
 from __future__ import annotations
@@ -24,16 +24,17 @@ SEED = int(os.environ.get("EDGE_FUZZ_SEED", "20261122"))
 
 
 GROWTH_KB = 4 * max(COUNT, 5000) // 2
-"""The memory that the second half of the messages may cost the edge and, in part, a child: no more
-than a leak of 4 kB a message would. Without one it is 4 to 5 MB for the edge, whose processes still
-come upon their largest message so far and whose tables fill up, and 2 MB for a child. All calls are
-over whenever it is measured; transactions and what else lasts half a minute is there both times.
+"""The memory that the second half of the messages may cost the edge: no more than a leak of 4 kB a
+message would. Without one it is 4 to 5 MB: its processes still come upon their largest message so
+far, and its tables fill up. All calls are over whenever it is measured; transactions and what else
+lasts half a minute is there both times. The gateway runs in the test's process, so its calls are
+counted instead.
 """
 
 
 @pytest.fixture
 async def behind(tmp_path, speech, capfd, caplog):
-    """The gateway behind its edge. Nothing must break in it, nor in its children."""
+    """The gateway behind its edge. Nothing must break in it."""
     behind = Behind(speech("caller"))
     try:
         await behind.begin(tmp_path / "edge.log")
@@ -50,14 +51,14 @@ async def behind(tmp_path, speech, capfd, caplog):
     assert '"level": "error"' not in errors
 
 
-def bases(edge, child, contact, talker, ok):
+def bases(edge, port, contact, talker, ok):
     """Well-formed messages of every kind; some belong to the call that is up."""
     uri, text = edge.uri("+33123456789"), sdp("127.0.0.70")
     body = {"body": text}
     refer = ["Refer-To: <sip:+15550001@example.org>", "Referred-By: <sip:a@b>"]
     answer = (
         f"SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP {PUBLIC}:{edge.port};branch=z9hG4bK-1.0\r\n"
-        f"Via: SIP/2.0/UDP 127.0.0.1:{child};branch=z9hG4bK9;rport\r\n"
+        f"Via: SIP/2.0/UDP 127.0.0.1:{port};branch=z9hG4bK9;rport\r\n"
         "From: <sip:alice@trunk.example>;tag=1\r\nTo: <sip:x@y>;tag=2\r\nCall-ID: call-1\r\n"
         "CSeq: 1 INVITE\r\nContact: <sip:a@127.0.0.70>\r\nContent-Type: application/sdp\r\n"
         f"Content-Length: {len(text)}\r\n\r\n{text}"
@@ -88,12 +89,11 @@ def bases(edge, child, contact, talker, ok):
 
 
 def streams(behind, sources, known):
-    """The messages of each source; half of them go to either child, about a call of its."""
+    """The messages of each source; half of them are about a call of either trunk."""
     for at, source in enumerate(sources):
         nth = at % len(known)
-        port = behind.pool.children[nth].settings.port
         contact = list(behind.carriers.values())[nth].contact
-        made = bases(behind.edge, port, contact, source, known[nth].ok)
+        made = bases(behind.edge, behind.port, contact, source, known[nth].ok)
         yield messages(COUNT, made, SEED + at)
 
 
@@ -115,7 +115,7 @@ async def fuzz(behind, sources, mutated, known, rng):
 
 
 async def are_well(behind, good):
-    """The calls that have been up all the while, and another one at each child."""
+    """The calls that have been up all the while, and another one of each trunk."""
     callers = [*good, *[await behind.caller(trunk_id) for trunk_id in TRUNKS]]
     await asyncio.gather(*(caller.hears_itself() for caller in callers))
     for caller in callers:
@@ -142,9 +142,7 @@ async def test_no_mutated_message_takes_the_stack_down(behind):
     print(f"answered {answered}, kB before {before}, after {after}, {took:.1f} s, {behind.metrics}")
     assert answered > COUNT / 200, "the fuzz does not reach the stack"
     await are_well(behind, good)
-    limits = [GROWTH_KB] + [GROWTH_KB // len(TRUNKS)] * len(TRUNKS)
-    grown = [now - then for now, then in zip(after, before, strict=True)]
-    assert all(kb < limit for kb, limit in zip(grown, limits, strict=True)), (before, after)
+    assert after - before < GROWTH_KB
     for source in sources:
         source.close()
 

@@ -12,7 +12,7 @@ from aiohttp import web
 from gateway.config import Config
 from gateway.server import start
 from tests.sip.peers import HOST, Sipp
-from tests.support.ports import free_ports
+from tests.support.ports import free_port
 
 
 @pytest.fixture
@@ -35,8 +35,7 @@ async def gateway_that_answers():
             auth_token="t",
             voice_url=f"http://{HOST}:{runner.addresses[0][1]}/voice",
             port=0,
-            sip_port=free_ports(4),
-            sip_children=1,
+            sip_port=free_port(),
         )
         gateway = await start(config)
         stops.extend([gateway.stop, runner.cleanup])

@@ -44,7 +44,7 @@ NO_ROW = {
     "chalicelib.domain.delivery:MAX_RETRY_AFTER_S": "a wait, and the delivery's item has a row",
     "chalicelib.domain.endpoint:MAX_OVERLAP_S": "how long a former secret signs, too",
     "chalicelib.domain.metadata:MAX_DEPTH": "part of the row about metadata",
-    "chalicelib.domain.agent:MAX_WHY": "text of a relay, which writes a short sentence",
+    "chalicelib.domain.agent:MAX_WHY": "text of a relay, which cuts it, too",
     "chalicelib.domain.trunk:MAX_DETAIL": "text of the gateway, which bounds it, too",
     "chalicelib.providers.outgoing_http:MAX_RETRY_AFTER": "part of the row about answers",
     "chalicelib.providers.twilio:MAX_TIME_LIMIT_S": "Twilio's own bound of a call",
@@ -55,6 +55,7 @@ NO_ROW = {
     "chalicelib.store.trunks:MAX_MOVED": "numbers of a trunk have a row",
     "common.budget:MAX_WAIT_S": "how long an excess is held against an agent",
     "relay.network.dialler:_MAX_ADDRESSES": "attempts of ours to reach an agent",
+    "relay.network.dialler:_MAX_CAUSE": "how we cut what we report",
     "relay.network.relay_pipe:MAX_FRAME": "as the row about messages",
     "relay.core.playout_estimate:MAX_MESSAGE": "how we cut what we send",
     "relay.protocol.agent:MAX_DIGITS": "part of a message, which has a row",
@@ -64,6 +65,7 @@ NO_ROW = {
     "gateway.sip.identity:MAX_TEXT": "how we cut what we tell of a party",
     "gateway.sip.identity:MAX_VALUES": "part of a SIP message, which has a row",
     "gateway.twiml.verbs:_MAX_PAUSE": "a document of the application's; the call has a row",
+    "local.sip_phone:MAX_EVENTS": "a phone of ours on this machine",
     "common.media_token:MAX_LENGTH": "part of a request's head, which has a row",
 }
 """Bounds that need no row, each with the reason."""

@@ -33,7 +33,7 @@ DETAIL_OF_ITS_OWN = {
     "bad_key", "too_large", "cross_site", "invalid", "call_not_ringing", "call_not_active",
     "call_over", "call_outbound", "ring_deadline_passed", "country_not_allowed", "premium_number",
     "trunk_not_registered", "bad_number", "wrong_host", "bad_caller_id", "no_caller_id", "too_long",
-    "too_many_dials", "dial_rate", "recently_declined", "too_many_dids",
+    "too_many_dials", "dial_rate", "recently_declined", "too_many_dids", "number_not_found",
 }  # fmt: skip
 """Codes whose failures say in each case what is wrong."""
 OF_MACHINES = {"trunk_not_found", "bad_token", "not_active", "owned_elsewhere"}

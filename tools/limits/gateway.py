@@ -6,6 +6,7 @@ from tools.limits.gateway_connections import CONNECTION_LIMITS
 from tools.limits.gateway_rtp import RTP_LIMITS
 from tools.limits.gateway_sip import SIP_LIMITS
 from tools.limits.limit import Limit
+from tools.limits.sip_calls import SIP_CALL_LIMITS
 from tools.limits.sip_messages import SIP_MESSAGE_LIMITS
 from tools.limits.sip_peers import SIP_PEER_LIMITS
 
@@ -234,6 +235,7 @@ LIMITS: tuple[Limit, ...] = (
     *STREAMS,
     *APPLICATION,
     *SIP_LIMITS,
+    *SIP_CALL_LIMITS,
     *SIP_MESSAGE_LIMITS,
     *SIP_PEER_LIMITS,
     *RTP_LIMITS,

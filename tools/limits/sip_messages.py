@@ -6,6 +6,7 @@ from tools.limits.limit import Limit
 
 _TESTS = "tests/unit/sip"
 _MESSAGES = f"{_TESTS}/syntax/test_messages.py"
+_BODIES = f"{_TESTS}/syntax/test_bodies.py"
 _CHECKS = f"{_TESTS}/syntax/test_checks.py"
 
 SIP_MESSAGE_LIMITS: tuple[Limit, ...] = (
@@ -40,6 +41,22 @@ SIP_MESSAGE_LIMITS: tuple[Limit, ...] = (
         "source address",
         "400, with the reason",
         f"{_CHECKS}::test_a_malformed_field_is_refused_by_name",
+    ),
+    Limit(
+        "parts of a body that are looked at",
+        "gateway.sip.syntax.body:MAX_PARTS",
+        "parts",
+        "call",
+        "the others are passed over",
+        f"{_BODIES}::test_so_many_parts_are_looked_at",
+    ),
+    Limit(
+        "bodies within bodies",
+        "gateway.sip.syntax.body:_MAX_DEPTH",
+        "levels",
+        "call",
+        "those further in are passed over",
+        f"{_BODIES}::test_multiparts_are_opened_to_a_depth",
     ),
     Limit(
         "SIP requests of others that are held, each for at most 32 s once it is answered",

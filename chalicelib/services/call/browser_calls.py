@@ -54,6 +54,8 @@ def _at(deps: Dependencies, account_id: str, e164: str) -> tuple[str, str | None
     try:
         trunk = own(deps, account_id)
         did = dids.owned(deps, account_id, e164)
-    except NoTrunk:
-        raise UnknownNumber(e164) from None
+    except (NoTrunk, UnknownNumber):
+        raise UnknownNumber(
+            e164, "It is none of your routing numbers, and none of your trunk's numbers."
+        ) from None
     return trunk.provider, did.trunk_id

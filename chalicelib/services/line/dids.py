@@ -22,6 +22,8 @@ from chalicelib.store.trunk_items import TrunkChanged
 
 log = logging.getLogger(__name__)
 
+_NONE_OF_THEM = "It is none of your trunk's numbers."
+
 
 def add(deps: Dependencies, account_id: str, wanted: NewDid) -> Did:
     """Add a number to the trunk. Raises NoTrunk, NumberTaken, Reserved, TooManyDids."""
@@ -48,7 +50,7 @@ def owned(deps: Dependencies, account_id: str, e164: str) -> Did:
     """Return a number of the account's trunk. Raises NoTrunk, UnknownNumber."""
     did = deps.stores.dids.get(own(deps, account_id).trunk_id, e164)
     if did is None:
-        raise UnknownNumber(e164)
+        raise UnknownNumber(e164, _NONE_OF_THEM)
     return did
 
 
@@ -61,7 +63,7 @@ def change(deps: Dependencies, account_id: str, e164: str, changes: DidChanges) 
     try:
         return deps.stores.dids.change(did.trunk_id, e164, given)
     except NotAdded:
-        raise UnknownNumber(e164) from None
+        raise UnknownNumber(e164, _NONE_OF_THEM) from None
 
 
 def remove(deps: Dependencies, account_id: str, e164: str) -> None:
@@ -72,12 +74,12 @@ def remove(deps: Dependencies, account_id: str, e164: str) -> None:
         trunk = own(deps, account_id)
         did = deps.stores.dids.get(trunk.trunk_id, e164)
         if did is None:
-            raise UnknownNumber(e164)
+            raise UnknownNumber(e164, _NONE_OF_THEM)
         event = did_event(EventType.NUMBER_REMOVED, did, deps.now())
         try:
             deps.stores.dids.remove(trunk, e164, event)
         except NotAdded:
-            raise UnknownNumber(e164) from None
+            raise UnknownNumber(e164, _NONE_OF_THEM) from None
         except (TrunkChanged, Contention):
             continue
         log.info("number removed", extra=_facts(did))

@@ -35,9 +35,15 @@ class TooManyNumbers(Failure):
 
 
 class UnknownNumber(Failure, LookupError):
-    """The account holds no such number."""
+    """The account holds no such number. `detail` says which of its numbers were looked through."""
 
     code = "number_not_found"
+
+    def __init__(
+        self, e164: str, detail: str = "It is none of your account's routing numbers."
+    ) -> None:
+        super().__init__(e164)
+        self.detail = detail
 
 
 def activate(deps: Dependencies, account_id: str, country: str) -> Line:

@@ -18,6 +18,7 @@ _WRONG, _BAD_TOKEN, _BROKEN = 4400, 4401, 1006
 _WHY = {
     _BAD_TOKEN: "the relay does not take the token: it is not for this call, or too old",
     4409: "another connection to the same call has taken over",
+    4411: "another agent has the call",
 }
 
 
@@ -31,11 +32,13 @@ class NotConnected(Exception):
         self.why, self.code = why, code
 
 
-async def opened(where: Audio, line_format: Format) -> ClientConnection:
-    """Open a connection to the relay. Raises NotConnected."""
+async def opened(where: Audio, line_format: Format, *, if_free: bool = False) -> ClientConnection:
+    """Open a connection to the relay; `if_free`: only if no other agent has the call. Raises
+    NotConnected.
+    """
     try:
         return await connect(
-            f"{where.url}?{line_format.query}",
+            f"{where.url}?{line_format.query}{'&if_free=1' if if_free else ''}",
             additional_headers={"Authorization": f"Bearer {where.token}"},
             compression=None,
             max_size=1 << 20,

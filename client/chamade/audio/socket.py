@@ -34,8 +34,8 @@ HANGING_UP_S = 1.0
 """Seconds within which the end of a call becomes known after its stream has ended."""
 HELD_S = 2.0
 """Seconds after which a connection counts as successful."""
-REPLACED = 4409
-"""The close code of a connection that another one has replaced (docs/protocol.md, section 8)."""
+OTHERS = frozenset({4409, 4411})
+"""The close codes that tell that another agent has the call (docs/protocol.md, section 8)."""
 _KEYS = re.compile(r"[0-9*#A-Dw]{1,64}", re.ASCII)
 
 
@@ -43,12 +43,15 @@ class AsyncAudio:
     """Hear and speak on a call: `async for frame in audio` hears.
 
     Methods that send wait until audio flows, and while a lost connection is made again. They raise
-    CallGone once the call is over, AudioLost if there can be no connection.
+    CallGone once the call is over, AudioLost if there can be no connection, as with `if_free` when
+    another agent has the call.
     """
 
-    def __init__(self, call_id: str, where: Audio, line_format: Format) -> None:
+    def __init__(
+        self, call_id: str, where: Audio, line_format: Format, *, if_free: bool = False
+    ) -> None:
         self.call_id, self.format = call_id, line_format
-        self._where = where
+        self._where, self._if_free = where, if_free
         self._line = Line(line_format, self._mark_returned)
         self._socket: ClientConnection | None = None
         self._plays: dict[str, asyncio.Future[bool]] = {}
@@ -168,8 +171,8 @@ class AsyncAudio:
 
     @property
     def replaced(self) -> bool:
-        """Return whether another agent has taken the call's audio over."""
-        return self._lost is not None and self._lost.close_code == REPLACED
+        """Return whether another agent has the call's audio."""
+        return self._lost is not None and self._lost.close_code in OTHERS
 
     async def close(self) -> None:
         """Leave the line. That does not hang up: the call goes on for ten seconds."""
@@ -263,8 +266,10 @@ class AsyncAudio:
         """Connect, and read until the connection is closed. Return the close code (None if it broke
         or was not made), and the reason.
         """
+        # Later the relay may not have noticed yet that our own connection is gone.
+        if_free = self._if_free and not self._line.ever_started
         try:
-            socket = await opened(self._where, self.format)
+            socket = await opened(self._where, self.format, if_free=if_free)
         except NotConnected as failure:
             return failure.code, failure.why
         try:

@@ -11,9 +11,9 @@ import sys
 import wave
 from functools import cache
 from pathlib import Path
-from types import TracebackType
 
 from chamade.audio.line import Format
+from chamade.closing import Closing
 
 _BIAS, _CLIP = 33, 8158
 
@@ -67,7 +67,7 @@ def resample(samples: array.array[int], rate: int, wanted: int) -> array.array[i
     return out
 
 
-class WavWriter:
+class WavWriter(Closing):
     """A writer of recordings: takes audio in a line's format, writes 16 bit PCM to a WAV file. A
     context manager.
     """
@@ -88,17 +88,6 @@ class WavWriter:
     def close(self) -> None:
         """Complete the file."""
         self._file.close()
-
-    def __enter__(self) -> WavWriter:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def _mono(samples: array.array[int], channels: int) -> array.array[int]:

@@ -14,7 +14,7 @@ from gateway.sip.dialog.call import Call
 from gateway.sip.dialog.outbound import Dial
 from gateway.sip.events import Ended, Established, Event, Progress
 from gateway.sip.syntax.headers import Address
-from gateway.sip.syntax.uri import SipUri
+from gateway.sip.syntax.uri import SipUri, escape_user
 
 if TYPE_CHECKING:
     from gateway.legs.sip.trunk_line import TrunkLine
@@ -77,8 +77,8 @@ class DialledLeg(SipLeg):
         except NoPortError as error:
             self._fail(str(error))
             return
-        user = trunk.username if self._by_account else self._caller_id
-        to = SipUri(line.domain, self._to)
+        user = escape_user(trunk.username if self._by_account else self._caller_id)
+        to = SipUri(line.domain, escape_user(self._to))
         dial = Dial(
             target=str(to),
             to=Address(to),
@@ -87,7 +87,7 @@ class DialledLeg(SipLeg):
             user=user,
             routes=line.routes,
             headers=(
-                ("P-Asserted-Identity", f"<{SipUri(line.domain, self._caller_id)}>"),
+                ("P-Asserted-Identity", f"<{SipUri(line.domain, escape_user(self._caller_id))}>"),
                 ("X-Call-Sid", self._call_sid),
             ),
         )

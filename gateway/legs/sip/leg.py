@@ -56,6 +56,8 @@ class SipLeg:
         self._call_sid = ""
         self._up = asyncio.Event()
         self._over = False
+        self._answering = False
+        """True if our 200 waits for its ACK."""
         self._keys_by_rtp = False
         self.on_over: Callable[[SipLeg], None] = lambda _: None
         """Called once, when the leg is over."""
@@ -173,10 +175,11 @@ class SipLeg:
         if self._over:
             return
         events, up = self._events, self._up.is_set()
+        broken = event.by is Side.NETWORK and (up or self._answering)
         self._close()
         if events is None:
             return
-        if up and event.by is Side.NETWORK:
+        if broken:
             events.on_broken(event.reason)
         else:
             events.on_hangup(200 if up else event.status, event.reason)
@@ -199,7 +202,6 @@ class InboundLeg(SipLeg):
     def __init__(self, stack: SipStack, call: InboundCall, trunk_id: str | None) -> None:
         super().__init__(stack, trunk_id)
         self.call: InboundCall = call
-        self._answering = False
 
     @property
     def sip_call_id(self) -> str:

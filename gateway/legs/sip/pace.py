@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 
-PER_SECOND = 50
+PER_SECOND = 200
 """Registrations begun in a second. Each is two requests, since carriers challenge."""
 
 

@@ -49,7 +49,7 @@ class SipLegs:
     def __init__(self, config: Config, exchange: Exchange, on_status: OnStatus) -> None:
         self._config = config
         self._exchange = exchange
-        self.stack = SipStack(config, self._happened, self._lost)
+        self.stack = SipStack(config, self._on_event, self._lost)
         self._lines = TrunkLines(config, self.stack, on_status)
         self._places = CallPlaces(config.max_calls_per_trunk)
         self._legs: dict[Call, SipLeg] = {}
@@ -109,6 +109,13 @@ class SipLegs:
         self._legs[call] = leg
 
     # Events of the user agent.
+
+    def _on_event(self, event: Event) -> None:
+        try:
+            self._happened(event)
+        except Exception:
+            # A fault of ours in one call must not lose the events of others.
+            log.exception("a SIP event was not handled: %s", type(event).__name__)
 
     def _happened(self, event: Event) -> None:
         match event:

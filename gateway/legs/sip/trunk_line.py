@@ -16,7 +16,7 @@ from gateway.legs.sip.stack import SipStack
 from gateway.sip.digest.authoriser import DigestAuthoriser
 from gateway.sip.events import NotRegistered, Registered
 from gateway.sip.registration import Registrar, Registration
-from gateway.sip.syntax.uri import SipUri, format_host
+from gateway.sip.syntax.uri import SipUri, escape_user, format_host
 from gateway.sip.transaction.flow import Flow
 from gateway.trunks.remedies import retry_after_s
 from gateway.trunks.trunk import Status, Trunk
@@ -154,7 +154,7 @@ class TrunkLine:
     def _register(self, flow: Flow) -> None:
         registrar = Registrar(
             uri=str(SipUri(self.domain)),
-            aor=str(SipUri(self.domain, self.trunk.username)),
+            aor=str(SipUri(self.domain, escape_user(self.trunk.username))),
             flow=flow,
             user=self.contact,
             expires=self._stack.register_interval,

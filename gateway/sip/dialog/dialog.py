@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from gateway.sip.errors import Refusal, SipSyntaxError
 from gateway.sip.syntax.headers import Address, CSeq
@@ -97,7 +97,8 @@ def contact_of(message: Message) -> str:
     """Return the URI of the Contact, "" if there is none that can be reached."""
     for value in message.headers.values("Contact"):
         try:
-            return str(parse_sip_uri(str(Address.parse(value).uri)))
+            uri = parse_sip_uri(str(Address.parse(value).uri))
+            return str(replace(uri, headers=""))  # a request URI has none (19.1.1)
         except SipSyntaxError:
             continue
     return ""

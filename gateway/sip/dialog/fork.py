@@ -1,16 +1,19 @@
-"""A called party of an INVITE, which proxies may send to several (RFC 3261 13.2.2.4)."""
+"""The called parties of an INVITE, which proxies may send to several (RFC 3261 13.2.2.4)."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gateway.sip.dialog.dialog import Dialog
-from gateway.sip.errors import Refusal
+from gateway.sip.dialog.dialog import Dialog, contact_of
+from gateway.sip.errors import Refusal, SipSyntaxError
 from gateway.sip.exchange import copy_credentials
 from gateway.sip.syntax.message import Response
 
 if TYPE_CHECKING:
     from gateway.sip.dialog.outbound import OutboundCall
+
+MAX_FORKS = 16
+"""Called parties of one INVITE that are told apart."""
 
 
 class Fork:
@@ -46,8 +49,8 @@ class Fork:
         try:
             found = Dialog.of_response(self._call.invite, response)
             self.dialog.routes, self.dialog.target = found.routes, found.target
-        except Refusal:
-            pass  # those of the provisional response go on being good
+        except (Refusal, SipSyntaxError):
+            pass  # those that it has go on being good
         self.answered = True
         ack = self.dialog.request("ACK", cseq=self._invite_cseq)
         copy_credentials(self._call.invite, ack)
@@ -60,3 +63,61 @@ class Fork:
     def release(self, now: float) -> None:
         """End the dialog of a called party that is not wanted."""
         self._call.send(self.dialog.request("BYE"), now, dialog=self.dialog)
+
+
+class Forks:
+    """The called parties of one INVITE, by their tags."""
+
+    def __init__(self, call: OutboundCall) -> None:
+        self._call = call
+        self._by_tag: dict[str, Fork] = {}
+
+    def get(self, tag: str) -> Fork | None:
+        """Return the called party with a tag; None if it is not known."""
+        return self._by_tag.get(tag)
+
+    def of(self, response: Response) -> Fork:
+        """Return the called party that sent a response, perhaps a new one.
+
+        Raises Refusal if the response opens no dialog, or if there are too many called parties. One
+        that answers takes the place of one that rings.
+        """
+        try:
+            tag = response.to.tag
+            if tag in self._by_tag:
+                return self._by_tag[tag]
+            fork = Fork(self._call, Dialog.of_response(self._call.invite, response))
+        except SipSyntaxError as error:
+            raise Refusal(400, f"To: {error}") from None
+        if len(self._by_tag) >= MAX_FORKS and not (response.status >= 200 and self._drop_one()):
+            raise Refusal(500, "too many called parties")
+        self._by_tag[tag] = fork
+        return fork
+
+    def makeshift(self, response: Response) -> Fork:
+        """Return a called party whose answer opens no dialog, so that it can be ended.
+
+        It is reached by the way of the INVITE.
+        """
+        invite = self._call.invite
+        try:
+            remote = response.to
+        except SipSyntaxError:
+            remote = invite.to
+        dialog = Dialog(
+            call_id=invite.call_id,
+            local=invite.from_,
+            remote=remote,
+            target=contact_of(response) or invite.uri,
+            routes=invite.headers.values("Route"),
+            local_cseq=invite.cseq.number,
+        )
+        return Fork(self._call, dialog)
+
+    def _drop_one(self) -> bool:
+        """Forget a called party that still rings; return False if there is none."""
+        ringing = next((tag for tag, fork in self._by_tag.items() if not fork.answered), None)
+        if ringing is None:
+            return False
+        del self._by_tag[ringing]
+        return True

@@ -7,21 +7,19 @@ from dataclasses import dataclass
 from gateway.sip.context import ALLOW, SUPPORTED, Context
 from gateway.sip.dialog.call import Call
 from gateway.sip.dialog.dialog import Dialog
-from gateway.sip.dialog.fork import Fork
+from gateway.sip.dialog.fork import Fork, Forks
 from gateway.sip.dialog.media import Media
 from gateway.sip.dialog.refusals import contacts_of, why
 from gateway.sip.dialog.state import CallState
-from gateway.sip.errors import Refusal, SipSyntaxError
+from gateway.sip.errors import Refusal
 from gateway.sip.events import Established, Progress, Side
 from gateway.sip.exchange import Authoriser, Exchange
 from gateway.sip.syntax.body import session_description
 from gateway.sip.syntax.headers import Address
 from gateway.sip.syntax.message import Request, Response
 from gateway.sip.transaction.flow import Flow
-from gateway.sip.transaction.table import LIFE, Failure
+from gateway.sip.transaction.table import Failure
 
-MAX_FORKS = 16
-"""Called parties of one INVITE that are told apart."""
 _RINGS_AT_MOST = 180.0
 """Seconds without a response after which a ringing call is cancelled (RFC 3261 16.6, timer C)."""
 _TOO_SMALL = 422
@@ -61,7 +59,7 @@ class OutboundCall(Call):
         self._offer = b""
         self._cseq = 0
         self._exchange: Exchange | None = None
-        self._forks: dict[str, Fork] = {}
+        self._forks = Forks(self)
         self._hung_up = False
         self._cancelled = False
 
@@ -157,7 +155,7 @@ class OutboundCall(Call):
         if self.state is CallState.ENDED or response.status == 100:
             return
         self.context.timers.start(self, "rings too long", now + _RINGS_AT_MOST)
-        fork = self._fork_of(response)
+        fork = self._ringing(response)
         if fork is not None:
             self.dialog = fork.dialog
             self.learn(response)
@@ -168,17 +166,13 @@ class OutboundCall(Call):
         if not self._hung_up:
             self.context.tell(Progress(self, response.status))
 
-    def _fork_of(self, response: Response) -> Fork | None:
-        """Return the called party that sent a response, a new one if there is room."""
+    def _ringing(self, response: Response) -> Fork | None:
+        """Return the called party that sent a provisional response, if it opens a dialog."""
         try:
-            tag = response.to.tag
-            if not tag:
-                return None
-            if tag not in self._forks and len(self._forks) < MAX_FORKS:
-                self._forks[tag] = Fork(self, Dialog.of_response(self.invite, response))
-        except (Refusal, SipSyntaxError):
+            fork = self._forks.of(response)
+        except Refusal:
             return None
-        return self._forks.get(tag)
+        return fork if fork.dialog.remote.tag else None
 
     def _take_early(self, response: Response) -> None:
         """Take the answer in a provisional response, which is early media."""
@@ -198,8 +192,10 @@ class OutboundCall(Call):
     # The answer.
 
     def _on_success(self, response: Response, now: float) -> None:
-        fork = self._fork_of(response)
-        if fork is None:
+        try:
+            fork = self._forks.of(response)
+        except Refusal as refusal:
+            self._refuse_answer(response, refusal, now)
             return
         if fork.answered:
             fork.acknowledge_again()
@@ -215,6 +211,18 @@ class OutboundCall(Call):
             self.end(487, "cancelled", Side.US)
             return
         self._establish(response, now)
+
+    def _refuse_answer(self, response: Response, refusal: Refusal, now: float) -> None:
+        """Acknowledge and end an answer that opens no dialog; the call is over if it has no other.
+
+        Without an ACK the called party would go on answering, and without an end the call go on
+        waiting.
+        """
+        fork = self._forks.makeshift(response)
+        fork.confirm(response)
+        fork.release(now)
+        if self.state is not CallState.UP:
+            self._end_unanswered(488, f"the answer cannot be used: {refusal.reason}", Side.US)
 
     def _establish(self, response: Response, now: float) -> None:
         """Take the answer of a 2xx; end a call without a usable one at once."""
@@ -254,14 +262,11 @@ class OutboundCall(Call):
                 cancel.headers.add(name, value)
         cancel.headers.add("CSeq", f"{invite.cseq.number} CANCEL")
         self.context.transactions.send(cancel, self.flow, _Unheard(), now)
-        self.context.timers.start(self, "cancel unanswered", now + LIFE)
+        transaction.expect_end(now)
 
-    def on_timer(self, name: str, now: float) -> None:
-        """Cancel a call that rings too long, or give up one whose CANCEL nobody answers."""
-        if name == "rings too long" and self.state is not CallState.ENDED:
-            self.hangup(now)
-        elif name == "cancel unanswered":
-            self._end_unanswered(487, "cancelled; the far end does not confirm it", Side.US)
+    def on_timer(self, name: str, now: float) -> None:  # noqa: ARG002 - there is one timer
+        """Cancel a call that rings too long."""
+        self.hangup(now)
 
     def _end_unanswered(
         self, status: int, reason: str, by: Side, contacts: tuple[str, ...] = ()

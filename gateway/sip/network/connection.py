@@ -57,6 +57,7 @@ class Connection(asyncio.Protocol):
 
     def ping(self) -> None:
         """Send a keep-alive (RFC 5626 3.5.1)."""
+        self._framer.expect_answer()
         self.send(PING)
 
     def abort(self) -> None:
@@ -95,7 +96,8 @@ class Connection(asyncio.Protocol):
             return
         for message in found:
             if isinstance(message, KeepAlive):
-                self.send(PONG)
+                if not message.answer:
+                    self.send(PONG)
             else:
                 self._endpoint.agent.receive_message(message, self.flow, self._heard)
         self._endpoint.flush()

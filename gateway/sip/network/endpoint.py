@@ -20,7 +20,7 @@ from gateway.sip.transaction.flow import Flow, Transport
 
 MAX_CONNECTIONS = 1_000
 """TCP and TLS connections at a time, of either direction."""
-CONNECTED_WITHIN = 10.0
+CONNECTED_WITHIN = 8.0
 """Seconds within which a connection must be up."""
 _SMALLEST = 5
 """Bytes of the smallest datagram that is looked at; shorter ones are keep-alives (CRLF, NUL)."""

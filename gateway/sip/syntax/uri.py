@@ -10,7 +10,7 @@ import ipaddress
 import re
 import string
 from dataclasses import dataclass, field, replace
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from gateway.sip.errors import SipSyntaxError
 from gateway.sip.syntax.grammar import TOKEN, Params, Scanner
@@ -218,3 +218,8 @@ def _tel(scanner: Scanner) -> TelUri:
     if not scanner.ended:
         raise scanner.error("the end of the URI")
     return TelUri(number, params)
+
+
+def escape_user(user: str) -> str:
+    """Return a user name as it stands in a URI: everything else is escaped (25.1, `user`)."""
+    return quote(user, safe="-_.!~*'()&=+$,;?/")

@@ -15,11 +15,20 @@ _POLL_S = 0.01
 
 
 class Program:
-    """One process in a session of its own; what it prints goes to `log`."""
+    """One process in a session of its own; what it prints goes to `log`.
 
-    def __init__(self, *command: str | Path, log: Path, cwd: Path | None = None) -> None:
+    `env`: variables besides those of the test.
+    """
+
+    def __init__(
+        self,
+        *command: str | Path,
+        log: Path,
+        cwd: Path | None = None,
+        env: dict[str, str] | None = None,
+    ) -> None:
         self.command = [str(part) for part in command]
-        self.log, self.cwd = log, cwd
+        self.log, self.cwd, self.env = log, cwd, env or {}
 
     async def start(self) -> None:
         """Begin. Nobody says yet that it is ready."""
@@ -32,7 +41,7 @@ class Program:
                 stderr=output,
                 start_new_session=True,
                 preexec_fn=_die_with_parent,
-                env={**os.environ, "TERM": "dumb"},
+                env={**os.environ, "TERM": "dumb", **self.env},
             )
 
     @property
@@ -61,6 +70,11 @@ class Program:
         """Its exit code."""
         async with asyncio.timeout(within_s):
             return await self.process.wait()
+
+    async def kill(self) -> None:
+        """End it as a crash does."""
+        self.process.kill()
+        await self.process.wait()
 
     async def stop(self, grace_s: float = 2) -> None:
         """Ask it and wait; kill what will not, and what it may have left behind."""

@@ -136,7 +136,7 @@ def test_a_broken_pipe_ends_quietly(env):
         )  # fmt: skip
         assert (done.returncode, done.stderr) == (0, "")
     done = subprocess.run(
-        ["bash", "-o", "pipefail", "-c", f"{' '.join(command('--help'))} | true"],
+        ["bash", "-o", "pipefail", "-c", f"{shlex.join(command('--help'))} | true"],
         env=env, capture_output=True, text=True, timeout=30, check=False,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")

@@ -24,9 +24,15 @@ def test_arguments_take_precedence_over_the_environment(tmp_path):
     assert other not in repr(found)
 
 
-@pytest.mark.parametrize("url", ["api.example", "ftp://api.example", "https://", "https://x?y=1"])
-def test_a_malformed_url_is_refused(url):
-    with pytest.raises(BadCredentials, match="no address"):
+@pytest.mark.parametrize(
+    "url",
+    [
+        "api.example", "ftp://api.example", "https://", "https://x?y=1", "http://[::1",
+        "http://127.0.0.1:87O0", "http://127.0.0.1:99999",
+    ],
+)  # fmt: skip
+def test_a_malformed_url_is_refused_with_an_example_of_a_right_one(url):
+    with pytest.raises(BadCredentials, match=r"no address .* looks like https://"):
         find(url, mint_key())
 
 
@@ -54,8 +60,9 @@ def test_a_stack_on_this_machine_is_found_without_other_credentials(tmp_path):
     assert find(URL, env={}, stack_file=stack).api_key is None
 
 
-def test_a_stack_file_that_names_another_machine_is_refused(tmp_path):
+@pytest.mark.parametrize("url", ["https://evil.example", "http://[::1"])
+def test_a_stack_file_that_names_another_machine_or_none_is_refused(tmp_path, url):
     stack = tmp_path / "stack.json"
-    stack.write_text(json.dumps({"api_url": "https://evil.example", "api_key": mint_key()}))
+    stack.write_text(json.dumps({"api_url": url, "api_key": mint_key()}))
     with pytest.raises(BadCredentials):
         find(env={}, stack_file=stack)

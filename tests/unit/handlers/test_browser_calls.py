@@ -59,7 +59,11 @@ def test_another_accounts_number_and_an_unknown_one_are_not_found(api, world):
     assert problem(place_test_call(api, world.number, key)) == (404, "number_not_found")
     assert problem(place_test_call(api, "+33199009999")) == (404, "number_not_found")
     world.register_trunk()
-    assert problem(place_test_call(api, "+33199009999")) == (404, "number_not_found")
+    answer = place_test_call(api, "+33199009999")
+    assert problem(answer) == (404, "number_not_found")
+    assert answer.json_body["detail"].startswith(
+        "It is none of your routing numbers, and none of your trunk's numbers. "
+    )
     assert problem(place_test_call(api, "nonsense")) == (422, "invalid")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from twilio.request_validator import RequestValidator
 
+from chalicelib.domain.agent import MAX_WHY
 from chalicelib.domain.call_transitions import Act
 from chalicelib.domain.line import LineChanges
 from chalicelib.services import inbox
@@ -207,8 +208,25 @@ def test_a_reason_that_comes_after_the_end_changes_nothing(api, world):
 
 def test_control_characters_and_length_of_a_reason_are_bounded(api, world):
     call = call_with_agent(world)
-    assert api.control("/media/report", agent_report(call, why="x" * 301)).status_code == 422
     api.control("/media/report", agent_report(call, why="a\nb\x1b[2J" + "x" * 200))
     detail = world.reread(call).agent_detail
     assert detail.isprintable()
     assert len(detail) < 300
+    assert api.control("/media/report", agent_report(call, why=["x"])).status_code == 422
+
+
+def test_a_reason_that_is_too_long_is_cut_and_its_report_counts(api, world):
+    call = call_with_agent(world)
+    answered = api.control("/media/report", agent_report(call, "no_agent", why="x" * 5000))
+    assert answered.json_body["call"]["end_reason"] == "no_agent"
+    detail = world.reread(call).agent_detail
+    assert detail == f"The agent at agent_url was not reached: {'x' * MAX_WHY}."
+
+
+def test_a_relay_that_takes_a_call_over_is_told_the_reason_so_far(api, world):
+    call = call_with_agent(world)
+    attach = api.control("/media/attach", provider_attach(world, call)).json_body
+    assert attach["agent_detail"] is None
+    api.control("/media/report", agent_report(call, why=REFUSED) | {"relay": "relay-1"})
+    attach = api.control("/media/attach", provider_attach(world, call)).json_body
+    assert attach["agent_detail"] == f"The agent at agent_url was not reached: {REFUSED}"

@@ -73,6 +73,26 @@ def test_every_schema_is_valid_and_its_examples_match(document):
             assert not list(Draft202012Validator(whole).iter_errors(body["example"]))
 
 
+def test_only_what_may_be_left_out_of_a_body_has_a_default(document):
+    """Neither has a member that an answer lacks, nor what a change does not name."""
+    made = {
+        operation["requestBody"]["content"]["application/json"]["schema"]["$ref"]
+        for _, method, operation in described(document)
+        if method in {"post", "put"}
+        if "requestBody" in operation
+    }
+    schemas = document["components"]["schemas"]
+    having = {
+        f"#/components/schemas/{name}"
+        for name, schema in schemas.items()
+        if any("default" in member for member in schema.get("properties", {}).values())
+    }
+    assert having
+    assert having <= made
+    assert schemas["Call"]["properties"]["agent_detail"]["type"] == "string", "it is never null"
+    assert "agent_detail" not in schemas["Call"]["required"]
+
+
 def test_every_reference_resolves_and_every_schema_is_used(document):
     references = {each["$ref"] for each in everything(document) if "$ref" in each}
     for reference in references:

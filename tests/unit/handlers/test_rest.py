@@ -124,7 +124,12 @@ def test_numbers_are_activated_changed_and_released_over_rest(api, world):
         "+49301234567",
     ]
     assert api.call("DELETE", one).status_code == 204
-    assert problem(api.call("GET", one)) == (404, "number_not_found")
+    released = api.call("GET", one)
+    assert problem(released) == (404, "number_not_found")
+    assert released.json_body["detail"] == (
+        "It is none of your account's routing numbers. "
+        "GET /api/numbers and GET /api/trunk list yours."
+    )
 
 
 def test_keys_are_made_shown_once_listed_and_revoked(api, world):

@@ -153,7 +153,9 @@ def test_trunk_numbers_are_added_changed_and_removed_over_rest(api, connected):
     assert api.call("GET", "/api/trunk").json_body["dids"] == [changed]
     assert api.call("DELETE", ONE).status_code == 204
     for method in ("GET", "PATCH", "DELETE"):
-        assert problem(api.call(method, ONE, {})) == (404, "number_not_found")
+        gone = api.call(method, ONE, {})
+        assert problem(gone) == (404, "number_not_found")
+        assert gone.json_body["detail"].startswith("It is none of your trunk's numbers. ")
 
 
 def test_called_at_is_set_by_calls_and_not_by_requests(api, world, connected):

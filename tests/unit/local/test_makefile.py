@@ -1,8 +1,9 @@
-"""Tests of what `make run` needs."""
+"""Tests of what make does: what `make run` needs, and where the CDK writes."""
 
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 import time
@@ -26,11 +27,11 @@ def checkout(tmp_path):
     return tmp_path
 
 
-def commands(folder) -> list[str]:
-    """Return the commands that `make run` would run there."""
+def commands(folder, target: str = "run") -> list[str]:
+    """Return the commands that make would run there."""
     env = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
     made = subprocess.run(
-        ["make", "-n", "run"], cwd=folder, env=env, check=True, capture_output=True, text=True
+        ["make", "-n", target], cwd=folder, env=env, check=True, capture_output=True, text=True
     )
     return made.stdout.splitlines()
 
@@ -51,6 +52,16 @@ def test_a_later_run_installs_nothing_and_so_works_offline(checkout):
         later.touch()  # upgraded after the set-up
     (command,) = commands(checkout)
     assert command.endswith(".venv/bin/python -m local")
+
+
+@pytest.mark.parametrize("target", ["bootstrap", "deploy", "destroy"])
+def test_the_cdk_writes_into_a_project_whose_path_has_a_blank(tmp_path, target):
+    project = tmp_path / "with a blank"
+    (project / "infra").mkdir(parents=True)
+    for name in ("Makefile", "requirements.txt", "constraints.txt", "infra/requirements.txt"):
+        shutil.copy(ROOT / name, project / name)
+    words = shlex.split(commands(project, target)[-1])
+    assert words[words.index("--output") + 1] == f"{project}/.local/deploy"
 
 
 def set_up(folder) -> list[str]:

@@ -43,6 +43,16 @@ def test_a_stack_keeps_to_its_ports(tmp_path):
     assert len(set(layout.ports.values())) == len(layout.ports)
 
 
+def test_a_block_with_a_taken_port_is_not_claimed_and_can_be_claimed_once_it_is_free():
+    first = free_port_base()  # a claim within it is nobody's but this test's
+    bases = range(first + 1, first + 5, 4)
+    with socket.socket() as taken:
+        taken.bind((HOST, first + 2))
+        with pytest.raises(PortTaken):
+            claim_ports(bases)
+    assert claim_ports(bases) == first + 1
+
+
 def test_a_claimed_block_is_nobody_elses_until_its_process_ends():
     first = free_port_base()  # two claims within it are nobody's but this test's
     bases = range(first + 1, first + 9, 4)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import shlex
+from types import SimpleNamespace
 
+from local import aws, processes
 from local.credentials import Credentials
 from local.layout import Layout
+from local.ports import free_port_base
 from local.stack import Stack, found_by_sweep
 from local.supervisor import welcome
 
@@ -21,6 +24,39 @@ def test_paths_can_be_pasted_into_a_shell_though_they_have_a_blank(tmp_path):
     env, *_, callee, _ = welcome(stack, 1.0).splitlines()[6:]
     assert shlex.split(env)[1].startswith(str(layout.shell_file))
     assert str(layout.stack_file) in shlex.split(callee)
+
+
+def test_the_welcome_warns_that_the_carrier_replaces_a_trunk(tmp_path):
+    layout = Layout(8700, tmp_path)
+    told = welcome(Stack(layout, Credentials.load(tmp_path), 0), 1.0).splitlines()
+    (warning,) = (line for line in told if "`trunk connect` replaces" in line)
+    (command,) = (line for line in told if "chamade trunk connect" in line)
+    assert told.index(warning) < told.index(command)
+
+
+def test_each_part_is_announced_in_a_sentence_as_it_is_started(tmp_path, monkeypatch):
+    happened = []
+    part = SimpleNamespace(dead=False)
+
+    def start(name, *_, **__):
+        happened.append(name)
+        return part
+
+    monkeypatch.setattr(processes, "start", start)
+    monkeypatch.setattr(processes, "wait_until_up", lambda *_: None)
+    monkeypatch.setattr(aws, "provision", lambda *_: None)
+    monkeypatch.setattr(aws, "warm_up", lambda *_: None)
+    monkeypatch.setattr(aws, "invoke", lambda *_: {})
+    for later in ("_seed", "_spawn_upkeep", "_write_stack_file"):
+        monkeypatch.setattr(Stack, later, lambda *_: None)
+    layout = Layout(free_port_base(), tmp_path)
+    Stack(layout, Credentials.load(tmp_path), 0).start(happened.append)
+    told = [line for line in happened if " " in line]
+    assert all(line.startswith("Starting the ") for line in told)
+    for name in ("aws", "carrier", "api", "relay", "gateway"):
+        before = happened[happened.index(name) - 1]
+        word = {"aws": "AWS", "api": "API"}.get(name, name)
+        assert word in before
 
 
 def test_what_the_sweep_found_is_told_in_words():

@@ -9,6 +9,7 @@ import pytest
 from tests.unit.relay.fake_control import FakeApplication
 from tests.unit.relay.scene import Scene
 from tests.unit.relay.stack import Stack, running
+from tests.unit.relay.twilio_agent import HEADERS, TwilioAgent, twilio_agent
 
 MAX_WAITING = 20
 
@@ -41,3 +42,11 @@ async def app() -> AsyncIterator[FakeApplication]:
 async def stack(app: FakeApplication) -> AsyncIterator[Stack]:
     async with running(app, max_waiting=MAX_WAITING) as stack:
         yield stack
+
+
+@pytest.fixture
+async def agent(stack: Stack) -> AsyncIterator[TwilioAgent]:
+    """An agent that the call's relay is to dial."""
+    async with twilio_agent() as agent:
+        stack.app.agent = {"url": agent.url, "headers": HEADERS}
+        yield agent

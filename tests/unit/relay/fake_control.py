@@ -60,6 +60,8 @@ class FakeApplication:
     """Reasons that came with a `watch`."""
     agent: dict[str, Any] | None = None
     """The agent that is to be dialled."""
+    agent_detail: str | None = None
+    """The reason why it was not reached, as another relay has told it."""
     metadata: dict[str, Any] = field(default_factory=dict)
     endings: dict[str, str] = field(default_factory=dict)
     """Type of report that ends the call -> end_reason."""
@@ -127,6 +129,7 @@ class FakeApplication:
                 "provider_call_id": "CA1",
                 "account_sid": "AC1",
                 "agent": self.agent,
+                "agent_detail": self.agent_detail,
                 "owner": None,
                 "ends_at_ms": self.ends_in_s and int((time.time() + self.ends_in_s) * 1000),
             }

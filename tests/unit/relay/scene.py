@@ -25,9 +25,11 @@ _order = itertools.count(1)
 class RecordingLeg:
     """A leg that records what it is sent."""
 
-    def __init__(self, dialect: Dialect | None = None, *, dialled: bool = False) -> None:
+    def __init__(
+        self, dialect: Dialect | None = None, *, dialled: bool = False, if_free: bool = False
+    ) -> None:
         self.dialect = dialect or agent.ChamadeDialect(MULAW)
-        self.dialled = dialled
+        self.dialled, self.if_free = dialled, if_free
         self.order = next(_order)
         self.choked = False
         self.pauses: list[float] = []
@@ -69,6 +71,7 @@ class RecordingActions:
 
     reports: list[str] = field(default_factory=list)
     whys: list[str | None] = field(default_factory=list)
+    told_of_agent: list[str] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
     dialled: list[AgentAddress] = field(default_factory=list)
     wakes: list[float] = field(default_factory=list)
@@ -77,6 +80,9 @@ class RecordingActions:
     def report(self, kind: str, why: str | None = None) -> None:
         self.reports.append(kind)
         self.whys.append(why)
+
+    def tell_of_agent(self, why: str) -> None:
+        self.told_of_agent.append(why)
 
     def pressed(self, digit: str) -> None:
         self.keys.append(digit)

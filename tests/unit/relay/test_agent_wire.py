@@ -39,6 +39,14 @@ def test_a_wrong_format_is_refused_with_the_right_ones(
         agent.choose_format(None, format_, rate)
 
 
+def test_a_call_is_wanted_if_it_is_free_only_by_one_value() -> None:
+    assert agent.choose_if_free(None) is False
+    assert agent.choose_if_free("1") is True
+    for wrong in ("", "0", "true"):
+        with pytest.raises(ValueError, match="must be 1"):
+            agent.choose_if_free(wrong)
+
+
 @pytest.mark.parametrize(
     ("format_", "rate", "size"),
     [("mulaw", 8000, 160), ("pcm_s16le", 8000, 320), ("pcm_s16le", 24000, 960)],

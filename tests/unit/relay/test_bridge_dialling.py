@@ -81,9 +81,34 @@ def test_the_reason_is_told_at_once_when_it_changes_and_when_the_agent_is_there(
     dialling.lose_agent()
     fail(dialling)
     dialling.join_agent()
-    told = zip(dialling.actions.reports, dialling.actions.whys, strict=True)
-    whys = [why for kind, why in told if kind == "watch" and why is not None]
-    assert whys == ["refused", "no address", "", "refused", ""]
+    assert dialling.actions.told_of_agent == ["refused", "no address", "", "refused", ""]
+
+
+@pytest.mark.parametrize("final", [False, True])
+def test_a_dial_that_fails_after_an_agent_has_come_by_itself_changes_nothing(
+    dialling: Scene, final: bool
+) -> None:
+    dialled(dialling)
+    dialling.join_agent()
+    fail(dialling, final=final)
+    assert dialling.actions.told_of_agent == []
+    dialling.lose_agent()
+    fail(dialling, final=final)
+    assert dialling.actions.told_of_agent == []
+    assert dialling.wait_without_watches(9) == [], "the agent has its time to come back"
+    assert dialling.wait_without_watches(1.1) == ["agent_lost"]
+    assert dialling.actions.whys[-1] is None
+
+
+def test_a_reason_that_another_relay_has_told_is_taken_back_once_the_agent_is_there(
+    scene: Scene,
+) -> None:
+    scene.bridge.set_agent_detail("The agent was not reached: refused.")
+    scene.bridge.set_agent_address(AGENT)
+    scene.start_stream()
+    dialled(scene)
+    join(scene)
+    assert scene.actions.told_of_agent == [""]
 
 
 def test_an_agent_that_can_never_be_reached_is_reported_at_once(dialling: Scene) -> None:

@@ -12,11 +12,12 @@ from typing import Any
 
 import pytest
 
+from chalicelib.domain.agent import MAX_WHY
 from relay.config import Config
 from relay.core.counters import Counters
 from relay.core.interfaces import AgentAddress
 from relay.network.calls import Calls, DialError
-from relay.network.dialler import _RESOLVERS, Dialler
+from relay.network.dialler import _REMEDIES, _RESOLVERS, Dialler, _dial_error
 from tests.unit.relay.scene import Scene
 from tests.unit.relay.twilio_agent import TwilioAgent, twilio_agent
 
@@ -137,6 +138,23 @@ async def test_tls_is_verified_against_the_name(certificates) -> None:
         assert (why.code, "hostname" in str(why).lower()) == ("tls", True)
         unknown = await refused(good, allow_private=True, resolve=here)
         assert (unknown.code, unknown.final) == ("tls", False)
+
+
+def test_a_reason_of_openssls_is_quoted_without_its_full_stop() -> None:
+    error = ssl.SSLCertVerificationError(1, "certificate verify failed")
+    error.verify_message = "certificate is not valid for 'other.example'."
+    told = str(_dial_error(error))
+    assert told.startswith("TLS failed (certificate is not valid for 'other.example'). Its ")
+
+
+def test_the_reason_fits_into_a_report_however_long_the_host_name_is() -> None:
+    mismatch = ssl.SSLCertVerificationError(1, "certificate verify failed")
+    host = ".".join(["a" * 60] * 4)
+    mismatch.verify_message = f"Hostname mismatch, certificate is not valid for '{host}'."
+    why = str(_dial_error(mismatch))
+    assert why.startswith("TLS failed (Hostname mismatch, certificate is not valid for…). ")
+    assert why.endswith(_REMEDIES["tls"])
+    assert len(why) <= MAX_WHY
 
 
 async def test_a_refused_connection_and_an_unknown_name_have_codes_of_their_own() -> None:

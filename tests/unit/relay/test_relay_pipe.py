@@ -101,6 +101,32 @@ async def test_a_waiting_agent_is_piped_to_the_relay_that_gets_the_stream(
     await both_hear(provider, agent)
 
 
+async def test_an_agent_that_wants_a_free_call_is_refused_through_the_pipe(
+    relay_of: Start,
+) -> None:
+    near, far = await relay_of("a"), await relay_of("b")
+    provider, talking = await near.both()
+    assert await closed(await far.agent("format=mulaw&if_free=1")) == (
+        4411,
+        "another agent has the call",
+    )
+    await both_hear(provider, talking)
+
+
+async def test_when_the_stream_moves_an_agent_that_found_the_call_free_keeps_it(
+    relay_of: Start,
+) -> None:
+    one, two, three = [await relay_of(name) for name in "abc"]
+    provider = await one.provider()
+    agent = await two.agent("format=mulaw&if_free=1")
+    assert (await message(agent))["type"] == "start"
+    await both_hear(provider, agent)
+    await provider.close()
+    moved = await three.provider()
+    await one.relay.drain()
+    await both_hear(moved, agent)
+
+
 async def test_when_the_stream_moves_the_agents_socket_stays(relay_of: Start) -> None:
     one, two, three = [await relay_of(name) for name in "abc"]
     provider = await one.provider()

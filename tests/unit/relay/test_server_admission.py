@@ -38,6 +38,8 @@ async def test_the_token_may_be_a_bearer_token(stack: Stack) -> None:
         ("dialect=telnyx", "dialect"),
         ("dialect=twilio&format=pcm_s16le", "twilio"),
         ("dialect=twilio&rate=16000", "twilio"),
+        ("if_free=yes", "if_free"),
+        ("if_free", "if_free"),
     ],
 )
 async def test_wrong_format_is_closed_with_the_reason(

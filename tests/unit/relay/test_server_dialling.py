@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from http import HTTPStatus
 
@@ -14,23 +13,7 @@ import pytest
 from relay.network.control import Control
 from relay.network.server import Relay
 from tests.unit.relay.stack import Stack, closed, media, message, played
-from tests.unit.relay.twilio_agent import Stream, TwilioAgent, twilio_agent
-
-HEADERS = {"X-Twilio-Signature": "c2lnbmVk", "X-Chamade-Call-Id": "call_1"}
-
-
-@pytest.fixture
-async def agent(stack: Stack) -> AsyncIterator[TwilioAgent]:
-    async with twilio_agent() as agent:
-        stack.app.agent = {"url": agent.url, "headers": HEADERS}
-        yield agent
-
-
-async def talking(stack: Stack, agent: TwilioAgent) -> tuple[object, Stream]:
-    provider = await stack.provider()
-    stream = await agent.stream()
-    await stream.begun()
-    return provider, stream
+from tests.unit.relay.twilio_agent import HEADERS, TwilioAgent, talking, twilio_agent
 
 
 async def test_the_agent_is_dialled_when_the_stream_is_up(stack: Stack, agent: TwilioAgent) -> None:
@@ -124,19 +107,6 @@ async def test_a_dialled_agent_that_is_lost_is_dialled_again_at_once(
     assert not stack.app.bodies
 
 
-async def test_a_dialled_agent_that_does_not_come_back_is_reported_with_the_reason(
-    stack: Stack, agent: TwilioAgent
-) -> None:
-    stack.app.endings["agent_lost"] = "agent_lost"
-    provider, stream = await talking(stack, agent)
-    assert agent.server is not None
-    agent.server.close(close_connections=False)
-    stream.break_off()
-    assert (await closed(provider))[0] == 1000
-    assert stack.app.bodies[0]["type"] == "agent_lost"
-    assert stack.app.bodies[0]["why"].startswith("the connection was refused. Check ")
-
-
 async def test_a_dialled_agent_that_breaks_again_and_again_is_given_up(
     stack: Stack, agent: TwilioAgent
 ) -> None:
@@ -152,41 +122,6 @@ async def test_a_dialled_agent_that_breaks_again_and_again_is_given_up(
         else:
             dialled.cancel()
     assert 0.3 < time.monotonic() - began < 2, "the grace of the first loss, not of the last"
-
-
-async def test_an_agent_that_refuses_is_dialled_until_no_agent_is_reported(
-    stack: Stack, agent: TwilioAgent, caplog: pytest.LogCaptureFixture
-) -> None:
-    stack.app.endings["no_agent"] = "no_agent"
-    asked = []
-    agent.answer = lambda socket, _: asked.append(1) or socket.respond(HTTPStatus.FORBIDDEN, "no")
-    provider = await stack.provider()
-    assert (await closed(provider))[0] == 1000
-    assert len(asked) >= 2
-    report = stack.app.bodies[-1]
-    assert report["type"] == "no_agent"
-    assert report["why"].startswith("it answered with HTTP 403. Check the path")
-    assert stack.app.agent_whys == [report["why"]], "told once, and not with each dial"
-    logged = [r for r in caplog.records if r.message == "agent not reached"]
-    assert (logged[0].call_id, logged[0].why) == ("call_1", report["why"])
-    assert "secret" not in caplog.text
-    _, text = await stack.get("/metrics")
-    assert 'dial_failures_total{why="status"}' in text
-
-
-async def test_an_agent_that_accepts_after_a_refusal_joins(
-    stack: Stack, agent: TwilioAgent
-) -> None:
-    refusals = iter([1])
-    agent.answer = lambda socket, _: (
-        socket.respond(HTTPStatus.SERVICE_UNAVAILABLE, "") if next(refusals, None) else None
-    )
-    await talking(stack, agent)
-    while len(stack.app.agent_whys) < 2:
-        await stack.app.reported("watch")
-    refused, there = stack.app.agent_whys
-    assert (refused.partition(".")[0], there) == ("it answered with HTTP 503", "")
-    assert not stack.app.bodies
 
 
 async def test_redirects_are_not_followed(stack: Stack, agent: TwilioAgent) -> None:

@@ -11,7 +11,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.server import Request, Response, Server, ServerConnection, serve
+
+from tests.unit.relay.stack import Stack
+
+HEADERS = {"X-Twilio-Signature": "c2lnbmVk", "X-Chamade-Call-Id": "call_1"}
 
 
 @dataclass
@@ -111,3 +116,11 @@ async def twilio_agent(
         port = server.sockets[0].getsockname()[1]
         agent.url = f"ws{'s' if tls else ''}://127.0.0.1:{port}/voice?key=secret"
         yield agent
+
+
+async def talking(stack: Stack, agent: TwilioAgent) -> tuple[ClientConnection, Stream]:
+    """Open the caller's stream, and wait until the agent that is dialled has had its `start`."""
+    provider = await stack.provider()
+    stream = await agent.stream()
+    await stream.begun()
+    return provider, stream

@@ -57,6 +57,15 @@ def test_audio_comes_back_without_a_click():
     assert concealment.hear(came) == came
 
 
+def test_audio_that_comes_back_in_another_phase_is_faded_in():
+    concealment = after(hz=200)
+    before = concealment.conceal(FRAME)
+    back = concealment.hear(tone(FRAME, 200, start=6 * FRAME + 10))  # a quarter of its period on
+    joined = to_linear(before + back)
+    steepest = np.abs(np.diff(to_linear(tone(800, 200)))).max()
+    assert np.abs(np.diff(joined)).max() < 2 * steepest
+
+
 def test_silence_and_too_little_audio_are_concealed_by_silence():
     assert Concealment().conceal(FRAME) == SILENT_FRAME
     concealment = Concealment()

@@ -251,6 +251,16 @@ def test_another_ssrc_is_heard_at_once_but_not_from_elsewhere():
     assert leg.stats().invalid == 0
 
 
+def test_keys_of_another_ssrc_are_heard_though_its_timestamps_are_older():
+    leg = Leg()
+    leg.apply(Settings(THERE, event_type=101), 0.0)
+    keys = []
+    leg.on_key = keys.append
+    for ssrc, timestamp in ((1, 50_000), (2, 20_000)):
+        leg.receive(packet(1, b"\x05\x0a\0\xa0", ssrc, 101, timestamp), THERE, 1.0)
+    assert keys == ["5", "5"]
+
+
 @pytest.mark.parametrize("begin", [5, 20000, 41294])
 def test_the_same_ssrc_with_another_numbering_goes_on(begin):
     leg = Leg()
@@ -325,6 +335,9 @@ def test_a_far_end_with_one_port_for_both_is_answered_there():
     assert leg.stats().ended
     (report,) = leg.goodbye(2.0)
     assert (report.address, report.control) == (THERE, False)
+    leg.apply(Settings(("192.0.2.3", 6000)), 3.0)
+    (report,) = leg.goodbye(4.0)
+    assert (report.address, report.control) == (("192.0.2.3", 6001), True)
 
 
 def test_reports_go_to_the_port_after_audio_unless_told_otherwise():

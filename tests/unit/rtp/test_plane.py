@@ -151,6 +151,19 @@ def test_a_stall_is_forgotten_with_the_last_leg(plane, clock):
     assert plane.lag().worst == 0
 
 
+def test_what_waits_after_a_stall_is_taken_in_step_with_what_is_played(plane, clock, peer):
+    leg = FakeLeg()
+    port = plane.open(leg, failing)
+    ahead = []
+    leg.on_receive = lambda: ahead.append(len(leg.got) - len(leg.ticks))
+    for _ in range(50):
+        peer.sendto(b"audio", (HOST, port))
+    clock.stall(1.0)
+    clock.turn(0.0)
+    assert len(leg.got) == len(leg.ticks) == 50
+    assert max(ahead) <= 28  # frames that a jitter buffer has room for
+
+
 def test_without_legs_the_clock_stands_still(plane, clock):
     leg = FakeLeg()
     plane.open(leg, failing)
@@ -238,6 +251,21 @@ def test_a_callback_may_close_other_legs_and_the_plane(plane, clock, peer):
     clock.turn(0.1)
     assert len(one.ticks) == 5
     assert clock.callbacks == {}
+
+
+def test_a_leg_that_another_closes_is_not_ticked_any_more(plane, clock):
+    legs = [FakeLeg() for _ in range(SLOTS + 1)]
+    for leg in legs:
+        plane.open(leg, failing)
+    first, last = legs[0], legs[-1]  # of the same slot
+
+    def tick(now):
+        plane.discard(last)
+        return []
+
+    first.tick = tick
+    clock.turn(0.1)
+    assert last.ticks == []
 
 
 def test_an_address_that_nothing_can_be_sent_to_is_counted_and_harms_nobody(plane, clock):

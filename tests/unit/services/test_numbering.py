@@ -87,6 +87,7 @@ def test_an_own_number_has_a_country_even_if_the_plan_does_not_list_it():
         ("FR", "12125550123", "+12125550123"),
         ("FR", "tel:0612345678;phone-context=+33", "+33612345678"),
         ("FR", "tel:015112345678;phone-context=+49", "+4915112345678"),
+        ("FR", "tel:33612345678;phone-context=+33", "+33612345678"),
         ("FR", "431234567", "431234567"),  # Vienna, or Brittany without its zero
         ("FR", "tel:112;phone-context=+33", "112"),
         ("US", "2125550123", "+12125550123"),

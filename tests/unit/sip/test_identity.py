@@ -66,6 +66,8 @@ def test_a_number_is_read_in_every_spelling(written, number):
         ("<sip:612345678@carrier.example;user=phone;phone-context=+33>", MOBILE),
         # The zero is dialled in France only, and in Italy it is part of the number.
         ("<tel:0612345678;phone-context=+33>", "tel:0612345678;phone-context=+33"),
+        ("<tel:33612345678;phone-context=+33>", "tel:33612345678;phone-context=+33"),
+        ("<tel:0033612345678;phone-context=+33>", "0033612345678"),
         ("<tel:112;phone-context=+33>", "tel:112;phone-context=+33"),
         ("<tel:8631234;phone-context=+1-914-555>", "8631234"),
         ("<tel:7042;phone-context=example.com>", "7042"),

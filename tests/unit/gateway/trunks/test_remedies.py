@@ -55,6 +55,11 @@ def test_a_failure_comes_with_its_remedy(code, reason, words):
     assert "sip.carrier.example" in sentence
 
 
+def test_a_reason_that_ends_with_a_full_stop_is_quoted_without_it():
+    assert "(403 Forbidden): check" in remedy("failed", 403, "Forbidden.", TRUNK)
+    assert "(it restarts):" in remedy("registering", None, "it restarts.", TRUNK)
+
+
 def test_the_remedy_names_the_realm_only_if_one_is_set():
     trunk = dataclasses.replace(TRUNK, realm=None)
     assert "realm" not in remedy("failed", 401, "", trunk)

@@ -10,6 +10,7 @@ import pytest
 from gateway.sip.digest.authoriser import DigestAuthoriser
 from gateway.sip.digest.challenge import parameters
 from gateway.sip.events import Ended, Established, NotRegistered, Registered
+from gateway.sip.exchange import MAX_CHALLENGES
 from gateway.sip.registration import Registrar
 from gateway.sip.syntax.message import Request, Response, respond
 from tests.unit.sip.network import Network, Sound, brief
@@ -141,3 +142,17 @@ def test_a_challenged_call_goes_on_with_credentials_in_invite_ack_and_bye(net: N
     net.settle()
     assert "nc=00000002" in net.last("BYE").headers.get("Proxy-Authorization")
     assert net.bob.of(Ended)
+
+
+def test_a_far_end_that_asks_for_ever_new_credentials_is_given_up(desk: Desk) -> None:
+    realms = itertools.count(1)
+    desk.answer = lambda request: respond(
+        request,
+        401,
+        headers={"WWW-Authenticate": f'Digest realm="r{next(realms)}", nonce="n"'},
+    )
+    register(desk)
+    assert len(desk.requests) == MAX_CHALLENGES + 1
+    [failed] = desk.events
+    assert isinstance(failed, NotRegistered)
+    assert failed.reason == f"the far end asked {MAX_CHALLENGES + 1} times for credentials"

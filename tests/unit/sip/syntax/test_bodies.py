@@ -136,7 +136,7 @@ def test_other_bodies_of_other_messages_are_passed_over():
     assert session_description(Request("INFO", "sip:a@h", headers=headers, body=b"x")) is None
 
 
-@settings(max_examples=often(300, 20_000))
+@settings(max_examples=often(300, 5_000))
 @given(
     pieces=st.lists(
         st.sampled_from([b"--b", b"--", b"\r\n", b"\n", b"\r", b"Content-Type: application/sdp"])

@@ -21,7 +21,7 @@ from tests.unit.sip.mutations import Mutator
 SEEDS = st.integers(0, 2**63).map(random.Random)
 MUTATED = SEEDS.map(lambda chance: Mutator(chance).message())
 ANY = st.binary(max_size=300)
-SOME = settings(max_examples=often(300, 20_000))
+SOME = settings(max_examples=often(300, 5_000))
 
 _WORDS = """sip: sips: tel: urn:x SIP/2.0/UDP 1 INVITE +3361 alice @ h.example [2001:db8::1] :5060
 :secret ; ;lr ;tag=1 = " \\ < > , ? %40 %6c ;x= é ;branch=z9hG4bK1 ;rport ;phone-context=+33 120

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.sip.errors import SipSyntaxError
-from gateway.sip.syntax.uri import OtherUri, SipUri, TelUri, parse_sip_uri, parse_uri
+from gateway.sip.syntax.uri import OtherUri, SipUri, TelUri, escape_user, parse_sip_uri, parse_uri
 
 
 def test_a_uri_has_user_password_host_port_parameters_and_headers():
@@ -28,6 +28,10 @@ def test_a_password_is_not_shown():
 def test_a_uri_needs_no_user():
     uri = parse_sip_uri("sip:192.0.2.1:5060")
     assert (uri.user, uri.host, uri.port) == ("", "192.0.2.1", 5060)
+
+
+def test_an_at_sign_without_a_user_is_passed_over():
+    assert parse_sip_uri("sip:@h") == SipUri("h")
 
 
 def test_sips_is_secure_and_the_scheme_is_in_any_case():
@@ -163,3 +167,13 @@ def test_bare_keeps_scheme_user_and_host():
     uri = parse_sip_uri("sips:a:b@h:5061;lr?x=y")
     assert uri.bare() == SipUri("h", "a", scheme="sips")
     assert str(uri.bare()) == "sips:a@h"
+
+
+@pytest.mark.parametrize(
+    ("user", "written"),
+    [("+33612345678", "+33612345678"), ("a@b", "a%40b"), ("12#", "12%23"), ("é", "%C3%A9")],
+)
+def test_a_user_is_escaped_and_read_again(user, written):
+    uri = SipUri("h", escape_user(user))
+    assert str(uri) == f"sip:{written}@h"
+    assert parse_sip_uri(str(uri)).decoded_user == user

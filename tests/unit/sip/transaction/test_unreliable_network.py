@@ -144,7 +144,7 @@ class Network(RuleBasedStateMachine):
 
 
 Network.TestCase.settings = settings(
-    max_examples=often(60, 3000), stateful_step_count=often(30, 60), deadline=None
+    max_examples=often(60, 1000), stateful_step_count=often(30, 60), deadline=None
 )
 TestNetwork = Network.TestCase
 

@@ -17,7 +17,6 @@ import numpy as np
 import pytest
 from twilio.request_validator import RequestValidator
 
-from common import g711
 from gateway.softphone import wav
 from local import demo_sip, listening
 from local.agent import Talk, event_of

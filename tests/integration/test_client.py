@@ -7,7 +7,6 @@ from __future__ import annotations
 import asyncio
 import secrets
 
-import numpy as np
 import pytest
 
 from chamade import Client, Conflict, Forbidden, NotFound

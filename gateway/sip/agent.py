@@ -150,14 +150,17 @@ class UserAgent:
             raise Refusal(482, "Another branch of this call is here already")
         if len(self.context.calls) >= self._max_calls:
             raise Refusal(503, "This side has as many calls as it may have", Retry_After="10")
-        replaced = replaced_call(request, self.context.calls.values())
+        replaced = replaced_call(request, transaction.flow, self.context.calls.values())
         call = InboundCall(self.context, transaction, replaced)
         transaction.respond(respond(request, 100), now)
         self.context.tell(IncomingCall(call))
 
 
 def check_extensions(request: Request) -> None:
-    """Raise Refusal if a request requires an extension that is not known (8.2.2.3)."""
+    """Raise Refusal if a request requires an extension that is not known (8.2.2.3).
+
+    A BYE is taken all the same: a call must not stay up because of how its end is worded.
+    """
     unknown = request.headers.tokens("Require") - SUPPORTED
-    if unknown and request.method != "CANCEL":
+    if unknown and request.method not in ("BYE", "CANCEL"):
         raise Refusal(420, "", Unsupported=", ".join(sorted(unknown)))

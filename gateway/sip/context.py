@@ -71,7 +71,8 @@ class Context:
         host = self.host_of(flow)
         host = f"[{host}]" if ":" in host else host
         transport = "" if flow.transport == "UDP" else f";transport={flow.transport.lower()}"
-        return f"<sip:{user}@{host}:{flow.local[1]}{transport}>"
+        at = f"{user}@" if user else ""
+        return f"<sip:{at}{host}:{flow.local[1]}{transport}>"
 
     def stamp(self, request: Request, flow: Flow) -> None:
         """Give a request a Via with a new branch, in place of the one of an earlier try."""
@@ -93,8 +94,9 @@ class Context:
         self, transaction: ServerTransaction, refusal: Refusal, now: float, *, tag: str
     ) -> None:
         """Answer a request with the status, the reason and the fields of a refusal."""
+        reason = " ".join(refusal.reason.split())  # one line, whoever wrote it
         response = respond(
-            transaction.request, refusal.status, refusal.reason, tag=tag, headers=refusal.headers
+            transaction.request, refusal.status, reason, tag=tag, headers=refusal.headers
         )
         self.respond(transaction, response, now)
 

@@ -22,6 +22,10 @@ ANSWER_WITHIN = 8.0
 """Seconds in which a working registrar has answered, four repetitions included."""
 _MAX_EXPIRES = 86_400
 _TOO_BRIEF = 423
+_SHORTEST = 5.0
+"""Seconds between two refreshes, however little a registrar grants."""
+_MAX_LONGER = 3
+"""Times in a row that we ask again for longer."""
 
 
 class Pause(Protocol):
@@ -73,6 +77,7 @@ class Registration:
         self._cseq = 0
         self._asked = registrar.expires
         self._failures = 0
+        self._longer = 0
         self._ending = self._ended = False
         self._registered = False
         """True if the registrar may hold our contact."""
@@ -187,16 +192,19 @@ class Registration:
     def _ask_longer(self, response: Response) -> bool:
         """Take the Min-Expires of a 423. Return False if it names none that helps."""
         needed = _seconds(response.headers.get("Min-Expires"))
+        self._longer += 1
         if needed is None or not self._asked < needed <= _MAX_EXPIRES:
+            return False
+        if self._longer > _MAX_LONGER:
             return False
         self._asked = needed
         return True
 
     def _succeed(self, response: Response, now: float) -> None:
-        self._failures = 0
+        self._failures = self._longer = 0
         self._registered = True
         granted = self._granted(response)
-        wait = max(granted - _BEFORE_END, granted / 2)
+        wait = max(granted - _BEFORE_END, granted / 2, _SHORTEST)
         # Spread, so that many that began together do not come back together.
         self._context.timers.start(
             self, "again", now + self._context.words.between(0.9 * wait, wait)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 
 from gateway.sip.context import ALLOW, SUPPORTED, Context
 from gateway.sip.dialog.dialog import Dialog
+from gateway.sip.dialog.in_dialog import OnResponse, send_in_dialog
 from gateway.sip.dialog.info import dtmf_body, parse_dtmf
 from gateway.sip.dialog.media import Media
 from gateway.sip.dialog.renegotiation import Renegotiation
@@ -14,19 +15,16 @@ from gateway.sip.dialog.session_timer import SessionTimer
 from gateway.sip.dialog.state import CallState
 from gateway.sip.dialog.transfer import Transfer
 from gateway.sip.errors import Refusal
-from gateway.sip.events import Ended, KeyPressed, MediaAgreed, Side
+from gateway.sip.events import Ended, Event, KeyPressed, MediaAgreed, Side
 from gateway.sip.exchange import Authoriser, Exchange
 from gateway.sip.session.audio_line import Direction
 from gateway.sip.syntax.body import SDP
+from gateway.sip.syntax.grammar import quote
 from gateway.sip.syntax.message import Request, Response, respond
 from gateway.sip.transaction.flow import Flow
 from gateway.sip.transaction.server import ServerTransaction
-from gateway.sip.transaction.table import Failure
 
-OnResponse = Callable[[Response, float], None]
-
-_GONE = (408, 481)
-"""Statuses of a request in a dialog after which the dialog is over (RFC 5057)."""
+_LONGEST_REASON = 200
 
 
 class Call:
@@ -53,6 +51,8 @@ class Call:
         """True if an offer has been answered."""
         self.allowed: set[str] = set()
         """The methods that the far end takes, in lower case; empty if it does not say."""
+        self.said_bye = False
+        """True if the far end has said BYE: it needs none of ours."""
         self.tag = context.words.tag()
         self.call_id = ""
         self.renegotiation = Renegotiation(self)
@@ -121,38 +121,15 @@ class Call:
 
         `dialog` is that of another fork.
         """
-        numbers = dialog or self.established
-
-        def next_cseq() -> int:
-            numbers.local_cseq += 1
-            return numbers.local_cseq
-
-        def received(response: Response, at: float) -> None:
-            if response.status in _GONE and request.method != "BYE":
-                self._lose(response.status, "the far end does not know the call any more", at)
-            elif on_response is not None:
-                on_response(response, at)
-
-        def failed(failure: Failure, at: float) -> None:
-            if request.method != "BYE":
-                self._lose(408, f"{request.method}: {failure.value}", at)
-
-        return Exchange(
-            context=self.context,
-            flow=self.flow,
-            request=request,
-            authoriser=self.authoriser,
-            next_cseq=next_cseq,
-            on_answer=received,
-            on_no_answer=failed,
-        ).start(now)
+        return send_in_dialog(self, request, now, on_response, dialog or self.established)
 
     def bye(self, now: float, reason: str = "") -> None:
         """Send BYE with a Reason (RFC 3326)."""
         request = self.request("BYE")
         if reason:
-            text = reason.replace("\\", "").replace('"', "'")
-            request.headers.add("Reason", f'SIP;cause=200;text="{text}"')
+            # One line: the reason may be the far end's own words, or an operator's.
+            text = quote(" ".join(reason.split())[:_LONGEST_REASON])
+            request.headers.add("Reason", f"SIP;cause=200;text={text}")
         self.send(request, now)
 
     # Requests of the far end.
@@ -164,9 +141,22 @@ class Call:
             if dialog is None:
                 raise Refusal(481, "")
             dialog.check_order(transaction.request)
-            self._handle(transaction, now)
+            if dialog is self.dialog and self.state is not CallState.ENDED:
+                self._handle(transaction, now)
+            else:
+                self._handle_aside(transaction, dialog, now)
         except Refusal as refusal:
             self.refuse(transaction, refusal, now)
+
+    def _handle_aside(self, transaction: ServerTransaction, dialog: Dialog, now: float) -> None:
+        """Answer a request of a call that is over, or of a called party that is not the call's."""
+        if transaction.request.method == "BYE":
+            self.said_bye = self.said_bye or dialog is self.dialog
+            self.reply(transaction, 200, now)
+        elif self.state in (CallState.UP, CallState.ENDED):
+            raise Refusal(481, "")
+        else:
+            raise Refusal(491, "Another called party is heard at present")
 
     def forgotten(self) -> None:
         """Do what is left to do when no message finds the call any more."""
@@ -183,6 +173,7 @@ class Call:
         request = transaction.request
         match request.method:
             case "BYE":
+                self.said_bye = True
                 self.reply(transaction, 200, now)
                 reason = request.headers.get("Reason")
                 self.on_bye(reason or "the far end hung up", now)
@@ -214,7 +205,7 @@ class Call:
         pressed = parse_dtmf(transaction.request)
         self.reply(transaction, 200, now)
         if pressed is not None:
-            self.context.tell(KeyPressed(self, *pressed))
+            self.tell(KeyPressed(self, *pressed))
 
     # Responses of ours.
 
@@ -265,14 +256,22 @@ class Call:
     def agree(self) -> None:
         """Note and tell that an offer has been answered."""
         self.agreed = True
-        self.context.tell(MediaAgreed(self))
+        self.tell(MediaAgreed(self))
+
+    def tell(self, event: Event) -> None:
+        """Tell an event of the call, unless it is over."""
+        if self.state is not CallState.ENDED:
+            self.context.tell(event)
+
+    def answered_early(self, answer: bytes) -> None:
+        """Note an answer to a new offer that came before the call was answered."""
 
     def learn(self, message: Request | Response) -> None:
         """Note the methods that the far end takes."""
         if "Allow" in message.headers:
             self.allowed = message.headers.tokens("Allow")
 
-    def _lose(self, status: int, reason: str, now: float) -> None:
+    def lose(self, status: int, reason: str, now: float) -> None:
         """End a call whose far end is gone; a BYE is sent all the same (RFC 5057 5.1)."""
         if self.state is CallState.UP:
             self.bye(now, reason)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gateway.sip.dialog.dialog import Dialog, contact_of
+from gateway.sip.dialog.media import Media
 from gateway.sip.errors import Refusal, SipSyntaxError
 from gateway.sip.exchange import copy_credentials
 from gateway.sip.syntax.message import Response
@@ -22,8 +23,13 @@ class Fork:
     def __init__(self, call: OutboundCall, dialog: Dialog) -> None:
         self.dialog = dialog
         self.answered = False
+        self.media: Media | None = None
+        """The media as this called party has answered our offer; None before it has."""
+        self.settled = False
+        """True if a reliable response had the answer: the 2xx has no other (RFC 3261 13.2.1)."""
+        self.invite_cseq = dialog.local_cseq
+        """The number of the INVITE that reached this called party."""
         self._call = call
-        self._invite_cseq = dialog.local_cseq
         self._last_rseq = 0
         self._ack = b""
 
@@ -40,7 +46,7 @@ class Fork:
             return False
         self._last_rseq = number
         prack = self.dialog.request("PRACK")
-        prack.headers.add("RAck", f"{number} {self._invite_cseq} INVITE")
+        prack.headers.add("RAck", f"{number} {self.invite_cseq} INVITE")
         self._call.send(prack, now, dialog=self.dialog)
         return True
 
@@ -52,7 +58,7 @@ class Fork:
         except (Refusal, SipSyntaxError):
             pass  # those that it has go on being good
         self.answered = True
-        ack = self.dialog.request("ACK", cseq=self._invite_cseq)
+        ack = self.dialog.request("ACK", cseq=self.invite_cseq)
         copy_credentials(self._call.invite, ack)
         self._ack = self._call.context.send_ack(ack, self._call.flow)
 
@@ -66,7 +72,7 @@ class Fork:
 
 
 class Forks:
-    """The called parties of one INVITE, by their tags."""
+    """The called parties of one INVITE by the tags of their To. There are at most MAX_FORKS."""
 
     def __init__(self, call: OutboundCall) -> None:
         self._call = call
@@ -82,13 +88,17 @@ class Forks:
         Raises Refusal if the response opens no dialog, or if there are too many called parties. One
         that answers takes the place of one that rings.
         """
+        invite = self._call.invite
         try:
             tag = response.to.tag
-            if tag in self._by_tag:
-                return self._by_tag[tag]
-            fork = Fork(self._call, Dialog.of_response(self._call.invite, response))
+            known = self._by_tag.get(tag)
+            if known is not None and known.invite_cseq == invite.cseq.number:
+                return known
+            fork = Fork(self._call, Dialog.of_response(invite, response))
         except SipSyntaxError as error:
             raise Refusal(400, f"To: {error}") from None
+        if not tag and response.status < 200:
+            raise Refusal(400, "To: the tag is missing")
         if len(self._by_tag) >= MAX_FORKS and not (response.status >= 200 and self._drop_one()):
             raise Refusal(500, "too many called parties")
         self._by_tag[tag] = fork

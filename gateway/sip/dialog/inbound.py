@@ -133,6 +133,11 @@ class InboundCall(Call):
     def on_no_ack(self, transaction: ServerTransaction, now: float) -> None:
         """Do nothing: a refusal that is not acknowledged has ended the call all the same."""
 
+    def answered_early(self, answer: bytes) -> None:
+        """Answer the call with this description: it is the one in force."""
+        if self.state is not CallState.UP:
+            self._body = answer
+
     def on_bye(self, reason: str, now: float) -> None:
         """End a call by BYE, which some callers send instead of CANCEL."""
         if self.state in (CallState.NEW, CallState.EARLY):
@@ -146,14 +151,15 @@ class InboundCall(Call):
         if self.state is CallState.ENDED:
             if first and self.renegotiation.answers.on_ack(ack):
                 self._acknowledged = True
-                self.bye(now)
+                if not self.said_bye:
+                    self.bye(now)
                 self.context.forget(self)
             return
         super().on_ack(ack, now)
         if first and not self.renegotiation.answers.waiting:
             self._acknowledged = True
             if self.state is CallState.UP:
-                self.context.tell(Established(self))
+                self.tell(Established(self))
 
     def on_prack(self, transaction: ServerTransaction, now: float) -> None:
         """Take a PRACK, and send what had to wait for it."""
@@ -167,6 +173,8 @@ class InboundCall(Call):
         if self.state not in (CallState.NEW, CallState.EARLY) or self._answer_wanted:
             return
         self.state = CallState.EARLY
+        if self._body is None and self._reliable.required:
+            return  # a reliable response would have to hold our offer (RFC 3261 13.2.1)
         response = respond(self.invite, status, tag=self.tag, headers={"Contact": self.contact})
         if body:
             response.headers.put("Content-Type", "application/sdp")
@@ -179,8 +187,8 @@ class InboundCall(Call):
         if self._body is None:
             self.renegotiation.offered = True
             self._body = self.audio.make_offer("sendrecv")
-        headers = self.session_timer.on_request(self.invite, now)
         self.state = CallState.UP
+        headers = self.session_timer.on_request(self.invite, now)
         response = self.reply(self._transaction, 200, now, body=self._body, headers=headers)
         self.renegotiation.answers.start(self._transaction, response, now)
         if not self.renegotiation.offered:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from gateway.sip.context import ALLOW, SUPPORTED, Context
 from gateway.sip.dialog.call import Call
+from gateway.sip.dialog.cancel import Unheard, cancel_of
 from gateway.sip.dialog.dialog import Dialog
 from gateway.sip.dialog.fork import Fork, Forks
 from gateway.sip.dialog.media import Media
@@ -23,6 +24,8 @@ from gateway.sip.transaction.table import Failure
 _RINGS_AT_MOST = 180.0
 """Seconds without a response after which a ringing call is cancelled (RFC 3261 16.6, timer C)."""
 _TOO_SMALL = 422
+_MAX_LONGER = 3
+"""Times that one call is dialled again with a longer session interval."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +63,7 @@ class OutboundCall(Call):
         self._cseq = 0
         self._exchange: Exchange | None = None
         self._forks = Forks(self)
+        self._longer = 0
         self._hung_up = False
         self._cancelled = False
 
@@ -67,8 +71,8 @@ class OutboundCall(Call):
 
     def start(self, now: float) -> None:
         """Send the INVITE."""
-        self.context.keep(self)
         self._offer = self._offered.make_offer("sendrecv")
+        self.context.keep(self)
         self._invite(now)
 
     def hangup(self, now: float, reason: str = "") -> None:
@@ -85,6 +89,19 @@ class OutboundCall(Call):
         """Return the dialog of a request of the far end, which may be of any fork."""
         fork = self._forks.get(request.from_.tag)
         return fork.dialog if fork is not None else None
+
+    def on_bye(self, reason: str, now: float) -> None:
+        """End the call. A called party that rings may not say BYE (RFC 3261 15), but some do."""
+        if self.state is CallState.UP:
+            super().on_bye(reason, now)
+            return
+        self.hangup(now)
+        self.end(480, reason, Side.THEM)
+
+    def end(self, status: int, reason: str, by: Side, contacts: tuple[str, ...] = ()) -> None:
+        """Note the end of the call and tell it, once."""
+        self.context.timers.stop(self)
+        super().end(status, reason, by, contacts)
 
     # The INVITE.
 
@@ -124,10 +141,10 @@ class OutboundCall(Call):
 
     def _on_failure(self, failure: Failure, now: float) -> None:  # noqa: ARG002 - a callback
         if self._hung_up:
-            self._end_unanswered(487, "cancelled", Side.US)
+            self.end(487, "cancelled", Side.US)
         else:
             status = 408 if failure is Failure.TIMEOUT else 503
-            self._end_unanswered(status, failure.value, Side.NETWORK)
+            self.end(status, failure.value, Side.NETWORK)
 
     def _on_response(self, response: Response, now: float) -> None:
         if response.status < 200:
@@ -136,16 +153,17 @@ class OutboundCall(Call):
             self._on_success(response, now)
         elif self.state is CallState.ENDED:
             return
-        elif response.status == _TOO_SMALL and not self._hung_up and self._ask_longer(response):
+        elif response.status == _TOO_SMALL and self._ask_longer(response):
             self._invite(now)
         elif self._hung_up:
-            self._end_unanswered(487, "cancelled", Side.US)
+            self.end(487, "cancelled", Side.US)
         else:
-            self._end_unanswered(
-                response.status, why(response), Side.THEM, contacts=contacts_of(response)
-            )
+            self.end(response.status, why(response), Side.THEM, contacts=contacts_of(response))
 
     def _ask_longer(self, response: Response) -> bool:
+        self._longer += 1
+        if self._hung_up or self._longer > _MAX_LONGER:
+            return False
         return self.session_timer.raise_to(response)
 
     # Provisional responses.
@@ -155,38 +173,35 @@ class OutboundCall(Call):
         if self.state is CallState.ENDED or response.status == 100:
             return
         self.context.timers.start(self, "rings too long", now + _RINGS_AT_MOST)
-        fork = self._ringing(response)
-        if fork is not None:
-            self.dialog = fork.dialog
-            self.learn(response)
-            if fork.acknowledge(response, now) is False:
-                return  # a repetition
-            self._take_early(response)
-        self.state = CallState.EARLY
-        if not self._hung_up:
-            self.context.tell(Progress(self, response.status))
-
-    def _ringing(self, response: Response) -> Fork | None:
-        """Return the called party that sent a provisional response, if it opens a dialog."""
         try:
             fork = self._forks.of(response)
         except Refusal:
-            return None
-        return fork if fork.dialog.remote.tag else None
+            fork = None  # it rings all the same; the final answer may be better
+        if fork is not None:
+            self.dialog = fork.dialog
+            self.learn(response)
+            reliable = fork.acknowledge(response, now)
+            if reliable is False:
+                return  # a repetition
+            self._take_early(fork, response, reliable=bool(reliable))
+        self.state = CallState.EARLY
+        if not self._hung_up:
+            self.tell(Progress(self, response.status))
 
-    def _take_early(self, response: Response) -> None:
+    def _take_early(self, fork: Fork, response: Response, *, reliable: bool) -> None:
         """Take the answer in a provisional response, which is early media."""
         try:
             answer = session_description(response)
-            if answer is not None:
-                self._take_answer(answer)
+            if answer is not None and not fork.settled:
+                self._take_answer(fork, answer)
+                fork.settled = reliable
         except Refusal:
             return  # the final answer may be better
 
-    def _take_answer(self, answer: bytes) -> None:
+    def _take_answer(self, fork: Fork, answer: bytes) -> None:
         media = self._offered.fork()
         media.take_answer(answer)
-        self.media = media
+        self.media = fork.media = media
         self.agree()
 
     # The answer.
@@ -210,7 +225,7 @@ class OutboundCall(Call):
             fork.release(now)
             self.end(487, "cancelled", Side.US)
             return
-        self._establish(response, now)
+        self._establish(fork, response, now)
 
     def _refuse_answer(self, response: Response, refusal: Refusal, now: float) -> None:
         """Acknowledge and end an answer that opens no dialog; the call is over if it has no other.
@@ -222,24 +237,28 @@ class OutboundCall(Call):
         fork.confirm(response)
         fork.release(now)
         if self.state is not CallState.UP:
-            self._end_unanswered(488, f"the answer cannot be used: {refusal.reason}", Side.US)
+            self.end(488, f"the answer cannot be used: {refusal.reason}", Side.US)
 
-    def _establish(self, response: Response, now: float) -> None:
+    def _establish(self, fork: Fork, response: Response, now: float) -> None:
         """Take the answer of a 2xx; end a call without a usable one at once."""
         self.learn(response)
         self.state = CallState.UP
         try:
             answer = session_description(response)
-            if answer is not None:
-                self._take_answer(answer)
-            elif self.media is self._offered:
+            if answer is not None and not fork.settled:
+                self._take_answer(fork, answer)
+            elif fork.media is None:
                 raise Refusal(488, "the answer holds no session description")
+            elif self.media is not fork.media:
+                self.media = fork.media
+                self.agree()
         except Refusal as refusal:
             self.bye(now, refusal.reason)
             self.end(488, f"the answer cannot be used: {refusal.reason}", Side.US)
             return
         self.session_timer.on_response(response, now)
-        self.context.tell(Established(self))
+        self.tell(Established(self))
+        self.renegotiation.proceed(now)
 
     # CANCEL.
 
@@ -254,25 +273,12 @@ class OutboundCall(Call):
         ):
             return
         self._cancelled = True
-        invite = transaction.request
-        cancel = Request("CANCEL", invite.uri)
-        cancel.headers.add("Via", str(invite.via))
-        for name in ("Route", "Max-Forwards", "From", "To", "Call-ID"):
-            for value in invite.headers.all(name):
-                cancel.headers.add(name, value)
-        cancel.headers.add("CSeq", f"{invite.cseq.number} CANCEL")
-        self.context.transactions.send(cancel, self.flow, _Unheard(), now)
+        self.context.transactions.send(cancel_of(transaction.request), self.flow, Unheard(), now)
         transaction.expect_end(now)
 
     def on_timer(self, name: str, now: float) -> None:  # noqa: ARG002 - there is one timer
         """Cancel a call that rings too long."""
         self.hangup(now)
-
-    def _end_unanswered(
-        self, status: int, reason: str, by: Side, contacts: tuple[str, ...] = ()
-    ) -> None:
-        self.context.timers.stop(self)
-        self.end(status, reason, by, contacts)
 
     @property
     def invite(self) -> Request:
@@ -280,13 +286,3 @@ class OutboundCall(Call):
         if self._exchange is None:
             raise RuntimeError("the call has not been started")
         return self._exchange.request
-
-
-class _Unheard:
-    """The user of a CANCEL: what counts is the answer to the INVITE."""
-
-    def on_response(self, *_: object) -> None:
-        """Do nothing."""
-
-    def on_failure(self, *_: object) -> None:
-        """Do nothing."""

@@ -24,7 +24,7 @@ class ReliableResponses:
         self._call = call
         self._transaction = transaction
         self._timers = call.context.timers
-        self._required = "100rel" in call.invite.headers.tokens("Require")
+        self.required = "100rel" in call.invite.headers.tokens("Require")
         self._rseq = 1 + int.from_bytes(call.context.words.random_bytes(2), "big")
         self._sent: Response | None = None
         self._next: Response | None = None
@@ -37,7 +37,7 @@ class ReliableResponses:
 
     def send(self, response: Response, now: float) -> None:
         """Send a response, or keep the latest one until the one before is acknowledged."""
-        if not self._required:
+        if not self.required:
             self._transaction.respond(response, now)
             return
         if self._sent is not None:
@@ -57,8 +57,9 @@ class ReliableResponses:
         cseq = self._call.invite.cseq
         if self._sent is None or words != [str(self._rseq), str(cseq.number), "INVITE"]:
             raise Refusal(481, "This PRACK acknowledges nothing")
+        body = self._call.renegotiation.answer_to(transaction.request)
         self.stop()
-        self._call.reply(transaction, 200, now)
+        self._call.reply(transaction, 200, now, body=body)
         following, self._next = self._next, None
         if following is not None:
             self.send(following, now)

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from gateway.sip.dialog.call import Call
 
 _PENDING = 491
+_ANSWERED_WITHIN = 60.0
+"""Seconds in which a re-INVITE is answered at last; a 100 must not hold it for ever."""
 _CALL_IDS_OWNER_WAITS = (2.1, 4.0)
 _OTHER_WAITS = (0.0, 2.0)
 """Seconds before a re-INVITE is tried again that crossed another (RFC 3261 14.1)."""
@@ -50,14 +52,15 @@ class Renegotiation:
     def offer(self, direction: Direction, now: float) -> None:
         """Offer that direction now, or as soon as the call is free for it."""
         self._wanted = direction
-        self._offer_if_free(now)
+        self.proceed(now)
 
     def refresh(self, now: float) -> None:
         """Send the present session description once more, to refresh the session."""
         if self._wanted is None:
             self.offer(self._direction, now)
 
-    def _offer_if_free(self, now: float) -> None:
+    def proceed(self, now: float) -> None:
+        """Send the offer that waits, if the call is free for it."""
         call = self._call
         waits = self._context.timers.runs(self, "retry")
         if (
@@ -76,12 +79,16 @@ class Renegotiation:
         request.headers.add("Content-Type", "application/sdp")
         request.body = call.audio.repeat_offer(self._direction)
         self._exchange = call.send(request, now, self._on_response)
+        self._context.timers.start(self, "unanswered", now + _ANSWERED_WITHIN)
 
     def _on_response(self, response: Response, now: float) -> None:
         if response.status < 200:
             return
+        self._context.timers.stop(self, "unanswered")
         if response.status < 300:
             self._accepted(response, now)
+            return
+        if self._call.state is CallState.ENDED:
             return
         self._out = False
         self._call.audio.rollback()
@@ -91,7 +98,7 @@ class Renegotiation:
             self._context.timers.start(self, "retry", now + self._context.words.between(low, high))
         else:
             self._call.session_timer.on_refused(response, now)
-        self._offer_if_free(now)
+        self.proceed(now)
 
     def _accepted(self, response: Response, now: float) -> None:
         call, exchange = self._call, self._exchange
@@ -101,6 +108,8 @@ class Renegotiation:
         self._out = False
         call.established.refresh_target(response)
         self._acknowledge(exchange.request)
+        if call.state is CallState.ENDED:
+            return
         try:
             call.audio.take_answer(session_description(response) or b"")
             call.agree()
@@ -108,7 +117,7 @@ class Renegotiation:
             # The call goes on as it was; the far end has been told what we hold for agreed.
             call.audio.rollback()
         call.session_timer.on_response(response, now)
-        self._offer_if_free(now)
+        self.proceed(now)
 
     def _acknowledge(self, invite: Request) -> None:
         """Send the ACK of a 2xx to our INVITE, and keep it for repetitions."""
@@ -127,7 +136,7 @@ class Renegotiation:
         if self._out or self.offered or self.answers.waiting:
             raise Refusal(_PENDING, "Another offer is not settled yet")
         call.session_timer.check(request)
-        body = self._answer(request)
+        body = self.answer_to(request)
         call.established.refresh_target(request)
         call.learn(request)
         headers = call.session_timer.on_request(request, now)
@@ -137,18 +146,21 @@ class Renegotiation:
         if body and not self.offered:
             call.agree()
 
-    def _answer(self, request: Request) -> bytes:
+    def answer_to(self, request: Request) -> bytes:
         """Return the body of the 200: an answer, or our offer if a re-INVITE has none."""
-        media = self._call.audio
+        call = self._call
         offer = session_description(request)
-        if offer is not None and not self._call.agreed:
+        if offer is not None and not call.agreed:
             raise Refusal(_PENDING, "The first offer is not answered yet")
         if offer is not None:
-            return media.take_offer(offer)
-        if request.method == "UPDATE":
+            answer = call.audio.take_offer(offer)
+            call.answered_early(answer)
+            return answer
+        if request.method != "INVITE":
             return b""
+        ours = call.audio.make_offer(self._direction)
         self.offered = True
-        return media.make_offer(self._direction)
+        return ours
 
     def on_ack(self, ack: Request, now: float) -> None:
         """Take the ACK of a 2xx, with the answer if our offer was in the 2xx."""
@@ -163,22 +175,26 @@ class Renegotiation:
                 self._call.hangup(now, refusal.reason)
                 return
             self._call.agree()
-        self._offer_if_free(now)
+        self.proceed(now)
 
     def _miss_ack(self, now: float) -> None:
         call = self._call
-        call.bye(now, "no ACK")
+        if not call.said_bye:
+            call.bye(now, "no ACK")
         if call.state is CallState.ENDED:
             call.context.forget(call)
         call.end(408, "the far end did not acknowledge our answer", Side.NETWORK)
 
-    def on_timer(self, name: str, now: float) -> None:  # noqa: ARG002 - there is one timer
-        """Try again after a crossing."""
-        self._offer_if_free(now)
+    def on_timer(self, name: str, now: float) -> None:
+        """Try again after a crossing, or give up a re-INVITE that is not answered."""
+        if name == "retry":
+            self.proceed(now)
+        elif self._exchange is not None and self._exchange.transaction is not None:
+            self._exchange.transaction.expect_end(now)
 
     def stop(self) -> None:
-        """Stop all timers; the call is over."""
-        self._context.timers.stop(self)
+        """Offer nothing more; the call is over. A re-INVITE that is out still has its end."""
+        self._context.timers.stop(self, "retry")
         if not self._call.keeps_waiting:
             self.answers.stop()
         self._wanted = None

@@ -9,10 +9,15 @@ from gateway.sip.dialog.state import CallState
 from gateway.sip.errors import Refusal, SipSyntaxError
 from gateway.sip.syntax.headers import Valued
 from gateway.sip.syntax.message import Request
+from gateway.sip.transaction.flow import Flow
 
 
-def replaced_call(invite: Request, calls: Iterable[Call]) -> Call | None:
+def replaced_call(invite: Request, flow: Flow, calls: Iterable[Call]) -> Call | None:
     """Return the call to be replaced; None without the header.
+
+    Whoever knows the names of a dialog could end it (RFC 3891 8), and all proxies on its way know
+    them. So the INVITE must come from the address that the call has: by the same carrier or PBX.
+    Calls of others are not there for it.
 
     Raises Refusal: 400 if it cannot be read, 481 if there is no such call, 486 if it is up and the
     header is for ringing calls only.
@@ -30,7 +35,7 @@ def replaced_call(invite: Request, calls: Iterable[Call]) -> Call | None:
     for call in calls:
         if (call.call_id, call.tag) != (replaces.value, ours) or call.state is not CallState.UP:
             continue
-        if call.established.remote.tag != theirs:
+        if call.established.remote.tag != theirs or call.flow.remote[0] != flow.remote[0]:
             continue
         if "early-only" in replaces.params:
             raise Refusal(486, "The call to be replaced has been answered")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gateway.sip.dialog.state import CallState
 from gateway.sip.errors import Refusal, SipSyntaxError
 from gateway.sip.events import Side
 from gateway.sip.syntax.headers import Valued, parse_seconds
@@ -68,6 +69,8 @@ class SessionTimer:
     def on_request(self, request: Request, now: float) -> dict[str, object]:
         """Take what an INVITE or UPDATE asks for. Return the fields of the 2xx."""
         interval, refresher = _read(request)
+        if self._call.state is CallState.NEW or self._call.state is CallState.EARLY:
+            return {}  # the session has not begun
         if not interval:
             self.interval = 0
             self._timers.stop(self)
@@ -80,8 +83,11 @@ class SessionTimer:
 
     def on_response(self, response: Response, now: float) -> None:
         """Take what a 2xx to an INVITE or UPDATE of ours says."""
+        if self._call.state is not CallState.UP:
+            return
         interval, refresher = _read(response)
-        self.interval = min(interval, _MAX_SE) if interval else self.wanted
+        # Less than MIN_SE is not what we asked for: it would have us send refreshes without pause.
+        self.interval = max(MIN_SE, min(interval, _MAX_SE)) if interval else self.wanted
         # Without the field the far end knows no session timers: we refresh for both.
         self.by_us = refresher != "uas" or not interval
         self._arm(now)
@@ -134,7 +140,7 @@ class SessionTimer:
         if 200 <= response.status < 300:
             self._call.established.refresh_target(response)
             self.on_response(response, now)
-        elif response.status >= 300:
+        elif response.status >= 300 and self._call.state is CallState.UP:
             self.on_refused(response, now)
 
     def stop(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from gateway.sip.dialog.state import CallState
 from gateway.sip.errors import Refusal, SipSyntaxError
 from gateway.sip.events import TransferProgress, TransferRequested
 from gateway.sip.syntax.headers import Address, Valued
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 _FRAGMENT = "message/sipfrag"
 _EXPIRES = 60
+_DECIDED_WITHIN = 30.0
+"""Seconds until a REFER that nobody accepts is refused: the far end gives it up after 32."""
 
 
 class Transfer:
@@ -44,7 +47,7 @@ class Transfer:
     def _on_response(self, response: Response, now: float) -> None:  # noqa: ARG002 - a callback
         if response.status >= 300:
             self._asked = False
-            self._call.context.tell(TransferProgress(self._call, response.status, final=True))
+            self._call.tell(TransferProgress(self._call, response.status, final=True))
 
     def on_notify(self, transaction: ServerTransaction, now: float) -> None:
         """Take the progress of a transfer that we asked for."""
@@ -58,7 +61,7 @@ class Transfer:
             return
         if final:
             self._asked = False
-        self._call.context.tell(TransferProgress(self._call, status or 500, final))
+        self._call.tell(TransferProgress(self._call, status or 500, final))
 
     # Asked for by the far end.
 
@@ -75,19 +78,25 @@ class Transfer:
         except SipSyntaxError as error:
             raise Refusal(400, f"Refer-To: {error}") from None
         self._refer = transaction
-        self._call.reply(transaction, 100, now)
+        self._call.context.timers.start(self, "undecided", now + _DECIDED_WITHIN)
         referrer = request.headers.get("Referred-By") or str(request.from_.uri)
-        self._call.context.tell(TransferRequested(self._call, target, referrer))
+        self._call.tell(TransferRequested(self._call, target, referrer))
 
     def decline(self, now: float, status: int = 603) -> None:
         """Refuse the transfer that the far end asked for."""
         if self._refer is not None:
+            self._call.context.timers.stop(self)
             self._call.reply(self._refer, status, now)
             self._refer = None
 
+    def on_timer(self, name: str, now: float) -> None:  # noqa: ARG002 - there is one timer
+        """Refuse a transfer that nobody has decided about, or whose call is over."""
+        self.decline(now)
+
     def accept(self, now: float) -> None:
         """Accept the transfer; `report` its progress afterwards."""
-        if self._refer is not None:
+        if self._refer is not None and self._call.state is CallState.UP:
+            self._call.context.timers.stop(self)
             self._reporting = self._refer.request.cseq.number
             self._call.reply(self._refer, 202, now)
             self._refer = None
@@ -95,7 +104,7 @@ class Transfer:
 
     def report(self, status: int, now: float) -> None:
         """Tell the far end the status of the call that it asked for; a final one is the last."""
-        if not self._reporting:
+        if not self._reporting or self._call.state is not CallState.UP:
             return
         request = self._call.request("NOTIFY")
         request.headers.add("Contact", self._call.contact)

@@ -94,7 +94,8 @@ def _parts(value: str) -> Iterator[tuple[str, str | None]]:
     while at < len(value):
         if parameter := _PARAMETER.match(value, at):
             name, inside, bare = parameter.groups()
-            yield name, bare if inside is None else inside
+            # Without quotes a backslash is no escape; with quotes, as we send it back, it is.
+            yield name, bare.replace("\\", "\\\\") if inside is None else inside
             at = parameter.end()
         elif scheme := _TOKEN.match(value, at):
             yield scheme[0], None

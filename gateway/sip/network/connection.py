@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 MAX_UNSENT = 65_536
 """Bytes that wait for a peer that does not read; beyond, the connection is closed."""
 SILENT_FOR = 600.0
-"""Seconds without a byte after which a connection is closed. Registrations come more often."""
+"""Seconds without a byte after which the connection of a peer that opened it is closed."""
+SPEAKS_WITHIN = 30.0
+"""Seconds in which a peer that opened a connection must send its first message."""
+PING_EVERY = 110.0
+"""Seconds between two keep-alives on connections that we opened (RFC 5626 4.4.1: 95 to 120)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,22 +33,39 @@ class Tls:
 
 
 class Connection(asyncio.Protocol):
-    """A connection of an endpoint, whoever opened it."""
+    """A connection of an endpoint, whoever opened it.
 
-    def __init__(self, endpoint: Endpoint, kind: Transport, name: str = "") -> None:
+    One that we opened stays until the network breaks it: pings show that, and keep translators on
+    the way from forgetting it.
+    """
+
+    def __init__(
+        self, endpoint: Endpoint, kind: Transport, name: str = "", *, incoming: bool
+    ) -> None:
+        self.incoming = incoming
         self._endpoint = endpoint
         self._kind = kind
         self._name = name
+        self._spoken = False
         self._framer = Framer()
         self._transport: asyncio.Transport | None = None
         self._heard = endpoint.now
         self._watch: asyncio.TimerHandle | None = None
         self.flow = Flow(kind, ("", 0), endpoint.local)
 
+    @property
+    def up(self) -> bool:
+        """Return whether the connection is up and has been taken."""
+        closing = self._transport is None or self._transport.is_closing()
+        return not closing and self.flow.connection != 0
+
     def leads_to(self, kind: Transport, remote: tuple[str, int], name: str) -> bool:
         """Return whether the connection is up and leads there, with a certificate for the name."""
-        usable = self._transport is not None and not self._transport.is_closing()
-        return usable and (self._kind, self.flow.remote, self._name) == (kind, remote, name)
+        return self.up and (self._kind, self.flow.remote, self._name) == (kind, remote, name)
+
+    def silent_since(self, when: float) -> bool:
+        """Return whether nothing has come since then."""
+        return self._heard < when
 
     def send(self, data: bytes) -> None:
         """Send bytes; close the connection if the peer does not read."""
@@ -71,8 +92,12 @@ class Connection(asyncio.Protocol):
         """Take the connection, or close it if there are too many."""
         assert isinstance(transport, asyncio.Transport)  # noqa: S101 - streams have these
         self._transport = transport
-        remote = transport.get_extra_info("peername")[:2]
-        number = self._endpoint.opened(self)
+        peer = transport.get_extra_info("peername")
+        if peer is None:  # it is gone again
+            transport.abort()
+            return
+        remote = peer[:2]
+        number = self._endpoint.opened(self, remote[0])
         local = self._endpoint.local
         if self._name:
             # Nobody can connect to us by TLS, so our Contact names this connection: it is to be
@@ -81,7 +106,7 @@ class Connection(asyncio.Protocol):
             local = (local[0], own[1])
         self.flow = Flow(self._kind, (remote[0], remote[1]), local, number)
         if number:
-            self._look()
+            self._watch_over()
         else:
             transport.abort()
 
@@ -99,6 +124,7 @@ class Connection(asyncio.Protocol):
                 if not message.answer:
                     self.send(PONG)
             else:
+                self._spoken = True
                 self._endpoint.agent.receive_message(message, self.flow, self._heard)
         self._endpoint.flush()
 
@@ -109,11 +135,19 @@ class Connection(asyncio.Protocol):
             self._watch.cancel()
         self._endpoint.closed(self.flow)
 
-    def _look(self) -> None:
-        """Close the connection if nothing has come for long; look again when that may be."""
-        silent = self._endpoint.now - self._heard
-        if silent >= SILENT_FOR:
+    def _watch_over(self) -> None:
+        """Ping a peer that we called; close the connection of one that called us and is silent."""
+        loop = asyncio.get_running_loop()
+        if not self.incoming:
+            self._watch = loop.call_later(PING_EVERY, self._keep_alive)
+            return
+        left = self._heard + (SILENT_FOR if self._spoken else SPEAKS_WITHIN) - self._endpoint.now
+        if left <= 0:
+            self._endpoint.counts["peer is silent"] += 1
             self.abort()
             return
-        loop = asyncio.get_running_loop()
-        self._watch = loop.call_later(SILENT_FOR - silent + 1, self._look)
+        self._watch = loop.call_later(left, self._watch_over)
+
+    def _keep_alive(self) -> None:
+        self.ping()
+        self._watch_over()

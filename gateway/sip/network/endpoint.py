@@ -20,6 +20,10 @@ from gateway.sip.transaction.flow import Flow, Transport
 
 MAX_CONNECTIONS = 1_000
 """TCP and TLS connections at a time, of either direction."""
+MAX_INCOMING = MAX_CONNECTIONS * 3 // 4
+"""Those among them that others opened: anybody can, and ours to carriers must find room."""
+MAX_OF_ADDRESS = 100
+"""Connections that one address may have opened."""
 CONNECTED_WITHIN = 8.0
 """Seconds within which a connection must be up."""
 _SMALLEST = 5
@@ -48,6 +52,8 @@ class Endpoint:
         self._numbers = itertools.count(1)
         self._alarm: asyncio.TimerHandle | None = None
         self._flushing = False
+        self._up = False
+        """False before `start` is done, and after `stop`: then nothing is taken or sent."""
 
     @property
     def local(self) -> tuple[str, int]:
@@ -63,24 +69,35 @@ class Endpoint:
         self, host: str, port: int, *, tls_port: int = 0, tls: ssl.SSLContext | None = None
     ) -> None:
         """Listen by UDP and TCP, and by TLS if there is a context for it. Raises OSError."""
-        self._udp, _ = await self._loop.create_datagram_endpoint(
-            lambda: _Datagrams(self), local_addr=(host, port)
-        )
-        self._local = self._udp.get_extra_info("sockname")[:2]
-        await self._listen("TCP", self._local[1], None)
-        if tls is not None:
-            await self._listen("TLS", tls_port, tls)
+        try:
+            self._udp, _ = await self._loop.create_datagram_endpoint(
+                lambda: _Datagrams(self), local_addr=(host, port)
+            )
+            self._local = self._udp.get_extra_info("sockname")[:2]
+            await self._listen("TCP", self._local[1], None)
+            if tls is not None:
+                await self._listen("TLS", tls_port, tls)
+        except BaseException:
+            self.stop()
+            raise
+        self._up = True
 
     async def _listen(self, kind: Transport, port: int, context: ssl.SSLContext | None) -> None:
         server = await self._loop.create_server(
-            lambda: Connection(self, kind), self._local[0], port, ssl=context
+            lambda: Connection(self, kind, incoming=True),
+            self._local[0],
+            port,
+            ssl=context,
+            ssl_handshake_timeout=CONNECTED_WITHIN if context else None,
         )
         self._servers.append(server)
 
     def stop(self) -> None:
         """Close all sockets, without a word to peers."""
+        self._up = False
         if self._alarm is not None:
             self._alarm.cancel()
+            self._alarm = None
         for server in self._servers:
             server.close()
         for connection in list(self._connections.values()):
@@ -109,34 +126,55 @@ class Endpoint:
                 return connection.flow
         async with asyncio.timeout(CONNECTED_WITHIN):
             _, connection = await self._loop.create_connection(
-                lambda: Connection(self, transport, name),
+                lambda: Connection(self, transport, name, incoming=False),
                 *remote,
                 ssl=tls.context if tls else None,
                 server_hostname=name or None,
             )
+        if not connection.up:
+            raise ConnectionError("the connection was closed as soon as it was up")
         return connection.flow
 
-    def opened(self, connection: Connection) -> int:
+    def drop_silent(self, flow: Flow, since: float) -> None:
+        """Close a connection by which nothing at all has come since then: it may be dead."""
+        connection = self._connections.get(flow.connection)
+        if connection is not None and connection.silent_since(since):
+            connection.abort()
+
+    def opened(self, connection: Connection, address: str) -> int:
         """Take a connection that is up. Return its number; 0 if there are too many."""
-        if len(self._connections) >= MAX_CONNECTIONS:
+        if not self._up:
+            return 0
+        if not self._has_room(connection, address):
             self.counts["too many connections"] += 1
             return 0
         number = next(self._numbers)
         self._connections[number] = connection
         return number
 
+    def _has_room(self, connection: Connection, address: str) -> bool:
+        if len(self._connections) >= MAX_CONNECTIONS:
+            return False
+        if not connection.incoming:
+            return True
+        opened = [each.flow.remote[0] for each in self._connections.values() if each.incoming]
+        return len(opened) < MAX_INCOMING and opened.count(address) < MAX_OF_ADDRESS
+
     def closed(self, flow: Flow) -> None:
         """Note that a connection is gone."""
         if self._connections.pop(flow.connection, None) is not None:
-            self.agent.lose_flow(flow, self.now)
-            self._on_flow_lost(flow)
+            self._lose(flow)
             self.flush()
+
+    def _lose(self, flow: Flow) -> None:
+        self.agent.lose_flow(flow, self.now)
+        self._on_flow_lost(flow)
 
     # Feeding and flushing.
 
     def datagram(self, data: bytes, remote: tuple[str, int]) -> None:
         """Feed a datagram."""
-        if len(data) >= _SMALLEST:
+        if len(data) >= _SMALLEST and self._up:
             self.agent.receive(data, self.udp_flow(remote), self.now)
             self.flush()
 
@@ -145,7 +183,7 @@ class Endpoint:
 
         Events may lead to commands, which may lead to more of both.
         """
-        if self._flushing:
+        if self._flushing or not self._up:
             return
         self._flushing = True
         try:
@@ -156,15 +194,26 @@ class Endpoint:
                 for flow, data in output:
                     self._send(flow, data)
                 for event in events:
-                    self._on_event(event)
+                    self._tell(event)
         finally:
             self._flushing = False
         self._set_alarm()
 
+    def _tell(self, event: Event) -> None:
+        """Pass an event on. Whoever fails at one must not take all other calls with him."""
+        try:
+            self._on_event(event)
+        except Exception as error:
+            self.counts["event not handled"] += 1
+            what = f"{type(event).__name__} was not handled"
+            self._loop.call_exception_handler({"message": what, "exception": error})
+
     def _send(self, flow: Flow, data: bytes) -> None:
-        if flow.connection:
+        if flow.transport != "UDP":
             connection = self._connections.get(flow.connection)
-            if connection is not None:
+            if connection is None:
+                self._lose(flow)  # whoever waits for an answer need not wait for the time-out
+            else:
                 connection.send(data)
         elif self._udp is not None and not self._udp.is_closing():
             self._udp.sendto(data, flow.remote)
@@ -181,8 +230,10 @@ class Endpoint:
 
     def _ring(self) -> None:
         self._alarm = None
-        self.agent.fire(self.now)
-        self.flush()
+        try:
+            self.agent.fire(self.now)
+        finally:
+            self.flush()  # and set the alarm again, whatever went wrong
 
 
 class _Datagrams(asyncio.DatagramProtocol):

@@ -100,6 +100,8 @@ class Network:
         self.alice, self.bob = Party(self, "alice", ALICE), Party(self, "bob", BOB)
         self.sent: list[tuple[str, Request | Response]] = []
         """(sender, message) of everything that was sent, lost messages as well."""
+        self.made: list[OutboundCall] = []
+        """The calls that Alice has dialled."""
         self.loses: Callable[[str, Request | Response], bool] = lambda sender, message: False
 
     @property
@@ -162,6 +164,7 @@ class Network:
             **more,
         )
         call = self.alice.agent.dial(dial, sound or Sound("alice"), self.now, authoriser)
+        self.made.append(call)
         self.settle()
         return call
 
@@ -174,16 +177,20 @@ class Network:
         self.settle()
         return out, call
 
+    def remains(self) -> list[object]:
+        """Return whatever the parties still hold."""
+        found: list[object] = []
+        for party in self.parties:
+            context = party.agent.context
+            found += [*context.calls, *context.invites]
+            for transactions in (context.transactions.clients, context.transactions.servers):
+                found += [(key, each.state) for key, each in transactions.items()]
+            found += ["a timer"] * len(context.timers)
+        return found
+
     def nothing_left(self) -> bool:
         """Return whether neither party holds anything any more."""
-        return all(
-            not party.agent.context.calls
-            and not party.agent.context.invites
-            and not party.agent.context.transactions.clients
-            and not party.agent.context.transactions.servers
-            and not len(party.agent.context.timers)
-            for party in self.parties
-        )
+        return not self.remains()
 
 
 def brief(message: Request | Response) -> str:

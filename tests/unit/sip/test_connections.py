@@ -57,7 +57,7 @@ async def test_a_connection_that_is_silent_for_too_long_is_closed(
 ) -> None:
     kept = await connect(listening)
     assert await is_answered(*kept)
-    monkeypatch.setattr(connection, "SILENT_FOR", 0.0)
+    monkeypatch.setattr(connection, "SPEAKS_WITHIN", 0.0)
     reader, _ = await connect(listening)
     async with asyncio.timeout(PATIENCE):
         with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
@@ -86,9 +86,8 @@ class Pipe(asyncio.Transport):
         self.aborted = True
 
 
-async def test_a_peer_that_does_not_read_loses_its_connection() -> None:
-    listening = Endpoint(UserAgent(), lambda event: None)
-    pipe, line = Pipe(), Connection(listening, "TCP")
+async def test_a_peer_that_does_not_read_loses_its_connection(listening: Endpoint) -> None:
+    pipe, line = Pipe(), Connection(listening, "TCP", incoming=True)
     line.connection_made(pipe)
     line.send(bytes(MAX_UNSENT))
     assert not pipe.aborted

@@ -10,7 +10,7 @@ import pytest
 from gateway.sip.digest.authoriser import DigestAuthoriser
 from gateway.sip.digest.challenge import parameters
 from gateway.sip.events import Ended, Established, NotRegistered, Registered
-from gateway.sip.exchange import MAX_CHALLENGES
+from gateway.sip.exchange import MAX_CHALLENGES, NotAuthorised
 from gateway.sip.registration import Registrar
 from gateway.sip.syntax.message import Request, Response, respond
 from tests.unit.sip.network import Network, Sound, brief
@@ -142,6 +142,17 @@ def test_a_challenged_call_goes_on_with_credentials_in_invite_ack_and_bye(net: N
     net.settle()
     assert "nc=00000002" in net.last("BYE").headers.get("Proxy-Authorization")
     assert net.bob.of(Ended)
+
+
+@pytest.mark.parametrize("challenge", ["Digest realm=a\\, nonce=n", "Digest realm=a, nonce=\\"])
+def test_a_backslash_without_quotes_does_not_spoil_our_credentials(challenge: str) -> None:
+    mine, request = authoriser(), Request("REGISTER", "sip:carrier.example")
+    refused = Response(401, "Unauthorized")
+    refused.headers.put("WWW-Authenticate", challenge)
+    mine.answer(request, refused)
+    assert parameters(request.headers.get("Authorization").partition(" ")[2])["uri"]
+    with pytest.raises(NotAuthorised, match="with this password"):
+        mine.answer(request, refused)
 
 
 def test_a_far_end_that_asks_for_ever_new_credentials_is_given_up(desk: Desk) -> None:

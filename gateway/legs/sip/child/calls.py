@@ -31,7 +31,8 @@ KEYS = 64
 _USER = re.compile(r"[A-Za-z0-9+*#._~!-]{1,64}", re.ASCII)
 """Matches the characters that need no escape before the @ of a From (RFC 3261 25.1)."""
 
-_FORBIDDEN, _TIMED_OUT, _NOT_REACHED = 403, 408, 503
+_FORBIDDEN, _TIMED_OUT, _NOT_ACCEPTABLE, _NOT_REACHED = 403, 408, 488, 503
+_NO_AUDIO = "answered without audio that can be used: the edge's log has the reason"
 _STATS = (
     "rx_packets", "tx_packets", "rx_lost", "tx_lost", "rx_jitter_ms", "tx_jitter_ms", "rtt_ms",
     "jbuf_late", "jbuf_lost", "audio_tx_starved_frames", "audio_rx_dropped_bytes",
@@ -233,7 +234,7 @@ class Calls:
         if code == _FORBIDDEN and self._dial_by_account(number):
             return
         if code is None:
-            code = _TIMED_OUT if "timed out" in text.lower() else _NOT_REACHED
+            code, reason = _without_code(text)
         stats = _stats(call) | ({"tx_skipped_frames": skipped} if skipped else {})
         self._over(number, code, reason, stats, broken="rtp" in text.lower())
 
@@ -276,6 +277,14 @@ class Calls:
         task = asyncio.create_task(doing)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _without_code(text: str) -> tuple[int, str]:
+    """Return the code and reason of a call that was not ended by a SIP response."""
+    if "protocol error" in text.lower():
+        # The library says no more of a 2xx whose session description does not answer its offer.
+        return _NOT_ACCEPTABLE, _NO_AUDIO
+    return (_TIMED_OUT if "timed out" in text.lower() else _NOT_REACHED), text
 
 
 def _stats(call: Call) -> dict[str, Any]:

@@ -87,6 +87,11 @@ _NOT_PUBLIC = (
 _NOT_PUBLIC_6 = r"[0-9A-Fa-f]{0,3}:|[^23.][0-9A-Fa-f]{3}:|2002:"
 LINE, PART = "\x1e", "\x1f"
 """The characters that end a line and divide parts while a message is rewritten."""
+G_711 = (
+    rf"{LINE}m=audio [^{LINE}]* [08]( |{LINE}|$)"
+    rf"|{LINE}a=rtpmap:[0-9]+[ ]+PCM[UA]/8000(/1)?({LINE}|$)"
+)
+"""Matches a session description that offers the one codec of the children: PCMU or PCMA."""
 BAD_C_LINE = (
     LINE
     + r"c=([^I]|I[^N]|IN[^ ]|IN [^I]|IN I[^P]|IN IP[^46]|IN IP[46][^ ]|IN IP[46] ([^0-9A-Fa-f:]"

@@ -40,7 +40,7 @@ LONGEST_SDP = 6000
 """Limit of a session description, in bytes."""
 MOST_PARTS = 16
 """Limit of the streams of a session description, and of the parts of a body that are looked at."""
-LONGEST_STREAMS = 1500
+LONGEST_STREAMS = 1000
 """Limit of the lines about streams that a child is not shown, in bytes; they are kept for a
 call."""
 
@@ -57,7 +57,7 @@ def render(
     values["RUN"] = str(run)
     values["MODULES"] = modules or _modules()
     template = "\n".join(each.read_text() for each in _TEMPLATES)
-    text = re.sub(r"@([A-Z_]+)@", lambda found: values[found[1]], template)
+    text = re.sub(r"@([A-Z][A-Z_0-9]*)@", lambda found: values[found[1]], template)
     defines = "".join(f"#!define {name}\n" for name in _defines(settings))
     config = run / "kamailio.cfg"
     _write(config, text.replace("#!KAMAILIO\n", f"#!KAMAILIO\n{defines}", 1))
@@ -149,6 +149,7 @@ def _values(settings: Settings, guard_port: int) -> dict[str, str]:
         "ONE_CONTACT": _quoted(grammar.ONE_CONTACT),
         "PRIVATE": grammar.PRIVATE,
         "PRIVATE_MEDIA": grammar.PRIVATE_MEDIA,
+        "G_711": grammar.G_711,
         "BAD_C_LINE": grammar.BAD_C_LINE,
         "NUL": _quoted(r"\\0"),
         "CONTROLS": "[\x01-\x08\x0b\x0c\x0e-\x1f\x7f]",

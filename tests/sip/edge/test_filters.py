@@ -142,6 +142,10 @@ BAD_BODIES = {
     "broken line": sdp(PEER).replace("a=ptime:20", "ptime:20"),
     "no origin": sdp(PEER).replace("o=- 1 1", "o=-"),
     "no address": sdp(PEER).replace("c=IN IP4 127.0.0.10", "c=IN IP4 $(reboot)"),
+    "no IPv4": sdp(PEER).replace("c=IN IP4 127.0.0.10", "c=IN IP6 2001:db8::1"),
+    "no G.711": sdp(PEER)
+    .replace("AVP 0 101", "AVP 18 101")
+    .replace("a=rtpmap:0 PCMU/8000\r\n", ""),
     "too long": sdp(PEER) + "a=x\r\n" * 1250,
 }
 

@@ -75,6 +75,15 @@ def test_the_session_description_is_taken_out_of_a_multipart_body(
     refuse_politely(got, children)
 
 
+def test_a_boundary_may_have_any_characters(edge, children, peer):
+    body = multipart(("application/sdp", SDP), boundary="=_a;b'()+,./:=? 1")
+    kind = """multipart/mixed;type="a/b"; boundary="=_a;b'()+,./:=? 1\""""
+    peer.send(invite(edge, peer, body=body, content_type=kind), edge.public)
+    got = reached(children)
+    assert got.body == SDP
+    refuse_politely(got, children)
+
+
 def test_folded_headers_are_unfolded(edge, children, peer):
     text = invite(
         edge,
@@ -198,7 +207,9 @@ def test_later_offers_of_a_child_list_the_refused_streams_too(edge, children, pe
         child.expect("ACK")
 
 
-@pytest.mark.parametrize("others", [f"{VIDEO}\r\n" * 16, f"{VIDEO} {'97 ' * 500}98\r\n"])
+@pytest.mark.parametrize(
+    "others", [f"{VIDEO}\r\n" * 16, f"{VIDEO} {'97 ' * 330}98\r\n", f"{VIDEO} {'97 ' * 500}98\r\n"]
+)
 def test_too_many_streams_are_refused(edge, children, peer, others):
     body = SESSION + AUDIO + "\r\n" + others
     peer.send(invite(edge, peer, body=body), edge.public)

@@ -34,6 +34,9 @@ _SLOW_RETRY = (
 _FAILURES = {
     "credentials": "{host} does not accept the username {user} with this password{answer}: check "
     f"both{{and_realm}} and {_SLOW_RETRY}",
+    "digest": "{host} wants the password proved in a way that this gateway does not know{answer}: "
+    "ask your carrier to accept digest authentication with MD5 or SHA-256, then connect the trunk "
+    "again; username and password may well be right",
     "forbidden": "{host} refuses {user}{answer}: check username and password; if they are right, "
     "the account may be blocked, or the carrier takes registrations from known addresses only: ask "
     f"your carrier; then {_SLOW_RETRY}",
@@ -60,7 +63,12 @@ _FAILURES = {
     "again",
 }
 
+_NO_DIGEST = "unknown digest algorithm"
+"""The reason of a 401 that no child can answer, in the edge's words (`gateway/edge/grammar.py`)."""
+
 _WORDS = (
+    # The library's words, where no edge is in front of it.
+    (("function not implemented", "bad message"), "digest"),
     (("certificate", "verify", "unknown ca", "self-signed", "self signed"), "certificate"),
     (("tls", "ssl", "handshake"), "tls"),
     (("refused", "reset by peer", "broken pipe"), "refused"),
@@ -143,6 +151,8 @@ def retry_after_s(failures: int, sip_code: int | None, random: float) -> float:
 
 
 def _kind(sip_code: int | None, reason: str) -> str:
+    if sip_code in (401, 407) and _NO_DIGEST in reason.lower():
+        return "digest"
     if sip_code is not None:
         return _KINDS.get(sip_code, "carrier" if 500 <= sip_code < 600 else "other")
     lowered = reason.lower()

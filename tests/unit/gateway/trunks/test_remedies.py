@@ -8,6 +8,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from gateway.edge.grammar import NO_DIGEST
 from gateway.trunks.remedies import (
     MAX_DETAIL,
     NO_SIP,
@@ -31,6 +32,8 @@ REFUSALS = [301, 400, 405, 420, 423, 429, 482, 483, 600, 603, 606]
     [
         (401, "Unauthorized", ["username alice", "password", "realm", "401 Unauthorized"]),
         (407, "", ["username alice", "(407)"]),
+        (401, "Unknown Digest Algorithm (MD5-sess)", ["MD5-sess", "SHA-256", "ask your carrier"]),
+        (None, "Function not implemented [38]", ["digest", "SHA-256"]),
         (403, "Forbidden", ["username and password", "blocked", "known addresses"]),
         (404, "Not Found", ["alice@realm.example", "realm", "username"]),
         (408, "Request Timeout", ["host, port and transport", "firewall", "5060 over UDP"]),
@@ -124,3 +127,10 @@ def test_retry_pauses_are_spread_by_a_quarter(failures, code, random):
 def test_retry_pauses_double_up_to_their_maximum():
     assert [retry_after_s(n, 403, 0.5) for n in (1, 2, 3, 6)] == [60, 120, 240, 1800]
     assert [retry_after_s(n, None, 0.5) for n in (1, 2, 3, 6)] == [2, 4, 8, 60]
+
+
+def test_a_digest_that_is_not_known_is_called_that_by_the_edge_too() -> None:
+    words = remedy("failed", 401, f"{NO_DIGEST} (AKAv1-MD5)", TRUNK)
+    assert "AKAv1-MD5" in words
+    assert "does not accept the username" not in words
+    assert "firewall" not in words

@@ -44,11 +44,6 @@ KEPT = (
 """Headers that a child gets, besides Via, From, To, Call-ID, CSeq, Contact, Record-Route,
 Max-Forwards and Content-*. Replaces, Join and Refer-To are left out, so that nobody outside can
 take over a call."""
-DIGESTS = ("MD5", "SHA-256")
-"""The digest algorithms of the library in a child."""
-NO_DIGEST = "Unknown Digest Algorithm"
-"""The reason of a 401 whose challenges none of them answers; `gateway/trunks/remedies.py` knows
-it."""
 UNUSABLE = ("v=0", "o=- 0 0 IN IP4 0.0.0.0", "s=-", "t=0 0", "m=video 0 RTP/AVP 96")
 """A session description that answers no offer of ours."""
 SCANNERS = (

@@ -137,8 +137,6 @@ def _values(settings: Settings, guard_port: int) -> dict[str, str]:
         "LINE_NAME": "1e (hexadecimal)",
         "PART_NAME": "1f",
         "UNUSABLE": grammar.LINE.join(grammar.UNUSABLE),
-        "DIGESTS": "|".join(grammar.DIGESTS),
-        "NO_DIGEST": grammar.NO_DIGEST,
         "METHODS": "|".join(grammar.METHODS),
         "ALLOW": ", ".join(grammar.METHODS),
         "KEEP": "|".join(grammar.KEPT),

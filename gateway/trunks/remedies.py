@@ -63,12 +63,11 @@ _FAILURES = {
     "again",
 }
 
-_NO_DIGEST = "unknown digest algorithm"
-"""The reason of a 401 that no child can answer, in the edge's words (`gateway/edge/grammar.py`)."""
+_NO_DIGEST = " asks for "
+_REFUSED = " does not accept the username "
+"""Words of the SIP library about challenges (`gateway/sip/digest/client.py`)."""
 
 _WORDS = (
-    # The library's words, where no edge is in front of it.
-    (("function not implemented", "bad message"), "digest"),
     (("certificate", "verify", "unknown ca", "self-signed", "self signed"), "certificate"),
     (("tls", "ssl", "handshake"), "tls"),
     (("refused", "reset by peer", "broken pipe"), "refused"),
@@ -151,7 +150,7 @@ def retry_after_s(failures: int, sip_code: int | None, random: float) -> float:
 
 
 def _kind(sip_code: int | None, reason: str) -> str:
-    if sip_code in (401, 407) and _NO_DIGEST in reason.lower():
+    if sip_code in (401, 407) and _NO_DIGEST in reason:
         return "digest"
     if sip_code is not None:
         return _KINDS.get(sip_code, "carrier" if 500 <= sip_code < 600 else "other")
@@ -163,6 +162,8 @@ def _kind(sip_code: int | None, reason: str) -> str:
 
 
 def _failure(kind: str, sip_code: int | None, reason: str, trunk: Trunk) -> str:
+    if _REFUSED in reason:
+        reason = ""  # the sentence says it
     said = " ".join(part for part in (str(sip_code or ""), reason) if part)
     return _FAILURES[kind].format(
         host=_short(trunk.host),

@@ -5,7 +5,6 @@ import shutil
 
 import pytest
 
-from gateway.edge.grammar import NO_DIGEST
 from tests.sip.edge.talk import call_out, reached, register
 from tests.sip.edge_messages import reply, request, routes, sdp, within
 from tests.sip.edge_talkers import PUBLIC
@@ -177,24 +176,16 @@ def test_unusable_early_media_are_left_out(answered, carrier):
     assert got.body == ""
 
 
-def test_challenges_that_no_child_can_answer_are_removed(edge, child, carrier):
-    def challenged(*challenges):
-        route = f"<sip:127.0.0.1:{edge.inside[1]};hop={carrier.at};lr>"
-        child.send(request("REGISTER", "sip:trunk.example", child, routes=[route]), edge.inside)
-        seen = carrier.expect("REGISTER")
-        extra = [f"WWW-Authenticate: {each}" for each in challenges]
-        carrier.send(reply(seen, 401, extra=extra), seen.source)
-        return child.expect(401)
-
-    md5 = 'Digest realm="a", nonce="1", algorithm=MD5, qop="auth"'
-    others = [md5.replace("MD5", each) for each in ("SHA-512-256", "AKAv1-MD5", '"MD5-sess"')]
+def test_challenges_reach_the_child_each_on_one_line(edge, child, carrier):
     folded = 'Digest realm="a",\r\n  nonce="1",\r\n\tqop="auth"'
-    assert challenged('Basic realm="a"', *others, md5).all("WWW-Authenticate") == [md5]
-    assert challenged(folded).all("WWW-Authenticate") == ['Digest realm="a", nonce="1", qop="auth"']
-    for other, named in zip(others, ("SHA-512-256", "AKAv1-MD5", "MD5-sess"), strict=True):
-        alone = challenged(other)
-        assert alone.first == f"SIP/2.0 401 {NO_DIGEST} ({named})"
-        assert not alone.all("WWW-Authenticate")
+    others = ['Basic realm="a"', 'Digest realm="a", nonce="1", algorithm=SHA-512-256']
+    route = f"<sip:127.0.0.1:{edge.inside[1]};hop={carrier.at};lr>"
+    child.send(request("REGISTER", "sip:trunk.example", child, routes=[route]), edge.inside)
+    seen = carrier.expect("REGISTER")
+    extra = [f"WWW-Authenticate: {each}" for each in (*others, folded)]
+    carrier.send(reply(seen, 401, extra=extra), seen.source)
+    got = child.expect(401).all("WWW-Authenticate")
+    assert got == [*others, 'Digest realm="a", nonce="1", qop="auth"']
 
 
 def test_a_registration_is_granted_although_other_bindings_are_odd(edge, child, children, carrier):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 
 import pytest
@@ -132,6 +133,16 @@ def test_an_interval_that_is_too_brief_is_asked_for_again(desk: Desk) -> None:
 def test_a_423_that_helps_nobody_is_a_failure(desk: Desk, least: str) -> None:
     desk.answer = lambda request: respond(request, 423, headers={"Min-Expires": least})
     desk.register(expires=60)
+    (failure,) = desk.events
+    assert isinstance(failure, NotRegistered)
+    assert failure.status == 423
+
+
+def test_a_registrar_that_always_wants_longer_is_given_up(desk: Desk) -> None:
+    wanted = itertools.count(100)
+    desk.answer = lambda request: respond(request, 423, headers={"Min-Expires": str(next(wanted))})
+    desk.register(expires=60)
+    assert len(desk.requests) == 4
     (failure,) = desk.events
     assert isinstance(failure, NotRegistered)
     assert failure.status == 423

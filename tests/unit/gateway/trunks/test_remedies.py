@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from gateway.edge.grammar import NO_DIGEST
+from gateway.sip.digest.client import DigestClient, NoUsableChallenge, Refused
 from gateway.trunks.remedies import (
     MAX_DETAIL,
     NO_SIP,
@@ -32,8 +32,6 @@ REFUSALS = [301, 400, 405, 420, 423, 429, 482, 483, 600, 603, 606]
     [
         (401, "Unauthorized", ["username alice", "password", "realm", "401 Unauthorized"]),
         (407, "", ["username alice", "(407)"]),
-        (401, "Unknown Digest Algorithm (MD5-sess)", ["MD5-sess", "SHA-256", "ask your carrier"]),
-        (None, "Function not implemented [38]", ["digest", "SHA-256"]),
         (403, "Forbidden", ["username and password", "blocked", "known addresses"]),
         (404, "Not Found", ["alice@realm.example", "realm", "username"]),
         (408, "Request Timeout", ["host, port and transport", "firewall", "5060 over UDP"]),
@@ -129,8 +127,28 @@ def test_retry_pauses_double_up_to_their_maximum():
     assert [retry_after_s(n, None, 0.5) for n in (1, 2, 3, 6)] == [2, 4, 8, 60]
 
 
-def test_a_digest_that_is_not_known_is_called_that_by_the_edge_too() -> None:
-    words = remedy("failed", 401, f"{NO_DIGEST} (AKAv1-MD5)", TRUNK)
-    assert "AKAv1-MD5" in words
+@pytest.mark.parametrize("asked", ["AKAv1-MD5", "Basic"])
+def test_a_challenge_that_is_not_understood_is_called_that(asked: str) -> None:
+    client = DigestClient("alice", "secret", bytes)
+    challenge = (
+        'Basic realm="r"' if asked == "Basic" else f'Digest realm="r", nonce="n", algorithm={asked}'
+    )
+    with pytest.raises(NoUsableChallenge) as raised:
+        client.challenged([challenge])
+    words = remedy("failed", 401, str(raised.value), TRUNK)
+    assert asked in words
+    assert "ask your carrier" in words
     assert "does not accept the username" not in words
     assert "firewall" not in words
+
+
+def test_a_refused_password_is_told_once() -> None:
+    challenge = 'Digest realm="r", nonce="n"'
+    client = DigestClient(TRUNK.username, "wrong", bytes)
+    client.challenged([challenge])
+    [(_, sent)] = client.authorise("REGISTER", "sip:r")
+    with pytest.raises(Refused) as raised:
+        client.challenged([challenge], sent=[sent])
+    words = remedy("failed", 401, str(raised.value), TRUNK)
+    assert words.count("does not accept") == 1
+    assert "(401)" in words

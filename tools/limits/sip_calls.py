@@ -113,7 +113,7 @@ SIP_CALL_LIMITS: tuple[Limit, ...] = (
         "connections for SIP that one address has opened",
         "gateway.sip.network.endpoint:MAX_OF_ADDRESS",
         "connections",
-        "address",
+        "source address",
         "closed at once",
         f"{_TESTS}/test_endpoint.py::test_strangers_cannot_take_all_connections",
     ),

@@ -128,7 +128,7 @@ async def test_a_call_goes_out_through_the_edge(behind, carrier, up, speech):
 
 
 async def dialled(behind) -> RecordingCall:
-    call = RecordingCall([])
+    call = RecordingCall()
     leg = behind.pool.route(Destination(to="+33199001234", from_="+33199005678", trunk_id=TRUNK_A))
     leg.attach(call, "CA1")
     leg.ring()

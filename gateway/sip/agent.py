@@ -99,6 +99,12 @@ class UserAgent:
         registration.start(now)
         return registration
 
+    def move_calls(self, old: Flow, new: Flow) -> None:
+        """Send the requests of calls by another flow from now on, since the old one broke."""
+        for call in self.context.calls.values():
+            if call.flow == old:
+                call.flow = new
+
     # TransactionUser.
 
     def on_request(self, transaction: ServerTransaction, now: float) -> None:

@@ -43,11 +43,8 @@ class DialledLeg(SipLeg):
 
     def ring(self) -> None:
         """Send the INVITE."""
-        flow = self._line.flow
         if not _USER.fullmatch(self._caller_id):
             self._fail(f"no caller ID that SIP can carry: {self._caller_id[:64]}")
-        elif flow is None:
-            self._fail("the trunk has no connection to its carrier")
         else:
             self._dial()
 
@@ -70,6 +67,9 @@ class DialledLeg(SipLeg):
 
     def _dial(self) -> None:
         line, trunk = self._line, self._line.trunk
+        if line.flow is None:
+            self._fail("the trunk has no connection to its carrier")
+            return
         try:
             audio = self._audio or self._open_audio(
                 "offered" if trunk.transport == "tls" else "off"
@@ -83,7 +83,7 @@ class DialledLeg(SipLeg):
             target=str(to),
             to=Address(to),
             from_=Address(SipUri(line.domain, user)),
-            flow=line.required_flow,
+            flow=line.flow,
             user=user,
             routes=line.routes,
             headers=(

@@ -39,6 +39,8 @@ REASONS = {
 }
 """Reason phrases (RFC 3261 21) for the codes with which callers are refused."""
 
+_SAME_KEY_S = 1.0
+"""Seconds within which a key in INFO and the first one in the audio are the same."""
 _FALLBACK = 480
 _CANCELLED = 487
 
@@ -59,6 +61,8 @@ class SipLeg:
         self._answering = False
         """True if our 200 waits for its ACK."""
         self._keys_by_rtp = False
+        self._key_by_info = ("", 0.0)
+        """The last key that came by INFO, and when."""
         self.on_over: Callable[[SipLeg], None] = lambda _: None
         """Called once, when the leg is over."""
 
@@ -107,6 +111,7 @@ class SipLeg:
             case Established():
                 self._establish()
             case KeyPressed(key=key) if not self._keys_by_rtp:
+                self._key_by_info = key, self._stack.now
                 self._tell_key(key)
             case TransferRequested(call=call):
                 # No transfers: the far end could make us dial any number.
@@ -162,8 +167,11 @@ class SipLeg:
 
     def _on_rtp_key(self, key: str) -> None:
         # Some far ends tell a key in both ways; then the one in the audio counts.
+        told, at = self._key_by_info
+        again = not self._keys_by_rtp and key == told and self._stack.now - at < _SAME_KEY_S
         self._keys_by_rtp = True
-        self._tell_key(key)
+        if not again:
+            self._tell_key(key)
 
     def _tell_key(self, key: str) -> None:
         if self._events is not None and not self._over and self._up.is_set():

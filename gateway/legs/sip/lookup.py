@@ -19,7 +19,7 @@ async def addresses_of(trunk: Trunk, *, ipv6: bool, private: bool) -> list[str]:
     """
     try:
         addresses = await system_resolver(trunk.host, trunk.port)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # UnicodeError: no host can have such a name
         log.warning("%s: %s", trunk.host, error, extra={"trunk_id": trunk.trunk_id})
         return []
     usable = [each for each in addresses if (":" in each) == ipv6]

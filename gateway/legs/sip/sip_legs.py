@@ -10,13 +10,13 @@ import logging
 from typing import Any
 
 from gateway.calls.exchange import Exchange
-from gateway.calls.leg import Destination
+from gateway.calls.leg import Destination, Standing
 from gateway.config import Config
 from gateway.legs.sip.attribution import Evidence, Origin, origin, standing_of, trunk_of, user_of
 from gateway.legs.sip.bounds import CallPlaces
 from gateway.legs.sip.dialled_leg import DialledLeg
 from gateway.legs.sip.leg import InboundLeg, SipLeg
-from gateway.legs.sip.parties import parties
+from gateway.legs.sip.parties import Parties, parties
 from gateway.legs.sip.stack import SipStack
 from gateway.legs.sip.trunk_lines import OnStatus, TrunkLines
 from gateway.legs.sip.unreachable import UnreachableLeg
@@ -30,6 +30,7 @@ from gateway.sip.events import (
     Registered,
     Unregistered,
 )
+from gateway.sip.network.locate import is_address
 from gateway.sip.syntax.uri import format_host
 from gateway.trunks.trunk import Trunk
 
@@ -49,7 +50,7 @@ class SipLegs:
     def __init__(self, config: Config, exchange: Exchange, on_status: OnStatus) -> None:
         self._config = config
         self._exchange = exchange
-        self.stack = SipStack(config, self._on_event, self._lost)
+        self.stack = SipStack(config, self._happened, self._lost)
         self._lines = TrunkLines(config, self.stack, on_status)
         self._places = CallPlaces(config.max_calls_per_trunk)
         self._legs: dict[Call, SipLeg] = {}
@@ -110,13 +111,6 @@ class SipLegs:
 
     # Events of the user agent.
 
-    def _on_event(self, event: Event) -> None:
-        try:
-            self._happened(event)
-        except Exception:
-            # A fault of ours in one call must not lose the events of others.
-            log.exception("a SIP event was not handled: %s", type(event).__name__)
-
     def _happened(self, event: Event) -> None:
         match event:
             case IncomingCall(call=call):
@@ -143,16 +137,8 @@ class SipLegs:
             sip_host=self._config.sip_host,
         )
         who = parties(call.invite.headers, origin_.request_uri)
-        log.info(
-            "INVITE",
-            extra={
-                "sip_call_id": call.call_id,
-                "source": origin_.source,
-                "trunk_id": trunk_id,
-                "from": who.from_,
-                "to": who.to,
-            },
-        )
+        facts = {"sip_call_id": call.call_id, "trunk_id": trunk_id, "from": who.from_, "to": who.to}
+        log.info("INVITE", extra={**facts, "source": origin_.source})
         leg = InboundLeg(self.stack, call, trunk_id)
         if not self._places.take(trunk_id):
             leg.refuse(486, "This trunk's calls take all the places they may have")
@@ -160,21 +146,28 @@ class SipLegs:
         self._placed[leg] = trunk_id
         leg.on_over = self._give_back
         self._legs[call] = leg
-        if standing != "stranger" and not leg.take():
-            return
-        self._exchange.admit(
-            leg,
-            to=who.to,
-            from_=who.from_,
-            forwarded_from=who.forwarded_from,
-            trunk_id=trunk_id,
-            sip_call_id=call.call_id,
-            standing=standing,
-        )
+        # A stranger is refused before he costs a port.
+        if standing == "stranger" or leg.take():
+            self._admit(leg, who, standing)
+
+    def _admit(self, leg: InboundLeg, who: Parties, standing: Standing) -> None:
+        try:
+            self._exchange.admit(
+                leg,
+                to=who.to,
+                from_=who.from_,
+                forwarded_from=who.forwarded_from,
+                trunk_id=leg.trunk_id,
+                sip_call_id=leg.sip_call_id,
+                standing=standing,
+            )
+        except Exception:
+            leg.refuse(500)  # whatever is wrong, its place and its port are free again
+            raise
 
     def _origin_of(self, call: InboundCall) -> Origin:
         """Return where an INVITE came from. Only the edge may say that it was elsewhere."""
-        if self._config.sip_edge is not None:
+        if self._comes_by_edge(call):
             headers = call.invite.headers
             return Origin(
                 source=headers.get("X-Chamade-Source"),
@@ -184,6 +177,11 @@ class SipLegs:
             )
         host, port = call.flow.remote
         return Origin(source=f"{format_host(host)}:{port}", request_uri=call.invite.uri)
+
+    def _comes_by_edge(self, call: InboundCall) -> bool:
+        """Return whether an INVITE came from the edge's address, if the edge is named by one."""
+        edge = (self._config.sip_edge or "").rpartition(":")[0].strip("[]")
+        return bool(edge) and (not is_address(edge) or call.flow.remote[0] == edge)
 
     def _trunk_of(self, origin_: Origin) -> str | None:
         known = self._lines.line_of(origin_.trunk) is not None

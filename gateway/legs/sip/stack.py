@@ -72,7 +72,7 @@ class SipStack:
         config = self._config
         endpoint = Endpoint(self.agent, self._on_event, self._on_flow_lost)
         await endpoint.start(config.sip_host, config.sip_port)
-        self._endpoint = endpoint
+        self._endpoint = endpoint  # and no wait until the plane is there: messages may come
         low, high = config.rtp_ports
         host = endpoint.local[0]
         if config.sip_edge is not None:
@@ -86,6 +86,10 @@ class SipStack:
             self._plane.close()
         if self._endpoint is not None:
             self._endpoint.stop()
+
+    def drop_silent(self, flow: Flow, seconds: float) -> None:
+        """Close a connection by which nothing at all has come for so long."""
+        self.endpoint.drop_silent(flow, self.now - seconds)
 
     def flush(self) -> None:
         """Send what commands have left to be sent."""

@@ -15,7 +15,7 @@ from gateway.legs.sip.pace import Pace
 from gateway.legs.sip.stack import SipStack
 from gateway.sip.digest.authoriser import DigestAuthoriser
 from gateway.sip.events import NotRegistered, Registered
-from gateway.sip.registration import Registrar, Registration
+from gateway.sip.registration import ANSWER_WITHIN, Registrar, Registration
 from gateway.sip.syntax.uri import SipUri, escape_user, format_host
 from gateway.sip.transaction.flow import Flow
 from gateway.trunks.remedies import retry_after_s
@@ -26,6 +26,8 @@ Standing = tuple[Status, int | None, str]
 Report = Callable[["TrunkLine", Status, int | None, str], None]
 
 _RECONNECT_AFTER = 1.0
+_RECONNECT_AFTER_AT_MOST = 60.0
+"""Seconds before a connection that broke is made again: doubled until the registrar answers."""
 
 
 class Kit(NamedTuple):
@@ -59,6 +61,9 @@ class TrunkLine:
         self._stack, self._edge, self._pace, self._report = kit
         self._registration: Registration | None = None
         self._lost = asyncio.Event()
+        self._former: Flow | None = None
+        """The connection that broke, by which calls may still be going."""
+        self._losses = 0
         self._tell(*self.told)
         self._task = asyncio.create_task(self._run())
 
@@ -71,13 +76,6 @@ class TrunkLine:
     def domain(self) -> str:
         """Return the part after the @: the realm, or else the host."""
         return self.trunk.realm or self.trunk.host
-
-    @property
-    def required_flow(self) -> Flow:
-        """Return the connection of a line that has one."""
-        if self.flow is None:
-            raise RuntimeError("the line has no connection")
-        return self.flow
 
     @property
     def routes(self) -> tuple[str, ...]:
@@ -105,7 +103,8 @@ class TrunkLine:
     def lose(self, flow: Flow) -> None:
         """Note that a connection broke; if it was the line's, another one is made."""
         if flow == self.flow:
-            self.flow = None
+            self.flow, self._former = None, flow
+            self._losses += 1
             self._lost.set()
 
     def end(self) -> None:
@@ -118,23 +117,34 @@ class TrunkLine:
     def happened(self, event: Registered | NotRegistered) -> None:
         """Report the outcome of a REGISTER."""
         if isinstance(event, Registered):
+            self._losses = 0
             self._tell("registered", 200, "OK")
-        else:
-            self._tell("failed", event.status, event.reason)
+            return
+        self._tell("failed", event.status, event.reason)
+        if event.status is None and self.flow is not None and self.flow.reliable:
+            # Others may be served by this connection. If nobody is, it may be dead.
+            self._stack.drop_silent(self.flow, ANSWER_WITHIN)
 
     async def _run(self) -> None:
         """Connect, register, and connect again whenever the connection breaks."""
         while True:
             await self._pace.turn()
-            self.flow = flow = await self._connect()
-            self._lost.clear()
-            if self._registration is None:
-                self._register(flow)
-            else:
-                self._registration.move(flow, self._stack.now)
-            self._stack.flush()
+            self._use(await self._connect())
             await self._lost.wait()
-            await asyncio.sleep(_RECONNECT_AFTER)
+            doubled = _RECONNECT_AFTER * 2.0 ** min(self._losses - 1, 16)
+            await asyncio.sleep(min(doubled, _RECONNECT_AFTER_AT_MOST))
+
+    def _use(self, flow: Flow) -> None:
+        """Register by a connection, and let the calls of the one before go on by it."""
+        self.flow = flow
+        self._lost.clear()
+        if self._former is not None:
+            self._stack.agent.move_calls(self._former, flow)
+        if self._registration is None:
+            self._register(flow)
+        else:
+            self._registration.move(flow, self._stack.now)
+        self._stack.flush()
 
     async def _connect(self) -> Flow:
         failures = 0
@@ -146,7 +156,7 @@ class TrunkLine:
                 trunk = self.trunk
                 target = (self.address, trunk.port)
                 return await self._stack.connect(trunk.transport, target, trunk.host)
-            except (OSError, TimeoutError) as error:
+            except (OSError, ValueError) as error:  # ValueError: a name that TLS cannot check
                 failures += 1
                 self._tell("failed", None, _worded(error))
                 await asyncio.sleep(retry_after_s(failures, None, secrets.randbelow(1000) / 1000))
@@ -169,7 +179,7 @@ class TrunkLine:
         self._report(self, status, sip_code, reason)
 
 
-def _worded(error: OSError | TimeoutError) -> str:
+def _worded(error: OSError | ValueError) -> str:
     """Return why there is no connection, in words that the remedies know."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"certificate: {error.verify_message}"
@@ -177,6 +187,7 @@ def _worded(error: OSError | TimeoutError) -> str:
         return f"TLS handshake failed: {error.reason or error}"
     if isinstance(error, TimeoutError):
         return "no answer"
-    with contextlib.suppress(ValueError, TypeError):
-        return os.strerror(error.errno or 0) if error.errno else str(error)
+    if isinstance(error, OSError) and error.errno:
+        with contextlib.suppress(ValueError, TypeError):
+            return os.strerror(error.errno)
     return str(error)

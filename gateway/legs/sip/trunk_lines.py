@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Mapping
 from typing import Protocol
 
@@ -13,6 +14,7 @@ from gateway.legs.sip.pace import Pace
 from gateway.legs.sip.stack import SipStack
 from gateway.legs.sip.trunk_line import Kit, TrunkLine
 from gateway.sip.events import NotRegistered, Registered, Unregistered
+from gateway.sip.registration import Registration
 from gateway.sip.transaction.flow import Flow
 from gateway.trunks.trunk import Status, Trunk
 
@@ -51,8 +53,10 @@ class TrunkLines:
         self._registered: dict[str, str] = {}
         self._looking: dict[str, asyncio.Task[None]] = {}
         """Trunks whose name is being looked up: one look-up at a time for each."""
-        self._ending = 0
-        self._ended = asyncio.Event()
+        self._leaving: set[Registration] = set()
+        """The registrations that are being removed."""
+        self._gone = asyncio.Event()
+        """Set when none is left of them."""
 
     @property
     def registered(self) -> Mapping[str, str]:
@@ -93,25 +97,22 @@ class TrunkLines:
         """Unregister all trunks; do not wait long for registrars that do not answer."""
         for trunk_id in list(self._looking):
             self._stop_looking(trunk_id)
-        registered = [each for each in self._lines.values() if each.registration is not None]
-        self._ending = len(registered)
+        self._gone.clear()
         for trunk_id in list(self._lines):
             self._close(trunk_id)
-        if self._ending:
-            try:
+        if self._leaving:
+            with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_GONE_WITHIN):
-                    await self._ended.wait()
-            except TimeoutError:
-                return
+                    await self._gone.wait()
 
     # Events of the user agent.
 
     def happened(self, event: Registered | NotRegistered | Unregistered) -> None:
         """Take the outcome of a REGISTER."""
         if isinstance(event, Unregistered):
-            self._ending -= 1
-            if self._ending <= 0:
-                self._ended.set()
+            self._leaving.discard(event.registration)
+            if not self._leaving:
+                self._gone.set()
             return
         for line in self._lines.values():
             if line.registration is event.registration:
@@ -188,6 +189,8 @@ class TrunkLines:
     def _close(self, trunk_id: str) -> None:
         self._registered.pop(trunk_id, None)
         if (line := self._lines.pop(trunk_id, None)) is not None:
+            if line.registration is not None:
+                self._leaving.add(line.registration)
             line.end()
 
     def _stop_looking(self, trunk_id: str) -> None:

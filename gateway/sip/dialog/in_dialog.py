@@ -25,7 +25,8 @@ def send_in_dialog(
     """Send a request in a dialog of the call.
 
     The call is lost if nobody answers, or if the far end does not know the dialog any more: unless
-    it is that of a called party that is not the call's, or the request was a BYE.
+    it is that of a called party that is not the call's, or the request was a BYE. A connection that
+    breaks loses nothing but the request: it counts as a 503 (RFC 3261 8.1.3.1).
     """
 
     def next_cseq() -> int:
@@ -39,7 +40,9 @@ def send_in_dialog(
             on_response(response, at)
 
     def failed(failure: Failure, at: float) -> None:
-        if request.method != "BYE":
+        if failure is Failure.FLOW_LOST:
+            received(Response(503, failure.value), at)
+        elif request.method != "BYE":
             lose(408, f"{request.method}: {failure.value}", at)
 
     def lose(status: int, reason: str, at: float) -> None:

@@ -271,3 +271,20 @@ async def test_audio_without_an_edge_is_heard_at_sips_address_only(legs, phone):
     _, leg, _ = await up(legs, phone)
     line = legs.stack.plane._lines[leg._audio._leg]
     assert line.pair.rtp.getsockname()[0] == HOST
+
+
+async def test_a_key_that_comes_by_info_and_then_in_the_audio_is_told_once(legs, phone):
+    talking, _, call = await up(legs, phone)
+    talking.call.press("4", phone.now)
+    phone.flush()
+    await call.hears("on_dtmf")
+    talking.press("4")
+    talking.press("5")
+    async with asyncio.timeout(WITHIN_S):
+        while ("on_dtmf", "5") not in call.events:
+            call.news.clear()
+            await call.news.wait()
+    assert [event for event in call.events if event[0] == "on_dtmf"] == [
+        ("on_dtmf", "4"),
+        ("on_dtmf", "5"),
+    ]

@@ -19,6 +19,7 @@ class Line:
     """Stands in for a trunk's line: notes where it leads."""
 
     opened: asyncio.Queue
+    registration = None
 
     def __init__(self, trunk, address, kit):
         self.trunk, self.address = trunk, address

@@ -356,3 +356,28 @@ def test_a_hold_that_was_wished_before_the_answer_follows_it(net: Network) -> No
     net.settle()
     assert isinstance(call.media, Sound)
     assert call.media.theirs == b"v=0 alice offers sendonly 2"
+
+
+def test_a_connection_that_breaks_loses_the_request_and_not_the_call(net: Network) -> None:
+    out, _ = net.connect()
+    net.loses = lambda sender, message: True
+    out.hold("sendonly", net.now)
+    net.settle()
+    net.alice.agent.lose_flow(out.flow, net.now)
+    net.settle()
+    assert out.state is CallState.UP
+    assert isinstance(out.media, Sound)
+    assert not out.media.open
+    net.loses = lambda sender, message: False
+    out.hold("sendonly", net.now)
+    net.settle()
+    assert net.messages("alice")[-1] == "ACK"
+
+
+def test_calls_go_on_by_another_flow(net: Network) -> None:
+    out, call = net.connect()
+    out.flow = gone = net.alice.flow_to(("192.0.2.77", 5060))
+    net.alice.agent.move_calls(gone, net.alice.flow_to(net.bob.address))
+    out.hangup(net.now)
+    net.settle()
+    assert call.state is CallState.ENDED

@@ -4,7 +4,9 @@ Source: https://www.twilio.com/docs/voice/media-streams/websocket-messages. Numb
 strings there, payloads as base64 of headerless mu-law at 8 kHz. The relay reads a provider's
 messages with `parse_from_provider`. A provider reads with `parse_to_provider`: this is the gateway,
 and the relay towards an agent that was written for Twilio. `Outgoing` writes a provider's messages,
-numbered as by Twilio. Unknown fields are ignored, unknown events are a `ValueError`.
+numbered as by Twilio. Unknown fields are ignored, unknown events are a `ValueError`. Fields that
+nobody reads (`sequenceNumber`, `track`, `chunk`, `timestamp`) may be of any type: agents and bots
+send them as numbers or null. Base64 may have line breaks, or lack its padding.
 
 Audio is by far the most frequent message, so it has faster functions of its own in both directions:
 `decode_media` (JSON and base64 in one pass of C) and `MediaEncoder` (prefix + base64 + suffix); at
@@ -52,9 +54,15 @@ class MediaDetail(msgspec.Struct, gc=False):
     """The `media` object; `payload` is decoded from base64 while parsing."""
 
     payload: bytes
-    track: str = "inbound"
-    chunk: str = ""
-    timestamp: str = ""
+    track: Any = "inbound"
+    chunk: Any = ""
+    timestamp: Any = ""
+
+
+class _LooseDetail(msgspec.Struct, gc=False):
+    """The `media` object with its payload as it came."""
+
+    payload: str
 
 
 class MarkDetail(msgspec.Struct, gc=False):
@@ -67,7 +75,7 @@ class DtmfDetail(msgspec.Struct, gc=False):
     """The `dtmf` object: one key of `0-9*#ABCD`."""
 
     digit: str
-    track: str = "inbound_track"
+    track: Any = "inbound_track"
 
 
 class StopDetail(msgspec.Struct, rename="camel", gc=False):
@@ -89,7 +97,7 @@ class Start(msgspec.Struct, tag_field="event", tag="start", rename="camel"):
 
     start: StartDetail
     stream_sid: str
-    sequence_number: str = "1"
+    sequence_number: Any = "1"
 
 
 class Media(msgspec.Struct, tag_field="event", tag="media", rename="camel"):
@@ -97,7 +105,14 @@ class Media(msgspec.Struct, tag_field="event", tag="media", rename="camel"):
 
     media: MediaDetail
     stream_sid: str = ""
-    sequence_number: str = ""
+    sequence_number: Any = ""
+
+
+class _LooseMedia(msgspec.Struct, tag_field="event", tag="media", rename="camel"):
+    """A `media` message whose payload is not strict base64."""
+
+    media: _LooseDetail
+    stream_sid: str = ""
 
 
 class Dtmf(msgspec.Struct, tag_field="event", tag="dtmf", rename="camel"):
@@ -109,7 +124,7 @@ class Dtmf(msgspec.Struct, tag_field="event", tag="dtmf", rename="camel"):
 
     dtmf: DtmfDetail
     stream_sid: str = ""
-    sequence_number: str = ""
+    sequence_number: Any = ""
 
 
 class Mark(msgspec.Struct, tag_field="event", tag="mark", rename="camel"):
@@ -121,7 +136,7 @@ class Mark(msgspec.Struct, tag_field="event", tag="mark", rename="camel"):
 
     mark: MarkDetail
     stream_sid: str = ""
-    sequence_number: str = ""
+    sequence_number: Any = ""
 
 
 class Clear(msgspec.Struct, tag_field="event", tag="clear", rename="camel"):
@@ -138,7 +153,7 @@ class Stop(msgspec.Struct, tag_field="event", tag="stop", rename="camel"):
 
     stop: StopDetail = msgspec.field(default_factory=StopDetail)
     stream_sid: str = ""
-    sequence_number: str = ""
+    sequence_number: Any = ""
 
 
 FromProvider = Connected | Start | Media | Dtmf | Mark | Stop
@@ -147,6 +162,7 @@ ToProvider = Media | Mark | Clear | Dtmf
 _from_provider = msgspec.json.Decoder(FromProvider)
 _to_provider = msgspec.json.Decoder(ToProvider)
 _media = msgspec.json.Decoder(Media)
+_loose_media = msgspec.json.Decoder(_LooseMedia)
 _encoder = msgspec.json.Encoder()
 
 
@@ -170,10 +186,8 @@ def parse_to_provider(text: bytes | memoryview) -> ToProvider:
 
 def decode_media(text: bytes | memoryview) -> bytes | None:
     """Return the mu-law of a `media` message, None for another (or no) message. Hot path."""
-    try:
-        return _media.decode(text).media.payload
-    except UNREADABLE:
-        return None
+    message = _decode_media(text)
+    return None if message is None else message.media.payload
 
 
 def encode(message: FromProvider | ToProvider) -> bytes:
@@ -201,12 +215,10 @@ class MediaDecoder:
 
     def __call__(self, text: bytes | memoryview) -> bytes | None:
         """Return the mu-law; None for another message, another stream's, or no message."""
-        try:
-            message = _media.decode(text)
-        except UNREADABLE:
+        message = _decode_media(text)
+        if message is None or message.stream_sid != self._stream_sid:
             return None
-        payload: bytes = message.media.payload
-        return payload if message.stream_sid == self._stream_sid else None
+        return message.media.payload
 
 
 class Outgoing:
@@ -279,8 +291,32 @@ class Outgoing:
         return str(self._sequence)
 
 
+def _decode_media(text: bytes | memoryview) -> Media | None:
+    try:
+        message: Media = _media.decode(text)
+    except UNREADABLE:
+        return _decode_loosely(text)
+    return message
+
+
+def _decode_loosely(text: bytes | memoryview) -> Media | None:
+    """Return a `media` message whose base64 has white space or lacks its padding.
+
+    None: it is none, or its payload is no base64 even so.
+    """
+    try:
+        message = _loose_media.decode(text)
+        payload = "".join(message.media.payload.split()).rstrip("=")
+        ulaw = pybase64.b64decode(payload + "=" * (-len(payload) % 4), validate=True)
+    except (*UNREADABLE, ValueError):
+        return None
+    return Media(MediaDetail(ulaw), message.stream_sid)
+
+
 def _parse(decoder: msgspec.json.Decoder[Any], text: bytes | memoryview) -> Any:
     try:
         return decoder.decode(text)
     except UNREADABLE as error:
+        if (media := _decode_loosely(text)) is not None:
+            return media
         raise ValueError(f"not a media stream message: {error}") from None

@@ -8,9 +8,13 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from gateway.edge import grammar
 from gateway.edge.settings import Settings
 
-_TEMPLATE = Path(__file__).with_name("kamailio.cfg.template")
+_TEMPLATES = [
+    Path(__file__).with_name(f"{name}.cfg.template")
+    for name in ("kamailio", "filter", "normal_form")
+]
 _MODULES = (
     "/usr/lib/x86_64-linux-gnu/kamailio/modules",
     "/usr/lib/aarch64-linux-gnu/kamailio/modules",
@@ -32,91 +36,13 @@ NOTED_PER_S = 20
 """New sources in a second that get a log line and a counter when a message is dropped."""
 LONGEST = 7000
 """Limit of a SIP message, in bytes: more than any call needs."""
-
-_METHODS = (
-    "INVITE",
-    "ACK",
-    "BYE",
-    "CANCEL",
-    "OPTIONS",
-    "UPDATE",
-    "INFO",
-    "PRACK",
-)
-_KEPT = (
-    "P-Asserted-Identity",
-    "P-Called-Party-ID",
-    "P-Preferred-Identity",
-    "Diversion",
-    "History-Info",
-    "Privacy",
-    "Remote-Party-ID",
-    "Supported",
-    "k",
-    "Require",
-    "Allow",
-    "RSeq",
-    "RAck",
-    "Session-Expires",
-    "x",
-    "Min-SE",
-    "Expires",
-    "Min-Expires",
-    "WWW-Authenticate",
-    "Proxy-Authenticate",
-    "Authentication-Info",
-    "Unsupported",
-    "Retry-After",
-    "Reason",
-    "Warning",
-    "User-Agent",
-    "Server",
-)
-"""Headers that a gateway process gets, besides Via, From, To, Call-ID, CSeq, Contact, Record-Route,
-Max-Forwards and Content-*. Replaces, Join and Refer-To are left out, so that nobody outside can
-take over a call."""
-_SCANNERS = (
-    "friendly-scanner",
-    "sipvicious",
-    "sipcli",
-    "sundayddr",
-    "pplsip",
-    "VaxSIPUserAgent",
-    "VaxIPUserAgent",
-    "sip-scan",
-    "sipscan",
-    "smap",
-    "iWar",
-    "SIVuS",
-    "sipv",
-    "gulp",
-    "siparmyknife",
-    "Test.Agent",
-    "Custom.SIP",
-    "scanner",
-)
-
-_USER = r'[^][@<>,"[:space:]]+'
-_HOST = r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9][A-Za-z0-9._-]*)(:[0-9]{1,5})?"
-_IN_BRACKETS = r"([;?][^<>[:space:]]*)?"
-_BARE = r'([;?][^][<>,"[:space:]]*)?'
-_TEL = r'tel:[^][@<>,"[:space:]]+'
-_NAME = r'("([^"\]|\\.)*"|[^][<>",;:@]*)[[:blank:]]*'
-_SIP_IN_BRACKETS = rf"<sips?:({_USER}@)?{_HOST}{_IN_BRACKETS}>"
-_SIP_BARE = rf"sips?:({_USER}@)?{_HOST}{_BARE}"
-_NOT_PUBLIC = (
-    r"10[.]|127[.]|169[.]254[.]|172[.](1[6-9]|2[0-9]|3[01])[.]|192[.]168[.]|192[.]0[.]0[.]"
-    r"|100[.](6[4-9]|[7-9][0-9]|1[01][0-9]|12[0-7])[.]|198[.]1[89][.]|22[4-9][.]|2[3-5][0-9][.]"
-)
-"""Beginnings of IPv4 addresses that are not public. 0.0.0.0/8 is handled separately."""
-_NOT_PUBLIC_6 = r"[0-9A-Fa-f]{0,3}:|[^23.][0-9A-Fa-f]{3}:|2002:"
-_BAD_C_LINE = (
-    r"\nc=([^I]|I[^N]|IN[^ ]|IN [^I]|IN I[^P]|IN IP[^46]|IN IP[46][^ ]|IN IP[46] ([^0-9A-Fa-f:]"
-    r"|[0-9A-Fa-f.:]+([^0-9A-Fa-f.:/\r\n]|/[0-9/]*[^0-9/\r\n])))"
-)
-"""Matches a `c=` line other than `IN IP4 address` or `IN IP6 address`: a good line must not hide a
-bad one."""
-_PARAMS = r"[[:blank:]]*(;.*)?$"
+LONGEST_SDP = 6000
+"""Limit of a session description, in bytes."""
+MOST_PARTS = 16
+"""Limit of the streams of a session description, and of the parts of a body that are looked at."""
+LONGEST_STREAMS = 1000
+"""Limit of the lines about streams that a gateway process is not shown, in bytes; they are kept for
+a call."""
 
 
 def render(
@@ -130,7 +56,8 @@ def render(
     values = _values(settings, guard_port)
     values["RUN"] = str(run)
     values["MODULES"] = modules or _modules()
-    text = re.sub(r"@([A-Z_]+)@", lambda found: values[found[1]], _TEMPLATE.read_text())
+    template = "\n".join(each.read_text() for each in _TEMPLATES)
+    text = re.sub(r"@([A-Z][A-Z_0-9]*)@", lambda found: values[found[1]], template)
     defines = "".join(f"#!define {name}\n" for name in _defines(settings))
     config = run / "kamailio.cfg"
     _write(config, text.replace("#!KAMAILIO\n", f"#!KAMAILIO\n{defines}", 1))
@@ -201,17 +128,27 @@ def _values(settings: Settings, guard_port: int) -> dict[str, str]:
         "CALL_S": str(settings.call_s),
         "LONGEST": str(LONGEST),
         "SECRET": secrets.token_hex(16),
-        "METHODS": "|".join(_METHODS),
-        "ALLOW": ", ".join(_METHODS),
-        "KEEP": "|".join(_KEPT),
-        "SCANNERS": "|".join(_SCANNERS),
-        "SIP_URI": _quoted(rf"^({_SIP_BARE}|{_TEL})$"),
-        "NAME_ADDR": _quoted(rf"^({_NAME}({_SIP_IN_BRACKETS}|<{_TEL}>)|{_SIP_BARE}|{_TEL})"),
-        "ONE_CONTACT": _quoted(rf"^({_NAME}{_SIP_IN_BRACKETS}|{_SIP_BARE}){_PARAMS}"),
-        "PRIVATE": rf"0[.]|{_NOT_PUBLIC}",
-        # 0.0.0.0 puts a call on hold.
-        "PRIVATE_MEDIA": rf"0[.][0-9.]*[1-9]|{_NOT_PUBLIC}|{_NOT_PUBLIC_6}",
-        "BAD_C_LINE": _BAD_C_LINE,
+        "LONGEST_SDP": str(LONGEST_SDP),
+        "LONGEST_STREAMS": str(LONGEST_STREAMS),
+        "MOST_PARTS": str(MOST_PARTS),
+        "TAB": "\t",
+        "LINE": grammar.LINE,
+        "PART": grammar.PART,
+        "LINE_NAME": "1e (hexadecimal)",
+        "PART_NAME": "1f",
+        "UNUSABLE": grammar.LINE.join(grammar.UNUSABLE),
+        "METHODS": "|".join(grammar.METHODS),
+        "ALLOW": ", ".join(grammar.METHODS),
+        "KEEP": "|".join(grammar.KEPT),
+        "SCANNERS": "|".join(grammar.SCANNERS),
+        "SIP_URI": _quoted(grammar.URI),
+        "NAME_ADDR": _quoted(grammar.NAME_ADDR),
+        "PARTY": _quoted(grammar.PARTY),
+        "ONE_CONTACT": _quoted(grammar.ONE_CONTACT),
+        "PRIVATE": grammar.PRIVATE,
+        "PRIVATE_MEDIA": grammar.PRIVATE_MEDIA,
+        "G_711": grammar.G_711,
+        "BAD_C_LINE": grammar.BAD_C_LINE,
         "NUL": _quoted(r"\\0"),
         "CONTROLS": "[\x01-\x08\x0b\x0c\x0e-\x1f\x7f]",
     }

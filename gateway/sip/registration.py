@@ -22,7 +22,7 @@ ANSWER_WITHIN = 8.0
 """Seconds in which a working registrar has answered, four repetitions included."""
 _MAX_EXPIRES = 86_400
 _TOO_BRIEF = 423
-_SHORTEST = 1.0
+_SHORTEST = 0.5
 """Seconds between two refreshes, however little a registrar grants."""
 _MAX_LONGER = 3
 """Times in a row that we ask again for longer."""

@@ -34,6 +34,9 @@ _SLOW_RETRY = (
 _FAILURES = {
     "credentials": "{host} does not accept the username {user} with this password{answer}: check "
     f"both{{and_realm}} and {_SLOW_RETRY}",
+    "digest": "{host} wants the password proved in a way that this gateway does not know{answer}: "
+    "ask your carrier to accept digest authentication with MD5 or SHA-256, then connect the trunk "
+    "again; username and password may well be right",
     "forbidden": "{host} refuses {user}{answer}: check username and password; if they are right, "
     "the account may be blocked, or the carrier takes registrations from known addresses only: ask "
     f"your carrier; then {_SLOW_RETRY}",
@@ -59,6 +62,10 @@ _FAILURES = {
     "and realm with what your carrier says, or ask them about that answer; then connect the trunk "
     "again",
 }
+
+_NO_DIGEST = " asks for "
+_REFUSED = " does not accept the username "
+"""Words of the SIP library about challenges (`gateway/sip/digest/client.py`)."""
 
 _WORDS = (
     (("certificate", "verify", "unknown ca", "self-signed", "self signed"), "certificate"),
@@ -143,6 +150,8 @@ def retry_after_s(failures: int, sip_code: int | None, random: float) -> float:
 
 
 def _kind(sip_code: int | None, reason: str) -> str:
+    if sip_code in (401, 407) and _NO_DIGEST in reason:
+        return "digest"
     if sip_code is not None:
         return _KINDS.get(sip_code, "carrier" if 500 <= sip_code < 600 else "other")
     lowered = reason.lower()
@@ -153,6 +162,8 @@ def _kind(sip_code: int | None, reason: str) -> str:
 
 
 def _failure(kind: str, sip_code: int | None, reason: str, trunk: Trunk) -> str:
+    if _REFUSED in reason:
+        reason = ""  # the sentence says it
     said = " ".join(part for part in (str(sip_code or ""), reason) if part)
     return _FAILURES[kind].format(
         host=_short(trunk.host),

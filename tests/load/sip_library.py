@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections import deque
 
-from gateway.legs.sip.call_audio import CallAudio
+from gateway.legs.sip.call_audio import MAX_WAITING, CallAudio
+from gateway.rtp.g711 import SILENT_FRAME
 from gateway.rtp.plane import Plane
 from gateway.sip.agent import UserAgent
 from gateway.sip.dialog.call import Call
@@ -40,10 +42,15 @@ class Echo:
                 if audio.media.negotiated is not None:
                     audio.agree(audio.media.negotiated, now)
             case Established(call=call):
-                audio = self._audio[call]
-                audio.start(audio.play)
+                self._echo(self._audio[call])
             case Ended(call=call):
                 self._audio.pop(call).close()
+
+    def _echo(self, audio: CallAudio) -> None:
+        """Send back what comes, and silence until then: callers send to where sound comes from."""
+        heard: deque[bytes] = deque(maxlen=MAX_WAITING)
+        audio.start(heard.append)
+        audio.ask(lambda: heard.popleft() if heard else SILENT_FRAME)
 
 
 async def main(port: int) -> None:

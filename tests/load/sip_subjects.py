@@ -54,7 +54,7 @@ _ACCOUNT = "<sip:{number}@{host}:{port}>;regint=0;answermode=manual;audio_codecs
 
 @dataclass(frozen=True)
 class Subject:
-    """One that takes calls. `lag_ms` is the worst tick of about the last second, `turn_ms` how long
+    """One that takes calls. `lag_ms` is the worst tick of the last ten seconds, `turn_ms` how long
     its event loop takes to get to a request; None: it does not say."""
 
     ports: list[int]

@@ -95,7 +95,7 @@ def sdp(ip, port=40000):
     return SDP.format(ip=ip, port=port)
 
 
-def reply(message, status, *, contact=None, body="", tag="totag", extra=()):
+def reply(message, status, *, contact=None, body="", tag="totag", extra=(), **options):
     """An answer to a request that was heard."""
     lines = [f"SIP/2.0 {status} Whatever"]
     for name, value in message.headers:
@@ -108,7 +108,7 @@ def reply(message, status, *, contact=None, body="", tag="totag", extra=()):
         lines.append(f"Contact: {contact}")
     lines += extra
     if body:
-        lines.append("Content-Type: application/sdp")
+        lines.append(f"Content-Type: {options.get('content_type', 'application/sdp')}")
     lines.append(f"Content-Length: {len(body.encode())}")
     return "\r\n".join(lines) + "\r\n\r\n" + body
 

@@ -15,7 +15,9 @@ from gateway.calls.leg import Destination, Release
 from gateway.legs.sip.sip_legs import SipLegs
 from gateway.trunks.trunk import Trunk
 from local.listening import find
+from tests.sip.edge_messages import reply, sdp
 from tests.sip.edge_support import edge_and_gateway
+from tests.sip.edge_talkers import INSIDE, Talker
 from tests.sip.peers import Sipp
 from tests.sip.support import DID, PASSWORD, USER, spoken
 from tests.unit.gateway.sip.conftest import TRUNK_A, RecordingCall
@@ -123,3 +125,47 @@ async def test_a_call_goes_out_through_the_edge(behind, carrier, up, speech):
     assert find(words, audio_of(call)).share > 0.6
     invite = uas.received("INVITE")[0]
     assert f"sip:+33199005678@127.0.0.2:{behind.edge.port}" in invite.header("Contact")
+
+
+async def dialled(behind) -> RecordingCall:
+    call = RecordingCall()
+    leg = behind.pool.route(Destination(to="+33199001234", from_="+33199005678", trunk_id=TRUNK_A))
+    leg.attach(call, "CA1")
+    leg.ring()
+    return call
+
+
+@pytest.fixture
+async def callee(behind, carrier):
+    """Whom the carrier sends calls to: it says what a test wants."""
+    await registered(behind, carrier)
+    talker = Talker(INSIDE)
+    await carrier.route("+33199", (talker.ip, talker.port))
+    yield talker
+    await asyncio.to_thread(talker.close)
+
+
+@pytest.mark.parametrize(
+    "body", ["", "nonsense", sdp(INSIDE, 0), sdp(INSIDE).replace("m=audio", "m=video")]
+)
+async def test_an_unusable_answer_is_acknowledged_and_ended_and_the_call_fails_at_once(
+    behind, callee, body
+):
+    call = await dialled(behind)
+    invite = await asyncio.to_thread(callee.expect, "INVITE")
+    callee.send(reply(invite, 200, contact=f"<sip:c@{callee.at}>", body=body), invite.source)
+    await asyncio.to_thread(callee.expect, "ACK")
+    bye = await asyncio.to_thread(callee.expect, "BYE")
+    callee.send(reply(bye, 200), bye.source)
+    _, code, reason = await call.hears("on_hangup")
+    assert code == 488
+    assert "cannot be used" in reason
+
+
+async def test_a_refusal_with_a_body_ends_the_call_with_its_code(behind, callee):
+    call = await dialled(behind)
+    invite = await asyncio.to_thread(callee.expect, "INVITE")
+    answer = reply(invite, 480, body="<html>no</html>", content_type="text/html")
+    callee.send(answer, invite.source)
+    await asyncio.to_thread(callee.expect, "ACK")
+    assert (await call.hears("on_hangup"))[1] == 480

@@ -7,6 +7,7 @@ from tools.limits.limit import Limit
 _SETTINGS = "gateway.edge.settings:Settings"
 _RATES = "tests/sip/edge/test_rates.py"
 _LINES = "tests/sip/edge/test_lines.py"
+_NORMAL_FORM = "tests/sip/edge/test_normal_form.py"
 _FILTERS = "tests/sip/edge/test_filters.py"
 _CONNECTIONS = "tests/sip/edge/test_connections.py"
 
@@ -129,16 +130,32 @@ LIMITS: tuple[Limit, ...] = (
         constant="gateway.edge.render:LONGEST",
         unit="bytes",
         owner="socket",
-        beyond="dropped; a connection with an endless one is closed",
+        beyond="513; a connection with an endless one is closed",
         test=f"{_CONNECTIONS}::test_a_message_that_never_ends_is_cut_off",
     ),
     Limit(
         resource="A session description",
-        constant="6,000 bytes",
+        constant="gateway.edge.render:LONGEST_SDP",
+        unit="bytes",
+        owner="call",
+        beyond="413",
+        test=f"{_FILTERS}::test_a_malformed_session_description_is_refused",
+    ),
+    Limit(
+        resource="Streams of a session description, parts of a body",
+        constant="gateway.edge.render:MOST_PARTS",
         unit="",
         owner="call",
+        beyond="488, 415",
+        test=f"{_NORMAL_FORM}::test_too_many_streams_are_refused",
+    ),
+    Limit(
+        resource="What is kept of streams that a child is not shown",
+        constant="gateway.edge.render:LONGEST_STREAMS",
+        unit="bytes",
+        owner="call",
         beyond="488",
-        test=f"{_FILTERS}::test_a_malformed_session_description_is_refused",
+        test=f"{_NORMAL_FORM}::test_too_many_streams_are_refused",
     ),
     Limit(
         resource="Log lines about what strangers sent",

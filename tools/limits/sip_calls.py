@@ -7,7 +7,6 @@ from tools.limits.limit import Limit
 _TESTS = "tests/unit/sip"
 _BOUNDS = f"{_TESTS}/dialog/test_bounds.py"
 _CONNECTIONS = f"{_TESTS}/test_connections.py"
-_ENDPOINT = "tests/unit/sip/test_endpoint.py"
 
 SIP_CALL_LIMITS: tuple[Limit, ...] = (
     Limit(
@@ -103,12 +102,12 @@ SIP_CALL_LIMITS: tuple[Limit, ...] = (
         f"{_CONNECTIONS}::test_connections_beyond_the_bound_are_closed_at_once",
     ),
     Limit(
-        "those among them that others opened: the rest is for ours to carriers",
+        "connections for SIP that others have opened",
         "gateway.sip.network.endpoint:MAX_INCOMING",
         "connections",
         "process",
-        "closed at once",
-        f"{_ENDPOINT}::test_strangers_cannot_take_all_connections",
+        "closed at once; the rest is for those to carriers",
+        f"{_TESTS}/test_endpoint.py::test_strangers_cannot_take_all_connections",
     ),
     Limit(
         "connections for SIP that one address has opened",
@@ -116,7 +115,24 @@ SIP_CALL_LIMITS: tuple[Limit, ...] = (
         "connections",
         "source address",
         "closed at once",
-        f"{_ENDPOINT}::test_strangers_cannot_take_all_connections",
+        f"{_TESTS}/test_endpoint.py::test_strangers_cannot_take_all_connections",
+    ),
+    Limit(
+        "times that a call is dialled again with a longer session interval",
+        "gateway.sip.dialog.outbound:_MAX_LONGER",
+        "times",
+        "call",
+        "the call fails with the last 422",
+        f"{_TESTS}/dialog/test_hostile_far_end.py::"
+        "test_a_far_end_that_always_wants_longer_sessions_is_given_up",
+    ),
+    Limit(
+        "times in a row that a registrar is asked for longer",
+        "gateway.sip.registration:_MAX_LONGER",
+        "times",
+        "trunk",
+        "the registration fails, and is tried again later",
+        f"{_TESTS}/test_registration.py::test_a_registrar_that_always_wants_longer_is_given_up",
     ),
     Limit(
         "time from a connection that somebody opened for SIP to its first message",
@@ -124,7 +140,7 @@ SIP_CALL_LIMITS: tuple[Limit, ...] = (
         "s",
         "socket",
         "it is closed",
-        f"{_ENDPOINT}::test_a_stranger_who_says_nothing_is_cut_off",
+        f"{_TESTS}/test_endpoint.py::test_a_stranger_who_says_nothing_is_cut_off",
     ),
     Limit(
         "bytes that wait for a peer that does not read",

@@ -25,6 +25,16 @@ def invite(edge, talker, user="+33123456789", **options):
     return request("INVITE", edge.uri(user), talker, **options)
 
 
+def call_out(edge, child, carrier, proxy=None):
+    hop = (proxy or carrier).at
+    route = f"<sip:127.0.0.1:{edge.inside[1]};transport=udp;hop={hop};via=udp;lr>"
+    text = request(
+        "INVITE", "sip:+15550001@trunk.example", child, routes=[route], body=sdp("127.0.0.1", 40004)
+    )
+    child.send(text, edge.inside)
+    return text
+
+
 def refuse_politely(message, children):
     """Ends an INVITE that a child got, so that it is not sent again."""
     child = next(c for c in children if message in c.everything)

@@ -22,11 +22,11 @@ def test_a_peers_call_reaches_a_child_and_its_source_is_named(edge, children, pe
     assert peer.expect(486)
 
 
-def test_a_stranger_gets_no_answer_and_is_logged(edge, children, talkers):
+def test_a_stranger_s_call_is_forbidden_and_logged(edge, children, talkers):
     stranger = talkers("127.0.0.33")
     stranger.send(invite(edge, stranger), edge.public)
+    assert "EDGE_PEERS" not in stranger.expect(403).text
     assert reached(children) is None
-    stranger.expect_nothing()
     edge.wait_logged(
         "call from a stranger (a carrier's address belongs into EDGE_PEERS)\" method=INVITE"
     )
@@ -89,7 +89,7 @@ MALFORMED = {
     "much too long": {"extra": [f"X-Filler: {'x' * 900}"] * 8},
     "control characters": {"from_": '"a\x07b" <sip:a@127.0.0.10>;tag=1'},
     "NUL": {"from_": '"a\x00b" <sip:a@127.0.0.10>;tag=1'},
-    "folded": {"extra": ["Subject: a\r\n b"]},
+    "bare CR": {"extra": ["Subject: a\rb"]},
     "friendly-scanner": {"headers": {"User-Agent": "friendly-scanner"}},
     "sipvicious": {"headers": {"User-Agent": "SIPVicious 0.3"}},
     "sipcli": {"headers": {"User-Agent": "sipcli/v1.8"}},
@@ -97,6 +97,14 @@ MALFORMED = {
 }
 
 
+SCANNERS = ("friendly-scanner", "sipvicious", "sipcli", "VaxSIPUserAgent")
+UNREADABLE = (
+    *("no From", "no To", "no Call-ID", "no CSeq", "no Via", "two Froms", "two Call-IDs"),
+    *("two CSeqs", "Content-Length negative", "two Content-Lengths", "NUL"),
+)
+"""What Kamailio itself cannot read, and so not answer."""
+_ELSEWHERE = ("Via without branch", "Via of old")
+"""Answered at the port in their Via."""
 _FIRST = ("no Contact", "no From", "CSeq is no number", "two Content-Lengths", "NUL", "sipcli")
 
 
@@ -104,10 +112,28 @@ _FIRST = ("no Contact", "no From", "CSeq is no number", "two Content-Lengths", "
     "name",
     [each if each in _FIRST else pytest.param(each, marks=pytest.mark.deep) for each in MALFORMED],
 )
-def test_a_malformed_message_never_reaches_a_child(edge, children, peer, name):
+def test_a_malformed_message_is_refused_and_never_reaches_a_child(edge, children, peer, name):
     peer.send(invite(edge, peer, **MALFORMED[name]), edge.public)
     assert reached(children, 0.4) is None
-    assert not [m for m in peer.everything if m.status == 200]
+    expected = [513 if name == "much too long" else 400]
+    if name in (*SCANNERS, *UNREADABLE, *_ELSEWHERE):
+        expected = []
+    assert [message.status for message in peer.everything] == expected
+    assert all("127.0.0.2" in message["Warning"] for message in peer.everything)
+
+
+def test_an_old_branch_is_refused(edge, children, peer):
+    via = f"SIP/2.0/UDP {peer.at};branch=1"
+    peer.send(invite(edge, peer, headers={"Via": via}), edge.public)
+    assert "Via" in peer.expect(400)["Warning"]
+    assert reached(children, 0.3) is None
+
+
+def test_a_scanner_gets_no_answer(edge, peer):
+    peer.send(
+        request("OPTIONS", edge.uri("x"), peer, headers={"User-Agent": "sipcli"}), edge.public
+    )
+    peer.expect_nothing()
 
 
 BAD_BODIES = {
@@ -116,6 +142,10 @@ BAD_BODIES = {
     "broken line": sdp(PEER).replace("a=ptime:20", "ptime:20"),
     "no origin": sdp(PEER).replace("o=- 1 1", "o=-"),
     "no address": sdp(PEER).replace("c=IN IP4 127.0.0.10", "c=IN IP4 $(reboot)"),
+    "no IPv4": sdp(PEER).replace("c=IN IP4 127.0.0.10", "c=IN IP6 2001:db8::1"),
+    "no G.711": sdp(PEER)
+    .replace("AVP 0 101", "AVP 18 101")
+    .replace("a=rtpmap:0 PCMU/8000\r\n", ""),
     "too long": sdp(PEER) + "a=x\r\n" * 1250,
 }
 
@@ -123,13 +153,16 @@ BAD_BODIES = {
 @pytest.mark.parametrize("name", BAD_BODIES)
 def test_a_malformed_session_description_is_refused(edge, children, peer, name):
     peer.send(invite(edge, peer, body=BAD_BODIES[name]), edge.public)
-    peer.expect(488)
+    assert peer.expect(413 if name == "too long" else 488)["Warning"]
     assert reached(children, 0.3) is None
 
 
-def test_a_body_of_another_type_is_refused(edge, children, peer):
-    peer.send(invite(edge, peer, content_type="multipart/mixed;boundary=x"), edge.public)
-    peer.expect(488)
+@pytest.mark.parametrize("content_type", ["multipart/mixed;boundary=x", "text/plain"])
+def test_an_invite_without_a_session_description_in_its_body_is_told_what_is_accepted(
+    edge, children, peer, content_type
+):
+    peer.send(invite(edge, peer, content_type=content_type), edge.public)
+    assert peer.expect(415)["Accept"] == "application/sdp"
     assert reached(children, 0.3) is None
 
 
@@ -208,7 +241,9 @@ def test_requests_in_unknown_dialogs_get_481(edge, children, talkers):
         stranger.send(request(method, edge.uri("alice"), stranger, to=to), edge.public)
         stranger.expect(481)
     stranger.send(request("ACK", edge.uri("alice"), stranger, to=to), edge.public)
+    stranger.expect_nothing()
     stranger.send(request("CANCEL", edge.uri("alice"), stranger), edge.public)
+    stranger.expect(481)
     assert reached(children, 0.3) is None
 
 
@@ -229,5 +264,5 @@ def test_only_children_may_send_through_the_inner_socket(edge, talkers):
     route = f"<sip:127.0.0.1:{edge.inside[1]};hop={carrier.at};via=udp;lr>"
     other.send(request("INVITE", "sip:1@x.example", other, routes=[route]), edge.inside)
     carrier.send(request("INVITE", "sip:1@x.example", carrier, routes=[route]), edge.public)
-    carrier.expect_nothing()
+    carrier.expect(403)
     other.expect_nothing(0.1)

@@ -38,6 +38,50 @@ def test_the_fast_path_returns_none_for_other_messages(text: bytes) -> None:
 
 
 @pytest.mark.parametrize(
+    "media",
+    [
+        b'"sequenceNumber":3,"media":{"payload":"AQID"}',
+        b'"sequenceNumber":null,"media":{"payload":"AQID","chunk":1,"timestamp":5}',
+        b'"media":{"track":null,"chunk":null,"timestamp":{},"payload":"AQID"}',
+    ],
+)
+def test_fields_that_nobody_reads_may_be_of_any_type(media: bytes) -> None:
+    text = b'{"event":"media","streamSid":"MZ1",' + media + b"}"
+    assert ms.MediaDecoder("MZ1")(text) == b"\x01\x02\x03" == ms.decode_media(text)
+    message = ms.parse_to_provider(text)
+    assert isinstance(message, ms.Media)
+    assert message.media.payload == b"\x01\x02\x03"
+
+
+@pytest.mark.parametrize(
+    ("payload", "ulaw"),
+    [(b"AQID\\n", b"\1\2\3"), (b"AQ\\r\\nI=", b"\1\2"), (b"AQI", b"\1\2"), (b"AQ", b"\1")],
+)
+def test_audio_with_line_breaks_or_without_padding_is_heard(payload: bytes, ulaw: bytes) -> None:
+    text = b'{"event":"media","streamSid":"MZ1","media":{"payload":"' + payload + b'"}}'
+    assert ms.MediaDecoder("MZ1")(text) == ulaw
+    assert ms.MediaDecoder("MZ2")(text) is None
+    message = ms.parse_to_provider(text)
+    assert isinstance(message, ms.Media)
+    assert (message.media.payload, message.stream_sid) == (ulaw, "MZ1")
+
+
+@pytest.mark.parametrize("payload", [b"%%%", b"A", b"AQ=ID", b"\xff"])
+def test_audio_that_is_no_base64_is_no_audio(payload: bytes) -> None:
+    text = b'{"event":"media","streamSid":"MZ1","media":{"payload":"' + payload + b'"}}'
+    assert ms.MediaDecoder("MZ1")(text) is None
+    with pytest.raises(ValueError, match="not a media stream message"):
+        ms.parse_to_provider(text)
+
+
+@pytest.mark.parametrize("text", [b'"mark":{"name":"x"}', b'"dtmf":{"digit":"1","track":null}'])
+def test_numbered_marks_and_keys_parse_too(text: bytes) -> None:
+    kind = text[1:5].decode()
+    whole = b'{"event":"' + kind.encode() + b'","streamSid":"MZ1","sequenceNumber":4,' + text + b"}"
+    assert isinstance(ms.parse_to_provider(whole), ms.Mark if kind == "mark" else ms.Dtmf)
+
+
+@pytest.mark.parametrize(
     ("text", "kind"),
     [
         (b'{"event":"connected","protocol":"Call","version":"1.0.0"}', ms.Connected),

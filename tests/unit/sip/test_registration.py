@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 
 import pytest
@@ -137,6 +138,16 @@ def test_a_423_that_helps_nobody_is_a_failure(desk: Desk, least: str) -> None:
     assert failure.status == 423
 
 
+def test_a_registrar_that_always_wants_longer_is_given_up(desk: Desk) -> None:
+    wanted = itertools.count(100)
+    desk.answer = lambda request: respond(request, 423, headers={"Min-Expires": str(next(wanted))})
+    desk.register(expires=60)
+    assert len(desk.requests) == 4
+    (failure,) = desk.events
+    assert isinstance(failure, NotRegistered)
+    assert failure.status == 423
+
+
 def test_failures_are_tried_again_at_growing_distances(desk: Desk) -> None:
     desk.answer = lambda request: respond(request, 503)
     desk.register()
@@ -250,7 +261,7 @@ def test_a_registration_that_is_granted_after_its_end_is_removed(desk: Desk) -> 
     assert desk.events == [Unregistered(registration)]
 
 
-def test_a_registrar_that_grants_next_to_nothing_is_asked_once_a_second_at_most(
+def test_a_registrar_that_grants_next_to_nothing_is_asked_twice_a_second_at_most(
     desk: Desk,
 ) -> None:
     def answer(request: Request) -> Response:
@@ -260,17 +271,4 @@ def test_a_registrar_that_grants_next_to_nothing_is_asked_once_a_second_at_most(
     desk.answer = answer
     desk.register()
     desk.wait(60)
-    assert 55 <= len(desk.requests) <= 70
-
-
-def test_a_registrar_that_always_wants_a_longer_interval_is_given_up(desk: Desk) -> None:
-    def answer(request: Request) -> Response:
-        longer = int(request.headers.get("Expires")) + 1
-        return respond(request, 423, headers={"Min-Expires": str(longer)})
-
-    desk.answer = answer
-    desk.register(expires=60)
-    assert len(desk.requests) == 4
-    (failure,) = desk.events
-    assert isinstance(failure, NotRegistered)
-    assert failure.status == 423
+    assert 110 <= len(desk.requests) <= 135

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from gateway.sip.digest.client import DigestClient, NoUsableChallenge, Refused
 from gateway.trunks.remedies import (
     MAX_DETAIL,
     NO_SIP,
@@ -124,3 +125,30 @@ def test_retry_pauses_are_spread_by_a_quarter(failures, code, random):
 def test_retry_pauses_double_up_to_their_maximum():
     assert [retry_after_s(n, 403, 0.5) for n in (1, 2, 3, 6)] == [60, 120, 240, 1800]
     assert [retry_after_s(n, None, 0.5) for n in (1, 2, 3, 6)] == [2, 4, 8, 60]
+
+
+@pytest.mark.parametrize("asked", ["AKAv1-MD5", "Basic"])
+def test_a_challenge_that_is_not_understood_is_called_that(asked: str) -> None:
+    client = DigestClient("alice", "secret", bytes)
+    challenge = (
+        'Basic realm="r"' if asked == "Basic" else f'Digest realm="r", nonce="n", algorithm={asked}'
+    )
+    with pytest.raises(NoUsableChallenge) as raised:
+        client.challenged([challenge])
+    words = remedy("failed", 401, str(raised.value), TRUNK)
+    assert asked in words
+    assert "ask your carrier" in words
+    assert "does not accept the username" not in words
+    assert "firewall" not in words
+
+
+def test_a_refused_password_is_told_once() -> None:
+    challenge = 'Digest realm="r", nonce="n"'
+    client = DigestClient(TRUNK.username, "wrong", bytes)
+    client.challenged([challenge])
+    [(_, sent)] = client.authorise("REGISTER", "sip:r")
+    with pytest.raises(Refused) as raised:
+        client.challenged([challenge], sent=[sent])
+    words = remedy("failed", 401, str(raised.value), TRUNK)
+    assert words.count("does not accept") == 1
+    assert "(401)" in words

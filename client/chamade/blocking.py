@@ -136,14 +136,20 @@ class LiveCall:
 
     def answered(self) -> bool:
         """Wait until somebody has answered and audio flows. Returns False if nobody did."""
-        return self.audio.started()
+        if self.audio.started():
+            return True
+        if self.audio.stop is None:  # it was over before its audio connected: `stop` did not come
+            self.refresh()
+        return False
 
     def hang_up(self) -> None:
         """End the call, at once. To let the last words be heard, `play` them."""
         try:
             self.info = self._calls.leave(self.id)
-        except (Conflict, NotFound):
-            return  # it is over
+        except Conflict as over:
+            self.info = over.call or self.info
+        except NotFound:
+            return  # it is long over
 
     def refresh(self) -> Call:
         """Fetch the call as it is now."""

@@ -121,14 +121,20 @@ class AsyncLiveCall:
 
     async def answered(self) -> bool:
         """Wait until somebody has answered and audio flows. Returns False if nobody did."""
-        return await self.audio.started()
+        if await self.audio.started():
+            return True
+        if self.audio.stop is None:  # it was over before its audio connected: `stop` did not come
+            await self.refresh()
+        return False
 
     async def hang_up(self) -> None:
         """End the call, at once. To let the last words be heard, `play` them."""
         try:
             self.info = await self._calls.leave(self.id)
-        except (Conflict, NotFound):
-            return  # it is over
+        except Conflict as over:
+            self.info = over.call or self.info
+        except NotFound:
+            return  # it is long over
 
     async def refresh(self) -> Call:
         """Fetch the call as it is now."""

@@ -25,7 +25,7 @@ def _own_number(error: NumberTaken) -> str:
 def _number_taken(error: NumberTaken) -> str:
     if error.elsewhere:
         return f"{error.e164} is added to another trunk of this provider."
-    return f"{error.e164} is added to your trunk."
+    return f"{error.e164} is already added to your trunk: nothing is left to do."
 
 
 Sentence = str | Callable[[Any], str]

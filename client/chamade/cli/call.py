@@ -163,7 +163,7 @@ def talk_on(
 def _ringing(session: Session) -> str:
     ringing = list(session.client.calls.list(state="ringing", direction="inbound"))
     if not ringing:
-        raise CallGone("", "no call is ringing")
+        raise CallGone("", "no call is ringing; an agent may have taken it")
     return ringing[-1].call_id
 
 

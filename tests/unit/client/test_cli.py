@@ -150,6 +150,7 @@ def test_accept_without_an_id_takes_the_call_that_has_rung_longest(api, capsys):
     assert "active" in capsys.readouterr().out
     api.on("GET", "/api/calls", 200, {"calls": [], "next_cursor": None})
     assert main(["call", "refuse"]) == 5
+    assert "no call is ringing; an agent may have taken it" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

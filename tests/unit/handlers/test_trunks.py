@@ -192,7 +192,10 @@ def test_a_number_already_added_is_409_with_its_url(api, connected):
     api.call("POST", "/api/trunk/dids", {"e164": E164})
     again = api.call("POST", "/api/trunk/dids", {"e164": E164})
     assert problem(again) == (409, "number_taken")
-    assert "your trunk" in again.json_body["detail"]
+    assert again.json_body["detail"] == (
+        f"{E164} is already added to your trunk: nothing is left to do. "
+        f"PATCH /api/trunk/dids/{E164} changes it."
+    )
 
 
 def test_a_number_of_another_trunk_at_twilio_is_409(twilio, world):

@@ -52,6 +52,16 @@ def test_the_quickstart_works_as_printed(live, running, step, node_agent, tmp_pa
         assert listening.follow(spoken, heard_at_8000(tmp_path / "heard.wav")).share > 0.5
 
 
+@pytest.mark.parametrize("program", ["dial.py", "answering_machine.py"])
+def test_an_example_explains_how_to_run_it(program):
+    asked = subprocess.run(
+        [sys.executable, ROOT / "examples" / program, "--help"],
+        capture_output=True, text=True, timeout=30, check=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT / "client")},
+    )  # fmt: skip
+    assert asked.stdout.startswith(f"usage: {program}")
+
+
 def heard_at_8000(path):
     """A recording of a phone (8 kHz) or of `chamade` (16 kHz)."""
     with wave.open(str(path)) as file:

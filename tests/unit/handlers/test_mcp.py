@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import sys
+from itertools import pairwise
 from types import SimpleNamespace
 
 import pytest
 
 import app as application
 from chalicelib import bootstrap
+from chalicelib.handlers.mcp.tools import TOOLS
 from chalicelib.services.account import accounts
 from chalicelib.services.operator import account_admin
 from chalicelib.store.accounts import AccountStore
 from chalicelib.store.table import TableUnavailable
+from tests.support.engine import ROOT
 
 META = {
     "io.modelcontextprotocol/protocolVersion": "2026-07-28",
@@ -44,6 +49,19 @@ class Mcp:
 @pytest.fixture
 def mcp(api):
     return Mcp(api)
+
+
+def test_the_printed_request_without_an_sdk_lists_the_tools(mcp):
+    page = (ROOT / "docs" / "mcp.md").read_text()
+    (block,) = (one for one in re.findall(r"```sh\n(.*?)```", page, re.DOTALL) if "curl" in one)
+    words = shlex.split(block)
+    sent = [value for option, value in pairwise(words) if option == "-H"]
+    headers = dict(header.split(": ", 1) for header in sent)
+    assert headers.pop("X-API-Key") == "$CHAMADE_API_KEY"
+    headers |= {"Host": "api.test", "X-API-Key": mcp.api.world.key}
+    body = words[words.index("-d") + 1].encode()
+    listed = mcp.api.raw("POST", "/mcp", body, **headers).json_body["result"]["tools"]
+    assert [tool["name"] for tool in listed] == list(TOOLS)
 
 
 @pytest.mark.parametrize("key", ["", "nonsense", "chmd_live_" + "0" * 49])

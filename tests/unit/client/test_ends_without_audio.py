@@ -33,25 +33,31 @@ def api(relay):
 
 
 async def test_a_dial_that_nobody_answered_says_so(api):
-    async with AsyncClient(API, KEY, transport=api) as client:
-        async with client.call("sip:a@carrier.example") as call:
-            assert not await call.answered()
-            assert (call.info.state, call.end_reason) == ("failed", "no_answer")
+    async with (
+        AsyncClient(API, KEY, transport=api) as client,
+        client.call("sip:a@carrier.example") as call,
+    ):
+        assert not await call.answered()
+        assert (call.info.state, call.end_reason) == ("failed", "no_answer")
 
 
 async def test_a_call_that_is_over_when_it_is_hung_up_says_why(api):
-    async with AsyncClient(API, KEY, transport=api) as client:
-        async with client.call("sip:a@carrier.example") as call:
-            await call.audio.send(b"\0\0")
-            pytest.fail("it is over")
+    async with (
+        AsyncClient(API, KEY, transport=api) as client,
+        client.call("sip:a@carrier.example") as call,
+    ):
+        await call.audio.send(b"\0\0")
+        pytest.fail("it is over")
     assert (call.info.state, call.end_reason) == ("failed", "no_answer")
 
 
 async def test_the_blocking_client_says_that_nobody_answered(api):
     def dial():
-        with Client(API, KEY, transport=api) as client:
-            with client.call("sip:a@carrier.example") as call:
-                return call.answered(), call.info.state, call.end_reason
+        with (
+            Client(API, KEY, transport=api) as client,
+            client.call("sip:a@carrier.example") as call,
+        ):
+            return call.answered(), call.info.state, call.end_reason
 
     dialled = await asyncio.wait_for(asyncio.to_thread(dial), 20)
     assert dialled == (False, "failed", "no_answer")
@@ -59,10 +65,12 @@ async def test_the_blocking_client_says_that_nobody_answered(api):
 
 async def test_the_blocking_client_says_why_a_call_was_over_when_it_is_hung_up(api):
     def dial():
-        with Client(API, KEY, transport=api) as client:
-            with client.call("sip:a@carrier.example") as call:
-                call.audio.send(b"\0\0")
-                pytest.fail("it is over")
-            return call.info.state, call.end_reason
+        with (
+            Client(API, KEY, transport=api) as client,
+            client.call("sip:a@carrier.example") as call,
+        ):
+            call.audio.send(b"\0\0")
+            pytest.fail("it is over")
+        return call.info.state, call.end_reason
 
     assert await asyncio.wait_for(asyncio.to_thread(dial), 20) == ("failed", "no_answer")

@@ -26,6 +26,7 @@ MAX_OF_ADDRESS = 100
 """Connections that one address may have opened."""
 CONNECTED_WITHIN = 8.0
 """Seconds within which a connection must be up."""
+_PORT_TRIES = 10
 _SMALLEST = 5
 """Bytes of the smallest datagram that is looked at; shorter ones are keep-alives (CRLF, NUL)."""
 
@@ -68,19 +69,37 @@ class Endpoint:
     async def start(
         self, host: str, port: int, *, tls_port: int = 0, tls: ssl.SSLContext | None = None
     ) -> None:
-        """Listen by UDP and TCP, and by TLS if there is a context for it. Raises OSError."""
+        """Listen by UDP and TCP, and by TLS if there is a context for it. Raises OSError.
+
+        Port 0 stands for any port that is free by both.
+        """
         try:
-            self._udp, _ = await self._loop.create_datagram_endpoint(
-                lambda: _Datagrams(self), local_addr=(host, port)
-            )
-            self._local = self._udp.get_extra_info("sockname")[:2]
-            await self._listen("TCP", self._local[1], None)
+            for tries_left in reversed(range(_PORT_TRIES if port == 0 else 1)):
+                try:
+                    await self._listen_by_udp_and_tcp(host, port)
+                    break
+                except OSError:
+                    # The port that was free by UDP may be taken by TCP.
+                    if not tries_left:
+                        raise
             if tls is not None:
                 await self._listen("TLS", tls_port, tls)
         except BaseException:
             self.stop()
             raise
         self._up = True
+
+    async def _listen_by_udp_and_tcp(self, host: str, port: int) -> None:
+        udp, _ = await self._loop.create_datagram_endpoint(
+            lambda: _Datagrams(self), local_addr=(host, port)
+        )
+        self._local = udp.get_extra_info("sockname")[:2]
+        try:
+            await self._listen("TCP", self._local[1], None)
+        except OSError:
+            udp.close()
+            raise
+        self._udp = udp
 
     async def _listen(self, kind: Transport, port: int, context: ssl.SSLContext | None) -> None:
         server = await self._loop.create_server(

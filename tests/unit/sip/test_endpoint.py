@@ -363,3 +363,22 @@ async def test_a_start_that_fails_leaves_no_socket() -> None:
         await asyncio.sleep(0)
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
             sock.bind((HOST, port))
+
+
+async def test_any_port_is_one_that_is_free_by_udp_and_tcp(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    loop = asyncio.get_running_loop()
+    listen, taken = loop.create_server, [OSError("address already in use")] * 2
+
+    async def create_server(*args: Any, **options: Any) -> asyncio.Server:
+        if taken:
+            raise taken.pop()
+        return await listen(*args, **options)
+
+    monkeypatch.setattr(loop, "create_server", create_server)
+    phone = Phone()
+    await phone.endpoint.start(HOST, 0)
+    assert not taken
+    with socket.create_connection((HOST, phone.endpoint.local[1])):
+        phone.endpoint.stop()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import secrets
-import socket
 from contextlib import asynccontextmanager
 
 from chamade import AsyncClient
 from local.carrier import carrier
 from local.layout import HOST
 from local.sip_phone import sip_phone
+from tests.support.ports import free_port
 
 
 async def caller_on(live, line):
@@ -22,13 +22,7 @@ async def caller_on(live, line):
 @asynccontextmanager
 async def connected_trunk(client: AsyncClient):
     """A carrier with one phone behind it, connected as the account's trunk: where to call it."""
-    with (
-        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one,
-        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other,
-    ):
-        one.bind((HOST, 0))
-        other.bind((HOST, 0))
-        ports = [one.getsockname()[1], other.getsockname()[1]]
+    ports = [free_port(), free_port()]
     password = secrets.token_hex(8)
     async with (
         sip_phone(ports[1]) as phone,

@@ -126,7 +126,9 @@ async def test_early_media_counts_as_ringing_and_audio_starts_at_the_answer(
     agent = await up(Agent(call))
     await connected.is_active(call)
     await agent.talk.started.wait()
-    await asyncio.gather(agent.say(agents), called.rtp.play(theirs, called.remote_media))
+    await asyncio.gather(
+        agent.say(spoken(agents, 3)), called.rtp.play(spoken(theirs, 3), called.remote_media)
+    )
     await asyncio.gather(hears(called.rtp, agents), hears(agent, theirs))
     await connected.leave(call)
     await called.finished()

@@ -1,4 +1,4 @@
-"""One call's audio, without a socket: datagrams and time in, datagrams out.
+"""Turns one call's datagrams into audio and keys, and audio and keys into datagrams. No socket.
 
 `source` is asked for 160 bytes of mu-law every 20 ms; None is silence that is not sent. `sink` is
 given 160 bytes every 20 ms from the first audio on, silence if nothing comes. `on_key` is told each
@@ -57,7 +57,7 @@ class Stats:
 
 
 class Leg:
-    """One call's audio. It does nothing before its first `apply`."""
+    """Receives and sends one call's audio. It does nothing before its first `apply`."""
 
     def __init__(self, *, randomness: random.Random | None = None, cname: str = "") -> None:
         randomness = randomness or random.SystemRandom()

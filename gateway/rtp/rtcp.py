@@ -28,7 +28,7 @@ _WORD = 4
 
 @dataclass(frozen=True, slots=True)
 class ReportBlock:
-    """One side's view of a stream of the other's (RFC 3550 6.4.1).
+    """Reports how a stream of the other side is received (RFC 3550 6.4.1).
 
     `fraction_lost` is in 1/256, `jitter` in samples, `last_report` the middle 32 bits of the NTP
     time of the last SR, `delay` the time since it came, in 1/65536 s. Both are 0 without an SR.

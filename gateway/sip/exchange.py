@@ -38,7 +38,7 @@ class Authoriser(Protocol):
 
 @dataclass(eq=False, slots=True, kw_only=True)
 class Exchange:
-    """One request of ours with all the tries that challenges cause."""
+    """Sends one request, again with credentials each time it is challenged."""
 
     context: Context
     flow: Flow

@@ -46,7 +46,7 @@ _CANCELLED = 487
 
 
 class SipLeg:
-    """One call's leg: what calls in and out have in common."""
+    """Connects a call of the exchange with one of the user agent, for either direction."""
 
     def __init__(self, stack: SipStack, trunk_id: str | None) -> None:
         self.trunk_id = trunk_id

@@ -1,4 +1,4 @@
-"""One trunk's line to its carrier: connection, registration, and what calls need of both."""
+"""Keeps one trunk connected and registered with its carrier."""
 
 from __future__ import annotations
 

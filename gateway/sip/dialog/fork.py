@@ -18,7 +18,7 @@ MAX_FORKS = 16
 
 
 class Fork:
-    """One called party of an INVITE: its dialog, its ACK, its reliable responses."""
+    """Acknowledges, confirms and releases one called party of an INVITE."""
 
     def __init__(self, call: OutboundCall, dialog: Dialog) -> None:
         self.dialog = dialog

@@ -8,7 +8,7 @@ from gateway.sip.session.audio_line import Direction
 
 
 class Media(Protocol):
-    """One call's offer and answer (RFC 3264). `gateway.sip.session` has the one that is used.
+    """Makes and takes one call's offers and answers (RFC 3264), as `gateway.sip.session` does.
 
     Methods that take what the far end wrote raise `Refusal` (488 with a Warning, or 400) and leave
     everything as it was.

@@ -41,8 +41,11 @@ class TooManyTrunks(Failure):
     """The account has as many trunks as it may; `limit` is how many."""
 
     code = "too_many_trunks"
-    limit = MAX_TRUNKS
     member_names = ("limit",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.limit = MAX_TRUNKS
 
 
 class UnknownTrunk(Failure, LookupError):
@@ -273,6 +276,12 @@ def _check(deps: Dependencies, settings: TrunkSettings, name: str) -> None:
         raise ProviderNotConfigured(
             "Trunks of provider twilio need a SIP domain: the operator sets "
             "CHAMADE_TWILIO_SIP_DOMAIN."
+        )
+    if settings.auth == "ip" and not deps.settings.trunks_by_address:
+        raise UnfitSetting(
+            "auth",
+            "this installation takes no trunks without a registration: set register or both, with "
+            "the username and the password of your account",
         )
     if name in settings.fallback:
         raise UnfitSetting("fallback", f"{name} is this trunk itself: name others of yours")

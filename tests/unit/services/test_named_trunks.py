@@ -308,6 +308,14 @@ def test_a_proxy_of_this_installation_is_refused(world):
     assert refused.value.field == "outbound_proxy"
 
 
+def test_an_operator_can_refuse_trunks_that_do_not_register(world):
+    world.deps = with_settings(world.deps, trunks_by_address=False)
+    with pytest.raises(UnfitSetting, match="without a registration") as refused:
+        by_address(world)
+    assert refused.value.field == "auth"
+    assert world.new_trunk(auth="both", networks=NETWORKS)
+
+
 @pytest.mark.parametrize(
     ("settings", "field"), [({"fallback": ["second"]}, "fallback"), ({"country": "XX"}, "country")]
 )

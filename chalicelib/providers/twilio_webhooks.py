@@ -14,8 +14,9 @@ from chalicelib.domain.model import Model
 from chalicelib.providers.base import BadForm, CallStatus, CallUpdate
 
 SIGNATURE = "x-twilio-signature"
-FROM_A_NETWORK = "carrier"
-"""`Standing` of a call that our gateway takes only for the network it comes from."""
+TRUSTED = frozenset({"peer", "local"})
+"""`Standing` of calls with a `TrunkSource` that our gateway would take without the networks of
+trunks."""
 MAX_FIELD = 255
 """Characters of a field of a post; the text may come from a stranger."""
 
@@ -73,7 +74,7 @@ def update_of(form: dict[str, str]) -> CallUpdate:
         forwarded_from=post.forwarded_from,
         trunk_id=post.trunk_sid,
         trunk_source=post.trunk_source,
-        trusted=post.standing != FROM_A_NETWORK,
+        trusted=post.trunk_source is None or post.standing in TRUSTED,
         sip_call_id=post.sip_call_id,
         sip_code=post.sip_code,
     )

@@ -27,7 +27,7 @@ def line_key(e164: str) -> tuple[str, str]:
 
 
 CLAIMED_AT = ("twilio", GATEWAY_IP)
-"""Where a number belongs to one trunk of all accounts, since calls name the number only."""
+"""Places of claims. Calls there name the number only, so it is on one trunk of all accounts."""
 
 
 def pointer_key(place: str, e164: str) -> tuple[str, str]:

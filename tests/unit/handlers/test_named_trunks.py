@@ -179,7 +179,7 @@ def test_a_call_is_dialled_by_the_trunks_name_and_follows_the_providers_posts(ap
 
 @pytest.mark.parametrize(
     ("standing", "rings"),
-    [({}, True), ({"Standing": "peer"}, True), ({"Standing": "carrier"}, False)],
+    [({}, False), ({"Standing": "peer"}, True), ({"Standing": "carrier"}, False)],
 )  # fmt: skip
 def test_a_routing_number_does_not_ring_for_a_network_of_trunks_alone(api, world, standing, rings):
     form = {"CallSid": world.sid(), "From": "+33612345678", "To": world.number,

@@ -10,16 +10,18 @@ import logging
 from typing import Any
 
 from gateway.calls.exchange import Exchange
-from gateway.calls.leg import Destination, Standing
+from gateway.calls.leg import Destination, Route, Standing
 from gateway.config import Config
 from gateway.legs.sip.attribution import Evidence, Origin, origin, standing_of, trunk_of, user_of
 from gateway.legs.sip.bounds import CallPlaces
 from gateway.legs.sip.dialled_leg import DialledLeg
+from gateway.legs.sip.fall_over import HEARD_WITHIN, FallOver, Fitness
 from gateway.legs.sip.leg import InboundLeg, SipLeg
+from gateway.legs.sip.lookup import Servers
 from gateway.legs.sip.parties import Parties, parties
+from gateway.legs.sip.routed_leg import RoutedLeg
 from gateway.legs.sip.stack import SipStack
 from gateway.legs.sip.trunk_lines import OnStatus, TrunkLines
-from gateway.legs.sip.unreachable import UnreachableLeg
 from gateway.sip.dialog.call import Call
 from gateway.sip.dialog.inbound import InboundCall
 from gateway.sip.events import (
@@ -27,10 +29,13 @@ from gateway.sip.events import (
     Event,
     IncomingCall,
     NotRegistered,
+    PingAnswered,
+    PingUnanswered,
     Registered,
     Unregistered,
 )
 from gateway.sip.network.locate import is_address
+from gateway.sip.session.offer_answer import SrtpPolicy
 from gateway.sip.syntax.uri import format_host
 from gateway.trunks.trunk import Trunk
 
@@ -47,11 +52,17 @@ class SipLegs:
     `start` it, then `apply` trunks and add it to the exchange's diallers.
     """
 
-    def __init__(self, config: Config, exchange: Exchange, on_status: OnStatus) -> None:
+    def __init__(
+        self,
+        config: Config,
+        exchange: Exchange,
+        on_status: OnStatus,
+        servers: Servers | None = None,
+    ) -> None:
         self._config = config
         self._exchange = exchange
         self.stack = SipStack(config, self._happened, self._lost)
-        self._lines = TrunkLines(config, self.stack, on_status)
+        self._lines = TrunkLines(config, self.stack, on_status, servers)
         self._places = CallPlaces(config.max_calls_per_trunk)
         self._legs: dict[Call, SipLeg] = {}
         """The legs by call. Each call of a leg has taken a place."""
@@ -91,20 +102,44 @@ class SipLegs:
 
     # Dialler.
 
-    def route(self, destination: Destination) -> DialledLeg | UnreachableLeg | None:
-        """Return a leg through the destination's trunk; None if it names no trunk."""
-        trunk_id = destination.trunk_id
-        if trunk_id is None:
+    def route(self, destination: Destination) -> RoutedLeg | None:
+        """Return a leg through the destination's trunks; None if it names none."""
+        ways = destination.ways
+        if not ways:
             return None
+        leg: RoutedLeg
+        routes = FallOver(ways, lambda route: self._fitness(route, leg.trunk_id))
+        leg = RoutedLeg(
+            routes, self._begin, destination.trunk_id, lambda: self._why_unfit(ways[0].trunk_id)
+        )
+        return leg
+
+    def _begin(self, route: Route, more: bool) -> DialledLeg | None:
+        """Return a leg by a route, which has taken a place; None if there is none."""
+        line = self._lines.line_of(route.trunk_id)
+        if line is None or not self._places.take(route.trunk_id):
+            return None
+        leg = DialledLeg(
+            self.stack, line, route, self._follow, heard_within=HEARD_WITHIN if more else None
+        )
+        leg.on_over = self._give_back
+        self._placed[leg] = route.trunk_id
+        return leg
+
+    def _fitness(self, route: Route, present: str | None) -> Fitness:
+        """Return how fit a route is for a call whose trunk is `present`: that counts it already."""
+        trunk_id, line = route.trunk_id, self._lines.line_of(route.trunk_id)
+        if line is None or line.flow is None or not self._places.has_room(trunk_id):
+            return Fitness.UNFIT
+        if trunk_id != present and self._exchange.trunk_full(trunk_id):
+            return Fitness.UNFIT
+        return Fitness.UP if line.up else Fitness.DOWN
+
+    def _why_unfit(self, trunk_id: str) -> str:
         line = self._lines.line_of(trunk_id)
         if line is None:
-            return UnreachableLeg("the trunk is not connected")
-        if not self._places.take(trunk_id):
-            return UnreachableLeg(_FULL)
-        leg = DialledLeg(self.stack, line, destination.to, destination.from_, self._follow)
-        leg.on_over = self._give_back
-        self._placed[leg] = trunk_id
-        return leg
+            return "the trunk is not connected"
+        return _FULL if line.flow is not None else "the trunk has no connection to its carrier"
 
     def _follow(self, call: Call, leg: SipLeg) -> None:
         self._legs[call] = leg
@@ -116,6 +151,8 @@ class SipLegs:
             case IncomingCall(call=call):
                 self._incoming(call)
             case Registered() | NotRegistered() | Unregistered():
+                self._lines.happened(event)
+            case PingAnswered() | PingUnanswered():
                 self._lines.happened(event)
             case _:
                 leg = self._legs.get(event.call)
@@ -139,7 +176,7 @@ class SipLegs:
         who = parties(call.invite.headers, origin_.request_uri)
         facts = {"sip_call_id": call.call_id, "trunk_id": trunk_id, "from": who.from_, "to": who.to}
         log.info("INVITE", extra={**facts, "source": origin_.source})
-        leg = InboundLeg(self.stack, call, trunk_id)
+        leg = InboundLeg(self.stack, call, trunk_id, srtp=self._srtp_of(trunk_id))
         if not self._places.take(trunk_id):
             leg.refuse(486, "This trunk's calls take all the places they may have")
             return
@@ -149,6 +186,13 @@ class SipLegs:
         # A stranger is refused before he costs a port.
         if standing == "stranger" or leg.take():
             self._admit(leg, who, standing)
+
+    def _srtp_of(self, trunk_id: str | None) -> SrtpPolicy:
+        """Return how much SRTP a caller must speak: what he offers is taken, unless it is too
+        little for the trunk."""
+        line = self._lines.line_of(trunk_id)
+        required = line is not None and line.trunk.srtp == "required"
+        return "required" if required else "offered"
 
     def _admit(self, leg: InboundLeg, who: Parties, standing: Standing) -> None:
         try:

@@ -29,8 +29,9 @@ News = Registered | NotRegistered | PingAnswered | PingUnanswered
 _RECONNECT_AFTER = 1.0
 _RECONNECT_AFTER_AT_MOST = 60.0
 """Seconds before a connection that broke is made again: doubled until the registrar answers."""
-_ANOTHER_SERVER = frozenset({None, 503})
-"""Answers to a REGISTER that are followed by one to the next server (RFC 3263 4.3)."""
+_ANOTHER_SERVER = frozenset({None, 408, 476, 477, 478, 503})
+"""Answers to a REGISTER that are followed by one to the next server (RFC 3263 4.3): none, those by
+which the edge says that it reached nobody, and 503."""
 _ASK_EVERY = 30.0
 """Seconds between two OPTIONS to one carrier."""
 _CRLF_EVERY = 25.0

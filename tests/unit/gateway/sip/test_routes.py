@@ -23,13 +23,20 @@ GIVEN_UP = Release("canceled", 487, "")
 BOTH = (Route(TRUNK_A, "0199001234", "0199005678"), Route(TRUNK_B, "+33199001234", "+33199005678"))
 
 
-@pytest.fixture
-async def carriers(legs):
-    """The carriers of two trunks that are registered; both let calls ring."""
+@pytest.fixture(autouse=True)
+async def registrars():
+    """Two carriers, which outlive the gateway: it tells them that it goes."""
     async with Registrar(rings) as first, Registrar(rings) as second:
-        await applied(legs, trunk(TRUNK_A, first.port), until="registered")
-        await applied(legs, trunk(TRUNK_B, second.port), until="registered")
         yield first, second
+
+
+@pytest.fixture
+async def carriers(registrars, legs):
+    """The carriers of two trunks that are registered; both let calls ring."""
+    first, second = registrars
+    await applied(legs, trunk(TRUNK_A, first.port), until="registered")
+    await applied(legs, trunk(TRUNK_B, second.port), until="registered")
+    return registrars
 
 
 @pytest.fixture

@@ -11,17 +11,22 @@ import numpy as np
 import pytest
 
 from common import g711
-from gateway.calls.leg import Destination, Release
+from gateway.calls.leg import Destination, Release, Route
 from gateway.legs.sip.lookup import MachineLookup, Servers
+from gateway.legs.sip.sip_legs import SipLegs
 from gateway.sip.network.dns_lookup import DnsLookup
 from local.listening import find
+from tests.sip.edge_support import edge_and_gateway
 from tests.sip.peers import HOST, Carrier, Sipp
+from tests.sip.peers.registrar import Registrar, rings
 from tests.sip.support import CALLED, DID, PASSWORD, USER, spoken
 from tests.support.name_server import name_server
 from tests.unit.gateway.sip.conftest import (
     TRUNK_A,
+    TRUNK_B,
     WITHIN_S,
     RecordingCall,
+    RecordingExchange,
     applied,
     by_address,
     sip_legs,
@@ -196,3 +201,37 @@ async def test_a_carrier_is_found_by_its_srv_records_and_the_dead_server_left(up
             await applied(legs, wanted, until="registered")
             assert carrier.registrations()[0].uri.startswith(f"sip:{carrier.realm}")
             assert USER in await carrier.registered()
+
+
+@pytest.fixture
+async def behind_the_edge(tmp_path):
+    """The gateway's SIP behind an edge."""
+    edge, config = await asyncio.to_thread(edge_and_gateway, tmp_path / "edge.log")
+    statuses: asyncio.Queue = asyncio.Queue()
+    legs = SipLegs(config, RecordingExchange(), lambda *status: statuses.put_nowait(status))
+    legs.statuses = statuses
+    await legs.start()
+    yield legs
+    await legs.stop()
+    await asyncio.to_thread(edge.stop)
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("answer", [None, "503 Service Unavailable"])
+async def test_behind_the_edge_a_call_goes_on_to_the_next_trunk(up, behind_the_edge, answer):
+    """The edge says 100 for a carrier that says nothing, and 408 after six seconds."""
+    legs = behind_the_edge
+    first = await up(Registrar(lambda _: answer))
+    second = await up(Registrar(rings))
+    await applied(legs, trunk(TRUNK_A, first.port), until="registered")
+    await applied(legs, trunk(TRUNK_B, second.port), until="registered")
+    routes = (Route(TRUNK_A, CALLED, DID), Route(TRUNK_B, CALLED, DID))
+    call = RecordingCall()
+    leg = legs.route(Destination(to=CALLED, from_=DID, trunk_id=TRUNK_A, routes=routes))
+    leg.attach(call, "CA1")
+    leg.ring()
+    await call.hears("on_ringing")
+    assert call.names == ["on_trunk", "on_ringing"]
+    assert first.invites
+    leg.hangup(DONE)
+    await second.until(lambda: second.requests["CANCEL"])

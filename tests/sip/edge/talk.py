@@ -107,3 +107,15 @@ def stays_open(connection, for_s):
         if is_closed(connection, left):
             return False
     return True
+
+
+def tell(edge, child, *networks, seconds=90):
+    """Tell the edge the networks from which a child's trunks take calls."""
+    text = request(
+        "OPTIONS",
+        f"sip:networks@127.0.0.1:{edge.inside[1]}",
+        child,
+        extra=[f"Expires: {seconds}", f"X-Chamade-Networks: {';'.join(networks)}"],
+    )
+    child.send(text, edge.inside)
+    child.expect(200)

@@ -20,6 +20,12 @@ _ODD = tuple(
     )
 )
 
+_SMALL = tuple(
+    ipaddress.ip_network(network)
+    for network in ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "::ffff:0:0/96")
+)
+"""Ranges that are not global, or stand for others, and fit between the ends of a network."""
+
 
 def forbidden(address: str) -> bool:
     """Return whether an IP address is not global: private, loopback, link-local, multicast and so
@@ -32,6 +38,17 @@ def forbidden(address: str) -> bool:
     except ValueError:
         return True
     return not _global(found)
+
+
+def forbidden_network(network: ipaddress.IPv4Network | ipaddress.IPv6Network) -> bool:
+    """Return whether a network has addresses that are not global, by its ends and by the known
+    small ranges between them. It is meant for networks of at most an IPv4 /20 or an IPv6 /48.
+    """
+    if any(
+        small.version == network.version and network.overlaps(small) for small in (*_ODD, *_SMALL)
+    ):
+        return True
+    return not (_global(network.network_address) and _global(network.broadcast_address))
 
 
 def _global(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:

@@ -33,7 +33,7 @@ UNREAD = 65_536
 ALL_UNREAD = 10 << 20
 """Limit of the bytes that wait for all such connections."""
 NETWORKS_S = 90
-"""Seconds for which a network that a gateway process has told lets calls in; it is told each 30 s."""
+"""Limit of the seconds for which a network lets calls in after a gateway process has told it."""
 NETWORKS_OF_A_MESSAGE = 64
 """Limit of the networks that one message of a gateway process may tell."""
 SHORTEST_PREFIX = 20

@@ -20,6 +20,7 @@ from gateway.sip.dialog.replaces import replaced_call
 from gateway.sip.errors import Refusal
 from gateway.sip.events import Event, IncomingCall
 from gateway.sip.exchange import Authoriser
+from gateway.sip.keep_alive import Crlf, Ping, Pinged
 from gateway.sip.registration import Registrar, Registration
 from gateway.sip.syntax.body import SDP
 from gateway.sip.syntax.message import Request, Response, respond
@@ -99,6 +100,18 @@ class UserAgent:
         registration = Registration(self.context, registrar, authoriser)
         registration.start(now)
         return registration
+
+    def ping(self, pinged: Pinged, now: float, authoriser: Authoriser | None = None) -> Ping:
+        """Ask a far end from time to time whether it is there."""
+        ping = Ping(self.context, pinged, authoriser)
+        ping.start(now)
+        return ping
+
+    def keep_open(self, flow: Flow, now: float) -> Crlf:
+        """Send a double CRLF by a flow from time to time."""
+        crlf = Crlf(self.context, flow)
+        crlf.start(now)
+        return crlf
 
     def move_calls(self, old: Flow, new: Flow) -> None:
         """Send the requests of calls by another flow from now on, since the old one broke."""

@@ -26,7 +26,7 @@ class DnsLookup:
     """Look-ups through the name servers of the machine, or through a resolver that is given."""
 
     def __init__(self, resolver: dns.asyncresolver.Resolver | None = None) -> None:
-        self._resolver = resolver or dns.asyncresolver.Resolver()
+        self._resolver = resolver or _of_this_machine()
         self._resolver.timeout = TIMEOUT
         self._resolver.lifetime = LIFETIME
         self._resolver.cache = dns.resolver.LRUCache(MAX_CACHED)
@@ -72,3 +72,11 @@ class DnsLookup:
         except dns.exception.DNSException as why:
             raise LookupFailed(str(why)[:200] or type(why).__name__) from None
         return list(answer.rrset or ())
+
+
+def _of_this_machine() -> dns.asyncresolver.Resolver:
+    """Return a resolver with the machine's name servers; with none if it has none."""
+    try:
+        return dns.asyncresolver.Resolver()
+    except dns.resolver.NoResolverConfiguration:
+        return dns.asyncresolver.Resolver(configure=False)

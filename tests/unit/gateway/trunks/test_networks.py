@@ -1,4 +1,4 @@
-"""Tests of the networks of trunks: which trunks hold an address, however many networks there are."""
+"""Tests of the networks of trunks: which trunks hold an address, among however many."""
 
 from __future__ import annotations
 

@@ -124,6 +124,7 @@ def _values(settings: Settings, guard_port: int) -> dict[str, str]:
         "INVITES_PER_SOURCE_S": str(settings.invites_per_source_s),
         "INVITES_PER_TRUNK_S": str(settings.invites_per_trunk_s),
         "INVITES_WITHOUT_TRUNK_S": str(settings.invites_without_trunk_s),
+        "REQUESTS_PER_NETWORK_S": str(settings.requests_per_network_s),
         "INVITES_PER_NETWORK_S": str(settings.invites_per_network_s),
         "INVITES_OF_NETWORKS_S": str(settings.invites_of_networks_s),
         "NETWORKS_S": str(NETWORKS_S),

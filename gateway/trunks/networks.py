@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from gateway.trunks.fields import Network
 
-MAX_NETWORKS = 100_000
+MAX_NETWORKS = 20_000
 """Networks of all trunks that one gateway process knows; one of two trunks counts twice."""
 KEPT_BY_EDGE_S = 90
 """Seconds for which the edge lets calls from a network in after it was told."""

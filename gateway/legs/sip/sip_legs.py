@@ -77,6 +77,8 @@ class SipLegs:
         self._lines = TrunkLines(config, self.stack, on_status, servers)
         self._networks = Networks()
         """The networks from which trunks take calls."""
+        self._without_room: dict[str, Trunk] = {}
+        """Trunks for whose networks there is no room."""
         self._secured: set[str] = set()
         """The trunks that take calls with SRTP only."""
         self._edge = (
@@ -117,7 +119,9 @@ class SipLegs:
         """Register a trunk, new or changed, and take the calls of its networks."""
         if self.recognise(trunk):
             self._lines.apply(trunk)
+            self._without_room.pop(trunk.trunk_id, None)
         else:
+            self._without_room[trunk.trunk_id] = trunk
             self._lines.drop(trunk.trunk_id)
             self._on_status(trunk.trunk_id, trunk.revision, "failed", None, _NO_ROOM)
 
@@ -133,10 +137,13 @@ class SipLegs:
         return True
 
     def drop(self, trunk_id: str) -> None:
-        """Stop registering a trunk; its calls stay up."""
+        """Stop registering a trunk; its calls stay up. Its room goes to a waiting trunk."""
         self._networks.remove(trunk_id)
         self._secured.discard(trunk_id)
         self._lines.drop(trunk_id)
+        self._without_room.pop(trunk_id, None)
+        if self._without_room:
+            self.apply(next(iter(self._without_room.values())))
 
     # Dialler.
 

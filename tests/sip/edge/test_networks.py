@@ -218,6 +218,23 @@ def test_a_source_in_a_network_is_not_banned_and_not_counted_as_a_stranger(
     assert is_let_in(edge, carrier, children)
 
 
+def test_requests_beyond_a_networks_limit_are_dropped_and_others_are_not(
+    edges, child, children, talkers
+):
+    edge = edges(requests_per_network_s=4)
+    tell(edge, child, "127.0.43.0/24", "127.0.44.0/24")
+    many = [talkers(f"127.0.43.{n}") for n in range(1, 11)]
+    other = talkers("127.0.44.1")
+    time.sleep(5.02 - time.time() % 5)  # a window begins
+    for each in many * 6:
+        each.send(request("OPTIONS", edge.uri("ping"), each), edge.public)
+    edge.wait_logged("more than 4 requests a second of one network")
+    assert is_let_in(edge, other, children)
+    assert sum(m.status == 200 for each in many for m in each.everything) == 20
+    time.sleep(5.02 - time.time() % 5)
+    assert is_let_in(edge, many[0], children)  # nobody is banned
+
+
 @pytest.mark.parametrize("method", ["REGISTER", "MESSAGE", "SUBSCRIBE", "REFER", "NOTIFY"])
 def test_a_source_in_a_network_may_do_nothing_but_call(edge, child, children, talkers, method):
     carrier = talkers("127.0.14.1")

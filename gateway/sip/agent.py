@@ -107,9 +107,9 @@ class UserAgent:
         ping.start(now)
         return ping
 
-    def keep_open(self, flow: Flow, now: float) -> Crlf:
-        """Send a double CRLF by a flow from time to time."""
-        crlf = Crlf(self.context, flow)
+    def keep_open(self, flow: Flow, every: float, now: float) -> Crlf:
+        """Send a double CRLF by a flow each so many seconds."""
+        crlf = Crlf(self.context, flow, every)
         crlf.start(now)
         return crlf
 

@@ -16,10 +16,6 @@ from gateway.sip.syntax.message import Request, Response
 from gateway.sip.transaction.flow import Flow
 from gateway.sip.transaction.table import Failure
 
-PING_EVERY = 30.0
-"""Seconds between two OPTIONS to one far end."""
-CRLF_EVERY = 25.0
-"""Seconds between two double CRLFs (RFC 5626 4.4.1: at most 29 by UDP)."""
 ANSWER_WITHIN = 8.0
 """Seconds in which a working far end has answered, four repetitions included."""
 _NOBODY = frozenset({408, 476, 477, 478})
@@ -36,10 +32,11 @@ class Pinged:
     us: str
     """The URI in From."""
     flow: Flow
+    every: float
+    """Seconds between two OPTIONS."""
     user: str = ""
     """The user part of our Contact."""
     routes: tuple[str, ...] = ()
-    every: float = PING_EVERY
 
 
 class Ping:
@@ -103,7 +100,7 @@ class Ping:
         # Spread, so that many that began together do not come back together.
         pause = self._context.words.between(0.9 * pinged.every, pinged.every)
         self._context.timers.start(self, "again", now + pause)
-        self._context.timers.start(self, "unanswered", now + min(ANSWER_WITHIN, pinged.every))
+        self._context.timers.start(self, "unanswered", now + min(ANSWER_WITHIN, pinged.every / 2))
         exchange.start(now)
 
     def _next_cseq(self) -> int:
@@ -146,7 +143,7 @@ class Ping:
 class Crlf:
     """Sends a double CRLF by a flow until it is stopped (RFC 5626 3.5.1)."""
 
-    def __init__(self, context: Context, flow: Flow, every: float = CRLF_EVERY) -> None:
+    def __init__(self, context: Context, flow: Flow, every: float) -> None:
         self._context = context
         self._flow = flow
         self._every = every

@@ -185,7 +185,7 @@ def _failure(kind: str, sip_code: int | None, reason: str, trunk: Trunk) -> str:
         reason = ""  # the sentence says it
     said = " ".join(part for part in (str(sip_code or ""), reason) if part)
     hop = trunk.hop
-    port = f"port {hop.port} " if hop.port is not None else "the port of its DNS records "
+    port = f"port {hop.port} " if hop.port is not None else "the port that DNS names, "
     return _FAILURES[kind].format(
         host=_short(trunk.host),
         hop=_short(hop.host),

@@ -60,9 +60,10 @@ class Servers:
     async def addresses(self, host: str, transport: Transport) -> list[str]:
         """Return all addresses to which a host without a port leads. Raises OSError if none."""
         try:
-            return [target.address for target in await self._search(host, transport)]
+            found = await self._search(host, transport, ("IPv4", "IPv6"))
         except CannotResolve as error:
             raise OSError(str(error)) from None
+        return [target.address for target in found]
 
     async def of(self, trunk: Trunk, *, ipv6: bool, private: bool) -> list[Target]:
         """Return the servers that a trunk's requests may go to, in the order to try them.
@@ -78,7 +79,8 @@ class Servers:
                     for address in await system_resolver(hop.host, hop.port)
                 ]
             else:
-                found = await self._search(hop.host, trunk.transport)
+                family: Family = "IPv6" if ipv6 else "IPv4"
+                found = await self._search(hop.host, trunk.transport, (family,))
         except (CannotResolve, OSError, UnicodeError) as error:
             # UnicodeError: no host can have such a name.
             log.warning("%s: %s", hop.host, error, extra={"trunk_id": trunk.trunk_id})
@@ -86,7 +88,9 @@ class Servers:
         usable = [each for each in found if (":" in each.address) == ipv6]
         return [each for each in usable if private or not forbidden(each.address)]
 
-    async def _search(self, host: str, transport: Transport) -> list[Target]:
+    async def _search(
+        self, host: str, transport: Transport, families: tuple[Family, ...]
+    ) -> list[Target]:
         question = Question(host, None, transport, secure=transport == "tls", naptr=True)
         async with self._turns:
-            return await Resolver(self._lookup, secrets.randbelow).resolve(question)
+            return await Resolver(self._lookup, secrets.randbelow, families).resolve(question)

@@ -14,7 +14,7 @@ from gateway.legs.sip.pace import Pace
 from gateway.legs.sip.stack import SipStack, reason_of
 from gateway.sip.digest.authoriser import DigestAuthoriser
 from gateway.sip.events import NotRegistered, PingAnswered, PingUnanswered, Registered
-from gateway.sip.keep_alive import PING_EVERY, Crlf, Ping, Pinged
+from gateway.sip.keep_alive import Crlf, Ping, Pinged
 from gateway.sip.network.locate import Target
 from gateway.sip.registration import ANSWER_WITHIN, Registrar, Registration
 from gateway.sip.transaction.flow import Flow
@@ -29,8 +29,13 @@ News = Registered | NotRegistered | PingAnswered | PingUnanswered
 _RECONNECT_AFTER = 1.0
 _RECONNECT_AFTER_AT_MOST = 60.0
 """Seconds before a connection that broke is made again: doubled until the registrar answers."""
-_ANOTHER_SERVER = frozenset({None, 503})
-"""Answers to a REGISTER that are followed by one to the next server (RFC 3263 4.3)."""
+_ANOTHER_SERVER = frozenset({None, 408, 476, 477, 478, 503})
+"""Answers to a REGISTER that are followed by one to the next server (RFC 3263 4.3): none, those by
+which the edge says that it reached nobody, and 503."""
+_ASK_EVERY = 30.0
+"""Seconds between two OPTIONS to one carrier."""
+_CRLF_EVERY = 25.0
+"""Seconds between two double CRLFs (RFC 5626 4.4.1: at most 29 by UDP)."""
 _SILENCES = 2
 """OPTIONS in a row without an answer, after which a way counts as lost."""
 
@@ -171,7 +176,7 @@ class TrunkLine:
                 return
             self._next_target()
             self.lose(flow)
-        elif not self._try_another(PING_EVERY):
+        elif not self._try_another(_ASK_EVERY):
             self._tell("failed", status, reason)
         if flow is not None and flow.reliable:
             self._stack.drop_silent(flow, ANSWER_WITHIN)
@@ -244,7 +249,7 @@ class TrunkLine:
         if self.trunk.keep_alive == "crlf" and self._edge is None:
             if self._crlf is not None:
                 self._crlf.stop()
-            self._crlf = self._stack.agent.keep_open(flow, self._stack.now)
+            self._crlf = self._stack.agent.keep_open(flow, _CRLF_EVERY, self._stack.now)
         self._stack.flush()
 
     def _register(self, flow: Flow) -> None:
@@ -275,6 +280,7 @@ class TrunkLine:
             uri=addressing.domain_uri(self.trunk),
             us=addressing.account_uri(self.trunk),
             flow=flow,
+            every=_ASK_EVERY,
             user=self.contact,
             routes=self.routes,
         )

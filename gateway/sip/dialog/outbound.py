@@ -283,13 +283,12 @@ class OutboundCall(Call):
         transaction.expect_end(now)
 
     def on_timer(self, name: str, now: float) -> None:
-        """Cancel a call that rings too long; end one about which nothing was heard.
-
-        The INVITE of the latter is cancelled as soon as something is, and an answer to it gets ACK
-        and BYE.
+        """Cancel a call that rings too long; end one about which nothing was heard. The latter's
+        INVITE is cancelled once something is, and an answer to it gets ACK and BYE.
         """
+        given_up = self._hung_up
         self.hangup(now)
-        if name == "unheard":
+        if name == "unheard" and not given_up:
             self.end(408, "nothing was heard of the far end", Side.NETWORK)
 
     @property

@@ -90,7 +90,8 @@ class Call:
         if self.trunk_id:
             params["TrunkSid"] = self.trunk_id
         elif self.trunk_source:
-            params["TrunkSource"] = self.trunk_source
+            # Whoever can name networks can make a carrier's calls come to us; a peer is listed.
+            params |= {"TrunkSource": self.trunk_source, "Standing": self.standing}
         if self.sip_call_id:
             params["SipCallId"] = self.sip_call_id
         return params

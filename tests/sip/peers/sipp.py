@@ -88,8 +88,9 @@ _LOGGED = re.compile(
 class Sipp:
     """One sipp with one scenario.
 
-    `host`: the address of its SIP; its audio is always at `HOST`. `transport`: udp or tcp. `echo`: sipp sends the sound back; else `rtp` has it. `within_s`: the
-    whole scenario must be over by then.
+    `host`: the address of its SIP; its audio is always at `HOST`. `transport`: udp or tcp. `echo`:
+    sipp sends the sound back; else `rtp` has it. `within_s`: the whole scenario must be over by
+    then.
 
     >>> async with Sipp.uas("refuses", code=486) as peer:  # doctest: +SKIP
     ...     dial(f"sip:+15550001111@127.0.0.1:{peer.port}")

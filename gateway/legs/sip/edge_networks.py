@@ -114,7 +114,7 @@ class EdgeNetworks:
 
 
 class _Outcome:
-    """What comes of one message. Implements `ClientUser`."""
+    """The outcome of one message. Implements `ClientUser`."""
 
     def __init__(self) -> None:
         self._accepted: asyncio.Future[bool] = asyncio.get_running_loop().create_future()

@@ -34,8 +34,10 @@ def is_let_in(edge, talker, children, **options):
 
 
 def is_forbidden(edge, talker, children, **options):
-    let_in = is_let_in(edge, talker, children, **options)
-    return let_in is None and [m.status for m in talker.everything][-1:] == [403]
+    before = len(talker.everything)
+    if is_let_in(edge, talker, children, **options) is not None:
+        return False
+    return 403 in [message.status for message in talker.everything[before:]]
 
 
 def calls_of(children, talker, settle=0.8):

@@ -11,6 +11,7 @@ _NORMAL_FORM = "tests/sip/edge/test_normal_form.py"
 _FILTERS = "tests/sip/edge/test_filters.py"
 _CONNECTIONS = "tests/sip/edge/test_connections.py"
 _NETWORKS = "tests/sip/edge/test_networks.py"
+_NETWORK_LIMITS = "tests/sip/edge/test_network_limits.py"
 
 LIMITS: tuple[Limit, ...] = (
     Limit(
@@ -73,7 +74,7 @@ LIMITS: tuple[Limit, ...] = (
         unit="a second, over five seconds",
         owner="trunk",
         beyond="dropped; nobody is banned",
-        test=f"{_NETWORKS}::test_requests_beyond_a_networks_limit_are_dropped_and_others_are_not",
+        test=f"{_NETWORK_LIMITS}::test_requests_beyond_a_networks_limit_are_dropped_and_others_are_not",
         setting="EDGE_REQUESTS_PER_NETWORK_S",
     ),
     Limit(
@@ -82,7 +83,7 @@ LIMITS: tuple[Limit, ...] = (
         unit="a second",
         owner="trunk",
         beyond="503 with Retry-After; nothing is taken from other networks, nor from trunks",
-        test=f"{_NETWORKS}"
+        test=f"{_NETWORK_LIMITS}"
         "::test_a_flood_of_one_network_uses_up_no_other_networks_and_no_trunks_budget",
         setting="EDGE_INVITES_PER_NETWORK_S",
     ),
@@ -92,7 +93,7 @@ LIMITS: tuple[Limit, ...] = (
         unit="a second",
         owner="installation",
         beyond="503 with Retry-After; nothing is taken from registered trunks",
-        test=f"{_NETWORKS}::test_calls_of_all_networks_are_bounded_and_take_nothing_from_trunks",
+        test=f"{_NETWORK_LIMITS}::test_calls_of_all_networks_are_bounded_and_take_nothing_from_trunks",
         setting="EDGE_INVITES_OF_NETWORKS_S",
     ),
     Limit(

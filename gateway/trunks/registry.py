@@ -223,7 +223,7 @@ class Trunks(KnownTrunks):
         resolver, hop = self._resolver, trunk.hop
         if resolver is None:
             return None
-        if any(forbidden_network(network) for network in trunk.networks):
+        if any(forbidden_network(str(network)) for network in trunk.networks):
             return remedies.private_network(trunk)
         if hop.port is not None or self._servers is None:
             allowed = await allowed_target(hop.host, hop.port or _SIP_PORT, resolver)

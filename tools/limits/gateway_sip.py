@@ -51,6 +51,31 @@ SIP_LIMITS: tuple[Limit, ...] = (
         "test_unanswered_look_ups_hold_a_bounded_number_of_threads",
     ),
     Limit(
+        "searches for servers by NAPTR and SRV at a time",
+        "gateway.legs.sip.lookup:SEARCHES",
+        "trunks",
+        "process",
+        "others wait for their turn; a trunk has one search",
+        f"{_TESTS}/test_servers.py::test_searches_at_a_time_are_bounded",
+    ),
+    Limit(
+        "time in which a carrier must say anything about an INVITE, if there is another trunk",
+        "gateway.legs.sip.fall_over:HEARD_WITHIN",
+        "s",
+        "call",
+        "the next trunk is tried; what comes of the first is cancelled or hung up",
+        f"{_TESTS}/test_routes.py::test_a_silent_trunk_is_left_for_the_next",
+    ),
+    Limit(
+        "OPTIONS to a carrier that wait for an answer",
+        "1",
+        "",
+        "trunk",
+        "an answer to the one before is not waited for any more",
+        "tests/unit/sip/test_keep_alive.py::"
+        "test_an_answer_that_comes_after_the_silence_was_told_changes_nothing",
+    ),
+    Limit(
         "calls over SIP",
         "gateway.legs.sip.bounds:MAX_CALLS",
         "calls",

@@ -16,7 +16,7 @@ there is no other way to dial by the trunk (`dialled_leg.py`)."""
 
 
 class Fitness(Enum):
-    """How fit a route's trunk is to be dialled by."""
+    """The fitness of a route's trunk to be dialled by."""
 
     UP = "registered, or answers"
     DOWN = "connected, but neither registered nor known to answer"

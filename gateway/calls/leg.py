@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-Standing = Literal["trunk", "local", "peer", "stranger"]
+Standing = Literal["trunk", "local", "peer", "carrier", "stranger"]
 """The source of an inbound call: a trunk; this machine or an account holder; a peer's address
-(listed by the operator) for no trunk; any other."""
+(listed by the operator) for no trunk; an address in the networks of several trunks; any other."""
 
 
 @dataclass(frozen=True, slots=True)

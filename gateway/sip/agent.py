@@ -24,6 +24,7 @@ from gateway.sip.keep_alive import Crlf, Ping, Pinged
 from gateway.sip.registration import Registrar, Registration
 from gateway.sip.syntax.body import SDP
 from gateway.sip.syntax.message import Request, Response, respond
+from gateway.sip.transaction.client import ClientUser
 from gateway.sip.transaction.flow import Flow
 from gateway.sip.transaction.server import ServerTransaction
 from gateway.sip.words import RandomBytes
@@ -117,6 +118,11 @@ class UserAgent:
         for call in self.context.calls.values():
             if call.flow == old:
                 call.flow = new
+
+    def send(self, request: Request, flow: Flow, user: ClientUser, now: float) -> None:
+        """Send a request outside of calls, once; `user` is told what comes of it."""
+        self.context.stamp(request, flow)
+        self.context.transactions.send(request, flow, user, now)
 
     # TransactionUser.
 

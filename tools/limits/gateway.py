@@ -43,6 +43,14 @@ CALLS = (
         setting="GATEWAY_MAX_CALLS_WITHOUT_TRUNK",
     ),
     Limit(
+        resource="Calls from networks of several trunks",
+        constant="half of all calls",
+        unit="at once",
+        owner="process",
+        beyond="486",
+        test=f"{_ADMISSION}::test_calls_from_networks_of_several_trunks_get_at_most_half_of_all",
+    ),
+    Limit(
         resource="Calls of strangers for no trunk",
         constant="none",
         unit="",

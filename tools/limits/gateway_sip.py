@@ -16,6 +16,24 @@ SIP_LIMITS: tuple[Limit, ...] = (
         f"{_TESTS}/test_many_trunks.py::test_a_trunk_too_many_fails_until_another_is_dropped",
     ),
     Limit(
+        "networks of all trunks from which calls are taken",
+        "gateway.trunks.networks:MAX_NETWORKS",
+        "networks",
+        "process",
+        "the trunk fails, with the reason, until another one goes",
+        f"{_TESTS}/test_calls_from_networks.py"
+        "::test_a_trunk_whose_networks_find_no_room_has_failed_until_another_one_goes",
+    ),
+    Limit(
+        "networks of one message to the edge",
+        "gateway.trunks.networks:TOLD_AT_ONCE",
+        "networks",
+        "process",
+        "the next message has the others",
+        f"{_TESTS}/test_edge_networks.py"
+        "::test_messages_are_short_and_one_follows_the_answer_to_the_other",
+    ),
+    Limit(
         "registrations that are begun in a second",
         "gateway.legs.sip.pace:PER_SECOND",
         "trunks",

@@ -40,6 +40,8 @@ def application(
         "CHAMADE_DELIVERY_STATE_MACHINE": machines["delivery"],
         "CHAMADE_KMS_KEY_ID": vault_key,
         "CHAMADE_SIGN_UP": settings.sign_up,
+        # A carrier that knows our address alone would bill its customer for any tenant's calls.
+        "CHAMADE_TRUNKS_BY_ADDRESS": "closed" if settings.sign_up == "open" else "open",
         "CHAMADE_TRIES_AT_ONCE": str(settings.sizes.tries_at_once),
         "CHAMADE_LOG_LEVEL": "INFO",
         **_twilio(settings),

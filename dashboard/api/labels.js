@@ -122,6 +122,14 @@ export const DELIVERY_ERRORS = {
 export const TRUNK_STATES = {
   registering: ["busy", "Registering"],
   registered: ["good", "Registered"],
+  ready: ["good", "Ready"],
   failed: ["bad", "Not registered"],
   unregistered: ["quiet", "Nothing to register"],
 };
+/** The same of a trunk that registers nowhere, where that makes a difference. */
+const STATES_BY_ADDRESS = { registering: ["busy", "Asking whether it answers"], failed: ["bad", "Not reachable"] };
+
+/** Return tone and label of a trunk's status. */
+export function trunkState({ status, auth }) {
+  return (auth === "ip" && STATES_BY_ADDRESS[status]) || TRUNK_STATES[status] || ["quiet", status];
+}

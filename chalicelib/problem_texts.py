@@ -24,7 +24,10 @@ def _own_number(error: NumberTaken) -> str:
 
 def _number_taken(error: NumberTaken) -> str:
     if error.elsewhere:
-        return f"{error.e164} is added to another trunk of this provider."
+        return (
+            f"{error.e164} is added to another trunk: calls of both name the number only, so it "
+            "can be on one of them."
+        )
     return f"{error.e164} is already added to your trunk: nothing is left to do."
 
 
@@ -84,6 +87,7 @@ DETAILS: dict[str, Sentence] = {
     "too_many_endpoints": "The limit is {limit}; delete one first.",
     "too_many_keys": "The limit is {limit}; revoke one first.",
     "too_many_numbers": "The limit is {limit}; release one first.",
+    "too_many_trunks": "The limit is {limit}; disconnect one first.",
     "too_many_polls": (
         "{limit} of your requests wait for events already, and no more may wait at a time. Let one "
         "reader hand out events to the others, or ask without `wait`."
@@ -106,7 +110,7 @@ REMEDIES: dict[str, Sentence] = {
     "endpoint_disabled": 'PATCH /api/webhooks/{{endpoint_id}} {{"enabled": true}} enables it.',
     "endpoint_not_found": "GET /api/webhooks lists your endpoints.",
     "key_not_found": "GET /api/keys lists your keys.",
-    "number_not_found": "GET /api/numbers and GET /api/trunk list yours.",
+    "number_not_found": "GET /api/numbers and GET /api/trunks list yours.",
     "bad_caller_id": "PUT /api/trunk sets its caller_id, POST /api/trunk/dids adds a number.",
     "country_not_allowed": "PUT /api/trunk sets allowed_countries.",
     "no_caller_id": "PUT /api/trunk sets the trunk's caller_id.",
@@ -118,7 +122,8 @@ REMEDIES: dict[str, Sentence] = {
     "number_taken": _own_number,
     "trunk_not_registered": "GET /api/trunk shows its status.",
     "trunk_rate": "GET /api/trunk shows its status.",
-    "wrong_host": "PUT /api/trunk connects another trunk.",
+    "too_many_trunks": "DELETE /api/trunks/{{name}} disconnects one.",
+    "wrong_host": "PUT /api/trunks/{{name}} connects another trunk.",
 }
 """Requests that would help, by code."""
 

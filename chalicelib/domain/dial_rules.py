@@ -109,10 +109,10 @@ def check_host(target: Target, trunk: Trunk) -> None:
     NotDialled (`wrong_host`).
     """
     names = {trunk.host.lower()} | ({trunk.realm.lower()} if trunk.realm else set())
-    if _normal(target.host) not in names or target.port not in (None, trunk.port):
+    if _normal(target.host) not in names or target.port not in (None, trunk.usual_port):
         raise NotDialled(
             "wrong_host",
-            f"Calls go through your own trunk, {_shown_host(trunk)} port {trunk.port}: write "
+            f"Calls go through your own trunk, {_shown_host(trunk)} port {trunk.usual_port}: write "
             f"sip:{target.e164}@{_shown_host(trunk)}, or connect that one instead.",
         )
     if target.secure and trunk.transport != "tls":

@@ -95,7 +95,7 @@ class Speech(Strict):
     "/api/call",
     body=NewCall,
     answer=views.Call,
-    location=lambda call: f"/api/call/{call['call_id']}",
+    location=lambda call, _: f"/api/call/{call['call_id']}",
     problems=(
         "country_not_allowed",
         "premium_number",

@@ -170,7 +170,8 @@ def _order(deps: Dependencies, trunk: Trunk, call: Call, ring_timeout_s: int) ->
     except UnknownTrunk:
         raise NotDialled("no_trunk", "The trunk was changed at that moment: try again.") from None
     host = f"[{trunk.host}]" if ":" in trunk.host else trunk.host
-    uri = f"sip:{call.to}@{host}:{trunk.port};transport={trunk.transport}"
+    port = "" if trunk.port is None else f":{trunk.port}"
+    uri = f"sip:{call.to}@{host}{port};transport={trunk.transport}"
     return Dial(
         call_id=call.call_id,
         to=call.to if known else uri,

@@ -39,6 +39,13 @@ def facts_of(e164: str) -> NumberingFacts:
     )
 
 
+def is_country(region: str) -> bool:
+    """Return whether the plans know a country (ISO 3166 alpha-2)."""
+    import phonenumbers
+
+    return region in phonenumbers.SUPPORTED_REGIONS
+
+
 def home_country(e164: str) -> str | None:
     """Return the country of a number; the main country of its code if the plan does not know it."""
 

@@ -9,9 +9,9 @@ export const DEFAULTS = {
   auth: "register",
   networks: "",
   realm: "",
-  srtp: "",
+  srtp: "usual",
   outbound_proxy: "",
-  user_phone: "",
+  user_phone: "no",
   number_format: "e164",
   dial_prefix: "",
   country: "",
@@ -29,10 +29,10 @@ export function valuesOf(settings) {
   const values = { ...DEFAULTS };
   for (const [name, value] of Object.entries(settings)) {
     if (Array.isArray(value)) values[name] = value.join(", ");
-    else if (typeof value === "boolean") values[name] = value ? "true" : "";
+    else if (typeof value === "boolean") values[name] = value ? "yes" : "no";
     else values[name] = value == null ? (DEFAULTS[name] ?? "") : String(value);
   }
-  if (settings.srtp === usualSrtp(values.transport)) values.srtp = ""; // it follows the transport
+  if (settings.srtp === usualSrtp(values.transport)) values.srtp = "usual"; // it follows the transport
   return values;
 }
 
@@ -43,7 +43,7 @@ export function settingsOf(values) {
     if (value === "" || value === DEFAULTS[name]) continue;
     if (LISTS.includes(name)) settings[name] = value.split(/[\s,;]+/).filter(Boolean);
     else if (name === "port" && /^\d+$/.test(value)) settings[name] = Number(value);
-    else settings[name] = name === "user_phone" ? value === "true" : value;
+    else settings[name] = name === "user_phone" ? value === "yes" : value;
   }
   return settings;
 }

@@ -19,6 +19,8 @@ const FIELD_OF = {
   bad_caller_id: "caller_id",
   no_caller_id: "caller_id",
 };
+/** Stands for the trunk that has the caller ID; no trunk has such a name. */
+const BY_CALLER_ID = "*";
 /** Remedies, where the API's speak of a request that nobody here has written. */
 const REMEDIES = { bad_number: "Choose its country and write it as at home, or write it with + and country code." };
 
@@ -62,7 +64,7 @@ class DialForm {
           label: "Through",
           required: true,
           hint: "By caller ID: the first trunk that has the number which is shown.",
-          control: choice([["", "By caller ID"], ...named]),
+          control: choice([[BY_CALLER_ID, "By caller ID"], ...named]),
         })
       : null;
     this.callerId = field({
@@ -114,8 +116,8 @@ class DialForm {
 
   /** List the numbers to call as: the chosen trunk's, or those of all. */
   callerIds() {
-    const chosen = this.through?.input.value;
-    const trunks = this.trunks.filter(({ name }) => !chosen || name === chosen);
+    const chosen = this.through?.input.value ?? BY_CALLER_ID;
+    const trunks = this.trunks.filter(({ name }) => chosen === BY_CALLER_ID || name === chosen);
     const numbers = [...new Set(trunks.flatMap(callerIdsOf))];
     const text = (e164) => (trunks.length > 1 ? ` (${trunkOfNumber(trunks, e164).name})` : "");
     if (!numbers.length) return [["", "No caller ID yet"]];
@@ -163,7 +165,7 @@ async function dial({ transport, host }, number, { trunk, ring_timeout_s: ring, 
       platform: "sip",
       meeting_url: `${scheme}:${number}@${host.includes(":") ? `[${host}]` : host}`,
       ring_timeout_s: Number(ring),
-      ...(trunk && { trunk }),
+      ...(trunk && trunk !== BY_CALLER_ID && { trunk }),
       ...(callerId && { caller_id: callerId }),
     });
     mergeCalls([call]);

@@ -9,10 +9,6 @@ const PROVIDERS = [
   ["gateway", "Our gateway connects to your trunk"],
   ["twilio", "Your trunk sends its calls to us (Twilio)"],
 ];
-const OFF_ON = [
-  ["", "No"],
-  ["true", "Yes"],
-];
 
 /** Label, hint, and the choices if there are some, of each setting. */
 const SETTINGS = {
@@ -40,7 +36,7 @@ const SETTINGS = {
     "Encrypted audio (SRTP)",
     null,
     {
-      "": "As usual: offered with TLS, else off",
+      usual: "As usual: offered with TLS, else off",
       off: "Off",
       offered: "Offered: if the other side can",
       required: "Required: calls without it fail",
@@ -69,7 +65,7 @@ const SETTINGS = {
       rpid: "Remote-Party-ID; From is your account",
     },
   ],
-  user_phone: ["user=phone with numbers", null, Object.fromEntries(OFF_ON)],
+  user_phone: ["user=phone with numbers", null, { no: "No", yes: "Yes" }],
   fallback: ["If it cannot place a call", "Up to 3 names of your other trunks, tried in this order."],
 };
 const BASIC = [

@@ -26,7 +26,7 @@ test("each setting is sent in the form that the API takes", () => {
   Object.assign(values, {
     port: "5080",
     networks: "198.51.100.0/24, 203.0.113.7",
-    user_phone: "true",
+    user_phone: "yes",
     fallback: "b c",
   });
   Object.assign(values, { allowed_countries: "FR; de", dial_prefix: "0", auth: "both" });
@@ -60,8 +60,8 @@ test("settings come back from a form as they went in", () => {
 });
 
 test("SRTP follows the transport unless it is chosen", () => {
-  assert.equal(valuesOf({ transport: "tls", srtp: "offered" }).srtp, "");
-  assert.equal(valuesOf({ transport: "udp", srtp: "off" }).srtp, "");
+  assert.equal(valuesOf({ transport: "tls", srtp: "offered" }).srtp, "usual");
+  assert.equal(valuesOf({ transport: "udp", srtp: "off" }).srtp, "usual");
   assert.equal(valuesOf({ transport: "tls", srtp: "off" }).srtp, "off");
 });
 

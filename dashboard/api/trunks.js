@@ -1,5 +1,5 @@
-// Trunks without the screen: settings as the fields of a form hold them and as the API takes them, the
-// numbers that a trunk may show, and the trunk that a call goes through.
+// Trunks without the screen: settings as the fields of a form hold them and as the API takes them, the label of
+// each status, the numbers that a trunk may show, and the trunk that a call goes through.
 
 /** The default of each setting, as its field holds it. A setting that has its default is not sent. */
 export const DEFAULTS = {
@@ -56,6 +56,22 @@ export function freeName(trunks, preset = "trunk") {
     const name = count === 1 ? preset : `${preset}-${count}`;
     if (!taken.has(name)) return name;
   }
+}
+
+/** Tone and label of each status of a trunk. */
+export const TRUNK_STATES = {
+  registering: ["busy", "Registering"],
+  registered: ["good", "Registered"],
+  ready: ["good", "Ready"],
+  failed: ["bad", "Not registered"],
+  unregistered: ["quiet", "Nothing to register"],
+};
+/** The same of a trunk that registers nowhere, where that makes a difference. */
+const STATES_BY_ADDRESS = { registering: ["busy", "Asking whether it answers"], failed: ["bad", "Not reachable"] };
+
+/** Return tone and label of a trunk's status. */
+export function trunkState({ status, auth }) {
+  return (auth === "ip" && STATES_BY_ADDRESS[status]) || TRUNK_STATES[status] || ["quiet", status];
 }
 
 /** Return whether the trunk may be dialled through now. */

@@ -6,7 +6,7 @@ import { countryOf, formatNumber } from "../api/phone.js";
 import { create, get } from "../api/requests.js";
 import { callerIdsOf, canDial, trunkOfNumber } from "../api/trunks.js";
 import { fill, h } from "../widgets/dom.js";
-import { choice, field, form, offer } from "../widgets/form.js";
+import { choice, field, form } from "../widgets/form.js";
 import { numberFields } from "../widgets/numberforms.js";
 import { card, empty, heading, load } from "../widgets/ui.js";
 
@@ -124,8 +124,13 @@ class DialForm {
     return numbers.map((e164) => [e164, formatNumber(e164) + text(e164)]);
   }
 
+  /** Offer the numbers of the trunk that is chosen; what is chosen of them stays so. */
   follow() {
-    offer(this.callerId.input, this.callerIds());
+    const { input } = this.callerId;
+    const chosen = input.value;
+    const offered = choice(this.callerIds());
+    input.replaceChildren(...offered.children);
+    input.value = [...input.options].some(({ value }) => value === chosen) ? chosen : input.options[0].value;
     this.drawNote();
   }
 

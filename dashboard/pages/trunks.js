@@ -2,11 +2,10 @@
 // in `connect.js`.
 
 import { onEvents } from "../api/feed.js";
-import { trunkState } from "../api/labels.js";
 import { formatNumber } from "../api/phone.js";
 import { get, getAgain } from "../api/requests.js";
 import { explainSipCode } from "../api/sipcodes.js";
-import { addressOf } from "../api/trunks.js";
+import { addressOf, trunkState } from "../api/trunks.js";
 import { fill, h, syncRows } from "../widgets/dom.js";
 import { badge, card, empty, heading, load } from "../widgets/ui.js";
 

@@ -44,18 +44,13 @@ export const labelField = (value = "", hint = undefined) =>
 
 /** Make a choice among `[value, text]` pairs, for `field`'s `control`. */
 export function choice(options, chosen) {
-  const node = h("select");
-  offer(node, options, chosen);
-  return node;
-}
-
-/** Replace what a choice offers. What is chosen stays so if it is offered again, unless another is given. */
-export function offer(select, options, chosen = select.value) {
-  fill(
-    select,
+  const node = h(
+    "select",
+    {},
     options.map(([value, text]) => h("option", { value }, text)),
   );
-  select.value = options.some(([value]) => value === chosen) ? chosen : options[0][0];
+  node.value = chosen ?? options[0][0];
+  return node;
 }
 
 /**

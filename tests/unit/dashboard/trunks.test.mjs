@@ -9,9 +9,9 @@ import {
   freeName,
   settingsOf,
   trunkOfNumber,
+  trunkState,
   valuesOf,
 } from "../../../dashboard/api/trunks.js";
-import { trunkState } from "../../../dashboard/api/labels.js";
 
 const trunk = (fields) => ({ name: "main", host: "sip.carrier.example", caller_id: null, dids: [], ...fields });
 const did = (e164, called_at = null) => ({ e164, called_at });

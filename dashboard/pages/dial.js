@@ -49,7 +49,7 @@ export function show(_, signal) {
 class DialForm {
   constructor(trunks) {
     this.trunks = trunks;
-    this.note = h("div");
+    this.note = h("div", { class: "notice", role: "status" });
     this.makeFields();
     this.follow();
     this.nodes = [this.note, card("New call", this.form())];
@@ -135,21 +135,21 @@ class DialForm {
   }
 
   drawNote() {
-    fill(this.note, notReadyNote(this.trunk()));
+    const trunk = this.trunk();
+    this.note.hidden = canDial(trunk);
+    fill(this.note, !this.note.hidden && notReady(trunk));
   }
 }
 
-function notReadyNote(trunk) {
-  if (canDial(trunk)) return null;
+/** Say that the trunk cannot be dialled through now, and what to do about it. */
+function notReady(trunk) {
   const spare = trunk.fallback?.length > 0;
-  const notReady =
+  const state =
     trunk.status === "registering"
       ? `The trunk ${trunk.name} is still being connected.`
       : `The trunk ${trunk.name} is not connected with your carrier.`;
-  return h(
-    "div",
-    { class: "notice", role: "status" },
-    h("p", { class: "strong" }, notReady),
+  return [
+    h("p", { class: "strong" }, state),
     trunk.detail && h("p", {}, trunk.detail),
     h(
       "p",
@@ -159,7 +159,7 @@ function notReadyNote(trunk) {
         ? `; until then calls go through ${trunk.fallback.join(" or ")}, if connected.`
         : " first; calls are refused until then.",
     ),
-  );
+  ];
 }
 
 /** Dial, and go to the call. A refusal that is about a field is put beside it. */

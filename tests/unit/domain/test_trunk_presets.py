@@ -1,4 +1,4 @@
-"""Tests that each preset makes a trunk as soon as its owner has filled in what it asks for, and that
+"""Tests that each preset makes a trunk once its owner has filled in what it asks for, and that
 docs/carriers.md shows the presets.
 """
 

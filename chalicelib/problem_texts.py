@@ -7,7 +7,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from chalicelib.services.line.trunks import NumberTaken
+from chalicelib.domain.dial_rules import NotDialled
+from chalicelib.domain.trunk_fields import MAIN
+from chalicelib.services.line.trunks import NoTrunk, NumberTaken
 from chalicelib.services.rate_limits import TooOften
 
 _TELL_THE_OPERATOR = "Try again; if the error persists, tell the operator."
@@ -19,7 +21,17 @@ def _too_often(error: TooOften) -> str:
 
 
 def _own_number(error: NumberTaken) -> str:
-    return "" if error.elsewhere else f"PATCH /api/trunk/dids/{error.e164} changes it."
+    return "" if error.elsewhere else f"PATCH {_path(error.trunk)}/dids/{error.e164} changes it."
+
+
+def _connect(error: NoTrunk | NotDialled) -> str:
+    path = _path(getattr(error, "name", MAIN))
+    settings = '{"host": "sip.carrier.example", "username": "…", "password": "…"}'
+    return f"Connect yours: PUT {path} {settings}."
+
+
+def _path(trunk: str) -> str:
+    return "/api/trunk" if trunk == MAIN else f"/api/trunks/{trunk}"
 
 
 def _number_taken(error: NumberTaken) -> str:
@@ -114,13 +126,10 @@ REMEDIES: dict[str, Sentence] = {
     "bad_caller_id": "PUT /api/trunk sets its caller_id, POST /api/trunk/dids adds a number.",
     "country_not_allowed": "PUT /api/trunk sets allowed_countries.",
     "no_caller_id": "PUT /api/trunk sets the trunk's caller_id.",
-    "no_trunk": (
-        'Connect yours: PUT /api/trunk {{"host": "sip.carrier.example", "username": "…", '
-        '"password": "…"}}.'
-    ),
+    "no_trunk": _connect,
     "number_reserved": "POST /api/number activates a routing number.",
     "number_taken": _own_number,
-    "trunk_not_registered": "GET /api/trunk shows its status.",
+    "trunk_not_registered": "GET /api/trunks shows its status.",
     "trunk_rate": "GET /api/trunk shows its status.",
     "too_many_trunks": "DELETE /api/trunks/{{name}} disconnects one.",
     "wrong_host": "PUT /api/trunks/{{name}} connects another trunk.",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from chalicelib.domain.country import CountryOfAnyCase
 from chalicelib.domain.host import Host, is_address
@@ -73,6 +73,7 @@ class TrunkOptions(Model):
     )
     networks: Networks = Field(
         default=(),
+        validate_default=True,
         description=f"with auth `ip` or `both`: where calls come from, 1 to {MAX_NETWORKS} "
         "networks, IPv4 /20 to /32 or IPv6 /48 to /128",
         examples=[["198.51.100.0/24"]],
@@ -153,11 +154,15 @@ class TrunkSettings(TrunkOptions):
     )
     username: Username | None = Field(
         default=None,
+        validate_default=True,
         description="the part before the @ of your account; auth `ip` needs none",
         examples=["acct42"],
     )
     password: Password | None = Field(
-        default=None, repr=False, description="of that account; never shown again"
+        default=None,
+        validate_default=True,
+        repr=False,
+        description="of that account; never shown again",
     )
 
     @property
@@ -178,29 +183,34 @@ class TrunkSettings(TrunkOptions):
     def _usual_srtp(cls, given: Any) -> Any:
         return with_usual_srtp(given)
 
-    @model_validator(mode="after")
-    def _has_credentials(self) -> TrunkSettings:
-        if (self.username is None) != (self.password is None):
-            raise ValueError("give username and password together, or neither of them")
-        if self.auth != "ip" and self.username is None:
-            raise ValueError(
-                f"auth {self.auth} needs the username and the password of your account at the "
-                "carrier. If calls come from fixed addresses without one, set auth ip and networks"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _has_networks(self) -> TrunkSettings:
-        if self.auth == "register" and self.networks:
+    @field_validator("networks", mode="after")
+    @classmethod
+    def _fit_auth(cls, given: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        auth = info.data.get("auth")
+        if auth == "register" and given:
             raise ValueError(
                 "networks count only with auth ip or both: set one of them, or leave networks out"
             )
-        if self.auth != "register" and not self.networks:
+        if auth in ("ip", "both") and not given:
             raise ValueError(
-                f"auth {self.auth} needs networks: the addresses that your carrier sends calls "
-                "from, as its documentation lists them"
+                f"auth {auth} needs networks: the addresses that your carrier sends calls from, as "
+                "its documentation lists them"
             )
-        return self
+        return given
+
+    @field_validator("username", "password", mode="after")
+    @classmethod
+    def _is_there(cls, given: Any, info: ValidationInfo) -> Any:
+        auth = info.data.get("auth")
+        if given is None and auth in ("register", "both"):
+            raise ValueError(
+                f"auth {auth} needs it: the one of your account at the carrier. If calls come from "
+                "fixed addresses without an account, set auth ip and networks"
+            )
+        named = info.data.get("username") is not None
+        if info.field_name == "password" and "username" in info.data and named != bool(given):
+            raise ValueError("give username and password together, or neither of them")
+        return given
 
     @model_validator(mode="after")
     def _tls_names_its_host(self) -> TrunkSettings:

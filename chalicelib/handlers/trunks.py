@@ -68,11 +68,11 @@ def list_trunks(request: Request[NoBody, NoQuery]) -> Answer:
     return {"trunks": [_view(request.deps, each.trunk, each.dids) for each in found]}
 
 
-@operations.get("/api/trunk-presets", answer=views.TrunkPresets)
+@operations.get("/api/trunk-presets", answer=views.TrunkPresets, open=True)
 def list_trunk_presets(request: Request[NoBody, NoQuery]) -> Answer:  # noqa: ARG001 - all are alike
     """List the settings that trunks of known carriers and PBXs need.
 
-    Send `settings` of one with what it asks for as the body of `connect_named_trunk`.
+    Send `settings` of one with what it asks for as the body of `connect_named_trunk`. Needs no key.
     """
     return {"presets": [preset.model_dump(mode="json") for preset in PRESETS]}
 

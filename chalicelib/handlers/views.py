@@ -111,6 +111,11 @@ class CallFacts(View):
     forwarded_from: str | None
     provider: str
     provider_call_id: str | None
+    trunk: str | Absent = Field(
+        default=None,
+        description="only there if it goes through a trunk: its name. `from` and `line` are the "
+        "number that this trunk shows",
+    )
     agent_detail: str | Absent = Field(
         default=None,
         description="only there if the agent at `agent_url` was not reached: why, and what to do",

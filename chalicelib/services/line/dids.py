@@ -23,7 +23,7 @@ from chalicelib.store.trunk_items import TrunkChanged
 
 log = logging.getLogger(__name__)
 
-_NONE_OF_THEM = "It is none of that trunk's numbers."
+_NONE_OF_THEM = "It is none of your trunk's numbers."
 
 
 def add(deps: Dependencies, account_id: str, wanted: NewDid, name: str = MAIN) -> Did:
@@ -43,7 +43,7 @@ def add(deps: Dependencies, account_id: str, wanted: NewDid, name: str = MAIN) -
         except TooMany:
             raise TooManyDids(MAX_DIDS, f"The limit is {MAX_DIDS}; remove one first.") from None
         except Taken as taken:
-            raise NumberTaken(did.e164, elsewhere=taken.elsewhere) from None
+            raise NumberTaken(did.e164, elsewhere=taken.elsewhere, trunk=name) from None
         log.info("number added", extra=_facts(did))
         return did
     raise Contention

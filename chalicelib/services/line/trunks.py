@@ -111,9 +111,9 @@ class NumberTaken(Failure):
 
     code = "number_taken"
 
-    def __init__(self, e164: str, *, elsewhere: bool) -> None:
+    def __init__(self, e164: str, *, elsewhere: bool, trunk: str = MAIN) -> None:
         super().__init__(e164)
-        self.e164, self.elsewhere = e164, elsewhere
+        self.e164, self.elsewhere, self.trunk = e164, elsewhere, trunk
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import pytest
 import pytest_asyncio
 from playwright.async_api import expect
 
@@ -144,34 +145,53 @@ async def test_a_second_trunk_is_connected_by_its_preset_and_mended_as_its_statu
     await expect(numbers.get_by_role("region", name="+33")).to_contain_text("not called yet")
 
 
-async def test_calls_go_through_the_trunk_that_is_chosen_or_that_has_the_caller_id(
-    owner, tenant, carrier, office
+@pytest.mark.parametrize(
+    "chosen",
+    [("office", OFFICE_DID), ("*", DID)],
+    ids=["chosen, although main has the number, too", "by caller ID"],
+)
+async def test_a_call_goes_through_the_trunk_that_is_chosen_or_that_has_the_caller_id(
+    owner, tenant, carrier, office, chosen
 ):
+    page = owner.page
+    through, callers_of_main = chosen
+    await tenant.register(carrier, caller_id=callers_of_main)
+    await second_trunk(tenant, office)
+    async with Sipp.uas("answers") as callee:
+        await office.route(CALLED, callee.address)  # only the office's carrier knows the number
+        await owner.open("#/dial")
+        await page.get_by_role("combobox", name="Through").select_option(through)
+        await page.get_by_role("combobox", name="Call as").select_option(OFFICE_DID)
+        await page.get_by_role("textbox", name="Number to call").fill(CALLED)
+        await owner.press("Call", exact=True)
+        state = page.get_by_role("region", name="State")
+        await expect(state).to_contain_text("Active", timeout=15_000)
+        parties = page.get_by_role("region", name="Parties")
+        await expect(parties.get_by_role("link", name="office")).to_be_visible()
+        await owner.press("Leave")
+        await expect(state).to_contain_text("Your side hung up.")
+        await callee.finished()
+
+
+async def test_one_of_two_trunks_is_disconnected_after_a_question(owner, tenant, carrier, office):
     page = owner.page
     await tenant.register(carrier)
     await second_trunk(tenant, office)
-    parties = page.get_by_role("region", name="Parties")
-    async with Sipp.uas("answers") as callee:
-        await office.route(CALLED, callee.address)  # only the office's carrier knows the number
-        for through in ("office", "*"):
-            await owner.go("Dial")
-            await page.get_by_role("combobox", name="Through").select_option(through)
-            await page.get_by_role("combobox", name="Call as").select_option(OFFICE_DID)
-            await page.get_by_role("textbox", name="Number to call").fill(CALLED)
-            await owner.press("Call", exact=True)
-            state = page.get_by_role("region", name="State")
-            await expect(state).to_contain_text("Active", timeout=15_000)
-            await expect(parties.get_by_role("link", name="office")).to_be_visible()
-            await owner.press("Leave")
-            await expect(state).to_contain_text("Your side hung up.")
-    await parties.get_by_role("link", name="office").click()
+    await owner.open("#/trunk/office")
     await owner.press("Disconnect", exact=True)
-    await page.get_by_role("dialog").get_by_role("button", name="Disconnect").click()
+    question = page.get_by_role("dialog")
+    await expect(question).to_contain_text("Disconnect the trunk office?")
+    await question.get_by_role("button", name="Cancel").click()
+    assert await trunk_names(tenant) == ["main", "office"]
+    await owner.press("Disconnect", exact=True)
+    await question.get_by_role("button", name="Disconnect").click()
     await owner.sees_heading(LIST)
     rows = page.get_by_role("list", name="Trunks").get_by_role("listitem")
     await expect(rows).to_have_count(1)
     await expect(rows).to_contain_text("main")
     assert await trunk_names(tenant) == ["main"]
+    await owner.open("#/trunk/office")
+    await expect(page.get_by_text("No trunk of this name is connected")).to_be_visible()
 
 
 async def test_a_name_that_is_taken_replaces_no_trunk_and_what_is_wrong_is_unfolded(

@@ -41,7 +41,7 @@ NAME_PATTERN = f"^{_NAME.pattern}$"
 _USERNAME = re.compile(r"[!-~]{1,64}", re.ASCII)
 _REALM = re.compile(r"[!-~]{1,128}", re.ASCII)
 _PREFIX = re.compile(rf"[0-9*#]{{0,{MAX_PREFIX}}}", re.ASCII)
-_PORT = re.compile(r"[0-9]{1,5}", re.ASCII)
+_PROXY = re.compile(r"(?P<host>\[[^\[\]]*\]|[^:\[\]]+)(?::(?P<port>[0-9]{1,5}))?", re.ASCII)
 _UNSAFE = "@;<>?\"'`\\,"
 """Characters that would end a field of the SIP stack's account line or of a header
 (gateway/trunks/trunk.py)."""
@@ -99,6 +99,8 @@ def _countries(given: tuple[str, ...]) -> tuple[str, ...]:
 def _network(text: str) -> str:
     try:
         network = ipaddress.ip_network(text)
+        if "%" in text:
+            raise ValueError("a scope is of one machine")
     except ValueError as error:
         raise ValueError(
             f"{printable(text)!r} is no network ({printable(str(error))}): write it as in "
@@ -119,29 +121,14 @@ def _once(given: tuple[str, ...]) -> tuple[str, ...]:
 
 def split_proxy(text: str) -> tuple[str, int | None]:
     """Return host and port of an outbound proxy. Raises ValueError, which says what is wrong."""
-    host, port = text, ""
-    if text.startswith("["):
-        host, _, behind = text.partition("]")
-        host += "]"
-        if behind and not behind.startswith(":"):
-            raise ValueError(_bad_proxy(text))
-        port = behind[1:] if behind else ""
-    elif ":" in text:
-        host, _, port = text.partition(":")
-    if not port:
-        if text.endswith(":"):
-            raise ValueError(_bad_proxy(text))
-        return parse_host(host), None
-    if not _PORT.fullmatch(port) or not 1 <= int(port) <= 65535:
-        raise ValueError(_bad_proxy(text))
-    return parse_host(host), int(port)
-
-
-def _bad_proxy(text: str) -> str:
-    return (
-        f"{printable(text)!r} is no proxy: give its host, or host and port, as in "
-        "proxy.carrier.example:5060 or [2001:db8::5]:5060"
-    )
+    found = _PROXY.fullmatch(text)
+    port = int(found["port"]) if found and found["port"] else None
+    if found is None or port == 0 or (port or 0) > 65535:
+        raise ValueError(
+            f"{printable(text)!r} is no proxy: give its host, or host and port, as in "
+            "proxy.carrier.example:5060 or [2001:db8::5]:5060"
+        )
+    return parse_host(found["host"]), port
 
 
 def _proxy(text: str) -> str:

@@ -57,7 +57,7 @@ def _at(deps: Dependencies, account_id: str, e164: str) -> tuple[str, str | None
     ]
     if not having:
         raise UnknownNumber(
-            e164, "It is none of your routing numbers, and none of your trunks' numbers."
+            e164, "It is none of your routing numbers, and none of your trunk's numbers."
         )
     # Browsers call the gateway, so of several trunks with the number one of its own counts.
     trunk = next((each for each in having if each.provider == "gateway"), having[0])

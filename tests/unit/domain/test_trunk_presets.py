@@ -64,7 +64,11 @@ def test_a_preset_may_be_the_name_of_a_trunk(preset):
     assert parse_name(preset.preset) == preset.preset
 
 
-def test_presets_are_listed_by_kind_and_name():
+def test_no_two_presets_have_the_same_name():
+    assert len({preset.preset for preset in PRESETS}) == len(PRESETS)
+
+
+def test_presets_are_listed_by_kind_and_title():
     listed = [(preset.kind, preset.title.lower()) for preset in PRESETS]
     assert listed == sorted(set(listed))
 

@@ -25,7 +25,7 @@ CDK := ../.venv/node/node_modules/.bin/cdk
 COVERAGE := --cov-branch --cov-report=term:skip-covered --cov-fail-under=95
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help run test test-all calls rules soak demo bench weigh openapi limits fuzz doctor lint synth bootstrap deploy destroy screenshots format constraints clean
+.PHONY: help run test test-all calls rules soak demo bench weigh openapi limits carriers fuzz doctor lint synth bootstrap deploy destroy screenshots format constraints clean
 
 help:  ## This list
 	@grep -hE "^[a-z]+:.*##" Makefile | sed -E "s/:[^#]*## /\t/" | expand -t 14
@@ -83,6 +83,9 @@ openapi: .venv/.dev  ## Rewrite docs/openapi.json after the API was changed
 
 limits: .venv/.dev  ## Rewrite docs/limits.md after a bound was changed
 	@$(BIN)/python -m tools.limits
+
+carriers: .venv/.dev  ## Rewrite docs/carriers.md after a preset of trunks was changed
+	@$(BIN)/python -m tools.carriers
 
 doctor: .venv/.stack  ## Look the running stack over
 	@$(BIN)/python -m operations.admin doctor

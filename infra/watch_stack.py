@@ -12,6 +12,7 @@ import aws_cdk as cdk
 from aws_cdk import aws_budgets as budgets
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as actions
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sns_subscriptions as subscriptions
@@ -78,6 +79,16 @@ class WatchStack(cdk.Stack):
             "names of alarms and numbers; CloudWatch cannot publish to a topic that AWS's own key "
             "encrypts",
             "AwsSolutions-SNS2",
+        )
+        # Our policy replaces the topic's own, which let the account's services publish: without this
+        # statement no alarm could (SNS developer guide, "Allow CloudWatch alarms to publish").
+        topic.add_to_resource_policy(
+            iam.PolicyStatement(
+                principals=[iam.ServicePrincipal("cloudwatch.amazonaws.com")],
+                actions=["sns:Publish"],
+                resources=[topic.topic_arn],
+                conditions={"StringEquals": {"aws:SourceAccount": self.account}},
+            )
         )
         if self.settings.alarm_email:
             topic.add_subscription(subscriptions.EmailSubscription(self.settings.alarm_email))

@@ -226,12 +226,10 @@ def test_the_api_cannot_be_reached_except_by_its_domain_name(installed):
     assert endpoint_configuration == {"disableExecuteApiEndpoint": True}
 
 
-def test_an_access_log_line_is_json_without_any_text_chosen_by_the_client(installed):
+def test_an_access_log_line_has_no_text_chosen_by_the_client(installed):
     line = installed.only("AWS::Serverless::Api")["AccessLogSetting"]["Format"]
-    assert not re.search(r"context\.(path|identity\.userAgent|authorizer)|input\.", line)
-    filled = re.sub(r'(?<!")\$context\.error\.messageString', '"a \\\\"b\\\\" c"', line)
-    filled = re.sub(r"\$context[\w.]+", "12", filled)
-    assert json.loads(filled)["status"] == 12
+    chosen = r"context\.(path|error\.message|identity\.userAgent|authorizer)|input\."
+    assert not re.search(chosen, line)
 
 
 def test_requests_for_unknown_routes_are_answered_with_a_problem(installed):

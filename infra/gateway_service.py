@@ -95,7 +95,9 @@ class GatewayService(MediaService):
             security_group=self._group(),
             role=role,
             user_data=setup,
-            require_imdsv2=True,
+            # Not `require_imdsv2`: it makes a launch template, whose name is the same in every
+            # installation (CDK reference, InstanceProps).
+            http_tokens=ec2.HttpTokens.REQUIRED,
             detailed_monitoring=True,
             block_devices=[
                 ec2.BlockDevice(

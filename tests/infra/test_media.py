@@ -248,9 +248,9 @@ def test_the_gateway_is_told_its_elastic_ip(installed):
 
 
 def test_the_gateway_s_host_takes_new_metadata_requests_only_and_none_of_the_container(installed):
-    launch = installed.only("AWS::EC2::LaunchTemplate")["LaunchTemplateData"]
-    assert launch["MetadataOptions"]["HttpTokens"] == "required"
-    setup = json.dumps(installed.only("AWS::EC2::Instance")["UserData"])
+    instance = installed.only("AWS::EC2::Instance")
+    assert instance["MetadataOptions"]["HttpTokens"] == "required"
+    setup = json.dumps(instance["UserData"])
     assert "169.254.169.254 -m owner --uid-owner 10001 -j REJECT" in setup
     assert "--uid 10001 gateway" in (ROOT / "gateway" / "Dockerfile").read_text()
 

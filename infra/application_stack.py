@@ -13,10 +13,11 @@ from constructs import Construct
 
 from infra import environment, package
 from infra.api_front import ApiFront
-from infra.data_stack import DataStack
+from infra.data_stack import DataStack, used_secrets
 from infra.events import event_delivery, sweep_schedule
 from infra.lambda_package import TrimmedChalice
 from infra.log_groups import log_group, log_key
+from infra.parameters import publish
 from infra.roles import roles
 from infra.settings import FUNCTIONS, OF_CHALICE, Settings
 from infra.state_machines import MACHINES, machine_arn, state_machine
@@ -56,6 +57,7 @@ class ApplicationStack(cdk.Stack):
         )
         sweep_schedule(self, self._resource("sweep"), self.function_arn("sweep"))
         self.front = ApiFront(self, "Front", settings, self._sam("RestAPI"), self.key)
+        publish(self, settings, self._names())
         self._outputs()
 
     def _functions(self) -> TrimmedChalice:
@@ -73,7 +75,10 @@ class ApplicationStack(cdk.Stack):
                 table=self.data.table.table_name,
                 vault_key=self.data.vault_key.key_arn,
                 machines=self.arns,
-                secrets={name: each.secret_arn for name, each in self.data.secrets.items()},
+                secrets={
+                    name: self.data.secrets[name].secret_arn
+                    for name in used_secrets(self.settings)
+                },
             ),
         }
         with package.staged(self.node.path, configured) as source:
@@ -107,14 +112,13 @@ class ApplicationStack(cdk.Stack):
     def _sam(self, logical_id: str) -> cdk.CfnResource:
         return self.chalice.get_resource(logical_id)
 
-    def watched(self) -> dict[str, Any]:
-        """Return the resources that the alarms look at (infra/monitored_resources.py)."""
+    def _names(self) -> dict[str, str]:
+        """Return the names of the resources that the alarms look at
+        (infra/monitored_resources.py)."""
         return {
-            "functions": {name: self._resource(name).ref for name in FUNCTIONS},
-            "machines": self.arns,
-            "queue": self.lost_batches.queue_name,
-            "api": self.settings.name("api"),
-            "api_certificate": self.front.certificate,
+            **{f"function-{name}": self._resource(name).ref for name in FUNCTIONS},
+            "lost-batches": self.lost_batches.queue_name,
+            "api-certificate": self.front.certificate,
         }
 
     def _outputs(self) -> None:

@@ -15,6 +15,21 @@ from infra.lint import allow
 from infra.settings import Settings
 from infra.table import table
 
+OF_TWILIO = ("CHAMADE_TWILIO_AUTH_TOKEN",)
+OF_GATEWAY = ("CHAMADE_GATEWAY_AUTH_TOKEN", "CHAMADE_GATEWAY_CONTROL_SECRET")
+SECRETS = (
+    "CHAMADE_TOKEN_SECRET",
+    # Agent tokens have a secret of their own: owners put the tokens into their agents by hand, so a
+    # new CHAMADE_TOKEN_SECRET must not change them.
+    "CHAMADE_AGENT_TOKEN_SECRET",
+    "CHAMADE_CONTROL_SECRET",
+    *OF_TWILIO,
+    *OF_GATEWAY,
+)
+"""Variables of the application whose values are secrets. All of them are made, also those of a
+provider that the settings lack: with it they would come and go, and a secret that is kept under its
+name could not be made again."""
+
 
 class DataStack(cdk.Stack):
     """The table, its encryption key, the key that seals trunks' passwords, and the secrets."""
@@ -25,7 +40,21 @@ class DataStack(cdk.Stack):
         self.data_key = self._key("DataKey", "data", "the table, its stream and the secrets")
         self.vault_key = self._key("VaultKey", "vault", "trunks' passwords and webhook secrets")
         self.table: dynamodb.Table = table(self, "Table", settings.name("calls"), self.data_key)
-        self.secrets = {name: self._secret(name) for name in secret_names(settings)}
+        self.secrets = {name: self._secret(name) for name in SECRETS}
+        self._exports()
+
+    def _exports(self) -> None:
+        """Export what the other stacks import, whatever the settings are. The CDK exports only what
+        is imported, so changed settings would remove an export that a deployed stack still imports
+        (infra/parameters.py).
+        """
+        table = self.table
+        for value in (table.table_arn, table.table_name, table.table_stream_arn):
+            self.export_value(value)
+        for key in (self.data_key, self.vault_key):
+            self.export_value(key.key_arn)
+        for secret in self.secrets.values():
+            self.export_value(secret.secret_arn)
 
     def _key(self, id_: str, name: str, encrypts: str) -> kms.Key:
         return kms.Key(
@@ -73,13 +102,9 @@ def task_secret(scope: Construct, data: DataStack, variable: str) -> ecs.Secret:
     return ecs.Secret.from_secrets_manager(known)
 
 
-def secret_names(settings: Settings) -> list[str]:
-    """Return the variables of the application whose values are secrets."""
-    # Agent tokens have a secret of their own: owners put the tokens into their agents by hand, so a
-    # new CHAMADE_TOKEN_SECRET must not change them.
-    names = ["CHAMADE_TOKEN_SECRET", "CHAMADE_AGENT_TOKEN_SECRET", "CHAMADE_CONTROL_SECRET"]
-    if settings.twilio_account_sid:
-        names.append("CHAMADE_TWILIO_AUTH_TOKEN")
-    if settings.sip:
-        names += ["CHAMADE_GATEWAY_AUTH_TOKEN", "CHAMADE_GATEWAY_CONTROL_SECRET"]
-    return names
+def used_secrets(settings: Settings) -> list[str]:
+    """Return the secrets that this installation's application reads."""
+    without = (() if settings.twilio_account_sid else OF_TWILIO) + (
+        () if settings.sip else OF_GATEWAY
+    )
+    return [name for name in SECRETS if name not in without]

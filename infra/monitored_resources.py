@@ -9,7 +9,9 @@ import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch as cloudwatch
 
 from infra.alarms import Alarm
-from infra.settings import Settings
+from infra.parameters import NONE, published
+from infra.settings import FUNCTIONS, Settings
+from infra.state_machines import MACHINES, machine_arn
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,26 @@ class MonitoredResources:
     api_certificate: str
     media_certificate: str
     """ARNs; the same if the operator brought one."""
+
+    @classmethod
+    def of(cls, stack: cdk.Stack, settings: Settings) -> MonitoredResources:
+        """Return the resources that the other stacks have published, for alarms of `stack`."""
+
+        def name(of: str) -> str:
+            return published(stack, settings, of)
+
+        return cls(
+            settings,
+            functions={each: name(f"function-{each}") for each in FUNCTIONS},
+            machines={each: machine_arn(stack, settings, each) for each in MACHINES},
+            queue=name("lost-batches"),
+            balancer=name("balancer"),
+            relay_targets=name("relay-targets"),
+            gateway_targets=name("gateway-targets") if settings.sip else NONE,
+            api=settings.name("api"),
+            api_certificate=name("api-certificate"),
+            media_certificate=name("media-certificate"),
+        )
 
     def metric(self, alarm: Alarm) -> cloudwatch.IMetric:
         """Return the metric of an alarm."""

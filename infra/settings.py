@@ -146,6 +146,10 @@ class Settings(_Strict):
         """Return the name of a part's log group."""
         return f"/chamade/{self.stage}/{part}"
 
+    def parameter(self, what: str) -> str:
+        """Return the name of a parameter of Systems Manager (infra/parameters.py)."""
+        return f"/chamade/{self.stage}/{what}"
+
     @property
     def metrics(self) -> str:
         """Return the namespace of our metrics."""

@@ -34,15 +34,14 @@ class WatchStack(cdk.Stack):
         id_: str,
         *,
         settings: Settings,
-        watched: MonitoredResources,
         **kwargs: Any,
     ) -> None:
         super().__init__(scope, id_, **kwargs)
-        self.settings, self.watched = settings, watched
+        self.settings, self.watched = settings, MonitoredResources.of(self, settings)
         self._metrics()
         topic = self._topic()
         made = [self._alarm(each, topic) for each in alarms.of_installation(sip=settings.sip)]
-        dashboard(self, settings, watched, made)
+        dashboard(self, settings, self.watched, made)
         if settings.monthly_budget_usd:
             self._budget()
         for query in queries.of_installation(settings):

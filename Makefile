@@ -25,7 +25,7 @@ CDK := ../.venv/node/node_modules/.bin/cdk
 COVERAGE := --cov-branch --cov-report=term:skip-covered --cov-fail-under=95
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help run test test-all calls rules soak demo bench weigh openapi limits fuzz doctor lint synth bootstrap deploy destroy screenshots format constraints clean
+.PHONY: help run test test-all calls rules soak demo bench weigh openapi limits fuzz doctor lint synth bootstrap deploy adopt destroy screenshots format constraints clean
 
 help:  ## This list
 	@grep -hE "^[a-z]+:.*##" Makefile | sed -E "s/:[^#]*## /\t/" | expand -t 14
@@ -118,6 +118,12 @@ bootstrap: .venv/.infra .venv/.cdk  ## What the CDK needs in an account and regi
 
 deploy: .venv/.infra .venv/.cdk  ## All of it to AWS, as infra/cdk.json says (docs/aws.md)
 	@cd infra && $(CDK) deploy --all --output '$(CURDIR)/.local/deploy'
+
+adopt: .venv/.infra .venv/.cdk  ## As deploy, with the data that a destroyed installation has left
+	@rm -rf .local/synth && $(INFRA)/python -m infra
+	@$(INFRA)/python -m infra.kept .local/synth > .local/kept.json
+	@cd infra && $(CDK) import '*-data' --resource-mapping '$(CURDIR)/.local/kept.json' --output '$(CURDIR)/.local/deploy'
+	@cd infra && $(CDK) deploy --all --import-existing-resources --output '$(CURDIR)/.local/deploy'
 
 destroy: .venv/.infra .venv/.cdk  ## Out of AWS again, but for what cannot be brought back
 	@cd infra && $(CDK) destroy --all --output '$(CURDIR)/.local/deploy'

@@ -76,8 +76,7 @@ class ApplicationStack(cdk.Stack):
                 vault_key=self.data.vault_key.key_arn,
                 machines=self.arns,
                 secrets={
-                    name: self.data.secrets[name].secret_arn
-                    for name in used_secrets(self.settings)
+                    name: self.data.secrets[name].secret_arn for name in used_secrets(self.settings)
                 },
             ),
         }

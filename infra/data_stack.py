@@ -12,6 +12,7 @@ from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
 from infra.lint import allow
+from infra.removal import KEPT
 from infra.settings import Settings
 from infra.table import table
 
@@ -41,6 +42,8 @@ class DataStack(cdk.Stack):
         self.vault_key = self._key("VaultKey", "vault", "trunks' passwords and webhook secrets")
         self.table: dynamodb.Table = table(self, "Table", settings.name("calls"), self.data_key)
         self.secrets = {name: self._secret(name) for name in SECRETS}
+        # Protected from deletion, CloudFormation could not remove it if anything after it failed.
+        self.table.node.add_dependency(self.data_key, self.vault_key, *self.secrets.values())
         self._exports()
 
     def _exports(self) -> None:
@@ -57,15 +60,20 @@ class DataStack(cdk.Stack):
             self.export_value(secret.secret_arn)
 
     def _key(self, id_: str, name: str, encrypts: str) -> kms.Key:
-        return kms.Key(
+        key = kms.Key(
             self,
             id_,
             alias=f"alias/{self.settings.name(name)}",
             description=f"Chamade {self.settings.stage}: {encrypts}",
             enable_key_rotation=True,
             pending_window=cdk.Duration.days(30),
-            removal_policy=cdk.RemovalPolicy.RETAIN,
+            removal_policy=KEPT,
         )
+        # The next installation finds the key by it (infra/kept.py).
+        alias = key.node.find_child("Alias")
+        assert isinstance(alias, kms.Alias)
+        alias.apply_removal_policy(KEPT)
+        return key
 
     def _secret(self, variable: str) -> secretsmanager.Secret:
         """Make a secret whose value AWS generates, so that nobody sees it. The operator replaces
@@ -80,7 +88,7 @@ class DataStack(cdk.Stack):
             generate_secret_string=secretsmanager.SecretStringGenerator(
                 exclude_punctuation=True, password_length=64
             ),
-            removal_policy=cdk.RemovalPolicy.RETAIN,
+            removal_policy=KEPT,
         )
         allow(
             made,

@@ -19,6 +19,7 @@ from aws_cdk import aws_logs as logs
 from infra import environment
 from infra.lint import allow, managed
 from infra.media_service import Ground, MediaService
+from infra.removal import KEPT
 
 RTP = (10000, 19999)
 STOP_S = 60
@@ -47,7 +48,7 @@ class GatewayService(MediaService):
         super().__init__(scope, id_, ground, log)
         instance = self._instance()
         address = ec2.CfnEIP(self, "Address", domain="vpc", instance_id=instance.instance_id)
-        address.apply_removal_policy(cdk.RemovalPolicy.RETAIN)  # carriers allow this address
+        address.apply_removal_policy(KEPT)  # carriers allow this address
         service = self._service(self._task(address.ref))
         service.node.add_dependency(instance)
         self._target(instance)

@@ -8,6 +8,8 @@ import pytest
 
 from tests.support.engine import ROOT
 
+KEPT = ("RetainExceptOnCreate", "Retain")
+
 pytestmark = pytest.mark.xdist_group("templates")  # one worker writes them, once
 
 
@@ -35,12 +37,12 @@ def test_the_table_has_point_in_time_recovery_and_is_retained(installed):
     assert properties["DeletionProtectionEnabled"] is True
     assert properties["SSESpecification"]["SSEType"] == "KMS"
     assert "KMSMasterKeyId" in properties["SSESpecification"]
-    assert (table["DeletionPolicy"], table["UpdateReplacePolicy"]) == ("Retain", "Retain")
+    assert (table["DeletionPolicy"], table["UpdateReplacePolicy"]) == KEPT
 
 
 def test_keys_and_secrets_are_retained_when_their_stack_is_deleted(installed):
     kept = installed.all("AWS::KMS::Key") + installed.all("AWS::SecretsManager::Secret")
-    assert {each["DeletionPolicy"] for each in kept} == {"Retain"}
+    assert {(each["DeletionPolicy"], each["UpdateReplacePolicy"]) for each in kept} == {KEPT}
     assert all(each["EnableKeyRotation"] for each in installed.properties("AWS::KMS::Key"))
 
 

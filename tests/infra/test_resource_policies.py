@@ -26,9 +26,7 @@ def of_topic(installed):
 
 
 def test_alarms_of_this_account_can_publish_to_the_topic(installed):
-    assert allows(
-        of_topic(installed), CLOUDWATCH, "sns:Publish", TOPIC, aws__SourceAccount=ACCOUNT
-    )
+    assert allows(of_topic(installed), CLOUDWATCH, "sns:Publish", TOPIC, aws__SourceAccount=ACCOUNT)
 
 
 def test_nobody_else_can_publish_to_the_topic(installed):

@@ -101,7 +101,7 @@ class Balancer(Construct):
             block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
             enforce_ssl=True,
             lifecycle_rules=[s3.LifecycleRule(expiration=cdk.Duration.days(30))],
-            # Has no name of ours. A roll-back could not remove it: the balancer writes a first file.
+            # It has no name of ours, and no roll-back could remove it: the balancer writes to it.
             removal_policy=cdk.RemovalPolicy.RETAIN,
         )
         allow(bucket, "it holds an access log; it needs none of its own", "AwsSolutions-S1")

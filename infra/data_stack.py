@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import aws_cdk as cdk
 from aws_cdk import aws_dynamodb as dynamodb
@@ -70,8 +70,7 @@ class DataStack(cdk.Stack):
             removal_policy=KEPT,
         )
         # The next installation finds the key by it (infra/kept.py).
-        alias = key.node.find_child("Alias")
-        assert isinstance(alias, kms.Alias)
+        alias = cast("kms.Alias", key.node.find_child("Alias"))
         alias.apply_removal_policy(KEPT)
         return key
 

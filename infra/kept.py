@@ -1,5 +1,5 @@
-"""`python -m infra.kept FOLDER`: find the table, keys and secrets that a removed installation has left, so
-that the next one takes them over (`make adopt`, docs/aws.md).
+"""`python -m infra.kept FOLDER`: find the table, keys and secrets that a removed installation has
+left, so that the next one takes them over (`make adopt`, docs/aws.md). FOLDER has the templates.
 
 Prints the mapping that `cdk import --resource-mapping` reads: logical id -> identifier.
 CloudFormation takes over by itself only what a name in the template identifies; a key is identified
@@ -39,10 +39,6 @@ def _secret(properties: dict[str, Any], client: Client) -> dict[str, str]:
         raise LookupError(f"there is no secret {properties['Name']}: restore it") from None
 
 
-def _alias(properties: dict[str, Any], client: Client) -> dict[str, str]:
-    return {"AliasName": properties["AliasName"]}
-
-
 def _key(alias: str, client: Client) -> dict[str, str]:
     """Find a key by its alias, which is kept as well."""
     kms = client("kms")
@@ -57,7 +53,7 @@ def _key(alias: str, client: Client) -> dict[str, str]:
 LOOKED_UP: dict[str, Callable[[dict[str, Any], Client], dict[str, str]]] = {
     "AWS::DynamoDB::Table": _table,
     "AWS::SecretsManager::Secret": _secret,
-    "AWS::KMS::Alias": _alias,
+    "AWS::KMS::Alias": lambda properties, _: {"AliasName": properties["AliasName"]},
 }
 """Type of a kept resource that has a name -> the function that finds it."""
 
@@ -91,12 +87,11 @@ def main() -> int:
     import boto3
 
     settings = from_context(context()["chamade"])
-    template = json.loads(
-        (Path(sys.argv[1]) / f"{settings.name('data')}.template.json").read_text()
-    )
+    file = Path(sys.argv[1]) / f"{settings.name('data')}.template.json"
+    template = json.loads(file.read_text())
     session = boto3.Session(region_name=settings.region or None)
     try:
-        print(json.dumps(mapping(template, session.client), indent=1))
+        sys.stdout.write(json.dumps(mapping(template, session.client), indent=1) + "\n")
     except LookupError as missing:
         sys.stderr.write(f"make adopt: {missing}\n")
         return 1

@@ -2,9 +2,9 @@
 
 An export cannot be removed or changed while a deployed stack imports it, and its importer is
 deployed later: turning SIP off, or bringing a certificate, could never be deployed. A parameter may
-change at any time; its reader takes the value of the moment when it is deployed itself
-(CloudFormation user guide, "Get exported outputs from a deployed stack", and "Supply existing values
-at deployment with Systems Manager parameters").
+change at any time; its reader takes the value of the moment when it is deployed itself.
+Sources: CloudFormation user guide, "Get exported outputs from a deployed stack", and "Specify
+existing resources at runtime with CloudFormation-supplied parameter types" (Systems Manager).
 """
 
 from __future__ import annotations

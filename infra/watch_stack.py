@@ -79,8 +79,8 @@ class WatchStack(cdk.Stack):
             "encrypts",
             "AwsSolutions-SNS2",
         )
-        # Our policy replaces the topic's own, which let the account's services publish: without this
-        # statement no alarm could (SNS developer guide, "Allow CloudWatch alarms to publish").
+        # Our policy replaces the topic's own, which let the account publish: without this statement
+        # no alarm could (SNS developer guide, "Allow CloudWatch alarms to publish").
         topic.add_to_resource_policy(
             iam.PolicyStatement(
                 principals=[iam.ServicePrincipal("cloudwatch.amazonaws.com")],

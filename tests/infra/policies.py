@@ -14,8 +14,8 @@ from tests.infra.templates import listed
 
 _TESTS = {
     "StringEquals": lambda given, wanted: given == wanted,
-    "ArnLike": lambda given, wanted: fnmatch.fnmatchcase(given, wanted),
-    "ArnEquals": lambda given, wanted: fnmatch.fnmatchcase(given, wanted),
+    "ArnLike": fnmatch.fnmatchcase,
+    "ArnEquals": fnmatch.fnmatchcase,
     "Bool": lambda given, wanted: given == wanted,
 }
 

@@ -1,5 +1,5 @@
-"""Tests of the policies of topics, queues, buckets and keys. Each replaces a default of AWS's, so it
-must itself allow what the installation needs.
+"""Tests of the policies of topics, queues, buckets and keys. Each replaces a default of AWS's, so
+it must itself allow what the installation needs.
 
 Sources: Amazon SNS developer guide, "Allow CloudWatch alarms to publish to a topic"; Elastic Load
 Balancing, "Attach a policy to your S3 bucket"; CloudWatch Logs, "Encrypt log data using KMS".

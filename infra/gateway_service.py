@@ -4,7 +4,7 @@ Not on Fargate: a task gets another address at each start, and carriers allow on
 Not behind a network balancer: it forwards fifty ports, and the gateway needs ten thousand. The
 container is in the host's network, so that ports are those in the session descriptions. There is
 one instance, since an address belongs to one machine: EC2 recovers the instance if its host fails,
-and ECS starts the container again if it ends.
+and ECS starts the container again if it ends or hangs.
 """
 
 from __future__ import annotations
@@ -17,15 +17,29 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
 
 from infra import environment
+from infra.images import health_command
 from infra.lint import allow, managed
 from infra.media_service import Ground, MediaService
 from infra.removal import KEPT
+from infra.settings import GATEWAY_SYSTEM
 
 RTP = (10000, 19999)
 STOP_S = 60
 """Seconds from SIGTERM to SIGKILL: gateway and edge have twenty each."""
 UID = 10001
 """The image's user (gateway/Dockerfile)."""
+
+_HEALTH = ecs.HealthCheck(
+    command=["CMD", *health_command("gateway")],
+    interval=cdk.Duration.seconds(10),
+    timeout=cdk.Duration.seconds(5),
+    retries=3,
+    start_period=cdk.Duration.seconds(60),
+)
+"""ECS replaces a task whose essential container is unhealthy: a gateway that hangs is gone after
+half a minute. ECS does not look at the image's own check, and the balancer's only takes the target
+out (ECS developer guide, "Determine Amazon ECS task health using container health checks")."""
+_SYSTEMS = "/aws/service/ecs/optimized-ami/amazon-linux-2023"
 
 _REJECT = f"iptables -I OUTPUT -d 169.254.169.254 -m owner --uid-owner {UID} -j REJECT"
 _UNIT = "/etc/systemd/system/no-metadata.service"
@@ -48,6 +62,8 @@ class GatewayService(MediaService):
         super().__init__(scope, id_, ground, log)
         instance = self._instance()
         address = ec2.CfnEIP(self, "Address", domain="vpc", instance_id=instance.instance_id)
+        # Without it EC2 may refuse the address (CloudFormation template reference, AWS::EC2::EIP).
+        address.node.add_dependency(self._cluster.vpc.node.find_child("VPCGW"))
         address.apply_removal_policy(KEPT)  # carriers allow this address
         service = self._service(self._task(address.ref))
         service.node.add_dependency(instance)
@@ -86,13 +102,15 @@ class GatewayService(MediaService):
             f"echo ECS_CONTAINER_STOP_TIMEOUT={STOP_S}s >> /etc/ecs/ecs.config",
             *_NO_METADATA,
         )
+        image = self.settings.sizes.gateway_image
+        system = GATEWAY_SYSTEM if image.startswith("ami-") else image
         made = ec2.Instance(
             self,
             "Instance",
             vpc=self._cluster.vpc,
             vpc_subnets=ec2.SubnetSelection(subnet_type=ec2.SubnetType.PUBLIC),
             instance_type=ec2.InstanceType(self.settings.sizes.gateway_instance),
-            machine_image=ecs.EcsOptimizedImage.amazon_linux2023(),
+            machine_image=ec2.MachineImage.from_ssm_parameter(f"{_SYSTEMS}/{system}/image_id"),
             security_group=self._group(),
             role=role,
             user_data=setup,
@@ -106,8 +124,8 @@ class GatewayService(MediaService):
                 )
             ],
         )
-        if image_id := self.settings.sizes.gateway_image:
-            made.instance.add_property_override("ImageId", image_id)
+        if image != system:
+            made.instance.add_property_override("ImageId", image)
         allow(made, "it holds nothing, and a newer system takes its place", "AwsSolutions-EC29")
         return made
 
@@ -121,6 +139,7 @@ class GatewayService(MediaService):
                 "GATEWAY_CONTROL_SECRET": "CHAMADE_GATEWAY_CONTROL_SECRET",
             },
             memory_limit_mib=self.settings.sizes.gateway_memory_mb,
+            health_check=_HEALTH,
             stop_timeout=cdk.Duration.seconds(STOP_S),
         )
         return task

@@ -15,6 +15,7 @@ from infra import environment, package
 from infra.api_front import ApiFront
 from infra.data_stack import DataStack, used_secrets
 from infra.events import event_delivery, sweep_schedule
+from infra.firewall_rules import STAGE
 from infra.lambda_package import TrimmedChalice
 from infra.log_groups import log_group, log_key
 from infra.parameters import publish
@@ -70,6 +71,7 @@ class ApplicationStack(cdk.Stack):
         shared = {
             "xray": True,
             "api_gateway_endpoint_type": "REGIONAL",
+            "api_gateway_stage": STAGE,
             "environment_variables": environment.application(
                 self.settings,
                 table=self.data.table.table_name,

@@ -78,7 +78,8 @@ class ApplicationStack(cdk.Stack):
                 vault_key=self.data.vault_key.key_arn,
                 machines=self.arns,
                 secrets={
-                    name: self.data.secrets[name].secret_arn for name in used_secrets(self.settings)
+                    name: self.data.secrets[name].secret_arn
+                    for name in used_secrets(self.settings, "api_handler")
                 },
             ),
         }
@@ -88,6 +89,8 @@ class ApplicationStack(cdk.Stack):
             function = made.get_resource(_logical_id(name))
             for property_, value in self._properties(name).items():
                 function.add_property_override(property_, value)
+            for secret in self._not_read(name):
+                function.add_property_deletion_override(f"Environment.Variables.{secret}_ARN")
         return made
 
     def _properties(self, name: str) -> dict[str, Any]:
@@ -102,6 +105,12 @@ class ApplicationStack(cdk.Stack):
             "LoggingConfig": {"LogGroup": self.groups[name].log_group_name},
             **({"ReservedConcurrentExecutions": reserved} if reserved else {}),
         }
+
+    def _not_read(self, name: str) -> set[str]:
+        """Return the secrets that the API's function reads and this one does not: a process fetches
+        all that its environment names."""
+        of_api = used_secrets(self.settings, "api_handler")
+        return set(of_api) - set(used_secrets(self.settings, name))
 
     def function_arn(self, name: str) -> str:
         """Return the ARN of a function of `app.py`."""

@@ -31,6 +31,12 @@ SECRETS = (
 provider that the settings lack: with it they would come and go, and a secret that is kept under its
 name could not be made again."""
 
+OF_REQUESTS = ("CHAMADE_AGENT_TOKEN_SECRET", "CHAMADE_GATEWAY_CONTROL_SECRET")
+"""Secrets that only check requests: of agents, and of the gateway about trunks."""
+ANSWERS_NO_REQUEST = ("expire_ring", "fan_out_events", "deliver_event")
+"""Functions that need none of these. The sweep answers no request either, but chamade-admin works
+with its settings."""
+
 
 class DataStack(cdk.Stack):
     """The table, its encryption key, the key that seals trunks' passwords, and the secrets."""
@@ -109,9 +115,12 @@ def task_secret(scope: Construct, data: DataStack, variable: str) -> ecs.Secret:
     return ecs.Secret.from_secrets_manager(known)
 
 
-def used_secrets(settings: Settings) -> list[str]:
-    """Return the secrets that this installation's application reads."""
-    without = (() if settings.twilio_account_sid else OF_TWILIO) + (
-        () if settings.sip else OF_GATEWAY
-    )
+def used_secrets(settings: Settings, function: str) -> list[str]:
+    """Return the secrets that a function of this installation reads: those of the providers that
+    there are, without what is for requests if it takes none."""
+    without = {
+        *(() if settings.twilio_account_sid else OF_TWILIO),
+        *(() if settings.sip else OF_GATEWAY),
+        *(OF_REQUESTS if function in ANSWERS_NO_REQUEST else ()),
+    }
     return [name for name in SECRETS if name not in without]

@@ -18,7 +18,7 @@ from aws_cdk import aws_logs as logs
 
 from infra import environment
 from infra.images import health_command
-from infra.lint import allow, managed
+from infra.lint import ANY, allow
 from infra.media_service import Ground, MediaService
 from infra.removal import KEPT
 from infra.settings import GATEWAY_SYSTEM
@@ -39,6 +39,22 @@ _HEALTH = ecs.HealthCheck(
 """ECS replaces a task whose essential container is unhealthy: a gateway that hangs is gone after
 half a minute. ECS does not look at the image's own check, and the balancer's only takes the target
 out (ECS developer guide, "Determine Amazon ECS task health using container health checks")."""
+_JOINS = (
+    "ecs:RegisterContainerInstance",
+    "ecs:DeregisterContainerInstance",
+    "ecs:SubmitAttachmentStateChanges",
+    "ecs:SubmitContainerStateChange",
+    "ecs:SubmitTaskStateChange",
+)
+_WORKS = ("ecs:Poll", "ecs:StartTelemetrySession", "ecs:UpdateContainerInstancesState")
+_FINDS_ITS_WAY = (
+    "ecs:DiscoverPollEndpoint",
+    "ssm:UpdateInstanceInformation",
+    "ssmmessages:CreateControlChannel",
+    "ssmmessages:CreateDataChannel",
+    "ssmmessages:OpenControlChannel",
+    "ssmmessages:OpenDataChannel",
+)
 _SYSTEMS = "/aws/service/ecs/optimized-ami/amazon-linux-2023"
 
 _REJECT = f"iptables -I OUTPUT -d 169.254.169.254 -m owner --uid-owner {UID} -j REJECT"
@@ -82,20 +98,30 @@ class GatewayService(MediaService):
         group.add_ingress_rule(ec2.Peer.any_ipv4(), ec2.Port.udp_range(*RTP), "RTP")
         return group
 
+    def _host(self) -> iam.Role:
+        """Make the instance's role: its ECS agent works in this cluster, and Session Manager opens
+        shells, so that SSH needs no open port. Images are pulled and logs written with the task's
+        execution role.
+
+        Sources: ECS developer guide, "Amazon ECS container instance IAM role"; Systems Manager user
+        guide, "Create a custom IAM role for Session Manager".
+        """
+        role = iam.Role(self, "Host", assumed_by=iam.ServicePrincipal("ec2.amazonaws.com"))
+        cluster = self._cluster.cluster_arn
+        in_cluster = {"ArnEquals": {"ecs:cluster": cluster}}
+        for actions, resource_, conditions in (
+            (_JOINS, cluster, None), (_WORKS, "*", in_cluster), (_FINDS_ITS_WAY, "*", None),
+        ):  # fmt: skip
+            role.add_to_policy(
+                iam.PolicyStatement(
+                    actions=list(actions), resources=[resource_], conditions=conditions
+                )
+            )
+        allow(role, "these actions have no resources that could be named", ANY)
+        return role
+
     def _instance(self) -> ec2.Instance:
-        policies = (
-            "service-role/AmazonEC2ContainerServiceforEC2Role",
-            "AmazonSSMManagedInstanceCore",  # shells by Session Manager, so no open SSH port
-        )
-        role = iam.Role(
-            self,
-            "Host",
-            assumed_by=iam.ServicePrincipal("ec2.amazonaws.com"),
-            managed_policies=[
-                iam.ManagedPolicy.from_aws_managed_policy_name(policy) for policy in policies
-            ],
-        )
-        allow(role, "the policies that AWS has for such a host", *map(managed, policies))
+        role = self._host()
         setup = ec2.UserData.for_linux()
         setup.add_commands(
             f"echo ECS_CLUSTER={self._cluster.cluster_name} >> /etc/ecs/ecs.config",

@@ -77,6 +77,7 @@ class GatewayService(MediaService):
     def __init__(self, scope: cdk.Stack, id_: str, ground: Ground, log: logs.LogGroup) -> None:
         super().__init__(scope, id_, ground, log)
         instance = self._instance()
+        self.instance_id = instance.instance_id
         address = ec2.CfnEIP(self, "Address", domain="vpc", instance_id=instance.instance_id)
         # Without it EC2 may refuse the address (CloudFormation template reference, AWS::EC2::EIP).
         address.node.add_dependency(self._cluster.vpc.node.find_child("VPCGW"))

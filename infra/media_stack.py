@@ -57,6 +57,7 @@ class MediaStack(cdk.Stack):
             "media-certificate": self.balancer.certificate,
             "balancer": self.balancer.balancer.load_balancer_full_name,
             "relay-targets": self.relay.targets.target_group_full_name,
+            "gateway-instance": self.gateway.instance_id if self.gateway else "",
             "gateway-targets": self.gateway.targets.target_group_full_name if self.gateway else "",
         }
 

@@ -40,7 +40,9 @@ class WatchStack(cdk.Stack):
         self.settings, self.watched = settings, MonitoredResources.of(self, settings)
         self._metrics()
         topic = self._topic()
-        made = [self._alarm(each, topic) for each in alarms.of_installation(sip=settings.sip)]
+        reserved = bool(self.watched.reserved)
+        wanted = alarms.of_installation(sip=settings.sip, reserved=reserved)
+        made = [self._alarm(each, topic) for each in wanted]
         dashboard(self, settings, self.watched, made)
         if settings.monthly_budget_usd:
             self._budget()

@@ -48,6 +48,7 @@ def application(
         **_gateway(settings),
         **({"CHAMADE_SIP_HOSTS": ",".join(settings.sip_hosts)} if settings.sip_hosts else {}),
         **{f"{variable}_ARN": arn for variable, arn in secrets.items()},
+        **settings.variables.application,
     }
 
 
@@ -80,6 +81,7 @@ def relay(settings: Settings, *, drain_s: int) -> dict[str, str]:
         "RELAY_BEHIND_PROXY": "1",
         "RELAY_DRAIN_S": str(drain_s),
         "RELAY_COUNTS_S": COUNTS_S,
+        **settings.variables.relay,
     }
 
 
@@ -94,4 +96,6 @@ def gateway(settings: Settings, *, public_ip: str) -> dict[str, str]:
         "GATEWAY_ID": settings.name("gateway"),
         "GATEWAY_COUNTS_S": COUNTS_S,
         "EDGE_PUBLIC_IP": public_ip,
+        **({"EDGE_PEERS": ",".join(map(str, settings.sip_peers))} if settings.sip_peers else {}),
+        **settings.variables.gateway,
     }

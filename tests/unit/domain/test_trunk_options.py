@@ -7,7 +7,6 @@ from pydantic import ValidationError
 
 from chalicelib.domain.trunk import Trunk, TrunkStatus, apply_report, apply_settings, public_view
 from chalicelib.domain.trunk_fields import BadName, parse_name
-from chalicelib.domain.trunk_presets import PRESETS
 from chalicelib.domain.trunk_settings import TrunkSettings
 from tests.unit.domain.trunks import NOW, refusal, settings, trunk
 
@@ -195,15 +194,3 @@ def test_a_ready_trunk_keeps_its_moment_while_it_answers():
     assert (ready.status, ready.status_at, ready.sip_code) == (TrunkStatus.READY, NOW + 1, 200)
     again = apply_report(ready, TrunkStatus.READY, 405, "", NOW + 9)
     assert (again.status_at, again.sip_code) == (NOW + 1, 405)
-
-
-@pytest.mark.parametrize("preset", PRESETS, ids=lambda each: each.preset)
-def test_a_preset_and_what_it_asks_for_are_valid_settings(preset):
-    answers = {
-        "host": "sip.carrier.example", "username": "acct42", "password": "s3cret-pw",
-        "caller_id": "+33199005678", "networks": ["9.9.9.9/32"], "realm": "carrier.example",
-    }  # fmt: skip
-    asked = {name: answers[name] for name in preset.ask}
-    assert not set(asked) & set(preset.settings)
-    assert TrunkSettings.model_validate({**preset.settings, **asked})
-    assert len({each.preset for each in PRESETS}) == len(PRESETS)

@@ -56,3 +56,4 @@ async def event(client, kind, call_id=None, trunk_id=None):
         about = each.data.get("trunk", {}).get("trunk_id") if trunk_id else each.call_id
         if (each.type, about) == (kind, trunk_id or call_id):
             return each
+    raise AssertionError(f"no {kind}")

@@ -38,6 +38,7 @@ nat_address={host}
 """
 _LOG = Path("linphone.log")
 _SECURE = "Negotiated media encryption is LinphoneMediaEncryptionSRTP"
+_STATUS = re.compile(r"^SIP/2.0 .*", re.MULTILINE)
 _CODEC = re.compile(r"\s*(\d+): (\w+) \(8000\) disabled")
 _TOLD = [
     (re.compile(r"Receiving new incoming call"), "incoming"),
@@ -113,6 +114,9 @@ class Console:
             for pattern, event in _TOLD:
                 if found := pattern.search(line):
                     tell(event, found[1] if pattern.groups else "")
+            if "error" in line and _LOG.exists():
+                said = _STATUS.findall(_LOG.read_text(errors="replace"))
+                print(f"the last answers: {said[-3:]}", file=sys.stderr, flush=True)
 
 
 def version() -> str:

@@ -123,7 +123,6 @@ def start(endpoint: pj.Endpoint, settings: Settings) -> Account:
     config.medConfig.clockRate = config.medConfig.sndClockRate = 8000
     config.medConfig.noVad, config.medConfig.ecTailLen = True, 0
     config.medConfig.jbInit = config.medConfig.jbMinPre = config.medConfig.jbMaxPre = _BUFFER_MS
-    config.medConfig.jbDiscardAlgo = 0  # PJMEDIA_JB_DISCARD_NONE, which has no name here
     endpoint.libInit(config)
     transport = pj.TransportConfig()
     transport.port, transport.boundAddress = settings.port, settings.host

@@ -70,7 +70,7 @@ class Receiver:
     def _take_other(self, packet: Packet) -> str | None:
         if packet.payload_type == self._event_type:
             self.buffer.skip(packet.sequence)
-            return self._keys.read(packet.timestamp, packet.payload)
+            return self._keys.read(packet.timestamp, packet.payload, marker=packet.marker)
         if packet.payload_type == _COMFORT_NOISE:
             self.buffer.rest(packet.sequence, packet.timestamp)
             return None

@@ -1,7 +1,7 @@
 """`python -m tests.load.sip_long --hours 2`: run, and print the verdict; 1 if it is not sound.
 
-Every minute it writes a line of JSON with the gateway's counts to `.local/bench/sip-long.jsonl`; the
-last line is the verdict.
+Every minute it writes a line of JSON with the gateway's counts to `.local/bench/sip-long.jsonl`;
+the last line is the verdict.
 """
 
 from __future__ import annotations

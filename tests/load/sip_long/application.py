@@ -15,12 +15,12 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from common import media_stream
-from tests.load.sip_long.trunks import TrunkList
+from common import control, media_stream
+from tests.load.trunk_list import TrunkList
 
 TALKS, HANGS_UP, BUSY, DECLINES, RINGS = "01", "02", "03", "04", "05"
-"""What the application does with a call: it echoes, echoes for a while and hangs up, refuses as busy,
-declines, or lets it ring."""
+"""What the application does with a call: it echoes, echoes for a while and hangs up, refuses as
+busy, declines, or lets it ring."""
 
 _ECHOES_S = 6.0
 _STREAM = "<Response><Connect><Stream url='{url}/{how}'/></Connect></Response>"
@@ -63,7 +63,7 @@ class Application:
         app = web.Application()
         app.router.add_post("/voice", self._voice)
         app.router.add_post("/status", self._status)
-        app.router.add_post("/gateway/trunks/{what}", self._trunks.handle)
+        app.router.add_post("/gateway/trunks/{what}", self._control)
         app.router.add_get("/media/{how}", self._media)
         runner = web.AppRunner(app, shutdown_timeout=1.0, access_log=None)
         await runner.setup()
@@ -129,6 +129,12 @@ class Application:
         if form["Direction"] != "inbound" and not (known := self._status_of(sid)).done():
             known.set_result(status)
         return web.Response()
+
+    async def _control(self, request: web.Request) -> web.Response:
+        given = request.headers.get(control.HEADER)
+        status, document = self._trunks.answer(request.path, await request.read(), given)
+        kind = "application/json" if status == 200 else "application/problem+json"
+        return web.json_response(document, status=status, content_type=kind)
 
     async def _media(self, request: web.Request) -> web.WebSocketResponse:
         socket = web.WebSocketResponse(compress=False)

@@ -29,9 +29,9 @@ from gateway.sip.syntax.uri import SipUri, parse_sip_uri
 from gateway.sip.transaction.flow import Flow
 from gateway.sip.transaction.server import ServerTransaction
 from tests.load.sip_long.phone import Phone
+from tests.load.trunk_list import PASSWORD
 from tests.support.ports import HOST
 
-PASSWORD = "s3cret"
 _PARAMETER = re.compile(r'(\w+)="?([^",]+)"?')
 Answers = Callable[[InboundCall], Phone]
 

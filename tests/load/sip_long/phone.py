@@ -105,14 +105,14 @@ class Phone:
         """Wait until so many more of its frames have come back."""
         enough = self.heard + frames
         async with asyncio.timeout(WITHIN_S):
-            while self.heard < enough and not self.ended.is_set():
+            while self.heard < enough and not self.ended.is_set():  # noqa: ASYNC110 - nobody tells
                 await asyncio.sleep(0.1)
         assert self.heard >= enough, f"heard {self.heard} frames, then the call ended"
 
     async def hears_key(self, key: str) -> None:
         """Wait until a key has come back."""
         async with asyncio.timeout(WITHIN_S):
-            while key not in self.keys and not self.ended.is_set():
+            while key not in self.keys and not self.ended.is_set():  # noqa: ASYNC110 - nobody tells
                 await asyncio.sleep(0.1)
         assert key in self.keys, f"heard the keys {self.keys}, not {key}"
 

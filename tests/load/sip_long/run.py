@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import itertools
 import json
 import random
@@ -20,9 +19,9 @@ from gateway.rtp.plane import Plane
 from tests.load.programs import running, wait_until
 from tests.load.sip_long import watch
 from tests.load.sip_long.application import Application
-from tests.load.sip_long.carrier import PASSWORD, Carrier, NotThere
+from tests.load.sip_long.carrier import Carrier, NotThere
 from tests.load.sip_long.scenarios import RTP_TIMEOUT_S, SCENARIOS, Scenario, World
-from tests.load.sip_long.trunks import TrunkList
+from tests.load.trunk_list import PASSWORD, TrunkList, trunk_id
 from tests.sip.peers.kamailio import certificates
 from tests.sip.peers.processes import listens
 from tests.support.ports import HOST, free_port
@@ -159,10 +158,13 @@ class LongRun:
             carrier = Carrier(name, transport, plane, loses=loses)
             await carrier.start(free_port(), self._work)
             stack.callback(carrier.stop)
-            trunk_id = "trunk_" + base64.b32encode(bytes([at] * 17)).decode().lower()[:26]
-            self._carriers[trunk_id] = carrier
+            self._carriers[trunk_id(at)] = carrier
             trunks.add(
-                trunk_id, port=carrier.port, transport=transport, username=name, password=PASSWORD
+                trunk_id(at),
+                port=carrier.port,
+                transport=transport,
+                username=name,
+                password=PASSWORD,
             )
 
     # The run.
@@ -173,10 +175,8 @@ class LongRun:
         turn = list(names)  # each kind once, before chance decides
         while time.monotonic() < until:
             scenario = turn.pop() if turn else random.choices(names, weights)[0]
-            trunk_id = random.choice(list(self._carriers))
-            world = World(
-                application, self._url, self._carriers[trunk_id], trunk_id, self._plan.pace
-            )
+            trunk, carrier = random.choice(list(self._carriers.items()))
+            world = World(application, self._url, carrier, trunk, self._plan.pace)
             task = asyncio.create_task(self._call(scenario, world))
             self._calls.add(task)
             task.add_done_callback(self._calls.discard)

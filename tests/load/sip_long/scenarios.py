@@ -1,4 +1,4 @@
-"""The calls of the long run. Each is one call of one kind, and raises AssertionError if it goes wrong.
+"""The calls of the long run. Each is one call of one kind, and raises AssertionError if it fails.
 
 `calls in` are made by a carrier's phone, `calls out` by the application through a trunk.
 """

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import json
 import select
+import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from local.ports import is_free
 from tests.load.programs import Process, running
 from tests.support.ports import HOST, free_port, free_ports
 
 SCENARIO = Path(__file__).with_name("sip_caller.xml")
 ANSWER_S = 10.0
 LEAVE_S = 15.0
-_PORTS = range(33_000, 39_000)
+_PORTS = range(20_000, 30_000)
 
 
 class Callers:
@@ -117,9 +117,19 @@ class Callers:
 def _free_ports(count: int) -> int:
     """Return the first of many free ports side by side: more than a test's block has."""
     for first in range(_PORTS.start, _PORTS.stop - count, 100):
-        if all(map(is_free, range(first, first + count))):
+        if all(map(_is_free, range(first, first + count))):
             return first
     raise OSError(f"no {count} free ports side by side from {_PORTS.start} to {_PORTS.stop - 1}")
+
+
+def _is_free(port: int) -> bool:
+    """Return whether nobody listens on a port by UDP."""
+    with socket.socket(type=socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+    return True
 
 
 @contextmanager

@@ -48,8 +48,12 @@ def code_of(called: str) -> str:
 class Application:
     """Serve it with `async with application.serving()`."""
 
-    def __init__(self, account: tuple[str, str], trunks: TrunkList) -> None:
+    def __init__(
+        self, account: tuple[str, str], trunks: TrunkList, stream_url: str | None = None
+    ) -> None:
+        """`stream_url` is where media streams go; None: here."""
         self.url = ""
+        self._stream_url = stream_url
         self.ended: Counter[str] = Counter()
         """Final statuses of calls, as the gateway reported them."""
         self._account = account
@@ -70,7 +74,8 @@ class Application:
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         self.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
         try:
-            async with aiohttp.ClientSession(auth=aiohttp.BasicAuth(*self._account)) as session:
+            headers = {"Authorization": aiohttp.encode_basic_auth(*self._account)}
+            async with aiohttp.ClientSession(headers=headers) as session:
                 self._session = session
                 yield self
         finally:
@@ -119,7 +124,8 @@ class Application:
     async def _voice(self, request: web.Request) -> web.Response:
         form = await request.post()
         how = code_of(str(form["To"]))
-        stream = _STREAM.format(url=self.url.replace("http", "ws", 1) + "/media", how=how)
+        base = self._stream_url or self.url.replace("http", "ws", 1) + "/media"
+        stream = _STREAM.format(url=base, how=how)
         return web.Response(text=_DOCUMENTS.get(how, stream), content_type="text/xml")
 
     async def _status(self, request: web.Request) -> web.Response:

@@ -7,10 +7,7 @@ it. It can be restarted, lose packets, and be told not to send some requests of 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import random
-import re
-import secrets
 import ssl
 from collections.abc import Callable
 from pathlib import Path
@@ -24,15 +21,12 @@ from gateway.sip.dialog.outbound import Dial
 from gateway.sip.events import Ended, Event, IncomingCall
 from gateway.sip.network.endpoint import Endpoint
 from gateway.sip.syntax.headers import Address
-from gateway.sip.syntax.message import Request, respond
 from gateway.sip.syntax.uri import SipUri, parse_sip_uri
 from gateway.sip.transaction.flow import Flow
-from gateway.sip.transaction.server import ServerTransaction
+from tests.load.registrar_agent import RegistrarAgent
 from tests.load.sip_long.phone import Phone
-from tests.load.trunk_list import PASSWORD
 from tests.support.ports import HOST
 
-_PARAMETER = re.compile(r'(\w+)="?([^",]+)"?')
 Answers = Callable[[InboundCall], Phone]
 
 
@@ -59,36 +53,18 @@ class Wire(Endpoint):
         super()._send(flow, data)
 
 
-class _Agent(UserAgent):
-    """A user agent that is a registrar as well."""
-
-    def __init__(self, on_register: Callable[[ServerTransaction, float], None]) -> None:
-        super().__init__()
-        self._on_register = on_register
-
-    def _outside(self, transaction: ServerTransaction, now: float) -> None:
-        if transaction.request.method == "REGISTER":
-            self._on_register(transaction, now)
-        else:
-            super()._outside(transaction, now)
-
-
 class Carrier:
     """`start` it; `restart` makes it forget its subscriber and break its connections."""
 
     def __init__(self, name: str, transport: str, plane: Plane, *, loses: float = 0.0) -> None:
         self.name, self.transport, self.loses = name, transport, loses
         self.plane = plane
-        self.agent = _Agent(self._register)
+        self.agent = RegistrarAgent(self._registered)
         self.wire = Wire(self.agent, self._happened, loses)
-        self.binding: tuple[str, Flow] | None = None
-        """The subscriber's Contact, and the way by which it came."""
-        self.registers = 0
         self.restarts: list[tuple[float, float]] = []
         """When it was away: until the subscriber had registered again."""
         self.calls: dict[Call, Phone] = {}
         self._expected: dict[str, Answers] = {}
-        self._nonce = secrets.token_hex(8)
         self._tls: ssl.SSLContext | None = None
         self._ports = (0, 0)
         self._bound = asyncio.Event()
@@ -125,9 +101,8 @@ class Carrier:
     async def restart(self, away_s: float, within_s: float) -> None:
         """Be away for a while and come back without bindings; wait for the subscriber."""
         began = self.now
-        self.binding = None
+        self.agent.forget_all()
         self._bound.clear()
-        self._nonce = secrets.token_hex(8)
         self.wire.stop()
         self.restarts.append((began, float("inf")))
         await asyncio.sleep(away_s)
@@ -136,6 +111,12 @@ class Carrier:
             await self.registered(within_s)
         finally:
             self.restarts[-1] = (began, self.now)
+
+    def _registered(self) -> None:
+        if self.agent.bindings:
+            self._bound.set()
+        else:
+            self._bound.clear()
 
     def was_away(self, since: float) -> bool:
         """Return whether it was away at any time since then."""
@@ -153,9 +134,10 @@ class Carrier:
 
     def dial(self, phone: Phone, number: str, caller: str, **more: Any) -> None:
         """Call the subscriber as a caller of that number."""
-        if self.binding is None:
+        bindings = list(self.agent.bindings.values())
+        if not bindings:
             raise NotThere(f"the trunk is not registered with {self.name}")
-        contact, flow = self.binding
+        contact, flow = bindings[0]
         domain = SipUri(HOST, number)
         dial = Dial(
             target=contact,
@@ -205,40 +187,6 @@ class Carrier:
         self.calls[call] = phone
         phone.rings()
 
-    # The registrar.
-
-    def _register(self, transaction: ServerTransaction, now: float) -> None:
-        request = transaction.request
-        self.registers += 1
-        if not self._proven(request):
-            challenge = f'Digest realm="carrier", nonce="{self._nonce}", qop="auth", algorithm=MD5'
-            answer = respond(request, 401, tag="reg", headers={"WWW-Authenticate": challenge})
-            transaction.respond(answer, now)
-            return
-        contact = Address.parse(request.headers.get("Contact"))
-        expires = request.headers.get("Expires") or "60"
-        if expires == "0":
-            self.binding = None
-            self._bound.clear()
-        else:
-            self.binding = (str(contact.uri), transaction.flow)
-            self._bound.set()
-        headers = {"Contact": f"<{contact.uri}>;expires={expires}"}
-        transaction.respond(respond(request, 200, tag="reg", headers=headers), now)
-
-    def _proven(self, request: Request) -> bool:
-        given = dict(_PARAMETER.findall(request.headers.get("Authorization")))
-        if given.get("nonce") != self._nonce:
-            return False
-        secret = _md5(f"{given.get('username')}:carrier:{PASSWORD}")
-        signed = _md5(f"REGISTER:{given.get('uri')}")
-        parts = (secret, self._nonce, given.get("nc"), given.get("cnonce"), "auth", signed)
-        return given.get("response") == _md5(":".join(map(str, parts)))
-
 
 class NotThere(Exception):
     """The trunk is not registered at present."""
-
-
-def _md5(text: str) -> str:
-    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()

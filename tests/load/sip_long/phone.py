@@ -39,8 +39,11 @@ class Phone:
         self.ringing, self.up, self.ended = (asyncio.Event() for _ in range(3))
         self.ending: Ended | None = None
         self.keys: list[str] = []
-        self.sent = self.heard = self.foreign = 0
-        """Frames: sent, heard again, and heard of another call."""
+        self.sent = self.heard = self.lost = self.foreign = 0
+        """Frames: sent, heard again, left out of what came back, and heard of another call."""
+        self.longest_gap_s = 0.0
+        """The longest time in which nothing of its own came back; set it to 0 to begin anew."""
+        self._heard_at, self._newest = 0.0, 0
         self.agreed = 0
         self.loses = carrier.loses
         """The part of its audio's packets that is lost on the way to the gateway."""
@@ -152,6 +155,11 @@ class Phone:
     def _hear(self, frame: bytes) -> None:
         if frame.startswith(_MARK[:8]):
             if frame[8:12] == self._name:
-                self.heard += 1
+                now = self.carrier.now
+                if self.heard:
+                    self.longest_gap_s = max(self.longest_gap_s, now - self._heard_at)
+                number = int.from_bytes(frame[12:16], "big")
+                self.lost += max(0, number - self._newest - 1) if self.heard else 0
+                self.heard, self._heard_at, self._newest = self.heard + 1, now, number
             else:
                 self.foreign += 1

@@ -27,7 +27,6 @@ from tests.sip.peers.processes import listens
 from tests.support.ports import HOST, free_port
 
 REGISTER_S = 30
-_AWAY_S = 5.0
 _REGISTERED_WITHIN_S = 120.0
 _DRAIN_S = 150.0
 _EXAMPLES = 20
@@ -41,6 +40,8 @@ class Plan:
     seconds: float
     calls_a_minute: float
     restart_every_s: float = 600.0
+    away_s: float = 5.0
+    """For how long a carrier that restarts is away."""
     sample_every_s: float = 60.0
     pace: float = 1.0
     """Multiplies how long calls talk."""
@@ -205,10 +206,10 @@ class LongRun:
     async def _restart(self, until: float) -> None:
         for carrier in itertools.cycle(self._carriers.values()):
             await asyncio.sleep(self._plan.restart_every_s)
-            if time.monotonic() > until - 2 * _AWAY_S:
+            if time.monotonic() > until - 2 * self._plan.away_s:
                 return
             try:
-                await carrier.restart(_AWAY_S, _REGISTERED_WITHIN_S)
+                await carrier.restart(self._plan.away_s, _REGISTERED_WITHIN_S)
             except TimeoutError:
                 self.tally.note(self.tally.wrong, "restart", carrier.name, "not registered again")
 
@@ -243,7 +244,7 @@ class LongRun:
         second = [(s["at_s"], s["rss_mb"]) for s in self.samples if s["at_s"] >= half]
         mb, percent = watch.growth(second)
         left = watch.left_behind(before, after)
-        registers = {each.name: each.registers for each in self._carriers.values()}
+        registers = {each.name: len(each.agent.came_at) for each in self._carriers.values()}
         grew = watch.grows(mb, percent)
         return {
             "sound": not (left or grew or tally.wrong or tally.foreign or after["not_handled"]),

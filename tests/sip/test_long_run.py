@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import pytest
 
-from tests.load.sip_long import scenarios, watch
+from tests.load.sip_long import calls_in, watch
 from tests.load.sip_long.run import LongRun, Plan
+from tests.load.sip_long.scenarios import SCENARIOS
 
 AT_REST = {
     "calls": 0, "streams": 0, "legs": 0, "dialogs": 0, "transactions": 0, "sip_timers": 0,
     "rtp_ports": 0, "fds": 20, "tasks": 11, "loop_timers": 18, "connections": 2,
 }  # fmt: skip
-LONGER = (scenarios.in_refreshes_its_session, scenarios.in_never_acknowledges)
+LONGER = (calls_in.in_refreshes_its_session, calls_in.in_never_acknowledges)
 """Kinds of calls that take half a minute and more."""
 
 
 @pytest.mark.deep
 async def test_mixed_calls_and_restarts_leave_nothing_behind(tmp_path):
-    kinds = {kind: weight for kind, weight in scenarios.SCENARIOS.items() if kind not in LONGER}
+    kinds = {kind: weight for kind, weight in SCENARIOS.items() if kind not in LONGER}
     plan = Plan(
         seconds=10,
         calls_a_minute=240,

@@ -20,7 +20,8 @@ from tests.load.programs import running, wait_until
 from tests.load.sip_long import watch
 from tests.load.sip_long.application import Application
 from tests.load.sip_long.carrier import Carrier, NotThere
-from tests.load.sip_long.scenarios import RTP_TIMEOUT_S, SCENARIOS, Scenario, World
+from tests.load.sip_long.scenarios import SCENARIOS
+from tests.load.sip_long.world import RTP_TIMEOUT_S, Scenario, World
 from tests.load.trunk_list import PASSWORD, TrunkList, trunk_id
 from tests.sip.peers.kamailio import certificates
 from tests.sip.peers.processes import listens

@@ -39,7 +39,7 @@ run: .venv/.stack  ## The whole system on this machine, until Ctrl-C
 demo: .venv/.stack  ## Six calls on a stack of their own, 70 s; the last line is JSON
 	@$(BIN)/python -m local.demo
 
-TESTS := .venv/.dev .venv/.node .venv/.debian .venv/.pipecat .venv/.conformance .venv/.infra
+TESTS := .venv/.dev .venv/.node .venv/.debian .venv/.phones .venv/.pipecat .venv/.conformance .venv/.infra
 # Tests of calls wait for sound most of the time. All others compute, in what time the calls leave (nice).
 CALLS := $(addprefix tests/,sip unit/relay unit/gateway unit/rtp unit/local unit/runtime unit/providers integration mcp)
 ALONE := tests/browser tests/neighbours
@@ -167,6 +167,13 @@ destroy: .venv/.infra .venv/.cdk  ## Out of AWS again, but for what cannot be br
 	@echo "setting up Pipecat in .venv/pipecat (once, 190 MB)"
 	@$(BIN)/python -m venv .venv/pipecat
 	@.venv/pipecat/bin/$(INSTALL) --no-deps -r $<
+	@touch $@
+
+# Phones of other SIP stacks, in an environment of their own: none of ours has their packages.
+.venv/.phones: tests/sip/peers/phones/packages.txt tests/sip/peers/phones/install.sh | .venv/bin/pip
+	@echo "setting up phones of other SIP stacks in .venv/phones (once, 35 MB)"
+	@$(BIN)/python -m venv .venv/phones
+	@tests/sip/peers/phones/install.sh < $<
 	@touch $@
 
 # The AWS infrastructure, in an environment of its own: the CDK is large, and nothing of it is deployed.

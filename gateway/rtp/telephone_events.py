@@ -43,10 +43,11 @@ class KeyReader:
         self._timestamp = self._duration = 0
         self._ended = True
 
-    def read(self, timestamp: int, payload: bytes) -> str | None:
+    def read(self, timestamp: int, payload: bytes, *, marker: bool = False) -> str | None:
         """Return the key if this is the first packet of it that came; else None.
 
-        A payload that is too short is ignored.
+        A payload that is too short is ignored. A marker after the end begins another key, even if
+        the sender's timestamps stand still.
         """
         if len(payload) < _EVENT.size:
             return None
@@ -54,7 +55,8 @@ class KeyReader:
         later = timestamp - self._timestamp & 0xFFFFFFFF
         if self._event >= 0 and later > 0xFFFFFFFF - _OLDEST:
             return None  # a packet of a former event
-        known = event == self._event and (later == 0 or self._goes_on(later))
+        begins = marker and self._ended and duration < self._duration
+        known = event == self._event and (later == 0 or self._goes_on(later)) and not begins
         self._ended = bool(flags & _END) or (known and later == 0 and self._ended)
         self._duration = max(duration, self._duration) if known and later == 0 else duration
         self._event, self._timestamp = event, timestamp

@@ -26,6 +26,7 @@ _SHORTEST = 0.5
 """Seconds between two refreshes, however little a registrar grants."""
 _MAX_LONGER = 3
 """Times in a row that we ask again for longer."""
+_NOTHING_GRANTED = "the registration was granted for 0 seconds, so there is none"
 
 
 class Pause(Protocol):
@@ -207,9 +208,12 @@ class Registration:
         return True
 
     def _succeed(self, response: Response, now: float) -> None:
+        granted = self._granted(response)
+        if granted == 0:
+            self._fail(response.status, _NOTHING_GRANTED, now)
+            return
         self._failures = self._longer = 0
         self._registered = True
-        granted = self._granted(response)
         wait = max(granted - _BEFORE_END, granted / 2, _SHORTEST)
         # Spread, so that many that began together do not come back together.
         self._context.timers.start(
@@ -220,7 +224,8 @@ class Registration:
     def _granted(self, response: Response) -> int:
         """Return the seconds for our contact, at most what was asked for (10.2.4).
 
-        Registrars return all contacts of the account, some of them ours from before a restart.
+        Registrars return all contacts of the account, some of them ours from before a restart. Only
+        a 0 at our contact itself means that it is not registered.
         """
         seconds = _seconds(response.headers.get("Expires"))
         for value in response.headers.values("Contact"):
@@ -230,6 +235,8 @@ class Registration:
                 continue
             if isinstance(contact.uri, SipUri) and contact.uri.user == self.registrar.user:
                 own = _seconds(contact.params.text("expires"))
+                if own == 0:
+                    return 0
                 seconds = own if own is not None else seconds
         return min(seconds or self._asked, self._asked)
 

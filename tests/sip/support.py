@@ -30,7 +30,8 @@ CALLED = "+33199001234"
 PATIENCE_S = 10.0
 _OVER = ("ended", "failed", "missed", "declined")
 _POLL_S = 0.1
-_BREATH_S = 0.8
+BREATH_S = 0.8
+"""Silence before what a microphone says."""
 _callers = itertools.count(1)
 
 
@@ -235,4 +236,4 @@ def spoken(samples: Samples, times: int = 4) -> Samples:
     """Return a microphone's audio: some silence, as nobody listens before the media stream is up,
     and all of it more than once: a busy machine may well tear a hole into one of them.
     """
-    return np.tile(np.concatenate([np.zeros(int(8000 * _BREATH_S), np.int16), samples]), times)
+    return np.tile(np.concatenate([np.zeros(int(8000 * BREATH_S), np.int16), samples]), times)

@@ -105,8 +105,12 @@ def contact_of(message: Message) -> str:
 
 
 def route_set(message: Message) -> list[str]:
-    """Return the Record-Route values. Raise Refusal if one cannot be read or there are too many."""
-    values = message.headers.values("Record-Route")
+    """Return the Record-Route values. Raise Refusal if one cannot be read or there are too many.
+
+    A URI without brackets, which some proxies write, gets them: its parameters are its own, as they
+    would not be in other headers (RFC 3261 20.30).
+    """
+    values = [v if "<" in v else f"<{v}>" for v in message.headers.values("Record-Route")]
     if len(values) > MAX_ROUTES:
         raise Refusal(400, f"More than {MAX_ROUTES} Record-Route values")
     for value in values:

@@ -1,4 +1,4 @@
-"""Keys in INFO: `application/dtmf-relay` as Cisco defined it, and `application/dtmf`."""
+"""Keys in INFO: Cisco's `application/dtmf-relay`, the key alone, and Nortel's digits."""
 
 from __future__ import annotations
 
@@ -9,31 +9,34 @@ from gateway.sip.syntax.message import Request
 KEYS = "0123456789*#ABCD"
 _EVENTS = {str(number): key for number, key in enumerate(KEYS)}
 """Keys by the number of their telephone-event (RFC 4733): 10 is `*`, 11 is `#`."""
+_TYPES = ("application/dtmf-relay", "application/dtmf", "application/vnd.nortelnetworks.digits")
 _USUAL_MS = 250
 
 
 def parse_dtmf(request: Request) -> tuple[str, int] | None:
     """Return key and duration in ms of an INFO; None if it is about something else.
 
-    Raises Refusal if it is about a key and names none.
+    Raises Refusal if it is about a key and names none. The types are read alike, since some phones
+    send the fields of one as the other, or the key alone.
     """
     try:
         kind = Valued.parse(request.headers.get("Content-Type")).value.lower()
     except SipSyntaxError:
         return None
-    text = request.body.decode("ascii", "replace")
-    if kind == "application/dtmf":
-        return _key(text), _USUAL_MS
-    if kind != "application/dtmf-relay":
+    if kind not in _TYPES:
         return None
+    text = request.body.decode("ascii", "replace")
     fields = {}
     for line in text.splitlines():
         name, found, value = line.partition("=")
         if found:
-            fields[name.strip().lower()] = value.strip()
+            fields.setdefault(name.strip().lower(), value.strip())
+    if not fields:
+        return _key(text), _USUAL_MS
     duration = fields.get("duration", "")
     usable = duration.isascii() and duration.isdigit() and len(duration) <= 5
-    return _key(fields.get("signal", "")), int(duration) if usable else _USUAL_MS
+    key = _key(fields.get("signal") or fields.get("d", ""))
+    return key, int(duration) if usable else _USUAL_MS
 
 
 def _key(text: str) -> str:

@@ -111,6 +111,29 @@ def test_a_usable_answer_is_passed_on_in_its_normal_form(answered, carrier, name
     assert int(got["Content-Length"]) == len(SDP)
 
 
+FRAMES = {
+    "bytes behind it": lambda text: text + "\r\n\0\0\0\0",
+    "no length": lambda text: re.sub(r"Content-Length: .*\r\n", "", text),
+    "no type": lambda text: text.replace("Content-Type: application/sdp\r\n", ""),
+    "a type with a parameter": lambda text: text.replace("/sdp", "/SDP ;charset=utf-8"),
+    "no reason": lambda text: text.replace("200 Whatever", "200 "),
+    "a reason in Latin-1": lambda text: text.replace("Whatever", "Occup\u00e9"),
+    "a Record-Route without brackets": lambda text: text.replace(
+        "CSeq:", f"Record-Route: sip:{CARRIER};lr\r\nCSeq:"
+    ),
+    "empty headers": lambda text: text.replace("CSeq:", "Server:\r\nSubject: \r\nCSeq :\t"),
+}
+
+
+@pytest.mark.parametrize("name", FRAMES)
+def test_an_answer_is_usable_whatever_its_frame_is_like(answered, carrier, edge, child, name):
+    got = answered(200, FRAMES[name], contact=f"<sip:c@{carrier.at}>", body=SDP)
+    assert got.body == SDP
+    assert got["Contact"] == f"<sip:c@{carrier.at}>"
+    child.send(within("ACK", got, child, cseq=1), edge.inside)
+    carrier.expect("ACK")
+
+
 @pytest.mark.parametrize(
     "contact", ["", "Contact: <nonsense>\r\n", "Contact: <sip:a@b>\r\nContact: <sip:c@d>\r\n"]
 )

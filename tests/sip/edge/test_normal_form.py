@@ -34,6 +34,7 @@ USABLE = {
     "blanks at the ends of lines": SDP.replace("101\r\n", "101 \t\r\n"),
     "no CRLF at the end": SDP.removesuffix("\r\n"),
     "LF alone": SDP.replace("\r\n", "\n"),
+    "empty lines and blanks in between": SDP.replace("t=0 0", "\r\n \r\nt=0 0"),
     "c= at the end": SDP.replace(f"c=IN IP4 {PEER}\r\n", "") + f"c=IN IP4 {PEER}",
 }
 
@@ -155,6 +156,16 @@ OFFERS = {
         ["m=audio 0 RTP/AVP 8", "m=video 0 RTP/AVP 34"],
         2,
     ),
+    "a speech server's control, which has no format": (
+        [AUDIO, "m=application 9 TCP/MRCPv2\r\na=setup:active"],
+        ["m=application 0 TCP/MRCPv2"],
+        0,
+    ),
+    "video with a number that is none": (
+        [AUDIO, "m=video 0 RTP/AVP 255"],
+        ["m=video 0 RTP/AVP 255"],
+        0,
+    ),
     "DTLS first": (
         ["m=audio 4000 UDP/TLS/RTP/SAVPF 111", AUDIO],
         ["m=audio 0 UDP/TLS/RTP/SAVPF 111"],
@@ -245,14 +256,77 @@ def test_a_required_proxy_extension_is_named_as_unsupported(edge, children, peer
     assert reached(children, 0.3) is None
 
 
-def test_keys_by_info_keep_their_body(edge, children, peer):
+def test_an_origin_may_name_a_user_with_blanks(edge, children, peer):
+    peer.send(invite(edge, peer, body=SDP.replace("o=-", "o=Jean Paul")), edge.public)
+    got = reached(children)
+    assert f"o=Jean Paul 1 1 IN IP4 {PEER}\r\n" in got.body
+    refuse_politely(got, children)
+
+
+@pytest.mark.parametrize(
+    "contact",
+    [
+        '<sip:a@127.0.0.10>;language="en,fr";+g.oma.sip-im',
+        '"Doe, John" <sip:a@127.0.0.10>',
+    ],
+)
+def test_a_comma_inside_a_contact_does_not_make_two_of_it(edge, children, peer, contact):
+    peer.send(invite(edge, peer, headers={"Contact": contact}), edge.public)
+    got = reached(children)
+    assert got["Contact"] == contact
+    refuse_politely(got, children)
+
+
+@pytest.mark.parametrize("contact", ["<sip:a@b>, <sip:c@d>", '"a" <sip:a@b>;x="y", sip:c@d'])
+def test_two_contacts_in_one_line_are_refused(edge, children, peer, contact):
+    peer.send(invite(edge, peer, headers={"Contact": contact}), edge.public)
+    assert "not one Contact" in peer.expect(400)["Warning"]
+    assert reached(children, 0.3) is None
+
+
+@pytest.mark.parametrize("behind", ["\r\n", "\r\n\r\n\0\0\0"])
+def test_padding_behind_the_body_of_a_datagram_is_dropped(edge, children, peer, behind):
+    peer.send(invite(edge, peer) + behind, edge.public)
+    got = reached(children)
+    assert got.body == SDP
+    assert is_whole(got)
+    refuse_politely(got, children)
+
+
+def test_a_datagram_without_a_length_has_its_body_checked_and_passed_on(edge, children, peer):
+    without = {"headers": {"Content-Length": "{}"}}
+
+    def send(body):
+        text = invite(edge, peer, body=body, **without).replace("Content-Length: {}\r\n", "")
+        peer.send(text, edge.public)
+
+    send(SDP + "\r\n")
+    got = reached(children)
+    assert got.body == SDP
+    assert is_whole(got)
+    refuse_politely(got, children)
+    peer.expect(486)
+    send(SDP.replace("m=audio", "m=video"))
+    assert "no audio" in peer.expect(488)["Warning"]
+    assert reached(children, 0.3) is None
+
+
+KEYS = {
+    "application/dtmf-relay": "Signal=1\r\nDuration=100\r\n",
+    "application/dtmf": "1",
+    "application/vnd.nortelnetworks.digits": "p=Digit-Collection\r\ny=Digits\r\nd=1\r\n",
+}
+
+
+@pytest.mark.parametrize("content_type", KEYS)
+def test_keys_by_info_keep_their_body(edge, children, peer, content_type):
     peer.send(invite(edge, peer), edge.public)
     got = reached(children)
     child = next(c for c in children if got in c.everything)
     child.send(reply(got, 200, contact=f"<sip:x@{child.at}>", body=sdp("127.0.0.1")), got.source)
     ok = peer.expect(200)
     peer.send(within("ACK", ok, peer, cseq=1), edge.public)
-    key = {"body": "Signal=1\r\nDuration=100\r\n", "content_type": "application/dtmf-relay"}
+    key = {"body": KEYS[content_type], "content_type": content_type}
     info = within("INFO", ok, peer, cseq=2, extra=["Allow: INVITE,\r\n BYE"], **key)
     peer.send(info, edge.public)
     seen = child.expect("INFO")

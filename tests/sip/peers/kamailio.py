@@ -76,7 +76,7 @@ class Carrier:
         tls: bool | Path = False,
     ) -> None:
         self.users, self.dids, self.routes = dict(users), dict(dids or {}), {}
-        self.realm, self.tls = realm, tls
+        self.realm, self.tls, self.host = realm, tls, HOST
         self.port, self.pstn_port, self.tls_port = free_port(), free_port(), free_port()
         self._settings = {
             "realm": realm,

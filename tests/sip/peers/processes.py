@@ -17,7 +17,8 @@ _POLL_S = 0.01
 class Program:
     """One process in a session of its own; what it prints goes to `log`.
 
-    `env`: variables besides those of the test.
+    `env`: variables besides those of the test. `talks`: its standard input and output are pipes,
+    `process.stdin` and `process.stdout`, and only its errors go to `log`.
     """
 
     def __init__(
@@ -26,9 +27,10 @@ class Program:
         log: Path,
         cwd: Path | None = None,
         env: dict[str, str] | None = None,
+        talks: bool = False,
     ) -> None:
         self.command = [str(part) for part in command]
-        self.log, self.cwd, self.env = log, cwd, env or {}
+        self.log, self.cwd, self.env, self.talks = log, cwd, env or {}, talks
 
     async def start(self) -> None:
         """Begin. Nobody says yet that it is ready."""
@@ -36,8 +38,8 @@ class Program:
             self.process = await asyncio.create_subprocess_exec(
                 *self.command,
                 cwd=self.cwd,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=output,
+                stdin=asyncio.subprocess.PIPE if self.talks else asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE if self.talks else output,
                 stderr=output,
                 start_new_session=True,
                 preexec_fn=_die_with_parent,

@@ -50,6 +50,26 @@ def test_the_same_key_twice_is_two_keys(ends):
     assert told(event("7", 0, 100, ends) + event("7", 800 + 480, 100, ends)) == "77"
 
 
+def marked(packets):
+    """The same, told with their markers: that of a key's first packet."""
+    reader = KeyReader()
+    found = (
+        reader.read(*each, marker=each[1][2:] == b"\0\xa0" and each[1][1] < 0x80)
+        for each in packets
+    )
+    return "".join(filter(None, found))
+
+
+def test_a_marker_begins_a_key_although_the_timestamp_stands_still():
+    one = event("7", 1600)
+    assert marked(one + one + event("8", 1600)) == "778"
+
+
+def test_packets_between_the_first_and_the_last_that_overtake_tell_no_key_again():
+    one = event("7", 1600)
+    assert marked([*one[:3], one[-1], *one[3:]]) == "7"
+
+
 def test_packets_that_come_late_or_twice_tell_no_key_again():
     one, two = event("1", 0), event("2", 1600)
     assert told([*one[:3], *two, *one[3:], *two[-2:]]) == "12"

@@ -20,6 +20,12 @@ from tests.unit.sip.network import Network
         ("application/dtmf", b"7", "7", 250),
         ("application/dtmf", b" 8 \r\n", "8", 250),
         ("Application/DTMF", b"#", "#", 250),
+        ("application/dtmf", b"11\n", "#", 250),
+        ("application/dtmf", b"Signal=4\r\nDuration=80\r\n", "4", 80),
+        ("application/dtmf-relay", b"3", "3", 250),
+        ("application/dtmf-relay", b"Signal=0\r\nSignal=1\r\n", "0", 250),
+        ("application/dtmf-relay", b"\r\nSignal=2\r\n\r\nDuration=160.5\r\n", "2", 250),
+        ("application/vnd.nortelnetworks.digits", b"p=Digit-Collection\r\nd=9\r\n", "9", 250),
     ],
 )
 def test_a_key_is_told_once(net: Network, kind: str, body: bytes, key: str, duration: int) -> None:
@@ -34,7 +40,9 @@ def test_a_key_is_told_once(net: Network, kind: str, body: bytes, key: str, dura
     assert net.messages()[-1] == "200 INFO"
 
 
-@pytest.mark.parametrize("body", [b"", b"Signal=\r\n", b"Signal=16\r\n", b"Signal=12x"])
+@pytest.mark.parametrize(
+    "body", [b"", b"Signal=\r\n", b"Signal=16\r\n", b"Signal=12x", b"Signal=!", b"Duration=160"]
+)
 def test_an_info_that_names_no_key_is_400(net: Network, body: bytes) -> None:
     out, _ = net.connect()
     request = out.request("INFO")

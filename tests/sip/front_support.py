@@ -212,6 +212,32 @@ class Talking:
         self._task.cancel()
 
 
+class Bystander:
+    """A process that sleeps 20 ms at a time. Whatever it is late, this machine was too busy for
+    anybody."""
+
+    _SLEEPS = """
+import select, sys, time
+worst = 0.0
+while not select.select([sys.stdin], [], [], 0)[0]:
+    due = time.monotonic() + 0.02
+    time.sleep(0.02)
+    worst = max(worst, time.monotonic() - due)
+print(worst)
+"""
+
+    async def __aenter__(self) -> Bystander:
+        pipe = asyncio.subprocess.PIPE
+        self._process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", self._SLEEPS), stdin=pipe, stdout=pipe
+        )
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        said, _ = await self._process.communicate(b"enough")
+        self.late_s = float(said)
+
+
 def runs(pid: int) -> bool:
     """Return whether a process is there, and is no zombie."""
     try:

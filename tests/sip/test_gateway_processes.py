@@ -13,7 +13,7 @@ from gateway.share import process_of
 from gateway.sids import process_of_call
 from tests.sip.edge_messages import reply, request, sdp
 from tests.sip.edge_talkers import Talker
-from tests.sip.front_support import DIDS, TRUNKS, USERS, Talking, kill, runs, setting
+from tests.sip.front_support import DIDS, TRUNKS, USERS, Bystander, Talking, kill, runs, setting
 from tests.sip.peers import HOST, Sipp
 from tests.sip.support import CALLED, until
 
@@ -90,31 +90,28 @@ async def test_a_killed_process_is_back_in_five_seconds_and_calls_of_the_other_g
 ):
     lost, lost_sid = await talking(0)
     kept, kept_sid = await talking(1)
-    began = time.monotonic()
-    await kept.hears_itself()
     registered = len(both.carrier.registrations(USERS[0]))
-    killed_at, since = time.time(), time.monotonic()
-    kill(await both.front.pid(0))
-
-    await until(lambda: not both.front.dead and "started again" in both.front.said())
-    asked_at = time.monotonic()
-    assert (await both.front.call(lost_sid))[0] == 404
-    assert time.monotonic() - asked_at < 1
-    *_, again = await both.carrier.registers(USERS[0], count=registered + 1)
-    back_s = again.at - killed_at
-    lost.stop()
-    await kept.hears_itself()
+    async with Bystander() as bystander:
+        killed_at, since = time.time(), time.monotonic()
+        kill(await both.front.pid(0))
+        await until(lambda: "started again" in both.front.said())
+        asked_at = time.monotonic()
+        assert (await both.front.call(lost_sid))[0] == 404
+        assert time.monotonic() - asked_at < 1
+        *_, again = await both.carrier.registers(USERS[0], count=registered + 1)
+        back_s = again.at - killed_at
+        lost.stop()
+        await kept.hears_itself()
     hole_s = kept.longest_hole_s(since, time.monotonic())
-    usual_s = kept.longest_hole_s(began, since)
     late_s = await both.front.lag_s(1)
     print(
         f"registered {back_s:.2f} s after the kill; the other's longest hole {hole_s:.3f} s, "
-        f"{usual_s:.3f} s before; its audio {late_s:.3f} s late"
+        f"its audio {late_s:.3f} s late, a bystander {bystander.late_s:.3f} s late"
     )
     assert back_s < BACK_WITHIN_S
     assert kept.lost() == 0
-    # A busy machine may hold up this process, too, and not only the gateway's.
-    assert min(hole_s, late_s + FRAME_S) < max(HOLE_S, 2 * usual_s)
+    # This process may be held up as well as the gateway's, and all of them by a busy machine.
+    assert min(hole_s, late_s + FRAME_S) < HOLE_S + bystander.late_s
     assert (await both.front.call(kept_sid))[1]["status"] == "in-progress"
 
     # A new call of the killed one's trunk, in and out.

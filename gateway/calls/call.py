@@ -44,7 +44,7 @@ class Call:
     trunk_id: str | None = None
     """The trunk by which the call comes in or goes out."""
     trunk_source: str | None = None
-    """The source of an inbound call without a trunk, if it is in networks of trunks."""
+    """The source of an inbound call, if it may be for another trunk whose networks hold it."""
     sip_call_id: str | None = None
     """The `Call-ID` of its INVITE: carriers ask for it."""
     standing: Standing = "local"
@@ -89,7 +89,7 @@ class Call:
             params["ForwardedFrom"] = self.forwarded_from
         if self.trunk_id:
             params["TrunkSid"] = self.trunk_id
-        elif self.trunk_source:
+        if self.trunk_source:
             # Whoever can name networks can make a carrier's calls come to us; a peer is listed.
             params |= {"TrunkSource": self.trunk_source, "Standing": self.standing}
         if self.sip_call_id:

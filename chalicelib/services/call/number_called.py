@@ -27,7 +27,7 @@ class Incoming:
     trunk_id: str | None = None
     """The trunk it came through, where the provider says so."""
     trunk_source: str | None = None
-    """The address it came from, if that is in a network of trunks and `trunk_id` is None."""
+    """The address it came from, if it may be for a trunk that has it in a network."""
     trusted: bool = True
     """False if that network is all that lets the call in."""
 
@@ -45,17 +45,18 @@ def find_called(deps: Dependencies, incoming: Incoming) -> Called | None:
     that trunk's numbers: a carrier cannot make another number ring, whatever it writes.
     """
     if incoming.trunk_id is not None:
-        return _did_called(deps, incoming, incoming.trunk_id)
+        called = _did_called(deps, incoming, incoming.trunk_id)
+        if called and called.number.e164 in international_forms(incoming.to):
+            return called
+        # Others' calls may come from the trunk's registrar: a number in full comes before a guess.
+        return _called_by_address(deps, incoming, GATEWAY_IP) or called
     number = called_number(incoming.to)
     line = deps.stores.lines.get(number) if number else None
     if line and line.provider == incoming.provider:
         # A number of the pool rings at its holder or nowhere, even if a trunk claims it.
         return Called(line) if line.account_id and incoming.trusted else None
     place = incoming.provider if incoming.provider != "gateway" else GATEWAY_IP
-    if place == GATEWAY_IP and incoming.trunk_source is None:
-        return None
-    found = (_claimed(deps, incoming, place, e164) for e164 in international_forms(incoming.to))
-    return next((called for called in found if called is not None), None)
+    return _called_by_address(deps, incoming, place)
 
 
 def with_full_numbers(deps: Dependencies, incoming: Incoming, called: Called | None) -> Incoming:
@@ -86,6 +87,14 @@ def _did_called(deps: Dependencies, incoming: Incoming, trunk_id: str) -> Called
         # Some countries dial another prefix than 0, e.g. 8 or 06.
         did = match_did(in_full(called, plans_of(trunk, dids)), dids)
     return None if did is None else Called(did, trunk)
+
+
+def _called_by_address(deps: Dependencies, incoming: Incoming, place: str) -> Called | None:
+    """Return the number that was called, by who has claimed it at a place that names numbers."""
+    if place == GATEWAY_IP and incoming.trunk_source is None:
+        return None
+    found = (_claimed(deps, incoming, place, e164) for e164 in international_forms(incoming.to))
+    return next((called for called in found if called is not None), None)
 
 
 def _claimed(deps: Dependencies, incoming: Incoming, place: str, e164: str) -> Called | None:

@@ -8,7 +8,8 @@ another's number as his own. These are checked, in this order:
 2. It came from the address at which a trunk is registered. An address that the trunk's owner gives
    as the host's is not enough: a registrar there must have accepted the trunk's password. If
    several trunks are registered there, none: a 404 is better than somebody else's agent. Those of
-   other processes count, too: the edge says how many there are.
+   other processes count, too: the edge says how many there are. If another trunk has named a
+   network with the address, the call may be that one's: the application knows the numbers of both.
 3. It came from a network of one trunk alone. Anybody may name any network, so this says less than a
    registration. If several trunks have named it, or are registered there, or if the operator lists
    the address in EDGE_PEERS, the application finds the trunk by the called number.
@@ -72,8 +73,8 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Attribution:
-    """The trunk of a call. Without one, `source` is the address that trunks' networks hold, and
-    `network` the longest of these networks."""
+    """The trunk of a call. `source` is the address that other trunks' networks hold, if the call
+    may be for one of them; if there is no trunk, `network` is the longest of these networks."""
 
     trunk_id: str | None = None
     source: str | None = None
@@ -87,10 +88,13 @@ def attribute(
 
     `edge_lists`: the edge says that the source is in EDGE_PEERS.
     """
-    if (trunk_id := trunk_of(evidence, registered)) is not None:
-        return Attribution(trunk_id)
+    trunk_id = trunk_of(evidence, registered)
     address = _without_port(evidence.source or "")
     holders = networks.holding(address)
+    if trunk_id is not None:
+        by_contact = trunk_id in (evidence.edge_says, evidence.contact_of)
+        alone = holders is None or holders.trunk_id == trunk_id
+        return Attribution(trunk_id, source=None if by_contact or alone else address)
     if holders is None:
         return Attribution()
     is_registrar = evidence.source in registered.values() or _others_are_there(evidence, registered)

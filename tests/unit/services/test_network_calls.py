@@ -105,3 +105,30 @@ def test_the_country_that_is_set_counts_before_that_of_the_numbers(world, e164):
 def test_the_first_call_from_the_network_makes_the_number_a_caller_id(world, carrier, e164):
     inbound.receive(world.deps, from_address(world, e164, "9.9.9.9"))
     assert dids.owned(world.deps, world.account_id, e164, "second").called_at == world.clock()
+
+
+@pytest.fixture
+def neighbour(world):
+    """A trunk of another account that registers at an address in the carrier's networks."""
+    account_id, _ = world.new_account()
+    return world.new_trunk(account_id), account_id
+
+
+def test_a_call_from_anothers_registrar_rings_where_its_number_is_claimed(
+    world, carrier, neighbour, e164
+):
+    trunk, account_id = neighbour
+    world.new_did("+442079460999", account_id)
+    incoming = from_address(world, e164, "9.9.9.9", trunk_id=trunk.trunk_id, trusted=False)
+    inbound.receive(world.deps, incoming)
+    assert world.call_of(incoming).trunk_id == carrier.trunk_id
+
+
+def test_a_number_of_the_registered_trunk_is_not_lost_to_who_claims_it(
+    world, carrier, neighbour, e164
+):
+    trunk, account_id = neighbour
+    world.new_did(e164, account_id)
+    incoming = from_address(world, e164, "9.9.9.9", trunk_id=trunk.trunk_id, trusted=False)
+    inbound.receive(world.deps, incoming)
+    assert world.call_of(incoming).trunk_id == trunk.trunk_id

@@ -86,9 +86,19 @@ def test_a_call_from_a_network_of_several_trunks_is_of_none_and_has_its_address(
     assert by(networks, "203.0.113.9") == shared
 
 
-def test_contact_and_registration_decide_over_networks(networks):
+def test_a_contact_decides_over_networks(networks):
     assert by(networks, "198.51.100.7", "trunk_a") == Attribution("trunk_a")
-    assert by(networks, "192.0.2.1") == Attribution("trunk_a")
+    assert by(networks, "192.0.2.1", "trunk_a") == Attribution("trunk_a")
+
+
+def test_a_call_from_a_registrar_in_another_trunks_network_has_its_address_too(networks):
+    assert by(networks, "192.0.2.1") == Attribution("trunk_a", "192.0.2.1")
+
+
+def test_a_call_from_a_registrar_in_its_own_trunks_network_is_that_trunks():
+    own = Networks()
+    assert own.put("trunk_a", [ipaddress.ip_network("192.0.2.0/24")])
+    assert by(own, "192.0.2.1") == Attribution("trunk_a")
 
 
 def test_nobody_gets_calls_of_trunks_registered_at_one_host_by_naming_its_network(networks):

@@ -186,3 +186,5 @@ def test_the_webhooks_of_a_call_from_networks_of_several_trunks_have_its_address
     for params in (call.params(), call.status_params(0, 1.0)):
         assert (params["TrunkSource"], params["Standing"]) == ("192.0.2.7", "carrier")
         assert "TrunkSid" not in params
+    call.trunk_id, call.standing = A, "trunk"
+    assert (call.params()["TrunkSid"], call.params()["TrunkSource"]) == (A, "192.0.2.7")

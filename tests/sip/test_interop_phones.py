@@ -220,24 +220,3 @@ async def test_a_phone_dialled_by_a_trunk_with_tls_is_encrypted_and_heard_both_w
     assert called.has_told("audio", "SRTP")
     await tenant.leave(call)
     await called.happens("closed")
-
-
-async def test_a_call_that_debians_baresip_holds_and_resumes_goes_on(
-    up, line, softphone, talk, speech
-):
-    phone = await softphone(user=fresh_caller(), says=spoken(speech("caller")))
-    calling = await phone.dial(line.uri)
-    call = await line.owner.rings(phone.user)
-    agent = await up(Agent(call))
-    await line.owner.accept(call)
-    await calling.established()
-    await talk(phone, agent)
-    await phone.command("hold")
-    held = Since(phone)
-    with suppress(TimeoutError):
-        await until(lambda: len(held.heard()) > 8000, 1.5)
-    assert held.flow < 0.3
-    await phone.command("resume")
-    await phone.say(spoken(speech("caller")))
-    await talk(phone, agent)
-    await calling.hang_up()

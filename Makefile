@@ -25,7 +25,7 @@ CDK := ../.venv/node/node_modules/.bin/cdk
 COVERAGE := --cov-branch --cov-report=term:skip-covered --cov-fail-under=95
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help run test test-all calls rules soak demo bench weigh openapi limits fuzz doctor lint synth bootstrap deploy destroy screenshots format constraints clean
+.PHONY: help run test test-all calls rules soak demo bench weigh openapi limits carriers fuzz doctor lint synth bootstrap deploy deploy-gateway adopt destroy screenshots format constraints clean
 
 help:  ## This list
 	@grep -hE "^[a-z]+:.*##" Makefile | sed -E "s/:[^#]*## /\t/" | expand -t 14
@@ -84,6 +84,9 @@ openapi: .venv/.dev  ## Rewrite docs/openapi.json after the API was changed
 limits: .venv/.dev  ## Rewrite docs/limits.md after a bound was changed
 	@$(BIN)/python -m tools.limits
 
+carriers: .venv/.dev  ## Rewrite docs/carriers.md after a preset of trunks was changed
+	@$(BIN)/python -m tools.carriers
+
 doctor: .venv/.stack  ## Look the running stack over
 	@$(BIN)/python -m operations.admin doctor
 
@@ -116,8 +119,24 @@ synth: .venv/.infra .venv/.node  ## The AWS templates, checked, in .local/synth;
 bootstrap: .venv/.infra .venv/.cdk  ## What the CDK needs in an account and region, once
 	@cd infra && $(CDK) bootstrap --output '$(CURDIR)/.local/deploy'
 
-deploy: .venv/.infra .venv/.cdk  ## All of it to AWS, as infra/cdk.json says (docs/aws.md)
-	@cd infra && $(CDK) deploy --all --output '$(CURDIR)/.local/deploy'
+DEPLOY = cd infra && $(CDK) deploy --output '$(CURDIR)/.local/deploy'
+
+deploy: .venv/.infra .venv/.cdk  ## To AWS, as infra/cdk.json says, but for what would end the gateway's calls (docs/aws.md)
+	@rm -rf .local/synth && $(INFRA)/python -m infra
+	@$(DEPLOY) '*-data' '*-application'
+	@$(INFRA)/python -m infra.gateway_changes .local/synth; code=$$?; \
+	  [ $$code != 3 ] || { echo "This would end the gateway's calls. At a quiet time: make deploy-gateway"; exit 0; }; \
+	  [ $$code = 0 ] || exit $$code; \
+	  $(DEPLOY) --all
+
+deploy-gateway: .venv/.infra .venv/.cdk  ## The same with the gateway: its live calls end
+	@$(DEPLOY) --all
+
+adopt: .venv/.infra .venv/.cdk  ## As deploy, with the data that a destroyed installation has left
+	@rm -rf .local/synth && $(INFRA)/python -m infra
+	@$(INFRA)/python -m infra.kept .local/synth > .local/kept.json
+	@cd infra && $(CDK) import '*-data' --resource-mapping '$(CURDIR)/.local/kept.json' --output '$(CURDIR)/.local/deploy'
+	@$(DEPLOY) --all --import-existing-resources
 
 destroy: .venv/.infra .venv/.cdk  ## Out of AWS again, but for what cannot be brought back
 	@cd infra && $(CDK) destroy --all --output '$(CURDIR)/.local/deploy'

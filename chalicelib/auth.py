@@ -19,7 +19,9 @@ def account(deps: Dependencies, request: Request) -> str:
     account_id = account_of(deps, clear.strip()) if clear else None
     if account_id is None:
         raise bad_key(
-            "Send your key in the X-API-Key header." if not clear else "This key opens nothing."
+            "Send your key in the X-API-Key header."
+            if not clear
+            else "This key opens nothing. Send a valid one in the X-API-Key header."
         )
     return account_id
 

@@ -78,6 +78,7 @@ def dependencies() -> Dependencies:
             relay_url=settings.relay_url,
             twilio_sip_domain=settings.twilio_sip_domain,
             private_trunks=settings.allow_private_trunks,
+            trunks_by_address=settings.trunks_by_address,
             own_hosts=settings.own_hosts,
             private_webhooks=settings.allow_private_webhooks,
             tries_at_once=settings.tries_at_once,

@@ -40,6 +40,7 @@ class Config:
     gateway_socket_url: str = ""
     tries_at_once: int = TRIES_AT_ONCE
     sip_hosts: tuple[str, ...] = ()
+    trunks_by_address: bool = True
 
     @property
     def own_hosts(self) -> frozenset[str]:
@@ -102,6 +103,7 @@ def from_environment(env: Mapping[str, str] = os.environ) -> Config:
         delivery_state_machine=_required(env, "CHAMADE_DELIVERY_STATE_MACHINE"),
         allow_private_webhooks=env.get("CHAMADE_ALLOW_PRIVATE_WEBHOOKS") == "1",
         sign_up_open=_open(env, "CHAMADE_SIGN_UP"),
+        trunks_by_address=_open(env, "CHAMADE_TRUNKS_BY_ADDRESS"),
         gateway_socket_url=_socket_url(env, "CHAMADE_GATEWAY_SOCKET_URL"),
         sip_hosts=tuple(env.get("CHAMADE_SIP_HOSTS", "").replace(",", " ").split()),
         tries_at_once=_count(env, "CHAMADE_TRIES_AT_ONCE", TRIES_AT_ONCE),

@@ -65,6 +65,7 @@ CODES: dict[str, tuple[int, str]] = {
     "too_many_numbers": (409, "Number limit reached"),
     "no_trunk": (404, "No trunk is connected"),
     "trunk_not_found": (404, "No such trunk"),
+    "too_many_trunks": (409, "Trunk limit reached"),
     "number_taken": (409, "The number is added already"),
     "number_reserved": (409, "Number reserved by the installation"),
     "too_many_dids": (409, "DID limit reached"),

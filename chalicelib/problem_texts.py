@@ -7,7 +7,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from chalicelib.services.line.trunks import NumberTaken
+from chalicelib.domain.dial_rules import NotDialled
+from chalicelib.domain.trunk_fields import MAIN
+from chalicelib.services.line.trunks import NoTrunk, NumberTaken
 from chalicelib.services.rate_limits import TooOften
 
 _TELL_THE_OPERATOR = "Try again; if the error persists, tell the operator."
@@ -19,12 +21,25 @@ def _too_often(error: TooOften) -> str:
 
 
 def _own_number(error: NumberTaken) -> str:
-    return "" if error.elsewhere else f"PATCH /api/trunk/dids/{error.e164} changes it."
+    return "" if error.elsewhere else f"PATCH {_path(error.trunk)}/dids/{error.e164} changes it."
+
+
+def _connect(error: NoTrunk | NotDialled) -> str:
+    path = _path(getattr(error, "name", MAIN))
+    settings = '{"host": "sip.carrier.example", "username": "…", "password": "…"}'
+    return f"Connect yours: PUT {path} {settings}."
+
+
+def _path(trunk: str) -> str:
+    return "/api/trunk" if trunk == MAIN else f"/api/trunks/{trunk}"
 
 
 def _number_taken(error: NumberTaken) -> str:
     if error.elsewhere:
-        return f"{error.e164} is added to another trunk of this provider."
+        return (
+            f"{error.e164} is added to another trunk: calls of both name the number only, so it "
+            "can be on one of them."
+        )
     return f"{error.e164} is already added to your trunk: nothing is left to do."
 
 
@@ -84,6 +99,7 @@ DETAILS: dict[str, Sentence] = {
     "too_many_endpoints": "The limit is {limit}; delete one first.",
     "too_many_keys": "The limit is {limit}; revoke one first.",
     "too_many_numbers": "The limit is {limit}; release one first.",
+    "too_many_trunks": "The limit is {limit}; disconnect one first.",
     "too_many_polls": (
         "{limit} of your requests wait for events already, and no more may wait at a time. Let one "
         "reader hand out events to the others, or ask without `wait`."
@@ -106,19 +122,17 @@ REMEDIES: dict[str, Sentence] = {
     "endpoint_disabled": 'PATCH /api/webhooks/{{endpoint_id}} {{"enabled": true}} enables it.',
     "endpoint_not_found": "GET /api/webhooks lists your endpoints.",
     "key_not_found": "GET /api/keys lists your keys.",
-    "number_not_found": "GET /api/numbers and GET /api/trunk list yours.",
+    "number_not_found": "GET /api/numbers and GET /api/trunks list yours.",
     "bad_caller_id": "PUT /api/trunk sets its caller_id, POST /api/trunk/dids adds a number.",
     "country_not_allowed": "PUT /api/trunk sets allowed_countries.",
     "no_caller_id": "PUT /api/trunk sets the trunk's caller_id.",
-    "no_trunk": (
-        'Connect yours: PUT /api/trunk {{"host": "sip.carrier.example", "username": "…", '
-        '"password": "…"}}.'
-    ),
+    "no_trunk": _connect,
     "number_reserved": "POST /api/number activates a routing number.",
     "number_taken": _own_number,
-    "trunk_not_registered": "GET /api/trunk shows its status.",
+    "trunk_not_registered": "GET /api/trunks shows its status.",
     "trunk_rate": "GET /api/trunk shows its status.",
-    "wrong_host": "PUT /api/trunk connects another trunk.",
+    "too_many_trunks": "DELETE /api/trunks/{{name}} disconnects one.",
+    "wrong_host": "PUT /api/trunks/{{name}} connects another trunk.",
 }
 """Requests that would help, by code."""
 

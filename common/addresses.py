@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+_UNICAST = ipaddress.IPv6Network("2000::/3")
 _ODD = tuple(
     ipaddress.ip_network(network)
     for network in (
@@ -32,6 +33,27 @@ def forbidden(address: str) -> bool:
     except ValueError:
         return True
     return not _global(found)
+
+
+def forbidden_network(text: str) -> bool:
+    """Return whether an IP network has an address that is not global. Text that is no network is
+    forbidden too. Knows networks of carriers, IPv4 /16 or smaller and IPv6 /32 or smaller; larger
+    ones are forbidden.
+    """
+    try:
+        network = ipaddress.ip_network(text)
+    except ValueError:
+        return True
+    if any(network.version == odd.version and network.overlaps(odd) for odd in _ODD):
+        return True
+    if isinstance(network, ipaddress.IPv6Network):
+        within = network.prefixlen >= 32 and network.subnet_of(_UNICAST)
+        return not within or not all(map(_global, (network[0], network[-1])))
+    if network.prefixlen < 16:
+        return True
+    # No block of IPv4 that is not global is smaller than /24, besides those of `_ODD`.
+    blocks = [network] if network.prefixlen >= 24 else network.subnets(new_prefix=24)
+    return not all(_global(block[0]) for block in blocks)
 
 
 def _global(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:

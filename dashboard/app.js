@@ -12,16 +12,18 @@ import { problemBox, skeleton } from "./widgets/ui.js";
 
 const VIEWS = [
   ["numbers", "Phone numbers", () => import("./pages/numbers.js")],
-  ["trunk", "SIP Trunk (BYOT)", () => import("./pages/trunk.js")],
+  ["trunks", "SIP trunks (BYOT)", () => import("./pages/trunks.js")],
   ["calls", "Calls", () => import("./pages/calls.js")],
   ["dial", "Dial", () => import("./pages/dial.js")],
   ["events", "Events", () => import("./pages/events.js")],
   ["webhooks", "Webhooks", () => import("./pages/webhooks.js")],
   ["keys", "Keys", () => import("./pages/keys.js")],
 ];
-/** Views of single things: their section of the navigation, and their module. */
+/** Views of single things, and what leads to one: their section of the navigation, and their module. */
 const DETAILS = {
   call: ["calls", () => import("./pages/call.js")],
+  trunk: ["trunks", () => import("./pages/trunk.js")],
+  connect: ["trunks", () => import("./pages/connect.js")],
   webhook: ["webhooks", () => import("./pages/webhook.js")],
 };
 /** Tone and label of each status of the feed. */

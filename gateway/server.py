@@ -26,6 +26,7 @@ from gateway.calls.webhooks import Webhooks
 from gateway.config import Config
 from gateway.http import auth
 from gateway.http.door import Door, note_known
+from gateway.legs.sip.lookup import Servers
 from gateway.legs.sip.sip_legs import SipLegs
 from gateway.legs.socket.routes import SocketLegs
 from gateway.media.ticker import Ticker
@@ -162,6 +163,7 @@ def _trunks(config: Config, session: aiohttp.ClientSession) -> Trunks | None:
         Application(session, config.control_url, config.control_secret, config.gateway_id),
         refresh=config.trunk_refresh,
         resolver=None if config.allow_private_trunks else system_resolver,
+        servers=Servers().addresses,
     )
 
 

@@ -19,12 +19,18 @@ DELIVERIES_SURGE = 30_000
 """Deliveries in an hour: the events of some 7,000 calls."""
 SIP_LATE_MS = 200
 """Lateness of the audio's clock that the far ends' jitter buffers may not absorb."""
+TRUNKS_AT_LEAST = 3
+"""Trunks that must have failed: one or two are their owners' wrong passwords, and owners are told
+by `trunk.failed`."""
+STREAM_LATE_MS = 120_000
+"""Age of the oldest record of the stream that was read. It is below a second on an ordinary day."""
 LOG_BYTES = 5_000_000_000
 """Bytes of logs in an hour: more than 50,000 calls write."""
 
 Source = Literal[
     "log", "function", "api", "balancer", "relay", "gateway", "queue", "ring", "delivery",
-    "certificate", "firewall", "account",
+    "certificate", "firewall", "account", "stream", "sweep", "relay answers", "trunks", "machine",
+    "executions",
 ]  # fmt: skip
 
 
@@ -66,6 +72,10 @@ ALARMS = (
         "throttling", "function", "Throttles", 0,
     ),
     Alarm(
+        "executions-used", "A function uses most of the executions that are reserved for it",
+        "throttling", "executions", "ConcurrentExecutions", 80, statistic="Maximum",
+    ),
+    Alarm(
         "api-5xx", "The API answers with 5xx", "api-5xx", "api", "5XXError", 5,
     ),
     Alarm(
@@ -103,6 +113,14 @@ ALARMS = (
         "ring", "ExecutionsFailed", 0,
     ),
     Alarm(
+        "ring-timed-out", "Executions of ring timers took ten minutes, and were ended",
+        "ring-deadline", "ring", "ExecutionsTimedOut", 0,
+    ),
+    Alarm(
+        "sweep-stopped", "The sweep does not run", "sweep-stopped", "sweep", "Invocations", 1,
+        below=True, period_s=900, periods=2, silence_is_bad=True,
+    ),
+    Alarm(
         "delivery-machine", "Deliveries of webhooks break off", "deliveries", "delivery",
         "ExecutionsFailed", 0,
     ),
@@ -116,6 +134,10 @@ ALARMS = (
         "stream-lost", "queue", "ApproximateNumberOfMessagesVisible", 0, statistic="Maximum",
     ),
     Alarm(
+        "stream-late", "The table's stream is read minutes late: webhooks wait", "stream-lag",
+        "stream", "IteratorAge", STREAM_LATE_MS, statistic="Maximum", periods=2,
+    ),
+    Alarm(
         "relay-down", "Fewer relays are healthy than the operator wants at least", "relay-down",
         "balancer", "HealthyHostCount", 1, statistic="Minimum", below=True, period_s=60, periods=3,
         silence_is_bad=True,
@@ -123,6 +145,10 @@ ALARMS = (
     Alarm(
         "relay-full", "Relays carry more calls each than they should, and no more are started",
         "relay-full", "log", "RelayCalls", 1.25, statistic="Average", period_s=60, periods=5,
+    ),
+    Alarm(
+        "relay-refuses", "Relays, or the balancer in their place, answer handshakes with 5xx",
+        "relay-refuses", "relay answers", "5xx", 20,
     ),
     Alarm(
         "relay-drops", "Relays drop audio", "relay-drops", "log", "RelayDrops", 500,
@@ -137,8 +163,13 @@ ALARMS = (
         silence_is_bad=True,
     ),
     Alarm(
-        "trunks-failed", "Trunks are not registered", "trunks-failed", "log", "TrunksFailed", 0,
-        statistic="Maximum", periods=3,
+        "gateway-machine", "EC2 says that the gateway's machine or its network is ill",
+        "gateway-machine", "machine", "StatusCheckFailed", 0, statistic="Maximum", period_s=60,
+        periods=3,
+    ),
+    Alarm(
+        "trunks-failed", "More than half of the trunks, and three at least, are not registered",
+        "trunks-failed", "trunks", "failed", 50, statistic="Maximum", periods=3,
     ),
     Alarm(
         "sip-late", "The gateway sends its calls' audio late: callers hear gaps", "sip-late",
@@ -164,10 +195,13 @@ ALARMS = (
 """All alarms, the most important first. Thresholds other than zero are first guesses: set them by
 what the dashboard shows on an ordinary day."""
 
-OF_SIP = {"gateway-down", "trunks-failed", "sip-late"}
+OF_SIP = {"gateway-down", "gateway-machine", "trunks-failed", "sip-late"}
 """Alarms that exist only with a gateway."""
+OF_RESERVED = {"executions-used"}
+"""Alarms that exist only if executions are reserved."""
 
 
-def of_installation(*, sip: bool) -> list[Alarm]:
+def of_installation(*, sip: bool, reserved: bool) -> list[Alarm]:
     """Return the alarms of the parts that are installed."""
-    return [alarm for alarm in ALARMS if sip or alarm.name not in OF_SIP]
+    absent = (set() if sip else OF_SIP) | (set() if reserved else OF_RESERVED)
+    return [alarm for alarm in ALARMS if alarm.name not in absent]

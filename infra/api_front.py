@@ -31,12 +31,14 @@ ACCESS_LOG = (
     '"latency_ms":$context.responseLatency,'
     '"lambda_ms":"$context.integrationLatency",'
     '"source_ip":"$context.identity.sourceIp",'
-    '"error":$context.error.messageString'
+    '"error":"$context.error.responseType"'
     "}"
 )
 """An access log line. It has the route and not the path, since paths hold call ids and numbers. It
-has nothing that the client can choose, since API Gateway escapes nothing. Numbers that are always
-present have no quotes, since metrics are made of them; `messageString` brings its own quotes."""
+has nothing that the client can choose, since API Gateway escapes nothing: not the error's message,
+which may quote a header, but its kind. API Gateway writes `-` for what a request has not, so only
+status and latency, which every request has, are without quotes: metrics are made of numbers
+(API Gateway developer guide, "Variables for access logging")."""
 
 REFUSALS: dict[str, tuple[int | None, str, str]] = {
     "MISSING_AUTHENTICATION_TOKEN": (404, "not_found", "There is nothing at this path."),

@@ -13,10 +13,12 @@ from constructs import Construct
 
 from infra import environment, package
 from infra.api_front import ApiFront
-from infra.data_stack import DataStack
+from infra.data_stack import DataStack, used_secrets
 from infra.events import event_delivery, sweep_schedule
+from infra.firewall_rules import STAGE
 from infra.lambda_package import TrimmedChalice
 from infra.log_groups import log_group, log_key
+from infra.parameters import publish
 from infra.roles import roles
 from infra.settings import FUNCTIONS, OF_CHALICE, Settings
 from infra.state_machines import MACHINES, machine_arn, state_machine
@@ -56,6 +58,7 @@ class ApplicationStack(cdk.Stack):
         )
         sweep_schedule(self, self._resource("sweep"), self.function_arn("sweep"))
         self.front = ApiFront(self, "Front", settings, self._sam("RestAPI"), self.key)
+        publish(self, settings, self._names())
         self._outputs()
 
     def _functions(self) -> TrimmedChalice:
@@ -68,12 +71,16 @@ class ApplicationStack(cdk.Stack):
         shared = {
             "xray": True,
             "api_gateway_endpoint_type": "REGIONAL",
+            "api_gateway_stage": STAGE,
             "environment_variables": environment.application(
                 self.settings,
                 table=self.data.table.table_name,
                 vault_key=self.data.vault_key.key_arn,
                 machines=self.arns,
-                secrets={name: each.secret_arn for name, each in self.data.secrets.items()},
+                secrets={
+                    name: self.data.secrets[name].secret_arn
+                    for name in used_secrets(self.settings, "api_handler")
+                },
             ),
         }
         with package.staged(self.node.path, configured) as source:
@@ -82,6 +89,8 @@ class ApplicationStack(cdk.Stack):
             function = made.get_resource(_logical_id(name))
             for property_, value in self._properties(name).items():
                 function.add_property_override(property_, value)
+            for secret in self._not_read(name):
+                function.add_property_deletion_override(f"Environment.Variables.{secret}_ARN")
         return made
 
     def _properties(self, name: str) -> dict[str, Any]:
@@ -97,6 +106,12 @@ class ApplicationStack(cdk.Stack):
             **({"ReservedConcurrentExecutions": reserved} if reserved else {}),
         }
 
+    def _not_read(self, name: str) -> set[str]:
+        """Return the secrets that the API's function reads and this one does not: a process fetches
+        all that its environment names."""
+        of_api = used_secrets(self.settings, "api_handler")
+        return set(of_api) - set(used_secrets(self.settings, name))
+
     def function_arn(self, name: str) -> str:
         """Return the ARN of a function of `app.py`."""
         return self._resource(name).get_att("Arn").to_string()
@@ -107,14 +122,13 @@ class ApplicationStack(cdk.Stack):
     def _sam(self, logical_id: str) -> cdk.CfnResource:
         return self.chalice.get_resource(logical_id)
 
-    def watched(self) -> dict[str, Any]:
-        """Return the resources that the alarms look at (infra/monitored_resources.py)."""
+    def _names(self) -> dict[str, str]:
+        """Return the names of the resources that the alarms look at
+        (infra/monitored_resources.py)."""
         return {
-            "functions": {name: self._resource(name).ref for name in FUNCTIONS},
-            "machines": self.arns,
-            "queue": self.lost_batches.queue_name,
-            "api": self.settings.name("api"),
-            "api_certificate": self.front.certificate,
+            **{f"function-{name}": self._resource(name).ref for name in FUNCTIONS},
+            "lost-batches": self.lost_batches.queue_name,
+            "api-certificate": self.front.certificate,
         }
 
     def _outputs(self) -> None:

@@ -49,7 +49,8 @@ class Balancer(Construct):
             security_group=self.group,
             idle_timeout=cdk.Duration.seconds(IDLE_S),
             drop_invalid_header_fields=True,
-            deletion_protection=True,
+            # Not protected: a first deployment that fails after it could not be rolled back.
+            deletion_protection=False,
         )
         self._access_log(scope)
         hosts = [settings.relay_host, *([settings.gateway_host] if settings.sip else [])]
@@ -100,6 +101,7 @@ class Balancer(Construct):
             block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
             enforce_ssl=True,
             lifecycle_rules=[s3.LifecycleRule(expiration=cdk.Duration.days(30))],
+            # It has no name of ours, and no roll-back could remove it: the balancer writes to it.
             removal_policy=cdk.RemovalPolicy.RETAIN,
         )
         allow(bucket, "it holds an access log; it needs none of its own", "AwsSolutions-S1")

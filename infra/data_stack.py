@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import aws_cdk as cdk
 from aws_cdk import aws_dynamodb as dynamodb
@@ -12,8 +12,30 @@ from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
 from infra.lint import allow
+from infra.removal import KEPT
 from infra.settings import Settings
 from infra.table import table
+
+OF_TWILIO = ("CHAMADE_TWILIO_AUTH_TOKEN",)
+OF_GATEWAY = ("CHAMADE_GATEWAY_AUTH_TOKEN", "CHAMADE_GATEWAY_CONTROL_SECRET")
+SECRETS = (
+    "CHAMADE_TOKEN_SECRET",
+    # Agent tokens have a secret of their own: owners put the tokens into their agents by hand, so a
+    # new CHAMADE_TOKEN_SECRET must not change them.
+    "CHAMADE_AGENT_TOKEN_SECRET",
+    "CHAMADE_CONTROL_SECRET",
+    *OF_TWILIO,
+    *OF_GATEWAY,
+)
+"""Variables of the application whose values are secrets. All of them are made, also those of a
+provider that the settings lack: with it they would come and go, and a secret that is kept under its
+name could not be made again."""
+
+OF_REQUESTS = ("CHAMADE_AGENT_TOKEN_SECRET", "CHAMADE_GATEWAY_CONTROL_SECRET")
+"""Secrets that only check requests: of agents, and of the gateway about trunks."""
+ANSWERS_NO_REQUEST = ("expire_ring", "fan_out_events", "deliver_event")
+"""Functions that need none of these. The sweep answers no request either, but chamade-admin works
+with its settings."""
 
 
 class DataStack(cdk.Stack):
@@ -25,18 +47,38 @@ class DataStack(cdk.Stack):
         self.data_key = self._key("DataKey", "data", "the table, its stream and the secrets")
         self.vault_key = self._key("VaultKey", "vault", "trunks' passwords and webhook secrets")
         self.table: dynamodb.Table = table(self, "Table", settings.name("calls"), self.data_key)
-        self.secrets = {name: self._secret(name) for name in secret_names(settings)}
+        self.secrets = {name: self._secret(name) for name in SECRETS}
+        # Protected from deletion, CloudFormation could not remove it if anything after it failed.
+        self.table.node.add_dependency(self.data_key, self.vault_key, *self.secrets.values())
+        self._exports()
+
+    def _exports(self) -> None:
+        """Export what the other stacks import, whatever the settings are. The CDK exports only what
+        is imported, so changed settings would remove an export that a deployed stack still imports
+        (infra/parameters.py).
+        """
+        table = self.table
+        for value in (table.table_arn, table.table_name, table.table_stream_arn):
+            self.export_value(value)
+        for key in (self.data_key, self.vault_key):
+            self.export_value(key.key_arn)
+        for secret in self.secrets.values():
+            self.export_value(secret.secret_arn)
 
     def _key(self, id_: str, name: str, encrypts: str) -> kms.Key:
-        return kms.Key(
+        key = kms.Key(
             self,
             id_,
             alias=f"alias/{self.settings.name(name)}",
             description=f"Chamade {self.settings.stage}: {encrypts}",
             enable_key_rotation=True,
             pending_window=cdk.Duration.days(30),
-            removal_policy=cdk.RemovalPolicy.RETAIN,
+            removal_policy=KEPT,
         )
+        # The next installation finds the key by it (infra/kept.py).
+        alias = cast("kms.Alias", key.node.find_child("Alias"))
+        alias.apply_removal_policy(KEPT)
+        return key
 
     def _secret(self, variable: str) -> secretsmanager.Secret:
         """Make a secret whose value AWS generates, so that nobody sees it. The operator replaces
@@ -51,7 +93,7 @@ class DataStack(cdk.Stack):
             generate_secret_string=secretsmanager.SecretStringGenerator(
                 exclude_punctuation=True, password_length=64
             ),
-            removal_policy=cdk.RemovalPolicy.RETAIN,
+            removal_policy=KEPT,
         )
         allow(
             made,
@@ -73,13 +115,12 @@ def task_secret(scope: Construct, data: DataStack, variable: str) -> ecs.Secret:
     return ecs.Secret.from_secrets_manager(known)
 
 
-def secret_names(settings: Settings) -> list[str]:
-    """Return the variables of the application whose values are secrets."""
-    # Agent tokens have a secret of their own: owners put the tokens into their agents by hand, so a
-    # new CHAMADE_TOKEN_SECRET must not change them.
-    names = ["CHAMADE_TOKEN_SECRET", "CHAMADE_AGENT_TOKEN_SECRET", "CHAMADE_CONTROL_SECRET"]
-    if settings.twilio_account_sid:
-        names.append("CHAMADE_TWILIO_AUTH_TOKEN")
-    if settings.sip:
-        names += ["CHAMADE_GATEWAY_AUTH_TOKEN", "CHAMADE_GATEWAY_CONTROL_SECRET"]
-    return names
+def used_secrets(settings: Settings, function: str) -> list[str]:
+    """Return the secrets that a function of this installation reads: those of the providers that
+    there are, without what is for requests if it takes none."""
+    without = {
+        *(() if settings.twilio_account_sid else OF_TWILIO),
+        *(() if settings.sip else OF_GATEWAY),
+        *(OF_REQUESTS if function in ANSWERS_NO_REQUEST else ()),
+    }
+    return [name for name in SECRETS if name not in without]

@@ -40,12 +40,15 @@ def application(
         "CHAMADE_DELIVERY_STATE_MACHINE": machines["delivery"],
         "CHAMADE_KMS_KEY_ID": vault_key,
         "CHAMADE_SIGN_UP": settings.sign_up,
+        # A carrier that knows our address alone would bill its customer for any tenant's calls.
+        "CHAMADE_TRUNKS_BY_ADDRESS": "closed" if settings.sign_up == "open" else "open",
         "CHAMADE_TRIES_AT_ONCE": str(settings.sizes.tries_at_once),
         "CHAMADE_LOG_LEVEL": "INFO",
         **_twilio(settings),
         **_gateway(settings),
         **({"CHAMADE_SIP_HOSTS": ",".join(settings.sip_hosts)} if settings.sip_hosts else {}),
         **{f"{variable}_ARN": arn for variable, arn in secrets.items()},
+        **settings.variables.application,
     }
 
 
@@ -78,6 +81,7 @@ def relay(settings: Settings, *, drain_s: int) -> dict[str, str]:
         "RELAY_BEHIND_PROXY": "1",
         "RELAY_DRAIN_S": str(drain_s),
         "RELAY_COUNTS_S": COUNTS_S,
+        **settings.variables.relay,
     }
 
 
@@ -92,4 +96,6 @@ def gateway(settings: Settings, *, public_ip: str) -> dict[str, str]:
         "GATEWAY_ID": settings.name("gateway"),
         "GATEWAY_COUNTS_S": COUNTS_S,
         "EDGE_PUBLIC_IP": public_ip,
+        **({"EDGE_PEERS": ",".join(map(str, settings.sip_peers))} if settings.sip_peers else {}),
+        **settings.variables.gateway,
     }

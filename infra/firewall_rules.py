@@ -8,7 +8,9 @@ path: a path with a doubled slash, a capital letter or an escape never matches t
 smaller limit applies to it. No request escapes both limits.
 Sources: AWS WAF developer guide, rate-based rule statements (window of 60, 120, 300 or 600 s; at
 least 10 requests; the count lags by seconds), request components (a path without transformation is
-inspected as the client sent it).
+inspected as the client sent it). Whether a path that came in by the API's own name begins with the
+stage when the firewall sees it, AWS does not document: so the pattern takes both forms, and the
+stage's name begins no path of ours.
 """
 
 from __future__ import annotations
@@ -16,6 +18,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
+
+STAGE = "live"
+"""The stage of the API. Not `api`: with it before them, the paths of webhooks would be those at
+which owners manage their webhook endpoints."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +78,7 @@ API_RULES = Rules(
     managed=("AWSManagedRulesCommonRuleSet", "AWSManagedRulesKnownBadInputsRuleSet"),
     # Providers' webhooks; control requests of relays; control requests of the gateway.
     # Segments are of plain characters: no dots, no escapes, no empty segments.
-    signed=r"^/(webhooks|media|gateway)(/[A-Za-z0-9_-]+)+$",
+    signed=rf"^(/{STAGE})?/(webhooks|media|gateway)(/[A-Za-z0-9_-]+)+$",
     signed_rate=API_SIGNED_REQUESTS,
     rate=API_REQUESTS,
 )

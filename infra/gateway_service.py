@@ -4,7 +4,7 @@ Not on Fargate: a task gets another address at each start, and carriers allow on
 Not behind a network balancer: it forwards fifty ports, and the gateway needs ten thousand. The
 container is in the host's network, so that ports are those in the session descriptions. There is
 one instance, since an address belongs to one machine: EC2 recovers the instance if its host fails,
-and ECS starts the container again if it ends.
+and ECS starts the container again if it ends or hangs.
 """
 
 from __future__ import annotations
@@ -17,14 +17,45 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
 
 from infra import environment
-from infra.lint import allow, managed
+from infra.images import health_command
+from infra.lint import ANY, allow
 from infra.media_service import Ground, MediaService
+from infra.removal import KEPT
+from infra.settings import GATEWAY_SYSTEM
 
 RTP = (10000, 19999)
 STOP_S = 60
 """Seconds from SIGTERM to SIGKILL: gateway and edge have twenty each."""
 UID = 10001
 """The image's user (gateway/Dockerfile)."""
+
+_HEALTH = ecs.HealthCheck(
+    command=["CMD", *health_command("gateway")],
+    interval=cdk.Duration.seconds(10),
+    timeout=cdk.Duration.seconds(5),
+    retries=3,
+    start_period=cdk.Duration.seconds(60),
+)
+"""ECS replaces a task whose essential container is unhealthy: a gateway that hangs is gone after
+half a minute. ECS does not look at the image's own check, and the balancer's only takes the target
+out (ECS developer guide, "Determine Amazon ECS task health using container health checks")."""
+_JOINS = (
+    "ecs:RegisterContainerInstance",
+    "ecs:DeregisterContainerInstance",
+    "ecs:SubmitAttachmentStateChanges",
+    "ecs:SubmitContainerStateChange",
+    "ecs:SubmitTaskStateChange",
+)
+_WORKS = ("ecs:Poll", "ecs:StartTelemetrySession", "ecs:UpdateContainerInstancesState")
+_FINDS_ITS_WAY = (
+    "ecs:DiscoverPollEndpoint",
+    "ssm:UpdateInstanceInformation",
+    "ssmmessages:CreateControlChannel",
+    "ssmmessages:CreateDataChannel",
+    "ssmmessages:OpenControlChannel",
+    "ssmmessages:OpenDataChannel",
+)
+_SYSTEMS = "/aws/service/ecs/optimized-ami/amazon-linux-2023"
 
 _REJECT = f"iptables -I OUTPUT -d 169.254.169.254 -m owner --uid-owner {UID} -j REJECT"
 _UNIT = "/etc/systemd/system/no-metadata.service"
@@ -46,8 +77,11 @@ class GatewayService(MediaService):
     def __init__(self, scope: cdk.Stack, id_: str, ground: Ground, log: logs.LogGroup) -> None:
         super().__init__(scope, id_, ground, log)
         instance = self._instance()
+        self.instance_id = instance.instance_id
         address = ec2.CfnEIP(self, "Address", domain="vpc", instance_id=instance.instance_id)
-        address.apply_removal_policy(cdk.RemovalPolicy.RETAIN)  # carriers allow this address
+        # Without it EC2 may refuse the address (CloudFormation template reference, AWS::EC2::EIP).
+        address.node.add_dependency(self._cluster.vpc.node.find_child("VPCGW"))
+        address.apply_removal_policy(KEPT)  # carriers allow this address
         service = self._service(self._task(address.ref))
         service.node.add_dependency(instance)
         self._target(instance)
@@ -65,37 +99,51 @@ class GatewayService(MediaService):
         group.add_ingress_rule(ec2.Peer.any_ipv4(), ec2.Port.udp_range(*RTP), "RTP")
         return group
 
+    def _host(self) -> iam.Role:
+        """Make the instance's role: its ECS agent works in this cluster, and Session Manager opens
+        shells, so that SSH needs no open port. Images are pulled and logs written with the task's
+        execution role.
+
+        Sources: ECS developer guide, "Amazon ECS container instance IAM role"; Systems Manager user
+        guide, "Create a custom IAM role for Session Manager".
+        """
+        role = iam.Role(self, "Host", assumed_by=iam.ServicePrincipal("ec2.amazonaws.com"))
+        cluster = self._cluster.cluster_arn
+        in_cluster = {"ArnEquals": {"ecs:cluster": cluster}}
+        for actions, resource_, conditions in (
+            (_JOINS, cluster, None), (_WORKS, "*", in_cluster), (_FINDS_ITS_WAY, "*", None),
+        ):  # fmt: skip
+            role.add_to_policy(
+                iam.PolicyStatement(
+                    actions=list(actions), resources=[resource_], conditions=conditions
+                )
+            )
+        allow(role, "these actions have no resources that could be named", ANY)
+        return role
+
     def _instance(self) -> ec2.Instance:
-        policies = (
-            "service-role/AmazonEC2ContainerServiceforEC2Role",
-            "AmazonSSMManagedInstanceCore",  # shells by Session Manager, so no open SSH port
-        )
-        role = iam.Role(
-            self,
-            "Host",
-            assumed_by=iam.ServicePrincipal("ec2.amazonaws.com"),
-            managed_policies=[
-                iam.ManagedPolicy.from_aws_managed_policy_name(policy) for policy in policies
-            ],
-        )
-        allow(role, "the policies that AWS has for such a host", *map(managed, policies))
+        role = self._host()
         setup = ec2.UserData.for_linux()
         setup.add_commands(
             f"echo ECS_CLUSTER={self._cluster.cluster_name} >> /etc/ecs/ecs.config",
             f"echo ECS_CONTAINER_STOP_TIMEOUT={STOP_S}s >> /etc/ecs/ecs.config",
             *_NO_METADATA,
         )
+        image = self.settings.sizes.gateway_image
+        system = GATEWAY_SYSTEM if image.startswith("ami-") else image
         made = ec2.Instance(
             self,
             "Instance",
             vpc=self._cluster.vpc,
             vpc_subnets=ec2.SubnetSelection(subnet_type=ec2.SubnetType.PUBLIC),
             instance_type=ec2.InstanceType(self.settings.sizes.gateway_instance),
-            machine_image=ecs.EcsOptimizedImage.amazon_linux2023(),
+            machine_image=ec2.MachineImage.from_ssm_parameter(f"{_SYSTEMS}/{system}/image_id"),
             security_group=self._group(),
             role=role,
             user_data=setup,
-            require_imdsv2=True,
+            # Not `require_imdsv2`: it makes a launch template, whose name is the same in every
+            # installation (CDK reference, InstanceProps).
+            http_tokens=ec2.HttpTokens.REQUIRED,
             detailed_monitoring=True,
             block_devices=[
                 ec2.BlockDevice(
@@ -103,8 +151,8 @@ class GatewayService(MediaService):
                 )
             ],
         )
-        if image_id := self.settings.sizes.gateway_image:
-            made.instance.add_property_override("ImageId", image_id)
+        if image != system:
+            made.instance.add_property_override("ImageId", image)
         allow(made, "it holds nothing, and a newer system takes its place", "AwsSolutions-EC29")
         return made
 
@@ -118,6 +166,7 @@ class GatewayService(MediaService):
                 "GATEWAY_CONTROL_SECRET": "CHAMADE_GATEWAY_CONTROL_SECRET",
             },
             memory_limit_mib=self.settings.sizes.gateway_memory_mb,
+            health_check=_HEALTH,
             stop_timeout=cdk.Duration.seconds(STOP_S),
         )
         return task

@@ -5,6 +5,7 @@ application does not restart the relay.
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from aws_cdk import aws_ecr_assets as ecr_assets
@@ -27,6 +28,14 @@ def image(part: str) -> ecs.ContainerImage:
             "**/*.pyc",
         ],
     )
+
+
+def health_command(part: str) -> list[str]:
+    """Return the command of the HEALTHCHECK in the Dockerfile of a part."""
+    text = (ROOT / part / "Dockerfile").read_text().replace("\\\n", " ")
+    (line,) = [each for each in text.splitlines() if each.startswith("HEALTHCHECK ")]
+    command: list[str] = json.loads(line[line.index("[") :])
+    return command
 
 
 def copied(file: str) -> list[str]:

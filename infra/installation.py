@@ -15,7 +15,6 @@ from infra.application_stack import ApplicationStack
 from infra.data_stack import DataStack
 from infra.lint import check
 from infra.media_stack import MediaStack
-from infra.monitored_resources import MonitoredResources
 from infra.settings import Settings
 from infra.watch_stack import WatchStack
 
@@ -33,10 +32,9 @@ def install(app: cdk.App, settings: Settings) -> list[cdk.Stack]:
         app, settings.name("application"), settings=settings, data=data, env=env
     )
     media = MediaStack(app, settings.name("media"), settings=settings, data=data, env=env)
-    watched = MonitoredResources(settings, **application.watched(), **media.watched())
-    watch = WatchStack(app, settings.name("watch"), settings=settings, watched=watched, env=env)
+    watch = WatchStack(app, settings.name("watch"), settings=settings, env=env)
     for part in (application, media):
-        watch.add_stack_dependency(part)  # `watch` refers to log groups by name
+        watch.add_stack_dependency(part)  # `watch` refers to log groups and parameters by name
     cdk.Tags.of(app).add("application", "chamade")
     cdk.Tags.of(app).add("stage", settings.stage)
     check(app)

@@ -10,6 +10,7 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
+from infra.removal import KEPT
 from infra.settings import Settings
 
 
@@ -21,7 +22,7 @@ def log_key(stack: cdk.Stack, settings: Settings) -> kms.Key:
         description=f"Chamade {settings.stage}: the logs of {stack.stack_name}",
         enable_key_rotation=True,
         # Without the key the logs cannot be read.
-        removal_policy=cdk.RemovalPolicy.RETAIN,
+        removal_policy=KEPT,
     )
     groups = f"arn:{stack.partition}:logs:{stack.region}:{stack.account}:log-group:*"
     key.add_to_resource_policy(
@@ -43,7 +44,7 @@ def log_group(scope: Construct, part: str, settings: Settings, key: kms.IKey) ->
         log_group_name=settings.log_group(part),
         retention=_retention(settings.sizes.log_days),
         encryption_key=key,
-        removal_policy=cdk.RemovalPolicy.RETAIN,
+        removal_policy=KEPT,
     )
 
 

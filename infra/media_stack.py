@@ -20,6 +20,7 @@ from infra.data_stack import DataStack
 from infra.gateway_service import GatewayService
 from infra.log_groups import log_group, log_key
 from infra.media_service import Ground
+from infra.parameters import publish
 from infra.relay_service import RelayService
 from infra.settings import Settings
 
@@ -47,14 +48,17 @@ class MediaStack(cdk.Stack):
         if settings.sip:
             log = self._log("gateway", settings)
             self.gateway = GatewayService(self, "Gateway", ground, log)
+        publish(self, settings, self._names())
 
-    def watched(self) -> dict[str, str]:
-        """Return the resources that the alarms look at (infra/monitored_resources.py)."""
+    def _names(self) -> dict[str, str]:
+        """Return the names of the resources that the alarms look at
+        (infra/monitored_resources.py)."""
         return {
-            "media_certificate": self.balancer.certificate,
+            "media-certificate": self.balancer.certificate,
             "balancer": self.balancer.balancer.load_balancer_full_name,
-            "relay_targets": self.relay.targets.target_group_full_name,
-            "gateway_targets": self.gateway.targets.target_group_full_name if self.gateway else "",
+            "relay-targets": self.relay.targets.target_group_full_name,
+            "gateway-instance": self.gateway.instance_id if self.gateway else "",
+            "gateway-targets": self.gateway.targets.target_group_full_name if self.gateway else "",
         }
 
     def _network(self, settings: Settings) -> ec2.Vpc:

@@ -1,7 +1,8 @@
 """Metrics, made by filters of the parts' log lines, so that the product needs no CloudWatch.
 
 Each metric is made of one of our log lines, found by its message or its fields; tests/infra checks
-that the code still logs the line.
+that the code still logs the line. A pattern names the field that is published (`= *`), since
+CloudWatch publishes only fields that the pattern has matched.
 """
 
 from __future__ import annotations
@@ -35,11 +36,12 @@ def _state(name: str, state: str) -> LineMetric:
 
 
 def _relay(name: str, field: str) -> LineMetric:
-    return LineMetric(name, ("relay",), f"{{ {_COUNTS} }}", f"$.{field}")
+    return LineMetric(name, ("relay",), f"{{ {_COUNTS} && $.{field} = * }}", f"$.{field}")
 
 
 def _gateway(name: str, field: str, unit: str = "Count") -> LineMetric:
-    return LineMetric(name, ("gateway",), f"{{ {_COUNTS} }}", f"$.{field}", unit)
+    pattern = f"{{ {_COUNTS} && $.{field} = * }}"
+    return LineMetric(name, ("gateway",), pattern, f"$.{field}", unit)
 
 
 METRICS = (
@@ -53,7 +55,7 @@ METRICS = (
     LineMetric(
         "WebhookLatency",
         ("access",),
-        '{ $.route = "/webhooks/*" }',
+        '{ $.route = "/webhooks/*" && $.latency_ms = * }',
         "$.latency_ms",
         "Milliseconds",
     ),
@@ -77,7 +79,7 @@ METRICS = (
     LineMetric(
         "DeliveryLatency",
         ("deliver_event",),
-        f'{{ {_DELIVERY} && $.message = "delivery *" }}',
+        f'{{ {_DELIVERY} && $.message = "delivery *" && $.latency_ms = * }}',
         "$.latency_ms",
         "Milliseconds",
     ),

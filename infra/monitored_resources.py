@@ -8,8 +8,13 @@ from dataclasses import dataclass
 import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch as cloudwatch
 
-from infra.alarms import Alarm
-from infra.settings import Settings
+from infra.alarms import TRUNKS_AT_LEAST, Alarm
+from infra.parameters import NONE, published
+from infra.settings import FUNCTIONS, Settings
+from infra.state_machines import MACHINES, machine_arn
+
+_MANY = 10
+"""Reserved executions from which on their use is watched."""
 
 
 @dataclass(frozen=True)
@@ -27,11 +32,34 @@ class MonitoredResources:
     relay_targets: str
     """The target group's full name, targetgroup/…"""
     gateway_targets: str
+    gateway_instance: str
+    """The id of the gateway's EC2 instance."""
     api: str
     """The API's name."""
     api_certificate: str
     media_certificate: str
     """ARNs; the same if the operator brought one."""
+
+    @classmethod
+    def of(cls, stack: cdk.Stack, settings: Settings) -> MonitoredResources:
+        """Return the resources that the other stacks have published, for alarms of `stack`."""
+
+        def name(of: str) -> str:
+            return published(stack, settings, of)
+
+        return cls(
+            settings,
+            functions={each: name(f"function-{each}") for each in FUNCTIONS},
+            machines={each: machine_arn(stack, settings, each) for each in MACHINES},
+            queue=name("lost-batches"),
+            balancer=name("balancer"),
+            relay_targets=name("relay-targets"),
+            gateway_targets=name("gateway-targets") if settings.sip else NONE,
+            gateway_instance=name("gateway-instance") if settings.sip else NONE,
+            api=settings.name("api"),
+            api_certificate=name("api-certificate"),
+            media_certificate=name("media-certificate"),
+        )
 
     def metric(self, alarm: Alarm) -> cloudwatch.IMetric:
         """Return the metric of an alarm."""
@@ -40,10 +68,15 @@ class MonitoredResources:
             return self.of_logs(alarm.metric, alarm.statistic, period)
         if alarm.source == "function":
             return self.of_functions(alarm.metric, period)
-        if alarm.source == "certificate":
-            return self._days_left(period)
-        if alarm.source == "firewall":
-            return self.of_firewalls(period)
+        made = {
+            "certificate": self._days_left,
+            "firewall": self.of_firewalls,
+            "relay answers": self._relay_5xx,
+            "trunks": self._trunks_failed,
+            "executions": self._executions_used,
+        }.get(alarm.source)
+        if made:
+            return made(period)
         namespace, dimensions = self._dimensions(alarm.source)
         return cloudwatch.Metric(
             namespace=namespace,
@@ -52,6 +85,13 @@ class MonitoredResources:
             statistic=alarm.statistic,
             period=period,
         )
+
+    @property
+    def reserved(self) -> dict[str, int]:
+        """Return the executions reserved for functions that can use them up; the sweep's two are
+        none that could run out."""
+        given = self.settings.sizes.reserved_concurrency
+        return {name: count for name, count in given.items() if count >= _MANY}
 
     def threshold(self, alarm: Alarm) -> float:
         """Return an alarm's threshold; two of them are multiples of the operator's sizes."""
@@ -87,6 +127,68 @@ class MonitoredResources:
             using_metrics=each,
             label=name,
             period=period,
+        )
+
+    def _relay_5xx(self, period: cdk.Duration) -> cloudwatch.IMetric:
+        """Return the 5xx of relays, and those of the balancer, which has no relay then."""
+        balancer = {"LoadBalancer": self.balancer}
+        each = {
+            "relays": self._sum(
+                "HTTPCode_Target_5XX_Count", {**balancer, "TargetGroup": self.relay_targets}, period
+            ),
+            "balancer": self._sum("HTTPCode_ELB_503_Count", balancer, period),
+        }
+        return cloudwatch.MathExpression(
+            expression="FILL(relays, 0) + FILL(balancer, 0)",
+            using_metrics=each,
+            label="5xx",
+            period=period,
+        )
+
+    @staticmethod
+    def _sum(name: str, dimensions: dict[str, str], period: cdk.Duration) -> cloudwatch.Metric:
+        return cloudwatch.Metric(
+            namespace="AWS/ApplicationELB",
+            metric_name=name,
+            dimensions_map=dimensions,
+            statistic="Sum",
+            period=period,
+        )
+
+    def _trunks_failed(self, period: cdk.Duration) -> cloudwatch.IMetric:
+        """Return the percentage of trunks that have failed; 0 if they are only a few."""
+        each = {
+            "failed": self.of_logs("TrunksFailed", "Maximum", period),
+            "registered": self.of_logs("TrunksRegistered", "Maximum", period),
+        }
+        return cloudwatch.MathExpression(
+            expression=(
+                f"IF(failed >= {TRUNKS_AT_LEAST}, 100 * failed / (failed + FILL(registered, 0)), 0)"
+            ),
+            using_metrics=each,
+            label="% failed",
+            period=period,
+        )
+
+    def _executions_used(self, period: cdk.Duration) -> cloudwatch.IMetric:
+        """Return how much of its reserved executions the function uses that uses most, in
+        percent."""
+        each = {
+            f"used{number}": cloudwatch.Metric(
+                namespace="AWS/Lambda",
+                metric_name="ConcurrentExecutions",
+                dimensions_map={"FunctionName": self.functions[name]},
+                statistic="Maximum",
+                period=period,
+            )
+            for number, name in enumerate(self.reserved)
+        }
+        shares = ", ".join(
+            f"100 * FILL({id_}, 0) / {count}"
+            for id_, count in zip(each, self.reserved.values(), strict=True)
+        )
+        return cloudwatch.MathExpression(
+            expression=f"MAX([{shares}])", using_metrics=each, label="% used", period=period
         )
 
     def _days_left(self, period: cdk.Duration) -> cloudwatch.IMetric:
@@ -149,6 +251,9 @@ class MonitoredResources:
             "balancer": ("AWS/ApplicationELB", {**balancer, "TargetGroup": self.relay_targets}),
             "gateway": ("AWS/ApplicationELB", {**balancer, "TargetGroup": self.gateway_targets}),
             "account": ("AWS/Logs", {}),  # all groups together
+            "stream": ("AWS/Lambda", {"FunctionName": self.functions["fan_out_events"]}),
+            "sweep": ("AWS/Lambda", {"FunctionName": self.functions["sweep"]}),
+            "machine": ("AWS/EC2", {"InstanceId": self.gateway_instance}),
             "queue": ("AWS/SQS", {"QueueName": self.queue}),
             "ring": ("AWS/States", {"StateMachineArn": self.machines["ring"]}),
             "delivery": ("AWS/States", {"StateMachineArn": self.machines["delivery"]}),

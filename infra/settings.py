@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -17,6 +18,8 @@ from pydantic import (
     model_validator,
 )
 
+from infra.variables import PARTS, complaint
+
 CONTEXT = Path(__file__).parent / "cdk.json"
 
 OF_CHALICE = ("api_handler", "expire_ring", "sweep", "fan_out_events", "deliver_event")
@@ -27,6 +30,12 @@ FUNCTIONS = ("webhook_handler", *OF_CHALICE)
 
 _HOST = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}")
 _Blank = Literal[""]
+
+GATEWAY_SYSTEM = "al2023-ami-ecs-hvm-2023.0.20261113-kernel-6.1-x86_64"
+"""AWS's release of its system for ECS that gateways are made with. Sources: release 20261113 of
+github.com/aws/amazon-ecs-ami; ECS developer guide, "Retrieving Amazon ECS-optimized Linux AMI
+metadata" (/aws/service/ecs/optimized-ami/amazon-linux-2023/<version>)."""
+_IMAGE = r"^(ami-[0-9a-f]{8,17}|al2023-ami-ecs-hvm-[0-9.]+-kernel-[0-9.]+-x86_64)$"
 
 
 class _Strict(BaseModel):
@@ -53,9 +62,10 @@ class Sizes(_Strict):
     """Calls in each task at which another task is started; docs/benchmarks.md says how many a task
     can carry."""
     gateway_instance: str = "c6a.large"
-    gateway_image: Annotated[str, Field(pattern=r"^ami-[0-9a-f]{8,17}$")] | Literal[""] = ""
-    """The instance's AMI. Blank: AWS's newest system for ECS, looked up at each deployment; a newer
-    one replaces the instance."""
+    gateway_image: str = Field(GATEWAY_SYSTEM, pattern=_IMAGE)
+    """The instance's system: the id of an AMI, or the name of one of AWS's releases for ECS, which
+    is the same system in every region. Never "the newest": each deployment would look for one, and
+    replace the instance, with its calls."""
     gateway_memory_mb: int = 3072
     log_days: int = 30
 
@@ -65,6 +75,23 @@ class Sizes(_Strict):
             raise ValueError(f"reserved_concurrency: no function is called {sorted(unknown)}")
         if self.relay_tasks_max < self.relay_tasks_min:
             raise ValueError("relay_tasks_max is below relay_tasks_min")
+        return self
+
+
+class Variables(_Strict):
+    """Further variables of each part, by their names in docs/settings.md (infra/variables.py)."""
+
+    application: dict[str, str] = {}
+    relay: dict[str, str] = {}
+    gateway: dict[str, str] = {}
+    """Of the gateway and of its SIP edge."""
+
+    @model_validator(mode="after")
+    def _known(self) -> Variables:
+        for part in PARTS:
+            for name in getattr(self, part):
+                if wrong := complaint(part, name):
+                    raise ValueError(wrong)
         return self
 
 
@@ -94,6 +121,9 @@ class Settings(_Strict):
     """Networks that may send SIP to the gateway: the Internet, or better only your carriers'."""
     sip_hosts: list[Annotated[str, Field(pattern=r"^[A-Za-z0-9.-]{1,253}$")]] = []
     """Names and addresses at which the gateway takes SIP: no trunk may lead to them."""
+    sip_peers: list[IPv4Network] = []
+    """Networks whose calls are taken for any number: EDGE_PEERS."""
+    variables: Variables = Variables()
     sizes: Sizes = Sizes()
 
     @model_validator(mode="after")
@@ -146,6 +176,10 @@ class Settings(_Strict):
         """Return the name of a part's log group."""
         return f"/chamade/{self.stage}/{part}"
 
+    def parameter(self, what: str) -> str:
+        """Return the name of a parameter of Systems Manager (infra/parameters.py)."""
+        return f"/chamade/{self.stage}/{what}"
+
     @property
     def metrics(self) -> str:
         """Return the namespace of our metrics."""
@@ -164,7 +198,8 @@ _WANTED = {
     "region": "the name of a region, as in eu-west-3, or nothing",
     "twilio_account_sid": "AC and 32 digits or letters from a to f, or nothing",
     "sip_hosts": "names or addresses of hosts, as in sip.example.com",
-    "gateway_image": "the id of an image, as in ami-0123456789abcdef0, or nothing",
+    "gateway_image": "the id of an image, as in ami-0123456789abcdef0, or the name of a release of "
+    f"AWS's system for ECS, as in {GATEWAY_SYSTEM}",
 }
 """Descriptions of the settings that have a form of their own."""
 

@@ -8,10 +8,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-import aws_cdk as cdk
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_kms as kms
 from constructs import Construct
+
+from infra.removal import KEPT
 
 SPEC = Path(__file__).parent / "table.json"
 _TYPES = {"S": dynamodb.AttributeType.STRING, "N": dynamodb.AttributeType.NUMBER}
@@ -41,7 +42,7 @@ def table(scope: Construct, id_: str, name: str, key: kms.IKey) -> dynamodb.Tabl
             point_in_time_recovery_enabled=True
         ),
         deletion_protection=True,
-        removal_policy=cdk.RemovalPolicy.RETAIN,
+        removal_policy=KEPT,
     )
     for index in spec["GlobalSecondaryIndexes"]:
         made.add_global_secondary_index(

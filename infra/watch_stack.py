@@ -12,6 +12,7 @@ import aws_cdk as cdk
 from aws_cdk import aws_budgets as budgets
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as actions
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sns_subscriptions as subscriptions
@@ -33,15 +34,16 @@ class WatchStack(cdk.Stack):
         id_: str,
         *,
         settings: Settings,
-        watched: MonitoredResources,
         **kwargs: Any,
     ) -> None:
         super().__init__(scope, id_, **kwargs)
-        self.settings, self.watched = settings, watched
+        self.settings, self.watched = settings, MonitoredResources.of(self, settings)
         self._metrics()
         topic = self._topic()
-        made = [self._alarm(each, topic) for each in alarms.of_installation(sip=settings.sip)]
-        dashboard(self, settings, watched, made)
+        reserved = bool(self.watched.reserved)
+        wanted = alarms.of_installation(sip=settings.sip, reserved=reserved)
+        made = [self._alarm(each, topic) for each in wanted]
+        dashboard(self, settings, self.watched, made)
         if settings.monthly_budget_usd:
             self._budget()
         for query in queries.of_installation(settings):
@@ -78,6 +80,16 @@ class WatchStack(cdk.Stack):
             "names of alarms and numbers; CloudWatch cannot publish to a topic that AWS's own key "
             "encrypts",
             "AwsSolutions-SNS2",
+        )
+        # Our policy replaces the topic's own, which let the account publish: without this statement
+        # no alarm could (SNS developer guide, "Allow CloudWatch alarms to publish").
+        topic.add_to_resource_policy(
+            iam.PolicyStatement(
+                principals=[iam.ServicePrincipal("cloudwatch.amazonaws.com")],
+                actions=["sns:Publish"],
+                resources=[topic.topic_arn],
+                conditions={"StringEquals": {"aws:SourceAccount": self.account}},
+            )
         )
         if self.settings.alarm_email:
             topic.add_subscription(subscriptions.EmailSubscription(self.settings.alarm_email))

@@ -31,6 +31,8 @@ from gateway.sip.events import (
     Event,
     IncomingCall,
     NotRegistered,
+    PingAnswered,
+    PingUnanswered,
     Registered,
     Unregistered,
 )
@@ -116,6 +118,8 @@ class Phones:
                 self._ring(call)
             case Registered() | NotRegistered() | Unregistered():
                 pass  # the phones register nowhere
+            case PingAnswered() | PingUnanswered():
+                pass  # and ask nobody
             case _:
                 leg = self._legs.get(event.call)
                 if isinstance(event, Ended):
@@ -196,6 +200,9 @@ class End:
         self, own: Leg, other: Leg, spawn: Callable[[Coroutine[Any, Any, None]], None]
     ) -> None:
         self._own, self._other, self._spawn = own, other, spawn
+
+    def on_trunk(self, trunk_id: str) -> None:
+        """Do nothing: the carrier's phones know no trunks."""
 
     def on_ringing(self) -> None:
         """Let the other end hear that it rings."""

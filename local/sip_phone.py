@@ -25,6 +25,8 @@ from gateway.sip.events import (
     KeyPressed,
     MediaAgreed,
     NotRegistered,
+    PingAnswered,
+    PingUnanswered,
     Progress,
     Registered,
     Unregistered,
@@ -202,6 +204,8 @@ class SipPhone:
             case IncomingCall(call=call):
                 self._ring(call)
             case Registered() | NotRegistered() | Unregistered():
+                pass
+            case PingAnswered() | PingUnanswered():
                 pass
             case _:
                 talking = self._calls.get(event.call)

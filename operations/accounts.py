@@ -7,7 +7,9 @@ from typing import Any
 import click
 
 from chalicelib.domain.account import Account
+from chalicelib.domain.trunk_fields import MAIN
 from chalicelib.services.account import accounts
+from chalicelib.services.line import trunks
 from chalicelib.services.operator import account_admin
 from chalicelib.services.operator.account_admin import LIMITS, UnknownAccount
 from operations.shell import NOT_FOUND, USAGE, Failure, Session, verb
@@ -16,7 +18,7 @@ group = click.Group("account", help="Accounts, their limits and their betas.")
 
 COLUMNS = ("account_id", "name", "created_at", "numbers_held", "keys_held", "suspended")
 
-TRUNK = {"trunk_id", "host", "status"}
+TRUNK = {"trunk_id", "name", "host", "status"}
 
 
 @verb(group, "list")
@@ -29,16 +31,21 @@ def list_accounts(session: Session) -> None:
 @verb(group, "show")
 @click.argument("account_id")
 def show(session: Session, account_id: str) -> None:
-    """Show an account, its numbers, trunk and webhooks. No secrets."""
+    """Show an account, its numbers, trunks and webhooks. No secrets."""
     deps, account = session.deps, _account(session, account_id)
-    trunk = deps.stores.trunks.of_account(account_id)
-    dids = deps.stores.dids.of_trunk(trunk.trunk_id) if trunk else []
+    listed = [
+        {
+            **each.trunk.model_dump(mode="json", include=TRUNK),
+            "dids": [did.e164 for did in each.dids],
+        }
+        for each in trunks.see_all(deps, account_id)
+    ]
     session.one(
         {
             **_shown(account),
             "numbers": [line.e164 for line in deps.stores.lines.held_by(account_id)],
-            "trunk": trunk and trunk.model_dump(mode="json", include=TRUNK),
-            "dids": [did.e164 for did in dids],
+            "trunk": next((each for each in listed if each["name"] == MAIN), None),
+            "trunks": listed,
             "webhooks": [each.endpoint_id for each in deps.stores.endpoints.of_account(account_id)],
         }
     )

@@ -17,6 +17,7 @@ from chalicelib.domain.event import Event, EventType
 from chalicelib.domain.failure import Failure
 from chalicelib.domain.instant import Instant
 from chalicelib.domain.model import Model
+from chalicelib.domain.route import Route
 
 DEFAULT_MAX_DURATION_S = 4 * 3600
 """Twilio's own default limit of a call."""
@@ -49,8 +50,9 @@ class Call(Model):
     """A call as it is. Times are epoch ms here and RFC 3339 text outside.
 
     `line` is the number of ours: the called one, or the caller ID we dial with. An outbound call
-    has no `provider_call_id` until the provider has given one. `agent_detail`: why the agent at
-    `agent_url` was not reached, None if it was.
+    has no `provider_call_id` until the provider has given one. `trunk` is the name of the trunk
+    that it goes through; `routes`: all trunks that may place it, if there are several.
+    `agent_detail`: why the agent at `agent_url` was not reached, None if it was.
     """
 
     model_config = ConfigDict(frozen=True, populate_by_name=True, serialize_by_alias=True)
@@ -70,6 +72,8 @@ class Call(Model):
     provider: str
     provider_call_id: str | None = None
     trunk_id: str | None = None
+    trunk: str | None = None
+    routes: tuple[Route, ...] = ()
     agent_url: str | None = None
     agent_detail: str | None = None
     auto_answer: bool = False
@@ -132,12 +136,11 @@ def apply(call: Call, act: Act, now: int, sip_code: int | None = None) -> Transi
 
 def public_view(call: Call) -> dict[str, Any]:
     """Return the call as REST, events and webhooks show it (JSON types only). Not the agent's URL:
-    such URLs hold tokens, and events go to more places than that one. `agent_detail` is there only
-    if there is something to say: each byte of an event is paid for.
+    such URLs hold tokens, and events go to more places than that one. `agent_detail` and `trunk`
+    are there only if there is something to say: each byte of an event is paid for.
     """
-    kept = {"account_id", "trunk_id", "agent_url"}
-    if call.agent_detail is None:
-        kept.add("agent_detail")
+    kept = {"account_id", "trunk_id", "routes", "agent_url"}
+    kept |= {name for name in ("agent_detail", "trunk") if getattr(call, name) is None}
     view = call.model_dump(mode="json", exclude=kept)
     return {**view, "capabilities": list(CAPABILITIES)}
 
@@ -160,6 +163,17 @@ def moved(call: Call, state: CallState, reason: EndReason | None, now: int) -> C
     if state.final:
         changes["ended_at"] = at
     return call.model_copy(update=changes)
+
+
+def moved_on(call: Call, trunk_id: str) -> Route | None:
+    """Return the route that a call has gone on to, if `trunk_id` is of one that comes after its
+    present one: posts of a provider may come late.
+    """
+    ids = [route.trunk_id for route in call.routes]
+    if trunk_id not in ids or call.trunk_id not in ids:
+        return None
+    at, now = ids.index(trunk_id), ids.index(call.trunk_id or "")
+    return call.routes[at] if at > now else None
 
 
 def call_event(call: Call) -> Event:

@@ -17,7 +17,7 @@ from chalicelib.domain.did import Did
 from chalicelib.domain.failure import Failure
 from chalicelib.domain.host import parse_host
 from chalicelib.domain.phone import BadNumber, parse_e164
-from chalicelib.domain.trunk import Trunk, TrunkStatus
+from chalicelib.domain.trunk import USABLE, Trunk
 
 REDIAL_AFTER_DECLINE_S = 3600
 """Time for which an account may not dial a number that declined its call (603, 607, 608)."""
@@ -94,7 +94,7 @@ def parse_target(meeting_url: str, trunk: Trunk) -> Target:
         raise NotDialled(
             "bad_number",
             "meeting_url is sip:NUMBER@HOST, the number in E.164 form with + and country code: "
-            f"sip:+33612345678@{_shown_host(trunk)}",
+            f"sip:+33612345678@{shown_host(trunk)}",
         )
     return Target(
         e164=e164,
@@ -104,22 +104,27 @@ def parse_target(meeting_url: str, trunk: Trunk) -> Target:
     )
 
 
-def check_host(target: Target, trunk: Trunk) -> None:
-    """Check that the URL leads to the account's own trunk, by its host or its realm. Raises
-    NotDialled (`wrong_host`).
-    """
+def leads_to(target: Target, trunk: Trunk) -> bool:
+    """Return whether the URL leads to the trunk, by its host or its realm."""
     names = {trunk.host.lower()} | ({trunk.realm.lower()} if trunk.realm else set())
-    if _normal(target.host) not in names or target.port not in (None, trunk.port):
+    return _normal(target.host) in names and target.port in (None, trunk.usual_port)
+
+
+def check_host(target: Target, trunk: Trunk) -> None:
+    """Check that the URL leads to the trunk, and whether it asks for TLS. Raises NotDialled
+    (`wrong_host`).
+    """
+    if not leads_to(target, trunk):
         raise NotDialled(
             "wrong_host",
-            f"Calls go through your own trunk, {_shown_host(trunk)} port {trunk.port}: write "
-            f"sip:{target.e164}@{_shown_host(trunk)}, or connect that one instead.",
+            f"Calls go through your own trunk, {shown_host(trunk)} port {trunk.usual_port}: write "
+            f"sip:{target.e164}@{shown_host(trunk)}, or connect that one instead.",
         )
     if target.secure and trunk.transport != "tls":
         raise NotDialled(
             "wrong_host",
             f"sips: asks for TLS, and your trunk is connected by {trunk.transport}: write "
-            f"sip:{target.e164}@{_shown_host(trunk)}, or connect it with transport tls.",
+            f"sip:{target.e164}@{shown_host(trunk)}, or connect it with transport tls.",
         )
 
 
@@ -157,10 +162,10 @@ def choose_caller_id(wanted: str | None, trunk: Trunk, dids: Sequence[Did]) -> s
 
 
 def check_registered(trunk: Trunk) -> None:
-    """Check that a trunk of our gateway is registered. Raises NotDialled
+    """Check that a trunk of our gateway is registered, or ready. Raises NotDialled
     (`trunk_not_registered`).
     """
-    if trunk.provider != "gateway" or trunk.status is TrunkStatus.REGISTERED:
+    if trunk.provider != "gateway" or trunk.status in USABLE:
         return
     raise NotDialled(
         "trunk_not_registered",
@@ -229,5 +234,6 @@ def _normal(host: str) -> str:
         return host.lower()
 
 
-def _shown_host(trunk: Trunk) -> str:
+def shown_host(trunk: Trunk) -> str:
+    """Return the trunk's host as a URI has it."""
     return f"[{trunk.host}]" if ":" in trunk.host else trunk.host

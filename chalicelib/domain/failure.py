@@ -20,7 +20,7 @@ class Failure(Exception):
     """Seconds after which the request may be sent again; None: waiting does not help."""
     status: int | None = None
     title: str | None = None
-    field: ClassVar[str | None] = None
+    field: str | None = None
     """The field of the request that is wrong; the message is the exception's own."""
     logged_as: ClassVar[str | None] = None
     """The log line of a failure that the operator has to see; `%s` is the message. Alarms count

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from chalicelib.domain.call import (
@@ -14,6 +15,8 @@ from chalicelib.domain.call import (
 )
 from chalicelib.domain.call_id import inbound_call_id, new_call_id
 from chalicelib.domain.call_transitions import CallState, EndReason
+from chalicelib.domain.route import Route
+from chalicelib.domain.trunk import Trunk
 
 RING_MS = 60_000
 """Time for which an inbound call rings before it is missed."""
@@ -40,6 +43,7 @@ def new_inbound(  # noqa: PLR0913 - the fields of a call
     max_duration_s: int = DEFAULT_MAX_DURATION_S,
     now: int,
     agent_url: str | None = None,
+    trunk: Trunk | None = None,
 ) -> Transition:
     """Return a call that came in and rings until `now + RING_MS`."""
     call = Call(
@@ -53,6 +57,8 @@ def new_inbound(  # noqa: PLR0913 - the fields of a call
         forwarded_from=forwarded_from,
         provider=provider,
         provider_call_id=provider_call_id,
+        trunk_id=trunk.trunk_id if trunk else None,
+        trunk=trunk.name if trunk else None,
         agent_url=agent_url,
         auto_answer=auto_answer,
         max_duration_s=max_duration_s,
@@ -77,9 +83,11 @@ def new_outbound(  # noqa: PLR0913 - the fields of a call
     metadata: dict[str, Any],
     now: int,
     call_id: str | None = None,
+    trunk: str | None = None,
+    routes: Sequence[Route] = (),
 ) -> Transition:
     """Return a call that the provider is about to be asked for. `call_id`: a derived id, if there
-    is one.
+    is one. `trunk`: the trunk's name; `routes`: all that may place it, that trunk first.
     """
     call = Call(
         call_id=call_id or new_call_id(),
@@ -91,6 +99,8 @@ def new_outbound(  # noqa: PLR0913 - the fields of a call
         line=caller_id,
         provider=provider,
         trunk_id=trunk_id,
+        trunk=trunk,
+        routes=tuple(routes) if len(routes) > 1 else (),
         agent_url=agent_url,
         created_at=now,
         updated_at=now,

@@ -1,9 +1,10 @@
 """The SIP trunks of accounts.
 
-An account connects one SIP trunk. With provider `gateway` our gateway registers with it and calls
-come in through that registration; with `twilio` nothing registers, the trunk sends its calls to a
-SIP domain. The password is not part of a `Trunk`, so no view, event or log of one can show it. What
-an owner sets is in `trunk_settings.py`, the trunk's numbers are in `did.py`.
+An account connects SIP trunks, each with a name. With provider `gateway` our gateway registers with
+a trunk and calls come in through that registration, or it registers nowhere and calls come from the
+trunk's networks; with `twilio` the trunk sends its calls to a SIP domain. The password is not part
+of a `Trunk`, so no view, event or log of one can show it. What an owner sets is in
+`trunk_settings.py`, the trunk's numbers are in `did.py`.
 """
 
 from __future__ import annotations
@@ -14,22 +15,13 @@ import secrets
 from enum import StrEnum
 from typing import Any
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, model_validator
 
 from chalicelib.domain.event import Event, EventType, event_id
 from chalicelib.domain.host import Host
 from chalicelib.domain.instant import Instant, to_text
-from chalicelib.domain.model import Model
-from chalicelib.domain.phone import E164
-from chalicelib.domain.trunk_settings import (
-    SIP_PORT,
-    Countries,
-    Provider,
-    Realm,
-    Transport,
-    TrunkSettings,
-    Username,
-)
+from chalicelib.domain.trunk_fields import MAIN, TrunkName, Username, with_usual_srtp
+from chalicelib.domain.trunk_settings import SIP_PORT, SIPS_PORT, TrunkOptions, TrunkSettings
 
 MAX_DETAIL = 500
 """Characters of what the gateway says of a registration."""
@@ -38,17 +30,30 @@ TRUNK_ID = re.compile(r"trunk_[a-z2-7]{26}", re.ASCII)
 """The form of a trunk's id; other text names no trunk."""
 
 
+MAX_TRUNKS = 10
+"""Trunks of an account."""
+
+GATEWAY_IP = "gateway-ip"
+"""The key of claims on numbers whose calls our gateway knows by the address they come from."""
+
+
 class TrunkStatus(StrEnum):
-    """The status of a trunk's registration."""
+    """The status of a trunk: of its registration, or of the answers to our OPTIONS."""
 
     REGISTERING = "registering"
     REGISTERED = "registered"
+    READY = "ready"
+    """Nothing registers, and the trunk answers: calls come from its networks."""
     FAILED = "failed"
     UNREGISTERED = "unregistered"
     """Nothing registers: the provider is one to which the trunk sends its calls by itself."""
 
 
-class Trunk(Model):
+USABLE = frozenset({TrunkStatus.REGISTERED, TrunkStatus.READY})
+"""Statuses in which a trunk of our gateway places calls."""
+
+
+class Trunk(TrunkOptions):
     """A trunk as it is, without its password.
 
     `revision` counts the settings of its owner, so that a report about older settings is
@@ -60,14 +65,9 @@ class Trunk(Model):
 
     trunk_id: str
     account_id: str
-    provider: Provider = "gateway"
+    name: TrunkName = MAIN
     host: Host
-    port: int = Field(default=SIP_PORT, ge=1, le=65535)
-    transport: Transport = "udp"
-    username: Username
-    realm: Realm | None = None
-    caller_id: E164 | None = None
-    allowed_countries: Countries = ()
+    username: Username | None = None
     revision: int = 1
     status: TrunkStatus
     sip_code: int | None = None
@@ -76,36 +76,71 @@ class Trunk(Model):
     created_at: Instant
     updated_at: Instant
 
+    @model_validator(mode="before")
+    @classmethod
+    def _usual_srtp(cls, given: Any) -> Any:
+        return with_usual_srtp(given)
+
+    @property
+    def usual_port(self) -> int:
+        """Return the port that is given, or the one of the transport."""
+        return self.port or (SIPS_PORT if self.transport == "tls" else SIP_PORT)
+
+    @property
+    def claims_at(self) -> str | None:
+        """Return the key under which the trunk's numbers are claimed, each for one trunk of all
+        accounts: where calls come in that name a number and no trunk. None if calls always name
+        the trunk.
+        """
+        if self.provider != "gateway":
+            return self.provider
+        return None if self.auth == "register" else GATEWAY_IP
+
 
 def new_trunk_id() -> str:
     """Make a trunk id: `trunk_` and 26 characters of base32, 130 random bits."""
     return "trunk_" + base64.b32encode(secrets.token_bytes(17)).decode().lower()[:26]
 
 
-def apply_settings(
-    before: Trunk | None, account_id: str, settings: TrunkSettings, sip_domain: str | None, now: int
+def apply_settings(  # noqa: PLR0913 - the facts of a trunk
+    before: Trunk | None,
+    account_id: str,
+    settings: TrunkSettings,
+    sip_domain: str | None,
+    now: int,
+    *,
+    name: str = MAIN,
 ) -> Trunk:
-    """Return the trunk as `settings` make it: a new one, or the next revision of the one before.
+    """Return the trunk as `settings` make it: a new one called `name`, or the next revision of the
+    one before.
 
     `sip_domain` is where trunks of provider twilio send their calls; the gateway needs none.
     """
-    registers = settings.provider == "gateway"
+    connects = settings.provider == "gateway"
     return Trunk(
         trunk_id=before.trunk_id if before else new_trunk_id(),
         account_id=account_id,
+        name=before.name if before else name,
         **settings.model_dump(exclude={"password"}),
         revision=before.revision + 1 if before else 1,
-        status=TrunkStatus.REGISTERING if registers else TrunkStatus.UNREGISTERED,
-        detail=(
-            f"Registering with {settings.host}. Look again in a few seconds."
-            if registers
-            else f"Nothing registers. Point the trunk at {inbound_uri(sip_domain or '')}, with "
-            "each number in E.164 form."
-        ),
+        status=TrunkStatus.REGISTERING if connects else TrunkStatus.UNREGISTERED,
+        detail=_first_detail(settings, sip_domain),
         status_at=now,
         created_at=before.created_at if before else now,
         updated_at=now,
     )
+
+
+def _first_detail(settings: TrunkSettings, sip_domain: str | None) -> str:
+    if settings.provider == "twilio":
+        return (
+            f"Nothing registers. Point the trunk at {inbound_uri(sip_domain or '')}, with each "
+            "number in E.164 form."
+        )
+    host = settings.outbound_proxy or settings.host
+    if settings.auth == "ip":
+        return f"Asking {host} whether it answers. Look again in a few seconds."
+    return f"Registering with {settings.host}. Look again in a few seconds."
 
 
 def inbound_uri(sip_domain: str) -> str:

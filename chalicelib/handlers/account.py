@@ -44,7 +44,7 @@ class NewAccount(Strict):
     "/api/account",
     body=NewAccount,
     answer=views.AccountWithKey,
-    location=lambda _: "/api/account",
+    location=lambda *_: "/api/account",
     problems=("sign_up_closed",),
     example={"name": "Ada's agents"},
     open=True,

@@ -33,7 +33,7 @@ def list_keys(request: Request[NoBody, NoQuery]) -> Answer:
     "/api/keys",
     body=NewKey,
     answer=views.KeyWithSecret,
-    location=lambda key: f"/api/keys/{key['key_id']}",
+    location=lambda key, _: f"/api/keys/{key['key_id']}",
     problems=("too_many_keys",),
     example={"label": "laptop"},
     limit=Limit("create_key", KEYS_MADE_AN_HOUR, 3600),

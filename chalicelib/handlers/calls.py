@@ -16,6 +16,7 @@ from chalicelib.domain.metadata import MAX_BYTES, Metadata
 from chalicelib.domain.model import Strict
 from chalicelib.domain.new_call import DEFAULT_RING_TIMEOUT_S, RING_TIMEOUT_S
 from chalicelib.domain.phone import E164
+from chalicelib.domain.trunk_fields import TrunkName
 from chalicelib.handlers import views
 from chalicelib.handlers.operation import Answer, Limit, NoBody, NoQuery, Operations, Request
 from chalicelib.services.call import call_control, call_list, dial, say
@@ -45,6 +46,12 @@ class NewCall(Strict):
         description="`sip:NUMBER@HOST`: the number in E.164 form with its plus, the host (or "
         "realm) your trunk's",
         examples=["sip:+33199001234@sip.carrier.example"],
+    )
+    trunk: TrunkName | None = Field(
+        default=None,
+        description="the name of the trunk to dial through; without one, of those that the host "
+        "leads to, the one that has `caller_id`, else `main`, else the first by name",
+        examples=["main"],
     )
     caller_id: E164 | None = Field(
         default=None,
@@ -95,7 +102,7 @@ class Speech(Strict):
     "/api/call",
     body=NewCall,
     answer=views.Call,
-    location=lambda call: f"/api/call/{call['call_id']}",
+    location=lambda call, _: f"/api/call/{call['call_id']}",
     problems=(
         "country_not_allowed",
         "premium_number",
@@ -118,10 +125,11 @@ class Speech(Strict):
     resumes=True,
 )
 def dial_call(request: Request[NewCall, NoQuery]) -> Answer:
-    """Dial out through your own trunk.
+    """Dial out through a trunk of your own.
 
     The answer is the call, `connecting`, with its `audio`: open it at once; audio flows from the
-    answer on. Events tell how the call goes on. With an Idempotency-Key the provider is asked once,
+    answer on. Events tell how the call goes on. If the trunk cannot place the call, those that its
+    `fallback` names are tried. With an Idempotency-Key the provider is asked once,
     even if the request is repeated; without one, each request dials.
     """
     dial_request = dial.DialRequest(**request.body.model_dump(exclude={"platform"}))

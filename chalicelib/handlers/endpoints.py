@@ -59,7 +59,7 @@ class DeliveriesQuery(Strict):
     "/api/webhooks",
     body=NewEndpoint,
     answer=views.EndpointWithSecret,
-    location=lambda endpoint: f"/api/webhooks/{endpoint['endpoint_id']}",
+    location=lambda endpoint, _: f"/api/webhooks/{endpoint['endpoint_id']}",
     problems=("private_url", "too_many_endpoints", *_VAULT),
     example=_EXAMPLE,
     limit=Limit("create_endpoint", 30, 3600),

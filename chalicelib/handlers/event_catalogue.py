@@ -130,10 +130,10 @@ CATALOGUE: dict[EventType, Entry] = {
     _T.NUMBER_ADDED: Entry(DidData, "you added a number of your trunk"),
     _T.NUMBER_REMOVED: Entry(DidData, "you removed a number of your trunk"),
     _T.NUMBER_NOT_ADDED: Entry(NotAddedData, "a call through your trunk was for no number of it"),
-    _T.TRUNK_CONNECTED: Entry(TrunkData, "you connected your trunk, or replaced its settings"),
+    _T.TRUNK_CONNECTED: Entry(TrunkData, "you connected a trunk, or replaced its settings"),
     _T.TRUNK_DISCONNECTED: Entry(TrunkData, "you disconnected it"),
-    _T.TRUNK_REGISTERED: Entry(TrunkData, "it is registered now"),
-    _T.TRUNK_FAILED: Entry(TrunkData, "it is not registered: `sip_code` and `detail` say why"),
+    _T.TRUNK_REGISTERED: Entry(TrunkData, "it can be used now: it is registered, or ready"),
+    _T.TRUNK_FAILED: Entry(TrunkData, "it cannot be used: `sip_code` and `detail` say why"),
     _T.WEBHOOK_DISABLED: Entry(DisabledData, "an endpoint answered 410, or took nothing for days"),
     _T.WEBHOOK_TEST: Entry(EndpointData, "you asked for it; it goes to that endpoint alone"),
 }

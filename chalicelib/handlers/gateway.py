@@ -1,4 +1,4 @@
-"""`/gateway/trunks/…`: the trunks that the gateway registers, and its reports
+"""`/gateway/trunks/…`: the trunks that the gateway connects, and its reports
 (docs/contracts.md).
 """
 
@@ -18,7 +18,25 @@ from chalicelib.services.line import gateway_trunks
 
 routes = Blueprint(__name__)
 
-_FETCHED = ("trunk_id", "revision", "host", "port", "transport", "username", "realm", "caller_id")
+_FETCHED = {
+    "trunk_id",
+    "revision",
+    "name",
+    "host",
+    "port",
+    "transport",
+    "username",
+    "realm",
+    "caller_id",
+    "auth",
+    "networks",
+    "srtp",
+    "outbound_proxy",
+    "user_phone",
+    "caller_id_in",
+    "keep_alive",
+}
+"""Fields of a trunk that the gateway needs; what is about numbers stays here."""
 
 
 class ListRequest(Model):
@@ -41,14 +59,14 @@ class TrunkReport(Model):
     gateway: str
     trunk_id: str
     revision: int
-    status: Literal["registering", "registered", "failed"]
+    status: Literal["registering", "registered", "ready", "failed"]
     sip_code: int | None = Field(default=None, ge=100, le=699)
     detail: str = ""
 
 
 @routes.route("/gateway/trunks/list", methods=["POST"])
 def list_trunks() -> dict[str, Any]:
-    """List the trunks to register, a page at a time."""
+    """List the trunks to connect, a page at a time."""
     request = ListRequest.model_validate_json(_signed_body("/gateway/trunks/list"))
     listed, more = gateway_trunks.list_trunks(bootstrap.dependencies(), request.after)
     shown = [{"trunk_id": trunk.trunk_id, "revision": trunk.revision} for trunk in listed]
@@ -57,17 +75,16 @@ def list_trunks() -> dict[str, Any]:
 
 @routes.route("/gateway/trunks/fetch", methods=["POST"])
 def fetch() -> dict[str, Any]:
-    """Return a trunk with its password."""
+    """Return a trunk with its password, null if it has none."""
     request = FetchRequest.model_validate_json(_signed_body("/gateway/trunks/fetch"))
     with log_context(trunk_id=request.trunk_id):
         trunk, password = gateway_trunks.fetch(bootstrap.dependencies(), request.trunk_id)
-    given = {name: getattr(trunk, name) for name in _FETCHED}
-    return {"trunk": {**given, "password": password}}
+    return {"trunk": {**trunk.model_dump(mode="json", include=_FETCHED), "password": password}}
 
 
 @routes.route("/gateway/trunks/report", methods=["POST"])
 def report() -> dict[str, Any]:
-    """Note a trunk's registration status, as the gateway reports it."""
+    """Note a trunk's status, as the gateway reports it."""
     posted = TrunkReport.model_validate_json(_signed_body("/gateway/trunks/report"))
     with log_context(trunk_id=posted.trunk_id, gateway=posted.gateway):
         revision = gateway_trunks.report(

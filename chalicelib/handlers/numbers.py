@@ -27,7 +27,7 @@ class Activation(Strict):
     "/api/number",
     body=Activation,
     answer=Number,
-    location=lambda number: f"/api/number/{number['e164']}",
+    location=lambda number, _: f"/api/number/{number['e164']}",
     problems=("pool_empty", "too_many_numbers"),
     example={"country": "US"},
     limit=Limit("activate_number", ACTIVATIONS_AN_HOUR, 3600),

@@ -8,6 +8,7 @@ from chalicelib.domain.call_id import CALL_ID
 from chalicelib.domain.delivery import DELIVERY_ID
 from chalicelib.domain.endpoint import ENDPOINT_ID
 from chalicelib.domain.idempotency import KEPT_S
+from chalicelib.domain.trunk_fields import NAME_PATTERN
 
 ABOUT = """\
 A phone line for AI agents. Calls to your numbers ring here; your agent accepts them, hears and \
@@ -28,7 +29,7 @@ TAGS = {
     "keys": "API keys.",
     "calls": "Dial, see calls, answer, refuse, hang up.",
     "numbers": "Routing numbers from the pool of this installation.",
-    "trunks": "A SIP trunk of your own, and its numbers (DIDs).",
+    "trunks": "SIP trunks of your own, and their numbers (DIDs). `/api/trunk` is the one `main`.",
     "events": "What happened, by long poll.",
     "test-calls": "Calling a number of yours from a browser.",
     "service": "What this installation offers.",
@@ -68,6 +69,11 @@ PATH_PARAMETERS: dict[str, dict[str, Any]] = {
         "description": "the webhook endpoint",
         "schema": {"type": "string", "pattern": f"^{ENDPOINT_ID.pattern}$"},
         "example": "ep_kqjtvrudv2eky6h5hflyw7sv2e",
+    },
+    "name": {
+        "description": "the trunk",
+        "schema": {"type": "string", "pattern": NAME_PATTERN},
+        "example": "main",
     },
     "key_id": {
         "description": "the key's id (not the key)",

@@ -3,7 +3,7 @@
     operations = Operations("numbers")
 
     @operations.post("/api/number", body=Activation, answer=NumberView, problems=("pool_empty",),
-                     location=lambda number: f"/api/number/{number['e164']}")
+                     location=lambda number, _: f"/api/number/{number['e164']}")
     def activate_number(request: Request[Activation, NoQuery]) -> Answer:
         '''Take a routing number from the pool.'''
 
@@ -90,13 +90,13 @@ Run = Callable[[Request[Any, Any]], Answer]
 class Operation:
     """One method on one path.
 
-    `status` is that of success; `answer` None means 204. `location`: the path of what was created;
-    a PUT that has one may answer 201. `problems`: codes of `problem_codes.py` beside those that any
-    operation of its kind may answer with (`code:status` for another status than usual). `example`:
-    a body. `open`: needs no key. `session`: only for the dashboard's page; reads its cookie and no
-    key. `limit`: how often it may be done. `idempotent`: supports an `Idempotency-Key`; if it
-    `resumes`, it finds by `Request.seed` what it made, and can be done again after it died
-    half-way.
+    `status` is that of success; `answer` None means 204. `location`: the path of what was created,
+    from the answer and the parts of the request's path; a PUT that has one may answer 201.
+    `problems`: codes of `problem_codes.py` beside those that any operation of its kind may answer
+    with (`code:status` for another status than usual). `example`: a body. `open`: needs no key.
+    `session`: only for the dashboard's page; reads its cookie and no key. `limit`: how often it may
+    be done. `idempotent`: supports an `Idempotency-Key`; if it `resumes`, it finds by
+    `Request.seed` what it made, and can be done again after it died half-way.
     """
 
     group: str
@@ -107,7 +107,7 @@ class Operation:
     query: type[BaseModel] = NoQuery
     answer: type[BaseModel] | None = None
     status: int = 200
-    location: Callable[[Mapping[str, Any]], str] | None = None
+    location: Callable[[Mapping[str, Any], Mapping[str, str]], str] | None = None
     problems: tuple[str, ...] = ()
     example: Mapping[str, Any] | None = None
     open: bool = False

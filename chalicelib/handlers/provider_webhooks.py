@@ -29,6 +29,7 @@ from chalicelib.providers.base import (
     Webhook,
 )
 from chalicelib.services.call import inbound, outbound
+from chalicelib.services.call.number_called import Incoming
 from chalicelib.services.call.transition import UnknownCall
 
 routes = Blueprint(__name__)
@@ -110,6 +111,7 @@ def status(provider: str) -> Response:
                 update.provider_call_id,
                 update.status,
                 update.sip_code,
+                update.trunk_id,
             )
         elif update.status in OVER:
             inbound.caller_gone(
@@ -136,15 +138,17 @@ def _checked(name: str, kind: str) -> VerifiedWebhook:
     return VerifiedWebhook(provider, kind, update, dialled)
 
 
-def _incoming(posted: VerifiedWebhook) -> inbound.Incoming:
+def _incoming(posted: VerifiedWebhook) -> Incoming:
     update = posted.update
-    return inbound.Incoming(
+    return Incoming(
         posted.provider.name,
         update.provider_call_id,
         update.from_,
         update.to,
         update.forwarded_from,
         trunk_id=update.trunk_id,
+        trunk_source=update.trunk_source,
+        trusted=update.trusted,
     )
 
 
@@ -157,6 +161,7 @@ def _called_party_waits(posted: VerifiedWebhook) -> Response:
         posted.provider.name,
         posted.dialled,
         posted.update.provider_call_id,
+        posted.update.trunk_id,
     )
     return _answer(posted, ask)
 

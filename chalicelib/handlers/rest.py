@@ -64,7 +64,7 @@ def answer(operation: Operation, request: Request, path: dict[str, str]) -> Resp
         )
         if status != 201 or operation.location is None or content is None:
             return KeptAnswer(status, content, None)
-        return KeptAnswer(status, content, operation.location(content))
+        return KeptAnswer(status, content, operation.location(content, path_values))
 
     key = request.headers.get(KEY_HEADER.lower())
     if key is None or not operation.idempotent:

@@ -33,7 +33,7 @@ class SignIn(Strict):
     "/api/session",
     body=SignIn,
     answer=views.Session,
-    location=lambda _: "/api/session",
+    location=lambda *_: "/api/session",
     problems=("bad_key",),
     example={"api_key": "chmd_live_…"},
     open=True,

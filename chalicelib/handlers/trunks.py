@@ -1,7 +1,10 @@
-"""`/api/trunk…`: the account's own trunk, and its numbers."""
+"""`/api/trunks…`: the account's own trunks, and their numbers; `/api/trunk…` is the one called
+`main`.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from pydantic import BaseModel
@@ -9,6 +12,8 @@ from pydantic import BaseModel
 from chalicelib.domain.did import Did, DidChanges, NewDid, did_view
 from chalicelib.domain.phone import parse_e164
 from chalicelib.domain.trunk import Trunk, inbound_uri, public_view
+from chalicelib.domain.trunk_fields import MAIN, parse_name
+from chalicelib.domain.trunk_presets import PRESETS
 from chalicelib.domain.trunk_settings import TrunkSettings
 from chalicelib.handlers import views
 from chalicelib.handlers.operation import (
@@ -19,6 +24,7 @@ from chalicelib.handlers.operation import (
     NoQuery,
     Operations,
     Request,
+    Run,
 )
 from chalicelib.services.dependencies import Dependencies
 from chalicelib.services.line import dids, trunks
@@ -35,15 +41,54 @@ _EXAMPLE = {
 }
 
 
-@operations.put(
-    "/api/trunk",
+def _for_each(method: str, path: str, named: str, **declared: Any) -> Callable[[Run], Run]:
+    """Declare an operation twice: on the trunk called `main`, at `/api/trunk` and `path`, and on
+    any trunk, at `/api/trunks/{name}` and `path`, where it is called `named`.
+    """
+
+    def decorate(run: Run) -> Run:
+        def run_named(request: Request[Any, Any]) -> Answer:
+            return run(request)
+
+        run_named.__name__ = named
+        run_named.__doc__ = run.__doc__
+        declare = getattr(operations, method)
+        declare(f"/api/trunks/{{name}}{path}", **declared)(run_named)
+        run.__doc__ = f"{run.__doc__}\n\n    It is the trunk called `{MAIN}`."
+        declare(f"/api/trunk{path}", **declared)(run)
+        return run
+
+    return decorate
+
+
+@operations.get("/api/trunks", answer=views.Trunks)
+def list_trunks(request: Request[NoBody, NoQuery]) -> Answer:
+    """List your trunks with their numbers: `main` first, then by name."""
+    found = trunks.see_all(request.deps, request.account_id)
+    return {"trunks": [_view(request.deps, each.trunk, each.dids) for each in found]}
+
+
+@operations.get("/api/trunk-presets", answer=views.TrunkPresets, open=True)
+def list_trunk_presets(request: Request[NoBody, NoQuery]) -> Answer:  # noqa: ARG001 - all are alike
+    """List the settings that trunks of known carriers and PBXs need.
+
+    Send `settings` of one with what it asks for as the body of `connect_named_trunk`. Needs no key.
+    """
+    return {"presets": [preset.model_dump(mode="json") for preset in PRESETS]}
+
+
+@_for_each(
+    "put",
+    "",
+    "connect_named_trunk",
     body=TrunkSettings,
     answer=views.Trunk,
-    location=lambda _: "/api/trunk",
+    location=lambda _, path: _trunk_path(path),
     problems=(
         "number_taken",
         "number_reserved",
         "too_many_dids",
+        "too_many_trunks",
         "provider_not_configured",
         "trunk_rate",
         "vault_missing",
@@ -52,40 +97,43 @@ _EXAMPLE = {
     example=_EXAMPLE,
 )
 def connect_trunk(request: Request[TrunkSettings, NoQuery]) -> Answer:
-    """Connect your SIP trunk (201), or replace all its settings (200).
+    """Connect a SIP trunk of yours (201), or replace all its settings (200).
 
     Settings that are left out return to their defaults; the trunk's numbers stay. A few seconds
-    later `get_trunk` shows whether it registers, as do the events `trunk.registered` and
-    `trunk.failed`.
+    later its `status` shows whether it registers or answers, as do the events `trunk.registered`
+    and `trunk.failed`.
     """
     deps = request.deps
-    trunk, first = trunks.connect(deps, request.account_id, request.body)
+    trunk, first = trunks.connect(deps, request.account_id, request.body, _name(request))
     view = _view(deps, trunk, deps.stores.dids.of_trunk(trunk.trunk_id))
     return Created(view) if first else view
 
 
-@operations.get("/api/trunk", answer=views.Trunk, problems=("no_trunk",))
+@_for_each("get", "", "get_named_trunk", answer=views.Trunk, problems=("no_trunk",))
 def get_trunk(request: Request[NoBody, NoQuery]) -> Answer:
-    """Show the trunk and its numbers.
+    """Show a trunk and its numbers.
 
-    `status` is that of its registration; if it is `failed`, `detail` says what to do about it.
+    `status` tells whether calls can go through it; if it is `failed`, `detail` says what to do
+    about it.
     """
-    found = trunks.see(request.deps, request.account_id)
+    found = trunks.see(request.deps, request.account_id, _name(request))
     return _view(request.deps, found.trunk, found.dids)
 
 
-@operations.delete("/api/trunk", problems=("no_trunk",))
+@_for_each("delete", "", "disconnect_named_trunk", problems=("no_trunk",))
 def disconnect_trunk(request: Request[NoBody, NoQuery]) -> Answer:
-    """Delete the trunk and its numbers; calls that are up go on."""
-    trunks.disconnect(request.deps, request.account_id)
+    """Delete a trunk and its numbers; calls that are up go on."""
+    trunks.disconnect(request.deps, request.account_id, _name(request))
     return None
 
 
-@operations.post(
-    "/api/trunk/dids",
+@_for_each(
+    "post",
+    "/dids",
+    "add_did_of_named_trunk",
     body=NewDid,
     answer=views.Did,
-    location=lambda did: f"/api/trunk/dids/{did['e164']}",
+    location=lambda did, path: f"{_trunk_path(path)}/dids/{did['e164']}",
     problems=("no_trunk", "number_taken", "number_reserved", "too_many_dids"),
     example={"e164": "+33199005678", "label": "Desk", "auto_answer": True},
     limit=Limit("add_did", DIDS_ADDED_AN_HOUR, 3600),
@@ -93,19 +141,26 @@ def disconnect_trunk(request: Request[NoBody, NoQuery]) -> Answer:
 )
 def add_did(request: Request[NewDid, NoQuery]) -> Answer:
     """Add a number of yours (DID) on which calls come in through the trunk."""
-    return did_view(dids.add(request.deps, request.account_id, request.body))
+    return did_view(dids.add(request.deps, request.account_id, request.body, _name(request)))
 
 
-@operations.get(
-    "/api/trunk/dids/{e164}", answer=views.Did, problems=("no_trunk", "number_not_found")
+@_for_each(
+    "get",
+    "/dids/{e164}",
+    "get_did_of_named_trunk",
+    answer=views.Did,
+    problems=("no_trunk", "number_not_found"),
 )
 def get_did(request: Request[NoBody, NoQuery]) -> Answer:
     """Show a number of the trunk."""
-    return did_view(dids.owned(request.deps, request.account_id, _number(request)))
+    e164, name = _number(request), _name(request)
+    return did_view(dids.owned(request.deps, request.account_id, e164, name))
 
 
-@operations.patch(
-    "/api/trunk/dids/{e164}",
+@_for_each(
+    "patch",
+    "/dids/{e164}",
+    "change_did_of_named_trunk",
     body=DidChanges,
     answer=views.Did,
     problems=("no_trunk", "number_not_found"),
@@ -113,18 +168,32 @@ def get_did(request: Request[NoBody, NoQuery]) -> Answer:
 )
 def change_did(request: Request[DidChanges, NoQuery]) -> Answer:
     """Set auto-answer, label or agent URL of a number; what is not given stays."""
-    return did_view(dids.change(request.deps, request.account_id, _number(request), request.body))
+    e164, name = _number(request), _name(request)
+    return did_view(dids.change(request.deps, request.account_id, e164, request.body, name))
 
 
-@operations.delete("/api/trunk/dids/{e164}", problems=("no_trunk", "number_not_found"))
+@_for_each(
+    "delete",
+    "/dids/{e164}",
+    "remove_did_of_named_trunk",
+    problems=("no_trunk", "number_not_found"),
+)
 def remove_did(request: Request[NoBody, NoQuery]) -> Answer:
     """Take a number off the trunk; calls to it are rejected from then on."""
-    dids.remove(request.deps, request.account_id, _number(request))
+    dids.remove(request.deps, request.account_id, _number(request), _name(request))
     return None
 
 
 def _number(request: Request[BaseModel, BaseModel]) -> str:
     return parse_e164(request.path["e164"])
+
+
+def _name(request: Request[BaseModel, BaseModel]) -> str:
+    return parse_name(request.path.get("name", MAIN))
+
+
+def _trunk_path(path: Any) -> str:
+    return f"/api/trunks/{path['name']}" if "name" in path else "/api/trunk"
 
 
 def _view(deps: Dependencies, trunk: Trunk, numbers: list[Did]) -> dict[str, Any]:

@@ -78,7 +78,13 @@ class CallUpdate:
     status: CallStatus = CallStatus.OTHER
     forwarded_from: str | None = None
     trunk_id: str | None = None
-    """The trunk that the call came through, where the provider says so."""
+    """The trunk that the call came through or goes through, where the provider says so."""
+    trunk_source: str | None = None
+    """The address that the call came from, if it is in a network of trunks and `trunk_id` is
+    None."""
+    trusted: bool = True
+    """False if the call comes from a network of trunks alone, and not from a carrier of the
+    operator's: then no number of the pool rings."""
     sip_call_id: str | None = None
     sip_code: int | None = None
     """The SIP code by which the far end ended the call, where the provider says so."""
@@ -125,9 +131,20 @@ Instruction = KeepRinging | Connect | Reject | HangUp | AskAgain
 
 
 @dataclass(frozen=True)
+class DialRoute:
+    """A trunk that the provider itself knows, and the two numbers as its carrier writes them."""
+
+    trunk_id: str
+    to: str
+    caller_id: str
+
+
+@dataclass(frozen=True)
 class Dial:
     """A call to be placed. `to` is an E.164 number for a trunk that the provider itself knows, by
-    `trunk_id`; else the SIP URI at somebody's trunk, with the credentials it asks for.
+    `trunk_id`; else the SIP URI at somebody's trunk, with the credentials it asks for. `routes`:
+    the trunks to try in order, that one first, if there are several, or if its carrier wants the
+    numbers written otherwise.
 
     The provider's posts about it have our `call_id`: the provider's id is not known before its
     answer.
@@ -139,6 +156,7 @@ class Dial:
     ring_timeout_s: int
     max_duration_s: int
     trunk_id: str | None = None
+    routes: tuple[DialRoute, ...] = ()
     username: str | None = None
     password: str | None = field(default=None, repr=False)
 

@@ -14,6 +14,9 @@ from chalicelib.domain.model import Model
 from chalicelib.providers.base import BadForm, CallStatus, CallUpdate
 
 SIGNATURE = "x-twilio-signature"
+TRUSTED = frozenset({"peer", "local"})
+"""`Standing` of calls with a `TrunkSource` that our gateway would take without the networks of
+trunks."""
 MAX_FIELD = 255
 """Characters of a field of a post; the text may come from a stranger."""
 
@@ -40,6 +43,10 @@ class Post(Model):
     trunk_sid: Annotated[str | None, BeforeValidator(_none_if_blank)] = Field(
         alias="TrunkSid", default=None, max_length=64
     )
+    trunk_source: Annotated[str | None, BeforeValidator(_none_if_blank)] = Field(
+        alias="TrunkSource", default=None, max_length=64
+    )
+    standing: str = Field(alias="Standing", default="", max_length=32)
     sip_call_id: Annotated[str | None, BeforeValidator(_none_if_blank)] = Field(
         alias="SipCallId", default=None, max_length=MAX_FIELD
     )
@@ -66,6 +73,8 @@ def update_of(form: dict[str, str]) -> CallUpdate:
         status=status_of(post.status),
         forwarded_from=post.forwarded_from,
         trunk_id=post.trunk_sid,
+        trunk_source=post.trunk_source,
+        trusted=post.trunk_source is None or post.standing in TRUSTED,
         sip_call_id=post.sip_call_id,
         sip_code=post.sip_code,
     )

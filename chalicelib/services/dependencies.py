@@ -80,6 +80,9 @@ class Settings:
     """The SIP domain to which trunks of provider twilio send their calls."""
     private_trunks: bool = False
     """True if a trunk's host may be one of our own network."""
+    trunks_by_address: bool = True
+    """True if a trunk may place calls without a registration (`auth: ip`): its carrier knows only
+    the address of this installation, which all accounts have in common."""
     own_hosts: frozenset[str] = frozenset()
     """Host names of this installation (as `parse_host` writes them), which no trunk may have."""
     private_webhooks: bool = False

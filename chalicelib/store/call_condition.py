@@ -13,13 +13,16 @@ def unchanged(before: Call, after: Call, now: int) -> tuple[str, dict[str, str],
     """Return condition, names and values.
 
     It names the version (which implies the state), the state (for whoever reads a trace), what
-    comes without a transition (the provider's id, the detail about an agent that we dial) and, for
-    the answer of an inbound call, the deadline on the item itself.
+    comes without a transition (the provider's id, the trunk if there are several, the detail about
+    an agent that we dial) and, for the answer of an inbound call, the deadline on the item itself.
     """
     parts = ["#version = :version", "#state = :state"]
     names = {"#version": "version", "#state": "state", "#id": "provider_call_id"}
     values: dict[str, Any] = {":version": before.version, ":state": before.state.value}
     _same(parts, values, "id", before.provider_call_id)
+    if before.routes:
+        names["#trunk"] = "trunk_id"
+        _same(parts, values, "trunk", before.trunk_id)
     if before.agent_url is not None:
         names["#detail"] = "agent_detail"
         _same(parts, values, "detail", before.agent_detail)

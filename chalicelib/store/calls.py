@@ -11,6 +11,7 @@ a sweep reads only those. Media ownership is an item of its own: it changes with
 
 from __future__ import annotations
 
+import contextlib
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from chalicelib.domain.call import Call, Transition
 from chalicelib.domain.call_transitions import CallState
 from chalicelib.domain.dial_rules import RecentDials
 from chalicelib.domain.instant import from_text, to_text
+from chalicelib.domain.route import Route
 from chalicelib.store import dialling
 from chalicelib.store.call_condition import unchanged
 from chalicelib.store.events import outbox_put
@@ -155,6 +157,32 @@ class CallStore:
             raise BoundElsewhere(call_id)
         return bound
 
+    def note_route(self, call: Call, route: Route) -> Call:
+        """Note the trunk that a call has gone on to, with the number that it calls as there; return
+        the call as it is now. Raises Contention.
+
+        This is no transition, as with `bind`: `move` names what it has read.
+        """
+        values = {
+            "trunk_id": route.trunk_id,
+            "trunk": route.trunk,
+            "from": route.caller_id,
+            "line": route.caller_id,
+        }
+        with contextlib.suppress(ConditionFailed):
+            self._table.write(
+                update(
+                    f"CALL#{call.call_id}",
+                    "CALL",
+                    "SET " + ", ".join(f"#{name} = :{name}" for name in values),
+                    condition="#trunk_id = :before",
+                    names={f"#{name}": name for name in values},
+                    values={f":{name}": value for name, value in values.items()}
+                    | {":before": call.trunk_id},
+                )
+            )
+        return self.get(call.call_id) or call
+
     def note_agent(self, call: Call, detail: str | None) -> Call:
         """Note why the agent of an active call was not reached (None: it was); return the call as
         it is now, unchanged if it is over.
@@ -282,12 +310,13 @@ class CallStore:
 
 
 def _to_item(call: Call) -> Item:
+    absent = None if call.routes else {"routes"}
     item: Item = {
         "pk": f"CALL#{call.call_id}",
         "sk": "CALL",
         "listing": f"ACCOUNT#{call.account_id}#CALLS",
         "listing_order": f"{to_text(call.created_at)}#{call.call_id}",
-        **{k: v for k, v in call.model_dump(mode="json").items() if v is not None},
+        **{k: v for k, v in call.model_dump(mode="json", exclude=absent).items() if v is not None},
     }
     if not call.state.final:
         item["live"] = f"LIVE#{zlib.crc32(call.call_id.encode()) % LIVE_SHARDS}"

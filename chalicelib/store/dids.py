@@ -3,11 +3,12 @@
 | item | pk | sk |
 |---|---|---|
 | number | `TRUNK#<trunk id>` | `DID#<e164>` |
-| who has a number at a provider | `DID#twilio#<e164>` | `DID` |
+| who has a number, for all accounts | `DID#<twilio or gateway-ip>#<e164>` | `DID` |
 
-With the gateway a number is unique within its trunk only, since the gateway says through which
-trunk a call came: nobody can squat on a number. Other providers name only the
-number, which therefore belongs to the trunk that added it first.
+A number of a trunk that registers is unique within its trunk only, since the gateway says through
+which trunk a call came: nobody can squat on a number. Calls of other providers, and calls from the
+networks of trunks that authenticate by address, may name the number only, which therefore belongs
+to the trunk that added it first (`Trunk.claims_at`).
 """
 
 from __future__ import annotations
@@ -30,12 +31,16 @@ from chalicelib.store.trunk_items import TrunkChanged, did_item, read_record, to
 
 
 class TooMany(Exception):
-    """The trunk has as many numbers as it may."""
+    """The trunk has more numbers than it may (`most`)."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(most)
+        self.most = most
 
 
 class Taken(Exception):
-    """The number is added already: to this trunk, or (`elsewhere`) to another trunk of its
-    provider.
+    """The number is added already: to this trunk, or (`elsewhere`) to another one whose calls name
+    numbers only, as this one's do.
     """
 
     def __init__(self, e164: str, *, elsewhere: bool) -> None:
@@ -84,27 +89,30 @@ class DidStore:
         item = self._table.get(f"TRUNK#{trunk_id}", f"DID#{e164}")
         return None if item is None else to_did(item)
 
-    def at(self, provider: str, e164: str) -> Did | None:
-        """Return the number at a provider that names numbers only, whichever trunk it belongs
-        to.
+    def at(self, place: str, e164: str) -> Did | None:
+        """Return the number where calls name numbers only (a provider, or `gateway-ip`), whichever
+        trunk it belongs to.
         """
-        pointer = self._table.get(*pointer_key(provider, e164))
-        record = read_record(self._table, pointer["trunk_id"]) if pointer else None
-        if record is None or record.trunk.provider != provider:
-            return None
-        return self.get(record.trunk.trunk_id, e164)
+        found = self.claimed_at(place, e164)
+        return None if found is None else self.get(found.trunk_id, e164)
 
-    def forget_claim(self, provider: str, e164: str) -> bool:
-        """Delete the claim that a trunk which is gone had on a number at a provider. Return False
-        if there is no claim, or its trunk is not gone.
+    def claimed_at(self, place: str, e164: str) -> Trunk | None:
+        """Return the trunk that has claimed a number there."""
+        pointer = self._table.get(*pointer_key(place, e164))
+        record = read_record(self._table, pointer["trunk_id"]) if pointer else None
+        return record.trunk if record is not None and record.trunk.claims_at == place else None
+
+    def forget_claim(self, place: str, e164: str) -> bool:
+        """Delete the claim that a trunk which is gone had on a number. Return False if there is no
+        claim, or its trunk is not gone.
         """
-        claim = self._table.get(*pointer_key(provider, e164))
+        claim = self._table.get(*pointer_key(place, e164))
         if claim is None or read_record(self._table, claim["trunk_id"]) is not None:
             return False
         condition, names = "#trunk = :gone", {"#trunk": "trunk_id"}
         try:
             self._table.write(
-                delete(*pointer_key(provider, e164), condition, names, {":gone": claim["trunk_id"]})
+                delete(*pointer_key(place, e164), condition, names, {":gone": claim["trunk_id"]})
             )
         except ConditionFailed:
             return False
@@ -128,7 +136,7 @@ class DidStore:
             if lost.failed[0]:
                 item = lost.items[0]
                 full = item is not None and item["dids_held"] >= MAX_DIDS
-                raise (TooMany if full else TrunkChanged) from None
+                raise (TooMany(MAX_DIDS) if full else TrunkChanged()) from None
             raise Taken(did.e164, elsewhere=True) from None
 
     def change(self, trunk_id: str, e164: str, changes: Item) -> Did:
@@ -181,14 +189,15 @@ class DidStore:
 
 
 def claims(table: Table, trunk: Trunk, e164: str) -> list[Write]:
-    """Return the write that makes a number this trunk's at its provider, if the provider needs it.
-    Raises Reserved if the number is in the pool; a number that is not cannot come into it while it
-    is a DID.
+    """Return the write that makes a number this trunk's among all accounts, if its calls name
+    numbers only. Raises Reserved if the number is in the pool; a number that is not cannot come
+    into it while it is claimed.
     """
-    if trunk.provider == "gateway":
+    place = trunk.claims_at
+    if place is None:
         return []
     refuse_of_the_pool(table, e164)
-    pk, sk = pointer_key(trunk.provider, e164)
+    pk, sk = pointer_key(place, e164)
     condition, names, values = "attribute_not_exists(pk)", {}, {}
     claim = table.get(pk, sk)
     if claim is not None and read_record(table, claim["trunk_id"]) is None:
@@ -199,12 +208,13 @@ def claims(table: Table, trunk: Trunk, e164: str) -> list[Write]:
 
 
 def releases(trunk: Trunk, e164: str) -> list[Write]:
-    """Return the write that frees a number at the trunk's provider, if the provider needs it."""
-    if trunk.provider == "gateway":
+    """Return the write that frees the claim of the trunk on a number, if it needs one."""
+    place = trunk.claims_at
+    if place is None:
         return []
     return [
         delete(
-            *pointer_key(trunk.provider, e164),
+            *pointer_key(place, e164),
             "attribute_not_exists(pk) OR #trunk = :ours",
             {"#trunk": "trunk_id"},
             {":ours": trunk.trunk_id},
@@ -213,12 +223,27 @@ def releases(trunk: Trunk, e164: str) -> list[Write]:
 
 
 def _count(trunk: Trunk, step: int, condition: str, values: Item) -> Write:
-    """Count a number on its trunk, if that is there and still with the same provider."""
+    """Count a number on its trunk, if that is there and its numbers are still claimed in the same
+    way.
+    """
+    # Trunks that are older than the attribute register.
+    first = " OR attribute_not_exists(#auth)" if trunk.auth == "register" else ""
     return update(
         f"TRUNK#{trunk.trunk_id}",
         "TRUNK",
         "ADD #held :step, #version :one",
-        condition=f"#provider = :provider AND {condition}",
-        names={"#held": "dids_held", "#version": "version", "#provider": "provider"},
-        values={":step": step, ":one": 1, ":provider": trunk.provider, **values},
+        condition=f"#provider = :provider AND (#auth = :auth{first}) AND {condition}",
+        names={
+            "#held": "dids_held",
+            "#version": "version",
+            "#provider": "provider",
+            "#auth": "auth",
+        },
+        values={
+            ":step": step,
+            ":one": 1,
+            ":provider": trunk.provider,
+            ":auth": trunk.auth,
+            **values,
+        },
     )

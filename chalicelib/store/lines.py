@@ -16,7 +16,7 @@ from chalicelib.domain.event import Event
 from chalicelib.domain.instant import to_text
 from chalicelib.domain.line import Line
 from chalicelib.store.events import outbox_put
-from chalicelib.store.reserved import line_key, pointer_key
+from chalicelib.store.reserved import CLAIMED_AT, line_key, pointer_key
 from chalicelib.store.table import ConditionFailed, Item, Table, Write, check, delete, put, update
 
 LISTING = ("listing", "listing", "listing_order")
@@ -52,12 +52,15 @@ class LineStore:
 
     def add_to_pool(self, line: Line) -> bool:
         """Add a number to the pool; return False if it is known already. Raises Claimed if it is a
-        trunk's at a provider that names numbers only, Contention.
+        trunk's whose calls name numbers only, Contention.
         """
         self._table.write(put({"pk": "COUNTRIES", "sk": line.country}))
-        pointer = check(*pointer_key("twilio", line.e164), "attribute_not_exists(pk)")
+        unclaimed = [
+            check(*pointer_key(place, line.e164), "attribute_not_exists(pk)")
+            for place in CLAIMED_AT
+        ]
         try:
-            self._table.write(put(_to_item(line), "attribute_not_exists(pk)"), pointer)
+            self._table.write(put(_to_item(line), "attribute_not_exists(pk)"), *unclaimed)
         except ConditionFailed as lost:
             if not lost.failed[0]:
                 raise Claimed(line.e164) from None

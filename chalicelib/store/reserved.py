@@ -7,6 +7,7 @@ a condition on the other side's item, so that of two writes at the same moment o
 from __future__ import annotations
 
 from chalicelib.domain.failure import Failure
+from chalicelib.domain.trunk import GATEWAY_IP
 from chalicelib.store.table import Table, Write, check
 
 
@@ -25,9 +26,13 @@ def line_key(e164: str) -> tuple[str, str]:
     return f"NUMBER#{e164}", "NUMBER"
 
 
-def pointer_key(provider: str, e164: str) -> tuple[str, str]:
-    """Return the key of the item that names the trunk of a number at a provider."""
-    return f"DID#{provider}#{e164}", "DID"
+CLAIMED_AT = ("twilio", GATEWAY_IP)
+"""Places of claims. Calls there name the number only, so it is on one trunk of all accounts."""
+
+
+def pointer_key(place: str, e164: str) -> tuple[str, str]:
+    """Return the key of the item that names the trunk of a number, at one of `CLAIMED_AT`."""
+    return f"DID#{place}#{e164}", "DID"
 
 
 def not_of_the_pool(e164: str) -> Write:

@@ -139,6 +139,7 @@ class Table:
         index: tuple[str, str, str] | None = None,
         after: Item | None = None,
         sk_above: str | None = None,
+        sk_begins: str | None = None,
         limit: int | None = None,
         newest_first: bool = False,
         where: str | None = None,
@@ -148,10 +149,12 @@ class Table:
         """Return one page of a partition, and the key to go on after it (None at the end).
 
         `index` is (index name, its partition key, its sort key); without it the read is consistent.
-        `limit` counts items read, before `where` filters them.
+        `limit` counts items read, before `where` filters them. Of `sk_above` and `sk_begins` one is
+        given at most.
         """
         index_name, pk_name, sk_name = index or (None, "pk", "sk")
         expression = "#pk = :pk" + ("" if sk_above is None else " AND #sk > :sk")
+        expression += "" if sk_begins is None else " AND begins_with(#sk, :sk)"
         request: dict[str, Any] = {
             "TableName": self.name,
             "KeyConditionExpression": expression,
@@ -160,9 +163,10 @@ class Table:
             "ScanIndexForward": not newest_first,
             "ConsistentRead": index is None,
         }
-        if sk_above is not None:
+        sk = sk_above if sk_begins is None else sk_begins
+        if sk is not None:
             request["ExpressionAttributeNames"]["#sk"] = sk_name
-            request["ExpressionAttributeValues"].update(self._marshal({":sk": sk_above}))
+            request["ExpressionAttributeValues"].update(self._marshal({":sk": sk}))
         if index_name:
             request["IndexName"] = index_name
         if where:
@@ -178,11 +182,19 @@ class Table:
             more or {}
         ) or None
 
-    def query_all(self, pk: str, *, index: tuple[str, str, str] | None = None) -> Iterator[Item]:
-        """Yield every item of a partition, page by page."""
+    def query_all(
+        self,
+        pk: str,
+        *,
+        index: tuple[str, str, str] | None = None,
+        sk_begins: str | None = None,
+    ) -> Iterator[Item]:
+        """Yield every item of a partition, or those whose sort key begins with `sk_begins`, page by
+        page.
+        """
         after: Item | None = None
         while True:
-            items, after = self.query(pk, index=index, after=after)
+            items, after = self.query(pk, index=index, after=after, sk_begins=sk_begins)
             yield from items
             if after is None:
                 return

@@ -2,7 +2,7 @@
 
 | item | pk | sk |
 |---|---|---|
-| trunk, with its sealed password | `TRUNK#<trunk id>` | `TRUNK` |
+| trunk, with its sealed password, if it has one | `TRUNK#<trunk id>` | `TRUNK` |
 | number | `TRUNK#<trunk id>` | `DID#<e164>` |
 
 Without a trunk's item, all that is left of the trunk is ignored. Each write to the trunk or to its
@@ -27,17 +27,20 @@ class TrunkChanged(Exception):
 
 @dataclass(frozen=True)
 class Record:
-    """A trunk with its sealed password, and the store's counters."""
+    """A trunk with its sealed password (None: it has none), and the store's counters."""
 
     trunk: Trunk
-    sealed_password: str = field(repr=False)
+    sealed_password: str | None = field(repr=False)
     version: int = 1
     dids_held: int = 0
 
-    def with_trunk(self, trunk: Trunk, sealed_password: str | None = None) -> Record:
-        """Return the record after a change of its trunk."""
-        sealed = self.sealed_password if sealed_password is None else sealed_password
-        return Record(trunk, sealed, self.version + 1, self.dids_held)
+    def with_trunk(self, trunk: Trunk) -> Record:
+        """Return the record after a change of its trunk; the password stays."""
+        return self.with_settings(trunk, self.sealed_password)
+
+    def with_settings(self, trunk: Trunk, sealed_password: str | None) -> Record:
+        """Return the record after a change of its trunk and its password."""
+        return Record(trunk, sealed_password, self.version + 1, self.dids_held)
 
 
 def read_record(table: Table, trunk_id: str) -> Record | None:
@@ -51,12 +54,13 @@ def read_record(table: Table, trunk_id: str) -> Record | None:
 def trunk_item(record: Record) -> Item:
     """Return the item of a trunk."""
     trunk = record.trunk
+    sealed = {} if record.sealed_password is None else {"sealed_password": record.sealed_password}
     return {
         "pk": f"TRUNK#{trunk.trunk_id}",
         "sk": "TRUNK",
         "listing": f"TRUNKS#{trunk.provider}",
         "listing_order": trunk.trunk_id,
-        "sealed_password": record.sealed_password,
+        **sealed,
         "version": record.version,
         "dids_held": record.dids_held,
         **trunk.model_dump(mode="json", exclude_none=True),
@@ -66,7 +70,7 @@ def trunk_item(record: Record) -> Item:
 def to_record(item: Item) -> Record:
     """Read a trunk from its item."""
     trunk = Trunk.model_validate({k: v for k, v in item.items() if k not in _RECORD_ATTRIBUTES})
-    return Record(trunk, item["sealed_password"], item["version"], item["dids_held"])
+    return Record(trunk, item.get("sealed_password"), item["version"], item["dids_held"])
 
 
 def did_item(did: Did) -> Item:

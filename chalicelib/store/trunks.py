@@ -2,9 +2,10 @@
 
 | item | pk | sk |
 |---|---|---|
-| the account's trunk | `ACCOUNT#<id>` | `TRUNK` |
+| the account's trunk `main` | `ACCOUNT#<id>` | `TRUNK` |
+| another trunk of the account | `ACCOUNT#<id>` | `TRUNK#<name>` |
 
-Index `listing`: a provider's trunks by id.
+The others are counted on the account. Index `listing`: a provider's trunks by id.
 """
 
 from __future__ import annotations
@@ -13,11 +14,12 @@ import contextlib
 from collections.abc import Iterator
 
 from chalicelib.domain.event import Event
-from chalicelib.domain.trunk import Trunk
+from chalicelib.domain.trunk import MAX_TRUNKS, Trunk
+from chalicelib.domain.trunk_fields import MAIN
 from chalicelib.store.dids import DidStore, Taken, TooMany, claims, releases
 from chalicelib.store.events import outbox_put
 from chalicelib.store.reserved import Reserved, not_of_the_pool
-from chalicelib.store.table import ConditionFailed, Table, Write, delete, put
+from chalicelib.store.table import ConditionFailed, Table, Write, delete, put, update
 from chalicelib.store.trunk_items import Record, TrunkChanged, read_record, to_record, trunk_item
 
 LISTING = ("listing", "listing", "listing_order")
@@ -26,12 +28,19 @@ TRANSACTION_WRITES = 100
 """Writes of one transaction, DynamoDB's limit."""
 
 MAX_MOVED = TRANSACTION_WRITES - 3
-"""Numbers with which a trunk can change its provider: it and its event are written, too, and its
-caller ID checked."""
+"""Writes by which claims on a trunk's numbers are moved when its provider or `auth` changes: the
+trunk and its event are written, too, and its caller ID checked."""
+
+MAX_NAMED = MAX_TRUNKS - 1
+"""Trunks of an account beside `main`."""
 
 
 class TrunkExists(Exception):
-    """The account has a trunk already."""
+    """The account has a trunk of that name already."""
+
+
+class TrunksFull(Exception):
+    """The account has as many trunks beside `main` as it may."""
 
 
 class TrunkStore:
@@ -49,15 +58,22 @@ class TrunkStore:
         """Return the trunk with its sealed password and counters, as one write left them."""
         return read_record(self._table, trunk_id)
 
-    def of_account(self, account_id: str) -> Trunk | None:
-        """Return the account's trunk, if it has one."""
-        record = self.record_of_account(account_id)
+    def of_account(self, account_id: str, name: str = MAIN) -> Trunk | None:
+        """Return the account's trunk of that name, if it has one."""
+        record = self.record_of_account(account_id, name)
         return None if record is None else record.trunk
 
-    def record_of_account(self, account_id: str) -> Record | None:
-        """Return the record of the account's trunk, if it has one."""
-        pointer = self._table.get(f"ACCOUNT#{account_id}", "TRUNK")
+    def record_of_account(self, account_id: str, name: str = MAIN) -> Record | None:
+        """Return the record of the account's trunk of that name, if it has one."""
+        pointer = self._table.get(*_pointer_key(account_id, name))
         return None if pointer is None else self.record(pointer["trunk_id"])
+
+    def all_of_account(self, account_id: str) -> list[Trunk]:
+        """Return all trunks of an account: `main` first, then by name."""
+        # The sort keys are in this order already.
+        pointers = self._table.query_all(f"ACCOUNT#{account_id}", sk_begins="TRUNK")
+        found = (self.get(pointer["trunk_id"]) for pointer in pointers)
+        return [trunk for trunk in found if trunk is not None]
 
     def page(self, provider: str, after: str | None, limit: int) -> tuple[list[Trunk], str | None]:
         """Return a provider's trunks by id (as the index knows), and the id to go on after, if
@@ -74,42 +90,35 @@ class TrunkStore:
         return (to_record(item).trunk for item in items)
 
     def create(self, record: Record, event: Event) -> None:
-        """Write an account's trunk. Raises TrunkExists, Reserved (its caller ID), Contention."""
+        """Write a trunk of an account. Raises TrunkExists, TrunksFull, Reserved (its caller ID),
+        Contention.
+        """
         trunk = record.trunk
-        pointer = {
-            "pk": f"ACCOUNT#{trunk.account_id}",
-            "sk": "TRUNK",
-            "trunk_id": trunk.trunk_id,
-        }
+        pk, sk = _pointer_key(trunk.account_id, trunk.name)
         try:
             self._table.write(
-                put(pointer, "attribute_not_exists(pk)"),
+                put({"pk": pk, "sk": sk, "trunk_id": trunk.trunk_id}, "attribute_not_exists(pk)"),
                 put(trunk_item(record), "attribute_not_exists(pk)"),
                 outbox_put(event),
+                *_count(trunk, 1),
                 *_caller_id_checks(trunk),
             )
         except ConditionFailed as lost:
             _refuse_reserved(trunk, lost)
-            raise TrunkExists from None
+            raise (TrunkExists if lost.failed[0] else TrunksFull) from None
 
-    def change(self, before: Record, trunk: Trunk, sealed_password: str, event: Event) -> None:
-        """Write the trunk's next revision. Raises TrunkChanged, Reserved, Contention. If the
-        provider changes, the new one has to know the trunk's numbers: then it also raises Taken,
-        and TooMany for more than `MAX_MOVED`.
+    def change(
+        self, before: Record, trunk: Trunk, sealed_password: str | None, event: Event
+    ) -> None:
+        """Write the trunk's next revision. Raises TrunkChanged, Reserved, Contention. If calls to
+        its numbers are recognised in another way from then on, their claims move: then it also
+        raises Taken, and TooMany for numbers that take more than `MAX_MOVED` writes.
         """
-        claimed: dict[str, Write] = {}
-        released: list[Write] = []
-        if trunk.provider != before.trunk.provider:
-            # Read after the record: what is added or removed from then on changes the version.
-            e164s = [did.e164 for did in self._dids.of_trunk(trunk.trunk_id)]
-            if len(e164s) > MAX_MOVED:
-                raise TooMany
-            claimed = {e164: claim for e164 in e164s for claim in claims(self._table, trunk, e164)}
-            released = [each for e164 in e164s for each in releases(before.trunk, e164)]
+        claimed, released = self._moved_claims(before.trunk, trunk)
         try:
             self._table.write(
                 *claimed.values(),
-                _put_next(before, before.with_trunk(trunk, sealed_password)),
+                _put_next(before, before.with_settings(trunk, sealed_password)),
                 *released,
                 outbox_put(event),
                 *_caller_id_checks(trunk),
@@ -120,6 +129,20 @@ class TrunkStore:
                 if failed:
                     raise Taken(e164, elsewhere=True) from None
             raise TrunkChanged from None
+
+    def _moved_claims(self, before: Trunk, after: Trunk) -> tuple[dict[str, Write], list[Write]]:
+        """Return the claims on the trunk's numbers that it needs now, and the writes that free
+        those that it needed before. Raises TooMany.
+        """
+        if after.claims_at == before.claims_at:
+            return {}, []
+        # Read after the record: what is added or removed from then on changes the version.
+        e164s = [did.e164 for did in self._dids.of_trunk(after.trunk_id)]
+        most = most_moved(before, after)
+        if len(e164s) > most:
+            raise TooMany(most)
+        claimed = {e164: claim for e164 in e164s for claim in claims(self._table, after, e164)}
+        return claimed, [each for e164 in e164s for each in releases(before, e164)]
 
     def report(self, before: Record, after: Trunk, event: Event | None) -> None:
         """Write the trunk's new status with its event. Raises TrunkChanged, Contention."""
@@ -132,7 +155,8 @@ class TrunkStore:
     def reseal(self, before: Record, sealed_password: str) -> None:
         """Write the trunk's password, sealed again. Raises TrunkChanged, Contention."""
         try:
-            self._table.write(_put_next(before, before.with_trunk(before.trunk, sealed_password)))
+            after = before.with_settings(before.trunk, sealed_password)
+            self._table.write(_put_next(before, after))
         except ConditionFailed:
             raise TrunkChanged from None
 
@@ -144,8 +168,9 @@ class TrunkStore:
         try:
             self._table.write(
                 delete(*key, condition, names, values),
-                delete(f"ACCOUNT#{trunk.account_id}", "TRUNK"),
+                delete(*_pointer_key(trunk.account_id, trunk.name)),
                 outbox_put(event),
+                *_count(trunk, -1),
             )
         except ConditionFailed:
             raise TrunkChanged from None
@@ -163,6 +188,36 @@ class TrunkStore:
         for start in range(0, len(e164s), TRANSACTION_WRITES):
             some = e164s[start : start + TRANSACTION_WRITES]
             self._table.write(*(delete(f"TRUNK#{trunk.trunk_id}", f"DID#{e}") for e in some))
+
+
+def most_moved(before: Trunk, after: Trunk) -> int:
+    """Return how many numbers a trunk may have when their claims move: one write claims a number,
+    another one frees it.
+    """
+    writes = sum(key is not None for key in (before.claims_at, after.claims_at))
+    return MAX_MOVED // writes
+
+
+def _pointer_key(account_id: str, name: str) -> tuple[str, str]:
+    return f"ACCOUNT#{account_id}", "TRUNK" if name == MAIN else f"TRUNK#{name}"
+
+
+def _count(trunk: Trunk, step: int) -> list[Write]:
+    """Return the write that counts a trunk beside `main` on its account."""
+    if trunk.name == MAIN:
+        return []
+    held, value = ("#held < :bound", MAX_NAMED) if step > 0 else ("#held > :bound", 0)
+    first = " OR attribute_not_exists(#held)" if step > 0 else ""
+    return [
+        update(
+            f"ACCOUNT#{trunk.account_id}",
+            "ACCOUNT",
+            "ADD #held :step",
+            condition=f"attribute_exists(pk) AND ({held}{first})",
+            names={"#held": "named_trunks_held"},
+            values={":step": step, ":bound": value},
+        )
+    ]
 
 
 def _caller_id_checks(trunk: Trunk) -> list[Write]:

@@ -35,7 +35,7 @@ from chamade.errors import (
     Unreachable,
 )
 from chamade.live import AsyncLiveCall, AsyncRinging
-from chamade.models import Call, Did, Event, Number, Trunk
+from chamade.models import Call, Did, Event, Number, Trunk, TrunkPreset
 from chamade.version import VERSION as __version__
 
 __all__ = [
@@ -71,6 +71,7 @@ __all__ = [
     "ServerError",
     "Stop",
     "Trunk",
+    "TrunkPreset",
     "Unauthorized",
     "Unreachable",
     "WavWriter",

@@ -18,7 +18,7 @@ from chamade.feed import Doorbell, Feed
 from chamade.http.request import perform
 from chamade.http.shells import Awaiting, Blocking
 from chamade.live import AsyncEvents, AsyncIncoming, AsyncLiveCall, AsyncRinging
-from chamade.operations import AccountOf, Calls, Keys, Numbers, TrunkOf, Webhooks
+from chamade.operations import AccountOf, Calls, Keys, Numbers, Trunks, Webhooks
 from chamade.operations.calls import DialOptions, dial_through_trunk
 from chamade.portal import Portal
 
@@ -41,7 +41,8 @@ class Client(Closing):
         self._portal = Portal()
         self.calls: Calls[Blocking] = Calls(self._shell)
         self.numbers: Numbers[Blocking] = Numbers(self._shell)
-        self.trunk: TrunkOf[Blocking] = TrunkOf(self._shell)
+        self.trunks: Trunks[Blocking] = Trunks(self._shell)
+        self.trunk = self.trunks
         self.webhooks: Webhooks[Blocking] = Webhooks(self._shell)
         self.keys: Keys[Blocking] = Keys(self._shell)
         self.account: AccountOf[Blocking] = AccountOf(self._shell)
@@ -142,7 +143,8 @@ class AsyncClient:
         self._shell = Awaiting(find(api_url, api_key), transport)
         self.calls: Calls[Awaiting] = Calls(self._shell)
         self.numbers: Numbers[Awaiting] = Numbers(self._shell)
-        self.trunk: TrunkOf[Awaiting] = TrunkOf(self._shell)
+        self.trunks: Trunks[Awaiting] = Trunks(self._shell)
+        self.trunk = self.trunks
         self.webhooks: Webhooks[Awaiting] = Webhooks(self._shell)
         self.keys: Keys[Awaiting] = Keys(self._shell)
         self.account: AccountOf[Awaiting] = AccountOf(self._shell)

@@ -74,6 +74,7 @@ class Call(Shown):
     forwarded_from: str | None = None
     provider: str = ""
     provider_call_id: str | None = None
+    trunk: str | None = None
     agent_detail: str | None = None
     auto_answer: bool = False
     max_duration_s: int = 0
@@ -114,18 +115,32 @@ class Did(Shown):
 
 @dataclass(frozen=True, kw_only=True)
 class Trunk(Shown):
-    """Your SIP trunk. `detail` says what to do about a `status` that is `failed`."""
+    """A SIP trunk of yours. `detail` says what to do about a `status` that is `failed`. A `port` of
+    None is found by DNS.
+    """
 
     trunk_id: str
     host: str
-    port: int
-    username: str
     status: str
+    name: str = "main"
+    port: int | None = None
+    username: str | None = None
     transport: str = "udp"
     provider: str = "gateway"
     realm: str | None = None
     caller_id: str | None = None
     allowed_countries: tuple[str, ...] = ()
+    auth: str = "register"
+    networks: tuple[str, ...] = ()
+    srtp: str = "off"
+    outbound_proxy: str | None = None
+    user_phone: bool = False
+    number_format: str = "e164"
+    dial_prefix: str = ""
+    country: str | None = None
+    caller_id_in: str = "auto"
+    keep_alive: str = "none"
+    fallback: tuple[str, ...] = ()
     revision: int = 0
     sip_code: int | None = None
     detail: str | None = None
@@ -137,6 +152,20 @@ class Trunk(Shown):
         """Return the SIP URI that dials a number, `+33…`, through this trunk."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"sip:{number}@{host}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrunkPreset(Shown):
+    """The settings that trunks of a carrier or a PBX need. `ask`: what only you know."""
+
+    preset: str
+    title: str
+    kind: str = "carrier"
+    settings: dict[str, Any] = field(default_factory=dict)
+    ask: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    source: str = ""
+    checked: str = "documentation"
 
 
 @dataclass(frozen=True, kw_only=True)

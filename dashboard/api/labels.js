@@ -1,4 +1,4 @@
-// Labels and explanations for the API's values: states, end reasons, errors. There is one for each
+// Labels and explanations for the API's values: states and end reasons. There is one for each
 // `end_reason`; a value that is newer than this page is shown as it is.
 
 import { formatNumber } from "./phone.js";
@@ -96,32 +96,3 @@ export const isTestCall = (call) => call.from.startsWith("client:");
 export const callerName = (call) => (isTestCall(call) ? "Test call from the browser" : formatNumber(call.from));
 /** Name the party on the phone network: the caller, or whom the agent dialled. */
 export const otherPartyName = (call) => (call.direction === "inbound" ? callerName(call) : formatNumber(call.to));
-
-/** Tone and label of each state of a delivery. */
-export const DELIVERY_STATES = {
-  pending: ["busy", "On its way"],
-  delivered: ["good", "Delivered"],
-  failed: ["bad", "Failed"],
-  stopped: ["quiet", "Stopped"],
-};
-
-/** An explanation of each word that a delivery's `error` begins with. */
-export const DELIVERY_ERRORS = {
-  timeout: "Nothing came within 15 s: answer soon, work later.",
-  unresolvable: "The host's name has no address: check the URL.",
-  private_address: "The name leads into a private network.",
-  plain_http: "Only https:// is posted to.",
-  connect_failed: "Nothing listens there.",
-  tls_failed: "The certificate does not hold, or TLS is not spoken there.",
-  connection_lost: "The connection broke before the answer was whole.",
-  bad_answer: "The answer was not HTTP.",
-  secret_unreadable: "The secret was lost: rotate it.",
-};
-
-/** Tone and label of each status of a trunk. */
-export const TRUNK_STATES = {
-  registering: ["busy", "Registering"],
-  registered: ["good", "Registered"],
-  failed: ["bad", "Not registered"],
-  unregistered: ["quiet", "Nothing to register"],
-};

@@ -116,6 +116,7 @@ class CallView {
         ["Forwarded from", call.forwarded_from && number(call.forwarded_from)],
         ["Direction", call.direction],
         ["Auto-answer", call.direction === "inbound" ? (call.auto_answer ? "on" : "off") : null],
+        ["Trunk", call.trunk && h("a", { href: `#/trunk/${call.trunk}` }, call.trunk)],
         ["Provider", call.provider],
         ["Call id", id(call.call_id, "the call id")],
         ["Provider's id", id(call.provider_call_id, "the provider's call id")],

@@ -1,6 +1,6 @@
 // The deliveries to one webhook endpoint, try by try, and sending one again.
 
-import { DELIVERY_ERRORS, DELIVERY_STATES } from "../api/labels.js";
+import { DELIVERY_ERRORS, DELIVERY_STATES } from "../api/deliveries.js";
 import { get, post } from "../api/requests.js";
 import { serverNow } from "../api/time.js";
 import { button, toast } from "../widgets/button.js";

@@ -1,7 +1,7 @@
-// The trunk's inbound numbers (DIDs): adding one, as it is written at home; auto-answer, label and agent of
+// A trunk's inbound numbers (DIDs): adding one, as it is written at home; auto-answer, label and agent of
 // each; removing one.
 
-import { countryOf, formatNumber } from "../api/phone.js";
+import { COUNTRIES, countryOf, formatNumber } from "../api/phone.js";
 import { create, del, patch } from "../api/requests.js";
 import { button, toast, toggle } from "../widgets/button.js";
 import { placeTestCall } from "../widgets/callpanel.js";
@@ -27,8 +27,11 @@ class DidList {
     this.canTest = canTest;
     this.list = h("div");
     this.none = h("div");
-    const home = trunk.caller_id ? countryOf(trunk.caller_id) : null;
-    const add = addForm(home ?? "US", (did) => this.drawDids([...this.without(did.e164), did]));
+    this.path = `trunks/${trunk.name}/dids`;
+    const home = trunk.caller_id ? countryOf(trunk.caller_id) : trunk.country;
+    const add = addForm(this.path, COUNTRIES.includes(home) ? home : "US", (did) =>
+      this.drawDids([...this.without(did.e164), did]),
+    );
     this.node = card("Inbound numbers", this.none, this.list, h("h3", {}, "Add a number"), add);
   }
 
@@ -60,7 +63,7 @@ class DidList {
 
   row(did) {
     const { e164 } = did;
-    const path = `trunk/dids/${e164}`;
+    const path = `${this.path}/${e164}`;
     const text = h("p", { class: "fine" });
     const auto = toggle("Auto-answer", did.auto_answer, (on) => patch(path, { auto_answer: on }).then(update));
     const agent = agentForm(path, did.agent_url, e164, (now) => update(now));
@@ -98,7 +101,7 @@ class DidList {
       "Remove the number",
     );
     if (!sure) return;
-    await del(`trunk/dids/${e164}`);
+    await del(`${this.path}/${e164}`);
     this.drawDids(this.without(e164));
     toast(`${formatNumber(e164)} is removed.`);
   }
@@ -110,14 +113,14 @@ function calledText({ called_at: at }) {
     : "not called yet: call it once from any phone, and it may be a caller ID";
 }
 
-function addForm(home, onAdded) {
+function addForm(path, home, onAdded) {
   const [country, number, preview] = numberFields("Number", home, (e164) => `Will be added as ${e164}`, {
     name: "e164",
     hint: "As you write it at home, or with + and country code.",
   });
   const label = labelField();
   const send = async (values) => {
-    const did = await create("trunk/dids", { e164: preview.read() ?? values.e164, label: values.label });
+    const did = await create(path, { e164: preview.read() ?? values.e164, label: values.label });
     onAdded(did);
     number.input.value = label.input.value = "";
     preview.draw();

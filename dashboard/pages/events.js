@@ -16,7 +16,7 @@ const KINDS = [
   ["", "All events"],
   ["call.", "Calls"],
   ["number.", "Numbers"],
-  ["trunk.", "Trunk"],
+  ["trunk.", "Trunks"],
   ["webhook.", "Webhooks"],
 ];
 
@@ -85,7 +85,7 @@ function row(event) {
 function subjectOf({ call, number, trunk, digits, host, label, to }) {
   if (call) return `${callerName(call)} → ${formatNumber(call.to)}`;
   if (number) return formatNumber(number.e164);
-  if (trunk) return trunk.host;
+  if (trunk) return `${trunk.name} (${trunk.host})`;
   if (digits) return `keys ${digits}`;
   return to ?? (label || host) ?? "";
 }

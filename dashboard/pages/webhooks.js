@@ -12,7 +12,7 @@ import { badge, card, empty, heading, load } from "../widgets/ui.js";
 export const KINDS = [
   ["call.*", "Calls"],
   ["number.*", "Numbers"],
-  ["trunk.*", "Trunk"],
+  ["trunk.*", "Trunks"],
   ["webhook.*", "Webhooks"],
 ];
 export const SECRET_TEXT =

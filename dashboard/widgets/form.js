@@ -14,13 +14,13 @@ export function field({ name, label, hint, type = "text", value = "", required, 
   if (!control) input.value = value;
   input.id = id;
   input.name = name;
-  input.required = Boolean(required);
+  const optional = h("span", { class: "fine" }, " (optional)");
   const error = h("p", { class: "error", id: `${id}e` });
   input.setAttribute("aria-describedby", `${hint ? `${id}h ` : ""}${id}e`);
   const node = h(
     "div",
     { class: "field" },
-    h("label", { for: id }, label, !required && h("span", { class: "fine" }, " (optional)")),
+    h("label", { for: id }, label, optional),
     input,
     hint && h("p", { class: "hint", id: `${id}h` }, hint),
     error,
@@ -30,8 +30,12 @@ export function field({ name, label, hint, type = "text", value = "", required, 
     if (text) input.setAttribute("aria-invalid", "true");
     else input.removeAttribute("aria-invalid");
   };
+  const setRequired = (needed) => {
+    input.required = optional.hidden = Boolean(needed);
+  };
+  setRequired(required);
   input.addEventListener("input", () => setError(""));
-  return { name, node, input, setError };
+  return { name, node, input, setError, setRequired };
 }
 
 /** Make the field of a label. */
@@ -105,6 +109,8 @@ function markErrors(fields, errors) {
 
 function focusFirstError(fields) {
   const first = fields.find(({ input }) => input.getAttribute("aria-invalid"));
+  for (let folded = first?.input.closest("details"); folded; folded = folded.parentElement.closest("details"))
+    folded.open = true; // what is folded takes no focus
   first?.input.focus();
   return first;
 }

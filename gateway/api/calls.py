@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from dataclasses import replace
 
 from aiohttp import web
 
@@ -17,6 +18,7 @@ from gateway.api import params
 from gateway.api.errors import RestError, not_found, not_in_progress, unauthorised, unknown_trunk
 from gateway.calls.call import Call
 from gateway.calls.exchange import Exchange
+from gateway.calls.leg import Destination
 from gateway.config import Config
 from gateway.http import auth
 from gateway.http.door import BODY_S
@@ -50,26 +52,38 @@ class CallsApi:
             raise RestError(503, 20503, "The gateway takes no more calls")
         if self._exchange.full:
             raise RestError(429, 20429, "Too many calls at once")
-        trunk_id = asked.destination.trunk_id
-        if self._exchange.trunk_full(trunk_id):
-            raise RestError(429, 20429, "Too many calls of this trunk at once")
-        if trunk_id is not None and not (self._trunks and self._trunks.get(trunk_id)):
-            raise unknown_trunk(trunk_id)
+        destination = self._usable(asked.destination)
         call = Call(
             account_sid=self._config.account_sid,
-            to=asked.destination.to,
-            from_=asked.destination.from_,
+            to=destination.to,
+            from_=destination.from_,
             direction="outbound-api",
             created_at=time.time(),
-            trunk_id=trunk_id,
+            trunk_id=destination.trunk_id,
         )
         if asked.plan.status_url and not asked.plan.events:
             log.warning(
                 "an unknown StatusCallbackEvent: no status callbacks will be sent",
                 extra={"call_sid": call.sid, "error_code": 21626},
             )
-        self._exchange.dial(call, asked.plan, asked.destination)
+        self._exchange.dial(call, asked.plan, destination)
         return web.json_response(call.as_json(), status=201)
+
+    def _usable(self, destination: Destination) -> Destination:
+        """Return the destination with the routes whose trunks are known and not full.
+
+        Raises RestError if a trunk is wanted and none is left.
+        """
+        ways = destination.ways
+        if not ways:
+            return destination
+        free = [each for each in ways if not self._exchange.trunk_full(each.trunk_id)]
+        if not free:
+            raise RestError(429, 20429, "Too many calls of this trunk at once")
+        known = [each for each in free if self._trunks and self._trunks.get(each.trunk_id)]
+        if not known:
+            raise unknown_trunk(free[0].trunk_id)
+        return replace(destination, trunk_id=known[0].trunk_id, routes=tuple(known))
 
     async def _fetch(self, request: web.Request) -> web.Response:
         self._check(request)

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
+import msgspec
 from multidict import MultiDictProxy
 
 from gateway.api.errors import RestError, invalid
-from gateway.calls.leg import Destination
+from gateway.calls.leg import Destination, Route
 from gateway.calls.live_call import Plan
 from gateway.twiml.interpreter import Fetch, Inline, Program, is_web_url
 from gateway.twiml.verbs import Method
@@ -26,6 +27,20 @@ _EVENTS = frozenset({"initiated", "ringing", "answered", "completed"})
 _TWIML_MAX = 4000
 _TIMEOUT = (60, 600)
 _TIME_LIMIT = (4 * 3600, 24 * 3600)
+
+
+MAX_ROUTES = 4
+"""Trunks that are tried for one call."""
+
+_Number = Annotated[str, msgspec.Meta(pattern=r"\A[0-9+*#]{1,32}\Z")]
+
+
+class _Route(msgspec.Struct):
+    """One of `Routes`: a trunk, and the numbers as its carrier wants them written."""
+
+    trunk: Annotated[str, msgspec.Meta(pattern=r"\Atrunk_[a-z2-7]{26}\Z")]
+    to: _Number
+    from_: _Number = msgspec.field(name="from")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +81,7 @@ def create(form: Form) -> Create:
         to=to,
         from_=caller,
         trunk_id=trunk_id,
+        routes=_routes(form, trunk_id),
         sip_username=form.get("SipAuthUsername") or None,
         sip_password=form.get("SipAuthPassword") or None,
     )
@@ -81,6 +97,22 @@ def create(form: Form) -> Create:
         time_limit=_seconds(form, "TimeLimit", *_TIME_LIMIT),
     )
     return Create(destination, plan)
+
+
+def _routes(form: Form, trunk_id: str | None) -> tuple[Route, ...]:
+    """Return the trunks to try, the first of which is `Byoc`; none without the field."""
+    text = form.get("Routes")
+    if not text:
+        return ()
+    try:
+        given = msgspec.json.decode(text, type=list[_Route])
+    except (msgspec.DecodeError, msgspec.ValidationError, RecursionError) as error:
+        raise invalid(20001, f"Routes is not a list of routes: {str(error)[:128]}") from None
+    if not 1 <= len(given) <= MAX_ROUTES:
+        raise invalid(20001, f"Routes must have 1 to {MAX_ROUTES} routes, not {len(given)}")
+    if given[0].trunk != trunk_id:
+        raise invalid(20001, "Byoc must be the trunk of the first of the Routes")
+    return tuple(Route(each.trunk, each.to, each.from_) for each in given)
 
 
 def update(form: Form) -> Update:

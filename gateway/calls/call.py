@@ -43,6 +43,8 @@ class Call:
     forwarded_from: str | None = None
     trunk_id: str | None = None
     """The trunk by which the call comes in or goes out."""
+    trunk_source: str | None = None
+    """The source of an inbound call without a trunk, if it is in networks of trunks."""
     sip_call_id: str | None = None
     """The `Call-ID` of its INVITE: carriers ask for it."""
     standing: Standing = "local"
@@ -87,6 +89,9 @@ class Call:
             params["ForwardedFrom"] = self.forwarded_from
         if self.trunk_id:
             params["TrunkSid"] = self.trunk_id
+        elif self.trunk_source:
+            # Whoever can name networks can make a carrier's calls come to us; a peer is listed.
+            params |= {"TrunkSource": self.trunk_source, "Standing": self.standing}
         if self.sip_call_id:
             params["SipCallId"] = self.sip_call_id
         return params

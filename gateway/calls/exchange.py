@@ -54,6 +54,7 @@ class Exchange:
         from_: str,
         forwarded_from: str | None = None,
         trunk_id: str | None = None,
+        trunk_source: str | None = None,
         sip_call_id: str | None = None,
         standing: Standing = "local",
     ) -> LiveCall | None:
@@ -74,6 +75,7 @@ class Exchange:
             created_at=self._clock(),
             forwarded_from=forwarded_from,
             trunk_id=trunk_id,
+            trunk_source=trunk_source,
             sip_call_id=sip_call_id,
             standing=standing,
         )
@@ -97,16 +99,22 @@ class Exchange:
         """Return the release for an inbound call that is refused; None if it is admitted."""
         if standing == "stranger":
             return Release("failed", 404, "a call for no trunk, from an address that is no peer's")
-        if self.full or self.trunk_full(trunk_id) or (standing == "peer" and self._peers_full()):
+        if self.full or self.trunk_full(trunk_id) or self._standing_full(standing):
             return Release("busy", 486, "the gateway takes no more calls")
         return None
 
-    def _peers_full(self) -> bool:
-        """Return whether the peers' calls without a trunk have reached their limit: at most a
-        quarter of all places."""
+    def _standing_full(self, standing: Standing) -> bool:
+        """Return whether the calls without a trunk of this standing have reached their limit: at
+        most a quarter of all places for peers', and half for those of carriers' addresses."""
         config = self._switch.config
-        most = min(config.max_calls_without_trunk, max(1, config.max_calls // 4))
-        return sum(live.call.standing == "peer" for live in self._live.values()) >= most
+        match standing:
+            case "peer":
+                most = min(config.max_calls_without_trunk, max(1, config.max_calls // 4))
+            case "carrier":
+                most = max(1, config.max_calls // 2)
+            case _:
+                return False
+        return sum(live.call.standing == standing for live in self._live.values()) >= most
 
     def dial(self, call: Call, plan: Plan, destination: Destination) -> None:
         """Start an outbound call.

@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-Standing = Literal["trunk", "local", "peer", "stranger"]
+Standing = Literal["trunk", "local", "peer", "carrier", "stranger"]
 """The source of an inbound call: a trunk; this machine or an account holder; a peer's address
-(listed by the operator) for no trunk; any other."""
+(listed by the operator) for no trunk; an address in the networks of several trunks; any other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,19 +23,42 @@ class Release:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A way to the called party: a trunk, and the numbers as its carrier wants them written."""
+
+    trunk_id: str
+    to: str
+    from_: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Destination:
-    """The target of an outbound call: the called party, the caller ID and the trunk."""
+    """The target of an outbound call: the called party, the caller ID and the trunks.
+
+    The trunks are in `routes`, in the order to try them; none: no trunk is to be used.
+    """
 
     to: str
     from_: str
     trunk_id: str | None = None
+    routes: tuple[Route, ...] = ()
     sip_username: str | None = None
     sip_password: str | None = field(default=None, repr=False)
+
+    @property
+    def ways(self) -> tuple[Route, ...]:
+        """Return the routes; without any, the trunk alone if one is named."""
+        if self.routes or self.trunk_id is None:
+            return self.routes
+        return (Route(self.trunk_id, self.to, self.from_),)
 
 
 class LegEvents(Protocol):
     """The events that a leg reports to its call. All are synchronous and must be quick."""
+
+    def on_trunk(self, trunk_id: str) -> None:
+        """Note that an outbound call goes on by another trunk."""
 
     def on_ringing(self) -> None:
         """Note that the far end of an outbound call rings."""

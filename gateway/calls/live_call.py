@@ -118,6 +118,10 @@ class LiveCall:
 
     # LegEvents.
 
+    def on_trunk(self, trunk_id: str) -> None:
+        """Note that an outbound call goes on by another trunk; all webhooks from now on say so."""
+        self.call.trunk_id = trunk_id
+
     def on_ringing(self) -> None:
         """Note that the far end of an outbound call rings."""
         if self.call.status == "initiated":

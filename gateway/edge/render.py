@@ -13,7 +13,7 @@ from gateway.edge.settings import Settings
 
 _TEMPLATES = [
     Path(__file__).with_name(f"{name}.cfg.template")
-    for name in ("kamailio", "filter", "normal_form")
+    for name in ("kamailio", "networks", "filter", "normal_form")
 ]
 _MODULES = (
     "/usr/lib/x86_64-linux-gnu/kamailio/modules",
@@ -32,6 +32,12 @@ UNREAD = 65_536
 """Limit of the bytes that wait for one connection whose peer does not read."""
 ALL_UNREAD = 10 << 20
 """Limit of the bytes that wait for all such connections."""
+NETWORKS_S = 90
+"""Limit of the seconds for which a network lets calls in after a gateway process has told it."""
+NETWORKS_OF_A_MESSAGE = 64
+"""Limit of the networks that one message of a gateway process may tell."""
+SHORTEST_PREFIX = 20
+"""Bits of the widest network that can let calls in."""
 NOTED_PER_S = 20
 """New sources in a second that get a log line and a counter when a message is dropped."""
 LONGEST = 7000
@@ -118,6 +124,12 @@ def _values(settings: Settings, guard_port: int) -> dict[str, str]:
         "INVITES_PER_SOURCE_S": str(settings.invites_per_source_s),
         "INVITES_PER_TRUNK_S": str(settings.invites_per_trunk_s),
         "INVITES_WITHOUT_TRUNK_S": str(settings.invites_without_trunk_s),
+        "REQUESTS_PER_NETWORK_S": str(settings.requests_per_network_s),
+        "INVITES_PER_NETWORK_S": str(settings.invites_per_network_s),
+        "INVITES_OF_NETWORKS_S": str(settings.invites_of_networks_s),
+        "NETWORKS_S": str(NETWORKS_S),
+        "NETWORKS_OF_A_MESSAGE": str(NETWORKS_OF_A_MESSAGE),
+        "MOST_FREE_BITS": str(32 - SHORTEST_PREFIX),
         "UNREAD": str(UNREAD),
         "ALL_UNREAD": str(ALL_UNREAD),
         "NOTED_PER_S": str(NOTED_PER_S),

@@ -49,6 +49,13 @@ class Settings:
     invites_without_trunk_s: int = 5
     """Limit of new calls of all peers that belong to no trunk. They do not use the trunks'
     limit."""
+    requests_per_network_s: int = 100
+    """Limit of requests outside of calls of one network from which trunks take calls, over five
+    seconds."""
+    invites_per_network_s: int = 10
+    """Limit of new calls of one network from which trunks take calls."""
+    invites_of_networks_s: int = 30
+    """Limit of new calls of all such networks. They do not use the trunks' limit."""
     invites_per_source_s: int = 10
     """Limit of new calls of one source other than the trunk's own registrar; it is checked
     first."""
@@ -107,6 +114,9 @@ def from_env(environ: Mapping[str, str]) -> Settings:
         invites_per_s=_int(environ, "EDGE_INVITES_PER_S", 30, range(1, 10_001)),
         invites_per_trunk_s=_int(environ, "EDGE_INVITES_PER_TRUNK_S", 5, range(1, 10_001)),
         invites_without_trunk_s=_int(environ, "EDGE_INVITES_WITHOUT_TRUNK_S", 5, range(1, 10_001)),
+        requests_per_network_s=_int(environ, "EDGE_REQUESTS_PER_NETWORK_S", 100, range(1, 100_001)),
+        invites_per_network_s=_int(environ, "EDGE_INVITES_PER_NETWORK_S", 10, range(1, 10_001)),
+        invites_of_networks_s=_int(environ, "EDGE_INVITES_OF_NETWORKS_S", 30, range(1, 10_001)),
         invites_per_source_s=_int(environ, "EDGE_INVITES_PER_SOURCE_S", 10, range(1, 10_001)),
         stranger_connection_s=_int(environ, "EDGE_STRANGER_CONNECTION_S", 30, range(1, 3601)),
         connections_per_source=_int(environ, "EDGE_CONNECTIONS_PER_SOURCE", 16, range(1, 1001)),

@@ -20,9 +20,11 @@ from gateway.sip.dialog.replaces import replaced_call
 from gateway.sip.errors import Refusal
 from gateway.sip.events import Event, IncomingCall
 from gateway.sip.exchange import Authoriser
+from gateway.sip.keep_alive import Crlf, Ping, Pinged
 from gateway.sip.registration import Registrar, Registration
 from gateway.sip.syntax.body import SDP
 from gateway.sip.syntax.message import Request, Response, respond
+from gateway.sip.transaction.client import ClientUser
 from gateway.sip.transaction.flow import Flow
 from gateway.sip.transaction.server import ServerTransaction
 from gateway.sip.words import RandomBytes
@@ -99,11 +101,28 @@ class UserAgent:
         registration.start(now)
         return registration
 
+    def ping(self, pinged: Pinged, now: float, authoriser: Authoriser | None = None) -> Ping:
+        """Ask a far end from time to time whether it is there."""
+        ping = Ping(self.context, pinged, authoriser)
+        ping.start(now)
+        return ping
+
+    def keep_open(self, flow: Flow, every: float, now: float) -> Crlf:
+        """Send a double CRLF by a flow each so many seconds."""
+        crlf = Crlf(self.context, flow, every)
+        crlf.start(now)
+        return crlf
+
     def move_calls(self, old: Flow, new: Flow) -> None:
         """Send the requests of calls by another flow from now on, since the old one broke."""
         for call in self.context.calls.values():
             if call.flow == old:
                 call.flow = new
+
+    def send(self, request: Request, flow: Flow, user: ClientUser, now: float) -> None:
+        """Send a request outside of calls, once; `user` is told what comes of it."""
+        self.context.stamp(request, flow)
+        self.context.transactions.send(request, flow, user, now)
 
     # TransactionUser.
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from gateway.sip.dialog.call import Call
     from gateway.sip.dialog.inbound import InboundCall
+    from gateway.sip.keep_alive import Ping
     from gateway.sip.registration import Registration
 
 
@@ -120,6 +121,28 @@ class Unregistered:
     registration: Registration
 
 
+@dataclass(frozen=True, slots=True)
+class PingAnswered:
+    """A far end has answered our OPTIONS, with whatever status: it is there."""
+
+    ping: Ping
+    status: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class PingUnanswered:
+    """A far end has not answered our OPTIONS, for the so many-th time in a row.
+
+    `status` is that of a proxy on our side that did not reach it; None: nothing came at all.
+    """
+
+    ping: Ping
+    status: int | None
+    reason: str
+    in_a_row: int
+
+
 Event = (
     IncomingCall
     | Progress
@@ -132,4 +155,6 @@ Event = (
     | Registered
     | NotRegistered
     | Unregistered
+    | PingAnswered
+    | PingUnanswered
 )

@@ -71,6 +71,8 @@ class Registration:
     ) -> None:
         self.registrar = registrar
         self.flow = registrar.flow
+        self.routes = registrar.routes
+        """The routes of the next REGISTER."""
         self._context = context
         self._authoriser = authoriser
         self._call_id = context.words.call_id(context.host_of(self.flow))
@@ -110,8 +112,12 @@ class Registration:
         self._exchange = None
         self._context.timers.stop(self)
 
+    def rest(self) -> None:
+        """Do not try again after a failure until `move` is called."""
+        self._context.timers.stop(self)
+
     def move(self, flow: Flow, now: float) -> None:
-        """Register by another flow, since the one before broke."""
+        """Register by another flow at once: the one before broke, or another server is tried."""
         self.flow = flow
         self._context.timers.stop(self)
         if not self._ending:
@@ -127,7 +133,7 @@ class Registration:
     def _send(self, expires: int, now: float) -> None:
         registrar = self.registrar
         request = Request("REGISTER", registrar.uri)
-        for route in registrar.routes:
+        for route in self.routes:
             request.headers.add("Route", route)
         request.headers.add("Max-Forwards", 70)
         request.headers.add("From", f"<{registrar.aor}>;tag={self._tag}")

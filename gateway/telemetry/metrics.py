@@ -39,7 +39,7 @@ class Metrics:
         """Return the gauges and the counters of the line of counts."""
         gauges = {
             "calls": sum(live.values()),
-            "trunks_registered": trunks.get("registered", 0),
+            "trunks_registered": trunks.get("registered", 0) + trunks.get("ready", 0),
             "trunks_failed": trunks.get("failed", 0),
             "sip_lag_ms": round(self.sip_lag_ms, 1),
         }

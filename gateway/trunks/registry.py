@@ -14,15 +14,17 @@ import random
 import time
 from collections.abc import Callable, Mapping
 
+from common.addresses import forbidden_network
 from gateway.trunks import remedies
 from gateway.trunks.application import Application, ApplicationError, pause_s
 from gateway.trunks.host import TrunkHost
 from gateway.trunks.known import Entry, KnownTrunks
 from gateway.trunks.reports import Pause, Reports
-from gateway.trunks.ssrf import Resolver, allowed_target
+from gateway.trunks.ssrf import Resolver, Servers, allowed_servers, allowed_target
 from gateway.trunks.trunk import BadTrunkError, Trunk
 
 _AT_ONCE = 8
+_SIP_PORT = 5060
 MAX_NUDGES = 1000
 """Trunks that may wait to be fetched one by one; beyond that, the whole list is fetched."""
 
@@ -35,24 +37,27 @@ class Trunks(KnownTrunks):
     `run` it beside the server; its other methods are synchronous and quick.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it asks, how often, and by which clocks
         self,
         application: Application,
         *,
         refresh: float = 60.0,
         resolver: Resolver | None = None,
+        servers: Servers | None = None,
         pause: Pause = lambda failures: pause_s(failures, random.random()),  # noqa: S311 - spreads
         clock: Callable[[], float] = time.time,
     ) -> None:
         """`refresh` is in seconds.
 
-        `resolver` looks up hosts; None: hosts may be anywhere, private networks included. `clock`
-        returns epoch seconds.
+        `resolver` looks up hosts; None: hosts and networks may be anywhere, private networks
+        included. `servers` finds the servers of hosts without a port; None: by the resolver.
+        `clock` returns epoch seconds.
         """
         super().__init__(Reports(application, pause, self.changed), clock)
         self._application = application
         self._refresh_every = refresh
         self._resolver = resolver
+        self._servers = servers
         self._pause = pause
         self._at_host: set[str] = set()
         self._to_fetch: set[str] = set()
@@ -192,10 +197,7 @@ class Trunks(KnownTrunks):
     async def _settle(self, entry: Entry, trunk: Trunk, host: TrunkHost) -> None:
         trunk_id = trunk.trunk_id
         try:
-            allowed = self._resolver is None or await allowed_target(
-                trunk.host, trunk.port, self._resolver
-            )
-            trouble = None if allowed else remedies.private_host(trunk)
+            trouble = await self._private(trunk)
         except OSError:
             if entry.applied:
                 return  # a short failure of the name servers
@@ -212,6 +214,22 @@ class Trunks(KnownTrunks):
             self.on_status(trunk_id, entry.revision, "registering", None, "")
             host.apply(trunk)
             log.info("trunk applied", extra={"trunk_id": trunk_id, "revision": entry.revision})
+
+    async def _private(self, trunk: Trunk) -> str | None:
+        """Return what is wrong with a trunk that leads to a private network; None if nothing is.
+
+        Raises OSError if its host is not found.
+        """
+        resolver, hop = self._resolver, trunk.hop
+        if resolver is None:
+            return None
+        if any(forbidden_network(str(network)) for network in trunk.networks):
+            return remedies.private_network(trunk)
+        if hop.port is not None or self._servers is None:
+            allowed = await allowed_target(hop.host, hop.port or _SIP_PORT, resolver)
+        else:
+            allowed = await allowed_servers(hop.host, trunk.transport, self._servers)
+        return None if allowed else remedies.private_host(trunk)
 
     def _take_back(self, trunk_id: str, host: TrunkHost) -> None:
         if trunk_id in self._at_host:

@@ -42,16 +42,19 @@ _FAILURES = {
     f"your carrier; then {_SLOW_RETRY}",
     "unknown": "{host} does not know {account}{answer}: check the username and the realm (the "
     f"domain of your SIP account) and {_SLOW_RETRY}",
-    "silence": "No answer from {host}, {way}{answer}: check host, port and transport, and that no "
+    "silence": "No answer from {hop}, {way}{answer}: check host, port and transport, and that no "
     f"firewall is in between; {_RETRY}",
-    "refused": "{host} takes no connections at {way}{answer}: check port and transport, mostly "
+    "silence to a stranger": "No answer from {hop}, {way}{answer}: check host, port and transport, "
+    "that no firewall is in between, and that your carrier has this gateway's address on its list "
+    f"(it also has to answer OPTIONS); {_RETRY}",
+    "refused": "{hop} takes no connections at {way}{answer}: check port and transport, mostly "
     f"5060 for UDP and TCP, 5061 for TLS; {_RETRY}",
-    "tls": "No TLS with {host}, {way}{answer}: check that this is the carrier's TLS port, mostly "
+    "tls": "No TLS with {hop}, {way}{answer}: check that this is the carrier's TLS port, mostly "
     f"5061, or take another transport; {_RETRY}",
-    "certificate": "The certificate of {host}, {way}, does not hold{answer}: give as host the name "
+    "certificate": "The certificate of {hop}, {way}, does not hold{answer}: give as host the name "
     "that it was issued for, not an address, or ask your carrier which transport to take; "
     f"{_RETRY}",
-    "dns": f"{{host}} has no address{{answer}}: check the host's spelling; {_RETRY}",
+    "dns": f"{{hop}} has no address{{answer}}: check the host's spelling; {_RETRY}",
     "interval": "{host} wants longer times between registrations{answer}: the gateway's operator "
     "has to set GATEWAY_SIP_REGISTER_INTERVAL higher",
     "loop": "The registration went in circles{answer}: {host} is probably no registrar; check the "
@@ -102,21 +105,37 @@ def remedy(status: Status, sip_code: int | None, reason: str, trunk: Trunk) -> s
     match status:
         case "registered":
             return _sentence(f"Registered with {_short(trunk.host)} as {trunk.username}")
+        case "ready":
+            said = " ".join(part for part in (str(sip_code or ""), reason) if part)
+            return _sentence(f"{_short(trunk.host)} answers ({said}): calls can come and go")
         case "registering":
             why = f" ({reason})" if reason else ""
-            at = _short(trunk.host)
-            return _sentence(f"Registering with {at}{why}: look again in a few seconds")
+            doing = "Registering with" if trunk.registers else "Waiting for an answer of"
+            return _sentence(f"{doing} {_short(trunk.host)}{why}: look again in a few seconds")
         case "failed":
             if reason == NO_SIP:
                 return _sentence(reason)
-            return _sentence(_failure(_kind(sip_code, reason), sip_code, reason, trunk))
+            kind = _kind(sip_code, reason)
+            if kind == "silence" and not trunk.registers:
+                kind = "silence to a stranger"
+            return _sentence(_failure(kind, sip_code, reason, trunk))
 
 
 def private_host(trunk: Trunk) -> str:
     """Return the sentence for a host in a private network."""
+    what = "registrar as host" if trunk.outbound_proxy is None else "proxy as outbound_proxy"
     return _sentence(
-        f"{_short(trunk.host)} leads to a private address, where this gateway does not register: "
-        "give the public name or address of your carrier's registrar as host"
+        f"{_short(trunk.hop.host)} leads to a private address, where this gateway does not "
+        f"register: give the public name or address of your carrier's {what}"
+    )
+
+
+def private_network(trunk: Trunk) -> str:
+    """Return the sentence for networks with private addresses."""
+    shown = ", ".join(str(each) for each in trunk.networks[:4])
+    return _sentence(
+        f"The networks of this trunk ({shown}) have private addresses, from which no call can "
+        "come: give the public networks of your carrier"
     )
 
 
@@ -165,11 +184,14 @@ def _failure(kind: str, sip_code: int | None, reason: str, trunk: Trunk) -> str:
     if _REFUSED in reason:
         reason = ""  # the sentence says it
     said = " ".join(part for part in (str(sip_code or ""), reason) if part)
+    hop = trunk.hop
+    port = f"port {hop.port} " if hop.port is not None else "the port that DNS names, "
     return _FAILURES[kind].format(
         host=_short(trunk.host),
+        hop=_short(hop.host),
         user=trunk.username,
-        account=f"{trunk.username}@{_short(trunk.realm or trunk.host)}",
-        way=f"port {trunk.port} over {trunk.transport.upper()}",
+        account=f"{trunk.username}@{_short(trunk.domain)}",
+        way=f"{port}over {trunk.transport.upper()}",
         answer=f" ({said})" if said else "",
         and_realm=", and the realm" if trunk.realm else "",
     )
@@ -183,7 +205,7 @@ def _shown(reason: str, trunk: Trunk) -> str:
     """Return a stranger's text, on one line, short and without a full stop; none of it if the
     password is in it.
     """
-    if trunk.password in reason:
+    if trunk.password is not None and trunk.password in reason:
         return ""
     line = "".join(char if char.isprintable() else " " for char in reason[:_LONGEST_REASON])
     return " ".join(line.split()).rstrip(".")

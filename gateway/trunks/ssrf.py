@@ -14,10 +14,15 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from common.addresses import forbidden
+from gateway.trunks.trunk import Transport
 
 Resolver = Callable[[str, int], Awaitable[Iterable[str]]]
 """Takes (host, port), returns the addresses. Raises OSError if there are none, or the name servers
 do not answer."""
+
+Servers = Callable[[str, Transport], Awaitable[Iterable[str]]]
+"""Takes a host without a port, and a transport; returns the addresses of its SIP servers
+(RFC 3263). Raises OSError as a resolver does."""
 
 LOOKUPS = 32
 """Limit of look-ups at the same time; others wait for a thread."""
@@ -51,10 +56,22 @@ async def allowed_target(host: str, port: int, resolver: Resolver) -> bool:
 
     Raises OSError if it cannot be resolved.
     """
+    return await _allowed(host, lambda: resolver(host, port))
+
+
+async def allowed_servers(host: str, transport: Transport, servers: Servers) -> bool:
+    """Return whether *every* address of the SIP servers of `host` is a global one.
+
+    Raises OSError if it has none.
+    """
+    return await _allowed(host, lambda: servers(host, transport))
+
+
+async def _allowed(host: str, find: Callable[[], Awaitable[Iterable[str]]]) -> bool:
     try:
         return not forbidden(str(ipaddress.ip_address(host)))
     except ValueError:
-        addresses = list(await resolver(host, port))
+        addresses = list(await find())
     if not addresses:
         raise OSError(f"{host} has no address")
     return not any(forbidden(address) for address in addresses)

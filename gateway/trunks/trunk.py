@@ -1,62 +1,66 @@
-"""A trunk, as the application sends it: the registrar, the account and the password.
+"""A trunk, as the application sends it: where the carrier is, as whom we come, and what it wants.
 
-It is immutable and checked when it is read. It goes into a SIP account line and into headers, so
-characters that could break out of those are refused here, even if the application accepts them.
+It is immutable and checked when it is read (`fields.py`).
 """
 
 from __future__ import annotations
 
-import ipaddress
-import re
 from dataclasses import dataclass, field
-from typing import Any, Literal, NoReturn, TypeGuard
+from typing import Any, Literal
+
+from gateway.trunks.fields import TRUNK_ID, Authority, BadTrunkError, Fields, Network
+
+__all__ = ["TRUNK_ID", "Authority", "BadTrunkError", "Network", "Status", "Trunk"]
 
 Transport = Literal["udp", "tcp", "tls"]
-Status = Literal["registering", "registered", "failed"]
-
-TRUNK_ID = re.compile(r"trunk_[a-z2-7]{26}", re.ASCII)
-
-_NAME = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?", re.ASCII | re.IGNORECASE)
-_E164 = re.compile(r"\+[1-9]\d{1,14}", re.ASCII)
-_USERNAME = re.compile(r"[!-~]{1,64}", re.ASCII)
-_UNSAFE = frozenset("@:;<>?\"'`\\,")
-_UNSAFE_IN_REALM = _UNSAFE - {":"}  # an account's domain may carry a port
-_LONGEST = 128
-
-
-class BadTrunkError(ValueError):
-    """The application's answer is no usable trunk; the message is a clause with the reason.
-
-    `revision` is the answer's, None if not even that is clear. The message never repeats a value.
-    """
-
-    def __init__(self, why: str, revision: int | None) -> None:
-        super().__init__(why)
-        self.revision = revision
+Status = Literal["registering", "registered", "ready", "failed"]
+Auth = Literal["register", "ip", "both"]
+Srtp = Literal["off", "offered", "required"]
+CallerIdIn = Literal["auto", "from", "pai", "ppi", "rpid"]
+KeepAlive = Literal["none", "crlf", "options"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trunk:
-    """An account at a carrier that the gateway registers with.
+    """An account at a carrier, or an agreement with one about addresses.
 
-    `host` is a name or IP literal, IPv6 without brackets; `realm` is the part after the @ of the
-    account where that is not the host.
+    `host` is a name or IP literal, IPv6 without brackets; `port` None: DNS says it (RFC 3263).
+    `realm` is the part after the @ of the account where that is not the host. Calls come from
+    `networks` as well with `auth` "ip" and "both"; "ip" registers nowhere. The other fields are
+    explained in docs/sip.md.
     """
 
     trunk_id: str
     revision: int
     host: str
-    port: int
+    port: int | None
     transport: Transport
-    username: str
-    password: str = field(repr=False)
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
     realm: str | None = None
     caller_id: str | None = None
+    auth: Auth = "register"
+    networks: tuple[Network, ...] = ()
+    srtp: Srtp = "off"
+    outbound_proxy: Authority | None = None
+    user_phone: bool = False
+    caller_id_in: CallerIdIn = "auto"
+    keep_alive: KeepAlive = "none"
 
     @property
-    def authority(self) -> str:
-        """Return `host:port`, as in a URI: IPv6 in brackets."""
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+    def registers(self) -> bool:
+        """Return whether the carrier wants a REGISTER."""
+        return self.auth != "ip"
+
+    @property
+    def domain(self) -> str:
+        """Return the part after the @: the realm, or else the host."""
+        return self.realm or self.host
+
+    @property
+    def hop(self) -> Authority:
+        """Return where requests are sent: the outbound proxy, or else the host."""
+        return self.outbound_proxy or Authority(self.host, self.port)
 
     @classmethod
     def from_json(cls, given: Any) -> Trunk:
@@ -64,66 +68,46 @@ class Trunk:
 
         Raises BadTrunkError.
         """
-        if not isinstance(given, dict):
-            raise BadTrunkError("it is no object", None)
-        revision = given.get("revision")
-        if type(revision) is not int or revision < 0:
-            raise BadTrunkError("its revision is no whole number", None)
-
-        def refuse(what: str) -> NoReturn:
-            raise BadTrunkError(what, revision)
-
-        trunk_id, port, transport = (given.get(key) for key in ("trunk_id", "port", "transport"))
-        if not (isinstance(trunk_id, str) and TRUNK_ID.fullmatch(trunk_id)):
-            refuse("its trunk_id is none")
-        if type(port) is not int or not 1 <= port <= 65535:
-            refuse("its port is not one from 1 to 65535")
-        if transport not in ("udp", "tcp", "tls"):
-            refuse("its transport is none of udp, tcp, tls")
-        if not _is_host(host := given.get("host")):
-            refuse("its host is neither a DNS name nor an IP address")
-        username, password = given.get("username"), given.get("password")
-        if not (isinstance(username, str) and _USERNAME.fullmatch(username)) or (
-            _UNSAFE & set(username)
-        ):
-            refuse("its username has characters that a SIP account cannot carry, or is too long")
-        if not _is_text(password) or set('"\\') & set(password):
-            refuse("its password has characters that a SIP account cannot carry, or is too long")
-        realm, caller_id = given.get("realm"), given.get("caller_id")
-        if realm is not None and not (
-            _is_text(realm) and not _UNSAFE_IN_REALM & set(realm) and " " not in realm
-        ):
-            refuse("its realm has characters that a SIP account cannot carry, or is too long")
-        if caller_id is not None and not (
-            isinstance(caller_id, str) and _E164.fullmatch(caller_id)
-        ):
-            refuse("its caller_id is no E.164 number")
-        return cls(
-            trunk_id=trunk_id,
-            revision=revision,
-            host=host,
-            port=port,
+        read = Fields(given)
+        transport: Transport = read.choice("transport", "udp", "tcp", "tls")
+        usual_srtp = "offered" if transport == "tls" else "off"
+        trunk = cls(
+            trunk_id=read.trunk_id(),
+            revision=read.revision,
+            host=read.host(),
+            port=read.port(),
             transport=transport,
-            username=username,
-            password=password,
-            realm=realm,
-            caller_id=caller_id,
+            username=read.username(),
+            password=read.password(),
+            realm=read.realm(),
+            caller_id=read.caller_id(),
+            auth=read.choice("auth", "register", "ip", "both", default="register"),
+            networks=read.networks(),
+            srtp=read.choice("srtp", "off", "offered", "required", default=usual_srtp),
+            outbound_proxy=read.outbound_proxy(),
+            user_phone=read.flag("user_phone"),
+            caller_id_in=read.choice(
+                "caller_id_in", "auto", "from", "pai", "ppi", "rpid", default="auto"
+            ),
+            keep_alive=read.choice("keep_alive", "none", "crlf", "options", default="none"),
         )
+        if (why := _contradiction(trunk)) is not None:
+            read.refuse(why)
+        return trunk
 
 
-def _is_text(value: Any) -> TypeGuard[str]:
-    # isprintable: no control characters, no line or paragraph separators, no space but " ".
-    return isinstance(value, str) and 1 <= len(value) <= _LONGEST and value.isprintable()
-
-
-def _is_host(value: Any) -> TypeGuard[str]:
-    if not isinstance(value, str):
-        return False
-    try:
-        address = ipaddress.ip_address(value)
-    except ValueError:
-        # A name whose last label is all digits could be an address: old resolvers read `127.1` as
-        # one.
-        last = value.rpartition(".")[2]
-        return bool(_NAME.fullmatch(value)) and ".." not in value and not last.isdigit()
-    return getattr(address, "scope_id", None) is None
+def _contradiction(trunk: Trunk) -> str | None:
+    """Return which fields do not go together, as a clause; None if all do."""
+    if trunk.registers and trunk.username is None:
+        return "it registers, but its username is missing"
+    if trunk.registers and trunk.password is None:
+        return "it registers, but its password is missing"
+    if (trunk.username is None) != (trunk.password is None):
+        return "it has a username or a password, but not both"
+    if (trunk.auth == "register") == bool(trunk.networks):
+        return (
+            "its networks are missing: calls shall come from addresses"
+            if trunk.auth != "register"
+            else "it has networks, but its calls come by its registration"
+        )
+    return None

@@ -8,6 +8,7 @@ from chalicelib.config import BadConfig
 from operations.doctor import (
     application,
     carrier,
+    executions,
     gateway,
     machines,
     network,
@@ -34,6 +35,7 @@ CHECKS: tuple[Check, ...] = (
     table.as_made,
     machines.stream,
     machines.machines,
+    executions.executions,
     numbers.vault,
     numbers.free,
     numbers.at_twilio,

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from chalicelib.domain.trunk import Trunk, TrunkStatus
+from chalicelib.domain.trunk import USABLE, Trunk, TrunkStatus
 from chalicelib.providers.twilio import TwilioAccount
 from chalicelib.services.line import gateway_trunks
 from common.rotation import signing
@@ -114,11 +114,13 @@ def _trunks(scene: Scene, account: TwilioAccount, login: tuple[str, str]) -> Ite
 
 def _trunk(trunk: Trunk, state: dict[str, Any]) -> Finding:
     name = f"trunk {trunk.trunk_id}"
-    what = f"{trunk.username}@{trunk.host}: {state['status']}"
-    if state["status"] == "registered":
+    account = f"{trunk.username}@" if trunk.username else ""
+    what = f"{account}{trunk.host}: {state['status']}"
+    if state["status"] in USABLE:
         return ok(name, what)
     code = f" (SIP {state['sip_code']})" if state["sip_code"] else ""
     if state["status"] == "failed" or trunk.status is TrunkStatus.FAILED:
         remedy = state["detail"] or trunk.detail or ""
-        return fail(name, f"{what}{code}", f"{remedy} Its owner sets it with PUT /api/trunk.")
+        path = f"/api/trunks/{trunk.name}"
+        return fail(name, f"{what}{code}", f"{remedy} Its owner sets it with PUT {path}.")
     return warn(name, f"{what}{code}", state["detail"] or "It has a minute to register.")

@@ -25,6 +25,7 @@ RENEW_S = 300.0
 LONGEST_S = 3600.0
 PAUSE_S = 120.0
 _PATH = "/task-protection/v1/state"
+_LONGEST_WHY = 200
 _TIMEOUT = aiohttp.ClientTimeout(total=5)
 
 
@@ -64,10 +65,12 @@ class Protection:
             body["ExpiresInMinutes"] = EXPIRES_MIN
         try:
             async with session.put(self._url, json=body) as answer:
-                if answer.status != 200:
-                    logs.warning("task protection refused", status=answer.status, wanted=wanted)
+                why = await _refusal(answer)
+                if why:
+                    status = answer.status
+                    logs.warning("task protection refused", status=status, why=why, wanted=wanted)
                     return
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             logs.warning("task protection not told", why=type(error).__name__, wanted=wanted)
             return
         self._last_set = (wanted, now)
@@ -82,3 +85,21 @@ class Protection:
             self._since, self._paused_until = None, now + PAUSE_S
             return False
         return True
+
+
+async def _refusal(answer: aiohttp.ClientResponse) -> str:
+    """Return why ECS refuses, or nothing if it does not.
+
+    The agent passes a `failure` of ECS on with status 200, and an `error` of its own with another
+    (ECS developer guide, "Amazon ECS task scale-in protection endpoint"). Raises ValueError if the
+    answer is not JSON.
+    """
+    if answer.status != 200:
+        return f"status {answer.status}"
+    told = await answer.json(content_type=None)
+    for kind in ("failure", "error"):
+        if isinstance(told, dict) and told.get(kind):
+            about = told[kind]
+            why = about.get("Reason") or about.get("Message") if isinstance(about, dict) else about
+            return str(why or kind)[:_LONGEST_WHY]
+    return ""

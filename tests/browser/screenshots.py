@@ -72,7 +72,9 @@ async def the_firm(live: Live) -> AsyncIterator[dict[str, str]]:
         await outbound(tenant, carrier)
         yield {
             "numbers": "#/numbers",
-            "trunk": "#/trunk",
+            "trunks": "#/trunks",
+            "trunk": "#/trunk/main",
+            "connect": "#/connect/sipgate",
             "calls": "#/calls",
             "call": f"#/call/{talked}",
             "dial": "#/dial",

@@ -51,7 +51,8 @@ async def furnished(tenant, told):
         listening = asyncio.create_task(_drain(socket))
         call = await tenant.rings()
         yield [
-            "numbers", "trunk", "calls", "dial", "events", "webhooks", "keys",
+            "numbers", "trunks", "calls", "dial", "events", "webhooks", "keys", "trunk/main",
+            "connect", "connect/vonage",
             f"call/{call['call_id']}", f"webhook/{hook['endpoint_id']}",
         ]  # fmt: skip
         listening.cancel()

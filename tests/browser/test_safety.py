@@ -18,7 +18,7 @@ ATTACKS = [
     "javascript:alert(3)//{{7*7}}${7*7}",
 ]
 FIRST_LOAD_BYTES = 100_000
-VIEWS = ["numbers", "trunk", "calls", "dial", "events", "webhooks", "keys"]
+VIEWS = ["numbers", "trunks", "connect", "calls", "dial", "events", "webhooks", "keys"]
 
 
 async def shows(page, text):
@@ -36,7 +36,8 @@ async def test_labels_and_urls_are_shown_as_text(owner, tenant: Tenant, attack):
     made = await tenant.rest("POST", "/api/webhooks", hook)
     await tenant.connect(9, caller_id="+15551230000", username="u", realm="r")
     await tenant.add("+15551230001", label=attack)
-    for view in ("numbers", "trunk", "webhooks", "keys", f"webhook/{made['endpoint_id']}"):
+    views = ("numbers", "trunks", "trunk/main", "webhooks", "keys")
+    for view in (*views, f"webhook/{made['endpoint_id']}"):
         await owner.open(f"#/{view}")
         await shows(owner.page, attack)
     await owner.open("#/events")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -82,23 +83,42 @@ def synthesised(folder: Path, **settings: Any) -> Installation:
     """Synthesise with these settings instead of infra/cdk.json's, without any account."""
     context = json.loads((ROOT / "infra" / "cdk.json").read_text())["context"]
     given = {**context["chamade"], **settings}
+    variables = {
+        "CDK_OUTDIR": str(folder),
+        "CDK_CONTEXT_JSON": json.dumps({**context, "chamade": given}),
+    }
+    return Installation(folder, given["stage"], _run(["infra"], variables))
+
+
+def synthesised_variants(
+    folder: Path, variants: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Installation]:
+    """Synthesise once for each of these settings. The templates lack what only `python -m infra`
+    does: cdk-nag, and SAM's expansion."""
+    _run(["tests.infra.variants", str(folder)], {}, json.dumps(variants))
+    return {
+        name: Installation(folder / name, settings.get("stage", "prod"), "")
+        for name, settings in variants.items()
+    }
+
+
+def _run(module: list[str], variables: Mapping[str, str], given: str | None = None) -> str:
     environment = {
         **{name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ},
         **{name: value for name, value in os.environ.items() if name.startswith("PIP_")},
-        "CDK_OUTDIR": str(folder),
-        "CDK_CONTEXT_JSON": json.dumps({**context, "chamade": given}),
+        **variables,
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
     }
     assert PYTHON.exists(), "run `make test`: it sets up .venv/infra"
     done = subprocess.run(
-        [PYTHON, "-m", "infra"],
+        [PYTHON, "-m", *module], input=given,
         cwd=ROOT, env=environment, capture_output=True, text=True, timeout=280, check=False,
     )  # fmt: skip
     said = done.stdout + done.stderr
     if done.returncode:
         raise RuntimeError(said[-4000:])
-    return Installation(folder, given["stage"], said)
+    return said
 
 
 def actions(statements: list[dict[str, Any]]) -> set[str]:

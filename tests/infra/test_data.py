@@ -8,6 +8,8 @@ import pytest
 
 from tests.support.engine import ROOT
 
+KEPT = ("RetainExceptOnCreate", "Retain")
+
 pytestmark = pytest.mark.xdist_group("templates")  # one worker writes them, once
 
 
@@ -35,12 +37,12 @@ def test_the_table_has_point_in_time_recovery_and_is_retained(installed):
     assert properties["DeletionProtectionEnabled"] is True
     assert properties["SSESpecification"]["SSEType"] == "KMS"
     assert "KMSMasterKeyId" in properties["SSESpecification"]
-    assert (table["DeletionPolicy"], table["UpdateReplacePolicy"]) == ("Retain", "Retain")
+    assert (table["DeletionPolicy"], table["UpdateReplacePolicy"]) == KEPT
 
 
 def test_keys_and_secrets_are_retained_when_their_stack_is_deleted(installed):
     kept = installed.all("AWS::KMS::Key") + installed.all("AWS::SecretsManager::Secret")
-    assert {each["DeletionPolicy"] for each in kept} == {"Retain"}
+    assert {(each["DeletionPolicy"], each["UpdateReplacePolicy"]) for each in kept} == {KEPT}
     assert all(each["EnableKeyRotation"] for each in installed.properties("AWS::KMS::Key"))
 
 
@@ -56,6 +58,7 @@ def test_secrets_are_generated_by_aws_and_stand_in_no_template(installed):
         "chamade/prod/token-secret",
         "chamade/prod/agent-token-secret",
         "chamade/prod/control-secret",
+        "chamade/prod/twilio-auth-token",
         "chamade/prod/gateway-auth-token",
         "chamade/prod/gateway-control-secret",
     }
@@ -64,13 +67,22 @@ def test_secrets_are_generated_by_aws_and_stand_in_no_template(installed):
         assert each["GenerateSecretString"]["PasswordLength"] >= 43  # 256 bits in base 62
 
 
-def test_an_installation_without_a_gateway_has_twilio_s_secret_and_none_of_the_gateway_s(
-    with_options,
-):
-    names = {each["Name"] for each in with_options.properties("AWS::SecretsManager::Secret")}
-    assert names == {
-        "chamade/test/token-secret",
-        "chamade/test/agent-token-secret",
-        "chamade/test/control-secret",
-        "chamade/test/twilio-auth-token",
-    }
+def test_the_secrets_are_the_same_with_and_without_each_provider(installed, with_options):
+    """A secret that came and went could not be made again: its name is kept, and with it the old
+    one."""
+    names = [
+        {one["Name"].rpartition("/")[2] for one in each.properties("AWS::SecretsManager::Secret")}
+        for each in (installed, with_options)
+    ]
+    assert names[0] == names[1]
+
+
+def test_the_application_is_told_the_secrets_of_its_providers_only(installed, with_options):
+    def told(installation):
+        variables = installation.function("api_handler")["Environment"]["Variables"]
+        return {name for name in variables if name.endswith("_ARN")}
+
+    of_gateway = {"CHAMADE_GATEWAY_AUTH_TOKEN_ARN", "CHAMADE_GATEWAY_CONTROL_SECRET_ARN"}
+    of_twilio = {"CHAMADE_TWILIO_AUTH_TOKEN_ARN"}
+    assert told(installed) & (of_gateway | of_twilio) == of_gateway
+    assert told(with_options) & (of_gateway | of_twilio) == of_twilio

@@ -78,16 +78,29 @@ def test_the_firewall_stands_before_the_api_and_before_the_balancer(installed):
     assert len(protected) == 2
 
 
+def stage(installed):
+    return installed.only("AWS::Serverless::Api")["StageName"]
+
+
+@pytest.mark.parametrize("with_stage", [False, True])
 @pytest.mark.parametrize("route", [each for each in app.routes if each.startswith(SIGNED_PATHS)])
-def test_signed_requests_have_a_higher_limit_of_their_own(installed, route):
-    assert limit_of(installed, "api", filled(route)) == rate(API_SIGNED_REQUESTS)
+def test_signed_requests_have_a_higher_limit_of_their_own(installed, route, with_stage):
+    before = f"/{stage(installed)}" if with_stage else ""
+    assert limit_of(installed, "api", before + filled(route)) == rate(API_SIGNED_REQUESTS)
 
 
+@pytest.mark.parametrize("with_stage", [False, True])
 @pytest.mark.parametrize(
     "route", [each for each in app.routes if not each.startswith(SIGNED_PATHS)]
 )
-def test_every_other_route_counts_against_the_limit_of_its_address(installed, route):
-    assert limit_of(installed, "api", filled(route)) == rate(API_REQUESTS)
+def test_every_other_route_counts_against_the_limit_of_its_address(installed, route, with_stage):
+    before = f"/{stage(installed)}" if with_stage else ""
+    assert limit_of(installed, "api", before + filled(route)) == rate(API_REQUESTS)
+
+
+def test_no_route_begins_with_the_stage_s_name(installed):
+    """Or a path with the stage could be another route's without it."""
+    assert not [route for route in app.routes if route.startswith(f"/{stage(installed)}")]
 
 
 @pytest.mark.parametrize(
@@ -96,6 +109,7 @@ def test_every_other_route_counts_against_the_limit_of_its_address(installed, ro
         "//webhooks/twilio/voice", "/webhooks//twilio/voice", "/Webhooks/twilio/voice",
         "/WEBHOOKS/twilio/voice", "/%77ebhooks/twilio/voice", "/webhooks%2ftwilio/voice",
         "/webhooks/../api/call", "/webhooks/%2e%2e/api/call", "/webhooks/./twilio/voice",
+        "/live/live/webhooks/twilio/voice", "/live//webhooks/twilio/voice", "/LIVE/webhooks/x",
         "/webhooks/twilio/voice/", "/webhooks/", "/webhooks", "/webhooks;x/twilio/voice",
         "/media/", "/media/..%2fapi/call", "/gateway/trunks/list%00", "/x/webhooks/twilio/voice",
         "\\webhooks\\twilio\\voice", "/webhooks/twilio/voice%0a", "", "/", "*",

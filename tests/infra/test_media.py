@@ -238,7 +238,7 @@ def test_the_gateway_s_open_ports_are_those_of_its_image_and_settings(installed)
 
 def test_the_gateway_is_told_its_elastic_ip(installed):
     address = installed.all("AWS::EC2::EIP")[0]
-    assert address["DeletionPolicy"] == "Retain"
+    assert address["DeletionPolicy"] == "RetainExceptOnCreate"
     settings = environment(container(installed, "gateway")[1])["EDGE_PUBLIC_IP"]
     assert settings["Ref"].startswith("GatewayAddress")
     task, _ = container(installed, "gateway")
@@ -248,9 +248,9 @@ def test_the_gateway_is_told_its_elastic_ip(installed):
 
 
 def test_the_gateway_s_host_takes_new_metadata_requests_only_and_none_of_the_container(installed):
-    launch = installed.only("AWS::EC2::LaunchTemplate")["LaunchTemplateData"]
-    assert launch["MetadataOptions"]["HttpTokens"] == "required"
-    setup = json.dumps(installed.only("AWS::EC2::Instance")["UserData"])
+    instance = installed.only("AWS::EC2::Instance")
+    assert instance["MetadataOptions"]["HttpTokens"] == "required"
+    setup = json.dumps(instance["UserData"])
     assert "169.254.169.254 -m owner --uid-owner 10001 -j REJECT" in setup
     assert "--uid 10001 gateway" in (ROOT / "gateway" / "Dockerfile").read_text()
 
@@ -283,4 +283,3 @@ def test_refused_packets_and_tls_handshakes_are_logged(installed):
     balancer = installed.only("AWS::ElasticLoadBalancingV2::LoadBalancer")
     settings = attributes(balancer, "LoadBalancerAttributes")
     assert settings["access_logs.s3.enabled"] == "true"
-    assert settings["deletion_protection.enabled"] == "true"

@@ -59,7 +59,8 @@ def test_an_invalid_setting_is_refused_by_name(changed, named):
         ({"region": "Paris"}, "region: the name of a region, as in eu-west-3, or nothing"),
         ({"stage": "Prod!"}, "stage: a word of up to 12 small letters and digits, as in prod"),
         ({"sizes": {"gateway_image": "x"}}, "sizes.gateway_image: the id of an image, as in "
-         "ami-0123456789abcdef0, or nothing"),
+         "ami-0123456789abcdef0, or the name of a release of AWS's system for ECS, as in "
+         "al2023-ami-ecs-hvm-2023.0.20261113-kernel-6.1-x86_64"),
         ({"domain": "x"}, "chamade: domain must be a name such as phone.example.com, not 'x'"),
     ],
 )  # fmt: skip

@@ -41,6 +41,9 @@ class Edge:
             "EDGE_INVITES_PER_TRUNK_S": "10000",
             "EDGE_INVITES_WITHOUT_TRUNK_S": "10000",
             "EDGE_INVITES_PER_SOURCE_S": "10000",
+            "EDGE_REQUESTS_PER_NETWORK_S": "100000",
+            "EDGE_INVITES_PER_NETWORK_S": "10000",
+            "EDGE_INVITES_OF_NETWORKS_S": "10000",
             "EDGE_ALLOW_PRIVATE": "yes",
             **{f"EDGE_{name.upper()}": str(value) for name, value in settings.items()},
         }

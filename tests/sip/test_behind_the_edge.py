@@ -1,10 +1,12 @@
-"""Tests of the gateway's SIP behind the edge, with a carrier in front of it: a
-registration, and an inbound and an outbound call with audio.
+"""Tests of the gateway's SIP behind the edge, with a carrier in front of it: a registration, calls
+in and out with audio, and calls from and to a carrier by its address.
 """
 
 from __future__ import annotations
 
 import asyncio
+import ipaddress
+import re
 import types
 
 import numpy as np
@@ -15,12 +17,13 @@ from gateway.calls.leg import Destination, Release
 from gateway.legs.sip.sip_legs import SipLegs
 from gateway.trunks.trunk import Trunk
 from local.listening import find
-from tests.sip.edge_messages import reply, sdp
+from tests.sip.edge_messages import reply, sdp, within_called
 from tests.sip.edge_support import edge_and_gateway
 from tests.sip.edge_talkers import INSIDE, Talker
 from tests.sip.peers import Sipp
+from tests.sip.peers.rtp import Rtp
 from tests.sip.support import DID, PASSWORD, USER, spoken
-from tests.unit.gateway.sip.conftest import TRUNK_A, RecordingCall
+from tests.unit.gateway.sip.conftest import TRUNK_A, TRUNK_B, RecordingCall
 
 DONE = Release("completed", 200, "")
 
@@ -169,3 +172,134 @@ async def test_a_refusal_with_a_body_ends_the_call_with_its_code(behind, callee)
     callee.send(answer, invite.source)
     await asyncio.to_thread(callee.expect, "ACK")
     assert (await call.hears("on_hangup"))[1] == 480
+
+
+# ---- without a registration ----
+
+CARRIER = "127.0.4.1"
+
+
+async def by_address(behind, trunk_id=TRUNK_A, port=9, networks=("127.0.4.0/24",)) -> None:
+    """Apply a trunk that takes calls from networks; wait until the edge knows them."""
+    held = tuple(ipaddress.ip_network(each) for each in networks)
+    behind.pool.apply(
+        Trunk(
+            trunk_id=trunk_id, revision=1, host=CARRIER, port=port, transport="udp", auth="ip",
+            networks=held,
+        )
+    )  # fmt: skip
+    await asyncio.sleep(0.5)  # the edge answers when it has noted them, but to the gateway alone
+
+
+async def test_a_carrier_calls_by_its_address_and_hears_the_answer(behind, up, speech):
+    await by_address(behind)
+    uac = await up(Sipp.uac("is_hung_up", behind.edge.public, number=DID, host=CARRIER))
+    async with asyncio.timeout(10):
+        leg, call, facts = await behind.exchange.admitted.get()
+    found = facts["trunk_id"], facts["to"], facts["standing"], facts["trunk_source"]
+    assert found == (TRUNK_A, DID, "trunk", None)
+    await leg.answer()
+    await uac.receives(200)
+    words, answer = speech("caller"), speech("greeting")
+    await asyncio.gather(uac.rtp.play(spoken(words), uac.remote_media), speak(leg, spoken(answer)))
+    await asyncio.sleep(0.3)  # what is under way
+    leg.hangup(DONE)
+    await uac.finished()
+    assert find(answer, uac.rtp.heard()).share > 0.6
+    assert find(words, audio_of(call)).share > 0.6
+
+
+async def test_a_carrier_that_called_by_its_address_hangs_up(behind, up):
+    await by_address(behind)
+    uac = await up(Sipp.uac("hangs_up", behind.edge.public, number=DID, host=CARRIER))
+    async with asyncio.timeout(10):
+        leg, call, _ = await behind.exchange.admitted.get()
+    await uac.receives(180)
+    await leg.answer()
+    await uac.finished()
+    assert (await call.hears("on_hangup"))[1] == 200
+
+
+async def test_a_carrier_of_two_trunks_calls_and_its_address_is_told(behind, up):
+    await by_address(behind)
+    await by_address(behind, TRUNK_B, networks=(f"{CARRIER}/32",))
+    uac = await up(Sipp.uac("is_refused", behind.edge.public, number=DID, host=CARRIER, code=480))
+    async with asyncio.timeout(10):
+        leg, _, facts = await behind.exchange.admitted.get()
+    found = facts["trunk_id"], facts["standing"], facts["trunk_source"]
+    assert found == (None, "carrier", CARRIER)
+    leg.reject(Release("failed", 480, ""))
+    await uac.finished()
+
+
+async def test_an_address_that_no_trunk_has_any_more_is_a_strangers(behind, up):
+    """The edge lets it in for a while; the gateway knows better."""
+    await by_address(behind)
+    behind.pool.drop(TRUNK_A)
+    uac = await up(Sipp.uac("is_refused", behind.edge.public, number=DID, host=CARRIER, code=480))
+    async with asyncio.timeout(10):
+        leg, _, facts = await behind.exchange.admitted.get()
+    assert (facts["trunk_id"], facts["standing"]) == (None, "stranger")
+    leg.reject(Release("failed", 480, ""))
+    await uac.finished()
+
+
+@pytest.fixture
+async def carrier_by_address(behind):
+    """A carrier that knows us by our address alone. It answers pings, and the trunk is ready."""
+    talker = Talker(CARRIER, answers_options=True)
+    await by_address(behind, port=talker.port)
+    async with asyncio.timeout(10):
+        while (status := await behind.statuses.get())[2] != "ready":
+            pass
+    assert status[3] == 200
+    yield talker
+    await asyncio.to_thread(talker.close)
+
+
+async def picked_up(behind, carrier, audio_port):
+    """A call that we dial and the carrier takes: its INVITE, its leg and the call."""
+    call = RecordingCall()
+    leg = behind.pool.route(Destination(to="+33199001234", from_="+33199005678", trunk_id=TRUNK_A))
+    leg.attach(call, "CA1")
+    leg.ring()
+    invite = await asyncio.to_thread(carrier.expect, "INVITE")
+    ok = reply(invite, 200, contact=f"<sip:c@{carrier.at}>", body=sdp(INSIDE, audio_port))
+    carrier.send(ok, invite.source)
+    await asyncio.to_thread(carrier.expect, "ACK")
+    await call.hears("on_answered")
+    return invite, leg, call
+
+
+async def test_a_carrier_by_address_is_called_and_both_hear_each_other(
+    behind, carrier_by_address, speech
+):
+    words, answer = speech("caller"), speech("greeting")
+    async with Rtp() as rtp:
+        invite, leg, call = await picked_up(behind, carrier_by_address, rtp.port)
+        host, port = re.search(r"c=IN IP4 (\S+).*m=audio (\d+)", invite.body, re.DOTALL).groups()
+        await asyncio.gather(rtp.play(spoken(answer), (host, int(port))), speak(leg, spoken(words)))
+        await asyncio.sleep(0.3)  # what is under way
+    leg.hangup(DONE)
+    bye = await asyncio.to_thread(carrier_by_address.expect, "BYE")
+    carrier_by_address.send(reply(bye, 200), bye.source)
+    assert find(words, rtp.heard()).share > 0.6
+    assert find(answer, audio_of(call)).share > 0.6
+    assert f"@127.0.0.2:{behind.edge.port}" in invite["Contact"]
+    assert INSIDE not in re.split(r"[\s;]", invite.body)
+
+
+async def test_a_carrier_by_address_hangs_up_a_call_that_was_dialled(behind, carrier_by_address):
+    invite, _, call = await picked_up(behind, carrier_by_address, 40_000)
+    bye = within_called("BYE", invite, carrier_by_address, cseq=7)
+    carrier_by_address.send(bye, behind.edge.public)
+    await asyncio.to_thread(carrier_by_address.expect, 200)
+    assert (await call.hears("on_hangup"))[1] == 200
+
+
+async def test_a_carrier_by_address_that_is_silent_has_failed(behind):
+    await by_address(behind)
+    async with asyncio.timeout(15):
+        while (status := await behind.statuses.get())[2] != "failed":
+            pass
+    assert status[0] == TRUNK_A

@@ -58,8 +58,10 @@ def settle_in(api: Api, number: str) -> Tenant:
     endpoint_id = endpoint["endpoint_id"]
     deliveries = [made(api, key, f"/api/webhooks/{endpoint_id}/test", None) for _ in range(2)]
     e164 = world.new_number(account_id)
-    world.register_trunk(account_id)
-    world.new_did(number, account_id)
+    name = f"trunk-{number[-4:]}"
+    for each in ("main", name):
+        world.register_trunk(account_id, name=each)
+        world.new_did(number, account_id, name=each)
     world.clock.advance(0.001)
     calls = [world.ringing(e164) for _ in range(2)]
     keys = [made(api, key, "/api/keys", {"label": "second"})["key_id"] for _ in range(2)]
@@ -67,6 +69,7 @@ def settle_in(api: Api, number: str) -> Tenant:
         ("calls", "call_id"): calls[-1].call_id,
         ("numbers", "e164"): e164,
         ("trunks", "e164"): number,
+        ("trunks", "name"): name,
         ("keys", "key_id"): keys[0],
         ("endpoints", "endpoint_id"): endpoint_id,
         ("endpoints", "delivery_id"): deliveries[-1]["delivery_id"],
@@ -77,6 +80,7 @@ def settle_in(api: Api, number: str) -> Tenant:
 NOWHERE = {
     "call_id": "call_" + "7" * 26,
     "e164": "+33199009999",
+    "name": "nowhere",
     "key_id": "key_" + "0" * 16,
     "endpoint_id": "ep_" + "7" * 26,
     "delivery_id": "dlv_" + "7" * 26,
@@ -102,8 +106,14 @@ def made(api: Api, key: str, path: str, body: Any) -> dict[str, Any]:
 
 
 def with_paths() -> list[Operation]:
-    """Return the operations on one resource."""
-    return [operation for operation in OPERATIONS.values() if operation.path_names]
+    """Return the operations on one resource that has to be there. A PUT that creates is none: it
+    makes a resource of one's own under any name.
+    """
+    return [
+        operation
+        for operation in OPERATIONS.values()
+        if operation.path_names and not (operation.method == "PUT" and operation.location)
+    ]
 
 
 def with_keys() -> list[Operation]:

@@ -15,6 +15,7 @@ from chalicelib.domain.delivery import Answer, Delivery
 from chalicelib.domain.did import Did, NewDid
 from chalicelib.domain.line import Line
 from chalicelib.domain.trunk import Trunk, TrunkStatus
+from chalicelib.domain.trunk_fields import MAIN
 from chalicelib.domain.trunk_settings import TrunkSettings
 from chalicelib.providers.base import Dial, Instruction, ProviderError, RemoteStatus
 from chalicelib.services.account import accounts
@@ -210,16 +211,20 @@ class World:
         self.deps.stores.lines.add_to_pool(Line(e164=e164, country=country, provider="gateway"))
         return numbers.activate(self.deps, account_id, country).e164
 
-    def new_trunk(self, account_id: str | None = None, **settings: Any) -> Trunk:
+    def new_trunk(
+        self, account_id: str | None = None, *, name: str = MAIN, **settings: Any
+    ) -> Trunk:
         """Connect an account's trunk; `settings` as in the body of `PUT /api/trunk`."""
         given = {"host": "sip.carrier.example", "username": "acct42", "password": "s3cret-pw"}
         trunk_settings = TrunkSettings.model_validate({**given, **settings})
-        return trunks.connect(self.deps, account_id or self.account_id, trunk_settings)[0]
+        return trunks.connect(self.deps, account_id or self.account_id, trunk_settings, name)[0]
 
-    def new_did(self, e164: str, account_id: str | None = None, **settings: Any) -> Did:
+    def new_did(
+        self, e164: str, account_id: str | None = None, *, name: str = MAIN, **settings: Any
+    ) -> Did:
         """Add a number to an account's trunk."""
         new_did = NewDid.model_validate({"e164": e164, **settings})
-        return dids.add(self.deps, account_id or self.account_id, new_did)
+        return dids.add(self.deps, account_id or self.account_id, new_did, name)
 
     def call_number(self, trunk: Trunk, e164: str) -> inbound.Incoming:
         """Have a call to a number of the trunk come in; return it."""

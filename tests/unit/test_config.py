@@ -81,6 +81,14 @@ def test_settings_for_trunks_are_read():
     assert not from_environment(ENV | {"CHAMADE_ALLOW_PRIVATE_TRUNKS": "0"}).allow_private_trunks
 
 
+def test_trunks_without_a_registration_are_the_operators_choice():
+    assert from_environment(ENV).trunks_by_address
+    closed = ENV | {"CHAMADE_TRUNKS_BY_ADDRESS": "closed"}
+    assert not from_environment(closed).trunks_by_address
+    with pytest.raises(BadConfig, match="CHAMADE_TRUNKS_BY_ADDRESS is open or closed"):
+        from_environment(ENV | {"CHAMADE_TRUNKS_BY_ADDRESS": "no"})
+
+
 def test_private_webhooks_are_the_operators_choice():
     assert not from_environment(ENV).allow_private_webhooks
     assert from_environment(ENV | {"CHAMADE_ALLOW_PRIVATE_WEBHOOKS": "1"}).allow_private_webhooks

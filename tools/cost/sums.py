@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tools.cost import idle
+
 ROOT = Path(__file__).resolve().parents[2]
 
 Counts = dict[str, float]
@@ -153,18 +155,13 @@ def terms(amount: Counts) -> Terms:
 
 
 def fixed_costs(calls_a_month: float) -> Terms:
-    """Return USD a month of fixed costs, which do not depend on calls: two relays, a balancer, two
-    firewalls with four and three rules, four addresses, the sweep; and of stored data.
+    """Return USD a month of fixed costs, which do not depend on calls: what the templates hold
+    (tools/cost/idle.py), the sweep; and of stored data.
     """
-    relay_hour = PRICES["fargate_vcpu_hour"] + 2 * PRICES["fargate_gb_hour"]
     sweep = terms(times(amounts(COUNTED["sweep"], 0), HOURS * 12))
-    firewalls = 2 * PRICES["firewall_acl_month"] + 7 * PRICES["firewall_rule_month"]
     kept_gb = calls_a_month * 12 * ASSUMED.item_bytes * 2 / 1e9  # and its copy in an index
     return {
-        "two relays": 2 * HOURS * relay_hour,
-        "balancer": HOURS * PRICES["balancer_hour"],
-        "firewalls": firewalls,
-        "addresses": 4 * HOURS * PRICES["public_ipv4_hour"],
+        **idle.terms(idle.COUNTS, PRICES, HOURS),
         "sweep": sum(sweep.values()),
         "table, kept for a year": kept_gb * PRICES["dynamodb_gb_month"],
     }

@@ -160,8 +160,24 @@ _NUMBERS = (
     ),
     _rate("routing numbers activated", "numbers:ACTIVATIONS_AN_HOUR", "an hour"),
     Limit(
-        "trunks", "1", "", "account", "`PUT /api/trunk` replaces it",
-        f"{_UNIT}/test_trunks.py::test_concurrent_connects_are_applied_one_after_the_other",
+        "trunks", "chalicelib.domain.trunk:MAX_TRUNKS", "", "account", "409 `too_many_trunks`",
+        f"{_UNIT}/test_named_trunks.py::test_trunks_connected_concurrently_stay_within_the_bound",
+    ),
+    Limit(
+        "networks of a trunk", "chalicelib.domain.trunk_fields:MAX_NETWORKS", "", "trunk", "422",
+        "tests/unit/domain/test_trunk_options.py::"
+        "test_more_networks_than_a_trunk_may_have_are_refused",
+    ),
+    Limit(
+        "addresses of a network of a trunk", "4096 (IPv4), 2^80 (IPv6)", "", "trunk", "422",
+        "tests/unit/domain/test_trunk_options.py::"
+        "test_a_network_that_is_none_or_too_large_is_refused",
+    ),
+    Limit(
+        "trunks that a call falls back to", "chalicelib.domain.trunk_fields:MAX_FALLBACKS", "",
+        "trunk", "422",
+        "tests/unit/domain/test_trunk_options.py::"
+        "test_fallbacks_are_names_once_each_and_three_at_most",
     ),
     Limit(
         "trunks connected", "chalicelib.store.trunk_limits:MAX_CONNECTS", "an hour", "account",

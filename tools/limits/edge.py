@@ -10,6 +10,8 @@ _LINES = "tests/sip/edge/test_lines.py"
 _NORMAL_FORM = "tests/sip/edge/test_normal_form.py"
 _FILTERS = "tests/sip/edge/test_filters.py"
 _CONNECTIONS = "tests/sip/edge/test_connections.py"
+_NETWORKS = "tests/sip/edge/test_networks.py"
+_NETWORK_LIMITS = "tests/sip/edge/test_network_limits.py"
 
 LIMITS: tuple[Limit, ...] = (
     Limit(
@@ -65,6 +67,58 @@ LIMITS: tuple[Limit, ...] = (
         beyond="503 with Retry-After; nothing is taken from trunks",
         test=f"{_LINES}::test_calls_without_a_trunk_do_not_use_the_budget_of_trunks",
         setting="EDGE_INVITES_WITHOUT_TRUNK_S",
+    ),
+    Limit(
+        resource="SIP requests, outside of calls, of a network from which trunks take calls",
+        constant=f"{_SETTINGS}.requests_per_network_s",
+        unit="a second, over five seconds",
+        owner="trunk",
+        beyond="dropped; nobody is banned",
+        test=f"{_NETWORK_LIMITS}::test_requests_beyond_a_networks_limit_are_dropped_and_others_are_not",
+        setting="EDGE_REQUESTS_PER_NETWORK_S",
+    ),
+    Limit(
+        resource="New calls of one network from which trunks take calls",
+        constant=f"{_SETTINGS}.invites_per_network_s",
+        unit="a second",
+        owner="trunk",
+        beyond="503 with Retry-After; nothing is taken from other networks, nor from trunks",
+        test=f"{_NETWORK_LIMITS}"
+        "::test_a_flood_of_one_network_uses_up_no_other_networks_and_no_trunks_budget",
+        setting="EDGE_INVITES_PER_NETWORK_S",
+    ),
+    Limit(
+        resource="New calls of all such networks",
+        constant=f"{_SETTINGS}.invites_of_networks_s",
+        unit="a second",
+        owner="installation",
+        beyond="503 with Retry-After; nothing is taken from registered trunks",
+        test=f"{_NETWORK_LIMITS}::test_calls_of_all_networks_are_bounded_and_take_nothing_from_trunks",
+        setting="EDGE_INVITES_OF_NETWORKS_S",
+    ),
+    Limit(
+        resource="Networks of a gateway process's message to the edge",
+        constant="gateway.edge.render:NETWORKS_OF_A_MESSAGE",
+        unit="",
+        owner="process",
+        beyond="the others are passed over; the gateway sends no more",
+        test=f"{_NETWORKS}::test_a_child_tells_many_networks_in_one_message_and_only_so_many_count",
+    ),
+    Limit(
+        resource="Width of a network that lets calls in",
+        constant="gateway.edge.render:SHORTEST_PREFIX",
+        unit="bits of prefix",
+        owner="trunk",
+        beyond="it lets nobody in",
+        test=f"{_NETWORKS}::test_a_network_wider_than_allowed_lets_nobody_in",
+    ),
+    Limit(
+        resource="Time that a network lets calls in after the gateway has told it",
+        constant="gateway.edge.render:NETWORKS_S",
+        unit="s",
+        owner="trunk",
+        beyond="its calls are a stranger's",
+        test=f"{_NETWORKS}::test_a_network_that_is_told_no_more_is_a_strangers_again",
     ),
     Limit(
         resource="Time that a registrar is a peer",

@@ -43,6 +43,14 @@ CALLS = (
         setting="GATEWAY_MAX_CALLS_WITHOUT_TRUNK",
     ),
     Limit(
+        resource="Calls from networks of several trunks",
+        constant="half of all calls",
+        unit="at once",
+        owner="process",
+        beyond="486",
+        test=f"{_ADMISSION}::test_calls_from_networks_of_several_trunks_get_at_most_half_of_all",
+    ),
+    Limit(
         resource="Calls of strangers for no trunk",
         constant="none",
         unit="",
@@ -57,6 +65,14 @@ CALLS = (
         owner="number",
         beyond="429 before the upgrade",
         test=f"{_NOISY}::test_browsers_that_call_one_number_are_bounded",
+    ),
+    Limit(
+        resource="Trunks that are tried for one call",
+        constant="gateway.api.params:MAX_ROUTES",
+        unit="",
+        owner="call",
+        beyond="400, code 20001",
+        test=f"{_UNIT}/test_routes_of_calls.py::test_wrong_routes_are_refused",
     ),
     Limit(
         resource="Length of an answered call",
@@ -218,6 +234,14 @@ APPLICATION = (
         owner="process",
         beyond="the whole list is fetched",
         test=f"{_UNIT}/trunks/test_registry.py::test_too_many_nudges_are_replaced_by_a_fetch_of_the_list",
+    ),
+    Limit(
+        resource="Networks of a trunk",
+        constant="gateway.trunks.fields:MAX_NETWORKS",
+        unit="",
+        owner="trunk",
+        beyond="the trunk fails, with the reason",
+        test=f"{_UNIT}/trunks/test_trunk.py::test_unusable_values_of_the_newer_fields_are_refused",
     ),
     Limit(
         resource="Reports of a trunk that wait",

@@ -16,6 +16,24 @@ SIP_LIMITS: tuple[Limit, ...] = (
         f"{_TESTS}/test_many_trunks.py::test_a_trunk_too_many_fails_until_another_is_dropped",
     ),
     Limit(
+        "networks of all trunks from which calls are taken",
+        "gateway.trunks.networks:MAX_NETWORKS",
+        "networks",
+        "process",
+        "the trunk fails, with the reason, until another one goes",
+        f"{_TESTS}/test_calls_from_networks.py"
+        "::test_a_trunk_whose_networks_find_no_room_has_failed_until_another_one_goes",
+    ),
+    Limit(
+        "networks of one message to the edge",
+        "gateway.trunks.networks:TOLD_AT_ONCE",
+        "networks",
+        "process",
+        "the next message has the others",
+        f"{_TESTS}/test_edge_networks.py"
+        "::test_messages_are_short_and_one_follows_the_answer_to_the_other",
+    ),
+    Limit(
         "registrations that are begun in a second",
         "gateway.legs.sip.pace:PER_SECOND",
         "trunks",
@@ -31,6 +49,31 @@ SIP_LIMITS: tuple[Limit, ...] = (
         "others wait up to 4 s for their turn; a trunk has one look-up",
         "tests/unit/gateway/trunks/test_trunk.py::"
         "test_unanswered_look_ups_hold_a_bounded_number_of_threads",
+    ),
+    Limit(
+        "searches for servers by NAPTR and SRV at a time",
+        "gateway.legs.sip.lookup:SEARCHES",
+        "trunks",
+        "process",
+        "others wait for their turn; a trunk has one search",
+        f"{_TESTS}/test_servers.py::test_searches_at_a_time_are_bounded",
+    ),
+    Limit(
+        "time in which a carrier must say anything about an INVITE, if there is another trunk",
+        "gateway.legs.sip.fall_over:HEARD_WITHIN",
+        "s",
+        "call",
+        "the next trunk is tried; what comes of the first is cancelled or hung up",
+        f"{_TESTS}/test_routes.py::test_a_silent_trunk_is_left_for_the_next",
+    ),
+    Limit(
+        "OPTIONS to a carrier that wait for an answer",
+        "1",
+        "",
+        "trunk",
+        "an answer to the one before is not waited for any more",
+        "tests/unit/sip/test_keep_alive.py::"
+        "test_an_answer_that_comes_after_the_silence_was_told_changes_nothing",
     ),
     Limit(
         "calls over SIP",

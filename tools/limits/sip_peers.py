@@ -138,4 +138,20 @@ SIP_PEER_LIMITS: tuple[Limit, ...] = (
         "the one that was used longest ago goes",
         f"{_TESTS}/test_dns_lookup.py::test_the_cache_has_a_limit",
     ),
+    Limit(
+        "time for which DNS is believed that a name has records",
+        "gateway.sip.network.dns_lookup:LONGEST",
+        "s",
+        "process",
+        "it is asked again, whatever time the answer gives",
+        f"{_TESTS}/test_dns_lookup.py::test_no_answer_is_believed_for_longer_than_its_limit",
+    ),
+    Limit(
+        "time for which DNS is believed that a name has no records",
+        "gateway.sip.network.dns_lookup:LONGEST_NONE",
+        "s",
+        "process",
+        "it is asked again, whatever time the answer gives",
+        f"{_TESTS}/test_dns_lookup.py::test_no_answer_is_believed_for_longer_than_its_limit",
+    ),
 )

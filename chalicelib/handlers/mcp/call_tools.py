@@ -105,9 +105,9 @@ CALL_TOOLS = (
         title="Call a phone number",
         operation="dial_call",
         description=(
-            "Dial out through the user's own SIP trunk. A real phone rings and it may cost money; "
-            "calling the tool again dials again, so after a failure without an answer look at "
-            'chamade_call_list (direction "outbound") first.\n'
+            "Dial out through a SIP trunk of the user's own. A real phone rings and it may cost "
+            "money; calling the tool again dials again, so after a failure without an answer look "
+            'at chamade_call_list (direction "outbound") first.\n'
             'The result is the call, "connecting". Next: connect the talking process now, audio '
             "flows from the moment somebody answers; chamade_inbox or chamade_call_status tell "
             'whether it rings, is answered ("active"), or how it failed ("busy", "no_answer", '
@@ -116,9 +116,13 @@ CALL_TOOLS = (
         ),
         arguments={
             "meeting_url": (
-                "Whom to call: sip:NUMBER@HOST, the number in E.164 form and HOST the trunk's "
-                "host, as in sip:+33199001234@sip.carrier.example. chamade_trunk_status says the "
+                "Whom to call: sip:NUMBER@HOST, the number in E.164 form and HOST a trunk's "
+                "host, as in sip:+33199001234@sip.carrier.example. chamade_trunk_list says the "
                 "host."
+            ),
+            "trunk": (
+                "The name of the trunk to dial through. Only needed if several have that host; "
+                "default then: the one that has `caller_id`, else the first."
             ),
             "caller_id": (
                 "The number to call as, E.164. Default: the trunk's caller_id. Otherwise one of "

@@ -1,10 +1,14 @@
-"""Tools for numbers and the trunk, with their descriptions for language models.
+"""Tools for numbers and trunks, with their descriptions for language models.
 
 None connects a trunk: that needs its password, which must not be in a conversation.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+from chalicelib.domain.trunk_fields import MAIN
 from chalicelib.handlers.mcp.call_tools import AGENT_URL
 from chalicelib.handlers.mcp.tool import Tool
 
@@ -20,6 +24,13 @@ _SETTINGS = {
     "label": _LABEL,
     "agent_url": AGENT_URL,
 }
+_NAME = {"name": f'Which trunk, by its name in chamade_trunk_list. Default "{MAIN}".'}
+
+
+def _main(given: Mapping[str, Any]) -> Mapping[str, Any]:  # noqa: ARG001 - of a tool's defaults
+    """Return the trunk that is meant if none is named."""
+    return {"name": MAIN}
+
 
 LINE_TOOLS = (
     Tool(
@@ -28,7 +39,7 @@ LINE_TOOLS = (
         operation="list_numbers",
         description=(
             "The account's routing numbers: what people dial to reach you. Numbers of the user's "
-            "own trunk are in chamade_trunk_status."
+            "own trunks are in chamade_trunk_list."
         ),
         read_only=True,
         idempotent=True,
@@ -67,51 +78,68 @@ LINE_TOOLS = (
         destructive=True,
     ),
     Tool(
-        name="chamade_trunk_status",
-        title="See the SIP trunk and its numbers",
-        operation="get_trunk",
+        name="chamade_trunk_list",
+        title="List the SIP trunks",
+        operation="list_trunks",
         description=(
-            "The user's own SIP trunk, through which chamade_call_join dials: its host, caller_id, "
-            "allowed_countries, whether it is registered (`status`; `detail` says what to do if "
-            "not), and its numbers (`dids`). No tool connects a trunk: that takes its password, "
-            "which is the user's to enter (`chamade trunk connect`, or the dashboard). Never "
-            "ask for it."
+            "All SIP trunks of the user, through which chamade_call_join dials: their names, "
+            "hosts, caller IDs, whether calls can go through them, and their numbers. Most users "
+            "have one, called main."
         ),
+        read_only=True,
+        idempotent=True,
+    ),
+    Tool(
+        name="chamade_trunk_status",
+        title="See a SIP trunk and its numbers",
+        operation="get_named_trunk",
+        description=(
+            "One SIP trunk of the user, through which chamade_call_join dials: its host, "
+            "caller_id, allowed_countries, whether calls can go through it (`status` is "
+            "registered or ready; `detail` says what to do if not), and its numbers (`dids`). No "
+            "tool connects a trunk: that takes its password, which is the user's to enter "
+            "(`chamade trunk connect`, or the dashboard). Never ask for it."
+        ),
+        arguments=_NAME,
+        defaults=_main,
         read_only=True,
         idempotent=True,
     ),
     Tool(
         name="chamade_trunk_did_add",
         title="Add a number of the trunk",
-        operation="add_did",
+        operation="add_did_of_named_trunk",
         description=(
             "Take calls that come in through the trunk to one more of its numbers (a DID). The "
             "number must be one that the carrier sends to this trunk: adding it here does not buy "
             "it."
         ),
-        arguments=_SETTINGS,
+        arguments={**_SETTINGS, **_NAME},
+        defaults=_main,
     ),
     Tool(
         name="chamade_trunk_did_change",
         title="Change a number of the trunk",
-        operation="change_did",
+        operation="change_did_of_named_trunk",
         description=(
             "Set auto-answer, label or agent URL (null: none) of a trunk's number. What is not "
             "given stays."
         ),
-        arguments=_SETTINGS,
+        arguments={**_SETTINGS, **_NAME},
+        defaults=_main,
         idempotent=True,
     ),
     Tool(
         name="chamade_trunk_did_remove",
         title="Remove a number of the trunk",
-        operation="remove_did",
+        operation="remove_did_of_named_trunk",
         description=(
             "No longer take calls to a trunk's number: they are rejected from then on. It stays "
             "the user's at the carrier, and can be added again; as a caller ID it then has to be "
             "called once more."
         ),
-        arguments={"e164": _E164},
+        arguments={"e164": _E164, **_NAME},
+        defaults=_main,
         destructive=True,
     ),
 )

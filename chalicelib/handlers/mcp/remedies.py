@@ -30,12 +30,13 @@ _BY_CODE = {
         "Do not retry. The talking process speaks on the call's audio (chamade_call_status)."
     ),
     "no_trunk": (
-        "The user has to connect their SIP trunk themselves (`chamade trunk connect`, or "
-        "the dashboard): it takes the trunk's password, which must not be told to you."
+        "Use a trunk of chamade_trunk_list. If there is none, the user has to connect it "
+        "themselves (`chamade trunk connect`, or the dashboard): it takes the trunk's password, "
+        "which must not be told to you."
     ),
     "trunk_not_registered": (
-        "See `status` and `detail` of chamade_trunk_status: if it is registering, try again in a "
-        "few seconds; if it failed, tell the user what `detail` says."
+        "See `status` and `detail` of chamade_trunk_list: if it is registering, try again in a few "
+        "seconds; if it failed, tell the user what `detail` says."
     ),
     "vault_missing": "Tell the user: the operator of this installation has to set it up.",
     "vault_unavailable": "Try again later; if the error persists, tell the user.",
@@ -48,13 +49,13 @@ _BY_CODE = {
         "Ask the user for the whole number, and write it sip:+COUNTRYCODENUMBER@HOST without a "
         "leading 0 behind the country code."
     ),
-    "wrong_host": "Use the `host` that chamade_trunk_status shows behind the @.",
+    "wrong_host": "Use a `host` that chamade_trunk_list shows behind the @.",
     "bad_caller_id": (
         "Leave caller_id out, or use the trunk's caller_id or one of its dids whose `called_at` is "
-        "not null (chamade_trunk_status)."
+        "not null (chamade_trunk_list)."
     ),
     "no_caller_id": (
-        "Pass one of the dids of chamade_trunk_status whose `called_at` is not null as caller_id. "
+        "Pass one of the dids of chamade_trunk_list whose `called_at` is not null as caller_id. "
         "If there is none, the user has to set the trunk's caller_id, or call one of the dids once."
     ),
     "too_long": "Pass a max_duration_s of at most `limit`, or leave it out.",
@@ -69,7 +70,7 @@ _BY_CODE = {
     ),
     "number_not_found": (
         "Use a number as chamade_number_list gives it; the trunk's numbers are in "
-        "chamade_trunk_status and have tools of their own."
+        "chamade_trunk_list and have tools of their own."
     ),
     "pool_empty": "Try another country, or tell the user that the operator has to add numbers.",
     "too_many_numbers": (
@@ -77,7 +78,7 @@ _BY_CODE = {
         "chamade_number_release."
     ),
     "number_taken": (
-        "If chamade_trunk_status lists it, change it with chamade_trunk_did_change. Otherwise it "
+        "If chamade_trunk_list lists it, change it with chamade_trunk_did_change. Otherwise it "
         "is added elsewhere, and the user has to settle that with the operator."
     ),
     "number_reserved": (

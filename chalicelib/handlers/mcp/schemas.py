@@ -43,7 +43,11 @@ def input_schema(tool: Tool) -> Schema:
     return {
         "type": "object",
         "properties": properties,
-        "required": [name for name in properties if tool.operations_name(name) in required],
+        "required": [
+            name
+            for name in properties
+            if tool.operations_name(name) in required and name not in tool.defaults({})
+        ],
         "additionalProperties": False,
     }
 

@@ -9,9 +9,8 @@ from dataclasses import dataclass, field
 from chalicelib.domain.failure import Failure
 from chalicelib.domain.phone import BROWSER
 from chalicelib.services.dependencies import Dependencies
-from chalicelib.services.line import dids, numbers
+from chalicelib.services.line import numbers
 from chalicelib.services.line.numbers import UnknownNumber
-from chalicelib.services.line.trunks import NoTrunk, own
 from common.call_ticket import LIFE_S, Ticket
 
 
@@ -51,11 +50,15 @@ def _at(deps: Dependencies, account_id: str, e164: str) -> tuple[str, str | None
         return numbers.owned(deps, account_id, e164).provider, None
     except UnknownNumber:
         pass
-    try:
-        trunk = own(deps, account_id)
-        did = dids.owned(deps, account_id, e164)
-    except (NoTrunk, UnknownNumber):
+    having = [
+        trunk
+        for trunk in deps.stores.trunks.all_of_account(account_id)
+        if deps.stores.dids.get(trunk.trunk_id, e164) is not None
+    ]
+    if not having:
         raise UnknownNumber(
             e164, "It is none of your routing numbers, and none of your trunk's numbers."
-        ) from None
-    return trunk.provider, did.trunk_id
+        )
+    # Browsers call the gateway, so of several trunks with the number one of its own counts.
+    trunk = next((each for each in having if each.provider == "gateway"), having[0])
+    return trunk.provider, trunk.trunk_id

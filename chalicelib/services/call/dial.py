@@ -1,4 +1,4 @@
-"""Dial out through an account's trunk.
+"""Dial out through an account's trunks (`routes.py` plans which).
 
 The call is written before the provider is asked to place it: whatever is lost after that, the call
 is found, counted, and ended by its deadline.
@@ -7,7 +7,7 @@ is found, counted, and ended by its deadline.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from chalicelib.domain.account import Account
@@ -16,24 +16,19 @@ from chalicelib.domain.call_transitions import Act, EndReason
 from chalicelib.domain.dial_rules import (
     NotDialled,
     check_declined,
-    check_host,
     check_pace,
-    check_registered,
     check_room,
-    choose_caller_id,
-    parse_target,
+    shown_host,
 )
 from chalicelib.domain.failure import Failure
 from chalicelib.domain.new_call import DEFAULT_RING_TIMEOUT_S, new_outbound
-from chalicelib.domain.toll_guard import check_number
-from chalicelib.domain.trunk import Trunk
-from chalicelib.providers.base import Dial, ProviderError
+from chalicelib.providers.base import Dial, DialRoute, ProviderError
 from chalicelib.services.call.admission import count_inbound
 from chalicelib.services.call.outbound import bind
 from chalicelib.services.call.provider_control import hang_up
+from chalicelib.services.call.routes import Plan, Planner
 from chalicelib.services.call.transition import settle
 from chalicelib.services.dependencies import Dependencies
-from chalicelib.services.line.numbering_plans import facts_of, home_country
 from chalicelib.services.line.trunks import UnknownTrunk, credentials
 from chalicelib.store.calls import AlreadyThere, DialConflict
 from chalicelib.store.contention import tries
@@ -60,6 +55,7 @@ class DialRequest:
     """A request to dial. None stands for the setting of the trunk or the account."""
 
     meeting_url: str
+    trunk: str | None = None
     caller_id: str | None = None
     agent_url: str | None = None
     max_duration_s: int | None = None
@@ -80,15 +76,19 @@ def dial(
     dialled = deps.stores.calls.get(call_id) if call_id else None
     if dialled is not None:
         return _existing_call(dialled)
-    account, trunk = _account_and_trunk(deps, account_id)
-    new = _new_call(deps, account, trunk, request, call_id)
-    dial_order = _order(deps, trunk, new.call, request.ring_timeout_s)
+    account = deps.stores.accounts.get(account_id)
+    if account is None:
+        raise NotDialled("no_trunk", "There is no trunk to dial through.")
+    _check_duration(account, request)
+    plan = Planner(deps, account_id).plan(request.meeting_url, request.trunk, request.caller_id)
+    new = _new_call(deps, account, plan, request, call_id)
+    dial_order = _order(deps, plan, new.call, request.ring_timeout_s)
     try:
         _record(deps, account, new)
     except AlreadyThere as existing:
         return _existing_call(existing.call)
     try:
-        provider_call_id = deps.providers[trunk.provider].dial(dial_order)
+        provider_call_id = deps.providers[new.call.provider].dial(dial_order)
     except ProviderError as error:
         log.warning("provider did not dial: %s", error, extra=_facts(new.call))
         return _fail_unplaced(deps, new.call, str(error))
@@ -98,51 +98,36 @@ def dial(
     return _note_placed(deps, new.call, provider_call_id)
 
 
-def _account_and_trunk(deps: Dependencies, account_id: str) -> tuple[Account, Trunk]:
-    account, trunk = deps.stores.accounts.get(account_id), deps.stores.trunks.of_account(account_id)
-    if account is None or trunk is None:
-        raise NotDialled("no_trunk", "There is no trunk to dial through.")
-    return account, trunk
-
-
 def _existing_call(call: Call) -> Call:
     if call.end_reason is EndReason.PROVIDER_ERROR and call.provider_call_id is None:
         raise NotPlaced(call, "The provider was asked for this call before, and did not place it.")
     return call
 
 
-def _new_call(
-    deps: Dependencies, account: Account, trunk: Trunk, request: DialRequest, call_id: str | None
-) -> Transition:
-    """Return the call that the request makes, if the rules allow it."""
-    now = deps.now()
+def _check_duration(account: Account, request: DialRequest) -> None:
     if request.max_duration_s is not None and request.max_duration_s > account.max_call_s:
         raise NotDialled(
             "too_long",
             f"max_duration_s is at most {account.max_call_s} for your account.",
             limit=account.max_call_s,
         )
-    target = parse_target(request.meeting_url, trunk)
-    check_host(target, trunk)
-    check_number(target.e164, facts_of(target.e164), _countries(trunk))
-    caller_id = choose_caller_id(
-        request.caller_id, trunk, deps.stores.dids.of_trunk(trunk.trunk_id)
-    )
-    if deps.stores.lines.get(caller_id) is not None:
-        raise NotDialled(
-            "bad_caller_id",
-            f"{caller_id} is a routing number of this installation, and no trunk's: use a number "
-            "of your carrier's.",
-        )
-    check_registered(trunk)
-    declined_at = deps.stores.dialling.declined_at(account.account_id, target.e164)
-    check_declined(target.e164, declined_at, now)
+
+
+def _new_call(
+    deps: Dependencies, account: Account, plan: Plan, request: DialRequest, call_id: str | None
+) -> Transition:
+    """Return the call that the request makes, unless its called party has declined lately."""
+    now, to = deps.now(), plan.target.e164
+    declined_at = deps.stores.dialling.declined_at(account.account_id, to)
+    check_declined(to, declined_at, now)
     return new_outbound(
         account_id=account.account_id,
-        provider=trunk.provider,
-        trunk_id=trunk.trunk_id,
-        caller_id=caller_id,
-        to=target.e164,
+        provider=plan.first.trunk.provider,
+        trunk_id=plan.first.trunk.trunk_id,
+        trunk=plan.first.trunk.name,
+        routes=[way.route for way in plan.ways],
+        caller_id=plan.first.caller_id,
+        to=to,
         ring_timeout_s=request.ring_timeout_s,
         max_duration_s=request.max_duration_s or account.max_call_s,
         agent_url=request.agent_url,
@@ -152,34 +137,29 @@ def _new_call(
     )
 
 
-def _countries(trunk: Trunk) -> set[str]:
-    """Return the countries a trunk may dial: that of its caller ID, and those its owner allows.
-
-    Both are set together with the trunk's password. Its DIDs do not count: whoever holds an API
-    key can add one of any country.
+def _order(deps: Dependencies, plan: Plan, call: Call, ring_timeout_s: int) -> Dial:
+    """Return the dial for the provider. Only the gateway has the trunks and their passwords
+    already.
     """
-    own = home_country(trunk.caller_id) if trunk.caller_id else None
-    return ({own} if own else set()) | set(trunk.allowed_countries)
-
-
-def _order(deps: Dependencies, trunk: Trunk, call: Call, ring_timeout_s: int) -> Dial:
-    """Return the dial for the provider. Only the gateway has the trunk and its password already."""
-    known = trunk.provider == "gateway"
-    try:
-        password = None if known else credentials(deps, trunk)
-    except UnknownTrunk:
-        raise NotDialled("no_trunk", "The trunk was changed at that moment: try again.") from None
-    host = f"[{trunk.host}]" if ":" in trunk.host else trunk.host
-    uri = f"sip:{call.to}@{host}:{trunk.port};transport={trunk.transport}"
-    return Dial(
+    order = Dial(
         call_id=call.call_id,
-        to=call.to if known else uri,
+        to=call.to,
         caller_id=call.line,
         ring_timeout_s=ring_timeout_s,
         max_duration_s=call.max_duration_s,
-        trunk_id=trunk.trunk_id if known else None,
-        username=None if known else trunk.username,
-        password=password,
+    )
+    trunk, routes = plan.first.trunk, tuple(way.written(call.to) for way in plan.ways)
+    if trunk.provider == "gateway":
+        usual = (DialRoute(trunk.trunk_id, call.to, call.line),)
+        return replace(order, trunk_id=trunk.trunk_id, routes=() if routes == usual else routes)
+    try:
+        password = credentials(deps, trunk)
+    except UnknownTrunk:
+        raise NotDialled("no_trunk", "The trunk was changed at that moment: try again.") from None
+    port = "" if trunk.port is None else f":{trunk.port}"
+    uri = f"sip:{routes[0].to}@{shown_host(trunk)}{port};transport={trunk.transport}"
+    return replace(
+        order, to=uri, caller_id=routes[0].caller_id, username=trunk.username, password=password
     )
 
 

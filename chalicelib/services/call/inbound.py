@@ -11,28 +11,27 @@ whether an accept's own redirect may be under way (`poll`), and how many streams
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
 
 from chalicelib.domain.account import Account
 from chalicelib.domain.call import DEFAULT_MAX_DURATION_S, Call, Transition
 from chalicelib.domain.call_id import inbound_call_id
 from chalicelib.domain.call_transitions import Act, CallState
-from chalicelib.domain.caller_number import in_full, needs_reading
 from chalicelib.domain.did import Did
-from chalicelib.domain.did_matching import international_forms, match_did, user_part
-from chalicelib.domain.line import Line
 from chalicelib.domain.new_call import new_inbound, new_missed
-from chalicelib.domain.phone import BROWSER, called_number
-from chalicelib.domain.trunk import Trunk
+from chalicelib.domain.phone import BROWSER
 from chalicelib.providers.base import HangUp, Instruction, KeepRinging, Reject
 from chalicelib.services.call import admission
 from chalicelib.services.call.admission import TurnedAway
 from chalicelib.services.call.instructions import NOT_TAKEN, another_stream, while_ringing
+from chalicelib.services.call.number_called import (
+    Called,
+    Incoming,
+    find_called,
+    with_full_numbers,
+)
 from chalicelib.services.call.transition import settle
 from chalicelib.services.dependencies import Dependencies
 from chalicelib.services.line.dids import note_called, tell_not_added
-from chalicelib.services.line.numbering_plans import DialledIn
 from chalicelib.store.calls import AlreadyThere
 
 log = logging.getLogger(__name__)
@@ -45,19 +44,6 @@ STEERED_MS = 3_500
 with a stream in that time, the redirect would replace it, and the agent's first words be lost."""
 
 
-@dataclass(frozen=True)
-class Incoming:
-    """A call as a provider announces it."""
-
-    provider: str
-    provider_call_id: str
-    from_: str
-    to: str
-    forwarded_from: str | None = None
-    trunk_id: str | None = None
-    """The trunk it came through, where the provider says so."""
-
-
 def receive(deps: Dependencies, incoming: Incoming) -> Instruction:
     """Handle the voice webhook. A call to a number of nobody is rejected and not recorded; the
     owner of the trunk through which it came is told. A call to a suspended account is rejected,
@@ -65,20 +51,20 @@ def receive(deps: Dependencies, incoming: Incoming) -> Instruction:
     """
     call = deps.stores.calls.get(inbound_call_id(incoming.provider, incoming.provider_call_id))
     if call is None:
-        line = _line_called(deps, incoming)
-        incoming = _with_full_numbers(deps, incoming, line)
-        if line is None:
+        called = find_called(deps, incoming)
+        incoming = with_full_numbers(deps, incoming, called)
+        if called is None:
             log.info("call to a number that is nobody's", extra=_facts(incoming))
             _tell_owner(deps, incoming)
             return Reject()
-        owner = _owner(deps, line)
+        owner = _owner(deps, called)
         if owner is None:
             log.info("call to a suspended account", extra=_facts(incoming))
             return Reject()
         try:
-            call = _record(deps, incoming, line, owner)
+            call = _record(deps, incoming, called, owner)
         except TurnedAway as why:
-            admission.tell(deps, owner, line.e164, incoming.from_, why)
+            admission.tell(deps, owner, called.number.e164, incoming.from_, why)
             return NOT_TAKEN
     if call.auto_answer and call.state is CallState.RINGING:
         call = settle(deps, call, Act.ANSWER)
@@ -164,66 +150,13 @@ def _facts(incoming: Incoming) -> dict[str, str]:
     }
 
 
-def _owner(deps: Dependencies, line: Line | Did) -> Account | None:
+def _owner(deps: Dependencies, called: Called) -> Account | None:
     """Return the account that has the number; None if it is suspended. It is read for each call, so
     that suspension and limits count at once.
     """
-    owner = deps.stores.accounts.get(line.account_id) if line.account_id else None
+    account_id = called.number.account_id
+    owner = deps.stores.accounts.get(account_id) if account_id else None
     return None if owner is None or owner.suspended else owner
-
-
-def _line_called(deps: Dependencies, incoming: Incoming) -> Line | Did | None:
-    """Return the number that was called, if it is somebody's. A call through a trunk is for one of
-    that trunk's numbers: a carrier cannot make another number ring, whatever it writes.
-    """
-    if incoming.trunk_id is not None:
-        return _did_called(deps, incoming, incoming.trunk_id)
-    number = called_number(incoming.to)
-    line = deps.stores.lines.get(number) if number else None
-    if line and line.provider == incoming.provider:
-        # A number of the pool rings at its holder or nowhere, even if a trunk claims it.
-        return line if line.account_id else None
-    if incoming.provider == "gateway":
-        return None
-    candidates = international_forms(incoming.to)
-    found = (deps.stores.dids.at(incoming.provider, e164) for e164 in candidates)
-    return next((did for did in found if did is not None), None)
-
-
-def _did_called(deps: Dependencies, incoming: Incoming, trunk_id: str) -> Did | None:
-    found = deps.stores.dids.with_trunk(trunk_id)
-    if found is None or found[0].provider != incoming.provider:
-        return None
-    trunk, dids = found
-    if did := match_did(incoming.to, dids, trunk.username):
-        return did
-    # Some countries dial another prefix than 0, e.g. 8 or 06.
-    called = user_part(incoming.to)
-    if not needs_reading(called):
-        return None
-    return match_did(in_full(called, _plans_of(trunk, dids)), dids)
-
-
-def _with_full_numbers(deps: Dependencies, incoming: Incoming, line: Line | Did | None) -> Incoming:
-    """Return the call with its caller and forwarder in E.164 form, if the numbers of the trunk tell
-    in which country they are dialled as they are written.
-    """
-    forwarder = incoming.forwarded_from or ""
-    if not (needs_reading(incoming.from_) or needs_reading(forwarder)):
-        return incoming
-    trunk_id = line.trunk_id if isinstance(line, Did) else incoming.trunk_id
-    found = deps.stores.dids.with_trunk(trunk_id) if trunk_id else None
-    plans = _plans_of(*found) if found else DialledIn(None)
-    return replace(
-        incoming,
-        from_=in_full(incoming.from_, plans),
-        forwarded_from=in_full(forwarder, plans) or None,
-    )
-
-
-def _plans_of(trunk: Trunk, dids: Sequence[Did]) -> DialledIn:
-    own = [trunk.caller_id] if trunk.caller_id else []
-    return DialledIn.with_numbers([*own, *(did.e164 for did in dids)])
 
 
 def _tell_owner(deps: Dependencies, incoming: Incoming) -> None:
@@ -233,29 +166,29 @@ def _tell_owner(deps: Dependencies, incoming: Incoming) -> None:
         tell_not_added(deps, trunk, incoming.to, incoming.from_)
 
 
-def _new_call(
-    deps: Dependencies, incoming: Incoming, line: Line | Did, owner: Account
-) -> Transition:
+def _new_call(deps: Dependencies, incoming: Incoming, called: Called, owner: Account) -> Transition:
+    number = called.number
     return new_inbound(
         account_id=owner.account_id,
         provider=incoming.provider,
         provider_call_id=incoming.provider_call_id,
         from_=incoming.from_,
         to=incoming.to,
-        line=line.e164,
+        line=number.e164,
         forwarded_from=incoming.forwarded_from,
-        agent_url=line.agent_url,
-        auto_answer=line.auto_answer,
+        agent_url=number.agent_url,
+        auto_answer=number.auto_answer,
         max_duration_s=min(owner.max_call_s, DEFAULT_MAX_DURATION_S),
         now=deps.now(),
+        trunk=called.trunk,
     )
 
 
-def _record(deps: Dependencies, incoming: Incoming, line: Line | Did, owner: Account) -> Call:
+def _record(deps: Dependencies, incoming: Incoming, called: Called, owner: Account) -> Call:
     """Create the call that rings; return it, or the one that is there already. Raises
     TurnedAway.
     """
-    new = _new_call(deps, incoming, line, owner)
+    new = _new_call(deps, incoming, called, owner)
     admission.admit(deps, owner, new.call)
     try:
         deps.stores.calls.create(new)
@@ -265,7 +198,7 @@ def _record(deps: Dependencies, incoming: Incoming, line: Line | Did, owner: Acc
         return existing.call
     call = new.call
     log.info("call rings", extra={**_facts(incoming), "account_id": call.account_id})
-    _note_called(deps, incoming, line)
+    _note_called(deps, incoming, called)
     if not call.auto_answer:
         try:
             deps.timers.ring.start(call)
@@ -279,24 +212,24 @@ def _record_missed(deps: Dependencies, incoming: Incoming) -> Call | None:
     """Create the call of a caller who has hung up already. Return the existing call, if there is
     one.
     """
-    line = _line_called(deps, incoming)
-    owner = _owner(deps, line) if line else None
-    if line is None or owner is None:
+    called = find_called(deps, incoming)
+    owner = _owner(deps, called) if called else None
+    if called is None or owner is None:
         return None
-    incoming = _with_full_numbers(deps, incoming, line)
+    incoming = with_full_numbers(deps, incoming, called)
     try:
         admission.count_new(deps, owner)
-        deps.stores.calls.create(new_missed(_new_call(deps, incoming, line, owner)))
+        deps.stores.calls.create(new_missed(_new_call(deps, incoming, called, owner)))
     except AlreadyThere as existing:
         return existing.call
     except TurnedAway as why:
-        admission.tell(deps, owner, line.e164, incoming.from_, why)
+        admission.tell(deps, owner, called.number.e164, incoming.from_, why)
         return None
-    _note_called(deps, incoming, line)
+    _note_called(deps, incoming, called)
     return None
 
 
-def _note_called(deps: Dependencies, incoming: Incoming, line: Line | Did) -> None:
+def _note_called(deps: Dependencies, incoming: Incoming, called: Called) -> None:
     # A test call comes through no carrier: it does not show that the number is its owner's.
-    if isinstance(line, Did) and incoming.from_ != BROWSER:
-        note_called(deps, line, incoming.to)
+    if isinstance(called.number, Did) and incoming.from_ != BROWSER:
+        note_called(deps, called.number, incoming.to)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 
-from chalicelib.domain.call import Call
+from chalicelib.domain.call import Call, moved_on
 from chalicelib.domain.call_transitions import Act, CallState
 from chalicelib.providers.base import OVER, CallStatus, Instruction
 from chalicelib.services.call.instructions import another_stream, instruction
@@ -37,9 +37,17 @@ is a failure of the provider: a call that we cancelled is over already."""
 BIND_TRIES = 30
 
 
-def answered(deps: Dependencies, provider: str, call_id: str, provider_call_id: str) -> Instruction:
-    """Answer a call whose called party has picked up; return the provider's instruction."""
-    call = _call_of(deps, provider, call_id, provider_call_id)
+def answered(
+    deps: Dependencies,
+    provider: str,
+    call_id: str,
+    provider_call_id: str,
+    trunk_id: str | None = None,
+) -> Instruction:
+    """Answer a call whose called party has picked up; return the provider's instruction.
+    `trunk_id`: the trunk that it goes through, if the post names one.
+    """
+    call = _call_of(deps, provider, call_id, provider_call_id, trunk_id)
     return instruction(deps, settle(deps, call, Act.ANSWER))
 
 
@@ -55,9 +63,10 @@ def handle_status(  # noqa: PLR0913, PLR0917 - the facts of a post
     provider_call_id: str,
     status: CallStatus,
     sip_code: int | None,
+    trunk_id: str | None = None,
 ) -> None:
     """Handle the status webhook. The answer of a call is told by `answered` alone."""
-    call = _call_of(deps, provider, call_id, provider_call_id)
+    call = _call_of(deps, provider, call_id, provider_call_id, trunk_id)
     if status in OVER:
         call = settle(deps, call, _end(deps, call, status, sip_code), sip_code)
         if not call.state.final:
@@ -87,14 +96,34 @@ def bind(deps: Dependencies, call: Call, provider_call_id: str) -> Call:
     raise TooBusy(call.call_id)
 
 
-def _call_of(deps: Dependencies, provider: str, call_id: str, provider_call_id: str) -> Call:
-    """Return the call that a post is about. Raises UnknownCall for any that is not the provider's
-    own.
+def _call_of(
+    deps: Dependencies,
+    provider: str,
+    call_id: str,
+    provider_call_id: str,
+    trunk_id: str | None = None,
+) -> Call:
+    """Return the call that a post is about, on the trunk that the post names. Raises UnknownCall
+    for any that is not the provider's own.
     """
     call = deps.stores.calls.get(call_id)
     if call is None or call.direction != "outbound" or call.provider != provider:
         raise UnknownCall(call_id)
-    return bind(deps, call, provider_call_id)
+    return _on_trunk(deps, bind(deps, call, provider_call_id), trunk_id)
+
+
+def _on_trunk(deps: Dependencies, call: Call, trunk_id: str | None) -> Call:
+    """Note that a call has gone on to another of its routes, if it has; return the call."""
+    for _ in tries(BIND_TRIES):
+        route = moved_on(call, trunk_id) if trunk_id else None
+        if route is None:
+            return call
+        log.info("call goes on", extra={"call_id": call.call_id, "trunk_id": trunk_id})
+        try:
+            return deps.stores.calls.note_route(call, route)
+        except Contention:
+            call = deps.stores.calls.get(call.call_id) or call
+    raise TooBusy(call.call_id)
 
 
 def _end(deps: Dependencies, call: Call, status: CallStatus, sip_code: int | None) -> Act:

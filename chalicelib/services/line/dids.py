@@ -1,4 +1,4 @@
-"""The numbers of an account's trunk (DIDs): add, change and remove them, and tell the owner of
+"""The numbers of an account's trunks (DIDs): add, change and remove them, and tell the owner of
 calls to numbers that are not added.
 """
 
@@ -12,6 +12,7 @@ from chalicelib.domain.event import EventType
 from chalicelib.domain.foreign_text import printable
 from chalicelib.domain.rejected_calls import not_added_event
 from chalicelib.domain.trunk import Trunk
+from chalicelib.domain.trunk_fields import MAIN
 from chalicelib.services.dependencies import Dependencies
 from chalicelib.services.line.numbers import UnknownNumber
 from chalicelib.services.line.trunks import NumberTaken, TooManyDids, own
@@ -25,10 +26,12 @@ log = logging.getLogger(__name__)
 _NONE_OF_THEM = "It is none of your trunk's numbers."
 
 
-def add(deps: Dependencies, account_id: str, wanted: NewDid) -> Did:
-    """Add a number to the trunk. Raises NoTrunk, NumberTaken, Reserved, TooManyDids."""
+def add(deps: Dependencies, account_id: str, wanted: NewDid, name: str = MAIN) -> Did:
+    """Add a number to the trunk of that name. Raises NoTrunk, NumberTaken, Reserved,
+    TooManyDids.
+    """
     for _ in tries():
-        trunk = own(deps, account_id)
+        trunk = own(deps, account_id, name)
         now = deps.now()
         did = Did(
             trunk_id=trunk.trunk_id, account_id=account_id, added_at=now, **wanted.model_dump()
@@ -40,23 +43,25 @@ def add(deps: Dependencies, account_id: str, wanted: NewDid) -> Did:
         except TooMany:
             raise TooManyDids(MAX_DIDS, f"The limit is {MAX_DIDS}; remove one first.") from None
         except Taken as taken:
-            raise NumberTaken(did.e164, elsewhere=taken.elsewhere) from None
+            raise NumberTaken(did.e164, elsewhere=taken.elsewhere, trunk=name) from None
         log.info("number added", extra=_facts(did))
         return did
     raise Contention
 
 
-def owned(deps: Dependencies, account_id: str, e164: str) -> Did:
-    """Return a number of the account's trunk. Raises NoTrunk, UnknownNumber."""
-    did = deps.stores.dids.get(own(deps, account_id).trunk_id, e164)
+def owned(deps: Dependencies, account_id: str, e164: str, name: str = MAIN) -> Did:
+    """Return a number of the account's trunk of that name. Raises NoTrunk, UnknownNumber."""
+    did = deps.stores.dids.get(own(deps, account_id, name).trunk_id, e164)
     if did is None:
         raise UnknownNumber(e164, _NONE_OF_THEM)
     return did
 
 
-def change(deps: Dependencies, account_id: str, e164: str, changes: DidChanges) -> Did:
+def change(
+    deps: Dependencies, account_id: str, e164: str, changes: DidChanges, name: str = MAIN
+) -> Did:
     """Change the given fields of a number; return it. Raises NoTrunk, UnknownNumber."""
-    did = owned(deps, account_id, e164)
+    did = owned(deps, account_id, e164, name)
     given = changes.model_dump(mode="json", exclude_unset=True)
     if not given:
         return did
@@ -66,12 +71,12 @@ def change(deps: Dependencies, account_id: str, e164: str, changes: DidChanges) 
         raise UnknownNumber(e164, _NONE_OF_THEM) from None
 
 
-def remove(deps: Dependencies, account_id: str, e164: str) -> None:
+def remove(deps: Dependencies, account_id: str, e164: str, name: str = MAIN) -> None:
     """Remove a number: calls to it are rejected from now on; calls that are up go on. Raises
     NoTrunk, UnknownNumber.
     """
     for _ in tries():
-        trunk = own(deps, account_id)
+        trunk = own(deps, account_id, name)
         did = deps.stores.dids.get(trunk.trunk_id, e164)
         if did is None:
             raise UnknownNumber(e164, _NONE_OF_THEM)

@@ -1,4 +1,4 @@
-"""Trunks that the gateway registers: the list, single trunks with passwords, and its reports."""
+"""Trunks that the gateway connects: the list, single trunks with passwords, and its reports."""
 
 from __future__ import annotations
 
@@ -21,12 +21,13 @@ PAGE = 200
 
 _EVENT_OF = {
     TrunkStatus.REGISTERED: EventType.TRUNK_REGISTERED,
+    TrunkStatus.READY: EventType.TRUNK_REGISTERED,
     TrunkStatus.FAILED: EventType.TRUNK_FAILED,
 }
 
 
 def all_trunks(deps: Dependencies) -> Iterator[Trunk]:
-    """Yield every trunk that the gateway is to register."""
+    """Yield every trunk that the gateway is to connect."""
     after: str | None = None
     while True:
         found, after = list_trunks(deps, after)
@@ -36,16 +37,16 @@ def all_trunks(deps: Dependencies) -> Iterator[Trunk]:
 
 
 def list_trunks(deps: Dependencies, after: str | None) -> tuple[list[Trunk], str | None]:
-    """Return a page of the trunks that the gateway is to register, and the place of the next
+    """Return a page of the trunks that the gateway is to connect, and the place of the next
     page.
     """
     return deps.stores.trunks.page("gateway", after, PAGE)
 
 
-def fetch(deps: Dependencies, trunk_id: str) -> tuple[Trunk, str]:
-    """Return a trunk and its password. Raises UnknownTrunk, also for a trunk that has another
-    provider by now, and for a password that does not open (the vault's key was lost), which its
-    owner is told.
+def fetch(deps: Dependencies, trunk_id: str) -> tuple[Trunk, str | None]:
+    """Return a trunk and its password, if it has one. Raises UnknownTrunk, also for a trunk that
+    has another provider by now, and for a password that does not open (the vault's key was lost),
+    which its owner is told.
     """
     record = _record(deps, trunk_id)
     trunk = record.trunk
@@ -73,7 +74,7 @@ def report(  # noqa: PLR0913 - the fields of a report
     sip_code: int | None,
     detail: str = "",
 ) -> int:
-    """Note the gateway's registration status; return the revision that counts. A report about
+    """Note the status of a trunk at the gateway; return the revision that counts. A report about
     another revision changes nothing. Raises UnknownTrunk.
     """
     for _ in tries():

@@ -8,6 +8,7 @@ from chalicelib.domain.line import Line
 from chalicelib.services.dependencies import Dependencies
 from chalicelib.store.contention import tries
 from chalicelib.store.lines import Claimed, NotFree
+from chalicelib.store.reserved import CLAIMED_AT
 from chalicelib.store.table import Contention
 
 ADD_TRIES = 10
@@ -52,8 +53,8 @@ def add(
     NumberClaimed, ValidationError.
 
     `claimed`: the result of `claims`, for callers that add many. A DID that is added at the same
-    moment to a provider that names numbers only wins or loses in the table; with the gateway a DID
-    takes none of the pool's calls.
+    moment to a trunk whose calls name numbers only wins or loses in the table; a DID of a trunk
+    that registers takes none of the pool's calls.
     """
     if provider not in deps.providers:
         raise UnknownProvider(provider)
@@ -67,9 +68,10 @@ def add(
         except Contention:
             continue
         except Claimed:
-            did = deps.stores.dids.at("twilio", line.e164)
-            if did is None and deps.stores.dids.forget_claim("twilio", line.e164):
+            if any(deps.stores.dids.forget_claim(place, line.e164) for place in CLAIMED_AT):
                 continue  # the claim was left by a trunk that is gone
+            holders = (deps.stores.dids.at(place, line.e164) for place in CLAIMED_AT)
+            did = next((each for each in holders if each is not None), None)
             raise NumberClaimed(e164, did.account_id if did else None) from None
     raise Contention
 

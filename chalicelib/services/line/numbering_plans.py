@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from chalicelib.domain.did import Did
 from chalicelib.domain.toll_guard import NumberingFacts
+from chalicelib.domain.trunk import Trunk
 
 _WORLD = "001"
 """libphonenumber's region of ranges that belong to no country."""
@@ -37,6 +39,24 @@ def facts_of(e164: str) -> NumberingFacts:
         country=None if region == _WORLD else region,
         kind=kind.lower(),
     )
+
+
+def plans_of(trunk: Trunk, dids: Iterable[Did]) -> DialledIn:
+    """Return the plans of the trunk's country: the one that is set, or that of its caller ID, or of
+    all its numbers.
+    """
+    if trunk.country is not None:
+        return DialledIn(trunk.country)
+    if trunk.caller_id is not None:
+        return DialledIn.with_numbers([trunk.caller_id])
+    return DialledIn.with_numbers(did.e164 for did in dids)
+
+
+def is_country(region: str) -> bool:
+    """Return whether the plans know a country (ISO 3166 alpha-2)."""
+    import phonenumbers
+
+    return region in phonenumbers.SUPPORTED_REGIONS
 
 
 def home_country(e164: str) -> str | None:
@@ -73,6 +93,21 @@ class DialledIn:
         """Return the plans of the country that all these numbers (E.164) are of."""
         codes = {_code_of(number) for number in numbers}
         return cls(_main_country(codes.pop()) if len(codes) == 1 else None)
+
+    def national(self, e164: str) -> str | None:
+        """Return how the number is dialled in the country: its digits with the national prefix.
+        None if it is of another country's plan, or if a carrier could read it as another number.
+        """
+        import phonenumbers
+
+        if self.country is None or not self.is_allocated(e164):
+            return None
+        number = phonenumbers.parse(e164)
+        if number.country_code != phonenumbers.country_code_for_region(self.country):
+            return None
+        text = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.NATIONAL)
+        digits = "".join(char for char in text if char.isdecimal())
+        return digits if self.dialled(digits) == e164 else None
 
     def is_allocated(self, e164: str) -> bool:
         """Return whether the number is allocated, in exactly this form."""

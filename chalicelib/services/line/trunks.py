@@ -1,4 +1,4 @@
-"""An account's trunk: its owner connects, changes and disconnects it."""
+"""An account's trunks: their owner connects, changes and disconnects them."""
 
 from __future__ import annotations
 
@@ -9,24 +9,43 @@ from chalicelib.domain.did import Did
 from chalicelib.domain.event import EventType
 from chalicelib.domain.failure import Failure
 from chalicelib.domain.host import public_host
-from chalicelib.domain.trunk import Trunk, apply_settings, trunk_event
+from chalicelib.domain.trunk import MAX_TRUNKS, Trunk, apply_settings, trunk_event
+from chalicelib.domain.trunk_fields import MAIN
 from chalicelib.domain.trunk_settings import TrunkSettings
 from chalicelib.services.dependencies import Dependencies
+from chalicelib.services.line.numbering_plans import is_country
 from chalicelib.store import trunk_limits
 from chalicelib.store.contention import tries
 from chalicelib.store.dids import Taken, TooMany
 from chalicelib.store.table import Contention
 from chalicelib.store.trunk_items import Record, TrunkChanged
-from chalicelib.store.trunks import MAX_MOVED, TrunkExists
+from chalicelib.store.trunks import TrunkExists, TrunksFull
 from chalicelib.store.vault import Vault
+from common.addresses import forbidden_network
 
 log = logging.getLogger(__name__)
 
 
 class NoTrunk(Failure, LookupError):
-    """The account has no trunk."""
+    """The account has no trunk of that name."""
 
     code = "no_trunk"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+        self.detail = "" if name == MAIN else f"You have no trunk {name}."
+
+
+class TooManyTrunks(Failure):
+    """The account has as many trunks as it may; `limit` is how many."""
+
+    code = "too_many_trunks"
+    member_names = ("limit",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.limit = MAX_TRUNKS
 
 
 class UnknownTrunk(Failure, LookupError):
@@ -41,18 +60,22 @@ class VaultMissing(Failure):
     code = "vault_missing"
 
 
-class PrivateHost(Failure, ValueError):
-    """The host can only be one of the operator's own network."""
+class UnfitSetting(Failure, ValueError):
+    """A setting is not possible in this installation, or not for this trunk."""
 
     code = "invalid"
-    field = "host"
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
 
 
-class OwnHost(Failure, ValueError):
+class PrivateHost(UnfitSetting):
+    """A host or a network can only be the operator's own."""
+
+
+class OwnHost(UnfitSetting):
     """The host is one of this installation's own."""
-
-    code = "invalid"
-    field = "host"
 
 
 class ProviderNotConfigured(Failure):
@@ -85,13 +108,15 @@ class TooManyDids(Failure):
 
 
 class NumberTaken(Failure):
-    """The number is added already, here or (`elsewhere`) to another trunk of the provider."""
+    """The number is added already, here or (`elsewhere`) to another trunk whose calls name numbers
+    only.
+    """
 
     code = "number_taken"
 
-    def __init__(self, e164: str, *, elsewhere: bool) -> None:
+    def __init__(self, e164: str, *, elsewhere: bool, trunk: str = MAIN) -> None:
         super().__init__(e164)
-        self.e164, self.elsewhere = e164, elsewhere
+        self.e164, self.elsewhere, self.trunk = e164, elsewhere, trunk
 
 
 @dataclass(frozen=True)
@@ -102,19 +127,21 @@ class TrunkWithNumbers:
     dids: list[Did]
 
 
-def connect(deps: Dependencies, account_id: str, settings: TrunkSettings) -> tuple[Trunk, bool]:
-    """Connect the account's trunk with `settings`; return it, and whether it is the account's
-    first. Its numbers stay.
+def connect(
+    deps: Dependencies, account_id: str, settings: TrunkSettings, name: str = MAIN
+) -> tuple[Trunk, bool]:
+    """Connect the account's trunk of that name with `settings`; return it, and whether it is new.
+    Its numbers stay.
 
-    Two requests at the same moment are done one after the other. Raises VaultMissing, PrivateHost,
-    OwnHost, ProviderNotConfigured, TooManyConnects, Reserved (its caller ID); NumberTaken and
-    TooManyDids if another provider cannot have its numbers.
+    Two requests at the same moment are done one after the other. Raises VaultMissing, UnfitSetting,
+    ProviderNotConfigured, TooManyConnects, TooManyTrunks, Reserved (its caller ID); NumberTaken and
+    TooManyDids if the claims on its numbers cannot move.
     """
-    _check(deps, settings)
+    _check(deps, settings, name)
     vault = _vault(deps)
     _count(deps, account_id)
     for _ in tries():
-        before = deps.stores.trunks.record_of_account(account_id)
+        before = deps.stores.trunks.record_of_account(account_id, name)
         now = deps.now()
         trunk = apply_settings(
             before.trunk if before else None,
@@ -122,8 +149,9 @@ def connect(deps: Dependencies, account_id: str, settings: TrunkSettings) -> tup
             settings,
             deps.settings.twilio_sip_domain,
             now,
+            name=name,
         )
-        sealed = vault.seal(settings.password.get_secret_value(), _context(trunk))
+        sealed = _sealed(vault, settings, trunk)
         event = trunk_event(EventType.TRUNK_CONNECTED, trunk, now)
         try:
             if before is None:
@@ -132,9 +160,11 @@ def connect(deps: Dependencies, account_id: str, settings: TrunkSettings) -> tup
                 deps.stores.trunks.change(before, trunk, sealed, event)
         except (TrunkExists, TrunkChanged, Contention):
             continue
-        except TooMany:
+        except TrunksFull:
+            raise TooManyTrunks from None
+        except TooMany as full:
             raise TooManyDids(
-                MAX_MOVED, f"A trunk takes up to {MAX_MOVED} to another provider."
+                full.most, f"A trunk takes up to {full.most} to another provider or auth."
             ) from None
         except Taken as taken:
             raise NumberTaken(str(taken), elsewhere=True) from None
@@ -144,29 +174,38 @@ def connect(deps: Dependencies, account_id: str, settings: TrunkSettings) -> tup
     raise Contention
 
 
-def see(deps: Dependencies, account_id: str) -> TrunkWithNumbers:
-    """Return the account's trunk with its numbers. Raises NoTrunk."""
-    trunk = deps.stores.trunks.of_account(account_id)
+def see(deps: Dependencies, account_id: str, name: str = MAIN) -> TrunkWithNumbers:
+    """Return the account's trunk of that name with its numbers. Raises NoTrunk."""
+    trunk = deps.stores.trunks.of_account(account_id, name)
     found = deps.stores.dids.with_trunk(trunk.trunk_id) if trunk else None
     if found is None:
-        raise NoTrunk(account_id)
+        raise NoTrunk(name)
     return TrunkWithNumbers(*found)
 
 
-def own(deps: Dependencies, account_id: str) -> Trunk:
-    """Return the account's trunk. Raises NoTrunk."""
-    trunk = deps.stores.trunks.of_account(account_id)
+def see_all(deps: Dependencies, account_id: str) -> list[TrunkWithNumbers]:
+    """Return all trunks of the account with their numbers: `main` first, then by name."""
+    listed = deps.stores.trunks.all_of_account(account_id)
+    found = (deps.stores.dids.with_trunk(trunk.trunk_id) for trunk in listed)
+    return [TrunkWithNumbers(*each) for each in found if each is not None]
+
+
+def own(deps: Dependencies, account_id: str, name: str = MAIN) -> Trunk:
+    """Return the account's trunk of that name. Raises NoTrunk."""
+    trunk = deps.stores.trunks.of_account(account_id, name)
     if trunk is None:
-        raise NoTrunk(account_id)
+        raise NoTrunk(name)
     return trunk
 
 
-def disconnect(deps: Dependencies, account_id: str) -> None:
-    """Delete the account's trunk and its numbers. Calls that are up go on. Raises NoTrunk."""
+def disconnect(deps: Dependencies, account_id: str, name: str = MAIN) -> None:
+    """Delete the account's trunk of that name and its numbers. Calls that are up go on. Raises
+    NoTrunk.
+    """
     for _ in tries():
-        before = deps.stores.trunks.record_of_account(account_id)
+        before = deps.stores.trunks.record_of_account(account_id, name)
         if before is None:
-            raise NoTrunk(account_id)
+            raise NoTrunk(name)
         trunk = before.trunk
         try:
             event = trunk_event(EventType.TRUNK_DISCONNECTED, trunk, deps.now())
@@ -184,10 +223,10 @@ def disconnect(deps: Dependencies, account_id: str) -> None:
     raise Contention
 
 
-def credentials(deps: Dependencies, trunk: Trunk) -> str:
-    """Return the trunk's password, in clear. Raises UnknownTrunk if it was changed or removed since
-    it was read: a password goes with its host and username. Raises BadSeal if the vault's key was
-    lost.
+def credentials(deps: Dependencies, trunk: Trunk) -> str | None:
+    """Return the trunk's password, in clear, if it has one. Raises UnknownTrunk if it was changed
+    or removed since it was read: a password goes with its host and username. Raises BadSeal if the
+    vault's key was lost.
     """
     record = deps.stores.trunks.record(trunk.trunk_id)
     if record is None or record.trunk.revision != trunk.revision:
@@ -195,20 +234,24 @@ def credentials(deps: Dependencies, trunk: Trunk) -> str:
     return open_password(deps, record)
 
 
-def open_password(deps: Dependencies, record: Record) -> str:
-    """Return a trunk's password, in clear. Raises BadSeal if no key of the vault opens it."""
+def open_password(deps: Dependencies, record: Record) -> str | None:
+    """Return a trunk's password, in clear, if it has one. Raises BadSeal if no key of the vault
+    opens it.
+    """
+    if record.sealed_password is None:
+        return None
     return _vault(deps).open(record.sealed_password, _context(record.trunk))
 
 
-def reseal(deps: Dependencies, account_id: str) -> int:
-    """Seal the password of the account's trunk with the vault's first key; return how many were
-    sealed. Raises BadSeal if no key of the vault opens it.
+def reseal(deps: Dependencies, account_id: str, name: str) -> int:
+    """Seal the password of the account's trunk of that name with the vault's first key; return how
+    many were sealed. Raises BadSeal if no key of the vault opens it.
     """
     for _ in tries():
-        before = deps.stores.trunks.record_of_account(account_id)
-        if before is None:
+        before = deps.stores.trunks.record_of_account(account_id, name)
+        password = None if before is None else open_password(deps, before)
+        if before is None or password is None:
             return 0
-        password = open_password(deps, before)
         try:
             deps.stores.trunks.reseal(before, _vault(deps).seal(password, _context(before.trunk)))
         except (TrunkChanged, Contention):
@@ -225,7 +268,8 @@ def providers(deps: Dependencies) -> list[str]:
     return sorted(name for name in deps.providers if name != "twilio" or sip_domain)
 
 
-def _check(deps: Dependencies, settings: TrunkSettings) -> None:
+def _check(deps: Dependencies, settings: TrunkSettings, name: str) -> None:
+    """Check what the settings alone do not tell. Raises UnfitSetting, ProviderNotConfigured."""
     if settings.provider not in deps.providers:
         raise ProviderNotConfigured(f"This installation has no provider {settings.provider}.")
     if settings.provider == "twilio" and not deps.settings.twilio_sip_domain:
@@ -233,16 +277,47 @@ def _check(deps: Dependencies, settings: TrunkSettings) -> None:
             "Trunks of provider twilio need a SIP domain: the operator sets "
             "CHAMADE_TWILIO_SIP_DOMAIN."
         )
-    own = next((name for name in settings.sip_domains if name in deps.settings.own_hosts), None)
+    if settings.auth == "ip" and not deps.settings.trunks_by_address:
+        raise UnfitSetting(
+            "auth",
+            "this installation takes no trunks without a registration: set register or both, with "
+            "the username and the password of your account",
+        )
+    if name in settings.fallback:
+        raise UnfitSetting("fallback", f"{name} is this trunk itself: name others of yours")
+    if settings.country is not None and not is_country(settings.country):
+        raise UnfitSetting("country", f"{settings.country} has no numbering plan: ISO 3166, as FR")
+    own = next((each for each in settings.sip_domains if each in deps.settings.own_hosts), None)
     if own is not None:
         raise OwnHost(
-            f"{own!r} is a host of this installation, which would call itself: give the "
-            "host of your carrier"
+            "outbound_proxy" if own == settings.proxy_host else "host",
+            f"{own!r} is a host of this installation, which would call itself: give the host of "
+            "your carrier",
         )
-    if not deps.settings.private_trunks and not public_host(settings.host):
+    if not deps.settings.private_trunks:
+        _check_public(settings)
+
+
+def _check_public(settings: TrunkSettings) -> None:
+    """Refuse hosts and networks that can only be the operator's own."""
+    if not public_host(settings.host):
         raise PrivateHost(
+            "host",
             f"{settings.host!r} is not on the public Internet: give the public name or address of "
-            "your trunk"
+            "your trunk",
+        )
+    if settings.proxy_host and not public_host(settings.proxy_host):
+        raise PrivateHost(
+            "outbound_proxy",
+            f"{settings.proxy_host!r} is not on the public Internet: give the proxy's public name "
+            "or address",
+        )
+    private = next((each for each in settings.networks if forbidden_network(each)), None)
+    if private is not None:
+        raise PrivateHost(
+            "networks",
+            f"{private} is not, or not all of it, on the public Internet: give the public "
+            "addresses that your carrier sends calls from",
         )
 
 
@@ -256,6 +331,13 @@ def _vault(deps: Dependencies) -> Vault:
     if deps.vault is None:
         raise VaultMissing
     return deps.vault
+
+
+def _sealed(vault: Vault, settings: TrunkSettings, trunk: Trunk) -> str | None:
+    """Return the password sealed for this trunk, if there is one."""
+    if settings.password is None:
+        return None
+    return vault.seal(settings.password.get_secret_value(), _context(trunk))
 
 
 def _context(trunk: Trunk) -> dict[str, str]:
@@ -275,6 +357,7 @@ def facts_of(trunk: Trunk) -> dict[str, object]:
     return {
         "account_id": trunk.account_id,
         "trunk_id": trunk.trunk_id,
+        "trunk": trunk.name,
         "revision": trunk.revision,
         "provider": trunk.provider,
     }

@@ -88,8 +88,9 @@ def close(deps: Dependencies, account_id: str) -> Account:
     for line in deps.stores.lines.held_by(account_id):
         with contextlib.suppress(UnknownNumber):
             numbers.release(deps, account_id, line.e164)
-    with contextlib.suppress(NoTrunk):
-        trunks.disconnect(deps, account_id)
+    for trunk in deps.stores.trunks.all_of_account(account_id):
+        with contextlib.suppress(NoTrunk):
+            trunks.disconnect(deps, account_id, trunk.name)
     for endpoint in deps.stores.endpoints.of_account(account_id):
         with contextlib.suppress(UnknownEndpoint):
             endpoints.remove(deps, account_id, endpoint.endpoint_id)

@@ -36,7 +36,9 @@ def everything(deps: Dependencies) -> ResealResult:
     sealed = lost = 0
     for account in list_all(deps):
         of_account = account.account_id
-        work: list[Callable[[], int]] = [partial(trunks.reseal, deps, of_account)]
+        work: list[Callable[[], int]] = []
+        for trunk in deps.stores.trunks.all_of_account(of_account):
+            work.append(partial(trunks.reseal, deps, of_account, trunk.name))
         for endpoint in deps.stores.endpoints.of_account(of_account):
             work.append(partial(endpoints.reseal, deps, of_account, endpoint.endpoint_id))
         for step in work:

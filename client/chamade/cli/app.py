@@ -11,7 +11,7 @@ from typing import Any
 import click
 from click.shell_completion import get_completion_class
 
-from chamade.cli import account, call, event, number, trunk, webhook
+from chamade.cli import account, call, did, event, number, trunk, webhook
 from chamade.cli.common import Session, json_option, pass_session, quiet_option
 from chamade.cli.failures import FAILED, INTERRUPTED, USAGE, complain, exit_code
 from chamade.errors import ChamadeError
@@ -67,7 +67,7 @@ for _group in (
     call.group,
     number.group,
     trunk.group,
-    trunk.dids,
+    did.group,
     event.group,
     webhook.group,
     account.keys,

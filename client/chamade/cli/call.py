@@ -14,6 +14,7 @@ from chamade.cli.common import Session, verb
 from chamade.cli.tables import Column
 from chamade.errors import CallGone
 from chamade.models import Call
+from chamade.operations.trunks import MAIN
 
 group = click.Group("call", help="Calls.")
 
@@ -77,6 +78,7 @@ def show(session: Session, call_id: str) -> None:
 
 @verb(group, "dial")
 @click.argument("to", metavar="NUMBER|SIP_URI")
+@click.option("--trunk", metavar="NAME", help="The trunk to dial through, if not main.")
 @click.option("--caller-id", metavar="E164", help="The number to call as.")
 @click.option("--ring-timeout", "ring_timeout_s", type=int, metavar="S")
 @click.option("--max-duration", "max_duration_s", type=int, metavar="S")
@@ -89,9 +91,9 @@ def show(session: Session, call_id: str) -> None:
 )
 @click.option("--agent-url", metavar="URL", help="ws:// or wss:// of your agent.")
 def dial(session: Session, to: str, **options: Any) -> None:
-    """Dial out through your trunk: +33199001234, or sip:+33199001234@sip.carrier.example"""
+    """Dial out through a trunk: +33199001234, or sip:+33199001234@sip.carrier.example"""
     if to.startswith("+"):
-        to = session.client.trunk.get().sip_uri(to)
+        to = session.client.trunks.get(name=options["trunk"] or MAIN).sip_uri(to)
     _print(session, session.client.calls.dial(to, **options))
 
 

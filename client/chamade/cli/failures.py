@@ -60,12 +60,13 @@ _REMEDIES_BY_CODE = {
     "number_not_found": "`chamade number list` and `chamade did list` show yours.",
     "number_reserved": "`chamade number activate` gets a routing number.",
     "no_trunk": "`chamade trunk connect HOST --username NAME` connects yours.",
+    "too_many_trunks": "`chamade trunk disconnect --name NAME` forgets one.",
     "pool_empty": "`chamade number activate --country XX` tries another country.",
     "too_many_numbers": "`chamade number release E164` gives one back.",
     "number_taken": "`chamade did list` lists your trunk's numbers.",
-    "trunk_not_registered": "`chamade trunk show` shows its status.",
-    "trunk_rate": "`chamade trunk show` shows its status.",
-    "wrong_host": "`chamade trunk show` shows its host, `chamade trunk connect` connects another.",
+    "trunk_not_registered": "`chamade trunk list` shows its status.",
+    "trunk_rate": "`chamade trunk list` shows its status.",
+    "wrong_host": "`chamade trunk list` shows hosts, `chamade trunk connect` connects another.",
     "last_key": "`chamade key create` first.",
 }
 _A_REQUEST = r"\b(?:GET|POST|PUT|PATCH|DELETE) /"

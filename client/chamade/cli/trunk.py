@@ -1,137 +1,137 @@
-"""`chamade trunk …` and `chamade did …`: your own SIP trunk and its numbers."""
+"""`chamade trunk …`: SIP trunks of your own. Their numbers are in `did.py`."""
 
 from __future__ import annotations
 
 import os
 import sys
 import time
+from collections.abc import Callable
+from typing import Any
 
 import click
 
-from chamade.cli.common import Session, only_some, verb
-from chamade.cli.number import agent_url_option, auto_answer_option, label_option
+from chamade.cli.common import Command, Session, verb
 from chamade.cli.tables import Column
 from chamade.errors import ChamadeError
-from chamade.models import Trunk
+from chamade.models import Trunk, TrunkPreset
+from chamade.operations.trunks import MAIN
 
-group = click.Group("trunk", help="Your own SIP trunk.")
-dids = click.Group("did", help="The numbers of your trunk.")
+group = click.Group("trunk", help="SIP trunks of your own.")
 
 PASSWORD = "CHAMADE_TRUNK_PASSWORD"  # noqa: S105 - the name of a variable
 _REGISTERS_WITHIN_S = 40.0
-DID_COLUMNS = [
-    Column("number", lambda one: one.e164),
-    Column("auto-answer", lambda one: one.auto_answer, 2),
-    Column("label", lambda one: one.label, 1),
-    Column("first called", lambda one: one.called_at, 3),
+COLUMNS = [
+    Column("trunk", lambda one: one.name),
+    Column("host", lambda one: one.host, 1),
+    Column("status", lambda one: one.status),
+    Column("caller id", lambda one: one.caller_id, 2),
+    Column("numbers", lambda one: len(one.dids), 3),
 ]
+PRESET_COLUMNS = [
+    Column("preset", lambda one: one.preset),
+    Column("title", lambda one: one.title, 1),
+    Column("kind", lambda one: one.kind, 2),
+    Column("asks for", lambda one: ", ".join(one.ask), 2),
+    Column("checked by", lambda one: one.checked, 3),
+]
+name_option = click.option("--name", default=MAIN, show_default=True, help="Which trunk.")
+
+
+def _choice(option: str, *values: str) -> Callable[[Command], Command]:
+    return click.option(option, type=click.Choice(values))
+
+
+@verb(group, "list")
+def list_trunks(session: Session) -> None:
+    """List your trunks."""
+    session.out.rows(session.client.trunks.list(), COLUMNS, "No trunks. `chamade trunk connect`.")
+
+
+@verb(group, "presets")
+def presets(session: Session) -> None:
+    """List carriers and PBXs whose settings are known: for `trunk connect --preset`."""
+    session.out.rows(session.client.trunks.presets(), PRESET_COLUMNS, "No presets.")
 
 
 @verb(group, "show")
-def show(session: Session) -> None:
-    """Show the trunk."""
-    trunk = session.client.trunk.get()
+@name_option
+def show(session: Session, name: str) -> None:
+    """Show a trunk."""
+    trunk = session.client.trunks.get(name=name)
     session.out.all(trunk, trunk.trunk_id)
 
 
 @verb(group, "connect")
-@click.argument("host")
-@click.option("--username", required=True)
+@click.argument("host", required=False)
+@name_option
+@click.option("--preset", metavar="PRESET", help="Settings of a carrier: `chamade trunk presets`.")
+@click.option("--username", help="Of your account; --auth ip needs none.")
 @click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
-@click.option("--port", type=click.IntRange(1, 65535))
-@click.option("--transport", type=click.Choice(["udp", "tcp", "tls"]))
+@click.option("--port", type=click.IntRange(1, 65535), help="Found by DNS if it is not given.")
+@_choice("--transport", "udp", "tcp", "tls")
 @click.option("--realm", help="What stands behind the @ of your account, if not HOST.")
 @click.option("--caller-id", metavar="E164", help="The number to call as.")
-@click.option("--allow", "allowed", multiple=True, metavar="XX", help="A country to dial, too.")
-@click.option("--provider", type=click.Choice(["gateway", "twilio"]))
-@click.option("--wait", is_flag=True, help="Wait until it is registered; exit code 1 if it fails.")
+@click.option(
+    "--allow", "allowed_countries", multiple=True, metavar="XX", help="A country to dial, too."
+)
+@_choice("--auth", "register", "ip", "both")
+@click.option(
+    "--network", "networks", multiple=True, metavar="CIDR", help="Where its calls come from."
+)
+@_choice("--srtp", "off", "offered", "required")
+@click.option("--outbound-proxy", metavar="HOST[:PORT]")
+@click.option("--user-phone/--no-user-phone", default=None, help=";user=phone in URIs.")
+@_choice("--number-format", "e164", "plain", "00", "national")
+@click.option("--dial-prefix", metavar="DIGITS", help="Dialled before the number called.")
+@click.option("--country", metavar="XX", help="Of national numbers.")
+@_choice("--caller-id-in", "auto", "from", "pai", "ppi", "rpid")
+@_choice("--keep-alive", "none", "crlf", "options")
+@click.option("--fallback", multiple=True, metavar="NAME", help="A trunk to try after this one.")
+@_choice("--provider", "gateway", "twilio")
+@click.option("--wait", is_flag=True, help="Wait until it can be used; exit code 1 if it fails.")
 def connect(
     session: Session,
-    host: str,
-    username: str,
+    host: str | None,
+    name: str,
+    preset: str | None,
     password_stdin: bool,
-    port: int | None,
-    transport: str | None,
-    realm: str | None,
-    caller_id: str | None,
-    allowed: tuple[str, ...],
-    provider: str | None,
     wait: bool,
+    **options: Any,
 ) -> None:
     """Connect the trunk at HOST, or replace all its settings.
 
     The password comes from CHAMADE_TRUNK_PASSWORD, from standard input with --password-stdin, or is
     asked for; never from the command line, which other users of a machine can read.
     """
-    trunk = session.client.trunk.connect(
-        host,
-        username,
-        _password(password_stdin),
-        port=port,
-        transport=transport,
-        realm=realm,
-        caller_id=caller_id,
-        allowed_countries=allowed or None,
-        provider=provider,
-    )
+    settings = dict(_preset(session, preset).settings) if preset else {}
+    settings |= {each: value for each, value in {"host": host, **options}.items() if value}
+    settings |= {"user_phone": options["user_phone"]} if options["user_phone"] is False else {}
+    if "host" not in settings:
+        raise click.UsageError("Missing argument 'HOST'.")
+    if "username" in settings:
+        settings["password"] = _password(password_stdin)
+    elif settings.get("auth") != "ip":
+        raise click.UsageError("Missing option '--username'; only --auth ip needs none.")
+    trunk = session.client.trunks.connect(settings.pop("host"), name=name, **settings)
     session.out.all(_settled(session, trunk) if wait else trunk, trunk.trunk_id)
 
 
 @verb(group, "disconnect")
-def disconnect(session: Session) -> None:
-    """Forget the trunk and its numbers. Calls that are up go on."""
-    session.client.trunk.disconnect()
+@name_option
+def disconnect(session: Session, name: str) -> None:
+    """Forget a trunk and its numbers. Calls that are up go on."""
+    session.client.trunks.disconnect(name=name)
     session.out.done("trunk disconnected")
 
 
-@verb(dids, "list")
-def list_dids(session: Session) -> None:
-    """List the trunk's numbers."""
-    session.out.rows(session.client.trunk.dids.list(), DID_COLUMNS, "The trunk has no numbers.")
-
-
-@verb(dids, "add")
-@click.argument("e164")
-@auto_answer_option
-@label_option
-@agent_url_option
-def add(
-    session: Session,
-    e164: str,
-    auto_answer: bool | None,
-    label: str | None,
-    agent_url: str | None,
-) -> None:
-    """Add a number of the trunk: calls to E164 ring here from now on."""
-    did = session.client.trunk.dids.add(
-        e164, auto_answer=auto_answer, label=label, agent_url=agent_url
-    )
-    session.out.one(did, did.e164)
-
-
-@verb(dids, "change")
-@click.argument("e164")
-@auto_answer_option
-@label_option
-@agent_url_option
-def change(
-    session: Session,
-    e164: str,
-    auto_answer: bool | None,
-    label: str | None,
-    agent_url: str | None,
-) -> None:
-    """Change what happens when somebody calls it."""
-    changes = only_some(auto_answer=auto_answer, label=label, agent_url=agent_url)
-    session.out.all(session.client.trunk.dids.change(e164, **changes), e164)
-
-
-@verb(dids, "remove")
-@click.argument("e164")
-def remove(session: Session, e164: str) -> None:
-    """Remove a number: calls to E164 are rejected from now on."""
-    session.client.trunk.dids.remove(e164)
-    session.out.done(f"{e164} removed")
+def _preset(session: Session, wanted: str) -> TrunkPreset:
+    presets: list[TrunkPreset] = session.client.trunks.presets()
+    known = {each.preset: each for each in presets}
+    if wanted not in known:
+        raise click.UsageError(f"There is no preset {wanted}: {', '.join(known)}.")
+    for note in known[wanted].notes:
+        session.out.progress(note)
+    return known[wanted]
 
 
 def _password(from_stdin: bool) -> str:
@@ -146,8 +146,8 @@ def _settled(session: Session, trunk: Trunk) -> Trunk:
     session.out.progress(f"{trunk.host}: {trunk.status}")
     while trunk.status == "registering" and time.monotonic() < deadline:
         time.sleep(0.5)
-        trunk = session.client.trunk.get()
-    if trunk.status not in ("registered", "unregistered"):
+        trunk = session.client.trunks.get(name=trunk.name)
+    if trunk.status not in ("registered", "ready", "unregistered"):
         raise ChamadeError(_why_not(trunk))
     return trunk
 
@@ -155,4 +155,6 @@ def _settled(session: Session, trunk: Trunk) -> Trunk:
 def _why_not(trunk: Trunk) -> str:
     if trunk.status == "registering":
         return f"{trunk.host} has not answered for {_REGISTERS_WITHIN_S:.0f} s; it is tried again"
+    if trunk.auth == "ip":
+        return f"{trunk.host} does not answer: {trunk.detail or 'no reason given'}"
     return f"registration at {trunk.host} failed: {trunk.detail or 'no reason given'}"

@@ -2,7 +2,8 @@
 
 from chamade.operations.account import AccountOf, Keys
 from chamade.operations.calls import Calls
-from chamade.operations.numbers import Dids, Numbers, TrunkOf
+from chamade.operations.numbers import Numbers
+from chamade.operations.trunks import Dids, Trunks
 from chamade.operations.webhooks import Webhooks
 
-__all__ = ["AccountOf", "Calls", "Dids", "Keys", "Numbers", "TrunkOf", "Webhooks"]
+__all__ = ["AccountOf", "Calls", "Dids", "Keys", "Numbers", "Trunks", "Webhooks"]

@@ -11,13 +11,14 @@ from chamade.models import (
     Call,
     Page,
 )
-from chamade.operations.numbers import TrunkOf
 from chamade.operations.shapes import page, shape
+from chamade.operations.trunks import MAIN, Trunks
 
 
 class DialOptions(TypedDict, total=False):
     """Options of a dial; those that are not given are as the trunk and the account have them."""
 
+    trunk: str
     caller_id: str
     ring_timeout_s: int
     max_duration_s: int
@@ -51,6 +52,7 @@ class Calls(Group[Shell]):
         self,
         meeting_url: str,
         *,
+        trunk: str | None = None,
         caller_id: str | None = None,
         ring_timeout_s: int | None = None,
         max_duration_s: int | None = None,
@@ -58,10 +60,12 @@ class Calls(Group[Shell]):
         agent_url: str | None = None,
         idempotency_key: str | None = None,
     ) -> Request[Call]:
-        """Place a call through your trunk: `sip:+33199001234@sip.carrier.example`. It is
-        `connecting` then; the events and its audio tell how it goes on.
+        """Place a call through a trunk of yours: `sip:+33199001234@sip.carrier.example`. It is
+        `connecting` then; the events and its audio tell how it goes on. `trunk`: its name, if
+        several have that host.
         """
         wishes = given(
+            trunk=trunk,
             caller_id=caller_id,
             ring_timeout_s=ring_timeout_s,
             max_duration_s=max_duration_s,
@@ -107,10 +111,10 @@ class Calls(Group[Shell]):
 
 
 def dial_through_trunk(meeting_url: str, **options: Unpack[DialOptions]) -> Flow[Call]:
-    """Dial a SIP URI, or a number, `+33…`, through the account's trunk. Raises NotFound
-    (`no_trunk`) for a number without a trunk.
+    """Dial a SIP URI, or a number, `+33…`, through the account's trunk: the one that is named, or
+    `main`. Raises NotFound (`no_trunk`) for a number without a trunk.
     """
     if meeting_url.startswith("+"):
-        trunk = yield from perform(TrunkOf.get.request())
+        trunk = yield from perform(Trunks.get.request(name=options.get("trunk") or MAIN))
         meeting_url = trunk.sip_uri(meeting_url)
     return (yield from perform(Calls.dial.request(meeting_url, **options)))

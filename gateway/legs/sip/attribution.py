@@ -8,6 +8,9 @@ another's number as his own. These are checked, in this order:
 2. It came from the address at which a trunk is registered. An address that the trunk's owner gives
    as the host's is not enough: a registrar there must have accepted the trunk's password. If
    several trunks are registered there, none: a 404 is better than somebody else's agent.
+3. It came from a network of one trunk alone. Anybody may name any network, so this says less than a
+   registration. If several trunks have named it, or are registered there, or if the operator lists
+   the address in EDGE_PEERS, the application finds the trunk by the called number.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from dataclasses import dataclass
 from gateway.calls.leg import Standing
 from gateway.sip.errors import SipSyntaxError
 from gateway.sip.syntax.uri import parse_sip_uri
+from gateway.trunks.networks import Networks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,9 +49,37 @@ class Evidence:
     """The trunk whose contact the edge found in the request URI."""
 
 
+@dataclass(frozen=True, slots=True)
+class Attribution:
+    """The trunk of a call. Without one, `source` is the address that trunks' networks hold, and
+    `network` the longest of these networks."""
+
+    trunk_id: str | None = None
+    source: str | None = None
+    network: str | None = None
+
+
+def attribute(
+    evidence: Evidence, registered: Mapping[str, str], networks: Networks, *, edge_lists: bool
+) -> Attribution:
+    """Return the trunk of a call, or the address by which the application may find it.
+
+    `edge_lists`: the edge says that the source is in EDGE_PEERS.
+    """
+    if (trunk_id := trunk_of(evidence, registered)) is not None:
+        return Attribution(trunk_id)
+    address = _without_port(evidence.source or "")
+    holders = networks.holding(address)
+    if holders is None:
+        return Attribution()
+    if holders.trunk_id is None or edge_lists or evidence.source in registered.values():
+        return Attribution(source=address, network=str(holders.network))
+    return Attribution(holders.trunk_id)
+
+
 def trunk_of(evidence: Evidence, registered: Mapping[str, str]) -> str | None:
-    """Return the id of the trunk, given the address of each registered one; None if there is
-    none."""
+    """Return the id of the trunk whose contact or registrar it is, given the address of each
+    registered one; None if there is none."""
     if evidence.edge_says is not None:
         return evidence.edge_says
     if evidence.contact_of is not None:
@@ -57,17 +89,21 @@ def trunk_of(evidence: Evidence, registered: Mapping[str, str]) -> str | None:
 
 
 def standing_of(
-    trunk_id: str | None, *, edge_lists: bool, behind_edge: bool, sip_host: str
+    found: Attribution, *, edge_lists: bool, behind_edge: bool, sip_host: str
 ) -> Standing:
     """Return the level of trust of a call. `edge_lists`: the edge says its source is in EDGE_PEERS.
 
     Without an edge, only a listener on loopback accepts calls without a trunk: softphones on this
     machine.
     """
-    if trunk_id is not None:
+    if found.trunk_id is not None:
         return "trunk"
+    if behind_edge and edge_lists:
+        return "peer"
+    if found.source is not None:
+        return "carrier"
     if behind_edge:
-        return "peer" if edge_lists else "stranger"
+        return "stranger"
     return "local" if _is_loopback(sip_host) else "stranger"
 
 
@@ -89,6 +125,10 @@ def origin(source: str) -> str | None:
     except ValueError:
         return None
     return f"{address}:{port}" if address.is_loopback else str(address)
+
+
+def _without_port(source: str) -> str:
+    return source.partition(":")[0] if source.count(":") == 1 else source
 
 
 def user_of(uri: str) -> str:

@@ -29,13 +29,17 @@ class CallPlaces:
 
         The trunk None stands for the calls that belong to no trunk.
         """
-        held, free = self._of_trunk[trunk_id], MAX_CALLS - self._calls
-        most = MAX_STRANGERS if trunk_id is None else min(self._per_trunk, free)
-        if free <= 0 or held >= most:
+        if not self.has_room(trunk_id):
             return False
         self._calls += 1
         self._of_trunk[trunk_id] += 1
         return True
+
+    def has_room(self, trunk_id: str | None) -> bool:
+        """Return whether there is a place for one more call."""
+        held, free = self._of_trunk[trunk_id], MAX_CALLS - self._calls
+        most = MAX_STRANGERS if trunk_id is None else min(self._per_trunk, free)
+        return free > 0 and held < most
 
     def give_back(self, trunk_id: str | None) -> None:
         """Free the place of a call."""

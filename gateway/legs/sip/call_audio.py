@@ -38,8 +38,14 @@ class CallAudio:
         self._leg = Leg()
         self._leg.source = self._next
         self._frames: deque[bytes] = deque(maxlen=MAX_WAITING)
-        port = plane.open(self._leg, on_failed)
-        self.media = CallMedia(OfferAnswer(host, port, os.urandom, srtp=srtp), host)
+        self._host = host
+        self._port = plane.open(self._leg, on_failed)
+        self.offer_anew(srtp)
+
+    def offer_anew(self, srtp: SrtpPolicy) -> None:
+        """Begin offers and answers anew, for another INVITE."""
+        exchanges = OfferAnswer(self._host, self._port, os.urandom, srtp=srtp)
+        self.media = CallMedia(exchanges, self._host)
 
     def agree(self, agreed: Negotiated, now: float) -> None:
         """Send and receive as both sides have agreed."""

@@ -207,9 +207,17 @@ class SipLeg:
 class InboundLeg(SipLeg):
     """The leg of a caller. `take` its offer before it is admitted."""
 
-    def __init__(self, stack: SipStack, call: InboundCall, trunk_id: str | None) -> None:
+    def __init__(
+        self,
+        stack: SipStack,
+        call: InboundCall,
+        trunk_id: str | None,
+        *,
+        srtp: SrtpPolicy = "offered",
+    ) -> None:
         super().__init__(stack, trunk_id)
         self.call: InboundCall = call
+        self._srtp: SrtpPolicy = srtp
 
     @property
     def sip_call_id(self) -> str:
@@ -219,7 +227,7 @@ class InboundLeg(SipLeg):
     def take(self) -> bool:
         """Take the offer. Return False if the call has been refused, for want of usable audio."""
         try:
-            audio = self._open_audio("offered")
+            audio = self._open_audio(self._srtp)
         except NoPortError:
             self.refuse(503)
             return False

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 import ssl
 from collections.abc import Callable
 
@@ -118,3 +120,17 @@ class SipStack:
             self._authorities = ssl.create_default_context(cafile=self._config.sip_ca_file)
             self._authorities.minimum_version = ssl.TLSVersion.TLSv1_2
         return self._authorities
+
+
+def reason_of(error: OSError | ValueError) -> str:
+    """Return why there is no connection, in words that the remedies know."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"certificate: {error.verify_message}"
+    if isinstance(error, ssl.SSLError):
+        return f"TLS handshake failed: {error.reason or error}"
+    if isinstance(error, TimeoutError):
+        return "no answer"
+    if isinstance(error, OSError) and error.errno:
+        with contextlib.suppress(ValueError, TypeError):
+            return os.strerror(error.errno)
+    return str(error)

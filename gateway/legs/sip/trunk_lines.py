@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from gateway.config import Config
 from gateway.legs.sip.attribution import origin
-from gateway.legs.sip.lookup import addresses_of
+from gateway.legs.sip.lookup import Servers
 from gateway.legs.sip.pace import Pace
 from gateway.legs.sip.stack import SipStack
-from gateway.legs.sip.trunk_line import Kit, TrunkLine
-from gateway.sip.events import NotRegistered, Registered, Unregistered
+from gateway.legs.sip.trunk_line import Kit, News, TrunkLine
+from gateway.sip.events import PingAnswered, PingUnanswered, Unregistered
+from gateway.sip.network.locate import Target
 from gateway.sip.registration import Registration
 from gateway.sip.transaction.flow import Flow
 from gateway.trunks.trunk import Status, Trunk
@@ -41,9 +42,13 @@ class OnStatus(Protocol):
 class TrunkLines:
     """The trunks that are kept registered. All data of a trunk is removed with it."""
 
-    def __init__(self, config: Config, stack: SipStack, on_status: OnStatus) -> None:
+    def __init__(
+        self, config: Config, stack: SipStack, on_status: OnStatus, servers: Servers | None = None
+    ) -> None:
+        """`servers` finds the servers of trunks; None: by the name servers of this machine."""
         self._on_status = on_status
-        self._kit = Kit(stack, config.sip_edge, Pace(), self._told)
+        self._kit = Kit(stack, config.sip_edge, Pace(), self._told, {})
+        self._servers = servers or Servers()
         self._private = config.allow_private_trunks
         self._ipv6 = ":" in config.sip_host
         self._trunks: dict[str, Trunk] = {}
@@ -107,17 +112,18 @@ class TrunkLines:
 
     # Events of the user agent.
 
-    def happened(self, event: Registered | NotRegistered | Unregistered) -> None:
-        """Take the outcome of a REGISTER."""
+    def happened(self, event: News | Unregistered) -> None:
+        """Take the outcome of a REGISTER or of OPTIONS."""
         if isinstance(event, Unregistered):
             self._leaving.discard(event.registration)
             if not self._leaving:
                 self._gone.set()
             return
-        for line in self._lines.values():
-            if line.registration is event.registration:
-                line.happened(event)
-                return
+        answered = (PingAnswered, PingUnanswered)
+        source = event.ping if isinstance(event, answered) else event.registration
+        line = self._kit.owners.get(source)
+        if line is not None:
+            line.happened(event)
 
     def lose(self, flow: Flow) -> None:
         """Note that a connection broke."""
@@ -126,20 +132,19 @@ class TrunkLines:
 
     def _told(self, line: TrunkLine, status: Status, sip_code: int | None, reason: str) -> None:
         trunk = line.trunk
-        at = origin(f"{line.address}:{trunk.port}")
+        at = origin(f"{line.target.address}:{line.target.port}")
         if status == "registered" and at is not None:
             self._registered[trunk.trunk_id] = at
         else:
             self._registered.pop(trunk.trunk_id, None)
         self._on_status(trunk.trunk_id, trunk.revision, status, sip_code, reason)
 
-    # Addresses.
+    # Servers.
 
     async def keep_looking(self) -> None:
         """Look up the names again from time to time, since carriers change their addresses.
 
-        A trunk keeps its address as long as its name resolves to it. If it is not registered,
-        another address of its name is tried.
+        A trunk keeps its server as long as its name leads to it.
         """
         while True:
             await asyncio.sleep(_LOOK_EVERY)
@@ -148,43 +153,43 @@ class TrunkLines:
 
     async def _look(self, trunk: Trunk) -> None:
         found = await self._find(trunk)
-        line = self._lines.get(trunk.trunk_id)
-        now = line.address if line is not None else None
-        others = [address for address in found if address != now]
-        lost = now not in found or trunk.trunk_id not in self._registered
-        if others and lost and self._trunks.get(trunk.trunk_id) is trunk:
-            self._open(trunk, others[0])
+        if found and self._trunks.get(trunk.trunk_id) is trunk:
+            line = self._lines.get(trunk.trunk_id)
+            if line is not None and line.target in found:
+                line.retarget(found)
+            else:
+                self._open(trunk, found)
 
     async def _find_and_open(self, trunk: Trunk) -> None:
-        """Look up the trunk's host until it is found, and open its line.
+        """Look up the trunk's servers until some are found, and open its line.
 
-        The address that was checked is used from then on and the name not resolved again: the next
-        answer could be an address of our own network.
+        The addresses that were checked are used from then on and the name not resolved again: the
+        next answer could be an address of our own network.
         """
         pause = _LOOK_AGAIN
         while not (found := await self._find(trunk)):
             self._on_status(trunk.trunk_id, trunk.revision, "failed", None, "no such host")
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LOOK_EVERY)
-        if self._trunks.get(trunk.trunk_id) is not trunk:
-            return
-        line = self._lines.get(trunk.trunk_id)
-        kept = line is not None and line.address in found
-        self._open(trunk, line.address if kept and line is not None else found[0])
+        if self._trunks.get(trunk.trunk_id) is trunk:
+            self._open(trunk, found)
 
-    async def _find(self, trunk: Trunk) -> list[str]:
-        return await addresses_of(trunk, ipv6=self._ipv6, private=self._private)
+    async def _find(self, trunk: Trunk) -> list[Target]:
+        return await self._servers.of(trunk, ipv6=self._ipv6, private=self._private)
 
-    def _open(self, trunk: Trunk, address: str) -> None:
-        """Open a line, unless the present one has the same settings."""
+    def _open(self, trunk: Trunk, found: Sequence[Target]) -> None:
+        """Open a line, unless the present one has the same settings and a server that was found."""
         old = self._lines.get(trunk.trunk_id)
         if old is not None:
-            if old.address == address and old.suits(trunk):
+            if old.target in found and old.suits(trunk):
+                old.retarget(found)
                 old.change(trunk)
                 return
+            if old.target in found:  # and it is the first that a new line tries
+                at = found.index(old.target)
+                found = [*found[at:], *found[:at]]
             self._close(trunk.trunk_id)
-        line = TrunkLine(trunk, address, self._kit)
-        self._lines[trunk.trunk_id] = line
+        self._lines[trunk.trunk_id] = TrunkLine(trunk, found, self._kit)
 
     def _close(self, trunk_id: str) -> None:
         self._registered.pop(trunk_id, None)

@@ -45,6 +45,9 @@ class Dial:
     """Further fields of the INVITE, e.g. P-Asserted-Identity."""
     session_expires: int = 0
     """Seconds of the session timer to ask for; 0: none."""
+    heard_within: float | None = None
+    """Seconds in which the far end must have said anything about an INVITE, 100 included; then the
+    call ends with 408. None: as long as the transaction lasts."""
 
 
 class OutboundCall(Call):
@@ -134,6 +137,8 @@ class OutboundCall(Call):
         )
         self._exchange.start(now)
         self.context.timers.start(self, "rings too long", now + _RINGS_AT_MOST)
+        if dial.heard_within is not None:
+            self.context.timers.start(self, "unheard", now + dial.heard_within)
 
     def _next_cseq(self) -> int:
         self._cseq += 1
@@ -169,6 +174,7 @@ class OutboundCall(Call):
     # Provisional responses.
 
     def _on_provisional(self, response: Response, now: float) -> None:
+        self.context.timers.stop(self, "unheard")
         self._cancel_if_possible(now)
         if self.state is CallState.ENDED or response.status == 100:
             return
@@ -276,9 +282,14 @@ class OutboundCall(Call):
         self.context.transactions.send(cancel_of(transaction.request), self.flow, Unheard(), now)
         transaction.expect_end(now)
 
-    def on_timer(self, name: str, now: float) -> None:  # noqa: ARG002 - there is one timer
-        """Cancel a call that rings too long."""
+    def on_timer(self, name: str, now: float) -> None:
+        """Cancel a call that rings too long; end one about which nothing was heard. The latter's
+        INVITE is cancelled once something is, and an answer to it gets ACK and BYE.
+        """
+        given_up = self._hung_up
         self.hangup(now)
+        if name == "unheard" and not given_up:
+            self.end(408, "nothing was heard of the far end", Side.NETWORK)
 
     @property
     def invite(self) -> Request:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import dns.asyncresolver
@@ -18,6 +19,11 @@ LIFETIME = 5.0
 MAX_CACHED = 1_000
 """Limit of the cached answers; the one that was used longest ago goes first."""
 
+LONGEST = 300.0
+"""Seconds for which an answer is believed at most, whatever its server says."""
+LONGEST_NONE = 30.0
+"""Seconds for which a name is believed to have no records. Some servers say it without a limit."""
+
 _LOCAL = {"IPv4": "127.0.0.1", "IPv6": "::1"}
 _TYPES = {"IPv4": "A", "IPv6": "AAAA"}
 
@@ -26,10 +32,10 @@ class DnsLookup:
     """Look-ups through the name servers of the machine, or through a resolver that is given."""
 
     def __init__(self, resolver: dns.asyncresolver.Resolver | None = None) -> None:
-        self._resolver = resolver or dns.asyncresolver.Resolver()
+        self._resolver = resolver or _of_this_machine()
         self._resolver.timeout = TIMEOUT
         self._resolver.lifetime = LIFETIME
-        self._resolver.cache = dns.resolver.LRUCache(MAX_CACHED)
+        self._resolver.cache = _Cache(MAX_CACHED)
 
     async def naptr(self, name: str) -> list[Naptr]:
         """Return the NAPTR records of a name."""
@@ -72,3 +78,21 @@ class DnsLookup:
         except dns.exception.DNSException as why:
             raise LookupFailed(str(why)[:200] or type(why).__name__) from None
         return list(answer.rrset or ())
+
+
+class _Cache(dns.resolver.LRUCache):
+    """A cache that keeps nothing for long."""
+
+    def put(self, key: Any, value: dns.resolver.Answer) -> None:
+        """Keep an answer."""
+        longest = LONGEST if value.rrset else LONGEST_NONE
+        value.expiration = min(value.expiration, time.time() + longest)
+        super().put(key, value)
+
+
+def _of_this_machine() -> dns.asyncresolver.Resolver:
+    """Return a resolver with the machine's name servers; with none if it has none."""
+    try:
+        return dns.asyncresolver.Resolver()
+    except dns.resolver.NoResolverConfiguration:
+        return dns.asyncresolver.Resolver(configure=False)

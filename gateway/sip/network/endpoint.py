@@ -16,6 +16,7 @@ from collections.abc import Callable
 from gateway.sip.agent import UserAgent
 from gateway.sip.events import Event
 from gateway.sip.network.connection import Connection, Tls
+from gateway.sip.syntax.framing import PING
 from gateway.sip.transaction.flow import Flow, Transport
 
 MAX_CONNECTIONS = 1_000
@@ -160,6 +161,11 @@ class Endpoint:
         if connection is not None and connection.silent_since(since):
             connection.abort()
 
+    def drop(self, flow: Flow) -> None:
+        """Close a connection."""
+        if (connection := self._connections.get(flow.connection)) is not None:
+            connection.abort()
+
     def opened(self, connection: Connection, address: str) -> int:
         """Take a connection that is up. Return its number; 0 if there are too many."""
         if not self._up:
@@ -232,6 +238,8 @@ class Endpoint:
             connection = self._connections.get(flow.connection)
             if connection is None:
                 self._lose(flow)  # whoever waits for an answer need not wait for the time-out
+            elif data == PING:
+                connection.ping()
             else:
                 connection.send(data)
         elif self._udp is not None and not self._udp.is_closing():

@@ -7,7 +7,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 Transport = Literal["udp", "tcp", "tls"]
@@ -28,24 +28,31 @@ class CannotResolve(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A URI's host, and port, transport and `sips` (or TLS) where given. IPv6 may have brackets."""
+    """A URI's host, and port, transport and `sips` (or TLS) where given. IPv6 may have brackets.
+
+    `naptr`: NAPTR records are asked for though the transport is given, and those of that transport
+    count. RFC 3263 4.1 needs them for the transport alone, but some carriers name their SRV records
+    nowhere else.
+    """
 
     host: str
     port: int | None = None
     transport: Transport | None = None
     secure: bool = False
+    naptr: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
     """An address to try. `server_name` is what the certificate must be for: the host that was asked
-    for, wherever DNS led (RFC 5922 4).
+    for, wherever DNS led (RFC 5922 4). `host` is the name that has the address.
     """
 
     transport: Transport
     address: str
     port: int
     server_name: str
+    host: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)

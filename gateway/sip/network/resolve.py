@@ -112,7 +112,7 @@ class _Search:
         hops = await self._hops(name.rstrip("."))
         found: list[Target] = []
         for hop, addresses in zip(hops, await self._addresses(hops), strict=True):
-            found += [Target(hop.transport, a, hop.port, name) for a in addresses]
+            found += [Target(hop.transport, a, hop.port, name, hop.host) for a in addresses]
         if not found:
             raise CannotResolve(f"{name} has no address ({self.story()})")
         return found[:MAX_TARGETS]
@@ -132,13 +132,14 @@ class _Search:
         port = self.question.port or locate.default_port(usual)
         if numeric or self.question.port:
             return [_Hop(usual, host, port)]
-        services = [(transport, locate.srv_name(transport, host))] if transport else []
-        if not services:
+        wanted = (transport,) if transport else locate.default_transports(self.question.secure)
+        services = []
+        if transport is None or self.question.naptr:
             records = await self._ask("NAPTR", host, self.resolver.lookup.naptr(host))
-            services = locate.naptr_services(records, self.question.secure)
+            found = locate.naptr_services(records, self.question.secure)
+            services = [each for each in found if transport in (None, each[0])]
         if not services:
-            candidates = locate.default_transports(self.question.secure)
-            services = [(each, locate.srv_name(each, host)) for each in candidates]
+            services = [(each, locate.srv_name(each, host)) for each in wanted]
         return await self._servers(services, host) or [_Hop(usual, host, port)]
 
     async def _servers(self, services: list[tuple[Transport, str]], host: str) -> list[_Hop]:

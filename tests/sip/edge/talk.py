@@ -107,3 +107,34 @@ def stays_open(connection, for_s):
         if is_closed(connection, left):
             return False
     return True
+
+
+def tell(edge, child, *networks, seconds=90):
+    """Tell the edge the networks from which a child's trunks take calls."""
+    text = request(
+        "OPTIONS",
+        f"sip:networks@127.0.0.1:{edge.inside[1]}",
+        child,
+        extra=[f"Expires: {seconds}", f"X-Chamade-Networks: {';'.join(networks)}"],
+    )
+    child.send(text, edge.inside)
+    child.expect(200)
+
+
+def is_let_in(edge, talker, children, **options):
+    """Send an INVITE; return what a child got, which is refused, or None."""
+    for child in children:
+        child.forget()
+        child.everything.clear()
+    talker.send(invite(edge, talker, **options), edge.public)
+    if (got := reached(children)) is not None:
+        refuse_politely(got, children)
+    return got
+
+
+def is_forbidden(edge, talker, children, **options):
+    """Send an INVITE; return whether it is answered 403 and no child gets it."""
+    before = len(talker.everything)
+    if is_let_in(edge, talker, children, **options) is not None:
+        return False
+    return 403 in [message.status for message in talker.everything[before:]]

@@ -28,7 +28,8 @@ def test_a_stranger_s_call_is_forbidden_and_logged(edge, children, talkers):
     assert "EDGE_PEERS" not in stranger.expect(403).text
     assert reached(children) is None
     edge.wait_logged(
-        "call from a stranger (a carrier's address belongs into EDGE_PEERS)\" method=INVITE"
+        "call from a stranger (a carrier's address belongs into its trunk's networks, or into "
+        'EDGE_PEERS)" method=INVITE'
     )
     assert f"udp:{stranger.at}" in edge.text()
 

@@ -40,6 +40,10 @@ class Registrar(asyncio.DatagramProtocol):
     def __init__(self, answer: Answer = busy, *, challenges: bool = True, expires: int = 3600):
         self.answer, self.challenges, self.expires = answer, challenges, expires
         self.sdp = ""
+        self.options: str | None = "200 OK"
+        """The answer to OPTIONS; None: no answer."""
+        self.challenges_calls = False
+        """True if INVITEs need credentials."""
         self.bindings: dict[str, set[str]] = defaultdict(set)
         """By user: the contacts that are registered."""
         self.began: list[float] = []
@@ -94,6 +98,12 @@ class Registrar(asyncio.DatagramProtocol):
         match message.method:
             case "REGISTER":
                 self._register(message, addr)
+            case "OPTIONS":
+                if self.options is not None:
+                    self.respond(message, addr, self.options)
+            case "INVITE" if self.challenges_calls and not message.get("authorization"):
+                challenge = 'Digest realm="here", nonce="call", algorithm=MD5'
+                self.respond(message, addr, "401 Unauthorized", ("WWW-Authenticate", challenge))
             case "INVITE":
                 self.invites.append(message)
                 self._calls[message.get("call-id")] = message

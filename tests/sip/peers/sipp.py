@@ -65,7 +65,7 @@ Contact: <sip:caller@[local_ip]:[local_port];transport=[transport]>""",
 v=0
 o=peer 1 1 IN IP4 [local_ip]
 s=-
-c=IN IP4 [local_ip]
+c=IN IP4 [media_ip]
 t=0 0
 m=audio $rtp_port RTP/AVP $payload_types
 $payload_maps
@@ -88,8 +88,9 @@ _LOGGED = re.compile(
 class Sipp:
     """One sipp with one scenario.
 
-    `transport`: udp or tcp. `echo`: sipp sends the sound back; else `rtp` has it. `within_s`: the
-    whole scenario must be over by then.
+    `host`: the address of its SIP; its audio is always at `HOST`. `transport`: udp or tcp. `echo`:
+    sipp sends the sound back; else `rtp` has it. `within_s`: the whole scenario must be over by
+    then.
 
     >>> async with Sipp.uas("refuses", code=486) as peer:  # doctest: +SKIP
     ...     dial(f"sip:+15550001111@127.0.0.1:{peer.port}")
@@ -101,6 +102,7 @@ class Sipp:
         scenario: str,
         to: tuple[str, int] | None,
         *,
+        host: str = HOST,
         port: int | None = None,
         transport: str = "udp",
         calls: int = 1,
@@ -110,7 +112,7 @@ class Sipp:
         **values: Any,
     ) -> None:
         self.scenario, self.to, self.transport = scenario, to, transport
-        self.port = port or free_port()
+        self.host, self.port = host, port or free_port()
         self.calls, self.echo, self.within_s = calls, echo, within_s
         self.rtp = Rtp()
         # sipp binds this one and the next even one whether it is to echo or not.
@@ -169,8 +171,8 @@ class Sipp:
 
     @property
     def address(self) -> tuple[str, int]:
-        """The port on which it listens."""
-        return HOST, self.port
+        """The address on which it listens."""
+        return self.host, self.port
 
     async def __aenter__(self) -> Self:
         self._folder = tempfile.TemporaryDirectory(prefix="sipp-")
@@ -243,7 +245,7 @@ class Sipp:
 
     def _options(self, file: Path) -> list[str | Path]:
         options: list[str | Path] = [
-            "-sf", file, "-i", HOST, "-p", str(self.port), "-bind_local",
+            "-sf", file, "-i", self.host, "-p", str(self.port), "-bind_local",
             "-t", "t1" if self.transport == "tcp" else "u1",
             "-m", str(self.calls), "-nostdin", "-skip_rlimit",
             "-timeout", f"{self.within_s}s", "-timeout_error",

@@ -199,6 +199,68 @@ def test_a_trunks_password_is_read_from_the_environment_or_standard_input_only(
     assert main([*connect, "--password", "x"]) == 2
 
 
+SECOND = {"trunk_id": "t", "name": "second", "host": "h", "status": "ready", "dids": []}
+PRESET = {"preset": "carrier", "title": "A carrier", "kind": "carrier", "ask": ["username"],
+          "settings": {"host": "sip.carrier.example", "number_format": "00", "user_phone": True},
+          "notes": ["Ask them for an account."], "source": "https://carrier.example"}  # fmt: skip
+
+
+def test_trunks_are_listed_shown_and_forgotten_by_name(api, capsys):
+    api.on("GET", "/api/trunks", 200, {"trunks": [SECOND]})
+    api.on("GET", "/api/trunks/second", 200, SECOND)
+    api.on("DELETE", "/api/trunks/second", 204)
+    assert main(["trunk", "list"]) == 0
+    assert "second\th\tready" in capsys.readouterr().out
+    assert main(["trunk", "show", "--name", "second", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == SECOND
+    assert main(["trunk", "disconnect", "--name", "second"]) == 0
+
+
+def test_a_trunk_by_address_is_connected_without_a_password(api):
+    api.on("PUT", "/api/trunks/second", 201, SECOND)
+    command = ["trunk", "connect", "h", "--name", "second", "--auth", "ip"]
+    more = ["--network", "9.9.9.9/32", "--dial-prefix", "0", "--fallback", "main"]
+    assert main([*command, *more, "--wait"]) == 0
+    assert json.loads(api.requests[-1].content) == {
+        "host": "h", "auth": "ip", "networks": ["9.9.9.9/32"], "dial_prefix": "0",
+        "fallback": ["main"],
+    }  # fmt: skip
+
+
+def test_a_preset_fills_in_what_is_not_given(api, monkeypatch, capsys):
+    api.on("GET", "/api/trunk-presets", 200, {"presets": [PRESET]})
+    api.on("PUT", "/api/trunk", 201, {**SECOND, "name": "main"})
+    monkeypatch.setenv("CHAMADE_TRUNK_PASSWORD", "x")
+    command = ["trunk", "connect", "--preset", "carrier"]
+    assert main([*command, "--username", "u", "--number-format", "plain", "--no-user-phone"]) == 0
+    assert json.loads(api.requests[-1].content) == {
+        "host": "sip.carrier.example", "username": "u", "password": "x",
+        "number_format": "plain", "user_phone": False,
+    }  # fmt: skip
+    assert "Ask them for an account." in capsys.readouterr().err
+    assert main(command) == 2  # no username
+    assert main(["trunk", "connect", "--preset", "other", "--username", "u"]) == 2
+    assert "carrier" in capsys.readouterr().err
+    assert main(["trunk", "connect", "--username", "u"]) == 2
+    assert main(["trunk", "presets"]) == 0
+    assert "carrier\tA carrier" in capsys.readouterr().out
+
+
+def test_numbers_and_calls_go_through_the_trunk_that_is_named(api):
+    api.on("GET", "/api/trunks/second", 200, SECOND)
+    api.on("POST", "/api/call", 201, {**CALL, "direction": "outbound", "state": "connecting"})
+    assert main(["call", "dial", "+33199001234", "--trunk", "second"]) == 0
+    dialled = json.loads(api.requests[-1].content)
+    assert (dialled["meeting_url"], dialled["trunk"]) == ("sip:+33199001234@h", "second")
+    did = {"e164": "+33199005678"}
+    api.on("POST", "/api/trunks/second/dids", 201, did)
+    api.on("PATCH", "/api/trunks/second/dids/+33199005678", 200, did)
+    api.on("DELETE", "/api/trunks/second/dids/+33199005678", 204)
+    assert main(["did", "list", "--trunk", "second"]) == 0
+    for verb in (["add"], ["change", "--label", "Desk"], ["remove"]):
+        assert main(["did", verb[0], "+33199005678", *verb[1:], "--trunk", "second"]) == 0
+
+
 @pytest.mark.parametrize(("status", "code"), [("registered", 0), ("failed", 1)])
 def test_waiting_for_a_trunk_ends_with_its_status(api, monkeypatch, capsys, status, code):
     trunk = {"trunk_id": "t", "host": "h", "port": 5060, "username": "u", "status": "registering"}

@@ -3,16 +3,10 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import {
-  DELIVERY_STATES,
-  END_REASONS,
-  CALL_STATES,
-  TRUNK_STATES,
-  callerName,
-  explainEnding,
-  explainTestCall,
-} from "../../../dashboard/api/labels.js";
+import { DELIVERY_STATES } from "../../../dashboard/api/deliveries.js";
+import { END_REASONS, CALL_STATES, callerName, explainEnding, explainTestCall } from "../../../dashboard/api/labels.js";
 import { explainSipCode } from "../../../dashboard/api/sipcodes.js";
+import { TRUNK_STATES } from "../../../dashboard/api/trunks.js";
 
 const api = JSON.parse(process.env.API_WORDS ?? "{}");
 const call = (fields) => ({

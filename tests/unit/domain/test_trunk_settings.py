@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from tests.unit.domain.trunks import refusal, settings
+from tests.unit.domain.trunks import refusal, settings, trunk
 
 
 @pytest.mark.parametrize(
@@ -31,16 +31,17 @@ def test_a_password_may_hold_any_other_printable_character():
 
 
 @pytest.mark.parametrize(
-    ("given_", "port"),
+    ("given_", "port", "usual"),
     [
-        ({}, 5060),
-        ({"transport": "tcp"}, 5060),
-        ({"transport": "tls"}, 5061),
-        ({"transport": "tls", "port": 5060}, 5060),
+        ({}, None, 5060),
+        ({"transport": "tcp"}, None, 5060),
+        ({"transport": "tls"}, None, 5061),
+        ({"transport": "tls", "port": 5060}, 5060, 5060),
     ],
 )
-def test_the_default_port_depends_on_the_transport(given_, port):
-    assert settings(**given_).port == port
+def test_the_port_is_found_by_dns_unless_it_is_given(given_, port, usual):
+    made = trunk(**given_)
+    assert (made.port, made.usual_port) == (port, usual)
 
 
 @pytest.mark.parametrize(

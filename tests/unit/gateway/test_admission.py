@@ -6,10 +6,11 @@ import aiohttp
 import pytest
 
 from gateway.http.auth import basic
-from gateway.legs.sip.attribution import standing_of
+from gateway.legs.sip.attribution import Attribution, standing_of
 
 TO, FROM = "+15551230000", "+33612345678"
 TRUNK, OTHER = "trunk_" + "a" * 26, "trunk_" + "b" * 26
+SHARED = Attribution(source="192.0.2.7", network="192.0.2.0/24")
 
 
 class Leg:
@@ -70,6 +71,13 @@ async def test_calls_of_peers_without_a_trunk_are_bounded(start_gateway, admit):
     assert admit(gateway, 5, standing="local") == []
 
 
+async def test_calls_from_networks_of_several_trunks_get_at_most_half_of_all(start_gateway, admit):
+    gateway = await start_gateway(max_calls=20)
+    facts = {"standing": "carrier", "trunk_source": "192.0.2.7"}
+    assert admit(gateway, 14, **facts) == [486] * 4
+    assert admit(gateway, 5, standing="trunk", trunk_id=TRUNK) == []
+
+
 async def test_one_trunk_gets_at_most_half_of_the_calls(start_gateway, admit):
     gateway = await start_gateway(max_calls=20)
     assert admit(gateway, 20, standing="trunk", trunk_id=TRUNK) == [486] * 10
@@ -97,9 +105,13 @@ async def test_calls_out_through_a_full_trunk_are_refused(start_gateway, admit, 
 @pytest.mark.parametrize(
     ("facts", "standing"),
     [
-        ({"trunk_id": TRUNK}, "trunk"),
+        ({"found": Attribution(TRUNK)}, "trunk"),
         ({}, "stranger"),
         ({"edge_lists": True}, "peer"),
+        ({"found": SHARED}, "carrier"),
+        ({"found": SHARED, "edge_lists": True}, "peer"),
+        ({"found": SHARED, "behind_edge": False}, "carrier"),
+        ({"found": SHARED, "behind_edge": False, "sip_host": "192.0.2.1"}, "carrier"),
         ({"behind_edge": False}, "local"),
         ({"behind_edge": False, "sip_host": "::1"}, "local"),
         ({"behind_edge": False, "sip_host": "0.0.0.0"}, "stranger"),
@@ -108,6 +120,6 @@ async def test_calls_out_through_a_full_trunk_are_refused(start_gateway, admit, 
     ],
 )
 def test_a_calls_standing_follows_from_trunk_edge_and_address(facts, standing):
-    known = {"trunk_id": None, "edge_lists": False, "behind_edge": True, "sip_host": "127.0.0.1"}
-    known |= facts
-    assert standing_of(known.pop("trunk_id"), **known) == standing
+    known = {"found": Attribution(), "edge_lists": False, "behind_edge": True}
+    known |= {"sip_host": "127.0.0.1"} | facts
+    assert standing_of(known.pop("found"), **known) == standing

@@ -5,7 +5,7 @@ from __future__ import annotations
 from gateway.telemetry.metrics import Metrics
 
 CALLS = {"ringing": 1, "in-progress": 2}
-TRUNKS = {"registered": 3, "failed": 1, "registering": 1}
+TRUNKS = {"registered": 2, "ready": 1, "failed": 1, "registering": 1}
 
 
 def test_the_line_has_present_values_and_counts_since_the_start():

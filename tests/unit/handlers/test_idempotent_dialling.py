@@ -93,7 +93,7 @@ def test_a_slow_holder_does_not_dial_after_another_took_over(once, world, monkey
 
 
 def test_a_refusal_after_a_take_over_does_not_lose_the_first_holders_call(once, world, monkeypatch):
-    from chalicelib.services.call import dial
+    from chalicelib.services.call import dial, routes
 
     world.register_trunk()
     record, refused = dial._record, []
@@ -103,7 +103,7 @@ def test_a_refusal_after_a_take_over_does_not_lose_the_first_holders_call(once, 
         world.clock.advance(CLAIM_MS / 1000)
         with monkeypatch.context() as elsewhere:
             premium = NumberingFacts(valid=True, country="FR", kind="premium_rate")
-            elsewhere.setattr(dial, "facts_of", lambda _: premium)
+            elsewhere.setattr(routes, "facts_of", lambda _: premium)
             refused.append(once("/api/call", DIAL))
         record(deps, account, moved)
 

@@ -73,6 +73,23 @@ def test_a_request_without_a_valid_key_is_refused_before_the_sdk_is_loaded(mcp, 
     assert answered.headers["WWW-Authenticate"].startswith("Bearer")
 
 
+@pytest.mark.parametrize("key", ["", "nonsense"])
+def test_a_refused_client_learns_from_the_body_alone_what_to_send(mcp, key):
+    """API Gateway renames WWW-Authenticate, so a client in AWS does not find it (API Gateway
+    developer guide, "Important notes for REST APIs")."""
+    answered = mcp.post({"jsonrpc": "2.0", "id": 1, "method": "tools/list"}, key=key)
+    header = answered.headers.pop("WWW-Authenticate")
+    assert "resource_metadata" not in header, "there is no authorization server to be found"
+    assert answered.json_body["status"] == 401
+    assert "X-API-Key" in answered.json_body["detail"]
+
+
+def test_the_page_says_under_which_name_the_challenge_arrives():
+    page = (ROOT / "docs" / "mcp.md").read_text()
+    (row,) = [line for line in page.splitlines() if "401 `bad_key`" in line]
+    assert "x-amzn-Remapped-WWW-Authenticate" in row
+
+
 def test_every_key_of_a_suspended_account_is_refused(mcp, world, monkeypatch):
     _, made = accounts.create_key(world.deps, world.account_id, "")
     monkeypatch.setattr(AccountStore, "keys", lambda *_: [])  # the index lags
@@ -85,7 +102,7 @@ def test_every_key_of_a_suspended_account_is_refused(mcp, world, monkeypatch):
 def test_the_key_can_be_sent_as_bearer(mcp, world):
     bearer = {"Authorization": f"Bearer {world.key}"}
     answered = mcp.post({"jsonrpc": "2.0", "id": 1, "method": "tools/list"}, key="", **bearer)
-    assert len(answered.json_body["result"]["tools"]) == 16
+    assert len(answered.json_body["result"]["tools"]) == 17
 
 
 @pytest.mark.parametrize("method", ["GET", "DELETE"])

@@ -128,7 +128,7 @@ def test_numbers_are_activated_changed_and_released_over_rest(api, world):
     assert problem(released) == (404, "number_not_found")
     assert released.json_body["detail"] == (
         "It is none of your account's routing numbers. "
-        "GET /api/numbers and GET /api/trunk list yours."
+        "GET /api/numbers and GET /api/trunks list yours."
     )
 
 

@@ -38,7 +38,7 @@ def test_a_trunk_is_connected_changed_and_disconnected_over_rest(api, world):
     view = made.json_body
     assert {name: view[name] for name in ("host", "port", "transport", "username", "provider")} == {
         "host": "sip.carrier.example",
-        "port": 5061,
+        "port": None,
         "transport": "tls",
         "username": "acct42",
         "provider": "gateway",

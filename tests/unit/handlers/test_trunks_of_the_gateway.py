@@ -28,13 +28,21 @@ def test_the_gateway_lists_fetches_and_reports(api, world, connected):
         "trunk": {
             "trunk_id": trunk_id,
             "revision": 1,
+            "name": "main",
             "host": "sip.carrier.example",
-            "port": 5060,
+            "port": None,
             "transport": "udp",
             "username": "acct42",
             "password": "s3cret-pw",
             "realm": None,
             "caller_id": None,
+            "auth": "register",
+            "networks": [],
+            "srtp": "off",
+            "outbound_proxy": None,
+            "user_phone": False,
+            "caller_id_in": "auto",
+            "keep_alive": "none",
         }
     }
     report = {

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 
 import boto3
 import pytest
@@ -13,7 +14,7 @@ from moto import mock_aws
 
 from chalicelib import bootstrap
 from operations.admin import main
-from operations.doctor import machines, table
+from operations.doctor import executions, machines, table
 from operations.doctor.finding import Result
 from operations.doctor.scene import Scene
 from operations.installation import Installation, NoInstallation, find
@@ -150,3 +151,37 @@ def test_a_backup_of_many_pages_is_restored_into_a_new_table(
     assert found == things
     ttl = dynamodb.describe_time_to_live(TableName="other")["TimeToLiveDescription"]
     assert ttl["TimeToLiveStatus"] == "ENABLED"
+
+
+class Account:
+    """Lambda's answer about an account."""
+
+    def __init__(self, limit, unreserved):
+        self.limits = {"ConcurrentExecutions": limit, "UnreservedConcurrentExecutions": unreserved}
+
+    def get_account_settings(self):
+        return {"AccountLimit": self.limits}
+
+
+@pytest.mark.parametrize(
+    ("limits", "result", "remedy"),
+    [
+        ((10, 10), Result.FAIL, "--quota-code L-B99A9384 --desired-value 1000"),
+        ((400, 400), Result.WARN, "--quota-code L-B99A9384 --desired-value 1000"),
+        ((1000, 1000), Result.WARN, "sizes.reserved_concurrency"),
+        ((1000, 198), Result.OK, ""),
+    ],
+)
+def test_the_account_s_executions_are_looked_at(scene, monkeypatch, limits, result, remedy):
+    account = Account(*limits)
+    monkeypatch.setattr(Installation, "client", lambda *_: account)
+    (found,) = executions.executions(scene)
+    assert (found.name, found.result) == ("executions", result)
+    assert f"{limits[0]:,} at a time" in found.seen
+    assert remedy in found.remedy
+
+
+def test_executions_are_not_looked_at_on_one_machine(scene):
+    local = Installation({**ENV, "AWS_ENDPOINT_URL": "http://127.0.0.1:1"})
+    (found,) = executions.executions(replace(scene, installation=local))
+    assert found.result is Result.SKIPPED

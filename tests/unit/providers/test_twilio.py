@@ -15,6 +15,7 @@ from chalicelib.providers.base import (
     AskAgain,
     Connect,
     Dial,
+    DialRoute,
     HangUp,
     KeepRinging,
     ProviderError,
@@ -170,6 +171,24 @@ def test_a_reject_document_has_no_other_verb(ours, busy, reason):
 def test_twilios_call_status_is_mapped_to_ours(twilio, ours, says, status):
     twilio.says = says
     assert ours.status("CA1") is status
+
+
+def test_routes_of_a_dial_are_sent_in_order_with_their_numbers(twilio, ours):
+    routes = (
+        DialRoute("trunk_a", "00331990", "00331991"),
+        DialRoute("trunk_b", "+331990", "+331992"),
+    )
+    ours.dial(Dial("call_1", "+331990", "+331991", 30, 600, trunk_id="trunk_a", routes=routes))
+    ours.dial(Dial("call_1", "+331990", "+331991", 30, 600, trunk_id="trunk_a"))
+    (_, _, several, _), (_, _, one, _) = twilio.requests
+    assert (several["Byoc"], several["To"], several["From"]) == (
+        ["trunk_a"], ["+331990"], ["+331991"],
+    )  # fmt: skip
+    assert json.loads(several["Routes"][0]) == [
+        {"trunk": "trunk_a", "to": "00331990", "from": "00331991"},
+        {"trunk": "trunk_b", "to": "+331990", "from": "+331992"},
+    ]
+    assert "Routes" not in one
 
 
 def test_a_document_that_keeps_ringing_redirects_to_the_same_webhook(ours):

@@ -19,11 +19,11 @@ class RecordingAgent:
     """ECS's agent, which records what it is asked."""
 
     def __init__(self):
-        self.asked, self.status = [], 200
+        self.asked, self.status, self.answer = [], 200, {"protection": {}}
 
     async def put(self, request):
         self.asked.append(await request.json())
-        return web.json_response({"protection": {}}, status=self.status)
+        return web.json_response(self.answer, status=self.status)
 
 
 @pytest.fixture
@@ -110,6 +110,31 @@ async def test_a_refused_request_is_repeated(agent, session, scene, caplog):
     agent.status = 200
     await protection.update(session)
     assert agent.asked == [PROTECTED, PROTECTED]
+    assert "task protection refused" in caplog.text
+
+
+async def test_a_failure_of_ecs_that_comes_with_status_200_is_a_refusal(
+    agent, session, scene, caplog
+):
+    counters, _, protection = scene
+    counters.calls = 1
+    agent.answer = {
+        "failure": {"Arn": "arn:aws:ecs:1", "Reason": "DEPLOYMENT_BLOCKED", "Detail": None},
+        "requestID": "1",
+    }
+    await protection.update(session)
+    agent.answer = {"protection": {"ProtectionEnabled": True}}
+    await protection.update(session)
+    await protection.update(session)
+    assert agent.asked == [PROTECTED, PROTECTED]
+    assert "task protection refused" in caplog.text
+
+
+async def test_an_error_of_the_agent_s_own_is_a_refusal(agent, session, scene, caplog):
+    counters, _, protection = scene
+    counters.calls = 1
+    agent.answer = {"error": {"Code": "ServerException", "Message": "try again"}}
+    await protection.update(session)
     assert "task protection refused" in caplog.text
 
 

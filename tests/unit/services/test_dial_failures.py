@@ -90,7 +90,7 @@ def test_a_trunk_changed_while_it_is_read_is_not_dialled_through(world, monkeypa
     )
     stale = world.register_trunk(provider="twilio")
     world.register_trunk(provider="twilio")
-    monkeypatch.setattr(world.stores.trunks, "of_account", lambda _: stale)
+    monkeypatch.setattr(world.stores.trunks, "all_of_account", lambda _: [stale])
     assert expect_refusal(world).code == "no_trunk"
 
 

@@ -2,66 +2,30 @@
 
 from __future__ import annotations
 
-import asyncio
-
-import dns.asyncresolver
-import dns.flags
-import dns.message
-import dns.rcode
-import dns.rrset
 import pytest
 
 from gateway.sip.network import dns_lookup
 from gateway.sip.network.dns_lookup import DnsLookup
 from gateway.sip.network.resolve import LookupFailed, Naptr, Question, Resolver, Srv
+from tests.support.name_server import name_server
 
 ZONE = {
-    ("c.example.", "NAPTR"): '10 20 "s" "SIP+D2U" "" _sip._udp.c.example.',
-    ("_sip._udp.c.example.", "SRV"): "1 2 5070 sbc.c.example.",
-    ("sbc.c.example.", "A"): "192.0.2.1",
-    ("sbc.c.example.", "AAAA"): "2001:db8::1",
+    ("c.example.", "NAPTR"): ['10 20 "s" "SIP+D2U" "" _sip._udp.c.example.'],
+    ("_sip._udp.c.example.", "SRV"): ["1 2 5070 sbc.c.example."],
+    ("sbc.c.example.", "A"): ["192.0.2.1"],
+    ("sbc.c.example.", "AAAA"): ["2001:db8::1"],
 }
-
-
-class NameServer(asyncio.DatagramProtocol):
-    """A name server of one zone: another name is unknown to it, and broken.example fails."""
-
-    def __init__(self):
-        self.asked = []
-
-    def connection_made(self, transport):
-        self.transport = transport
-
-    def datagram_received(self, data, addr):
-        query = dns.message.from_wire(data)
-        (question,) = query.question
-        name, kind = question.name.to_text(), dns.rdatatype.to_text(question.rdtype)
-        self.asked.append((name, kind))
-        reply = dns.message.make_response(query)
-        if (name, kind) in ZONE:
-            reply.answer.append(dns.rrset.from_text(name, 60, "IN", kind, ZONE[name, kind]))
-        elif name == "broken.example.":
-            reply.set_rcode(dns.rcode.SERVFAIL)
-        elif name not in {known for known, _ in ZONE}:
-            reply.set_rcode(dns.rcode.NXDOMAIN)
-        self.transport.sendto(reply.to_wire(), addr)
 
 
 @pytest.fixture
 async def server():
-    transport, protocol = await asyncio.get_running_loop().create_datagram_endpoint(
-        NameServer, local_addr=("127.0.0.1", 0)
-    )
-    protocol.port = transport.get_extra_info("sockname")[1]
-    yield protocol
-    transport.close()
+    async with name_server(ZONE) as server:
+        yield server
 
 
 @pytest.fixture
 def lookup(server):
-    resolver = dns.asyncresolver.Resolver(configure=False)
-    resolver.nameservers, resolver.port = ["127.0.0.1"], server.port
-    return DnsLookup(resolver)
+    return DnsLookup(server.resolver())
 
 
 async def test_records_of_each_kind_are_read(lookup):
@@ -123,3 +87,20 @@ async def test_a_server_that_is_silent_is_a_failure(lookup, server, monkeypatch)
 
 def test_the_cache_has_a_limit(lookup):
     assert lookup._resolver.cache.max_size == dns_lookup.MAX_CACHED
+
+
+@pytest.mark.parametrize(
+    ("name", "limit"), [("sbc.c.example", "LONGEST"), ("unknown.example", "LONGEST_NONE")]
+)
+async def test_no_answer_is_believed_for_longer_than_its_limit(
+    lookup, server, monkeypatch, name, limit
+):
+    """This server gives no time for which a name does not exist: it could be believed for ever."""
+    await lookup.addresses(name, "IPv4")
+    await lookup.addresses(name, "IPv4")
+    assert len(server.asked) == 1
+    other = DnsLookup(lookup._resolver)  # with an empty cache
+    monkeypatch.setattr(dns_lookup, limit, 0.0)
+    await other.addresses(name, "IPv4")
+    await other.addresses(name, "IPv4")
+    assert len(server.asked) == 3

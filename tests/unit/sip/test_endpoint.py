@@ -382,3 +382,30 @@ async def test_any_port_is_one_that_is_free_by_udp_and_tcp(
     assert not taken
     with socket.create_connection((HOST, phone.endpoint.local[1])):
         phone.endpoint.stop()
+
+
+async def test_answers_to_double_crlfs_by_a_connection_are_not_taken_for_pings(
+    phones: Callable[..., Any],
+) -> None:
+    """Two answers together look like a ping, and would be answered."""
+    alice = await phones()
+    all_of_it: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        pings = await reader.readexactly(8)
+        writer.write(b"\r\n\r\n")
+        writer.write(OPTIONS)
+        rest = await reader.readuntil(b"\r\n\r\n")  # the answer to OPTIONS is the next
+        all_of_it.set_result(pings + rest)
+        writer.close()
+
+    server = await asyncio.start_server(serve, HOST, 0)
+    async with server:
+        flow = await alice.endpoint.connect("TCP", server.sockets[0].getsockname()[:2])
+        crlf = alice.endpoint.agent.keep_open(flow, 60.0, alice.endpoint.now)
+        for _ in range(2):
+            crlf.on_timer("again", alice.endpoint.now)
+        alice.endpoint.flush()
+        async with asyncio.timeout(5):
+            sent = await all_of_it
+    assert sent.startswith(b"\r\n\r\n\r\n\r\nSIP/2.0 200")

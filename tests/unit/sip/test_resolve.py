@@ -192,3 +192,29 @@ async def test_targets_and_servers_have_a_limit():
     targets = await found(Question("c.example", transport="udp"), table, families=("IPv4",))
     assert len(targets) == resolve.MAX_TARGETS
     assert len([each for each in table.asked if each.startswith("A ")]) == locate.MAX_HOPS
+
+
+async def test_naptr_records_of_the_given_transport_count_if_they_are_asked_for():
+    zones = ZONES | {
+        "NAPTR hosted.example": [
+            Naptr(10, 1, "s", "SIP+D2T", "_sip._tcp.full.example."),
+            Naptr(20, 1, "s", "SIP+D2U", "_sip._udp.full.example."),
+        ]
+    }
+    table = Table(zones)
+    question = Question("hosted.example", transport="udp", naptr=True)
+    assert await found(question, table) == [("udp", "192.0.2.3", 5060)]
+    assert table.asked[:2] == ["NAPTR hosted.example", "SRV _sip._udp.full.example"]
+
+
+async def test_naptr_records_of_other_transports_alone_leave_the_usual_names():
+    zones = ZONES | {"NAPTR plain.example": [Naptr(1, 1, "s", "SIP+D2T", "_sip._tcp.x.example.")]}
+    question = Question("plain.example", transport="udp", naptr=True)
+    targets = await found(question, Table(zones), families=("IPv4",))
+    assert targets == [("udp", "192.0.2.1", 5062), ("udp", "192.0.2.2", 5062)]
+
+
+async def test_a_target_names_the_host_that_has_its_address():
+    resolver = Resolver(Table(), lambda n: n - 1)
+    targets = await resolver.resolve(Question("full.example", secure=True))
+    assert [(t.server_name, t.host) for t in targets] == [("full.example", "s2.example")]

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ipaddress
 from collections.abc import AsyncIterator
 
 import pytest
@@ -54,6 +55,10 @@ class RecordingExchange:
 
     def __init__(self) -> None:
         self.admitted: asyncio.Queue = asyncio.Queue()
+        self.full: set[str] = set()
+
+    def trunk_full(self, trunk_id):
+        return trunk_id in self.full
 
     def admit(self, leg, **facts):
         call = RecordingCall()
@@ -65,7 +70,7 @@ class RecordingExchange:
 
 
 @contextlib.asynccontextmanager
-async def sip_legs(**settings) -> AsyncIterator[SipLegs]:
+async def sip_legs(servers=None, **settings) -> AsyncIterator[SipLegs]:
     """The SIP of a gateway on loopback, and a queue of what it says of trunks."""
     statuses: asyncio.Queue = asyncio.Queue()
     first = free_ports(2 * _PAIRS)
@@ -79,7 +84,7 @@ async def sip_legs(**settings) -> AsyncIterator[SipLegs]:
     }
     config = Config(**{**defaults, **settings})
     exchange = RecordingExchange()
-    legs = SipLegs(config, exchange, lambda *status: statuses.put_nowait(status))
+    legs = SipLegs(config, exchange, lambda *status: statuses.put_nowait(status), servers)
     legs.statuses, legs.exchange = statuses, exchange
     legs.uri = f"sip:{CALLED}@{HOST}:{config.sip_port}"
     await legs.start()
@@ -123,10 +128,24 @@ async def applied(legs: SipLegs, wanted: Trunk, until: str) -> None:
                 return
 
 
-def dialled(legs: SipLegs, trunk_id: str, caller: str = CALLER):
+def by_address(trunk_id: str, port: int, **settings) -> Trunk:
+    """A trunk without an account: its carrier knows us by our address, and we it by its network."""
+    return Trunk(
+        trunk_id=trunk_id,
+        revision=1,
+        host="127.0.0.1",
+        port=port,
+        transport="udp",
+        auth="ip",
+        networks=(ipaddress.ip_network("127.0.0.0/24"),),
+        **settings,
+    )
+
+
+def dialled(legs: SipLegs, trunk_id: str, caller: str = CALLER, routes=()):
     """A leg through a trunk, whose INVITE is sent, and the call that it reports to."""
     call = RecordingCall()
-    leg = legs.route(Destination(to=CALLED, from_=caller, trunk_id=trunk_id))
+    leg = legs.route(Destination(to=CALLED, from_=caller, trunk_id=trunk_id, routes=tuple(routes)))
     leg.attach(call, "CA1")
     leg.ring()
     return leg, call

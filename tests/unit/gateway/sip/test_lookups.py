@@ -10,6 +10,7 @@ import pytest
 
 from gateway.config import Config
 from gateway.legs.sip import trunk_lines
+from gateway.sip.network.locate import Target
 from tests.unit.gateway.sip.conftest import TRUNK_A, TRUNK_B, trunk
 
 WITHIN_S = 5.0
@@ -21,9 +22,9 @@ class Line:
     opened: asyncio.Queue
     registration = None
 
-    def __init__(self, trunk, address, kit):
-        self.trunk, self.address = trunk, address
-        self.opened.put_nowait((trunk.trunk_id, address))
+    def __init__(self, trunk, targets, kit):
+        self.trunk, self.target = trunk, targets[0]
+        self.opened.put_nowait((trunk.trunk_id, self.target.address))
 
     def end(self):
         pass
@@ -35,19 +36,18 @@ class Names:
     def __init__(self):
         self.found, self.lookups, self.silent = {}, [], set()
 
-    async def __call__(self, trunk, **_):
+    async def of(self, trunk, **_):
         self.lookups.append(trunk.trunk_id)
         if trunk.trunk_id in self.silent:
             await asyncio.Event().wait()
-        return self.found.get(trunk.trunk_id, [])
+        addresses = self.found.get(trunk.trunk_id, [])
+        return [Target("udp", address, trunk.port, trunk.host) for address in addresses]
 
 
 @pytest.fixture
 def names(monkeypatch):
-    found = Names()
-    monkeypatch.setattr(trunk_lines, "addresses_of", found)
     monkeypatch.setattr(trunk_lines, "_LOOK_AGAIN", 0.01)
-    return found
+    return Names()
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def statuses():
 
 
 @pytest.fixture
-def trunks(opened, statuses):
+def trunks(names, opened, statuses):
     config = Config(
         account_sid="AC" + "0" * 32,
         auth_token="t",
@@ -74,6 +74,7 @@ def trunks(opened, statuses):
         config,
         None,
         lambda trunk_id, _, status, *__: statuses.put_nowait((trunk_id, status)),
+        names,
     )
 
 

@@ -170,4 +170,19 @@ def test_the_webhook_of_a_sip_call_has_trunk_and_call_id(account):
     assert call.params()["SipCallId"] == "abc@10.0.0.1"
     assert call.as_json()["trunk_sid"] == A
     bare = Call(account_sid="AC", to="", from_="", direction="inbound", created_at=0.0)
-    assert not {"TrunkSid", "SipCallId"} & set(bare.params())
+    assert not {"TrunkSid", "TrunkSource", "Standing", "SipCallId"} & set(bare.params())
+
+
+def test_the_webhooks_of_a_call_from_networks_of_several_trunks_have_its_address(account):
+    call = Call(
+        account_sid=account[0],
+        to="+1",
+        from_="+2",
+        direction="inbound",
+        created_at=0.0,
+        trunk_source="192.0.2.7",
+        standing="carrier",
+    )
+    for params in (call.params(), call.status_params(0, 1.0)):
+        assert (params["TrunkSource"], params["Standing"]) == ("192.0.2.7", "carrier")
+        assert "TrunkSid" not in params

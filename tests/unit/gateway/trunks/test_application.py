@@ -80,6 +80,7 @@ async def test_a_trunk_is_fetched_and_an_unknown_one_is_none(server, client):
         password="hush-hush",
         realm="carrier.example",
         caller_id="+33123456789",
+        srtp="offered",
     )
     assert await client.fetch_trunk(B) is None
 

@@ -76,6 +76,32 @@ def test_every_other_status_has_a_sentence():
     assert "its port is" in unusable("its port is not one from 1 to 65535")
 
 
+BY_ADDRESS = Trunk.from_json(
+    settings(auth="ip", username=None, password=None, networks=["8.8.8.8"], port=None)
+)
+
+
+def test_a_trunk_by_address_has_sentences_of_its_own():
+    assert remedy("ready", 200, "OK", BY_ADDRESS) == (
+        "sip.carrier.example answers (200 OK): calls can come and go."
+    )
+    assert "Waiting for an answer of sip.carrier.example" in remedy(
+        "registering", None, "", BY_ADDRESS
+    )
+    silence = remedy("failed", None, "no answer", BY_ADDRESS)
+    assert "No answer from sip.carrier.example, the port that DNS names, over UDP" in silence
+    assert "address on its list" in silence
+    for kind in ("Connection refused", "certificate: bad", "TLS handshake failed", "no such host"):
+        assert "None" not in remedy("failed", None, kind, BY_ADDRESS)
+
+
+def test_a_failure_to_reach_a_proxy_names_the_proxy():
+    behind = Trunk.from_json(settings(outbound_proxy="proxy.example:5070"))
+    sentence = remedy("failed", None, "no answer", behind)
+    assert "No answer from proxy.example, port 5070 over UDP" in sentence
+    assert "sip.carrier.example" in remedy("failed", 403, "Forbidden", behind)
+
+
 def test_a_password_in_the_carriers_reason_is_removed():
     assert "hush-hush" not in remedy("failed", 401, "bad password hush-hush", TRUNK)
 

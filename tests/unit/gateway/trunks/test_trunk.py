@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.addresses import forbidden
+from common.addresses import forbidden, forbidden_network
 from gateway.trunks import ssrf
 from gateway.trunks.ssrf import allowed_target, system_resolver
-from gateway.trunks.trunk import BadTrunkError, Trunk
+from gateway.trunks.trunk import Authority, BadTrunkError, Trunk
 from tests.unit.gateway.control_server import A, settings
 
 
@@ -43,7 +43,7 @@ def test_valid_settings_are_accepted(changes):
         ("trunk_id", A + "\n"),
         *(("host", value) for value in ("", None, 5, "a b", "a;b", "<a>", '"a"', "a\r\nb", "a@b")),
         *(("host", value) for value in ("-a", "a-", "a..b", "[::1]", "fe80::1%eth0", "127.1")),
-        *(("port", value) for value in (0, 65536, "5060", True, None, 5060.0)),
+        *(("port", value) for value in (0, 65536, "5060", True, 5060.0)),
         *(("transport", value) for value in ("UDP", "ws", None)),
         *(("username", value) for value in ("", None, "a b", "a;b", "a@b", "a<b", "a>b", 'a"b')),
         *(("username", value) for value in ("a\\b", "a\tb", "a\nb", "a'b", "a:b", "é", "x" * 65)),
@@ -84,9 +84,90 @@ def test_the_password_is_in_no_representation():
     assert "hush" not in repr(Trunk.from_json(settings()))
 
 
-def test_an_authority_brackets_ipv6():
-    assert Trunk.from_json(settings(host="2001:db8::1")).authority == "[2001:db8::1]:5060"
-    assert Trunk.from_json(settings()).authority == "sip.carrier.example:5060"
+BY_ADDRESS = {"auth": "ip", "username": None, "password": None, "networks": ["8.8.8.0/29"]}
+
+
+def test_an_answer_without_the_newer_fields_has_their_defaults():
+    trunk = Trunk.from_json(settings())
+    assert (trunk.auth, trunk.networks, trunk.srtp) == ("register", (), "off")
+    assert (trunk.outbound_proxy, trunk.user_phone) == (None, False)
+    assert (trunk.caller_id_in, trunk.keep_alive) == ("auto", "none")
+    assert trunk.registers
+    assert trunk.hop == Authority("sip.carrier.example", 5060)
+    assert Trunk.from_json(settings(transport="tls")).srtp == "offered"
+
+
+def test_a_trunk_by_address_needs_no_account():
+    trunk = Trunk.from_json(settings(**BY_ADDRESS | {"port": None}))
+    assert not trunk.registers
+    assert (trunk.username, trunk.port) == (None, None)
+    assert [str(network) for network in trunk.networks] == ["8.8.8.0/29"]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("proxy.example", Authority("proxy.example")),
+        ("proxy.example:5070", Authority("proxy.example", 5070)),
+        ("8.8.8.8:5060", Authority("8.8.8.8", 5060)),
+        ("[2001:db8::1]", Authority("2001:db8::1")),
+        ("[2001:db8::1]:5061", Authority("2001:db8::1", 5061)),
+    ],
+)
+def test_an_outbound_proxy_is_a_host_and_perhaps_a_port(text, expected):
+    assert Trunk.from_json(settings(outbound_proxy=text)).hop == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("auth", value) for value in ("none", 5, [])),
+        *(("networks", value) for value in ("8.8.8.8", [5], ["x"], ["8.8.0.0/19"], ["0.0.0.0/0"])),
+        ("networks", ["2001:db8::/47"]),
+        ("networks", ["fe80::1%eth0/128"]),
+        ("networks", [f"8.8.{n}.0/24" for n in range(33)]),
+        *(("srtp", value) for value in ("sometimes", True)),
+        *(("outbound_proxy", value) for value in ("", 5, "a b", "a;lr", "a:0", "a:65536", "::1")),
+        *(("outbound_proxy", value) for value in ("[a]", "[::1", "a>b", "sip:a", "[fe80::1%e]")),
+        *(("user_phone", value) for value in (1, "yes")),
+        *(("caller_id_in", value) for value in ("to", 1)),
+        *(("keep_alive", value) for value in ("ping", False)),
+    ],
+)
+def test_unusable_values_of_the_newer_fields_are_refused(name, value):
+    with pytest.raises(BadTrunkError, match=name):
+        Trunk.from_json(settings(**BY_ADDRESS | {name: value}))
+
+
+@pytest.mark.parametrize(
+    ("changes", "missing"),
+    [
+        ({"username": None}, "username"),
+        ({"password": None}, "password"),
+        ({"networks": ["8.8.8.8"]}, "networks"),
+        (BY_ADDRESS | {"networks": []}, "networks"),
+        (BY_ADDRESS | {"username": "alice"}, "password"),
+        ({"auth": "both"}, "networks"),
+        (BY_ADDRESS | {"auth": "both"}, "username"),
+    ],
+)
+def test_fields_that_do_not_go_together_are_refused(changes, missing):
+    with pytest.raises(BadTrunkError, match=missing):
+        Trunk.from_json(settings(**changes))
+
+
+@pytest.mark.parametrize(
+    "network",
+    ["10.0.0.0/24", "127.0.0.1/32", "100.64.0.0/20", "192.0.0.0/20", "203.0.112.0/20", "fd00::/48",
+     "198.18.0.0/20", "::1/128", "::ffff:8.8.8.0/120", "224.0.0.0/20", "64:ff9b::a00:0/104"],
+)  # fmt: skip
+def test_networks_with_private_addresses_are_forbidden(network):
+    assert forbidden_network(network)
+
+
+@pytest.mark.parametrize("network", ["8.8.0.0/20", "8.8.8.8/32", "2606:4700::/48"])
+def test_networks_of_global_addresses_are_allowed(network):
+    assert not forbidden_network(network)
 
 
 @pytest.mark.parametrize(

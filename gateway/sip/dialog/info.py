@@ -26,7 +26,7 @@ def parse_dtmf(request: Request) -> tuple[str, int] | None:
     if kind not in _TYPES:
         return None
     text = request.body.decode("ascii", "replace")
-    fields = {}
+    fields: dict[str, str] = {}
     for line in text.splitlines():
         name, found, value = line.partition("=")
         if found:

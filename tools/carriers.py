@@ -21,7 +21,7 @@ INTRO = """\
 
 For whoever connects a trunk. Find yours, do what is said at its side, and fill in what is asked
 for: in the dashboard under *SIP trunks (BYOT)*, *Connect a trunk*, or with `chamade trunk connect
---preset NAME`. Each setting is explained in [api.md](api.md#your-own-trunk); what is not named
+--preset NAME`. Each setting is explained in [api.md](api.md#your-own-trunks); what is not named
 here has its default. Yours is not here? Choose *Another one*: most need only host, username and
 password. [sip.md](sip.md#it-does-not-register) says what to do if a trunk does not register.
 

@@ -100,9 +100,23 @@ class JitterBuffer:
 
     def push(self, sequence: int, timestamp: int, payload: bytes, now: float) -> None:
         """Add a packet of audio. Hot path."""
+        line, size = self._timeline, len(payload)
+        arrived = now * SAMPLES_PER_S
+        if self._started and size == self._size:
+            place = line.follow(sequence, timestamp, size)
+            if place is not None:
+                line.measure(arrived - place, size)
+                self._resting_from = None
+                self._held.append(_Held(place, line.newest, payload))
+                if line.end - self._held[0].place > MAX_HELD or len(self._held) > MAX_PACKETS:
+                    self._trim()
+                return
+        self._push_other(sequence, timestamp, payload, arrived)
+
+    def _push_other(self, sequence: int, timestamp: int, payload: bytes, arrived: float) -> None:
+        """Add a packet that is not simply the next one."""
         line = self._timeline
         number, size = line.number(sequence), len(payload)
-        arrived = now * SAMPLES_PER_S
         if number > line.newest:
             if line.anew:
                 self._begin_numbering(number)
@@ -111,10 +125,7 @@ class JitterBuffer:
             self._resting_from = None
         else:
             place = line.place(timestamp)
-            if not line.is_possible(place):
-                self.late += 1
-                return
-            if self._is_known(number):
+            if not line.is_possible(place) or self._is_known(number):
                 self.late += 1
                 return
             line.measure(arrived - place, size)
@@ -188,6 +199,11 @@ class JitterBuffer:
         line.end = max(line.end, new.place + len(new.payload))
         if not self._started:
             self._ledger.expected = min(self._ledger.expected, new.number)
+        self._trim()
+
+    def _trim(self) -> None:
+        """Drop the oldest packets if there are too many."""
+        held, line = self._held, self._timeline
         while len(held) > 1 and (line.end - held[0].place > MAX_HELD or len(held) > MAX_PACKETS):
             gone = held.popleft()
             self._ledger.play(gone.number)

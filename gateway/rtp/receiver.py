@@ -9,7 +9,7 @@ from gateway.rtp.g711 import ALAW_TO_ULAW
 from gateway.rtp.jitter_buffer import JitterBuffer
 from gateway.rtp.packet import Packet
 from gateway.rtp.settings import Law, Settings
-from gateway.rtp.source import Source, Verdict
+from gateway.rtp.source import VALID, Source, Verdict
 from gateway.rtp.telephone_events import KeyReader
 
 _COMFORT_NOISE = 13
@@ -52,7 +52,7 @@ class Receiver:
         if source is None or ssrc != source.ssrc:
             source = self._begin(ssrc, sequence)
         verdict = source.received(sequence)
-        if verdict is not Verdict.VALID:
+        if verdict is not VALID:
             if verdict is Verdict.INVALID:
                 self.invalid += 1
                 return None

@@ -64,6 +64,23 @@ class Timeline:
         """Return whether a packet that was overtaken may belong there."""
         return abs(place - self._newest_place) < _FAR
 
+    def follow(self, sequence: int, timestamp: int, size: int) -> int | None:
+        """Return the place of a packet that follows the newest one as usual; None for others.
+
+        It says what `advance` says of such a packet, at a part of the cost. Hot path.
+        """
+        number, end = self.newest + 1, self.end
+        if (
+            self.anew
+            or sequence != number & 0xFFFF
+            or timestamp - self._newest_timestamp != size
+            or end - self._newest_place != size
+        ):
+            return None
+        self.newest, self._newest_timestamp, self._newest_place = number, timestamp, end
+        self.end = end + size
+        return end
+
     def advance(self, number: int, timestamp: int, size: int, arrived: float, played: int) -> int:
         """Return the place of a packet that is newer than all others. Hot path.
 
@@ -94,10 +111,16 @@ class Timeline:
         """
         if transit > self.least + _FAR:
             self.least = self.wanted = self.enough = transit
-        self.least = least = min(transit, self.least + size / _RISING)
+        # Comparisons instead of min and max, which cost three times as much.
+        risen, sunk = self.least + size / _RISING, self.wanted - size / _SINKING
+        sunk_fast = self.enough - size / _SINKING_FAST
+        least = transit if transit < risen else risen
+        wanted = transit if transit > sunk else sunk
+        enough = transit if transit > sunk_fast else sunk_fast
         most = least + MAX_SPREAD
-        self.wanted = min(max(transit, self.wanted - size / _SINKING), most)
-        self.enough = min(max(transit, self.enough - size / _SINKING_FAST), most)
+        self.least = least
+        self.wanted = wanted if wanted < most else most
+        self.enough = enough if enough < most else most
 
 
 def _signed(difference: int, bits: int) -> int:

@@ -16,7 +16,7 @@ from tests.load.c_programs import CannotCompile
 from tests.load.machine import circumstances
 from tests.load.report import Options
 
-BENCHES = ("relay", "answer", "ringing", "sip", "dashboard")
+BENCHES = ("relay", "answer", "ringing", "sip", "trunks", "dashboard")
 
 
 def main() -> int:
@@ -32,6 +32,8 @@ def main() -> int:
         relay_calls=arguments.calls or ([40, 100] if quick else [40, 100, 200, 250]),
         ringing_calls=arguments.ringing or (50 if quick else 200),
         ringing_over_s=arguments.over,
+        sip_calls=tuple(arguments.calls or ()),
+        subjects=tuple(arguments.subjects or ()),
     )
     out.mkdir(parents=True, exist_ok=True)
     combined: dict[str, Any] = {**circumstances(), "quick": quick, "benches": {}}
@@ -59,7 +61,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("names", nargs="*", metavar="name", help=f"of {', '.join(BENCHES)}")
     parser.add_argument("--quick", action="store_true", help="fewer and shorter, for a look")
     parser.add_argument("--out", type=Path, default=ROOT / ".local" / "bench")
-    parser.add_argument("--calls", type=_numbers, metavar="N,N", help="relay: loads to try")
+    parser.add_argument("--calls", type=_numbers, metavar="N,N", help="relay, sip: loads to try")
+    parser.add_argument("--subjects", type=_words, metavar="NAME,NAME", help="sip: what to measure")
     parser.add_argument("--ringing", type=int, metavar="N", help="ringing: calls at once")
     parser.add_argument("--over", type=float, default=0, metavar="S", help="ringing: in which time")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="print a report, run nothing")
@@ -67,6 +70,10 @@ def _arguments() -> argparse.Namespace:
     if unknown := set(arguments.names) - set(BENCHES):
         parser.error(f"no such bench: {', '.join(sorted(unknown))}")
     return arguments
+
+
+def _words(text: str) -> list[str]:
+    return text.split(",")
 
 
 def _numbers(text: str) -> list[int]:

@@ -33,15 +33,17 @@ def running(
     settings: dict[str, str] | None = None,
     *,
     pipes: bool = False,
+    folder: Path = ROOT,
 ) -> Iterator[Process]:
     """A program in a session of its own, with more environment; what it prints goes to `log`, or
-    (`pipes`) is for who started it. Asked to end when the block is left, killed if it does not.
+    (`pipes`) is for who started it. `folder` is where it runs. Asked to end when the block is left,
+    killed if it does not.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("w") as output:
         process = subprocess.Popen(
             [str(part) for part in command],
-            cwd=ROOT,
+            cwd=folder,
             env={**_clean(), **(settings or {})},
             stdin=subprocess.PIPE if pipes else subprocess.DEVNULL,
             stdout=subprocess.PIPE if pipes else output,
@@ -73,6 +75,17 @@ def wait_until(ready: Callable[[], object], process: Process, log: Path) -> None
             return
         time.sleep(_POLL_S)
     raise DidNotStart(f"{process.args}:\n{log.read_text(errors='replace')[-2000:]}")
+
+
+def children_of(pid: int) -> list[int]:
+    """Its child processes, oldest first."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            # What is in parentheses is the program's name, and may hold anything.
+            if int(stat.read_text().rpartition(")")[2].split()[1]) == pid:
+                found.append(int(stat.parent.name))
+    return sorted(found)
 
 
 def cpu_s(pids: Sequence[int]) -> float:

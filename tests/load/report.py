@@ -22,6 +22,10 @@ class Options:
     ringing_calls: int
     ringing_over_s: float = 0
     """In which time the calls come in; 0: as fast as they can."""
+    sip_calls: tuple[int, ...] = ()
+    """Loads of the SIP bench; none: its own."""
+    subjects: tuple[str, ...] = ()
+    """Subjects of the SIP bench; none: all."""
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,10 @@
-"""Measures the cost of SIP calls with audio both ways: our gateway, its SIP and RTP alone, and a
-program in C on another stack, one after the other.
+"""Measures the cost of SIP calls with audio both ways: our gateway, its SIP and RTP alone, the
+gateway as it was before, and a program in C on another stack.
 
 Each answers every call and sends its sound back: the library and the peer within themselves, the
-gateway through a media stream to an application's WebSocket, as it does in earnest. All of it
-shares the machine's cores with the load. Calls are added until the first load is reached, stay,
-are measured, then more are added up to the next; at the end all hang up.
+gateways through a media stream to an application's WebSocket, as they do in earnest. All of it
+shares the machine's cores with the load. At each load the subjects take turns, so that whatever
+else goes on disturbs all of them alike; each is started anew, and all its calls hang up at the end.
 """
 
 from __future__ import annotations
@@ -12,22 +12,23 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
-from tests.load import sip_subjects
+from tests.load import sip_figures, sip_subjects
 from tests.load.c_programs import CannotCompile, compile_c
+from tests.load.former_gateway import CannotBuild
 from tests.load.machine import Busy
 from tests.load.programs import cpu_s, rss_mb
-from tests.load.report import Figure, Options, Result, Row
+from tests.load.report import Options, Result, Row
 from tests.load.sip_callers import LEAVE_S, Callers, callers
 from tests.load.sip_subjects import SUBJECTS, Subject
-from tests.load.stack import quantile, say
+from tests.load.stack import say
 
-WANTED = 100
-LOST_PERCENT = 0.5
-LAG_MS = 20.0
+OVERRUN_PERCENT = 5.0
+"""Frames lost beyond which a subject is not asked to carry more calls."""
+OTHERS_PERCENT = 25.0
+"""Use of a core by other programs beyond which a loss may be their fault."""
 DRAIN_S = 2.2
 SLACK_S = 1.0
 LOOK_EVERY_S, LAG_EVERY_S = 0.1, 0.5
@@ -39,13 +40,9 @@ class Pace:
 
     a_second: float
     settle_s: float
-    seconds: dict[int, float]
-    """Of the window at each load."""
-
-    @property
-    def loads(self) -> list[int]:
-        """From few to many."""
-        return sorted(self.seconds)
+    window_s: float
+    loads: tuple[int, ...]
+    """From few to many."""
 
 
 @dataclass
@@ -57,68 +54,83 @@ class Looks:
 
 
 def measure(options: Options) -> Result:
-    """All subjects, each at every load."""
+    """All subjects at every load."""
     if lacking := sip_subjects.missing():
         raise CannotCompile(f"the sip bench needs {', '.join(lacking)} (make .venv/.debian)")
     pace = (
-        Pace(a_second=20, settle_s=2.0, seconds={10: 4.0, 50: 8.0})
+        Pace(a_second=20, settle_s=2.0, window_s=4.0, loads=(10, 30))
         if options.quick
-        else Pace(a_second=10, settle_s=3.0, seconds={10: 20.0, 50: 20.0, 100: 20.0})
+        else Pace(a_second=25, settle_s=3.0, window_s=12.0, loads=(50, 100, 200, 400))
     )
+    if options.sip_calls:
+        pace = replace(pace, loads=tuple(options.sip_calls))
     program = compile_c("rtp", options.work / "build")
-    names = [name for name in SUBJECTS if name != "peer" or sip_subjects.has_peer()]
+    left_out = {} if sip_subjects.has_peer() else {"peer": "baresip has no module echo here"}
     raw: list[Row] = []
-    for name in names:
-        with SUBJECTS[name](options.work) as subject:
-            raw.extend(_measure_one(name, subject, program, options.work, pace))
-    raw.sort(key=lambda run: (run["asked"], names.index(run["subject"])))
-    rows = [_row(run) for run in raw]
+    bench = _Bench(program, options.work, pace)
+    for load in pace.loads:
+        for name in options.subjects or SUBJECTS:
+            if name in left_out:
+                continue
+            try:
+                run = bench.run(name, load)
+            except CannotBuild as error:
+                left_out[name] = str(error)
+                continue
+            raw.append(run)
+            say(sip_figures.line(run))
+            if _is_overrun(run):
+                left_out[name] = f"it is overrun by {load} calls, so no more were asked of it"
+    rows = [sip_figures.row(run) for run in raw]
     return Result(
         title="SIP calls with mu-law both ways, sound sent back",
         parameters={
-            "calls": pace.loads,
+            "calls": list(pace.loads),
             "calls_a_second": pace.a_second,
             "settle_s": pace.settle_s,
-            "window_s": [pace.seconds[load] for load in pace.loads],
-            "order": "one subject after the other, calls added",
+            "window_s": pace.window_s,
+            "order": "at each load one subject after the other",
         },
         rows=rows,
-        figures=_figures(rows, pace),
-        notes=_notes(raw, names),
+        figures=sip_figures.figures(rows),
+        notes=_notes(raw, left_out),
         raw=raw,
     )
 
 
-def _measure_one(name: str, subject: Subject, program: Path, work: Path, pace: Pace) -> list[Row]:
-    runs: list[Row] = []
-    idle_mb = rss_mb([subject.main])
-    with callers(program, work, pace.loads[-1]) as crowd:
-        ends_at = time.monotonic() + SLACK_S + _lasts_s(pace)
-        already = 0
-        for load in pace.loads:
-            more, already = load - already, load
-            talk_s = ends_at - time.monotonic()
-            crowd.begin(more, subject.ports, pace.a_second, talk_s)
-            time.sleep(more / pace.a_second + pace.settle_s)
-            run = {"subject": name, "asked": load, "idle_mb": idle_mb}
-            run |= _window(subject, crowd, pace.seconds[load])
-            runs.append(run)
-            say(_line(run))
-        ended = crowd.left(pace.loads[-1] / pace.a_second + SLACK_S + LEAVE_S)
-    for run in runs:
-        run["ended_well"] = f"{ended}/{crowd.programs}"
-    return runs
+def _is_overrun(run: Row) -> bool:
+    """Return whether a subject was asked to carry too many calls, and not the machine."""
+    lost = sip_figures.row(run)["lost_%"]
+    alone = run["others_percent"] < OTHERS_PERCENT
+    return alone and (lost is None or lost > OVERRUN_PERCENT)
 
 
-def _lasts_s(pace: Pace) -> float:
-    """From the first call's beginning to the end of the last window."""
-    ramps = pace.loads[-1] / pace.a_second
-    return ramps + sum(pace.seconds[load] + pace.settle_s + DRAIN_S for load in pace.loads)
+@dataclass(frozen=True)
+class _Bench:
+    program: Path
+    work: Path
+    pace: Pace
+
+    def run(self, name: str, load: int) -> Row:
+        """Measure one subject at one load. Raises CannotBuild."""
+        pace = self.pace
+        ramp_s = load / pace.a_second
+        talk_s = SLACK_S + ramp_s + pace.settle_s + pace.window_s + DRAIN_S
+        with (
+            SUBJECTS[name](self.work) as subject,
+            callers(self.program, self.work, load) as crowd,
+        ):
+            run: Row = {"subject": name, "asked": load, "idle_mb": rss_mb(subject.own)}
+            crowd.begin(load, subject.ports, subject.users, pace.a_second, talk_s)
+            time.sleep(ramp_s + pace.settle_s)
+            run |= _window(subject, crowd, pace.window_s)
+            ended = crowd.left(ramp_s + SLACK_S + LEAVE_S)
+            return run | {"ended_well": f"{ended}/{crowd.programs}"}
 
 
 def _window(subject: Subject, crowd: Callers, seconds: float) -> Row:
     groups = {
-        "main": [subject.main],
+        "own": subject.own,
         "load": crowd.pids,
         "helpers": subject.helpers,
     }
@@ -129,11 +141,11 @@ def _window(subject: Subject, crowd: Callers, seconds: float) -> Row:
     lasted = time.monotonic() - began
     cores = {group: (cpu_s(pids) - before[group]) / lasted * 100 for group, pids in groups.items()}
     used, elapsed = busy.seconds()
-    rss = rss_mb([subject.main])
+    rss = rss_mb(subject.own)
     figures = crowd.shut_window()
     return {
         "seconds": lasted,
-        "main_percent": cores["main"],
+        "own_percent": cores["own"],
         "load_percent": cores["load"],
         "helpers_percent": cores["helpers"],
         "others_percent": max(0.0, used / elapsed * 100 - sum(cores.values())),
@@ -162,79 +174,17 @@ def _note(values: list[float], look: Callable[[], float | None]) -> None:
         values.append(value)
 
 
-def _row(run: Row) -> Row:
-    sent, intact = sum(run["sent"]), sum(run["intact"])
-    up = sum(1 for count in run["intact"] if count)
-    return {
-        "calls": run["asked"],
-        "subject": run["subject"],
-        "up": up,
-        "core_%": run["main_percent"],
-        "rss_mb": run["rss_mb"],
-        "mb_a_call": (run["rss_mb"] - run["idle_mb"]) / up if up else None,
-        "lost_%": round(100 * (1 - intact / sent), 3) if sent else None,
-        "p50_ms": run["p50_ms"],
-        "p95_ms": run["p95_ms"],
-        "p99_ms": run["p99_ms"],
-        "rtp_gaps": sum(run["gaps"]),
-        "longest_gap_ms": run["longest_gap_ms"],
-        "lag_p50_ms": quantile(run["lags_ms"], 0.5) if run["lags_ms"] else None,
-        "lag_max_ms": max(run["lags_ms"], default=None),
-        "turn_p50_ms": quantile(run["turns_ms"], 0.5) if run["turns_ms"] else None,
-        "turn_p99_ms": quantile(run["turns_ms"], 0.99) if run["turns_ms"] else None,
-        "late_ms": run["late_p99_ms"],
-        "load_%": run["load_percent"],
-        "echo_%": run["helpers_percent"] or None,
-        "others_%": run["others_percent"],
-    }
-
-
-def _figures(rows: list[Row], pace: Pace) -> list[Figure]:
-    most = pace.loads[-1]
-    fullest = {row["subject"]: row for row in rows if row["calls"] == most}
-    targets = most >= WANTED
-    figures = []
-    for name, row in fullest.items():
-        lost = 100.0 if row["lost_%"] is None else row["lost_%"]
-        held = row["up"] == most and lost < LOST_PERCENT
-        goal = targets and name == "gateway"
-        figures.append(
-            Figure(
-                f"calls up, and frames lost, {name}",
-                f"{row['up']} of {most}, {lost:.2f} %",
-                f"{WANTED}, < {LOST_PERCENT} %" if goal else "",
-                held if goal else None,
+def _notes(raw: list[Row], left_out: dict[str, str]) -> list[str]:
+    notes = [f"`{name}` is left out: {why}." for name, why in left_out.items()]
+    for run in raw:
+        up, asked = sum(1 for count in run["intact"] if count), run["asked"]
+        done, _, of = run["ended_well"].partition("/")
+        if up != asked:
+            notes.append(f"`{run['subject']}` had {up} of {asked} calls up.")
+        elif done != of:
+            notes.append(
+                f"Not all of the {asked} calls of `{run['subject']}` ended as they should."
             )
-        )
-        if row["lag_max_ms"] is not None:
-            figures.append(
-                Figure(
-                    f"lag of the SIP loop, {most} calls, worst of all seconds, {name}",
-                    f"{row['lag_max_ms']:.1f} ms",
-                    f"< {LAG_MS:.0f} ms" if goal else "",
-                    row["lag_max_ms"] < LAG_MS if goal else None,
-                )
-            )
-    for other in ("library", "peer"):
-        if other in fullest and fullest[other]["core_%"]:
-            ratio = fullest["gateway"]["core_%"] / fullest[other]["core_%"]
-            figures.append(Figure(f"CPU, {most} calls, gateway / {other}", f"{ratio:.2f}"))
-    return figures
-
-
-def _notes(raw: list[Row], names: list[str]) -> list[str]:
-    notes = []
-    if "peer" not in names:
-        notes.append("No `peer`: baresip with its module `echo` is not installed.")
-    for name in names:
-        runs = [run for run in raw if run["subject"] == name]
-        held = [run["asked"] for run in runs if all(run["intact"][: run["asked"]])]
-        if held != [run["asked"] for run in runs]:
-            best = max(sum(1 for count in run["intact"] if count) for run in runs)
-            notes.append(f"`{name}` did not hold every load: {best} calls at best.")
-        done, _, of = runs[0]["ended_well"].partition("/")
-        if done != of:
-            notes.append(f"Not all calls of `{name}` ended as they should.")
     if not all(run["realtime"] for run in raw):
         notes.append("Callers and application could not be given priority: see `late_ms` first.")
     late = statistics.median(run["late_p99_ms"] for run in raw)
@@ -244,14 +194,3 @@ def _notes(raw: list[Row], names: list[str]) -> list[str]:
         f"the rows' p99); other programs used {others:.0f} % of a core (median)."
     )
     return notes
-
-
-def _line(run: dict[str, Any]) -> str:
-    row = _row(run)
-    return (
-        f"{run['subject']:8} {row['up']:3}/{run['asked']} calls, core {row['core_%']:.0f} %, "
-        f"{row['rss_mb']:.0f} MB, lost {row['lost_%']} %, "
-        f"p50 {row['p50_ms']:.0f} p99 {row['p99_ms']:.0f} ms, longest gap "
-        f"{row['longest_gap_ms']:.0f} ms, lag {row['lag_max_ms']} ms, "
-        f"load {row['load_%']:.0f} %, others {row['others_%']:.0f} %"
-    )

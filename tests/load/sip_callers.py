@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import select
+import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -16,6 +17,7 @@ from tests.support.ports import HOST, free_port, free_ports
 SCENARIO = Path(__file__).with_name("sip_caller.xml")
 ANSWER_S = 10.0
 LEAVE_S = 15.0
+_PORTS = range(20_000, 30_000)
 
 
 class Callers:
@@ -34,16 +36,18 @@ class Callers:
         """All programs that make the load."""
         return [self._sound.pid, *(sipp.pid for sipp in self._sipps)]
 
-    def begin(self, count: int, ports: list[int], a_second: float, talk_s: float) -> None:
-        """`count` more calls, at the ports in turn, so many a second in all; each is hung up
-        `talk_s` after it was answered."""
+    def begin(
+        self, count: int, ports: list[int], users: list[str], a_second: float, talk_s: float
+    ) -> None:
+        """`count` more calls, at the ports and for the users in turn, so many a second in all; each
+        is hung up `talk_s` after it was answered."""
         calls = range(self._begun, self._begun + count)
         self._begun += count
         # Two programs always: so that what one port is told does not depend on how many there are.
         for at in range(2):
             mine = calls[at::2]
             if mine:
-                self._call(mine, ports[at % len(ports)], a_second / 2, talk_s)
+                self._call(mine, ports[at % len(ports)], users, a_second / 2, talk_s)
 
     def up(self) -> int:
         """Return how many hear something."""
@@ -74,10 +78,15 @@ class Callers:
         """Of how many."""
         return len(self._sipps)
 
-    def _call(self, calls: range, port: int, a_second: float, talk_s: float) -> None:
+    def _call(
+        self, calls: range, port: int, users: list[str], a_second: float, talk_s: float
+    ) -> None:
         name = f"sip-callers-{calls[0]}"
         listed = self._work / f"{name}.csv"
-        lines = [f"{self._first_port + 2 * call};+1555{call:07d}" for call in calls]
+        lines = [
+            f"{self._first_port + 2 * call};+1555{call:07d};{users[call % len(users)]}"
+            for call in calls
+        ]
         listed.write_text("\n".join(["SEQUENTIAL", *lines]) + "\n")
         own = free_port()
         # Calls a period, since a rate must be whole.
@@ -105,10 +114,28 @@ class Callers:
         return answer
 
 
+def _free_ports(count: int) -> int:
+    """Return the first of many free ports side by side: more than a test's block has."""
+    for first in range(_PORTS.start, _PORTS.stop - count, 100):
+        if all(map(_is_free, range(first, first + count))):
+            return first
+    raise OSError(f"no {count} free ports side by side from {_PORTS.start} to {_PORTS.stop - 1}")
+
+
+def _is_free(port: int) -> bool:
+    """Return whether nobody listens on a port by UDP."""
+    with socket.socket(type=socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+    return True
+
+
 @contextmanager
 def callers(program: Path, work: Path, most: int) -> Iterator[Callers]:
     """Callers with their sockets bound; `program` is `rtp.c`, compiled."""
-    first = free_ports(2 * most)
+    first = _free_ports(2 * most)
     log = work / "sip-rtp.log"
     with ExitStack() as stack:
         command = [str(program), str(first), str(most)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import re
 import secrets
 import shutil
@@ -16,11 +17,18 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from tests.load.programs import running, wait_until
+from common import control
+from local.layout import ROOT
+from tests.load.bench_trunks import contacts, registrar
+from tests.load.c_programs import compile_c
+from tests.load.former_gateway import CHILDREN, Former, former_gateway
+from tests.load.programs import Process, children_of, running, wait_until
+from tests.load.trunk_list import TrunkList
 from tests.sip.peers.processes import listens
-from tests.support.ports import HOST, free_port
+from tests.support.ports import HOST, free_port, free_ports
 
 NUMBER = "+15550001111"
+TRUNKS = 6
 MODULES = Path("/usr/lib/baresip/modules")
 
 _TWIML = "<Response><Connect><Stream url='{url}'/></Connect></Response>"
@@ -60,41 +68,99 @@ class Subject:
     ports: list[int]
     """Return the ports that callers call, in turn."""
     main: int
+    users: list[str] = field(default_factory=lambda: [NUMBER])
+    """The users that are called, in turn."""
+    children: list[int] = field(default_factory=list)
     helpers: list[int] = field(default_factory=list)
     """Processes that are none of its own: they count as load."""
     lag_ms: Callable[[], float | None] = lambda: None
     turn_ms: Callable[[], float | None] = lambda: None
 
+    @property
+    def own(self) -> list[int]:
+        """Return its processes."""
+        return [self.main, *self.children]
+
 
 @contextmanager
 def gateway(work: Path) -> Iterator[Subject]:
-    """Ours, as it is deployed, with a stub for the application and its WebSockets."""
-    http_port, sip_port, echo_port = free_port(), free_port(), free_port()
-    log, echo_log = work / "sip-gateway.log", work / "sip-echo.log"
-    echo_command = [sys.executable, "-m", "tests.load.sip_echo", str(echo_port)]
-    with (
-        _application(_TWIML.format(url=f"ws://{HOST}:{echo_port}/")) as voice_url,
-        running(echo_command, echo_log) as echo,
-    ):
-        wait_until(lambda: listens(echo_port, "tcp"), echo, echo_log)
-        settings = {
-            "GATEWAY_ACCOUNT_SID": "AC" + secrets.token_hex(16),
-            "GATEWAY_AUTH_TOKEN": secrets.token_hex(16),
-            "GATEWAY_VOICE_URL": voice_url,
-            "GATEWAY_HOST": HOST,
-            "GATEWAY_PORT": str(http_port),
-            "GATEWAY_SIP_PORT": str(sip_port),
+    """Ours, as it is deployed, with a stub for the application and its WebSockets.
+
+    Its calls come by trunks, as a carrier's do: without one it takes fewer.
+    """
+    trunks, sip_port = TrunkList(secrets.token_hex(16)), free_port()
+    with registrar(trunks, TRUNKS) as made, _beside(work, trunks) as (voice_url, echo):
+        base = voice_url.rpartition("/")[0]
+        settings = _settings(voice_url, sip_port) | {
+            "GATEWAY_CONTROL_URL": base,
+            "GATEWAY_CONTROL_SECRET": trunks.secret,
+            "GATEWAY_ALLOW_PRIVATE_TRUNKS": "1",
         }
-        with running([sys.executable, "-m", "gateway"], log, settings) as process:
-            wait_until(lambda: listens(http_port, "tcp"), process, log)
-            asking = _Asking(http_port)
+        with _gateway_process(work, settings) as process:
+            asking = _Asking(int(settings["GATEWAY_PORT"]))
             yield Subject(
                 ports=[sip_port],
+                users=contacts(made, TRUNKS),
                 main=process.pid,
-                helpers=[echo.pid],
+                helpers=[echo],
                 lag_ms=asking.lag_ms,
                 turn_ms=asking.turn_ms,
             )
+
+
+@contextmanager
+def former(work: Path) -> Iterator[Subject]:
+    """The gateway as it was before, with SIP in child processes. Raises CannotBuild."""
+    # A stack listens for TLS at the port after its own.
+    sip_port = free_ports(2 * CHILDREN)
+    with former_gateway(work) as built, _beside(work, None) as (voice_url, echo):
+        settings = _settings(voice_url, sip_port) | {"GATEWAY_SIP_CHILDREN": str(CHILDREN)}
+        with _gateway_process(work, settings, built) as process:
+            asking = _Asking(int(settings["GATEWAY_PORT"]))
+            yield Subject(
+                ports=list(range(sip_port, sip_port + 2 * CHILDREN, 2)),
+                main=process.pid,
+                children=children_of(process.pid),
+                helpers=[echo],
+                lag_ms=asking.lag_ms,
+                turn_ms=asking.turn_ms,
+            )
+
+
+def _settings(voice_url: str, sip_port: int) -> dict[str, str]:
+    return {
+        "GATEWAY_ACCOUNT_SID": "AC" + secrets.token_hex(16),
+        "GATEWAY_AUTH_TOKEN": secrets.token_hex(16),
+        "GATEWAY_VOICE_URL": voice_url,
+        "GATEWAY_HOST": HOST,
+        "GATEWAY_PORT": str(free_port()),
+        "GATEWAY_SIP_PORT": str(sip_port),
+    }
+
+
+@contextmanager
+def _gateway_process(
+    work: Path, settings: dict[str, str], built: Former | None = None
+) -> Iterator[Process]:
+    """Run a gateway until the end of the block: ours, or the former one."""
+    log, http_port = work / "sip-gateway.log", int(settings["GATEWAY_PORT"])
+    folder, python = built or (ROOT, Path(sys.executable))
+    with running([python, "-m", "gateway"], log, settings, folder=folder) as process:
+        wait_until(lambda: listens(http_port, "tcp"), process, log)
+        yield process
+
+
+@contextmanager
+def _beside(work: Path, trunks: TrunkList | None) -> Iterator[tuple[str, int]]:
+    """Run the application that every gateway needs: the URL of its webhook, and the process that
+    echoes media streams.
+    """
+    port, log = free_port(), work / "sip-echo.log"
+    program = compile_c("sip_echo", work / "build")
+    twiml = _TWIML.format(url=f"ws://{HOST}:{port}/")
+    with _application(twiml, trunks) as voice_url, running([program, str(port)], log) as echo:
+        wait_until(lambda: listens(port, "tcp"), echo, log)
+        yield voice_url, echo.pid
 
 
 @contextmanager
@@ -130,6 +196,7 @@ def peer(work: Path) -> Iterator[Subject]:
 SUBJECTS: dict[str, Callable[[Path], AbstractContextManager[Subject]]] = {
     "library": library,
     "gateway": gateway,
+    "former": former,
     "peer": peer,
 }
 
@@ -167,9 +234,9 @@ class _Asking:
 
 
 @contextmanager
-def _application(twiml: str) -> Iterator[str]:
-    """The URL of a webhook that answers every call with the same document."""
-    body = twiml.encode()
+def _application(twiml: str, trunks: TrunkList | None) -> Iterator[str]:
+    """The URL of a webhook that answers every call with the same document; trunks are beside it."""
+    xml = twiml.encode()
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -177,9 +244,14 @@ def _application(twiml: str) -> Iterator[str]:
         wbufsize = -1
 
         def do_POST(self) -> None:
-            self.rfile.read(int(self.headers["Content-Length"]))
-            self.send_response(200)
-            self.send_header("Content-Type", "text/xml")
+            asked = self.rfile.read(int(self.headers["Content-Length"]))
+            status, kind, body = 200, "text/xml", xml
+            if trunks is not None and self.path.startswith("/gateway/trunks/"):
+                given = self.headers[control.HEADER]
+                status, document = trunks.answer(self.path, asked, given)
+                kind, body = "application/json", json.dumps(document).encode()
+            self.send_response(status)
+            self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             with suppress(OSError):

@@ -22,7 +22,7 @@ struct frame {
 };
 
 /* XOR with the mask; masking twice is unmasking. */
-static void ws_mask(unsigned char *data, size_t length, uint32_t mask)
+static inline void ws_mask(unsigned char *data, size_t length, uint32_t mask)
 {
     size_t at = 0;
     uint64_t wide = (uint64_t)mask << 32 | mask, word;
@@ -37,7 +37,7 @@ static void ws_mask(unsigned char *data, size_t length, uint32_t mask)
 
 /* The frame that begins at `data`, unmasked in place. Returns its size on the wire, 0 if it is not
  * all there yet. */
-static size_t ws_parse(unsigned char *data, size_t available, struct frame *frame)
+static inline size_t ws_parse(unsigned char *data, size_t available, struct frame *frame)
 {
     if (available < 2)
         return 0;
@@ -63,7 +63,7 @@ static size_t ws_parse(unsigned char *data, size_t available, struct frame *fram
 }
 
 /* Writes a frame's header (without mask) to `out`, which has room for MAX_HEADER. Its size. */
-static size_t ws_header(unsigned char *out, int opcode, size_t length)
+static inline size_t ws_header(unsigned char *out, int opcode, size_t length)
 {
     out[0] = (unsigned char)(128 | opcode);
     if (length < 126) {
@@ -79,14 +79,14 @@ static size_t ws_header(unsigned char *out, int opcode, size_t length)
 static const char BASE64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 static unsigned char base64_value[256];
 
-static void base64_prepare(void)
+static inline void base64_prepare(void)
 {
     for (int i = 0; i < 64; i++)
         base64_value[(unsigned char)BASE64[i]] = (unsigned char)i;
 }
 
 /* Returns the number of characters written (no terminating zero). */
-static size_t base64_encode(const unsigned char *from, size_t length, char *to)
+static inline size_t base64_encode(const unsigned char *from, size_t length, char *to)
 {
     char *out = to;
     size_t at = 0;
@@ -109,7 +109,7 @@ static size_t base64_encode(const unsigned char *from, size_t length, char *to)
 }
 
 /* Returns the number of bytes written. `length` is a multiple of four. */
-static size_t base64_decode(const char *from, size_t length, unsigned char *to)
+static inline size_t base64_decode(const char *from, size_t length, unsigned char *to)
 {
     const unsigned char *in = (const unsigned char *)from;
     unsigned char *out = to;
@@ -126,7 +126,7 @@ static size_t base64_decode(const char *from, size_t length, unsigned char *to)
 }
 
 /* The base64 of a Media Streams `media` message, or NULL if it is none. */
-static const char *media_payload(const unsigned char *text, size_t length, size_t *payload_length)
+static inline const char *media_payload(const unsigned char *text, size_t length, size_t *payload_length)
 {
     static const char begin[] = "{\"event\":\"media\"", field[] = "\"payload\":\"";
     if (length < sizeof begin || memcmp(text, begin, sizeof begin - 1) != 0)

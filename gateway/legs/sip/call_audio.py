@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
+from gateway.rtp.g711 import SILENT_FRAME
 from gateway.rtp.leg import Leg
 from gateway.rtp.plane import Plane
 from gateway.rtp.settings import Direction, Law, Settings
@@ -20,6 +21,9 @@ from gateway.sip.session.offer_answer import OfferAnswer, SrtpPolicy
 
 MAX_WAITING = 50
 """Frames of 20 ms that wait to be sent; after a stall both clocks catch up, so this is enough."""
+
+SPARE = 1
+"""Frames that wait behind the one that is sent; if there are more, silence is left out."""
 
 
 class CallAudio:
@@ -82,7 +86,15 @@ class CallAudio:
         return stats
 
     def _next(self) -> bytes | None:
-        return self._frames.popleft() if self._frames else None
+        frames = self._frames
+        if not frames:
+            return None
+        frame = frames.popleft()
+        # The call's clock and that of RTP are two. After a stall of the machine, frames are left
+        # over that would delay the call for as long as it lasts: silent ones are left out.
+        while len(frames) > SPARE and frame == SILENT_FRAME:
+            frame = frames.popleft()
+        return frame
 
 
 def _settings(agreed: Negotiated) -> Settings:

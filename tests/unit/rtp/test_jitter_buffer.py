@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.rtp.g711 import FRAME, SILENT_FRAME
+from gateway.rtp.g711 import FRAME, SAMPLES_PER_S, SILENT_FRAME
 from gateway.rtp.jitter_buffer import MAX_HELD, MAX_PACKETS, JitterBuffer
 from gateway.rtp.ledger import MAX_SILENT_PACKETS
 from gateway.rtp.timeline import MAX_SPREAD
@@ -384,3 +384,45 @@ def test_before_the_first_audio_there_is_nothing_to_play():
 
 def test_an_arrival_is_what_a_test_says():
     assert stream(0.02)[0] == Arrival(0.03, 1000, 5000, numbered(0, FRAME))
+
+
+class Unhurried(JitterBuffer):
+    """A buffer that looks at every packet as if it were an unusual one."""
+
+    __slots__ = ()
+
+    def push(self, sequence, timestamp, payload, now):
+        self._push_other(sequence, timestamp, payload, now * SAMPLES_PER_S)
+
+
+@given(seed=st.integers(0, 2**32))
+@settings(max_examples=200, deadline=None)
+def test_a_packet_that_simply_follows_is_treated_as_any_other(seed):
+    chance = random.Random(seed)
+    quick, slow = JitterBuffer(), Unhurried()
+    sequence, timestamp = chance.getrandbits(16), chance.getrandbits(32)
+    now, waiting = 0.0, []
+    for _ in range(400):
+        size = FRAME if chance.random() < 0.95 else chance.choice((0, 80, 240))
+        step, ahead = chance.choice(((1, size),) * 30 + ((2, 2 * size), (1, 8000), (7, 79), (1, 0)))
+        waiting.append((sequence, timestamp, bytes([chance.randrange(128)]) * size))
+        sequence, timestamp = sequence + step & 0xFFFF, timestamp + ahead & 0xFFFFFFFF
+        now += chance.choice((0.0, TICK, TICK, TICK, 3 * TICK))
+        if chance.random() < 0.1:
+            chance.shuffle(waiting)
+            continue
+        for buffer in (quick, slow):
+            for packet in waiting:
+                buffer.push(*packet, now)
+        waiting.clear()
+        if chance.random() < 0.02:
+            quick.restart()
+            slow.restart()
+        if chance.random() < 0.02:
+            quick.skip(sequence)
+            slow.skip(sequence)
+            sequence = sequence + 1 & 0xFFFF
+        assert quick.pop(now) == slow.pop(now)
+        assert (quick.held, quick.late, quick.lost) == (slow.held, slow.late, slow.lost)
+        assert (quick.dropped, quick.concealed) == (slow.dropped, slow.concealed)
+        assert quick.spread == slow.spread

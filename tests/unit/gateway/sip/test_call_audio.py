@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from gateway.legs.sip.call_audio import MAX_WAITING, CallAudio
+from gateway.legs.sip.call_audio import MAX_WAITING, SPARE, CallAudio
+from gateway.rtp.g711 import SILENT_FRAME
 
 
 class OneLeg:
@@ -24,3 +25,28 @@ def test_of_more_frames_than_may_wait_the_oldest_are_dropped():
     sent = [plane.leg.source() for _ in range(MAX_WAITING)]
     assert sent == [bytes([number]) * 160 for number in range(5, MAX_WAITING + 5)]
     assert plane.leg.source() is None
+
+
+def test_after_a_stall_the_delay_of_the_audio_goes_with_the_next_pause():
+    plane = OneLeg()
+    audio = CallAudio(plane, "127.0.0.1", lambda error: None)
+    speech = [bytes([1 + number]) * 160 for number in range(20)]
+    for frame in speech[:8]:  # the call's clock makes up for a stall, later than that of RTP
+        audio.play(frame)
+    heard = []
+    for frame in [*speech[8:], *[SILENT_FRAME] * 9, *speech]:
+        heard.append(plane.leg.source())
+        audio.play(frame)
+    waiting = []
+    while (frame := plane.leg.source()) is not None:
+        waiting.append(frame)
+    assert len(waiting) <= SPARE + 1
+    assert [frame for frame in heard + waiting if frame != SILENT_FRAME] == speech * 2
+
+
+def test_silence_is_sent_as_long_as_nothing_is_late():
+    plane = OneLeg()
+    audio = CallAudio(plane, "127.0.0.1", lambda error: None)
+    for _ in range(5):
+        audio.play(SILENT_FRAME)
+        assert plane.leg.source() == SILENT_FRAME

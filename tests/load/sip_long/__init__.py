@@ -1,0 +1,1 @@
+"""The long run: mixed SIP calls for hours. Nothing may grow, and nothing may be left behind."""

@@ -1,4 +1,7 @@
-"""The command `python -m gateway`: run the gateway, configured by `GATEWAY_*` (see `config.py`)."""
+"""The command `python -m gateway`: run the gateway, configured by `GATEWAY_*` (see `config.py`).
+
+With `GATEWAY_PROCESSES` it is the front of so many gateway processes.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,7 @@ import asyncio
 import os
 import sys
 
-from gateway import server
-from gateway.config import from_env
+from gateway.config import Config, from_env
 from runtime import logs
 
 
@@ -21,12 +23,24 @@ def main() -> int:
     except ValueError as error:
         sys.stderr.write(f"gateway: {error}\n")
         return 2
-    logs.set_up("gateway", config.log_level, subjects=("call_sid", "trunk_id"))
+    fields = {"process": str(config.share)} if config.share is not None else {}
+    logs.set_up("gateway", config.log_level, subjects=("call_sid", "trunk_id"), fields=fields)
     try:
-        asyncio.run(server.run(config))
+        return _run(config)
     except OSError as error:
         sys.stderr.write(f"gateway: {error}\n")
         return 2
+
+
+def _run(config: Config) -> int:
+    """Run the front or one gateway process; each imports only what it needs itself."""
+    if config.processes > 1:
+        from gateway.front import server as front
+
+        return asyncio.run(front.run(config, os.environ))
+    from gateway import server
+
+    asyncio.run(server.run(config))
     return 0
 
 

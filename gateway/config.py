@@ -9,19 +9,24 @@ import ipaddress
 import math
 import re
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 from common.rotation import well_formed
+from gateway.share import Share, count_of
+
+T = TypeVar("T")
 
 _ACCOUNT_SID = re.compile(r"AC[0-9a-f]{32}")
 _GATEWAY_ID = re.compile(r"[\w.:-]{1,64}", re.ASCII)
 _PORT_RANGE = re.compile(r"(\d{1,5})-(\d{1,5})", re.ASCII)
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|\[[0-9A-Fa-f:.]{2,45}\]")
 
-_MIN_RTP_PORTS = 100
+MIN_RTP_PORTS = 100
+"""Ports that one process needs at least."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +41,13 @@ class Config:
     """The URL that gets the final status of every inbound call."""
     host: str = "127.0.0.1"
     port: int = 8703
+    socket: str | None = None
+    """Path of the UNIX socket to listen on in place of `host` and `port`: that of a process behind
+    a front."""
+    processes: int = 1
+    """Gateway processes; beyond 1 this process is the front of that many others."""
+    share: Share | None = None
+    """The part of the trunks that this process registers; None: all of them."""
     redirect_ringing_works: bool = True
     """True if a REST redirect works on an inbound call that still rings; else the answer is 21220.
 
@@ -85,6 +97,11 @@ class Config:
     rtp_timeout: float = 30.0
     """Time after which an answered call without any audio packet is ended."""
 
+    @property
+    def process(self) -> int | None:
+        """Return the number of this process behind its front; None if it has no front."""
+        return self.share.index if self.share is not None else None
+
 
 def from_env(environ: Mapping[str, str]) -> Config:
     """Return the settings in `GATEWAY_*`.
@@ -99,6 +116,7 @@ def from_env(environ: Mapping[str, str]) -> Config:
         raise ValueError("GATEWAY_REDIRECT_RINGING must be 'work' or '21220'")
     control_url, control_secret = _control(environ)
     _check_children(environ)
+    _check_edge(environ)
     status_url = environ.get("GATEWAY_STATUS_URL") or None
     return Config(
         account_sid=account_sid,
@@ -107,6 +125,9 @@ def from_env(environ: Mapping[str, str]) -> Config:
         status_url=_url("GATEWAY_STATUS_URL", status_url) if status_url else None,
         host=environ.get("GATEWAY_HOST", "127.0.0.1"),
         port=_port(environ, "GATEWAY_PORT", 8703),
+        socket=environ.get("GATEWAY_SOCKET") or None,
+        processes=processes(environ),
+        share=_share(environ),
         redirect_ringing_works=mode == "work",
         webhook_timeout=_number(environ, "GATEWAY_WEBHOOK_TIMEOUT", 15.0),
         max_calls=int(_number(environ, "GATEWAY_MAX_CALLS", 500)),
@@ -131,6 +152,32 @@ def from_env(environ: Mapping[str, str]) -> Config:
         ),
         rtp_timeout=_number(environ, "GATEWAY_RTP_TIMEOUT", 30.0, least=1.0),
     )
+
+
+def processes(environ: Mapping[str, str]) -> int:
+    """Return the number of gateway processes. Raises ValueError."""
+    return _read("GATEWAY_PROCESSES", environ.get("GATEWAY_PROCESSES") or "1", count_of)
+
+
+def _check_edge(environ: Mapping[str, str]) -> None:
+    has_sip = environ.get("GATEWAY_SIP_PORT", "") not in ("", "0")
+    if processes(environ) > 1 and has_sip and not environ.get("GATEWAY_SIP_EDGE"):
+        raise ValueError(
+            "GATEWAY_PROCESSES is more than 1, but GATEWAY_SIP_EDGE is not set: a carrier sends to "
+            "one address, and only the edge knows which process a call is for"
+        )
+
+
+def _share(environ: Mapping[str, str]) -> Share | None:
+    text = environ.get("GATEWAY_SHARE")
+    return _read("GATEWAY_SHARE", text, Share.parse) if text else None
+
+
+def _read(name: str, text: str, reader: Callable[[str], T]) -> T:
+    try:
+        return reader(text)
+    except ValueError as error:
+        raise ValueError(f"{name} {error}") from None
 
 
 def _required(environ: Mapping[str, str], name: str) -> str:
@@ -220,8 +267,8 @@ def _check_children(environ: Mapping[str, str]) -> None:
     text = environ.get("GATEWAY_SIP_CHILDREN") or "1"
     if text != "1":
         raise ValueError(
-            f"GATEWAY_SIP_CHILDREN is {text!r}, but SIP runs in the gateway's own process on one "
-            "port: remove the variable"
+            f"GATEWAY_SIP_CHILDREN is {text!r}, but SIP runs in the gateway's own process: remove "
+            "the variable, and set GATEWAY_PROCESSES if one process is not enough"
         )
 
 
@@ -230,9 +277,9 @@ def _rtp_ports(environ: Mapping[str, str]) -> tuple[int, int]:
     if found is None:
         raise ValueError("GATEWAY_RTP_PORTS must be first-last, such as 10000-19999")
     first, last = int(found[1]), int(found[2])
-    if not 1024 <= first <= last <= 65535 or last - first + 1 < _MIN_RTP_PORTS:
+    if not 1024 <= first <= last <= 65535 or last - first + 1 < MIN_RTP_PORTS:
         raise ValueError(
-            f"GATEWAY_RTP_PORTS must be {_MIN_RTP_PORTS} ports or more between 1024 and 65535"
+            f"GATEWAY_RTP_PORTS must be {MIN_RTP_PORTS} ports or more between 1024 and 65535"
         )
     return first, last
 

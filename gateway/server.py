@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, cast
 
 import aiohttp
 from aiohttp import web
 
+from gateway import leash
 from gateway.api.calls import CallsApi
 from gateway.api.errors import as_json
 from gateway.api.operator import OperatorApi
@@ -25,7 +24,8 @@ from gateway.calls.live_call import Switch
 from gateway.calls.webhooks import Webhooks
 from gateway.config import Config
 from gateway.http import auth
-from gateway.http.door import Door, note_known
+from gateway.http.door import MAX_FORM
+from gateway.http.listener import listen, url_of
 from gateway.legs.sip.lookup import Servers
 from gateway.legs.sip.sip_legs import SipLegs
 from gateway.legs.socket.routes import SocketLegs
@@ -37,10 +37,7 @@ from gateway.trunks.registry import Trunks
 from gateway.trunks.ssrf import system_resolver
 from gateway.trunks.trunk import Status
 from runtime.metrics import CONTENT_TYPE
-from runtime.periodic_counts import log_counts
-
-MAX_FORM = 64 * 1024
-"""Limit of a request's body, in bytes."""
+from runtime.periodic_counts import Sample, log_counts
 
 log = logging.getLogger(__name__)
 
@@ -94,38 +91,24 @@ async def start(config: Config) -> Gateway:
     try:
         if sip is not None:
             await sip.start()
-        listener = await _listen(config, runner)
+        listener = await listen(config, runner)
     except OSError:
         if sip is not None:
             await sip.stop()
         await runner.cleanup()
         await session.close()
         raise
-    port = listener.sockets[0].getsockname()[1]
     tasks = []
     if trunks is not None:
         host: TrunkHost = sip if sip is not None else NoSip(trunks.on_status)
         tasks.append(asyncio.create_task(trunks.run(host)))
     if config.counts:
         tasks.append(
-            asyncio.create_task(_log_counts(config.counts, exchange, metrics, trunks, sip))
+            asyncio.create_task(log_counts(_sampler(exchange, metrics, trunks, sip), config.counts))
         )
-    url = f"http://{config.host}:{port}"
-    return Gateway(url, exchange, metrics, trunks, sip, listener, runner, session, tasks)
-
-
-async def _listen(config: Config, runner: web.AppRunner) -> asyncio.Server:
-    door, server = Door(), cast(web.Server, runner.server)  # there is one: it is set up
-    try:
-        return await asyncio.get_running_loop().create_server(
-            lambda: door.protocol(server), config.host, config.port, backlog=1024
-        )
-    except OSError as error:
-        why = os.strerror(error.errno) if error.errno else str(error)
-        raise OSError(
-            f"it cannot listen on port {config.port} of {config.host} ({why}). Stop what listens "
-            "there, or set GATEWAY_PORT or GATEWAY_HOST"
-        ) from None
+    return Gateway(
+        url_of(config, listener), exchange, metrics, trunks, sip, listener, runner, session, tasks
+    )
 
 
 async def run(config: Config) -> None:
@@ -135,25 +118,23 @@ async def run(config: Config) -> None:
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stopping.set)
     gateway = await start(config)
+    if config.share is not None:
+        leash.hold(stopping)
     log.info("the gateway is ready for calls", extra={"url": gateway.url})
     await stopping.wait()
     log.info("the gateway stops, and ends its calls")
     await gateway.stop()
 
 
-async def _log_counts(
-    every_s: float,
-    exchange: Exchange,
-    metrics: Metrics,
-    trunks: Trunks | None,
-    sip: SipLegs | None,
-) -> None:
+def _sampler(
+    exchange: Exchange, metrics: Metrics, trunks: Trunks | None, sip: SipLegs | None
+) -> Sample:
     def sample() -> tuple[Mapping[str, float], Mapping[str, int]]:
         _read_clock(sip, metrics)
         known = trunks.by_status() if trunks is not None else {}
         return metrics.sample(exchange.by_status(), known)
 
-    await log_counts(sample, every_s)
+    return sample
 
 
 def _trunks(config: Config, session: aiohttp.ClientSession) -> Trunks | None:
@@ -163,6 +144,7 @@ def _trunks(config: Config, session: aiohttp.ClientSession) -> Trunks | None:
         Application(session, config.control_url, config.control_secret, config.gateway_id),
         refresh=config.trunk_refresh,
         resolver=None if config.allow_private_trunks else system_resolver,
+        share=config.share,
         servers=Servers().addresses,
     )
 
@@ -182,18 +164,6 @@ def _read_clock(sip: SipLegs | None, metrics: Metrics) -> None:
         metrics.sip_lag_ms = sip.stack.plane.lag().worst
 
 
-def _known(config: Config) -> Any:
-    """Return a middleware that marks the connections of the account's holder as known."""
-
-    @web.middleware
-    async def middleware(request: web.Request, handler: Any) -> web.StreamResponse:
-        if auth.allowed(config, request.headers.get("Authorization")):
-            note_known(request)
-        return cast(web.StreamResponse, await handler(request))
-
-    return middleware
-
-
 def _nobody_cares(
     trunk_id: str, revision: int, status: Status, sip_code: int | None, reason: str
 ) -> None:
@@ -207,9 +177,13 @@ def _web_application(
     trunks: Trunks | None,
     sip: SipLegs | None,
 ) -> web.Application:
-    app = web.Application(middlewares=[_known(config), as_json], client_max_size=MAX_FORM)
+    app = web.Application(
+        middlewares=[auth.note_known_clients(config), as_json], client_max_size=MAX_FORM
+    )
     sockets = SocketLegs(config, exchange)
     exchange.add_dialler(sockets)
+
+    sample = _sampler(exchange, metrics, trunks, sip)
 
     async def healthz(_request: web.Request) -> web.Response:
         if exchange.stopping:
@@ -221,7 +195,13 @@ def _web_application(
         page = metrics.render(exchange.by_status(), trunks.by_status() if trunks else {})
         return web.Response(body=page, headers={"Content-Type": CONTENT_TYPE})
 
+    async def counts(_request: web.Request) -> web.Response:
+        gauges, counters = sample()
+        return web.json_response({"gauges": gauges, "counters": counters})
+
     app.add_routes([web.get("/healthz", healthz), web.get("/metrics", prometheus)])
+    if config.socket is not None:  # only the front reads it
+        app.add_routes([web.get("/counts", counts)])
     app.add_routes(CallsApi(config, exchange, trunks).routes())
     app.add_routes(TrunksApi(config, trunks).routes())
     app.add_routes(OperatorApi(config, exchange, trunks).routes())

@@ -95,6 +95,7 @@ def gateway(settings: Settings, *, public_ip: str) -> dict[str, str]:
         "GATEWAY_CONTROL_URL": f"https://{settings.api_host}",
         "GATEWAY_ID": settings.name("gateway"),
         "GATEWAY_COUNTS_S": COUNTS_S,
+        "GATEWAY_PROCESSES": str(settings.sizes.gateway_processes),
         "EDGE_PUBLIC_IP": public_ip,
         **({"EDGE_PEERS": ",".join(map(str, settings.sip_peers))} if settings.sip_peers else {}),
         **settings.variables.gateway,

@@ -66,6 +66,8 @@ class Sizes(_Strict):
     """The instance's system: the id of an AMI, or the name of one of AWS's releases for ECS, which
     is the same system in every region. Never "the newest": each deployment would look for one, and
     replace the instance, with its calls."""
+    gateway_processes: Literal["auto"] | Annotated[int, Field(ge=1, le=32)] = "auto"
+    """Gateway processes, each on one processor. `auto`: as many as the instance has processors."""
     gateway_memory_mb: int = 3072
     log_days: int = 30
 
@@ -198,6 +200,7 @@ _WANTED = {
     "region": "the name of a region, as in eu-west-3, or nothing",
     "twilio_account_sid": "AC and 32 digits or letters from a to f, or nothing",
     "sip_hosts": "names or addresses of hosts, as in sip.example.com",
+    "gateway_processes": "a number from 1 to 32, or auto",
     "gateway_image": "the id of an image, as in ami-0123456789abcdef0, or the name of a release of "
     f"AWS's system for ECS, as in {GATEWAY_SYSTEM}",
 }

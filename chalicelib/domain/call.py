@@ -17,7 +17,6 @@ from chalicelib.domain.event import Event, EventType
 from chalicelib.domain.failure import Failure
 from chalicelib.domain.instant import Instant
 from chalicelib.domain.model import Model
-from chalicelib.domain.route import Route
 
 DEFAULT_MAX_DURATION_S = 4 * 3600
 """Twilio's own default limit of a call."""
@@ -44,6 +43,16 @@ class HistoryEntry(Model):
     state: CallState
     at: Instant
     end_reason: EndReason | None = None
+
+
+class Route(Model):
+    """A trunk that may place a call, with the number that it calls as there."""
+
+    model_config = ConfigDict(frozen=True)
+
+    trunk_id: str
+    trunk: str
+    caller_id: str
 
 
 class Call(Model):

@@ -9,13 +9,13 @@ from chalicelib.domain.call import (
     DEFAULT_MAX_DURATION_S,
     Call,
     HistoryEntry,
+    Route,
     Transition,
     call_event,
     moved,
 )
 from chalicelib.domain.call_id import inbound_call_id, new_call_id
 from chalicelib.domain.call_transitions import CallState, EndReason
-from chalicelib.domain.route import Route
 from chalicelib.domain.trunk import Trunk
 
 RING_MS = 60_000

@@ -15,15 +15,8 @@ from chalicelib.domain.endpoint import DisabledReason
 from chalicelib.domain.event import Event, EventType
 from chalicelib.domain.foreign_text import MAX_SHOWN
 from chalicelib.domain.rejected_calls import Reason
-from chalicelib.handlers.views import (
-    Absent,
-    CallFacts,
-    DidFacts,
-    Number164,
-    NumberFacts,
-    TrunkFacts,
-    View,
-)
+from chalicelib.handlers.trunk_views import DidFacts, TrunkFacts
+from chalicelib.handlers.views import Absent, CallFacts, Number164, NumberFacts, View
 
 
 class CallData(View):

@@ -13,9 +13,8 @@ from chalicelib.domain.did import Did, DidChanges, NewDid, did_view
 from chalicelib.domain.phone import parse_e164
 from chalicelib.domain.trunk import Trunk, inbound_uri, public_view
 from chalicelib.domain.trunk_fields import MAIN, parse_name
-from chalicelib.domain.trunk_presets import PRESETS
 from chalicelib.domain.trunk_settings import TrunkSettings
-from chalicelib.handlers import views
+from chalicelib.handlers import trunk_views as views
 from chalicelib.handlers.operation import (
     Answer,
     Created,
@@ -74,6 +73,9 @@ def list_trunk_presets(request: Request[NoBody, NoQuery]) -> Answer:  # noqa: AR
 
     Send `settings` of one with what it asks for as the body of `connect_named_trunk`. Needs no key.
     """
+    # The models of all presets are made at this import: a cold start should not pay for them.
+    from chalicelib.domain.trunk_presets import PRESETS
+
     return {"presets": [preset.model_dump(mode="json") for preset in PRESETS]}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from chalicelib.services.dependencies import Dependencies
-from chalicelib.services.line import trunks
+from chalicelib.services.line import trunk_checks
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,6 @@ def describe_offer(deps: Dependencies) -> Offer:
     return Offer(
         sign_up=deps.settings.sign_up_open,
         countries=deps.stores.lines.countries(),
-        trunk_providers=trunks.providers(deps),
+        trunk_providers=trunk_checks.providers(deps),
         test_calls=deps.test_calls is not None,
     )

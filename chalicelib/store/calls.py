@@ -17,11 +17,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from chalicelib.domain.call import Call, Transition
+from chalicelib.domain.call import Call, Route, Transition
 from chalicelib.domain.call_transitions import CallState
 from chalicelib.domain.dial_rules import RecentDials
 from chalicelib.domain.instant import from_text, to_text
-from chalicelib.domain.route import Route
 from chalicelib.store import dialling
 from chalicelib.store.call_condition import unchanged
 from chalicelib.store.events import outbox_put

@@ -22,6 +22,7 @@ from gateway.calls.leg import Destination
 from gateway.config import Config
 from gateway.http import auth
 from gateway.http.door import BODY_S
+from gateway.sids import new_sid
 from gateway.trunks.registry import Trunks
 
 _ROOT = "/2010-04-01/Accounts/{account_sid}"
@@ -54,6 +55,7 @@ class CallsApi:
             raise RestError(429, 20429, "Too many calls at once")
         destination = self._usable(asked.destination)
         call = Call(
+            sid=new_sid("CA", self._config.process),
             account_sid=self._config.account_sid,
             to=destination.to,
             from_=destination.from_,

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from gateway.calls.call import Call
 from gateway.calls.leg import Destination, Dialler, Leg, Release, Standing
 from gateway.calls.live_call import LiveCall, Plan, Switch
+from gateway.sids import new_sid
 from gateway.twiml.interpreter import Fetch
 
 
@@ -68,6 +69,7 @@ class Exchange:
             leg.reject(refusal)
             return None
         call = Call(
+            sid=new_sid("CA", config.process),
             account_sid=config.account_sid,
             to=to,
             from_=from_,

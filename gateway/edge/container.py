@@ -1,8 +1,9 @@
 """The command `python -m gateway.edge.container`: run the gateway and, with a public address, the
 edge.
 
-Both end if one ends. On SIGTERM the gateway is stopped first: its last messages go out through the
-edge.
+With `GATEWAY_PROCESSES` the gateway is a front with several processes, all of them behind the one
+edge. Gateway and edge both end if one ends. On SIGTERM the gateway is stopped first: its last
+messages go out through the edge.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ import sys
 from collections.abc import Mapping, MutableMapping
 from contextlib import suppress
 
-from gateway.edge.settings import from_env
+from gateway.config import processes
+from gateway.edge.settings import DEFAULT_CHILD, from_env
 
 _PATIENCE = 20.0
 """Seconds that a part has to end before it is killed."""
@@ -47,11 +49,17 @@ def tell_the_gateway(environ: MutableMapping[str, str]) -> None:
 
     Raises ValueError if the two configurations do not fit.
     """
+    children = environ.get("EDGE_CHILDREN", "")
+    if not children:
+        environ["EDGE_CHILDREN"] = _side_by_side(DEFAULT_CHILD, processes(environ))
     settings = from_env(environ)
-    (host, port), *others = settings.children
-    if others:
+    host, port = settings.children[0]
+    if ",".join(f"{at}:{of}" for at, of in settings.children) != _side_by_side(
+        (host, port), processes(environ)
+    ):
         raise ValueError(
-            "EDGE_CHILDREN must be one address: this container runs one gateway process"
+            "EDGE_CHILDREN must be as many addresses as GATEWAY_PROCESSES says, at ports side by "
+            f"side: {_side_by_side((host, port), processes(environ))}"
         )
     fitting = {
         "GATEWAY_SIP_EDGE": f"{settings.inside[0]}:{settings.inside[1]}",
@@ -61,6 +69,12 @@ def tell_the_gateway(environ: MutableMapping[str, str]) -> None:
     for name, value in fitting.items():
         if environ.setdefault(name, value) != value:
             raise ValueError(f"{name} must be {value}, as EDGE_INSIDE and EDGE_CHILDREN say")
+
+
+def _side_by_side(first: tuple[str, int], count: int) -> str:
+    """Return the addresses of the gateway processes, as `EDGE_CHILDREN` has them."""
+    host, port = first
+    return ",".join(f"{host}:{port + number}" for number in range(count))
 
 
 def for_the_gateway(environ: Mapping[str, str]) -> dict[str, str]:

@@ -32,6 +32,9 @@ UNREAD = 65_536
 """Limit of the bytes that wait for one connection whose peer does not read."""
 ALL_UNREAD = 10 << 20
 """Limit of the bytes that wait for all such connections."""
+ALIVE_S = 12
+"""Seconds for which a gateway process counts as alive after its last request: longer than the edge
+takes to find out by OPTIONS that a process is back (two intervals of 5 s)."""
 NETWORKS_S = 90
 """Limit of the seconds for which a network lets calls in after a gateway process has told it."""
 NETWORKS_OF_A_MESSAGE = 64
@@ -127,6 +130,7 @@ def _values(settings: Settings, guard_port: int) -> dict[str, str]:
         "REQUESTS_PER_NETWORK_S": str(settings.requests_per_network_s),
         "INVITES_PER_NETWORK_S": str(settings.invites_per_network_s),
         "INVITES_OF_NETWORKS_S": str(settings.invites_of_networks_s),
+        "ALIVE_S": str(ALIVE_S),
         "NETWORKS_S": str(NETWORKS_S),
         "NETWORKS_OF_A_MESSAGE": str(NETWORKS_OF_A_MESSAGE),
         "MOST_FREE_BITS": str(32 - SHORTEST_PREFIX),

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 _PORTS = range(1, 65536)
 _TRUE = {"yes": True, "no": False}
-_GATEWAY = ("127.0.0.1", 5070)
+DEFAULT_CHILD = ("127.0.0.1", 5070)
+"""The address of the only gateway process, or of the first of several."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +35,7 @@ class Settings:
     """PEM file of the authorities that carriers are checked against; None: the system's."""
     inside: tuple[str, int] = ("127.0.0.1", 5060)
     """The address that gateway processes send to."""
-    children: tuple[tuple[str, int], ...] = (_GATEWAY,)
+    children: tuple[tuple[str, int], ...] = (DEFAULT_CHILD,)
     """The addresses of the gateway processes behind the edge."""
     peers: tuple[str, ...] = ()
     """Networks whose INVITEs are accepted for any number."""
@@ -88,7 +89,7 @@ def from_env(environ: Mapping[str, str]) -> Settings:
     inside = _address("EDGE_INSIDE", environ.get("EDGE_INSIDE") or f"127.0.0.1:{sip_port}")
     children = tuple(
         _address("EDGE_CHILDREN", part)
-        for part in _list(environ, "EDGE_CHILDREN", ":".join(map(str, _GATEWAY)))
+        for part in _list(environ, "EDGE_CHILDREN", ":".join(map(str, DEFAULT_CHILD)))
     )
     _check_inside(inside, children, (bind_ip, sip_port))
     cert, key = (_file(environ, name) for name in ("EDGE_TLS_CERT", "EDGE_TLS_KEY"))

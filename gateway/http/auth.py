@@ -5,9 +5,13 @@ from __future__ import annotations
 
 import base64
 import binascii
+from typing import Any, cast
+
+from aiohttp import web
 
 from common.rotation import accepted, same
 from gateway.config import Config
+from gateway.http.door import note_known
 
 
 def allowed(config: Config, authorization: str | None) -> bool:
@@ -25,3 +29,15 @@ def allowed(config: Config, authorization: str | None) -> bool:
 def basic(account_sid: str, auth_token: str) -> str:
     """Return the value of the `Authorization` header, for clients."""
     return "Basic " + base64.b64encode(f"{account_sid}:{auth_token}".encode()).decode()
+
+
+def note_known_clients(config: Config) -> Any:
+    """Return a middleware that marks the connections of the account's holder as known."""
+
+    @web.middleware
+    async def middleware(request: web.Request, handler: Any) -> web.StreamResponse:
+        if allowed(config, request.headers.get("Authorization")):
+            note_known(request)
+        return cast(web.StreamResponse, await handler(request))
+
+    return middleware

@@ -26,6 +26,10 @@ KEEPALIVE_S = 150.0
 balancer keeps its connections; otherwise it would send requests into closed ones."""
 BODY_S = 10.0
 """Seconds for the body of a request."""
+MAX_FORM = 64 * 1024
+"""Limit of a request's body, in bytes."""
+MAX_MESSAGE = 4096
+"""Limit of a message of a socket party, in bytes."""
 UNREAD_S = 15.0
 """Seconds after which a connection is closed whose peer reads nothing of its answer."""
 _CHECKS = 3

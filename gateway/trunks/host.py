@@ -18,8 +18,12 @@ class TrunkHost(Protocol):
     def apply(self, trunk: Trunk) -> None:
         """Register a trunk that is new, or a new revision of one."""
 
+    def recognise(self, trunk: Trunk) -> None:
+        """Know a trunk that another process registers, new or changed: a call may go out by it,
+        and calls from its networks are its."""
+
     def drop(self, trunk_id: str) -> None:
-        """Stop registering a trunk."""
+        """Forget a trunk, and stop registering it."""
 
 
 class NoSip:
@@ -31,6 +35,9 @@ class NoSip:
     def apply(self, trunk: Trunk) -> None:
         """Report that the trunk has failed."""
         self._on_status(trunk.trunk_id, trunk.revision, "failed", None, remedies.NO_SIP)
+
+    def recognise(self, trunk: Trunk) -> None:
+        """Do nothing: no call can go out."""
 
     def drop(self, trunk_id: str) -> None:
         """Do nothing: there is nothing to unregister."""

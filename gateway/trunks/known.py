@@ -28,10 +28,14 @@ class State:
 
 @dataclass(slots=True, eq=False)
 class Entry:
-    """A trunk as it was fetched; `trunk` is None if its settings are not valid."""
+    """A trunk as it was fetched; `trunk` is None if its settings are not valid.
+
+    One that is not `ours` is registered, and reported about, by another process.
+    """
 
     revision: int
     trunk: Trunk | None
+    ours: bool = True
     applied: bool = False
     state: State | None = None
 
@@ -46,7 +50,8 @@ class KnownTrunks:
         self._entries: dict[str, Entry] = {}
 
     def get(self, trunk_id: str) -> Trunk | None:
-        """Return the trunk, registered or not; None if there is none with valid settings."""
+        """Return the trunk, registered or not, whichever process registers it; None if there is
+        none with valid settings."""
         entry = self._entries.get(trunk_id)
         return entry.trunk if entry is not None else None
 
@@ -56,11 +61,11 @@ class KnownTrunks:
         return entry.state if entry is not None else None
 
     def states(self) -> list[State]:
-        """Return the states of all trunks, in the order of their ids."""
+        """Return the states of our trunks, in the order of their ids."""
         return [state for _, entry in sorted(self._entries.items()) if (state := entry.state)]
 
     def by_status(self) -> Counter[str]:
-        """Return the number of trunks of each status."""
+        """Return the number of our trunks of each status."""
         return Counter(state.status for state in self.states())
 
     def on_status(
@@ -77,6 +82,8 @@ class KnownTrunks:
     def _note(
         self, trunk_id: str, entry: Entry, status: Status, sip_code: int | None, detail: str
     ) -> None:
+        if not entry.ours:
+            return
         before = entry.state
         if before is not None and (status, sip_code, detail) == (
             before.status,

@@ -1,4 +1,8 @@
-"""The trunks that this gateway shall register: fetched from the application, passed to the host.
+"""The trunks that this process shall register, or know: fetched from the application, passed to
+the host.
+
+If there are several processes, each registers its share. It knows all others, so that a call can go
+out by any trunk, and a call from a carrier's networks may come to any process.
 
 Kept in memory only, and only those that the application wants now. If the application does not
 answer, the present trunks stay. Registering is done by the host (`legs/sip/`), and the requests to
@@ -13,8 +17,10 @@ import logging
 import random
 import time
 from collections.abc import Callable, Mapping
+from itertools import islice
 
 from common.addresses import forbidden_network
+from gateway.share import Share
 from gateway.trunks import remedies
 from gateway.trunks.application import Application, ApplicationError, pause_s
 from gateway.trunks.host import TrunkHost
@@ -24,6 +30,8 @@ from gateway.trunks.ssrf import Resolver, Servers, allowed_servers, allowed_targ
 from gateway.trunks.trunk import BadTrunkError, Trunk
 
 _AT_ONCE = 8
+_OTHERS_AT_ONCE = 64
+"""Trunks of other processes that are fetched before the next look for changes of ours."""
 _SIP_PORT = 5060
 MAX_NUDGES = 1000
 """Trunks that may wait to be fetched one by one; beyond that, the whole list is fetched."""
@@ -43,6 +51,7 @@ class Trunks(KnownTrunks):
         *,
         refresh: float = 60.0,
         resolver: Resolver | None = None,
+        share: Share | None = None,
         servers: Servers | None = None,
         pause: Pause = lambda failures: pause_s(failures, random.random()),  # noqa: S311 - spreads
         clock: Callable[[], float] = time.time,
@@ -51,12 +60,13 @@ class Trunks(KnownTrunks):
 
         `resolver` looks up hosts; None: hosts and networks may be anywhere, private networks
         included. `servers` finds the servers of hosts without a port; None: by the resolver.
-        `clock` returns epoch seconds.
+        `share` is what this process registers; None: all. `clock` returns epoch seconds.
         """
         super().__init__(Reports(application, pause, self.changed), clock)
         self._application = application
         self._refresh_every = refresh
         self._resolver = resolver
+        self._share = share
         self._servers = servers
         self._pause = pause
         self._at_host: set[str] = set()
@@ -109,10 +119,29 @@ class Trunks(KnownTrunks):
         """Fetch the changes. Return whether every request was answered."""
         if self._list_due and not await self._list():
             return False
-        waiting, self._to_fetch = list(self._to_fetch), set()
-        random.shuffle(waiting)  # so that a trunk without an answer is not always the first
+        waiting = self._next_to_fetch()
+        fetched = set(waiting)
         await asyncio.gather(*(self._fetch_some(waiting, host) for _ in range(_AT_ONCE)))
-        return not self._to_fetch
+        if fetched & self._to_fetch:
+            return False
+        if self._to_fetch:
+            self._wake.set()
+        return True
+
+    def _next_to_fetch(self) -> list[str]:
+        """Take the trunks to fetch now, ours at the end: the last is fetched first.
+
+        Ours are to be registered at once; others take turns, so that thousands of them do not hold
+        up a change of ours.
+        """
+        ours = [trunk_id for trunk_id in self._to_fetch if self._is_ours(trunk_id)]
+        others = list(islice(self._to_fetch.difference(ours), _OTHERS_AT_ONCE))
+        self._to_fetch.difference_update(ours, others)
+        random.shuffle(ours)  # so that a trunk without an answer is not always the first
+        return others + ours
+
+    def _is_ours(self, trunk_id: str) -> bool:
+        return self._share is None or self._share.owns(trunk_id)
 
     async def _list(self) -> bool:
         self._list_due = False  # before the request: later changes need another
@@ -163,14 +192,15 @@ class Trunks(KnownTrunks):
             return
         entry = self._entries.get(trunk_id)
         if entry is None or entry.trunk != trunk:
-            entry = self._entries[trunk_id] = Entry(trunk.revision, trunk)
+            ours = self._is_ours(trunk_id)
+            entry = self._entries[trunk_id] = Entry(trunk.revision, trunk, ours)
             await self._settle(entry, trunk, host)
 
     def _refuse(self, trunk_id: str, error: BadTrunkError, host: TrunkHost) -> None:
         log.warning("a trunk is no good: %s", error, extra={"trunk_id": trunk_id})
         if error.revision is not None:
             self._take_back(trunk_id, host)
-            entry = self._entries[trunk_id] = Entry(error.revision, None)
+            entry = self._entries[trunk_id] = Entry(error.revision, None, self._is_ours(trunk_id))
             self._note(trunk_id, entry, "failed", None, remedies.unusable(str(error)))
 
     def _forget(self, trunk_id: str, host: TrunkHost) -> None:
@@ -211,6 +241,9 @@ class Trunks(KnownTrunks):
         elif not entry.applied:
             entry.applied = True
             self._at_host.add(trunk_id)
+            if not entry.ours:
+                host.recognise(trunk)
+                return
             self.on_status(trunk_id, entry.revision, "registering", None, "")
             host.apply(trunk)
             log.info("trunk applied", extra={"trunk_id": trunk_id, "revision": entry.revision})

@@ -7,7 +7,9 @@ import re
 
 import pytest
 
-from infra.environment import COUNTS_S
+from gateway.config import Config
+from infra.environment import COUNTS_S, gateway
+from infra.settings import context, from_context
 from tests.infra.templates import actions
 from tests.support.engine import ROOT
 
@@ -90,6 +92,25 @@ def test_containers_are_given_their_own_secrets_by_ecs_and_no_others(installed, 
 def test_relay_and_gateway_log_the_counts_that_metrics_are_made_of(installed):
     assert environment(container(installed, "relay")[1])["RELAY_COUNTS_S"] == COUNTS_S
     assert environment(container(installed, "gateway")[1])["GATEWAY_COUNTS_S"] == COUNTS_S
+
+
+def test_the_gateway_has_a_process_on_each_processor_and_one_range_of_rtp_for_all(installed):
+    assert environment(container(installed, "gateway")[1])["GATEWAY_PROCESSES"] == "auto"
+    rules = installed.properties("AWS::EC2::SecurityGroup")
+    ranges = [
+        (rule["FromPort"], rule["ToPort"])
+        for group in rules
+        for rule in group.get("SecurityGroupIngress", [])
+        if rule["IpProtocol"] == "udp" and rule["FromPort"] != rule["ToPort"]
+    ]
+    assert ranges == [Config(account_sid="", auth_token="", voice_url="").rtp_ports]
+
+
+def test_the_operator_may_set_the_number_of_gateway_processes():
+    given = context()["chamade"]
+    sizes = given["sizes"] | {"gateway_processes": 4}
+    settings = gateway(from_context(given | {"sizes": sizes}), public_ip="192.0.2.1")
+    assert settings["GATEWAY_PROCESSES"] == "4"
 
 
 def test_relays_take_the_client_s_address_from_the_balancer(installed):

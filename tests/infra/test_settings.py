@@ -61,6 +61,8 @@ def test_an_invalid_setting_is_refused_by_name(changed, named):
         ({"sizes": {"gateway_image": "x"}}, "sizes.gateway_image: the id of an image, as in "
          "ami-0123456789abcdef0, or the name of a release of AWS's system for ECS, as in "
          "al2023-ami-ecs-hvm-2023.0.20261113-kernel-6.1-x86_64"),
+        ({"sizes": {"gateway_processes": 0}}, "sizes.gateway_processes: a number from 1 to 32, "
+         "or auto"),
         ({"domain": "x"}, "chamade: domain must be a name such as phone.example.com, not 'x'"),
     ],
 )  # fmt: skip

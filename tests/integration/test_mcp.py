@@ -183,6 +183,8 @@ async def manage_a_trunk(agent, line):
         assert added["called_at"] is None
         await agent.ask("chamade_trunk_did_change", e164=DID, auto_answer=True)
         trunk = await agent.ask("chamade_trunk_status")
+        (listed,) = (await agent.ask("chamade_trunk_list"))["trunks"]
+        assert (listed["name"], listed["trunk_id"]) == ("main", trunk["trunk_id"])
         assert [did["auto_answer"] for did in trunk["dids"]] == [True]
         assert "s3cret" not in json.dumps(trunk)
         assert await agent.ask("chamade_trunk_did_remove", e164=DID) == {"done": True}

@@ -253,8 +253,45 @@ APPLICATION = (
     ),
 )
 
+FRONT = (
+    Limit(
+        resource="Gateway processes behind one front",
+        constant="gateway.share:MAX_PROCESSES",
+        unit="",
+        owner="installation",
+        beyond="the gateway does not start",
+        test=f"{_UNIT}/front/test_shares.py::test_a_wrong_number_of_processes_is_refused",
+        setting="GATEWAY_PROCESSES",
+    ),
+    Limit(
+        resource="Requests of the front to one gateway process",
+        constant="gateway.front.link:MAX_IN_FLIGHT",
+        unit="at once",
+        owner="process",
+        beyond="503",
+        test=f"{_UNIT}/front/test_front.py::test_requests_to_a_process_are_bounded",
+    ),
+    Limit(
+        resource="Sockets that the front passes on to one gateway process",
+        constant="gateway.front.link:MAX_SOCKETS",
+        unit="at once",
+        owner="process",
+        beyond="503 before the upgrade",
+        test=f"{_UNIT}/front/test_front.py::test_sockets_to_a_process_are_bounded",
+    ),
+    Limit(
+        resource="Time for an answer of a gateway process to the front",
+        constant="gateway.front.link:ANSWERS_WITHIN_S",
+        unit="s",
+        owner="socket",
+        beyond="503; a process that does not answer three health checks is started again",
+        test=f"{_UNIT}/front/test_front.py::test_requests_to_a_process_are_bounded",
+    ),
+)
+
 LIMITS: tuple[Limit, ...] = (
     *CALLS,
+    *FRONT,
     *CONNECTION_LIMITS,
     *STREAMS,
     *APPLICATION,

@@ -51,7 +51,7 @@ CONNECTIONS = (
     ),
     Limit(
         resource="A request's body",
-        constant="gateway.server:MAX_FORM",
+        constant="gateway.http.door:MAX_FORM",
         unit="bytes",
         owner="socket",
         beyond="413",
@@ -86,7 +86,7 @@ SOCKETS = (
     ),
     Limit(
         resource="A message of a socket party",
-        constant="gateway.legs.socket.routes:MAX_MESSAGE",
+        constant="gateway.http.door:MAX_MESSAGE",
         unit="bytes",
         owner="socket",
         beyond="closed with 1009",

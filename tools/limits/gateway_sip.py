@@ -16,6 +16,15 @@ SIP_LIMITS: tuple[Limit, ...] = (
         f"{_TESTS}/test_many_trunks.py::test_a_trunk_too_many_fails_until_another_is_dropped",
     ),
     Limit(
+        "trunks of other gateway processes that are known",
+        "gateway.legs.sip.trunk_lines:MAX_OTHERS",
+        "trunks",
+        "process",
+        "no call goes out by it in this process",
+        f"{_TESTS}/test_trunks_of_other_processes.py::"
+        "test_trunks_of_other_processes_are_bounded_and_take_no_room_of_ours",
+    ),
+    Limit(
         "networks of all trunks from which calls are taken",
         "gateway.trunks.networks:MAX_NETWORKS",
         "networks",

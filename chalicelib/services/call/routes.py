@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from chalicelib.domain.call import Route
 from chalicelib.domain.dial_rules import (
     NotDialled,
     Target,
@@ -19,7 +20,6 @@ from chalicelib.domain.dial_rules import (
 )
 from chalicelib.domain.dialled_number import written
 from chalicelib.domain.did import Did
-from chalicelib.domain.route import Route
 from chalicelib.domain.toll_guard import NumberingFacts, check_number
 from chalicelib.domain.trunk import USABLE, Trunk
 from chalicelib.domain.trunk_choice import choose_trunk

@@ -7,7 +7,8 @@ another's number as his own. These are checked, in this order:
    there is one, remembers which trunk that is.
 2. It came from the address at which a trunk is registered. An address that the trunk's owner gives
    as the host's is not enough: a registrar there must have accepted the trunk's password. If
-   several trunks are registered there, none: a 404 is better than somebody else's agent.
+   several trunks are registered there, none: a 404 is better than somebody else's agent. Those of
+   other processes count, too: the edge says how many there are.
 3. It came from a network of one trunk alone. Anybody may name any network, so this says less than a
    registration. If several trunks have named it, or are registered there, or if the operator lists
    the address in EDGE_PEERS, the application finds the trunk by the called number.
@@ -21,6 +22,7 @@ from dataclasses import dataclass
 
 from gateway.calls.leg import Standing
 from gateway.sip.errors import SipSyntaxError
+from gateway.sip.syntax.fields import Headers
 from gateway.sip.syntax.uri import parse_sip_uri
 from gateway.trunks.networks import Networks
 
@@ -36,6 +38,23 @@ class Origin:
     """The trunk whose contact the edge found in the request URI."""
     listed: bool = False
     """True if the sender is in EDGE_PEERS."""
+    lines: int = 0
+    """Registrations at the sender's address, of all processes; 0 if the edge does not say."""
+
+
+def told_by_edge(headers: Headers, *, with_lines: bool) -> Origin:
+    """Return what the edge's headers tell.
+
+    `with_lines`: other processes register trunks, too.
+    """
+    lines = headers.get("X-Chamade-Lines") if with_lines else ""
+    return Origin(
+        source=headers.get("X-Chamade-Source"),
+        request_uri=headers.get("X-Chamade-Request-URI"),
+        trunk=headers.get("X-Chamade-Trunk"),
+        listed="X-Chamade-Peer" in headers,
+        lines=int(lines[:6]) if lines.isascii() and lines.isdigit() else 0,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +66,8 @@ class Evidence:
     source: str | None
     edge_says: str | None = None
     """The trunk whose contact the edge found in the request URI."""
+    lines: int = 0
+    """Registrations at the source, of all processes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +93,8 @@ def attribute(
     holders = networks.holding(address)
     if holders is None:
         return Attribution()
-    if holders.trunk_id is None or edge_lists or evidence.source in registered.values():
+    is_registrar = evidence.source in registered.values() or _others_are_there(evidence, registered)
+    if holders.trunk_id is None or edge_lists or is_registrar:
         return Attribution(source=address, network=str(holders.network))
     return Attribution(holders.trunk_id)
 
@@ -85,7 +107,18 @@ def trunk_of(evidence: Evidence, registered: Mapping[str, str]) -> str | None:
     if evidence.contact_of is not None:
         return evidence.contact_of
     at_host = [trunk_id for trunk_id, at in registered.items() if at == evidence.source]
-    return at_host[0] if len(at_host) == 1 else None
+    if len(at_host) != 1 or _others_are_there(evidence, registered):
+        return None
+    return at_host[0]
+
+
+def _others_are_there(evidence: Evidence, registered: Mapping[str, str]) -> bool:
+    """Return whether the edge knows more registrations at the source than this process has.
+
+    The edge counts addresses without ports.
+    """
+    source = _without_port(evidence.source or "")
+    return evidence.lines > sum(_without_port(at) == source for at in registered.values())
 
 
 def standing_of(

@@ -19,6 +19,7 @@ from gateway.legs.sip.attribution import (
     attribute,
     origin,
     standing_of,
+    told_by_edge,
     user_of,
 )
 from gateway.legs.sip.bounds import CallPlaces
@@ -30,6 +31,7 @@ from gateway.legs.sip.lookup import Servers
 from gateway.legs.sip.parties import Parties, parties
 from gateway.legs.sip.routed_leg import RoutedLeg
 from gateway.legs.sip.stack import SipStack
+from gateway.legs.sip.trunk_line import TrunkLine
 from gateway.legs.sip.trunk_lines import OnStatus, TrunkLines
 from gateway.sip.dialog.call import Call
 from gateway.sip.dialog.inbound import InboundCall
@@ -47,7 +49,7 @@ from gateway.sip.network.locate import is_address
 from gateway.sip.session.offer_answer import SrtpPolicy
 from gateway.sip.syntax.uri import format_host
 from gateway.trunks.networks import Networks
-from gateway.trunks.trunk import Trunk
+from gateway.trunks.trunk import Status, Trunk
 
 _FULL = "this trunk has as many calls as it may have at a time"
 _NO_ROOM = "this gateway knows as many networks of trunks as it can"
@@ -55,6 +57,12 @@ _LOOK_EVERY = 1.0
 """Seconds between two looks for calls from which nothing is heard any more."""
 
 log = logging.getLogger(__name__)
+
+
+def _not_ours(
+    trunk_id: str, revision: int, status: Status, sip_code: int | None, reason: str
+) -> None:
+    """Ignore the state of a line of another process's trunk: that process reports it."""
 
 
 class SipLegs:
@@ -75,6 +83,8 @@ class SipLegs:
         self.stack = SipStack(config, self._happened, self._lost)
         self._on_status = on_status
         self._lines = TrunkLines(config, self.stack, on_status, servers)
+        self._others = TrunkLines(config, self.stack, _not_ours, servers, ours=False)
+        """The trunks of other processes: calls may go out by them."""
         self._networks = Networks()
         """The networks from which trunks take calls."""
         self._without_room: dict[str, Trunk] = {}
@@ -101,6 +111,7 @@ class SipLegs:
                 "have taken. Stop that program, or set GATEWAY_SIP_PORT"
             ) from None
         self._spawn(self._lines.keep_looking())
+        self._spawn(self._others.keep_looking())
         self._spawn(self._keep_listening())
         if self._edge is not None:
             self._spawn(self._edge.run())
@@ -108,6 +119,7 @@ class SipLegs:
     async def stop(self) -> None:
         """Unregister every trunk and close all sockets."""
         if self.stack.up:
+            await self._others.close()
             await self._lines.close()
         for task in list(self._tasks):
             task.cancel()
@@ -117,7 +129,7 @@ class SipLegs:
 
     def apply(self, trunk: Trunk) -> None:
         """Register a trunk, new or changed, and take the calls of its networks."""
-        if self.recognise(trunk):
+        if self._take_networks(trunk):
             self._lines.apply(trunk)
             self._without_room.pop(trunk.trunk_id, None)
         else:
@@ -125,7 +137,13 @@ class SipLegs:
             self._lines.drop(trunk.trunk_id)
             self._on_status(trunk.trunk_id, trunk.revision, "failed", None, _NO_ROOM)
 
-    def recognise(self, trunk: Trunk) -> bool:
+    def recognise(self, trunk: Trunk) -> None:
+        """Take the calls of the networks of a trunk that another process registers, and let calls
+        go out by it."""
+        self._take_networks(trunk)
+        self._others.apply(trunk)
+
+    def _take_networks(self, trunk: Trunk) -> bool:
         """Take the calls of a trunk's networks. Return False if there is no room for them."""
         self._secured.discard(trunk.trunk_id)
         if trunk.srtp == "required":
@@ -141,6 +159,7 @@ class SipLegs:
         self._networks.remove(trunk_id)
         self._secured.discard(trunk_id)
         self._lines.drop(trunk_id)
+        self._others.drop(trunk_id)
         self._without_room.pop(trunk_id, None)
         if self._without_room:
             self.apply(next(iter(self._without_room.values())))
@@ -161,7 +180,7 @@ class SipLegs:
 
     def _begin(self, route: Route, more: bool) -> DialledLeg | None:
         """Return a leg by a route, which has taken a place; None if there is none."""
-        line = self._lines.line_of(route.trunk_id)
+        line = self._line_of(route.trunk_id)
         if line is None or not self._places.take(route.trunk_id):
             return None
         leg = DialledLeg(
@@ -173,15 +192,19 @@ class SipLegs:
 
     def _fitness(self, route: Route, present: str | None) -> Fitness:
         """Return how fit a route is for a call whose trunk is `present`: that counts it already."""
-        trunk_id, line = route.trunk_id, self._lines.line_of(route.trunk_id)
+        trunk_id, line = route.trunk_id, self._line_of(route.trunk_id)
         if line is None or line.flow is None or not self._places.has_room(trunk_id):
             return Fitness.UNFIT
         if trunk_id != present and self._exchange.trunk_full(trunk_id):
             return Fitness.UNFIT
         return Fitness.UP if line.up else Fitness.DOWN
 
+    def _line_of(self, trunk_id: str) -> TrunkLine | None:
+        """Return a trunk's line, whichever process registers it."""
+        return self._lines.line_of(trunk_id) or self._others.line_of(trunk_id)
+
     def _why_unfit(self, trunk_id: str) -> str:
-        line = self._lines.line_of(trunk_id)
+        line = self._line_of(trunk_id)
         if line is None:
             return "the trunk is not connected"
         return _FULL if line.flow is not None else "the trunk has no connection to its carrier"
@@ -208,6 +231,7 @@ class SipLegs:
 
     def _lost(self, flow: Any) -> None:
         self._lines.lose(flow)
+        self._others.lose(flow)
 
     def _incoming(self, call: InboundCall) -> None:
         origin_ = self._origin_of(call)
@@ -257,13 +281,7 @@ class SipLegs:
     def _origin_of(self, call: InboundCall) -> Origin:
         """Return where an INVITE came from. Only the edge may say that it was elsewhere."""
         if self._comes_by_edge(call):
-            headers = call.invite.headers
-            return Origin(
-                source=headers.get("X-Chamade-Source"),
-                request_uri=headers.get("X-Chamade-Request-URI"),
-                trunk=headers.get("X-Chamade-Trunk"),
-                listed="X-Chamade-Peer" in headers,
-            )
+            return told_by_edge(call.invite.headers, with_lines=self._config.share is not None)
         host, port = call.flow.remote
         return Origin(source=f"{format_host(host)}:{port}", request_uri=call.invite.uri)
 
@@ -278,6 +296,7 @@ class SipLegs:
             contact_of=self._lines.of_contact(user_of(origin_.request_uri)),
             source=origin(origin_.source),
             edge_says=origin_.trunk if known else None,
+            lines=origin_.lines,
         )
         return attribute(
             evidence, self._lines.registered, self._networks, edge_lists=origin_.listed

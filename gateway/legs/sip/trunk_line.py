@@ -43,7 +43,8 @@ _SILENCES = 2
 class Kit(NamedTuple):
     """Things that all lines share. `edge` is host:port of the edge that all SIP goes through.
 
-    `owners` has the line of each registration and each ping.
+    `owners` has the line of each registration and each ping. `ours` is False for the trunks of
+    other processes: calls may go out by such a line, and nothing else is sent by it.
     """
 
     stack: SipStack
@@ -51,6 +52,7 @@ class Kit(NamedTuple):
     pace: Pace
     report: Report
     owners: dict[Registration | Ping, TrunkLine]
+    ours: bool = True
 
 
 class TrunkLine:
@@ -77,7 +79,7 @@ class TrunkLine:
         self._nth = 0
         self._failed = 0
         """Servers that failed in a row."""
-        self._stack, self._edge, self._pace, self._report, self._owners = kit
+        self._stack, self._edge, self._pace, self._report, self._owners, self._ours = kit
         self._registration: Registration | None = None
         self._ping: Ping | None = None
         self._crlf: Crlf | None = None
@@ -242,6 +244,13 @@ class TrunkLine:
         if self._former is not None:
             self._stack.agent.move_calls(self._former, flow)
             self._former = None
+        if self._ours:
+            self._announce(flow)
+        else:
+            self._tell("registered", None, "")
+        self._stack.flush()
+
+    def _announce(self, flow: Flow) -> None:
         if self.trunk.registers:
             self._register(flow)
         if not self.trunk.registers or self.trunk.keep_alive == "options":
@@ -250,7 +259,6 @@ class TrunkLine:
             if self._crlf is not None:
                 self._crlf.stop()
             self._crlf = self._stack.agent.keep_open(flow, _CRLF_EVERY, self._stack.now)
-        self._stack.flush()
 
     def _register(self, flow: Flow) -> None:
         now = self._stack.now

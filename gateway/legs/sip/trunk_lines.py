@@ -20,7 +20,9 @@ from gateway.sip.transaction.flow import Flow
 from gateway.trunks.trunk import Status, Trunk
 
 MAX_TRUNKS = 2_080
-"""Trunks of one gateway process."""
+"""Trunks that one gateway process registers."""
+MAX_OTHERS = 10_000
+"""Trunks of other processes that one gateway process knows."""
 _LOOK_EVERY = 300.0
 _LOOK_AGAIN = 5.0
 """Seconds until a name that was not found is looked up again; doubled each time, up to
@@ -40,14 +42,22 @@ class OnStatus(Protocol):
 
 
 class TrunkLines:
-    """The trunks that are kept registered. All data of a trunk is removed with it."""
+    """The trunks that are kept registered, or those that other processes keep registered. All data
+    of a trunk is removed with it."""
 
     def __init__(
-        self, config: Config, stack: SipStack, on_status: OnStatus, servers: Servers | None = None
+        self,
+        config: Config,
+        stack: SipStack,
+        on_status: OnStatus,
+        servers: Servers | None = None,
+        *,
+        ours: bool = True,
     ) -> None:
-        """`servers` finds the servers of trunks; None: by the name servers of this machine."""
+        """`servers` finds the servers of trunks; None: by the name servers of this machine. `ours`
+        is False for the trunks of other processes."""
         self._on_status = on_status
-        self._kit = Kit(stack, config.sip_edge, Pace(), self._told, {})
+        self._kit = Kit(stack, config.sip_edge, Pace(), self._told, {}, ours)
         self._servers = servers or Servers()
         self._private = config.allow_private_trunks
         self._ipv6 = ":" in config.sip_host
@@ -79,7 +89,8 @@ class TrunkLines:
     def apply(self, trunk: Trunk) -> None:
         """Register a trunk, new or changed."""
         known = trunk.trunk_id in self._trunks
-        if not known and len(self._trunks) >= MAX_TRUNKS:
+        most = MAX_TRUNKS if self._kit.ours else MAX_OTHERS
+        if not known and len(self._trunks) >= most:
             self._waiting[trunk.trunk_id] = trunk
             self._on_status(trunk.trunk_id, trunk.revision, "failed", None, _NO_ROOM)
             return

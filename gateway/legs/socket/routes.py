@@ -19,13 +19,11 @@ from gateway.calls.leg import Destination, Leg, LegEvents, Release
 from gateway.calls.pace import Pace
 from gateway.config import Config
 from gateway.http import auth
-from gateway.http.door import note_known, note_socket
+from gateway.http.door import MAX_MESSAGE, note_known, note_socket
 from gateway.legs.socket.leg import Socket, SocketLeg, parse_command
 from gateway.legs.socket.tickets import BadTicket, Tickets
 
 _PARTY = re.compile(r"[\w+.@:;=*#-]{1,255}", re.ASCII)
-MAX_MESSAGE = 4096
-"""Limit of a message of a party, in bytes."""
 MAX_LINES = 1000
 """Limit of the numbers that wait for calls, of all parties."""
 MAX_BROWSERS_PER_NUMBER = 20

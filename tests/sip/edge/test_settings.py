@@ -61,8 +61,27 @@ def test_the_gateway_gets_its_address_from_the_edges_settings():
     assert (environ["GATEWAY_SIP_HOST"], environ["GATEWAY_SIP_PORT"]) == ("127.0.0.1", "6000")
     with pytest.raises(ValueError, match="GATEWAY_SIP_PORT must be 6000"):
         tell_the_gateway({**environ, "GATEWAY_SIP_PORT": "5070"})
-    with pytest.raises(ValueError, match="EDGE_CHILDREN must be one address"):
+    with pytest.raises(ValueError, match="EDGE_CHILDREN must be as many addresses as GATEWAY_PROC"):
         tell_the_gateway({**environ, "EDGE_CHILDREN": "127.0.0.1:6000,127.0.0.1:6001"})
+
+
+def test_several_gateway_processes_have_ports_side_by_side_behind_the_edge():
+    environ = {"EDGE_PUBLIC_IP": "127.0.0.2", "GATEWAY_PROCESSES": "3"}
+    tell_the_gateway(environ)
+    assert environ["EDGE_CHILDREN"] == "127.0.0.1:5070,127.0.0.1:5071,127.0.0.1:5072"
+    assert environ["GATEWAY_SIP_PORT"] == "5070"
+    assert len(from_env(environ).children) == 3
+
+
+@pytest.mark.parametrize(
+    "children", ["127.0.0.1:6000", "127.0.0.1:6000,127.0.0.1:6002", "127.0.0.1:6001,127.0.0.1:6000"]
+)
+def test_addresses_that_the_processes_do_not_have_are_refused(children):
+    environ = {
+        "EDGE_PUBLIC_IP": "127.0.0.2", "GATEWAY_PROCESSES": "2", "EDGE_CHILDREN": children,
+    }  # fmt: skip
+    with pytest.raises(ValueError, match="EDGE_CHILDREN must be as many addresses"):
+        tell_the_gateway(environ)
 
 
 def test_without_settings_there_is_one_gateway_process_behind_the_edge():

@@ -54,6 +54,14 @@ def test_a_number_of_the_accounts_trunk_is_called_through_the_trunk(api, world):
     assert (ticket.to, ticket.trunk_id) == ("+33199005555", trunk.trunk_id)
 
 
+def test_a_number_of_a_named_trunk_is_called_through_that_trunk(api, world):
+    world.register_trunk()
+    second = world.register_trunk(name="second")
+    world.new_did("+33199005556", name="second")
+    ticket = ticket_in(world, place_test_call(api, "+33199005556"))
+    assert (ticket.to, ticket.trunk_id) == ("+33199005556", second.trunk_id)
+
+
 def test_another_accounts_number_and_an_unknown_one_are_not_found(api, world):
     _, key = world.new_account()
     assert problem(place_test_call(api, world.number, key)) == (404, "number_not_found")

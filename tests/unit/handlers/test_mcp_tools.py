@@ -32,7 +32,7 @@ MEETING = f"sip:{CALLEE}@sip.carrier.example"
 each_tool = pytest.mark.parametrize("tool", TOOLS.values(), ids=TOOLS)
 
 
-def ask(world, name, account_id=None, **arguments):
+def ask(world, name, /, account_id=None, **arguments):
     """A tool's outcome."""
     outcome = perform(TOOLS[name], arguments, world.deps, account_id or world.account_id)
     if not outcome.failed:
@@ -267,3 +267,18 @@ def test_the_inbox_counts_against_the_accounts_waiting_polls(world):
     assert refused.failed
     assert refused.content["code"] == "too_many_polls"
     assert "wait_s 0" in refused.text
+
+
+def test_tools_reach_the_trunk_that_is_named_and_main_otherwise(world):
+    world.register_trunk()
+    second = world.register_trunk(name="second", caller_id="+33199005679")
+    assert ask(world, "chamade_trunk_status").content["name"] == "main"
+    assert ask(world, "chamade_trunk_status", name="second").content["name"] == "second"
+    listed = ask(world, "chamade_trunk_list").content["trunks"]
+    assert [each["name"] for each in listed] == ["main", "second"]
+    ask(world, "chamade_trunk_did_add", e164="+33187654328", name="second")
+    assert [did.e164 for did in world.stores.dids.of_trunk(second.trunk_id)] == ["+33187654328"]
+    url = "sip:+33199001234@sip.carrier.example"
+    called = ask(world, "chamade_call_join", meeting_url=url, trunk="second").content
+    assert (called["trunk"], called["from"]) == ("second", "+33199005679")
+    assert ask(world, "chamade_trunk_status", name="third").content["code"] == "no_trunk"

@@ -10,6 +10,7 @@ from chalicelib.domain.call_transitions import Act, CallState, EndReason
 from chalicelib.domain.line import LineChanges
 from chalicelib.providers.base import Connect, HangUp, KeepRinging, Reject
 from chalicelib.services.call import call_control, inbound, instructions
+from chalicelib.services.call.number_called import Called
 from chalicelib.services.call.transition import settle
 from chalicelib.services.line import numbers
 from common import media_token
@@ -172,7 +173,7 @@ def test_auto_answer_is_completed_after_a_crash(world, webhook):
     line = world.stores.lines.get(world.number)
     owner = world.stores.accounts.get(world.account_id)
     world.stores.calls.create(
-        inbound._new_call(world.deps, incoming, line, owner)
+        inbound._new_call(world.deps, incoming, Called(line), owner)
     )  # the process died
     if webhook == "voice":
         instruction = inbound.receive(world.deps, incoming)

@@ -9,14 +9,8 @@ import pytest
 from chalicelib.domain.trunk import MAX_TRUNKS, TrunkStatus
 from chalicelib.services.line import dids, gateway_trunks, number_pool, trunks
 from chalicelib.services.line.number_pool import NumberClaimed
-from chalicelib.services.line.trunks import (
-    NoTrunk,
-    NumberTaken,
-    OwnHost,
-    PrivateHost,
-    TooManyTrunks,
-    UnfitSetting,
-)
+from chalicelib.services.line.trunk_checks import OwnHost, PrivateHost, UnfitSetting
+from chalicelib.services.line.trunks import NoTrunk, NumberTaken, TooManyTrunks
 from chalicelib.services.operator import account_admin, reseal
 from chalicelib.store.table import Contention, put
 from chalicelib.store.trunk_items import trunk_item

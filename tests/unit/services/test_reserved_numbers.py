@@ -15,7 +15,7 @@ from chalicelib.providers.base import KeepRinging, Reject
 from chalicelib.services.call import inbound
 from chalicelib.services.line import dids, number_pool, numbers, trunks
 from chalicelib.services.line.number_pool import NumberClaimed
-from chalicelib.services.line.trunks import OwnHost
+from chalicelib.services.line.trunk_checks import OwnHost
 from chalicelib.store.reserved import Reserved
 from chalicelib.store.table import Contention
 from tests.support.world import World, with_settings

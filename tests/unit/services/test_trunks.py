@@ -15,10 +15,9 @@ from chalicelib.logs import formatter
 from chalicelib.providers.base import Reject
 from chalicelib.services.call import inbound
 from chalicelib.services.line import dids, gateway_trunks, trunks
+from chalicelib.services.line.trunk_checks import PrivateHost, ProviderNotConfigured
 from chalicelib.services.line.trunks import (
     NoTrunk,
-    PrivateHost,
-    ProviderNotConfigured,
     TooManyConnects,
     UnknownTrunk,
     VaultMissing,

@@ -74,9 +74,9 @@ def test_every_form_is_one_that_the_gateway_takes(e164, number_format, country):
     assert trunk(dial_prefix="12345678").dial_prefix
 
 
-@given(numbers, countries)
+@given(numbers, st.one_of(st.just("its own"), countries))
 def test_a_national_form_means_the_same_number_in_the_country(e164, country):
-    plans = DialledIn(country)
+    plans = DialledIn(facts_of(e164).country if country == "its own" else country)
     form = written(e164, "national", plans)
     if form.startswith("00") and form.removeprefix("00") == e164.removeprefix("+"):
         return
@@ -88,3 +88,8 @@ def test_nearly_all_numbers_have_a_form_of_their_own_country():
         return DialledIn(facts_of(e164).country).national(e164) is not None
 
     assert sum(map(has_one, EXAMPLES)) > 0.9 * len(EXAMPLES)
+
+
+def test_a_national_form_that_would_be_read_as_another_number_is_not_used(monkeypatch):
+    monkeypatch.setattr(DialledIn, "dialled", lambda *_: "+33699999999")
+    assert written("+33612345678", "national", FRANCE) == "0033612345678"

@@ -43,6 +43,19 @@ def test_a_host_shared_by_two_trunks_brings_the_call_to_neither_but_by_a_contact
     assert trunk_of(Evidence("trunk_c", "192.0.2.2"), REGISTERED) == "trunk_c"
 
 
+def test_a_registrar_that_other_processes_have_registrations_at_brings_the_call_to_none_here():
+    here = Evidence(None, "192.0.2.1", lines=1)
+    assert trunk_of(here, REGISTERED) == "trunk_a"
+    assert trunk_of(Evidence(None, "192.0.2.1", lines=2), REGISTERED) is None
+    assert trunk_of(Evidence("trunk_a", "192.0.2.1", lines=2), REGISTERED) == "trunk_a"
+
+
+def test_the_edge_counts_registrations_by_address_and_we_know_ports_on_loopback():
+    ours = {"trunk_a": "127.0.0.1:5060", "trunk_b": "127.0.0.1:5070"}
+    assert trunk_of(Evidence(None, "127.0.0.1:5060", lines=2), ours) == "trunk_a"
+    assert trunk_of(Evidence(None, "127.0.0.1:5060", lines=3), ours) is None
+
+
 # ---- by networks ----
 
 
@@ -105,3 +118,10 @@ def test_the_user_of_a_request_uri_is_read_with_and_without_brackets():
     assert user_of("sips:u-x1@192.0.2.1") == "u-x1"
     assert user_of("sip:192.0.2.1") == ""
     assert user_of("") == ""
+
+
+def test_a_registrar_of_another_process_is_not_a_call_of_the_network_s_only_trunk(networks):
+    evidence = Evidence(None, "198.51.100.7", lines=1)
+    assert attribute(evidence, {}, networks, edge_lists=False).trunk_id is None
+    evidence = Evidence(None, "198.51.100.7")
+    assert attribute(evidence, {}, networks, edge_lists=False).trunk_id == "trunk_d"

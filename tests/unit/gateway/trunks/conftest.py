@@ -18,7 +18,7 @@ from tests.unit.gateway.control_server import (
 
 
 class Host:
-    """Notes `("apply", id, revision)` and `("drop", id)`."""
+    """Notes `("apply", id, revision)`, `("recognise", id, revision)` and `("drop", id)`."""
 
     def __init__(self):
         self.calls = asyncio.Queue()
@@ -27,6 +27,10 @@ class Host:
     def apply(self, trunk):
         self.holds[trunk.trunk_id] = trunk
         self.calls.put_nowait(("apply", trunk.trunk_id, trunk.revision))
+
+    def recognise(self, trunk):
+        self.holds[trunk.trunk_id] = trunk
+        self.calls.put_nowait(("recognise", trunk.trunk_id, trunk.revision))
 
     def drop(self, trunk_id):
         del self.holds[trunk_id]

@@ -16,6 +16,7 @@ from tests.sip.peers import Carrier
 from tests.sip.peers.rtp import Samples
 from tests.sip.peers.stacks import STACKS, Phone, Stack
 from tests.sip.support import (
+    BREATH_S,
     CALLED,
     DID,
     PASSWORD,
@@ -111,10 +112,14 @@ async def both_hear(phone: Phone, agent: Agent, agents: Samples, phones: Samples
 
 
 def is_heard(said: Samples, recorded: Samples) -> bool:
-    """Return whether each piece of it was heard whole, in any of the times that it was said."""
+    """Return whether it was heard whole, or each piece of it in any of the times it was said."""
+    if follow(said, recorded).heard:
+        return True
+    step = len(said) + int(8000 * BREATH_S)
+    parts = [recorded[at : at + 2 * step] for at in range(0, len(recorded), step)]
     pieces = np.array_split(said, len(said) // PIECE)
     loud = [piece for piece in pieces if np.abs(piece).max() > LOUD]
-    return all(follow(piece, recorded).heard for piece in loud)
+    return all(any(follow(piece, part).heard for part in parts) for piece in loud)
 
 
 @able()
@@ -220,24 +225,3 @@ async def test_a_phone_dialled_by_a_trunk_with_tls_is_encrypted_and_heard_both_w
     assert called.has_told("audio", "SRTP")
     await tenant.leave(call)
     await called.happens("closed")
-
-
-async def test_a_call_that_debians_baresip_holds_and_resumes_goes_on(
-    up, line, softphone, talk, speech
-):
-    phone = await softphone(user=fresh_caller(), says=spoken(speech("caller")))
-    calling = await phone.dial(line.uri)
-    call = await line.owner.rings(phone.user)
-    agent = await up(Agent(call))
-    await line.owner.accept(call)
-    await calling.established()
-    await talk(phone, agent)
-    await phone.command("hold")
-    held = Since(phone)
-    with suppress(TimeoutError):
-        await until(lambda: len(held.heard()) > 8000, 1.5)
-    assert held.flow < 0.3
-    await phone.command("resume")
-    await phone.say(spoken(speech("caller")))
-    await talk(phone, agent)
-    await calling.hang_up()

@@ -9,7 +9,7 @@ import pytest
 
 from gateway.calls.leg import Release
 from gateway.legs.sip.call_audio import CallAudio
-from gateway.sip.events import MediaAgreed, TransferProgress
+from gateway.sip.events import Ended, MediaAgreed, Side, TransferProgress
 from gateway.sip.session.call_media import CallMedia
 from gateway.sip.session.offer_answer import OfferAnswer
 from local.sip_phone import CallFailed
@@ -70,6 +70,17 @@ async def test_a_caller_who_hangs_up_is_reported_with_200(legs, phone):
     talking, _, call = await up(legs, phone)
     await talking.hang_up()
     assert (await call.hears("on_hangup"))[1] == 200
+
+
+async def test_a_caller_who_never_acknowledges_the_answer_is_broken_and_has_not_hung_up(
+    legs, phone
+):
+    _, leg, call = await called(legs, phone)
+    answering = asyncio.create_task(leg.answer())
+    await asyncio.sleep(0)
+    leg.happened(Ended(leg.call, 408, "no ACK", Side.NETWORK))
+    assert call.names == ["on_broken"]
+    await asyncio.wait_for(answering, WITHIN_S)
 
 
 @pytest.mark.parametrize(

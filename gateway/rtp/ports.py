@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import ipaddress
+import random
 import socket
 from collections import deque
 from dataclasses import dataclass
@@ -32,8 +33,9 @@ class PortPair:
 
 
 class Ports:
-    """A range's pairs. A pair that is given back is taken last again: what is still on its way to
-    an ended call does not come to the next one.
+    """A range's pairs, in no order that others could know: programs that share a range do not meet
+    at its begin. A pair that is given back is taken last again: what is still on its way to an
+    ended call does not come to the next one.
     """
 
     def __init__(self, host: str, ports: range) -> None:
@@ -42,7 +44,9 @@ class Ports:
         """
         self._host = str(ipaddress.ip_address(host))
         self._family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
-        self._free = deque(port for port in ports if port % 2 == 0 and port + 1 in ports)
+        pairs = [port for port in ports if port % 2 == 0 and port + 1 in ports]
+        random.SystemRandom().shuffle(pairs)
+        self._free = deque(pairs)
         self._name = f"{ports.start} to {ports.stop - 1}"
         self._pairs = len(self._free)
         if not self._free:

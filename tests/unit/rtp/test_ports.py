@@ -44,6 +44,21 @@ def test_a_pair_that_is_given_back_is_taken_last_again():
         ports.give_back(each)
 
 
+def test_a_range_whose_begin_others_have_gives_a_pair(monkeypatch):
+    ports = Ports("127.0.0.1", range(10000, 20000))
+    bound = ports._socket
+
+    def occupied_at_the_begin(port):
+        if port < 10000 + 3 * MAX_TRIES:
+            raise OSError(errno.EADDRINUSE, "in use")
+        return bound(port)
+
+    monkeypatch.setattr(ports, "_socket", occupied_at_the_begin)
+    pair = ports.take()
+    assert pair.port >= 10000 + 3 * MAX_TRIES
+    ports.give_back(pair)
+
+
 def test_ports_of_other_programs_are_passed_over():
     taken = free_range(2)
     with contextlib.closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as other:

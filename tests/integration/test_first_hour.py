@@ -51,6 +51,10 @@ def under(heading: str) -> list[str]:
     return [code for name, code in README if name == heading]
 
 
+AS_IN_A_TERMINAL = ["env", "--default-signal=INT"]
+"""A shell script's `&`, by which these tests may be started, has Ctrl-C's signal ignored."""
+
+
 class Terminal:
     """Shells in the clone's folder."""
 
@@ -77,7 +81,7 @@ class Terminal:
         log = self.folder.parent / f"{ready}.log"
         with log.open("wb") as output:
             process = subprocess.Popen(
-                [*POWERLESS, "bash", "-c", f"exec {script}"], cwd=self.folder,
+                [*AS_IN_A_TERMINAL, *POWERLESS, "bash", "-c", f"exec {script}"], cwd=self.folder,
                 env=self.env | {"PYTHONUNBUFFERED": "1"},
                 stdout=output, stderr=output, start_new_session=True,
             )  # fmt: skip

@@ -85,6 +85,8 @@ class Registration:
         self._registered = False
         """True if the registrar may hold our contact."""
         self._exchange: Exchange | None = None
+        """The last REGISTER until it has its final response."""
+        self._tries = 0
         self._answered = False
         """True if the last try has had its answer, or was given up."""
 
@@ -145,16 +147,17 @@ class Registration:
         request.headers.add("Allow", ALLOW)
         if self._exchange is not None:
             self._exchange.wanted = False  # an old try must not be signed and sent after this one
-        exchange = self._exchange = Exchange(
+        self._tries = number = self._tries + 1
+        self._exchange = Exchange(
             context=self._context,
             flow=self.flow,
             request=request,
             authoriser=self._authoriser,
             next_cseq=self._next_cseq,
-            on_answer=lambda response, at: self._on_response(exchange, response, at),
-            on_no_answer=lambda failure, at: self._on_failure(exchange, failure, at),
+            on_answer=lambda response, at: self._on_response(number, response, at),
+            on_no_answer=lambda failure, at: self._on_failure(number, failure, at),
         )
-        exchange.start(now)
+        self._exchange.start(now)
         self._answered = False
         self._context.timers.start(self, "unanswered", now + ANSWER_WITHIN)
 
@@ -166,17 +169,19 @@ class Registration:
     def _contact(self) -> str:
         return self._context.contact(self.flow, self.registrar.user)
 
-    def _on_failure(self, exchange: Exchange, failure: Failure, now: float) -> None:
-        if exchange is not self._exchange or self._answered:
+    def _on_failure(self, number: int, failure: Failure, now: float) -> None:
+        if number != self._tries or self._exchange is None or self._answered:
             return
         if self._ending:
             self._tell_end()
             return
         self._fail(None, failure.value, now)
 
-    def _on_response(self, exchange: Exchange, response: Response, now: float) -> None:
-        if exchange is not self._exchange or response.status < 200:
+    def _on_response(self, number: int, response: Response, now: float) -> None:
+        exchange = self._exchange
+        if number != self._tries or exchange is None or response.status < 200:
             return
+        self._exchange = None  # and its messages are freed: thousands of trunks would keep theirs
         self._context.timers.stop(self)
         self._answered = True
         if self._ending:

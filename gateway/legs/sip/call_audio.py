@@ -83,6 +83,10 @@ class CallAudio:
         """Say goodbye and give the port back. Return the counts of the call."""
         stats = {name: value for name, value in asdict(self._leg.stats()).items() if value}
         self._plane.discard(self._leg)
+        # The leg forgets us, so that both are freed now, with the keys and buffers of SRTP: garbage
+        # would wait for a collection, which holds up the audio of all other calls.
+        self._leg.source = self._leg.sink = None
+        self._leg.on_key = _nobody_listens
         return stats
 
     def _next(self) -> bytes | None:
@@ -95,6 +99,10 @@ class CallAudio:
         while len(frames) > SPARE and frame == SILENT_FRAME:
             frame = frames.popleft()
         return frame
+
+
+def _nobody_listens(_key: str) -> None:
+    """Ignore a key."""
 
 
 def _settings(agreed: Negotiated) -> Settings:

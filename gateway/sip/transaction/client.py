@@ -38,7 +38,8 @@ class ClientTransaction(Transaction):
         self.key = (request.via.branch, request.method)
         self.status = 0
         """The status of the last response; 0: none yet."""
-        self._user = user
+        self._user: ClientUser | None = user
+        """Whoever sent the request; None when the transaction is over."""
         self._data = bytes(request)
         self._response: Response | None = None
         self._failure = Failure.TIMEOUT
@@ -84,10 +85,15 @@ class ClientTransaction(Transaction):
     def _deliver(self, now: float) -> None:
         assert self._response is not None  # noqa: S101 - only `receive` leads here
         self.status = self._response.status
-        self._user.on_response(self, self._response, now)
+        if self._user is not None:
+            self._user.on_response(self, self._response, now)
 
     def _fail(self, now: float) -> None:
-        self._user.on_failure(self, self._failure, now)
+        if self._user is not None:
+            self._user.on_failure(self, self._failure, now)
+
+    def _let_go(self) -> None:
+        self._user = None
 
     def _acknowledge(self, now: float) -> None:  # noqa: ARG002 - an action
         """Send the ACK of a 3xx to 6xx, which is the transaction's business (17.1.1.3)."""

@@ -87,6 +87,9 @@ class ServerTransaction(Transaction):
         if self.user is not None:
             self.user.on_no_ack(self, now)
 
+    def _let_go(self) -> None:
+        self.user = None
+
 
 class InviteServer(ServerTransaction):
     """An INVITE that came: RFC 3261 figure 7, RFC 6026 figure 2."""

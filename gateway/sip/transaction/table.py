@@ -49,6 +49,10 @@ Action = Callable[[Any, float], None]
 Table = dict[tuple[State, str], tuple[State, tuple[Action, ...]]]
 
 
+def _nothing() -> None:
+    """Do nothing."""
+
+
 class Transaction:
     """A state, a table, timers and a flow, which the four have in common."""
 
@@ -60,7 +64,7 @@ class Transaction:
         self.request = request
         self.flow = flow
         self.state = State.TERMINATED
-        self.on_end: Callable[[], None] = lambda: None
+        self.on_end: Callable[[], None] = _nothing
         """Called once, when the transaction is over."""
         self._timers = timers
         self._outbox = outbox
@@ -83,7 +87,15 @@ class Transaction:
         for action in actions:
             action(self, now)
         if state is State.TERMINATED:
-            self.on_end()
+            on_end, self.on_end = self.on_end, _nothing
+            on_end()
+            self._let_go()
+
+    def _let_go(self) -> None:
+        """Forget whoever is told of events: none follows. What is over is then freed at once.
+
+        Else it would wait for a collection of garbage, which holds up all audio.
+        """
 
     def _enter(self, state: State, now: float) -> None:
         if state is self.state:

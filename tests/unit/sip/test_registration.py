@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
+import weakref
 from collections.abc import Callable
 
 import pytest
@@ -272,3 +274,16 @@ def test_a_registrar_that_grants_next_to_nothing_is_asked_twice_a_second_at_most
     desk.register()
     desk.wait(60)
     assert 110 <= len(desk.requests) <= 135
+
+
+def test_an_answered_registration_keeps_nothing_of_its_messages(desk: Desk) -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        registration = desk.register(expires=600)
+        sent = weakref.ref(next(iter(desk.agent.context.transactions.clients.values())))
+        desk.wait(40)  # until the transaction is over
+        assert sent() is None
+        assert registration._exchange is None
+    finally:
+        gc.enable()

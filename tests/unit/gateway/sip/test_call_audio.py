@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 from gateway.legs.sip.call_audio import MAX_WAITING, SPARE, CallAudio
 from gateway.rtp.g711 import SILENT_FRAME
 
@@ -50,3 +53,19 @@ def test_silence_is_sent_as_long_as_nothing_is_late():
     for _ in range(5):
         audio.play(SILENT_FRAME)
         assert plane.leg.source() == SILENT_FRAME
+
+
+def test_closed_audio_is_freed_without_a_collection_of_garbage():
+    gc.collect()
+    gc.disable()
+    try:
+        plane = OneLeg()
+        audio = CallAudio(plane, "127.0.0.1", lambda error: None)
+        audio.start(audio.play)
+        audio.listen_for_keys(audio.press)
+        leg = weakref.ref(plane.leg)
+        audio.close()
+        del audio
+        assert leg() is None
+    finally:
+        gc.enable()

@@ -6,6 +6,7 @@ With `GATEWAY_PROCESSES` it is the front of so many gateway processes.
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import sys
 
@@ -40,6 +41,8 @@ def _run(config: Config) -> int:
         return asyncio.run(front.run(config, os.environ))
     from gateway import server
 
+    # What is loaded by now stays: collections of garbage, which hold up all audio, leave it out.
+    gc.freeze()
     asyncio.run(server.run(config))
     return 0
 

@@ -22,6 +22,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.load.sip_long", description=__doc__)
     parser.add_argument("--hours", type=float, default=2.0)
     parser.add_argument("--calls-per-minute", type=float, default=50.0)
+    parser.add_argument("--pace", type=float, default=1.0, help="multiplies how long calls talk")
     parser.add_argument("--restart-every", type=float, default=600.0, metavar="S")
     parser.add_argument("--sample-every", type=float, default=60.0, metavar="S")
     parser.add_argument("--out", type=Path, default=ROOT / ".local" / "bench")
@@ -31,6 +32,7 @@ def main() -> int:
         calls_a_minute=given.calls_per_minute,
         restart_every_s=given.restart_every,
         sample_every_s=given.sample_every,
+        pace=given.pace,
     )
     out = given.out.resolve()
     run = LongRun(plan, out / "sip-long", out / "sip-long.jsonl")

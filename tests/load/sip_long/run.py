@@ -203,6 +203,8 @@ class LongRun:
             tally.sent += phone.sent
             tally.heard += phone.heard
             tally.foreign += phone.foreign
+            if phone.foreign:
+                tally.examples.append(f"{name} by {carrier.name}: {phone.told_foreign}")
 
     async def _restart(self, until: float) -> None:
         for carrier in itertools.cycle(self._carriers.values()):

@@ -12,6 +12,7 @@ import json
 import os
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from gateway.server import Gateway
 from gateway.sip.registration import Registration
 from runtime import logs
 
+ENDED_KEPT_S = 60.0
+"""Seconds for which ended calls are kept: few, so that memory is soon as large as it gets."""
 _PAGE_MB = os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
@@ -60,10 +63,11 @@ def _registers(owner: Any) -> bool:
 
 async def main(port: int) -> None:
     """Serve until SIGTERM."""
-    config = from_env(os.environ)
+    config = replace(from_env(os.environ), ended_kept=ENDED_KEPT_S)
     logs.set_up("gateway", config.log_level, subjects=("call_sid", "trunk_id"))
     stopping = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)
+    gc.freeze()  # as gateway/__main__.py does
     gateway = await server.start(config)
 
     async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
 import signal
@@ -11,6 +12,8 @@ import sys
 from asyncio import wait_for
 from subprocess import PIPE
 
+from gateway import __main__, server
+from gateway.config import Config
 from gateway.softphone.phone import Softphone
 
 
@@ -68,3 +71,20 @@ async def test_a_port_that_is_taken_is_named_and_no_other(account):
     assert process.returncode == 2
     assert said.decode().startswith(f"gateway: it cannot listen on port {port} of 127.0.0.1 (")
     assert said.count(b"\n") == 1
+
+
+def test_collections_of_garbage_leave_out_what_is_loaded_at_the_start(monkeypatch):
+    left_out = []
+
+    async def run(_config):
+        left_out.append(gc.get_freeze_count())
+
+    monkeypatch.setattr(server, "run", run)
+    try:
+        config = Config(
+            account_sid="AC" + "0" * 32, auth_token="t", voice_url="http://127.0.0.1:1/"
+        )
+        assert __main__._run(config) == 0
+    finally:
+        gc.unfreeze()
+    assert left_out[0] > 10_000

@@ -33,6 +33,8 @@ class Hook:
     def __init__(self, slow_s: float = 0.0) -> None:
         self.rang: dict[str, float] = {}
         self.posts = 0
+        self._answering = 0
+        self._changed = threading.Condition()
         self.closing = threading.Event()
         hook = self
 
@@ -42,7 +44,8 @@ class Hook:
                 hook.posts += 1
                 if event["type"] == "call.ringing":
                     hook.rang.setdefault(event["data"]["call"]["from"], time.time())
-                hook.closing.wait(slow_s)
+                with hook._noted_as_answering():
+                    hook.closing.wait(slow_s)
                 self.send_response(200)
                 self.end_headers()
 
@@ -53,6 +56,25 @@ class Hook:
         self._server.daemon_threads = True
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}/hook"
+
+    @contextmanager
+    def _noted_as_answering(self) -> Iterator[None]:
+        self._note(+1)
+        try:
+            yield
+        finally:
+            self._note(-1)
+
+    def _note(self, change: int) -> None:
+        with self._changed:
+            self._answering += change
+            self._changed.notify_all()
+
+    def wait_until_answering(self, posts: int, within_s: float = 60) -> None:
+        """Wait until so many posts are being answered at the same time. TimeoutError."""
+        with self._changed:
+            if not self._changed.wait_for(lambda: self._answering >= posts, within_s):
+                raise TimeoutError(f"{self._answering} posts at a time, not {posts}")
 
     def close(self) -> None:
         """Answer what waits, and stop."""

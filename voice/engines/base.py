@@ -125,3 +125,5 @@ class EngineSettings:
     """`<of transcriptions>,<of speech>`; blank: the engine's defaults."""
     max_calls: int = 8
     """Calls at the same time, which bounds the work that can wait."""
+    python: str = ""
+    """The Python in whose environment the local models are; blank: the one that runs the host."""

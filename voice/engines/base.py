@@ -22,8 +22,8 @@ class EngineError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class VoiceInfo:
-    """A voice: its name, which is unique among an engine's voices, its language (BCP 47), and its
-    engine's name.
+    """A voice: its name, its language (BCP 47), and its engine's name. A voice of several languages
+    is listed once for each.
     """
 
     name: str

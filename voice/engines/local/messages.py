@@ -80,9 +80,11 @@ def length(size: int) -> int:
 
 def job(content: bytes) -> Job:
     """Decode a job. msgspec.MsgspecError."""
-    return _jobs.decode(content)
+    decoded: Job = _jobs.decode(content)
+    return decoded
 
 
 def answer(content: bytes) -> Answer:
     """Decode an answer. msgspec.MsgspecError."""
-    return _answers.decode(content)
+    decoded: Answer = _answers.decode(content)
+    return decoded

@@ -120,11 +120,12 @@ class Answers:
 
     def close(self) -> None:
         """Answer everybody: the call is over."""
-        waiting = [*self._saying, *self._listening]
+        waiting = [each.request_id for each in self._saying]
+        waiting += [each.request_id for each in self._listening]
         self._saying.clear()
         self._listening.clear()
-        for each in waiting:
-            self.error(each.request_id, "call_over", "the call is over")
+        for request_id in waiting:
+            self.error(request_id, "call_over", "the call is over")
 
     def _ended(self, waiting: _Saying, now: float, ms: int) -> None:
         utterance = waiting.utterance

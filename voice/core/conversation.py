@@ -10,11 +10,12 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any
 
-from common.voice_requests import BadRequestError, Clear, ClearResult, Listen, Said, Say, read
+from common.voice_requests import BadRequestError, Clear, ClearResult, Listen, Say, read
 from voice.core.answers import Answers
 from voice.core.call_clock import CallClock
+from voice.core.call_settings import CallSettings
 from voice.core.hearing import Hearing
-from voice.core.interfaces import CallSettings, World
+from voice.core.interfaces import World
 from voice.core.playout import Piece, Playout
 from voice.core.turn_taking import IsSpeech
 from voice.core.utterance import Utterance
@@ -170,7 +171,7 @@ class Conversation:
             utterance_id=say.utterance_id,
             text=say.text,
             voice=self._voices.choose(name, language).voice,
-            speed=say.speed or self._settings.speed,
+            speed=say.speed or self._settings.speed or 1.0,
             barge_in=say.barge_in,
         )
 
@@ -179,7 +180,7 @@ class Conversation:
         if len(self._known) > KEPT_IDS:
             self._known.popitem(last=False)
 
-    def _caller_said(self, said: Said, now: float) -> None:
+    def _caller_said(self, now: float) -> None:
         self._answers.said(now, self.hearing.speaking)
 
     def _utterance_started(self, utterance: Utterance, now: float) -> None:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from common import g711
 from common.voice_requests import Said
 from voice.core.call_clock import CallClock, Numbering
-from voice.core.interfaces import CallSettings, World
+from voice.core.call_settings import CallSettings
+from voice.core.interfaces import World
 from voice.core.turn_taking import FRAME_BYTES, FRAME_MS, Change, IsSpeech, Turn, TurnTaking
 from voice.engines.base import Heard
 
@@ -40,7 +41,7 @@ class Hearing:
         settings: CallSettings,
         is_speech: IsSpeech,
         clock: CallClock,
-        on_final: Callable[[Said, float], None],
+        on_final: Callable[[float], None],
     ) -> None:
         self._world, self._settings, self._clock = world, settings, clock
         self._on_final = on_final
@@ -76,7 +77,8 @@ class Hearing:
         for change, turn in changes:
             if change is Change.PAUSED:
                 self._recognise(turn)
-            elif change is Change.WENT_ON and self._unrecognised.pop(turn.number, None):
+            elif change is Change.WENT_ON and turn.number in self._unrecognised:
+                del self._unrecognised[turn.number]
                 self._world.withdraw(turn)
             elif change is Change.PARTIAL and self._settings.partials:
                 self._world.partial(turn)
@@ -119,7 +121,7 @@ class Hearing:
                 said = self._said(first.turn, first.heard, now)
                 self.finals.append(said)
                 self._report(said, final=True)
-                self._on_final(said, now)
+                self._on_final(now)
             self._begins.pop(number, None)
 
     def _said(self, turn: Turn, heard: Heard, now: float) -> Said:
@@ -133,6 +135,6 @@ class Hearing:
         )
 
     def _report(self, said: Said, *, final: bool) -> None:
-        if self._settings.transcript:
+        if self._settings.transcript is not False:
             item = {"type": "transcript", "speaker": "caller", **said, "final": final}
             self._world.report(item)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from voice.core.turn_taking import Turn
@@ -41,17 +40,3 @@ class World(Protocol):
 
     def count(self, what: str, ms: float = 0.0) -> None:
         """Count something that happened, and how long it took."""
-
-
-@dataclass(frozen=True, slots=True)
-class CallSettings:
-    """The settings of a hosted call, as the relay hands them over."""
-
-    language: str | None = None
-    name: str | None = None
-    speed: float = 1.0
-    transcript: bool = True
-    """True: what the caller says is reported."""
-    partials: bool = False
-    answered_at: int | None = None
-    """Epoch in ms; None if it is not known: times then count from the host's start."""

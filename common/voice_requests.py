@@ -32,7 +32,9 @@ class Reply(TypedDict):
 
 
 class SayResult(TypedDict):
-    """The answer to `say`. `state` is queued, started, finished or interrupted."""
+    """The answer to `say`. `state` is queued (not over yet), finished or interrupted. `heard_text`
+    and `heard_ms`: what the caller has heard of it by now.
+    """
 
     utterance_id: str
     state: str
@@ -84,8 +86,8 @@ class Say:
     wait: bool = False
     """True: the answer comes when it is over."""
     wait_for_reply_s: float = 0.0
-    """Seconds to wait for the caller's reply, from the end of the utterance on; it implies
-    `wait`."""
+    """Seconds to wait for the caller's reply, from the end of the utterance on; it implies `wait`.
+    The answer comes after 24 s in any case."""
 
     def params(self) -> dict[str, Any]:
         """Return the request's params."""

@@ -1,4 +1,4 @@
-"""A voice host with engines of tones, an application that takes its reports, and a relay's socket."""
+"""A voice host with engines of tones, an application that takes reports, and a relay's socket."""
 
 from __future__ import annotations
 

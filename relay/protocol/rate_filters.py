@@ -164,7 +164,7 @@ def _blocks(samples: npt.NDArray[Any]) -> list[npt.NDArray[Any]]:
 upsample: Filter = upsample_in_numpy
 downsample: Filter = downsample_in_numpy
 COMPILED = False
-"""Whether the compiled filters are in use."""
+"""True if the compiled filters are in use."""
 try:
     import chamade_kernel
 except ImportError:

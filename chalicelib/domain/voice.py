@@ -1,5 +1,5 @@
-"""Who speaks in a call: the agent itself on the call's audio (`own`), or a voice host of this
-installation, which speaks the agent's text and hears for it (`hosted`).
+"""The voice of a call: the agent speaks itself, on the call's audio (`own`), or a voice host of this
+installation speaks the agent's text and hears for it (`hosted`).
 """
 
 from __future__ import annotations
@@ -22,9 +22,18 @@ MAX_VOICE_NAME = 64
 
 SPEED = (0.5, 2.0)
 
-PLACE_KEPT_MS = 90_000
-"""Time for which a voice host keeps a place for a call whose audio has not come
-(docs/contracts.md)."""
+MAX_HOSTS = 16
+"""Voice hosts that an installation can have."""
+
+KEPT_ANEW_MS = 60_000
+"""Time after which a call that rings has its place kept anew when it is answered: a voice host
+keeps it for 90 s (docs/contracts.md)."""
+
+NOT_REACHED = (
+    "The voice host was not reached, and the relay tries the others. If nobody is heard, tell the "
+    "operator."
+)
+"""The `agent_detail` of a call whose voice host cannot be reached."""
 
 
 def _language(text: str) -> str:
@@ -39,27 +48,35 @@ Language = Annotated[str, Field(max_length=MAX_LANGUAGE), AfterValidator(_langua
 VoiceName = Annotated[str, Field(min_length=1, max_length=MAX_VOICE_NAME)]
 
 
+def _without_defaults(schema: dict[str, Any]) -> None:
+    for member in schema["properties"].values():
+        member.pop("default", None)  # a call has its number's instead
+
+
 class VoiceSettings(Model):
-    """How a hosted voice speaks and what is kept of what it hears. Fields that are not given have
-    the defaults, or for a call those of its number.
+    """Settings of a hosted voice, and of what is kept of what is said. What is not given is as
+    usual; for a call, as its number has it.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra=_without_defaults)
 
     language: Language | None = Field(
-        default=None, description="BCP 47; null: the voice host's usual one", examples=["en-US"]
+        default=None,
+        description="BCP 47, one that the voice hosts understand; null: the usual one",
+        examples=["en-US"],
     )
     name: VoiceName | None = Field(
-        default=None, description="a voice of `GET /api/voices`; null: the usual one"
+        default=None, description="a voice that the voice hosts have; null: the usual one"
     )
     speed: float = Field(
-        default=1.0, ge=SPEED[0], le=SPEED[1], description="how fast it speaks; 1.0 is usual"
+        default=1.0, ge=SPEED[0], le=SPEED[1], description="how fast it speaks; usually 1.0"
     )
     transcript: bool = Field(
-        default=True, description="what is said is kept, and told by events `call.transcript`"
+        default=True, description="what is said is kept, and told by events; usually true"
     )
     partials: bool = Field(
-        default=False, description="events also tell what is said before a sentence is complete"
+        default=False,
+        description="events also tell what is said before a sentence is complete; usually false",
     )
 
     def over(self, usual: VoiceSettings | None) -> VoiceSettings:
@@ -80,19 +97,29 @@ class WantedVoice:
     text_only: bool = False
 
 
+USUAL = WantedVoice()
+"""No voice in particular: that of the call's number."""
+
+
 @dataclass(frozen=True)
 class CallVoice:
-    """The voice that a call is answered with. `host`: the URL of the voice host that keeps a place
-    for it, if it is hosted.
+    """The voice of a call. `host`: the URL of the voice host that keeps a place for it, if it is
+    hosted; `detail`: as the call's `voice_detail`.
     """
 
     voice: Voice = "own"
     settings: VoiceSettings | None = None
     host: str | None = None
+    detail: str | None = None
 
     def members(self) -> dict[str, Any]:
         """Return the voice as members of a `Call`."""
-        return {"voice": self.voice, "voice_settings": self.settings, "voice_host": self.host}
+        return {
+            "voice": self.voice,
+            "voice_settings": self.settings,
+            "voice_host": self.host,
+            "voice_detail": self.detail,
+        }
 
 
 OWN = CallVoice()
@@ -110,9 +137,14 @@ class VoiceUnavailable(Failure):
 
     code = "hosted_voice_unavailable"
 
-    def __init__(self, detail: str = "") -> None:
-        super().__init__(detail)
-        self.detail = detail
+
+class SettingsUnused(Failure, ValueError):
+    """Voice settings are given for a call whose agent speaks itself."""
+
+    field = "voice_settings"
+
+    def __init__(self) -> None:
+        super().__init__('they need "voice": "hosted"')
 
 
 class VoiceBusy(Failure):

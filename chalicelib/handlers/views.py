@@ -41,7 +41,7 @@ class View(Strict):
 
 
 class VoiceFacts(View):
-    """How a hosted voice speaks, and what is kept of what it hears."""
+    """Settings of a hosted voice, and of what is kept of what is said."""
 
     language: str | None = Field(description="BCP 47; null: the voice host's usual one")
     name: str | None = Field(description="a voice of `GET /api/voices`; null: the usual one")
@@ -150,6 +150,21 @@ class Call(CallFacts):
     """A call."""
 
     audio: Audio | None = Field(description="null once the call is over")
+
+
+class OfferedVoice(View):
+    """A voice that can speak in calls."""
+
+    name: str = Field(description="as `voice_settings.name` takes it", examples=["Joanna"])
+    language: str = Field(description="BCP 47", examples=["en-US"])
+    engine: str = Field(description="what makes its speech", examples=["polly"])
+
+
+class Voices(View):
+    """The hosted voices of this installation."""
+
+    voices: list[OfferedVoice]
+    languages: list[str] = Field(description="that are understood, BCP 47", examples=[["en-US"]])
 
 
 class Calls(View):

@@ -24,7 +24,7 @@ def unchanged(before: Call, after: Call, now: int) -> tuple[str, dict[str, str],
     if before.routes:
         names["#trunk"] = "trunk_id"
         _same(parts, values, "trunk", before.trunk_id)
-    if before.agent_url is not None:
+    if before.agent_url is not None or before.voice == "hosted":
         names["#detail"] = "agent_detail"
         _same(parts, values, "detail", before.agent_detail)
     if before.auto_answer and before.voice == "hosted":

@@ -1,5 +1,5 @@
-"""The voice of a call: the agent speaks itself, on the call's audio (`own`), or a voice host of this
-installation speaks the agent's text and hears for it (`hosted`).
+"""The voice of a call: the agent speaks itself, on the call's audio (`own`), or a voice host of
+this installation speaks the agent's text and hears for it (`hosted`).
 """
 
 from __future__ import annotations

@@ -73,7 +73,8 @@ CALL_TOOLS = (
         description=(
             "Answer an incoming call that rings. From then on the caller is connected and waits "
             'to hear somebody. If the result has `voice` "hosted", speak at once: '
-            "chamade_call_say. Otherwise connect the talking process within 30 s, or the call ends.\n"
+            "chamade_call_say. Otherwise connect the talking process within 30 s, or the call "
+            "ends.\n"
             f"{_AUDIO}\n"
             "If the caller, the clock or another agent was faster, it fails and `call` says what "
             'the call is now. A call that is already "active" needs no accept: get its audio '
@@ -122,7 +123,8 @@ CALL_TOOLS = (
             "money; calling the tool again dials again, so after a failure without an answer look "
             'at chamade_call_list (direction "outbound") first.\n'
             'The result is the call, "connecting". Next: unless its `voice` is "hosted", connect '
-            "the talking process now, audio flows from the moment somebody answers; chamade_inbox or chamade_call_status tell "
+            "the talking process now, audio flows from the moment somebody answers; chamade_inbox "
+            "or chamade_call_status tell "
             'whether it rings, is answered ("active"), or how it failed ("busy", "no_answer", '
             "…).\n"
             f"{_AUDIO}"

@@ -1,5 +1,5 @@
-"""The hosted voices that an account may use: none outside the closed beta, else those that the voice
-hosts of this installation offer.
+"""The hosted voices that an account may use: none outside the closed beta, else those that the
+voice hosts of this installation offer.
 """
 
 from __future__ import annotations

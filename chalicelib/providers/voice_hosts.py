@@ -166,7 +166,9 @@ class SignedVoiceHosts:
         path = f"/v1/call/{call_id}"
         told = {**settings.model_dump(mode="json"), "answered_at": answered_at}
         header = base64.urlsafe_b64encode(json.dumps(told).encode()).decode()
-        others = [base for url in self._order(call_id) if (base := _as_socket(url)) != host]
+        first, *rest = [_as_socket(url) for url in self._order(call_id)]
+        # A host may call itself otherwise than we call it: then it is most likely the first.
+        others = [base for base in (*rest, first) if base != host]
         return HostToDial(
             url=host + path,
             others=tuple(base + path for base in others),

@@ -143,8 +143,8 @@ def _socket_url(env: Mapping[str, str], name: str) -> str:
 
 def _voice_urls(env: Mapping[str, str]) -> tuple[str, ...]:
     name = "CHAMADE_VOICE_URLS"
-    given = dict.fromkeys(env.get(name, "").replace(",", " ").split())
-    urls = tuple(_http_url(name, each) for each in given)
+    given = env.get(name, "").replace(",", " ").split()
+    urls = tuple(dict.fromkeys(_http_url(name, each) for each in given))
     if len(urls) > MAX_HOSTS:
         raise BadConfig(f"{name} has at most {MAX_HOSTS} URLs")
     if any(urlsplit(url).path for url in urls):

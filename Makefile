@@ -33,16 +33,16 @@ help:  ## This list
 # Ctrl-C in Python's first moments would be a traceback: it waits until there is a handler. GNU's env only.
 HOLDING_CTRL_C = $(shell env --block-signal=INT true 2>/dev/null && echo env --block-signal=INT)
 
-run: .venv/.stack  ## The whole system on this machine, until Ctrl-C
+run: .venv/.stack .venv/.kernel  ## The whole system on this machine, until Ctrl-C
 	@exec $(HOLDING_CTRL_C) $(BIN)/python -m local
 
 voice: .venv/.voice  ## The models of hosted voice, for `make run` (once, 530 MB)
 	@:
 
-demo: .venv/.stack  ## Six calls on a stack of their own, 70 s; the last line is JSON
+demo: .venv/.stack .venv/.kernel  ## Six calls on a stack of their own, 70 s; the last line is JSON
 	@$(BIN)/python -m local.demo
 
-TESTS := .venv/.dev .venv/.node .venv/.debian .venv/.phones .venv/.pipecat .venv/.conformance .venv/.infra .venv/.voice
+TESTS := .venv/.dev .venv/.kernel .venv/.node .venv/.debian .venv/.phones .venv/.pipecat .venv/.conformance .venv/.infra .venv/.voice
 # Tests of calls wait for sound most of the time. All others compute, in what time the calls leave (nice).
 CALLS := $(addprefix tests/,sip unit/relay unit/gateway unit/rtp unit/local unit/runtime unit/providers integration mcp)
 ALONE := tests/browser tests/neighbours
@@ -75,7 +75,7 @@ rules:
 soak: .venv/.dev  ## All attacks at once for 30 minutes while 20 calls are carried; JSON in .local/bench
 	@$(BIN)/python -m tests.neighbours.soak
 
-bench: .venv/.dev .venv/.debian  ## Measures, side by side; JSON in .local/bench
+bench: .venv/.dev .venv/.kernel .venv/.debian  ## Measures, side by side; JSON in .local/bench
 	@$(BIN)/python -m tests.load
 
 weigh: .venv/.dev  ## What the Lambda package holds, and what it leaves out (docs/package.md)
@@ -155,6 +155,12 @@ destroy: .venv/.infra .venv/.cdk  ## Out of AWS again, but for what cannot be br
 	  $(PIP) -r local/requirements.txt -e './client[cli]' && \
 	  ln -sf ../../operations/chamade-admin $(BIN)/chamade-admin; }
 	@cat $^ > $@
+
+# The relay's filters in C, where there is a compiler. Without them it takes numpy's.
+.venv/.kernel: relay/kernel/chamade_kernel.c relay/kernel/pyproject.toml .venv/.stack
+	@$(PIP) ./relay/kernel 2> .venv/kernel.log || echo "no compiled audio filters (.venv/kernel.log): PCM agents cost the relay more"
+	@rm -rf relay/kernel/build relay/kernel/*.egg-info
+	@touch $@
 
 .venv/.dev: .venv/.stack requirements-dev.txt
 	@$(PIP) -r requirements-dev.txt

@@ -231,7 +231,7 @@ async def test_without_an_account_the_error_says_what_is_missing(
             await recognition.utterance(bytes(600 * 16), 400)
 
 
-async def test_silence_that_waits_for_a_stream_is_bounded() -> None:
+async def test_audio_that_waits_for_a_stream_is_bounded() -> None:
     async with _call() as (service, recognition):
         service.refuse = [503] * 1000
         _feed(recognition, 120_000)

@@ -1,7 +1,7 @@
 """Amazon Transcribe streaming: one stream a call, over a WebSocket, for as long as the call lasts.
 
-Its SDK for Python needs Python 3.12, and the former one is given up (docs/decisions). The WebSocket
-is documented, needs aiohttp only, and botocore signs its URL and reads its frames.
+Not by an SDK (decision 14): the WebSocket is documented, needs aiohttp only, and botocore signs its
+URL and reads its frames.
 
 A stream for each utterance would be billed for 15 s each. If a stream is lost, a new one gets the
 audio again that nothing final was said about, so no word is lost.

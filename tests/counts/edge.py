@@ -1,9 +1,9 @@
 """Everything around the application, driven by hand and counted: a provider with its ringing loop,
 a relay with its watch, the table's stream, the state machines, an agent.
 
-Polls come at the pace of the parts: as the documents of a ringing call say, a watch every 12.5 s (10 to 15,
-`relay/core/status_polling.py`). The clock is moved, nothing is waited for, so a minute costs a
-second.
+Polls come at the pace of the parts: as the documents of a ringing call say, a watch every 12.5 s
+(10 to 15, `relay/core/status_polling.py`). The clock is moved, nothing is waited for, so a minute
+costs a second.
 """
 
 from __future__ import annotations

@@ -157,7 +157,7 @@ destroy: .venv/.infra .venv/.cdk  ## Out of AWS again, but for what cannot be br
 	@cat $^ > $@
 
 # The relay's filters in C, where there is a compiler. Without them it takes numpy's.
-.venv/.kernel: relay/kernel/chamade_kernel.c relay/kernel/pyproject.toml .venv/.stack
+.venv/.kernel: relay/kernel/chamade_kernel.c relay/kernel/pyproject.toml | .venv/.stack
 	@$(PIP) ./relay/kernel 2> .venv/kernel.log || echo "no compiled audio filters (.venv/kernel.log): PCM agents cost the relay more"
 	@rm -rf relay/kernel/build relay/kernel/*.egg-info
 	@touch $@

@@ -18,7 +18,7 @@ from websockets.exceptions import InvalidStatus
 from common import media_token
 from relay import logs
 from relay.config import from_env
-from relay.core.timeouts import Timeouts
+from relay.core.timeouts import WATCH_WITH_DOOR_S, Timeouts
 from runtime.logs import set_up
 
 NEEDED = {"CHAMADE_CONTROL_URL": "http://127.0.0.1:9/", "CHAMADE_CONTROL_SECRET": "hush"}
@@ -30,6 +30,16 @@ def test_settings_have_defaults() -> None:
     assert config.public_url == config.relay_url == "ws://127.0.0.1:8702"
     assert config.control_url == "http://127.0.0.1:9"
     assert config.timeouts == Timeouts()
+
+
+def test_a_relay_with_a_door_says_where_it_is_and_asks_less_often() -> None:
+    assert from_env(NEEDED).door_url == ""
+    config = from_env(NEEDED | {"RELAY_DOOR_PORT": "8706"})
+    assert (config.door_port, config.door_url) == (8706, "http://127.0.0.1:8706")
+    assert config.timeouts.watch == WATCH_WITH_DOOR_S > Timeouts().watch
+    asked = {"RELAY_DOOR_PORT": "1", "RELAY_DOOR_URL": "https://relay/", "RELAY_WATCH_S": "7"}
+    config = from_env(NEEDED | asked)
+    assert (config.door_url, config.timeouts.watch) == ("https://relay", 7)
 
 
 def test_relays_with_the_same_settings_have_different_ids(monkeypatch: pytest.MonkeyPatch) -> None:

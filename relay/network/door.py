@@ -74,9 +74,13 @@ class Door:
         server, strangers = self._runner.server, Strangers()
         if server is None:
             raise RuntimeError("the door's server is not set up")
-        self._listener = await asyncio.get_running_loop().create_server(
-            lambda: strangers.protocol(server), self._config.host, self._config.door_port
-        )
+        try:
+            self._listener = await asyncio.get_running_loop().create_server(
+                lambda: strangers.protocol(server), self._config.host, self._config.door_port
+            )
+        except OSError:
+            await self.close()
+            raise
         port: int = self._listener.sockets[0].getsockname()[1]
         return port
 

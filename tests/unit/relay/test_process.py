@@ -165,12 +165,14 @@ async def test_the_process_logs_that_it_listens_and_drains_on_sigterm() -> None:
     assert token not in rest
 
 
-async def test_a_port_that_is_taken_is_named_without_a_traceback() -> None:
+@pytest.mark.parametrize("setting", ["RELAY_PORT", "RELAY_DOOR_PORT"])
+async def test_a_port_that_is_taken_is_named_without_a_traceback(setting: str) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        env = os.environ | NEEDED | {"RELAY_PORT": str(port), "RELAY_HOST": "127.0.0.1"}
+        own = {"RELAY_PORT": "0", "RELAY_HOST": "127.0.0.1", setting: str(port)}
+        env = os.environ | NEEDED | own
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "relay", env=env, stderr=asyncio.subprocess.PIPE
         )
@@ -179,6 +181,7 @@ async def test_a_port_that_is_taken_is_named_without_a_traceback() -> None:
     assert process.returncode == 2
     assert said.decode().startswith(f"relay: it cannot listen on port {port} of 127.0.0.1 (")
     assert said.count(b"\n") == 1
+    assert f"or set {setting} or RELAY_HOST" in said.decode()
 
 
 async def test_the_process_names_a_missing_setting() -> None:

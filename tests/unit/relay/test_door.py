@@ -15,7 +15,7 @@ from runtime.strangers import Strangers
 from tests.unit.relay.chamade_host import ChamadeHost
 from tests.unit.relay.door_client import PATH, DoorStack, command, request, talking, with_door
 from tests.unit.relay.fake_control import SECRET, FakeApplication
-from tests.unit.relay.stack import closed, media, message, played
+from tests.unit.relay.stack import Stack, closed, media, message, played
 
 
 async def test_a_post_that_is_not_signed_with_the_secret_is_refused(door: DoorStack) -> None:
@@ -192,6 +192,17 @@ async def test_a_changed_call_that_goes_on_has_a_new_end(
     await door.send("changed", params={"call": door.app.call(), "ends_at_ms": ends_at_ms})
     assert (await closed(door.caller))[0] == 1000
     assert [body["type"] for body in door.app.bodies] == ["max_duration"]
+
+
+async def test_a_relay_with_a_door_says_where_it_is_when_it_attaches(
+    app: FakeApplication, stack: Stack
+) -> None:
+    async with with_door(app, door_url="http://10.0.1.7:8706") as door:
+        await door.stream()
+        assert app.attaches[-1]["door_url"] == "http://10.0.1.7:8706"
+    await stack.provider()
+    await app.reported("watch")
+    assert "door_url" not in app.attaches[-1]
 
 
 async def test_the_counts_have_the_commands(door: DoorStack) -> None:

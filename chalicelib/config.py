@@ -41,6 +41,7 @@ class Config:
     tries_at_once: int = TRIES_AT_ONCE
     sip_hosts: tuple[str, ...] = ()
     trunks_by_address: bool = True
+    many_gateways: bool = False
 
     @property
     def own_hosts(self) -> frozenset[str]:
@@ -104,6 +105,7 @@ def from_environment(env: Mapping[str, str] = os.environ) -> Config:
         allow_private_webhooks=env.get("CHAMADE_ALLOW_PRIVATE_WEBHOOKS") == "1",
         sign_up_open=_open(env, "CHAMADE_SIGN_UP"),
         trunks_by_address=_open(env, "CHAMADE_TRUNKS_BY_ADDRESS"),
+        many_gateways=_many(env, "CHAMADE_GATEWAYS"),
         gateway_socket_url=_socket_url(env, "CHAMADE_GATEWAY_SOCKET_URL"),
         sip_hosts=tuple(env.get("CHAMADE_SIP_HOSTS", "").replace(",", " ").split()),
         tries_at_once=_count(env, "CHAMADE_TRIES_AT_ONCE", TRIES_AT_ONCE),
@@ -122,6 +124,13 @@ def _open(env: Mapping[str, str], name: str) -> bool:
     if value not in ("open", "closed"):
         raise BadConfig(f"{name} is open or closed")
     return value == "open"
+
+
+def _many(env: Mapping[str, str], name: str) -> bool:
+    value = env.get(name) or "one"
+    if value not in ("one", "many"):
+        raise BadConfig(f"{name} is one or many")
+    return value == "many"
 
 
 def _socket_url(env: Mapping[str, str], name: str) -> str:

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from chalicelib import config as configuration
 from chalicelib.domain.gateway_lease import GatewayLease, live
 from chalicelib.providers.browser_calls import BrowserCalls
-from chalicelib.providers.many_gateways import ManyGateways
 from chalicelib.providers.outgoing_http import GuardedPoster
 from chalicelib.providers.trunk_host import GatewayTrunkHost, TrunkHost
 from chalicelib.providers.twilio import TwilioAccount, TwilioProvider
@@ -133,6 +132,8 @@ def _provider(
     settings: configuration.Config, account: TwilioAccount, stores: Stores
 ) -> TwilioProvider:
     if account.name == "gateway" and settings.many_gateways:
+        from chalicelib.providers.many_gateways import ManyGateways
+
         return ManyGateways(account, functools.partial(_present, stores))
     return TwilioProvider(account)
 

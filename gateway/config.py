@@ -84,7 +84,7 @@ class Config:
     machine: str = "gateway-1"
     """The name of the gateway among several: that of its front, if this is one process of it."""
     api_url: str | None = None
-    """Where the application reaches this gateway; None: there are no other gateways."""
+    """The URL at which the application reaches this gateway; None: it is the only one."""
     trunk_refresh: float = 60.0
     """Interval between two fetches of the list of trunks."""
     allow_private_trunks: bool = False

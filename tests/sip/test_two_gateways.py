@@ -5,15 +5,21 @@ killed or drained, the other registers them all, and calls get through in and ou
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import time
 
 import pytest
 
+from chalicelib import bootstrap
 from chalicelib.domain.gateway_lease import holder
 from local.agent import Rest
 from local.stack import application_dependencies, temporary_stack
 from operations.admin import main as admin
+from operations.doctor import gateway as doctor
+from operations.doctor.finding import Result
+from operations.doctor.scene import Scene
+from operations.installation import of_stack
 from tests.sip.peers import HOST, Carrier, Sipp
 from tests.sip.support import CALLED, PASSWORD, Agent, Tenant, hears, spoken
 from tests.support.rolling import keeping
@@ -44,12 +50,12 @@ class Both:
             await self.owner.rest("POST", f"/api/trunks/{name}/dids", {"e164": DIDS[name]})
 
     def wanted(self, *gateways):
-        """Who is to register each trunk, by its name, if these gateways are there."""
+        """Return the gateway that is to register each trunk, if these gateways are there."""
         leases = [each for each in self.deps.stores.gateway_leases.all() if each.name in gateways]
         return {name: holder(id_, leases).name for name, id_ in self.ids.items()}
 
     async def registered_at(self):
-        """Which gateways have registered each trunk at the carrier."""
+        """Return the gateways that have registered each trunk at the carrier."""
         ports = {self.stack.layout.ports[each.replace("gateway", "sip")]: each for each in GATEWAYS}
         found = {}
         for name, contacts in (await self.carrier.registered()).items():
@@ -71,6 +77,11 @@ class Both:
                 return time.monotonic() - began
             assert time.monotonic() - began < within_s, (wanted, found)
             await asyncio.sleep(0.2)
+
+    def doctor_says(self):
+        """Return the findings of the doctor about gateways, by name."""
+        scene = Scene(of_stack(self.stack.layout.stack_file), bootstrap.config(), self.deps)
+        return {each.name: (each.result, each.seen) for each in doctor.answers(scene)}
 
     async def call_in(self, up, name):
         caller = f"+3361777{NAMES.index(name):05d}"
@@ -100,7 +111,18 @@ class Both:
 
 
 @pytest.fixture
-async def both(tmp_path, up):
+def as_before():
+    """The stack is in this process, and puts its settings into the environment."""
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
+    bootstrap.config.cache_clear()
+    bootstrap.dependencies.cache_clear()
+
+
+@pytest.fixture
+async def both(tmp_path, up, as_before):
     carrier = await up(
         Carrier(dict.fromkeys(NAMES, PASSWORD), dids={did: name for name, did in DIDS.items()})
     )
@@ -132,6 +154,7 @@ async def test_a_killed_gateway_s_trunks_are_registered_by_the_other_within_30_s
     for name in {gateway: name for name, gateway in divided.items()}.values():
         await both.call_out(up, speech, name, CALLED)
 
+    assert both.doctor_says()["gateways"] == (Result.OK, "gateway, gateway-2")
     lost = divided[NAMES[0]]
     other = next(each for each in GATEWAYS if each != lost)
     of(both, lost).process.kill()
@@ -140,6 +163,9 @@ async def test_a_killed_gateway_s_trunks_are_registered_by_the_other_within_30_s
     assert took_s < WITHIN_S
     await both.call_in(up, NAMES[0])
     await both.call_out(up, speech, NAMES[0], CALLED)
+    said = both.doctor_says()
+    assert said["gateways"] == (Result.WARN, f"only {other} takes calls")
+    assert said["gateway trunks"][0] is Result.OK
     assert both.stack.dead_part() is None  # `make run` goes on with one
 
 

@@ -41,7 +41,7 @@ class GatewayRefused(Failure):
 
 @dataclass(frozen=True)
 class Standing:
-    """What a gateway is told: `division` is another word when its trunks may be others, and after
+    """The answer to a lease: `division` is another word when its trunks may be others, and after
     `again_ms` it asks again."""
 
     division: str

@@ -61,6 +61,9 @@ class Sizes(_Strict):
     calls_per_relay: int = Field(120, ge=1)
     """Calls in each task at which another task is started; docs/benchmarks.md says how many a task
     can carry."""
+    gateways: int = Field(1, ge=1, le=8)
+    """Gateways, each an instance with an address of its own; several divide the trunks. A
+    certificate has ten names, as a rule: the relay's, and one of each gateway."""
     gateway_instance: str = "c6a.large"
     gateway_image: str = Field(GATEWAY_SYSTEM, pattern=_IMAGE)
     """The instance's system: the id of an AMI, or the name of one of AWS's releases for ECS, which
@@ -166,9 +169,16 @@ class Settings(_Strict):
         return f"gateway.{self.domain}"
 
     @property
+    def gateway_hosts(self) -> list[str]:
+        """Return the host name of each gateway; none without SIP. Further ones are `gateway-2.` and
+        so forth."""
+        more = [f"gateway-{number}.{self.domain}" for number in range(2, self.sizes.gateways + 1)]
+        return [self.gateway_host, *more] if self.sip else []
+
+    @property
     def hosts(self) -> list[str]:
         """Return all host names that need a certificate."""
-        return [self.api_host, self.relay_host, *([self.gateway_host] if self.sip else [])]
+        return [self.api_host, self.relay_host, *self.gateway_hosts]
 
     @property
     def gateway_account_sid(self) -> str:

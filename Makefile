@@ -14,7 +14,7 @@ BIN := .venv/bin
 INSTALL := pip install --quiet --disable-pip-version-check --no-compile
 # Not compiled: most of what comes along is never imported, and compiling is half of the time.
 PIP := $(BIN)/$(INSTALL) -c constraints.txt
-REQUIREMENTS := requirements.txt relay/requirements.txt gateway/requirements.txt local/requirements.txt
+REQUIREMENTS := requirements.txt relay/requirements.txt gateway/requirements.txt voice/requirements.txt local/requirements.txt
 NODE_PACKAGES := asl-validator@4.0.0 axe-core@4.14.1 ws@8.23.0 \
   openapi-fetch@0.17.0 openapi-typescript@7.13.0 typescript@5.9.3
 COVERED_BY_CALLS := $(addprefix --cov=,relay.core relay.network.key_reports)
@@ -25,7 +25,7 @@ CDK := ../.venv/node/node_modules/.bin/cdk
 COVERAGE := --cov-branch --cov-report=term:skip-covered --cov-fail-under=95
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help run test test-all calls rules soak demo bench weigh openapi limits carriers fuzz doctor lint synth bootstrap deploy deploy-gateway adopt destroy screenshots format constraints clean
+.PHONY: help run voice test test-all calls rules soak demo bench weigh openapi limits carriers fuzz doctor lint synth bootstrap deploy deploy-gateway adopt destroy screenshots format constraints clean
 
 help:  ## This list
 	@grep -hE "^[a-z]+:.*##" Makefile | sed -E "s/:[^#]*## /\t/" | expand -t 14
@@ -33,13 +33,16 @@ help:  ## This list
 # Ctrl-C in Python's first moments would be a traceback: it waits until there is a handler. GNU's env only.
 HOLDING_CTRL_C = $(shell env --block-signal=INT true 2>/dev/null && echo env --block-signal=INT)
 
-run: .venv/.stack  ## The whole system on this machine, until Ctrl-C
+run: .venv/.stack .venv/.kernel  ## The whole system on this machine, until Ctrl-C
 	@exec $(HOLDING_CTRL_C) $(BIN)/python -m local
 
-demo: .venv/.stack  ## Six calls on a stack of their own, 70 s; the last line is JSON
+voice: .venv/.voice  ## The models of hosted voice, for `make run` (once, 530 MB)
+	@:
+
+demo: .venv/.stack .venv/.kernel  ## Six calls on a stack of their own, 70 s; the last line is JSON
 	@$(BIN)/python -m local.demo
 
-TESTS := .venv/.dev .venv/.node .venv/.debian .venv/.phones .venv/.pipecat .venv/.conformance .venv/.infra
+TESTS := .venv/.dev .venv/.kernel .venv/.node .venv/.debian .venv/.phones .venv/.pipecat .venv/.conformance .venv/.infra .venv/.voice
 # Tests of calls wait for sound most of the time. All others compute, in what time the calls leave (nice).
 CALLS := $(addprefix tests/,sip unit/relay unit/gateway unit/rtp unit/local unit/runtime unit/providers integration mcp)
 ALONE := tests/browser tests/neighbours
@@ -72,7 +75,7 @@ rules:
 soak: .venv/.dev  ## All attacks at once for 30 minutes while 20 calls are carried; JSON in .local/bench
 	@$(BIN)/python -m tests.neighbours.soak
 
-bench: .venv/.dev .venv/.debian  ## Measures, side by side; JSON in .local/bench
+bench: .venv/.dev .venv/.kernel .venv/.debian .venv/.voice  ## Measures, side by side; JSON in .local/bench
 	@$(BIN)/python -m tests.load
 
 weigh: .venv/.dev  ## What the Lambda package holds, and what it leaves out (docs/package.md)
@@ -160,6 +163,12 @@ destroy: .venv/.infra .venv/.cdk  ## Out of AWS again, but for what cannot be br
 	  ln -sf ../../operations/chamade-admin $(BIN)/chamade-admin; }
 	@cat $^ > $@
 
+# The relay's filters in C, where there is a compiler. Without them it takes numpy's.
+.venv/.kernel: relay/kernel/chamade_kernel.c relay/kernel/pyproject.toml .venv/.stack
+	@$(PIP) ./relay/kernel 2> .venv/kernel.log || echo "no compiled audio filters (.venv/kernel.log): PCM agents cost the relay more"
+	@rm -rf relay/kernel/build relay/kernel/*.egg-info
+	@touch $@
+
 .venv/.dev: .venv/.stack requirements-dev.txt
 	@$(PIP) -r requirements-dev.txt
 	@touch $@
@@ -181,6 +190,13 @@ destroy: .venv/.infra .venv/.cdk  ## Out of AWS again, but for what cannot be br
 	@echo "setting up phones of other SIP stacks in .venv/phones (once, 35 MB)"
 	@$(BIN)/python -m venv .venv/phones
 	@tests/sip/peers/phones/install.sh < $<
+	@touch $@
+
+# The models that hear and speak, in an environment of their own: their worker processes run there only.
+.venv/.voice: voice/requirements-local.txt | .venv/bin/pip
+	@echo "setting up speech models in .venv/voice (once, 530 MB)"
+	@$(BIN)/python -m venv .venv/voice
+	@.venv/voice/bin/$(INSTALL) --require-hashes -r $<
 	@touch $@
 
 # The AWS infrastructure, in an environment of its own: the CDK is large, and nothing of it is deployed.

@@ -18,6 +18,7 @@ from relay.config import Config, from_env
 from relay.network.control import Control
 from relay.network.ecs_task_protection import Protection
 from relay.network.server import Relay
+from relay.protocol.rate_filters import COMPILED
 from runtime.logs import set_up
 from runtime.periodic_counts import log_counts
 
@@ -45,6 +46,7 @@ async def serve(config: Config) -> int:
             host=config.host,
             port=port,
             public_url=config.public_url,
+            filters="compiled" if COMPILED else "numpy",
         )
         background = [asyncio.create_task(job) for job in _background_jobs(config, relay)]
         await stop.wait()

@@ -1,4 +1,4 @@
-"""Leases of gateways, and how trunks are divided among several gateways (decision 14).
+"""Leases of gateways, and how trunks are divided among several gateways (decision 15).
 
 A gateway holds a lease as long as it renews it. A trunk belongs to the gateway that scores highest
 for it (rendezvous hashing), so that a gateway that goes away, or comes, moves its own trunks only.

@@ -118,8 +118,8 @@ def _python_of(made: Built, text: str) -> None:
         words = shlex.split(command)
         program = Path(words[0]).name
         if program == "pip":
-            at = words.index("-r") + 1
-            words[at] = str(_place(made, words[at]))
+            # Our files are what is named last: a list of requirements, or a package.
+            words[-1] = str(_place(made, words[-1]))
             _checked(made, [str(made.python), "-m", "pip", *words[1:]])
         elif program == "python" and "compileall" in words:
             _checked(made, [str(made.python), *words[1:]])

@@ -19,6 +19,7 @@ from chalicelib.domain.call_transitions import Act, CallState
 from chalicelib.domain.did import Did
 from chalicelib.domain.new_call import new_inbound, new_missed
 from chalicelib.domain.phone import BROWSER
+from chalicelib.domain.voice import CallVoice
 from chalicelib.providers.base import HangUp, Instruction, KeepRinging, Reject
 from chalicelib.services.call import admission
 from chalicelib.services.call.admission import TurnedAway
@@ -38,6 +39,14 @@ log = logging.getLogger(__name__)
 
 LAST_POLL_MS = 1_000
 """A poll that finds less than this left of the ringing is the last: it waits for the deadline."""
+
+POLL_S = 1
+"""Seconds between two polls of a ringing call that cannot be redirected: polls alone bring the
+accept to its provider."""
+
+GUARD_S = 10
+"""The same for a call that is redirected when it is accepted. Its polls only guard: they bring what
+a redirect has failed to bring, and the deadline."""
 
 STEERED_MS = 3_500
 """Time after an accept in which its redirect may still reach the provider. If a poll were answered
@@ -67,22 +76,26 @@ def receive(deps: Dependencies, incoming: Incoming) -> Instruction:
             admission.tell(deps, owner, called.number.e164, incoming.from_, why)
             return NOT_TAKEN
     if call.auto_answer and call.state is CallState.RINGING:
-        call = settle(deps, call, Act.ANSWER)
-    return while_ringing(deps, call)
+        call = _pick_up(deps, call)
+    return _next_step(deps, call, redirects=incoming.redirects_ringing)
 
 
-def poll(deps: Dependencies, provider: str, provider_call_id: str) -> Instruction:
-    """Handle the ringing webhook. Also enforces the deadline, should the state machine be late."""
+def poll(
+    deps: Dependencies, provider: str, provider_call_id: str, *, redirects: bool = False
+) -> Instruction:
+    """Handle the ringing webhook. Also enforces the deadline, should the state machine be late.
+    `redirects`: the provider takes a redirect of the call while it rings.
+    """
     call = deps.stores.calls.get(inbound_call_id(provider, provider_call_id))
     if call is None:
         return NOT_TAKEN
     if call.state is CallState.RINGING:
         call = _at_its_deadline(deps, call)
     if call.state is CallState.RINGING and call.auto_answer:
-        call = settle(deps, call, Act.ANSWER)  # a crash may have kept the voice webhook from it
+        call = _pick_up(deps, call)  # a crash may have kept the voice webhook from it
     elif _being_steered(deps, call):
-        return KeepRinging()
-    return while_ringing(deps, call)
+        return KeepRinging(POLL_S)
+    return _next_step(deps, call, redirects=redirects)
 
 
 def resume(deps: Dependencies, provider: str, provider_call_id: str) -> Instruction:
@@ -115,6 +128,15 @@ def caller_gone(
         settle(deps, call, Act.CALLER_HANGUP)
 
 
+def _pick_up(deps: Dependencies, call: Call) -> Call:
+    """Answer a call whose number has auto-answer; return it."""
+    if call.voice == "own":
+        return settle(deps, call, Act.ANSWER)
+    from chalicelib.services.call import voice  # most calls need none of it
+
+    return voice.pick_up(deps, call)
+
+
 def _at_its_deadline(deps: Dependencies, call: Call) -> Call:
     """Wait for the deadline of a ringing call in its last second, and let it be missed; return the
     call. Any other call is returned as it is.
@@ -130,9 +152,24 @@ def _at_its_deadline(deps: Dependencies, call: Call) -> Call:
     return settle(deps, call, Act.EXPIRE)
 
 
+def _next_step(deps: Dependencies, call: Call, *, redirects: bool) -> Instruction:
+    """Return what the provider shall do with a call that it has not answered: if it keeps ringing,
+    until the next poll is due, of which one falls into the last second before the deadline.
+    """
+    if call.state is not CallState.RINGING:
+        return while_ringing(deps, call)
+    if not redirects:
+        return KeepRinging(POLL_S)
+    # A call with auto-answer that rings waits for a place at a voice host (voice.py).
+    guard_s = GUARD_S // 2 if call.auto_answer else GUARD_S
+    left_s = (call.ring_deadline - deps.now()) // 1000
+    return KeepRinging(min(guard_s, max(POLL_S, left_s)))
+
+
 def _being_steered(deps: Dependencies, call: Call) -> bool:
     """Return whether the accept's own redirect may still be on its way to the provider."""
-    if call.state is not CallState.ACTIVE or call.auto_answer or call.answered_at is None:
+    picked_up = call.auto_answer and call.voice_detail is None
+    if call.state is not CallState.ACTIVE or picked_up or call.answered_at is None:
         return False
     if deps.now() >= call.answered_at + STEERED_MS:
         return False
@@ -178,6 +215,7 @@ def _new_call(deps: Dependencies, incoming: Incoming, called: Called, owner: Acc
         forwarded_from=incoming.forwarded_from,
         agent_url=number.agent_url,
         auto_answer=number.auto_answer,
+        voice=CallVoice(number.voice, number.voice_settings),
         max_duration_s=min(owner.max_call_s, DEFAULT_MAX_DURATION_S),
         now=deps.now(),
         trunk=called.trunk,

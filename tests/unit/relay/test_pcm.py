@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from common import g711
 from relay.protocol.agent import AudioFormat
-from relay.protocol.pcm import REACH, Downsampler, Transcoder, Upsampler, transcoders
+from relay.protocol.pcm import Downsampler, Transcoder, Upsampler, transcoders
+from relay.protocol.rate_filters import REACH
 
 RATES = (8000, 16000, 24000)
 

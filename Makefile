@@ -134,6 +134,8 @@ deploy: .venv/.infra .venv/.cdk  ## To AWS, as infra/cdk.json says, but for what
 	  $(DEPLOY) --all
 
 deploy-gateway: .venv/.infra .venv/.cdk  ## The same with the gateway: its live calls end
+	@rm -rf .local/synth && $(INFRA)/python -m infra
+	@$(INFRA)/python -m infra.restored .local/synth
 	@$(DEPLOY) --all
 
 adopt: .venv/.infra .venv/.cdk  ## As deploy, with the data that a destroyed installation has left

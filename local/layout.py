@@ -56,7 +56,7 @@ class Layout:
         offsets = {"api": 0, "relay": 1, "gateway": 2, "aws": 3, "sip": 4}
         offsets |= {"carrier": 8, "carrier's phones": 9}
         if self.gateways > 1:
-            offsets |= {"gateway-2": 5, "sip-2": 6}
+            offsets |= {"gateway-2": 10, "sip-2": 11}
         return {part: self.port_base + offset for part, offset in offsets.items()}
 
     @property

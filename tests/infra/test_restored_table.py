@@ -230,3 +230,12 @@ def test_make_adopt_table_prepares_the_table_before_it_is_taken_over():
     steps = ["infra.restored\n", "--import-existing-resources", "infra.restored .local/synth"]
     places = [said.index(step) for step in steps]
     assert places == sorted(places)
+
+
+@pytest.mark.parametrize("target", ["deploy", "deploy-gateway"])
+def test_a_deployment_looks_at_the_tables_first(target):
+    said = subprocess.run(
+        ["make", "-n", "-o", ".venv/.infra", "-o", ".venv/.cdk", target],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    assert said.index("infra.restored .local/synth") < said.index("cdk deploy")

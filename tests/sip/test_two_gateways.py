@@ -169,6 +169,7 @@ async def test_a_killed_gateway_s_trunks_are_registered_by_the_other_within_30_s
     assert both.stack.dead_part() is None  # `make run` goes on with one
 
 
+@pytest.mark.deep
 async def test_a_drained_gateway_s_trunks_are_registered_elsewhere_before_it_leaves_them(
     both, up, speech, monkeypatch, capsys
 ):

@@ -53,7 +53,7 @@ class Balancer(Construct):
             deletion_protection=False,
         )
         self._access_log(scope)
-        hosts = [settings.relay_host, *([settings.gateway_host] if settings.sip else [])]
+        hosts = [settings.relay_host, *settings.gateway_hosts]
         self.certificate = certificate(self, settings, hosts)
         self.listener = self.balancer.add_listener(
             "Tls",

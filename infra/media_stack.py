@@ -48,6 +48,8 @@ class MediaStack(cdk.Stack):
         if settings.sip:
             log = self._log("gateway", settings)
             self.gateway = GatewayService(self, "Gateway", ground, log)
+            for number in range(2, settings.sizes.gateways + 1):
+                GatewayService(self, f"Gateway{number}", ground, log, number)
         publish(self, settings, self._names())
 
     def _names(self) -> dict[str, str]:

@@ -61,6 +61,9 @@ class Sizes(_Strict):
     calls_per_relay: int = Field(120, ge=1)
     """Calls in each task at which another task is started; docs/benchmarks.md says how many a task
     can carry."""
+    gateways: int = Field(1, ge=1, le=8)
+    """Gateways, each an instance with an address of its own; several divide the trunks. A
+    certificate has ten names, as a rule: the relay's, and one of each gateway."""
     gateway_instance: str = "c6a.large"
     gateway_image: str = Field(GATEWAY_SYSTEM, pattern=_IMAGE)
     """The instance's system: the id of an AMI, or the name of one of AWS's releases for ECS, which
@@ -125,6 +128,9 @@ class Settings(_Strict):
     """Names and addresses at which the gateway takes SIP: no trunk may lead to them."""
     sip_peers: list[IPv4Network] = []
     """Networks whose calls are taken for any number: EDGE_PEERS."""
+    tables: list[Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{3,255}$")]] = []
+    """Names of the tables, the one in use last: those before it are what it was restored from. None
+    given: `chamade-STAGE-calls`."""
     variables: Variables = Variables()
     sizes: Sizes = Sizes()
 
@@ -142,6 +148,8 @@ class Settings(_Strict):
             raise ValueError("monthly_budget_usd goes with alarm_email, which is told")
         if any(network.version != 4 for network in self.sip_sources):
             raise ValueError("sip_sources: the SIP edge is IPv4 only")
+        if len(set(self.tables)) < len(self.tables):
+            raise ValueError("tables: a table is named twice")
         return self
 
     @property
@@ -161,14 +169,26 @@ class Settings(_Strict):
         return f"gateway.{self.domain}"
 
     @property
+    def gateway_hosts(self) -> list[str]:
+        """Return the host name of each gateway; none without SIP. Further ones are `gateway-2.` and
+        so forth."""
+        more = [f"gateway-{number}.{self.domain}" for number in range(2, self.sizes.gateways + 1)]
+        return [self.gateway_host, *more] if self.sip else []
+
+    @property
     def hosts(self) -> list[str]:
         """Return all host names that need a certificate."""
-        return [self.api_host, self.relay_host, *([self.gateway_host] if self.sip else [])]
+        return [self.api_host, self.relay_host, *self.gateway_hosts]
 
     @property
     def gateway_account_sid(self) -> str:
         """Return the gateway's account SID: no secret, and the same at each synthesis."""
         return "AC" + hashlib.sha256(f"{self.stage}.{self.domain}".encode()).hexdigest()[:32]
+
+    @property
+    def table_names(self) -> list[str]:
+        """Return the names of the tables that the data stack holds, the one in use last."""
+        return self.tables or [self.name("calls")]
 
     def name(self, what: str) -> str:
         """Return the name of a resource that must have one."""
@@ -200,6 +220,7 @@ _WANTED = {
     "region": "the name of a region, as in eu-west-3, or nothing",
     "twilio_account_sid": "AC and 32 digits or letters from a to f, or nothing",
     "sip_hosts": "names or addresses of hosts, as in sip.example.com",
+    "tables": "names of tables, as in chamade-prod-calls: 3 to 255 letters, digits, _ . -",
     "gateway_processes": "a number from 1 to 32, or auto",
     "gateway_image": "the id of an image, as in ami-0123456789abcdef0, or the name of a release of "
     f"AWS's system for ECS, as in {GATEWAY_SYSTEM}",

@@ -75,7 +75,7 @@ class Stack:
         self._spawn(aws.warm_up, layout, "fan_out_events", "deliver_event")
         self._launch_servers(say)
         http_relay = layout.relay_url.replace("ws://", "http://")
-        urls = (layout.carrier_url, layout.api_url, http_relay, layout.gateway_url)
+        urls = (layout.carrier_url, layout.api_url, http_relay, *layout.gateway_urls.values())
         for part, url in zip(self.parts[1:], urls, strict=True):
             processes.wait_until_up(part, f"{url}/healthz", stopping)
         while sweeping.is_alive():
@@ -99,8 +99,10 @@ class Stack:
         self._launch("api", "local.api_server", environment.api_server(layout, credentials))
         say(f"Starting the relay, which carries agents' audio, at {layout.relay_url}")
         self._launch("relay", "relay", environment.relay(layout, credentials))
-        say(f"Starting the gateway, for SIP phones, at port {layout.ports['sip']} of {HOST}")
-        self._launch("gateway", "gateway", environment.gateway(layout, credentials))
+        for name in layout.gateway_urls:
+            port = layout.ports[name.replace("gateway", "sip")]
+            say(f"Starting the gateway, for SIP phones, at port {port} of {HOST}")
+            self._launch(name, "gateway", environment.gateway(layout, credentials, name))
 
     def stop(self) -> list[str]:
         """Stop all parts; return the names of those that had to be killed."""
@@ -118,8 +120,13 @@ class Stack:
         )
 
     def dead_part(self) -> Part | None:
-        """Return a part that has ended, if there is one."""
-        return next((part for part in self.parts if part.dead), None)
+        """Return a part that has ended and without which the stack is of no use, if there is one.
+        Of several gateways one is enough: the trunks of another one are taken over."""
+        dead = [part for part in self.parts if part.dead]
+        gateways = [part for part in self.parts if part.name in self.layout.gateway_urls]
+        if any(not each.dead for each in gateways):
+            dead = [part for part in dead if part not in gateways]
+        return next(iter(dead), None)
 
     def _launch(self, name: str, module: str, env: dict[str, str]) -> None:
         logs = self.layout.state_dir / "logs"
@@ -170,6 +177,7 @@ class Stack:
             "dashboard_url": layout.dashboard_url,
             "relay_url": layout.relay_url,
             "gateway_url": layout.gateway_url,
+            "gateway_urls": layout.gateway_urls,
             "sip_uri": layout.sip_uri(numbers[0]) if numbers else None,
             "numbers": numbers,
             "provider_account_sid": credentials.provider_account_sid,
@@ -202,10 +210,12 @@ def application_dependencies(layout: Layout, credentials: Credentials) -> Depend
 
 
 @contextmanager
-def temporary_stack(state_dir: Path, say: Callable[[str], None]) -> Iterator[Stack]:
+def temporary_stack(
+    state_dir: Path, say: Callable[[str], None], gateways: int = 1
+) -> Iterator[Stack]:
     """Start a separate stack with free ports and an empty folder; stop it at the end of the
     block."""
-    layout = Layout(ports.free_port_base(), state_dir)
+    layout = Layout(ports.free_port_base(), state_dir, gateways)
     with exclusive(layout) as lock:
         stack = Stack(layout, Credentials.load(state_dir), lock)
         try:

@@ -22,8 +22,8 @@ class EngineError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class VoiceInfo:
-    """A voice: its name, which is unique among an engine's voices, its language (BCP 47), and its
-    engine's name.
+    """A voice: its name, its language (BCP 47), and its engine's name. A voice of several languages
+    is listed once for each.
     """
 
     name: str
@@ -92,7 +92,7 @@ class Synthesiser(Protocol):
 
 
 class Engines(Protocol):
-    """What hears and speaks in one process. `name` is the engine's, as VOICE_ENGINE has it."""
+    """The recogniser and the synthesiser of one process. `name` is the engine's, as VOICE_ENGINE has it."""
 
     name: str
     recogniser: Recogniser
@@ -125,3 +125,5 @@ class EngineSettings:
     """`<of transcriptions>,<of speech>`; blank: the engine's defaults."""
     max_calls: int = 8
     """Calls at the same time, which bounds the work that can wait."""
+    python: str = ""
+    """The Python in whose environment the local models are; blank: the one that runs the host."""

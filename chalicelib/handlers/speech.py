@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from chalicelib.domain.model import Strict
 from chalicelib.domain.transcript import Entry
@@ -36,14 +37,26 @@ LIVE_PROBLEMS = (
 """Problems of what is done to the audio of a call."""
 
 
+_KEYS = re.compile(rf"^[0-9*#A-Dw]{{1,{MAX_KEYS}}}$", re.ASCII)
+
+
+def _words(text: str) -> str:
+    if not text.strip():
+        raise ValueError("there is nothing in it to be spoken")
+    return text
+
+
+def _keys(digits: str) -> str:
+    if not _KEYS.fullmatch(digits):
+        raise ValueError(f"1 to {MAX_KEYS} of 0-9, *, #, A-D and w are wanted, as in 12#")
+    return digits
+
+
 class Speech(Strict):
     """A text to be spoken. What of its voice is not given is as the call's `voice_settings` say."""
 
-    text: str = Field(
-        min_length=1,
-        max_length=say.MAX_TEXT,
-        pattern=r"\S",
-        description="plain words, as they are to be heard",
+    text: Annotated[str, AfterValidator(_words)] = Field(
+        min_length=1, max_length=say.MAX_TEXT, description="plain words, as they are to be heard"
     )
     interrupt: bool = Field(default=False, description="what is spoken and queued is dropped first")
     barge_in: bool = Field(
@@ -71,9 +84,9 @@ class Speech(Strict):
 class PressedKeys(Strict):
     """Keys to be sent."""
 
-    digits: str = Field(
-        pattern=r"^[0-9*#A-Dw]{1,64}$",
+    digits: Annotated[str, AfterValidator(_keys)] = Field(
         description=f"in order, 1 to {MAX_KEYS}; `w` is a pause of half a second",
+        json_schema_extra={"pattern": _KEYS.pattern},
         examples=["12#"],
     )
 

@@ -27,7 +27,7 @@ SPEECH_LIMITS: tuple[Limit, ...] = (
     _rate("requests to press keys", "DTMF_A_MINUTE"),
     _rate("requests for a transcript", "READS_A_MINUTE"),
     Limit(
-        "a text to be spoken", "chalicelib.services.call.say:MAX_TEXT", "characters", "account",
+        "a text to be spoken", f"{_DOMAIN}MAX_SAY", "characters", "account",
         "422", f"{_HTTP}::test_a_wrong_field_of_a_text_is_named",
     ),
     Limit(
@@ -52,11 +52,7 @@ SPEECH_LIMITS: tuple[Limit, ...] = (
         f"{_SPEECH}::test_requests_that_wait_at_a_time_are_bounded_and_others_are_not",
     ),
     Limit(
-        "wait for the caller's reply", "chalicelib.services.call.say:MAX_REPLY_WAIT_S", "s",
-        "account", "422", f"{_HTTP}::test_a_wrong_field_of_a_text_is_named",
-    ),
-    Limit(
-        "wait for what is said next", "chalicelib.services.call.transcripts:MAX_WAIT_S", "s",
+        "wait for the caller's reply, or for what is said next", f"{_DOMAIN}MAX_WAIT_S", "s",
         "account", "422", f"{_HTTP}::test_a_wrong_place_in_a_transcript_is_422",
     ),
     Limit(

@@ -48,7 +48,7 @@ class MediaTimeout(Failure):
 
 
 class QueueFull(Failure):
-    """As much waits to be spoken as may."""
+    """As much waits to be heard as may."""
 
     code = "queue_full"
     retry_after_s = 2
@@ -71,8 +71,8 @@ _NOT_YET = frozenset({"not_here", "no_stream", "no_agent"})
 _FAILURES: dict[str, type[Failure]] = {
     **dict.fromkeys(_NOT_YET, NoMedia),
     "no_requests": NotHosted,
-    "timeout": MediaTimeout,
-    "queue_full": QueueFull,
+    **dict.fromkeys(("timeout", "agent_lost"), MediaTimeout),
+    **dict.fromkeys(("queue_full", "slow_provider"), QueueFull),
     "synthesis_failed": SynthesisFailed,
 }
 

@@ -138,6 +138,8 @@ def test_a_call_that_ends_while_its_stream_is_waited_for_is_over(world, door, ca
     [
         ("no_requests", NotHosted),
         ("timeout", MediaTimeout),
+        ("agent_lost", MediaTimeout),
+        ("slow_provider", QueueFull),
         ("queue_full", QueueFull),
         ("synthesis_failed", SynthesisFailed),
         ("call_over", Refused),

@@ -14,8 +14,9 @@ from types import FrameType
 import click
 
 from chamade.audio import sound
+from chamade.audio.blocking import Audio
 from chamade.audio.line import Format
-from chamade.blocking import Audio, LiveCall
+from chamade.blocking import LiveCall
 from chamade.cli.common import Session
 from chamade.cli.failures import message
 from chamade.cli.microphone import Microphone

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from functools import partial
 from types import TracebackType
 from typing import Unpack
@@ -23,7 +23,8 @@ from chamade.operations import AccountOf, Calls, HostedVoices, Keys, Numbers, Tr
 from chamade.operations.calls import DialOptions, dial_through_trunk
 from chamade.operations.voices import VoiceOptions
 from chamade.portal import Portal
-from chamade.speech_models import Voices
+from chamade.speech_models import Said, Voices
+from chamade.spoken import said_in, said_later
 
 AT_ONCE = 50
 
@@ -138,6 +139,14 @@ class Client(Closing):
         """
         return Events(self._shell, Feed(after))
 
+    def transcript(
+        self, call_id: str, after: int | None = None, *, follow: bool = True
+    ) -> Iterator[Said]:
+        """Yield what both sides say in a call with a hosted voice, until it is over; without
+        `follow`, what was said until now. `after`: an entry's `sequence`.
+        """
+        return said_in(self._shell, call_id, after, follow=follow)
+
     def voices(self) -> Voices:
         """List the hosted voices and the languages that there are. Raises Forbidden,
         `hosted_voice_gated`, for accounts outside the beta.
@@ -237,6 +246,12 @@ class AsyncClient:
     def events(self, after: str | None = None) -> AsyncEvents:
         """Return the events, as `Client.events` does."""
         return AsyncEvents(self._shell, Feed(after))
+
+    def transcript(
+        self, call_id: str, after: int | None = None, *, follow: bool = True
+    ) -> AsyncIterator[Said]:
+        """Yield what is said in a call as `Client.transcript` does."""
+        return said_later(self._shell, call_id, after, follow=follow)
 
     async def voices(self) -> Voices:
         """List the hosted voices as `Client.voices` does."""

@@ -42,8 +42,7 @@ class AsyncSpoken:
         """Yield what both sides say, from the beginning or after an entry's `sequence`, until the
         call is over.
         """
-        reader = Transcript(self.info.call_id, after)
-        while (said := await self._shell.run(reader.next())) is not None:
+        async for said in said_later(self._shell, self.info.call_id, after):
             yield said
 
     async def clear(self) -> None:
@@ -76,9 +75,7 @@ class Spoken:
 
     def transcript(self, after: int | None = None) -> Iterator[Said]:
         """Yield what both sides say as `AsyncSpoken.transcript` does."""
-        reader = Transcript(self.info.call_id, after)
-        while (said := self._shell.run(reader.next())) is not None:
-            yield said
+        return said_in(self._shell, self.info.call_id, after)
 
     def clear(self) -> None:
         """Stop what is spoken, and drop what waits to be: barge-in."""
@@ -89,3 +86,21 @@ class Spoken:
         """Press keys: 0-9*#ABCD, w for a pause."""
         call_id = self.info.call_id
         self._shell.run(in_call(call_id, Calls.dtmf.request(call_id, digits)))
+
+
+def said_in(
+    shell: Blocking, call_id: str, after: int | None, *, follow: bool = True
+) -> Iterator[Said]:
+    """Yield what is said in a call until it is over; without `follow`, what was said until now."""
+    reader = Transcript(call_id, after)
+    while (said := shell.run(reader.next(follow=follow))) is not None:
+        yield said
+
+
+async def said_later(
+    shell: Awaiting, call_id: str, after: int | None, *, follow: bool = True
+) -> AsyncIterator[Said]:
+    """Yield what is said as `said_in` does."""
+    reader = Transcript(call_id, after)
+    while (said := await shell.run(reader.next(follow=follow))) is not None:
+        yield said

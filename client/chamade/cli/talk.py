@@ -51,7 +51,7 @@ def run(session: Session, call_id: str, options: LineOptions) -> None:
         microphone = devices.enter_context(Microphone()) if options.mic else None
         if microphone is not None:
             sinks.append(microphone.hear)
-        with session.client.attach(call_id) as call:
+        with session.client.attach(call_id, voice="own") as call:
             session.out.progress(f"{call.id}: {call.info.state}; Ctrl-C hangs up")
             try:
                 if call.answered():

@@ -14,7 +14,7 @@ BIN := .venv/bin
 INSTALL := pip install --quiet --disable-pip-version-check --no-compile
 # Not compiled: most of what comes along is never imported, and compiling is half of the time.
 PIP := $(BIN)/$(INSTALL) -c constraints.txt
-REQUIREMENTS := requirements.txt relay/requirements.txt gateway/requirements.txt local/requirements.txt
+REQUIREMENTS := requirements.txt relay/requirements.txt gateway/requirements.txt voice/requirements.txt local/requirements.txt
 NODE_PACKAGES := asl-validator@4.0.0 axe-core@4.14.1 ws@8.23.0 \
   openapi-fetch@0.17.0 openapi-typescript@7.13.0 typescript@5.9.3
 COVERED_BY_CALLS := $(addprefix --cov=,relay.core relay.network.key_reports)
@@ -25,7 +25,7 @@ CDK := ../.venv/node/node_modules/.bin/cdk
 COVERAGE := --cov-branch --cov-report=term:skip-covered --cov-fail-under=95
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help run test test-all calls rules soak demo bench weigh openapi limits carriers fuzz doctor lint synth bootstrap deploy deploy-gateway adopt destroy screenshots format constraints clean
+.PHONY: help run voice test test-all calls rules soak demo bench weigh openapi limits carriers fuzz doctor lint synth bootstrap deploy deploy-gateway adopt destroy screenshots format constraints clean
 
 help:  ## This list
 	@grep -hE "^[a-z]+:.*##" Makefile | sed -E "s/:[^#]*## /\t/" | expand -t 14
@@ -36,10 +36,13 @@ HOLDING_CTRL_C = $(shell env --block-signal=INT true 2>/dev/null && echo env --b
 run: .venv/.stack .venv/.kernel  ## The whole system on this machine, until Ctrl-C
 	@exec $(HOLDING_CTRL_C) $(BIN)/python -m local
 
+voice: .venv/.voice  ## The models of hosted voice, for `make run` (once, 530 MB)
+	@:
+
 demo: .venv/.stack .venv/.kernel  ## Six calls on a stack of their own, 70 s; the last line is JSON
 	@$(BIN)/python -m local.demo
 
-TESTS := .venv/.dev .venv/.kernel .venv/.node .venv/.debian .venv/.phones .venv/.pipecat .venv/.conformance .venv/.infra
+TESTS := .venv/.dev .venv/.kernel .venv/.node .venv/.debian .venv/.phones .venv/.pipecat .venv/.conformance .venv/.infra .venv/.voice
 # Tests of calls wait for sound most of the time. All others compute, in what time the calls leave (nice).
 CALLS := $(addprefix tests/,sip unit/relay unit/gateway unit/rtp unit/local unit/runtime unit/providers integration mcp)
 ALONE := tests/browser tests/neighbours
@@ -180,6 +183,13 @@ destroy: .venv/.infra .venv/.cdk  ## Out of AWS again, but for what cannot be br
 	@echo "setting up phones of other SIP stacks in .venv/phones (once, 35 MB)"
 	@$(BIN)/python -m venv .venv/phones
 	@tests/sip/peers/phones/install.sh < $<
+	@touch $@
+
+# The models that hear and speak, in an environment of their own: their worker processes run there only.
+.venv/.voice: voice/requirements-local.txt | .venv/bin/pip
+	@echo "setting up speech models in .venv/voice (once, 530 MB)"
+	@$(BIN)/python -m venv .venv/voice
+	@.venv/voice/bin/$(INSTALL) --require-hashes -r $<
 	@touch $@
 
 # The AWS infrastructure, in an environment of its own: the CDK is large, and nothing of it is deployed.

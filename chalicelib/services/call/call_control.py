@@ -11,6 +11,7 @@ import logging
 from chalicelib.domain.call import Call, Refused
 from chalicelib.domain.call_transitions import Act, CallState, EndReason
 from chalicelib.domain.voice import USUAL, CallVoice, WantedVoice
+from chalicelib.services.call.at_the_relay import tell_relay
 from chalicelib.services.call.provider_control import hang_up, steer
 from chalicelib.services.call.transition import (
     UnknownCall,
@@ -66,6 +67,7 @@ def leave(deps: Dependencies, account_id: str, call_id: str) -> Call:
     """
     call = act_on(deps, own_call(deps, account_id, call_id), Act.AGENT_HANGUP)
     hang_up(deps, call)
+    tell_relay(deps, call)
     return call
 
 
@@ -98,7 +100,7 @@ def ring_outcome(call: Call) -> str:
 
 def _voice(deps: Dependencies, call: Call, wanted: WantedVoice) -> CallVoice | None:
     """Return the voice that the call is accepted with, None if it is the agent's own as usual. No
-    place is taken for a call that can not be accepted any more.
+    place is taken for a call that cannot be accepted any more.
     """
     usual = wanted.voice is None and wanted.settings is None and call.voice == "own"
     if call.state is not CallState.RINGING or deps.now() >= call.ring_deadline:

@@ -12,6 +12,7 @@ from chamade.models import Call
 from chamade.operations import Calls
 from chamade.operations.calls import SpeechOptions
 from chamade.speech_models import Said, Utterance
+from chamade.speech_models import Transcript as Page
 
 Result = TypeVar("Result")
 
@@ -19,7 +20,10 @@ LISTENS_FOR_S = 20
 """Seconds for which one request waits for somebody to speak."""
 CALLER = "caller"
 
+_REPLIES = 100
+"""Replies of `say` that are remembered, so that `listen` does not return them again."""
 _LOOK_AGAIN_S = 0.5
+_LAST_WORDS_S = 0.5
 _PAUSE_S = 0.25
 _CONNECTS_WITHIN_S = 10.0
 _NOT_ANSWERED = frozenset({"connecting", "ringing"})
@@ -58,34 +62,32 @@ class Speech:
     def __init__(self) -> None:
         self._after: int | None = None
         self._waiting: deque[Said] = deque()
-        self._heard_ms = -1
+        self._replies: deque[int] = deque(maxlen=_REPLIES)
 
     def say(self, call_id: str, text: str, **options: Unpack[SpeechOptions]) -> Flow[Utterance]:
         """Have a text spoken."""
         said = yield from in_call(call_id, Calls.say.request(call_id, text, **options))
         if said.reply is not None:
-            self._heard_ms = max(self._heard_ms, said.reply.started_ms)
+            self._replies.append(said.reply.started_ms)
         return said
 
-    def listen(self, call_id: str, wait_s: int) -> Flow[Said | None]:
+    def listen(self, call_id: str, wait_s: float) -> Flow[Said | None]:
         """Wait until the caller has said something that neither this nor a reply of `say` has
         returned; None if they are silent for `wait_s`. Raises CallGone if the call is over.
         """
         while True:
             while self._waiting:
                 said = self._waiting.popleft()
-                if said.final and said.speaker == CALLER and _begin(said) > self._heard_ms:
-                    self._heard_ms = _begin(said)
+                if said.speaker == CALLER and said.started_ms not in self._replies:
                     return said
-            request = Calls.transcript.request(call_id, after=self._after, wait=wait_s)
-            page = yield from perform(request)
-            if not page.entries:
-                call = yield from perform(Calls.get.request(call_id))
-                if call.over:
-                    raise _gone(call)
+            page = yield from perform(_reading(call_id, self._after, wait_s))
+            if page.entries:
+                self._waiting.extend(page.entries)
+                self._after = page.next
+            elif page.over:
+                raise _gone((yield from perform(Calls.get.request(call_id))))
+            else:
                 return None
-            self._waiting.extend(page.entries)
-            self._after = page.next
 
 
 class Transcript:
@@ -102,22 +104,21 @@ class Transcript:
         """
         while not self._waiting:
             wait_s = LISTENS_FOR_S if follow and not self._over else None
-            request = Calls.transcript.request(self._call_id, after=self._after, wait=wait_s)
-            page = yield from perform(request)
+            page = yield from perform(_reading(self._call_id, self._after, wait_s))
             if page.entries:
                 self._waiting.extend(page.entries)
                 self._after = page.next
             elif self._over or not follow:
                 return None
-            else:
-                # What was said last may come after the end: once more, without waiting.
-                self._over = (yield from perform(Calls.get.request(self._call_id))).over
-                yield Wait(_PAUSE_S)
+            elif page.over:
+                # What was said last may be reported just after the end: look once more.
+                self._over = True
+                yield Wait(_LAST_WORDS_S)
         return self._waiting.popleft()
 
 
-def _begin(said: Said) -> int:
-    return said.started_ms or 0
+def _reading(call_id: str, after: int | None, wait_s: float | None) -> Request[Page]:
+    return Calls.transcript.request(call_id, after=after, wait=wait_s)
 
 
 def _gone(call: Call) -> CallGone:

@@ -5,15 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from chamade.decoding import Shown
+from chamade.models import LIVE_STATES
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reply(Shown):
-    """What the caller said to an utterance. Times are ms since the answer."""
+    """What the caller said to an utterance. Times are ms since the answer; `sequence`: its place in
+    the transcript.
+    """
 
     text: str
     started_ms: int = 0
     ended_ms: int = 0
+    sequence: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,12 +53,19 @@ class Said(Shown):
 @dataclass(frozen=True, kw_only=True)
 class Transcript(Shown):
     """Entries of a transcript, oldest first. `next`: for `after` of the request for later ones;
-    `speaking`: the caller speaks at the moment.
+    `speaking`: the caller speaks at the moment, which is only known after a wait; `state`: the
+    call's.
     """
 
-    entries: tuple[Said, ...] = ()
-    next: int | None = None
-    speaking: bool | None = None
+    entries: tuple[Said, ...]
+    next: int
+    state: str
+    speaking: bool = False
+
+    @property
+    def over(self) -> bool:
+        """Return whether the call is over."""
+        return self.state not in LIVE_STATES
 
 
 @dataclass(frozen=True, kw_only=True)

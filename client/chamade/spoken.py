@@ -32,7 +32,7 @@ class AsyncSpoken:
         """
         return await self._shell.run(self._speech.say(self.info.call_id, text, **options))
 
-    async def listen(self, wait_s: int = LISTENS_FOR_S) -> Said | None:
+    async def listen(self, wait_s: float = LISTENS_FOR_S) -> Said | None:
         """Wait for what the caller says next; None if they are silent for `wait_s`, at most 20.
         What `say` has returned as a reply does not come again.
         """
@@ -69,7 +69,7 @@ class Spoken:
         """Have a text spoken as `AsyncSpoken.say` does."""
         return self._shell.run(self._speech.say(self.info.call_id, text, **options))
 
-    def listen(self, wait_s: int = LISTENS_FOR_S) -> Said | None:
+    def listen(self, wait_s: float = LISTENS_FOR_S) -> Said | None:
         """Wait for what the caller says next as `AsyncSpoken.listen` does."""
         return self._shell.run(self._speech.listen(self.info.call_id, wait_s))
 

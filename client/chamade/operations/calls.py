@@ -177,7 +177,7 @@ class Calls(Group[Shell]):
         *,
         after: int | None = None,
         limit: int | None = None,
-        wait: int | None = None,
+        wait: float | None = None,
     ) -> Request[Transcript]:
         """Get what was said, oldest first, after the place `after` (`next` of the answer before).
         `wait`: if there is nothing yet, wait for it up to so many seconds, at most 20.

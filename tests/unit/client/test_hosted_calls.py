@@ -19,6 +19,8 @@ ACTIVE = {**CALL, "state": "active", "voice": "hosted", "voice_settings": {"spee
 OVER = {**ACTIVE, "state": "ended", "end_reason": "caller_hangup"}
 AUDIO = {"url": "ws://127.0.0.1:9/a", "token": "t"}
 HI = {"sequence": 1, "speaker": "caller", "text": "Hi.", "started_ms": 900}
+HEARD = {"entries": [HI], "next": 1, "speaking": False, "state": "active"}
+NOTHING_MORE = {"entries": [], "next": 1, "speaking": False, "state": "ended"}
 
 
 class Api:
@@ -91,7 +93,7 @@ def test_a_call_accepted_with_a_hosted_voice_speaks_without_opening_its_audio(cl
 
 
 async def test_the_asyncio_client_does_the_same():
-    api = api_of_a_call(transcript=[{"entries": [HI], "next": 1}, {"entries": []}])
+    api = api_of_a_call(transcript=[HEARD])
     async with (
         AsyncClient("https://api.example", KEY, transport=api.transport()) as client,
         ringing_in(client).accept(voice="hosted") as call,
@@ -143,9 +145,7 @@ def test_a_voice_that_is_asked_for_is_given_to_a_number_with_auto_answer_too(cli
 
 
 def test_a_hosted_call_is_joined_by_text_and_left_without_hanging_up(client_of):
-    api = api_of_a_call(
-        transcript=[{"entries": [HI], "next": 1}, {"entries": []}], get=[ACTIVE, OVER]
-    )
+    api = api_of_a_call(transcript=[HEARD, NOTHING_MORE])
     client = client_of(api.transport())
     with client.attach(CALL_ID, hang_up=False) as call:
         assert [one.text for one in call.transcript()] == ["Hi."]

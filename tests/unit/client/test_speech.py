@@ -21,8 +21,10 @@ def said(n: int, text: str, speaker: str = "caller", **members) -> dict:
             "started_ms": 1000 * n, "ended_ms": 1000 * n + 500, **members}  # fmt: skip
 
 
-def page(*entries: dict, next: int | None = None):
-    return reply(200, {"entries": list(entries), "next": next, "speaking": False})
+def page(*entries: dict, after: int = 0, state: str = "active"):
+    place = entries[-1]["sequence"] if entries else after
+    shown = {"entries": list(entries), "next": place, "speaking": False, "state": state}
+    return reply(200, shown)
 
 
 def spoken(**members):
@@ -95,15 +97,15 @@ def test_listening_returns_what_the_caller_says_next_once(play):
     speech = Speech()
     first = play(
         speech.listen(CALL_ID, 20),
-        page(said(1, "Hello, who is there?", "agent"), next=1),
-        page(said(2, "It is"), said(3, "Ann.", final=True), next=3),
+        page(said(1, "Hello, who is there?", "agent")),
+        page(said(2, "It is"), said(3, "Ann.", final=True)),
     )
     assert first.result().text == "It is"
     assert [query_of(sent).get("after") for sent in first.sent] == [None, "1"]
     assert query_of(first.sent[0])["wait"] == "20"
     second = play(speech.listen(CALL_ID, 20))
     assert second.result().text == "Ann."
-    third = play(speech.listen(CALL_ID, 3), page(), reply(200, ACTIVE))
+    third = play(speech.listen(CALL_ID, 3), page(after=3))
     assert third.result() is None
     assert query_of(third.sent[0]) == {"after": "3", "wait": "3"}
 
@@ -114,43 +116,40 @@ def test_listening_does_not_return_a_reply_again(play):
     play(speech.say(CALL_ID, "Who?", wait_for_reply_s=9), spoken(reply=answer)).result()
     flow = play(
         speech.listen(CALL_ID, 20),
-        page(said(1, "Who?", "agent"), said(2, "It is Ann."), said(3, "From Lyon."), next=3),
+        page(said(1, "Who?", "agent"), said(2, "It is Ann."), said(3, "From Lyon.")),
     )
     assert flow.result().text == "From Lyon."
 
 
 def test_listening_to_a_call_that_is_over_is_call_gone(play):
     with pytest.raises(CallGone):
-        play(Speech().listen(CALL_ID, 20), page(), reply(200, OVER)).result()
+        play(Speech().listen(CALL_ID, 20), page(state="ended"), reply(200, OVER)).result()
 
 
 def test_a_transcript_is_followed_over_silence_to_the_end_of_the_call(play):
     reader = Transcript(CALL_ID)
     answers = [
-        page(said(1, "Hello.", "agent"), said(2, "Hi."), next=2),
-        page(), reply(200, ACTIVE),
-        page(said(3, "Bye."), next=3),
-        page(), reply(200, OVER),
-        page(said(4, "Good", "agent", interrupted=True), next=4),  # reported after the end
-        page(),
+        page(said(1, "Hello.", "agent"), said(2, "Hi.")),
+        page(after=2),
+        page(said(3, "Bye.")),
+        page(after=3, state="ended"),
+        page(said(4, "Good", "agent", interrupted=True), state="ended"),  # reported after the end
+        page(after=4, state="ended"),
     ]  # fmt: skip
-    heard, sent = [], []
-    while True:
+    heard, asked, entry = [], [], True
+    while entry:
         flow = play(reader.next(), *answers)
-        entry = flow.result()
-        answers, sent = flow.left, sent + flow.sent
-        if entry is None:
-            break
-        heard.append((entry.speaker, entry.text))
+        entry, answers = flow.result(), flow.left
+        heard += [(entry.speaker, entry.text)] if entry else []
+        asked += map(query_of, flow.sent)
     assert heard == [("agent", "Hello."), ("caller", "Hi."), ("caller", "Bye."), ("agent", "Good")]
-    asked = [query_of(one) for one in sent if one.path.endswith("/transcript")]
     assert [one.get("after") for one in asked] == [None, "2", "2", "3", "3", "4"]
     assert [one.get("wait") for one in asked] == ["20", "20", "20", "20", None, None]
 
 
 def test_without_following_a_transcript_ends_with_what_there_is(play):
     reader = Transcript(CALL_ID, after=6)
-    flow = play(reader.next(follow=False), page(said(7, "Hello."), next=7), page())
+    flow = play(reader.next(follow=False), page(said(7, "Hello.")), page())
     assert flow.result().sequence == 7
     rest = play(reader.next(follow=False), *flow.left)
     assert rest.result() is None

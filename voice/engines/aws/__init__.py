@@ -1,0 +1,1 @@
+"""The engine of AWS: Amazon Transcribe streaming hears, Amazon Polly's neural voices speak."""

@@ -1,0 +1,1 @@
+"""The sockets and HTTP of the voice host."""

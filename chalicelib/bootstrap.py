@@ -41,6 +41,8 @@ from common.rotation import accepted
 if TYPE_CHECKING:
     from botocore.config import Config as AwsConfig
 
+    from chalicelib.providers.voice_hosts import VoiceHosts
+
 MAX_CONNECTIONS = 50
 """Connections to AWS: one is enough in Lambda, the local server answers many requests at once."""
 
@@ -89,6 +91,7 @@ def dependencies() -> Dependencies:
             (GatewayTrunkHost(each) for each in settings.accounts if each.name == "gateway"), None
         ),
         test_calls=_test_calls(settings),
+        voice_hosts=_voice_hosts(settings),
     )
 
 
@@ -137,6 +140,14 @@ def _secrets_client() -> Any:
 def _test_calls(settings: configuration.Config) -> BrowserCalls | None:
     url, secret = settings.gateway_socket_url, settings.gateway_control_secret
     return BrowserCalls(url, secret) if url and secret else None
+
+
+def _voice_hosts(settings: configuration.Config) -> VoiceHosts | None:
+    if not settings.voice_urls:
+        return None
+    from chalicelib.providers.voice_hosts import SignedVoiceHosts
+
+    return SignedVoiceHosts(settings.voice_urls, settings.voice_secret)
 
 
 def _vault(settings: configuration.Config, aws: AwsConfig) -> Vault | None:

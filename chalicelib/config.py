@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from chalicelib.domain.delivery_bounds import TRIES_AT_ONCE
 from chalicelib.domain.host import ascii_host, public_host
+from chalicelib.domain.voice import MAX_HOSTS
 from chalicelib.providers.twilio import TWILIO_API, TwilioAccount
 from common.rotation import well_formed
 
@@ -41,6 +42,9 @@ class Config:
     tries_at_once: int = TRIES_AT_ONCE
     sip_hosts: tuple[str, ...] = ()
     trunks_by_address: bool = True
+    voice_urls: tuple[str, ...] = ()
+    voice_secret: str = field(repr=False, default="")
+    relay_door_url: str = ""
 
     @property
     def own_hosts(self) -> frozenset[str]:
@@ -51,6 +55,8 @@ class Config:
             self.public_url,
             self.relay_url,
             self.gateway_socket_url,
+            self.relay_door_url,
+            *self.voice_urls,
             *(account.api_url for account in self.accounts),
         )
         named = [urlsplit(url).hostname or "" for url in urls]
@@ -82,6 +88,7 @@ def from_environment(env: Mapping[str, str] = os.environ) -> Config:
         raise BadConfig(
             "no trunking provider: set CHAMADE_TWILIO_ACCOUNT_SID or CHAMADE_GATEWAY_ACCOUNT_SID"
         )
+    voice_urls = _voice_urls(env)
     if env.get("CHAMADE_KMS_KEY_ID") and env.get("CHAMADE_KEY_FILE"):
         raise BadConfig("set CHAMADE_KMS_KEY_ID or CHAMADE_KEY_FILE, not both")
     return Config(
@@ -106,6 +113,9 @@ def from_environment(env: Mapping[str, str] = os.environ) -> Config:
         trunks_by_address=_open(env, "CHAMADE_TRUNKS_BY_ADDRESS"),
         gateway_socket_url=_socket_url(env, "CHAMADE_GATEWAY_SOCKET_URL"),
         sip_hosts=tuple(env.get("CHAMADE_SIP_HOSTS", "").replace(",", " ").split()),
+        voice_urls=voice_urls,
+        voice_secret=_secret(env, "CHAMADE_VOICE_SECRET") if voice_urls else "",
+        relay_door_url=_http_url("CHAMADE_RELAY_DOOR_URL", env.get("CHAMADE_RELAY_DOOR_URL", "")),
         tries_at_once=_count(env, "CHAMADE_TRIES_AT_ONCE", TRIES_AT_ONCE),
     )
 
@@ -128,6 +138,26 @@ def _socket_url(env: Mapping[str, str], name: str) -> str:
     url = env.get(name, "").rstrip("/")
     if url and not url.startswith(("ws://", "wss://")):
         raise BadConfig(f"{name} must start with ws:// or wss://")
+    return url
+
+
+def _voice_urls(env: Mapping[str, str]) -> tuple[str, ...]:
+    name = "CHAMADE_VOICE_URLS"
+    given = env.get(name, "").replace(",", " ").split()
+    urls = tuple(dict.fromkeys(_http_url(name, each) for each in given))
+    if len(urls) > MAX_HOSTS:
+        raise BadConfig(f"{name} has at most {MAX_HOSTS} URLs")
+    if any(urlsplit(url).path for url in urls):
+        # Signatures cover the path, and relays are told one signature for all hosts.
+        raise BadConfig(f"{name} has URLs without a path")
+    return urls
+
+
+def _http_url(name: str, given: str) -> str:
+    url = given.rstrip("/")
+    parts = urlsplit(url)
+    if url and not (parts.scheme in ("http", "https") and parts.hostname and not parts.query):
+        raise BadConfig(f"{name} must start with http:// or https:// and name a host")
     return url
 
 

@@ -46,6 +46,9 @@ CODES: dict[str, tuple[int, str]] = {
     "ring_deadline_passed": (409, "The ring deadline has passed"),
     "hosted_voice_gated": (403, "Hosted speech is a closed beta"),
     "hosted_voice_unavailable": (503, "Hosted speech is not available"),
+    "hosted_voice_busy": (503, "All voice hosts are busy"),
+    "unknown_voice": (422, "Unknown voice"),
+    "unknown_language": (422, "Unknown language"),
     # RecentDials.
     "country_not_allowed": (403, "Country not allowed"),
     "premium_number": (403, "Premium numbers are not dialled"),
@@ -97,6 +100,7 @@ WITH_RETRY_AFTER = frozenset(
         "recently_declined",
         "trunk_rate",
         "too_busy",
+        "hosted_voice_busy",
         "unavailable",
         "vault_unavailable",
     }

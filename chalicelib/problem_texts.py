@@ -12,6 +12,9 @@ from chalicelib.domain.trunk_fields import MAIN
 from chalicelib.services.line.trunks import NoTrunk, NumberTaken
 from chalicelib.services.rate_limits import TooOften
 
+MAX_LISTED = 20
+"""Choices that a sentence lists; the answer has a member with all of them."""
+
 _TELL_THE_OPERATOR = "Try again; if the error persists, tell the operator."
 
 
@@ -41,6 +44,11 @@ def _number_taken(error: NumberTaken) -> str:
             "can be on one of them."
         )
     return f"{error.e164} is already added to your trunk: nothing is left to do."
+
+
+def _listed(choices: list[str]) -> str:
+    shown = ", ".join(choices[:MAX_LISTED])
+    return shown + (", …" if len(choices) > MAX_LISTED else "") if choices else "none"
 
 
 Sentence = str | Callable[[Any], str]
@@ -73,8 +81,15 @@ DETAILS: dict[str, Sentence] = {
         "yourself, with a TTS of your choice, and stream it to audio.url."
     ),
     "hosted_voice_unavailable": (
-        "This installation runs no speech host. Stream speech of your own to audio.url."
+        "This installation has no voice host, or none answers. Stream speech of your own to "
+        "audio.url."
     ),
+    "hosted_voice_busy": (
+        "Each voice host has as many calls as it can take. Try again in a moment, or speak "
+        "yourself on audio.url."
+    ),
+    "unknown_voice": lambda error: f"There are: {_listed(error.choices)}.",
+    "unknown_language": lambda error: f"There are: {_listed(error.choices)}.",
     "idempotency_in_flight": "Send the same request again in a moment, to get the answer.",
     "idempotency_key_reused": (
         "An Idempotency-Key stands for one request, its body included: use a new one for another."

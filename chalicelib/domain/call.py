@@ -17,11 +17,14 @@ from chalicelib.domain.event import Event, EventType
 from chalicelib.domain.failure import Failure
 from chalicelib.domain.instant import Instant
 from chalicelib.domain.model import Model
+from chalicelib.domain.voice import CallVoice, Voice, VoiceSettings
 
 DEFAULT_MAX_DURATION_S = 4 * 3600
 """Twilio's own default limit of a call."""
 
 CAPABILITIES = ("audio_in", "audio_out")
+
+_IF_SET = ("agent_detail", "trunk", "voice_settings", "voice_detail")
 
 _EVENT_OF = {
     CallState.CONNECTING: EventType.CALL_CONNECTING,
@@ -61,7 +64,9 @@ class Call(Model):
     `line` is the number of ours: the called one, or the caller ID we dial with. An outbound call
     has no `provider_call_id` until the provider has given one. `trunk` is the name of the trunk
     that it goes through; `routes`: all trunks that may place it, if there are several.
-    `agent_detail`: why the agent at `agent_url` was not reached, None if it was.
+    `agent_detail`: why the agent at `agent_url` was not reached, None if it was. `voice`: who
+    speaks in the call, until it is answered who shall; `voice_host`: the URL of the voice host that
+    keeps a place for it; `voice_detail`: why it was not answered at once though its number is.
     """
 
     model_config = ConfigDict(frozen=True, populate_by_name=True, serialize_by_alias=True)
@@ -85,6 +90,10 @@ class Call(Model):
     routes: tuple[Route, ...] = ()
     agent_url: str | None = None
     agent_detail: str | None = None
+    voice: Voice = "own"
+    voice_settings: VoiceSettings | None = None
+    voice_host: str | None = None
+    voice_detail: str | None = None
     auto_answer: bool = False
     created_at: Instant
     updated_at: Instant
@@ -126,9 +135,12 @@ class Refused(Failure):
         self.call, self.code, self.detail = call, code, detail
 
 
-def apply(call: Call, act: Act, now: int, sip_code: int | None = None) -> Transition:
+def apply(
+    call: Call, act: Act, now: int, sip_code: int | None = None, voice: CallVoice | None = None
+) -> Transition:
     """Return `call` after `act` at `now` (epoch ms). `sip_code`: the far end's answer, if it is
-    known. Raises Refused if the act is not possible (any more).
+    known; `voice`: who speaks from now on, if that is new. Raises Refused if the act is not
+    possible (any more).
     """
     move = MOVES[call.direction].get(act, {}).get(call.state)
     if move is None:
@@ -138,6 +150,8 @@ def apply(call: Call, act: Act, now: int, sip_code: int | None = None) -> Transi
     if act is Act.EXPIRE and now < call.ring_deadline:
         raise Refused(call, "still_ringing", "The ring deadline is not over yet.")
     after = moved(call, *move, now)
+    if voice is not None:
+        after = after.model_copy(update=voice.members())
     if sip_code is not None:
         after = after.model_copy(update={"sip_code": sip_code})
     return Transition(after, call_event(after))
@@ -145,11 +159,14 @@ def apply(call: Call, act: Act, now: int, sip_code: int | None = None) -> Transi
 
 def public_view(call: Call) -> dict[str, Any]:
     """Return the call as REST, events and webhooks show it (JSON types only). Not the agent's URL:
-    such URLs hold tokens, and events go to more places than that one. `agent_detail` and `trunk`
-    are there only if there is something to say: each byte of an event is paid for.
+    such URLs hold tokens, and events go to more places than that one. `agent_detail`, `trunk` and
+    what is about a hosted voice are there only if there is something to say: each byte of an event
+    is paid for.
     """
-    kept = {"account_id", "trunk_id", "routes", "agent_url"}
-    kept |= {name for name in ("agent_detail", "trunk") if getattr(call, name) is None}
+    kept = {"account_id", "trunk_id", "routes", "agent_url", "voice_host"}
+    kept |= {name for name in _IF_SET if getattr(call, name) is None}
+    if call.voice == "own":
+        kept |= {"voice", "voice_settings"}
     view = call.model_dump(mode="json", exclude=kept)
     return {**view, "capabilities": list(CAPABILITIES)}
 

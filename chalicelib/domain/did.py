@@ -11,6 +11,7 @@ from chalicelib.domain.event import Event, EventType, event_id
 from chalicelib.domain.instant import Instant, to_text
 from chalicelib.domain.model import Model
 from chalicelib.domain.phone import E164
+from chalicelib.domain.voice import Voice, VoiceSettings
 
 MAX_DIDS = 100
 """Numbers that one trunk may have."""
@@ -32,6 +33,8 @@ class Did(Model):
     label: Label = ""
     agent_url: AgentUrl | None = None
     auto_answer: bool = False
+    voice: Voice = "own"
+    voice_settings: VoiceSettings | None = None
     added_at: Instant
     called_at: Instant | None = None
 
@@ -46,6 +49,14 @@ class DidChanges(Model):
         default=None, description="a WebSocket of yours, `ws://` or `wss://`; null for none"
     )
     auto_answer: bool = Field(default=False, description="calls are answered at once")
+    voice: Voice = Field(
+        default="own",
+        description="who speaks in its calls: `own`: an agent on the call's audio; `hosted`: this "
+        "service, what you have it say (closed beta)",
+    )
+    voice_settings: VoiceSettings | None = Field(
+        default=None, description="of a hosted voice; null: the usual ones"
+    )
 
 
 class NewDid(DidChanges):

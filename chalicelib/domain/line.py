@@ -13,6 +13,7 @@ from chalicelib.domain.event import Event, EventType, event_id
 from chalicelib.domain.instant import Instant, to_text
 from chalicelib.domain.model import Model
 from chalicelib.domain.phone import E164
+from chalicelib.domain.voice import Voice, VoiceSettings
 
 
 class Line(Model):
@@ -27,6 +28,8 @@ class Line(Model):
     auto_answer: bool = False
     label: str = ""
     agent_url: AgentUrl | None = None
+    voice: Voice = "own"
+    voice_settings: VoiceSettings | None = None
     activated_at: Instant | None = None
     released_at: Instant | None = None
 
@@ -54,6 +57,14 @@ class LineChanges(Model):
     label: str = Field(default="", max_length=100, description="what you call it")
     agent_url: AgentUrl | None = Field(
         default=None, description="a WebSocket of yours, `ws://` or `wss://`; null for none"
+    )
+    voice: Voice = Field(
+        default="own",
+        description="who speaks in its calls: `own`: an agent on the call's audio; `hosted`: this "
+        "service, what you have it say (closed beta)",
+    )
+    voice_settings: VoiceSettings | None = Field(
+        default=None, description="of a hosted voice; null: the usual ones"
     )
 
 

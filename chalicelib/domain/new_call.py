@@ -17,6 +17,7 @@ from chalicelib.domain.call import (
 from chalicelib.domain.call_id import inbound_call_id, new_call_id
 from chalicelib.domain.call_transitions import CallState, EndReason
 from chalicelib.domain.trunk import Trunk
+from chalicelib.domain.voice import OWN, CallVoice
 
 RING_MS = 60_000
 """Time for which an inbound call rings before it is missed."""
@@ -43,9 +44,10 @@ def new_inbound(  # noqa: PLR0913 - the fields of a call
     max_duration_s: int = DEFAULT_MAX_DURATION_S,
     now: int,
     agent_url: str | None = None,
+    voice: CallVoice = OWN,
     trunk: Trunk | None = None,
 ) -> Transition:
-    """Return a call that came in and rings until `now + RING_MS`."""
+    """Return a call that came in and rings until `now + RING_MS`. `voice`: its number's."""
     call = Call(
         call_id=inbound_call_id(provider, provider_call_id),
         account_id=account_id,
@@ -60,6 +62,7 @@ def new_inbound(  # noqa: PLR0913 - the fields of a call
         trunk_id=trunk.trunk_id if trunk else None,
         trunk=trunk.name if trunk else None,
         agent_url=agent_url,
+        **voice.members(),
         auto_answer=auto_answer,
         max_duration_s=max_duration_s,
         created_at=now,
@@ -109,6 +112,12 @@ def new_outbound(  # noqa: PLR0913 - the fields of a call
         metadata=metadata,
         history=(HistoryEntry(version=1, state=CallState.CONNECTING, at=now),),
     )
+    return Transition(call, call_event(call))
+
+
+def speaking(new: Transition, voice: CallVoice) -> Transition:
+    """Return a new call with the voice that it is dialled with."""
+    call = new.call.model_copy(update=voice.members())
     return Transition(call, call_event(call))
 
 

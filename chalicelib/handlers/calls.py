@@ -17,7 +17,9 @@ from chalicelib.domain.model import Strict
 from chalicelib.domain.new_call import DEFAULT_RING_TIMEOUT_S, RING_TIMEOUT_S
 from chalicelib.domain.phone import E164
 from chalicelib.domain.trunk_fields import TrunkName
+from chalicelib.domain.voice import Voice, VoiceSettings, WantedVoice
 from chalicelib.handlers import views
+from chalicelib.handlers.numbers import VOICE_PROBLEMS
 from chalicelib.handlers.operation import Answer, Limit, NoBody, NoQuery, Operations, Request
 from chalicelib.services.call import call_control, call_list, dial, say
 from chalicelib.services.call.media import audio_token
@@ -27,6 +29,7 @@ from chalicelib.services.dependencies import Dependencies
 operations = Operations("calls")
 
 SPEECHES_A_MINUTE = 60
+VOICES_A_MINUTE = 60
 
 AUDIO = {
     "format": "pcm_s16le",
@@ -37,7 +40,27 @@ AUDIO = {
 }
 
 
-class NewCall(Strict):
+CALL_VOICE_PROBLEMS = (*VOICE_PROBLEMS, "hosted_voice_busy")
+
+
+class Voiced(Strict):
+    """The voice that a call is to have."""
+
+    voice: Voice | None = Field(
+        default=None,
+        description="who speaks: `own`: an agent on the call's audio; `hosted`: this service, what "
+        "you have it say (closed beta). Usually as the number has it, and `own` if you dial",
+    )
+    voice_settings: VoiceSettings | None = Field(
+        default=None, description="of a hosted voice; what is not given is as the number has it"
+    )
+
+
+class Acceptance(Voiced):
+    """An answer to a call; without a body, as its number says."""
+
+
+class NewCall(Voiced):
     """A call to be dialled."""
 
     platform: Literal["sip"] = Field(description="always `sip`")
@@ -119,6 +142,7 @@ class Speech(Strict):
         "provider_error",
         "vault_missing",
         "vault_unavailable",
+        *CALL_VOICE_PROBLEMS,
     ),
     example={"platform": "sip", "meeting_url": "sip:+33199001234@sip.carrier.example"},
     idempotent=True,
@@ -132,7 +156,8 @@ def dial_call(request: Request[NewCall, NoQuery]) -> Answer:
     `fallback` names are tried. With an Idempotency-Key the provider is asked once,
     even if the request is repeated; without one, each request dials.
     """
-    dial_request = dial.DialRequest(**request.body.model_dump(exclude={"platform"}))
+    given = request.body.model_dump(exclude={"platform", *Voiced.model_fields})
+    dial_request = dial.DialRequest(**given, voice=_wanted(request))
     call_id = derived_call_id(request.seed) if request.seed else None
     return _view(request.deps, dial.dial(request.deps, request.account_id, dial_request, call_id))
 
@@ -156,6 +181,7 @@ def get_call(request: Request[NoBody, NoQuery]) -> Answer:
 
 @operations.post(
     "/api/call/{call_id}/accept",
+    body=Acceptance,
     answer=views.Call,
     problems=(
         "call_not_found",
@@ -163,17 +189,19 @@ def get_call(request: Request[NoBody, NoQuery]) -> Answer:
         "call_over",
         "ring_deadline_passed",
         "call_outbound",
+        *CALL_VOICE_PROBLEMS,
     ),
+    example={"voice": "own"},
 )
-def accept_call(request: Request[NoBody, NoQuery]) -> Answer:
+def accept_call(request: Request[Acceptance, NoQuery]) -> Answer:
     """Answer a ringing call that came in.
 
     Of accept, refuse, leave, the caller's hang-up and the deadline only one wins. The others get
-    409 with the call as it is.
+    409 with the call as it is. A body is not needed. With `voice` `hosted` a voice host keeps a
+    place for the call before it is answered; if none can, the call rings on.
     """
-    return _view(
-        request.deps, call_control.accept(request.deps, request.account_id, request.path["call_id"])
-    )
+    deps, call_id = request.deps, request.path["call_id"]
+    return _view(deps, call_control.accept(deps, request.account_id, call_id, _wanted(request)))
 
 
 @operations.post(
@@ -216,6 +244,29 @@ def say_call(request: Request[Speech, NoQuery]) -> Answer:
     """
     say.say(request.deps, request.account_id, request.path["call_id"])
     return None
+
+
+@operations.get(
+    "/api/voices",
+    answer=views.Voices,
+    problems=("hosted_voice_gated", "hosted_voice_unavailable"),
+    limit=Limit("list_voices", VOICES_A_MINUTE, 60),
+)
+def list_voices(request: Request[NoBody, NoQuery]) -> Answer:
+    """List the hosted voices, and the languages that are understood (closed beta)."""
+    from chalicelib.services.line import voice_offer  # most requests need none of it
+
+    offered = voice_offer.offer(request.deps, request.account_id)
+    voices = [
+        {"name": each.name, "language": each.language, "engine": each.engine}
+        for each in offered.voices
+    ]
+    return {"voices": voices, "languages": list(offered.languages)}
+
+
+def _wanted(request: Request[Any, Any]) -> WantedVoice:
+    body = request.body
+    return WantedVoice(body.voice, body.voice_settings, request.text_only)
 
 
 def _view(deps: Dependencies, call: Call) -> dict[str, Any]:

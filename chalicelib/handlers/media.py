@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
 from chalice.app import Blueprint
@@ -109,17 +108,28 @@ def report() -> dict[str, Any]:
         return _call(deps, media.report(deps, posted.relay, posted.call_id, posted.type, facts))
 
 
+VOICE_HOST = {"dialect": "chamade", "format": "mulaw", "rate": 8000, "trusted": True}
+"""The dialect of voice hosts. They are the operator's own: private addresses are possible."""
+
 _SHOWN = ("call_id", "state", "end_reason", "direction", "from", "to", "line", "forwarded_from")
 
 
 def _call(deps: Dependencies, call: Call) -> dict[str, Any]:
     shown = public_view(call)
-    agent = media.agent_to_dial(deps, call)
     return {
         "call": {name: shown[name] for name in (*_SHOWN, "metadata")},
         "ends_at_ms": call.ends_at,
-        "agent": agent and asdict(agent),
+        "agent": _agent(media.agent_to_dial(deps, call)),
     }
+
+
+def _agent(agent: media.AgentToDial | None) -> dict[str, Any] | None:
+    if agent is None:
+        return None
+    dialled = {"url": agent.url, "headers": agent.headers}
+    if agent.others is None:
+        return dialled
+    return {**dialled, **VOICE_HOST, "others": list(agent.others)}
 
 
 def _signed_body(path: str) -> bytes:

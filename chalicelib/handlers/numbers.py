@@ -16,6 +16,14 @@ operations = Operations("numbers")
 
 ACTIVATIONS_AN_HOUR = 20
 
+VOICE_PROBLEMS = (
+    "hosted_voice_gated",
+    "hosted_voice_unavailable",
+    "unknown_voice",
+    "unknown_language",
+)
+"""Codes of requests that may give a number a hosted voice."""
+
 
 class Activation(Strict):
     """The country of the number to activate."""
@@ -55,11 +63,11 @@ def get_number(request: Request[NoBody, NoQuery]) -> Answer:
     "/api/number/{e164}",
     body=LineChanges,
     answer=Number,
-    problems=("number_not_found",),
+    problems=("number_not_found", *VOICE_PROBLEMS),
     example={"auto_answer": True, "label": "Desk"},
 )
 def change_number(request: Request[LineChanges, NoQuery]) -> Answer:
-    """Set auto-answer, label or agent URL; what is not given stays."""
+    """Set auto-answer, label, agent URL or voice; what is not given stays."""
     changed = numbers.change(request.deps, request.account_id, _number(request), request.body)
     return public_view(changed)
 

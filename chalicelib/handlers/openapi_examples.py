@@ -59,6 +59,8 @@ _DID = {
     "label": "Desk",
     "agent_url": None,
     "auto_answer": True,
+    "voice": "own",
+    "voice_settings": None,
     "added_at": "2026-11-20T09:12:00.000Z",
     "called_at": "2026-11-21T10:00:03.204Z",
 }
@@ -71,6 +73,8 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "auto_answer": False,
         "label": "Desk",
         "agent_url": None,
+        "voice": "own",
+        "voice_settings": None,
         "activated_at": "2026-11-20T09:10:00.000Z",
     },
     "Did": _DID,

@@ -61,7 +61,8 @@ class Request(Generic[Body_co, Query_co]):
 
     `source` is the sender's address, as the network has it, for requests without an account. `seed`
     is set if the request has an Idempotency-Key: ids of what it makes are derived from it.
-    `browser` is for operations of the session.
+    `browser` is for operations of the session. `text_only`: who asks has no audio of its own, such
+    as a model with its tools.
     """
 
     deps: Dependencies
@@ -72,6 +73,7 @@ class Request(Generic[Body_co, Query_co]):
     source: str = ""
     seed: str | None = None
     browser: Browser = field(default_factory=Browser)
+    text_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +157,7 @@ class Operation:
         source: str = "",
         seed: str | None = None,
         browser: Browser | None = None,
+        text_only: bool = False,
     ) -> tuple[int, Content]:
         """Run the operation, unless it was done too often; return the status and the content of the
         answer.
@@ -164,7 +167,9 @@ class Operation:
         elif self.limit is not None:
             rate_limits.count_account(deps, account_id, self.limit)
         asking = browser or Browser()
-        answer = self.run(Request(deps, account_id, path, body, query, source, seed, asking))
+        answer = self.run(
+            Request(deps, account_id, path, body, query, source, seed, asking, text_only)
+        )
         if isinstance(answer, Created):
             return 201, answer.content
         return self.status, answer
@@ -182,12 +187,14 @@ def perform_json(  # noqa: PLR0913, PLR0917 - the parts of a request
     body: Mapping[str, Any],
     query: Mapping[str, Any],
 ) -> tuple[int, Content]:
-    """Run an operation in this process, as HTTP would; return status and content. Raises what
-    `problems.problem_from` knows, a `ValidationError` of body or query included.
+    """Run an operation in this process, as HTTP would, for who has text only; return status and
+    content. Raises what `problems.problem_from` knows, a `ValidationError` of body or query
+    included.
     """
     operation = OPERATIONS[name]
     request = operation.query.model_validate(dict(query))
-    return operation.perform(deps, account_id, path, operation.read(dict(body)), request)
+    given = operation.read(dict(body))
+    return operation.perform(deps, account_id, path, given, request, text_only=True)
 
 
 class Operations:

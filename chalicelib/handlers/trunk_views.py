@@ -17,7 +17,8 @@ from chalicelib.domain.trunk_fields import (
     Srtp,
     Transport,
 )
-from chalicelib.handlers.views import Absent, Number164, Time, View
+from chalicelib.domain.voice import Voice
+from chalicelib.handlers.views import Absent, Number164, Time, View, VoiceFacts
 
 
 class DidFacts(View):
@@ -27,6 +28,8 @@ class DidFacts(View):
     trunk_id: str
     label: str
     auto_answer: bool
+    voice: Voice = Field(description="who speaks in its calls: an agent, or this service")
+    voice_settings: VoiceFacts | None
     added_at: Time
     called_at: Time | None = Field(
         description="when the first call to it came in through the trunk; from then on it may be "

@@ -15,6 +15,7 @@ from chalicelib.domain.trunk import Trunk, inbound_uri, public_view
 from chalicelib.domain.trunk_fields import MAIN, parse_name
 from chalicelib.domain.trunk_settings import TrunkSettings
 from chalicelib.handlers import trunk_views as views
+from chalicelib.handlers.numbers import VOICE_PROBLEMS
 from chalicelib.handlers.operation import (
     Answer,
     Created,
@@ -136,7 +137,7 @@ def disconnect_trunk(request: Request[NoBody, NoQuery]) -> Answer:
     body=NewDid,
     answer=views.Did,
     location=lambda did, path: f"{_trunk_path(path)}/dids/{did['e164']}",
-    problems=("no_trunk", "number_taken", "number_reserved", "too_many_dids"),
+    problems=("no_trunk", "number_taken", "number_reserved", "too_many_dids", *VOICE_PROBLEMS),
     example={"e164": "+33199005678", "label": "Desk", "auto_answer": True},
     limit=Limit("add_did", DIDS_ADDED_AN_HOUR, 3600),
     idempotent=True,
@@ -165,11 +166,11 @@ def get_did(request: Request[NoBody, NoQuery]) -> Answer:
     "change_did_of_named_trunk",
     body=DidChanges,
     answer=views.Did,
-    problems=("no_trunk", "number_not_found"),
+    problems=("no_trunk", "number_not_found", *VOICE_PROBLEMS),
     example={"auto_answer": False},
 )
 def change_did(request: Request[DidChanges, NoQuery]) -> Answer:
-    """Set auto-answer, label or agent URL of a number; what is not given stays."""
+    """Set auto-answer, label, agent URL or voice of a number; what is not given stays."""
     e164, name = _number(request), _name(request)
     return did_view(dids.change(request.deps, request.account_id, e164, request.body, name))
 

@@ -15,6 +15,7 @@ from chalicelib.domain.call_transitions import CallState, Direction, EndReason
 from chalicelib.domain.event import EventType
 from chalicelib.domain.model import Strict
 from chalicelib.domain.trunk_fields import Provider
+from chalicelib.domain.voice import Voice
 
 Time = Annotated[
     str, Field(examples=["2026-11-22T15:36:40.011Z"], json_schema_extra={"format": "date-time"})
@@ -39,6 +40,16 @@ class View(Strict):
     model_config = ConfigDict(json_schema_extra=_without_defaults)
 
 
+class VoiceFacts(View):
+    """Settings of a hosted voice, and of what is kept of what is said."""
+
+    language: str | None = Field(description="BCP 47; null: the voice host's usual one")
+    name: str | None = Field(description="a voice of `GET /api/voices`; null: the usual one")
+    speed: float
+    transcript: bool
+    partials: bool
+
+
 class NumberFacts(View):
     """A routing number, without its agent's URL: such URLs hold tokens."""
 
@@ -46,6 +57,8 @@ class NumberFacts(View):
     country: str = Field(description="ISO 3166, two letters", examples=["US"])
     auto_answer: bool = Field(description="calls are answered at once")
     label: str
+    voice: Voice = Field(description="who speaks in its calls: an agent, or this service")
+    voice_settings: VoiceFacts | None
     activated_at: Time | None
 
 
@@ -110,6 +123,17 @@ class CallFacts(View):
         default=None,
         description="only there if the agent at `agent_url` was not reached: why, and what to do",
     )
+    voice: Literal["hosted"] | Absent = Field(
+        default=None, description="only there if this service speaks in it: what you have it say"
+    )
+    voice_settings: VoiceFacts | Absent = Field(
+        default=None, description="only there with `voice`, if they are not the usual ones"
+    )
+    voice_detail: str | Absent = Field(
+        default=None,
+        description="only there if no voice host could answer at once, as the number's "
+        "`auto_answer` wants: why. It rings on, and can be accepted",
+    )
     auto_answer: bool
     created_at: Time
     updated_at: Time
@@ -126,6 +150,21 @@ class Call(CallFacts):
     """A call."""
 
     audio: Audio | None = Field(description="null once the call is over")
+
+
+class OfferedVoice(View):
+    """A voice that can speak in calls."""
+
+    name: str = Field(description="as `voice_settings.name` takes it", examples=["Joanna"])
+    language: str = Field(description="BCP 47", examples=["en-US"])
+    engine: str = Field(description="what makes its speech", examples=["polly"])
+
+
+class Voices(View):
+    """The hosted voices of this installation."""
+
+    voices: list[OfferedVoice]
+    languages: list[str] = Field(description="that are understood, BCP 47", examples=[["en-US"]])
 
 
 class Calls(View):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from chalicelib.domain.delivery_bounds import TRIES_AT_ONCE
 from chalicelib.providers.base import Provider
@@ -28,6 +29,9 @@ from chalicelib.store.trunks import TrunkStore
 from chalicelib.store.turned_away import TurnedAwayStore
 from chalicelib.store.vault import Vault
 from chalicelib.store.waiting import WaitingStore
+
+if TYPE_CHECKING:
+    from chalicelib.providers.voice_hosts import VoiceHosts
 
 
 @dataclass(frozen=True)
@@ -112,3 +116,5 @@ class Dependencies:
     """The host that registers trunks; None without a gateway."""
     test_calls: BrowserCalls | None = None
     """Takes calls from browsers; None where there are none."""
+    voice_hosts: VoiceHosts | None = None
+    """Speak and hear for agents without audio; None where there are none."""

@@ -13,8 +13,9 @@ def unchanged(before: Call, after: Call, now: int) -> tuple[str, dict[str, str],
     """Return condition, names and values.
 
     It names the version (which implies the state), the state (for whoever reads a trace), what
-    comes without a transition (the provider's id, the trunk if there are several, the detail about
-    an agent that we dial) and, for the answer of an inbound call, the deadline on the item itself.
+    comes without a transition (the provider's id, the trunk if there are several, the details about
+    an agent that we dial and about a hosted voice) and, for the answer of an inbound call, the
+    deadline on the item itself.
     """
     parts = ["#version = :version", "#state = :state"]
     names = {"#version": "version", "#state": "state", "#id": "provider_call_id"}
@@ -23,9 +24,12 @@ def unchanged(before: Call, after: Call, now: int) -> tuple[str, dict[str, str],
     if before.routes:
         names["#trunk"] = "trunk_id"
         _same(parts, values, "trunk", before.trunk_id)
-    if before.agent_url is not None:
+    if before.agent_url is not None or before.voice == "hosted":
         names["#detail"] = "agent_detail"
         _same(parts, values, "detail", before.agent_detail)
+    if before.auto_answer and before.voice == "hosted":
+        names["#voice_detail"] = "voice_detail"
+        _same(parts, values, "voice_detail", before.voice_detail)
     if after.state is CallState.ACTIVE and before.direction == "inbound":
         names["#deadline"] = "ring_deadline"
         parts.append("#deadline > :now")

@@ -185,6 +185,17 @@ class CallStore:
     def note_agent(self, call: Call, detail: str | None) -> Call:
         """Note why the agent of an active call was not reached (None: it was); return the call as
         it is now, unchanged if it is over.
+        """
+        return self._note(call, CallState.ACTIVE, "agent_detail", detail)
+
+    def note_voice(self, call: Call, detail: str) -> Call:
+        """Note why a ringing call was not answered at once; return the call as it is now, unchanged
+        if it does not ring any more.
+        """
+        return self._note(call, CallState.RINGING, "voice_detail", detail)
+
+    def _note(self, call: Call, state: CallState, name: str, detail: str | None) -> Call:
+        """Set a detail of a call that is in `state`; return the call as it is now.
 
         This is no transition, as with `bind`: `move` names what it has read.
         """
@@ -194,15 +205,14 @@ class CallStore:
                     f"CALL#{call.call_id}",
                     "CALL",
                     "SET #detail = :detail" if detail else "REMOVE #detail",
-                    condition="#state = :active",
-                    names={"#detail": "agent_detail", "#state": "state"},
-                    values={":active": CallState.ACTIVE.value}
-                    | ({":detail": detail} if detail else {}),
+                    condition="#state = :state",
+                    names={"#detail": name, "#state": "state"},
+                    values={":state": state.value} | ({":detail": detail} if detail else {}),
                 )
             )
         except ConditionFailed:
             return self.get(call.call_id) or call
-        return call.model_copy(update={"agent_detail": detail})
+        return call.model_copy(update={name: detail})
 
     def move(self, before: Call, moved: Transition, now: int) -> None:
         """Write one transition with its event, if the call is still as `before` says. Raises Stale
@@ -309,7 +319,8 @@ class CallStore:
 
 
 def _to_item(call: Call) -> Item:
-    absent = None if call.routes else {"routes"}
+    usual = {"routes": not call.routes, "voice": call.voice == "own"}
+    absent = {name for name, is_usual in usual.items() if is_usual}
     item: Item = {
         "pk": f"CALL#{call.call_id}",
         "sk": "CALL",

@@ -145,3 +145,39 @@ def test_the_hosts_of_the_installation_are_known_in_one_spelling_and_private_one
     assert "10.0.0.5" not in from_environment(ENV | more).own_hosts
     local = {"CHAMADE_PUBLIC_URL": "http://127.0.0.1:1", "CHAMADE_RELAY_URL": "ws://localhost:2"}
     assert not {"127.0.0.1", "localhost"} & from_environment(ENV | local).own_hosts
+
+
+VOICE = {"CHAMADE_VOICE_SECRET": "s3cret-voice"}
+
+
+def test_voice_hosts_are_read_with_their_secret():
+    urls = {"CHAMADE_VOICE_URLS": "http://10.0.0.5:8705/, https://voice.test http://10.0.0.5:8705"}
+    config = from_environment(ENV | VOICE | urls)
+    assert config.voice_urls == ("http://10.0.0.5:8705", "https://voice.test")
+    assert "s3cret-voice" not in repr(config)
+    assert "voice.test" in config.own_hosts
+    assert from_environment(ENV).voice_urls == ()
+    with pytest.raises(BadConfig, match="CHAMADE_VOICE_SECRET"):
+        from_environment(ENV | urls)
+
+
+@pytest.mark.parametrize(
+    "urls",
+    [
+        "ws://voice.test",
+        "voice.test:8705",
+        "http://",
+        "http://voice.test/prefix",
+        " ".join(f"http://voice-{n}.test" for n in range(17)),
+    ],
+)
+def test_voice_hosts_that_cannot_be_are_refused(urls):
+    with pytest.raises(BadConfig, match="CHAMADE_VOICE_URLS"):
+        from_environment(ENV | VOICE | {"CHAMADE_VOICE_URLS": urls})
+
+
+def test_the_relays_door_is_an_http_url():
+    config = from_environment(ENV | {"CHAMADE_RELAY_DOOR_URL": "http://127.0.0.1:8706/"})
+    assert config.relay_door_url == "http://127.0.0.1:8706"
+    with pytest.raises(BadConfig, match="CHAMADE_RELAY_DOOR_URL"):
+        from_environment(ENV | {"CHAMADE_RELAY_DOOR_URL": "wss://relay.test"})

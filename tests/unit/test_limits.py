@@ -50,6 +50,8 @@ NO_ROW = {
     "chalicelib.providers.twilio:MAX_TIME_LIMIT_S": "Twilio's own bound of a call",
     "chalicelib.services.delivery.delivery_log:MAX_LIMIT": "a page of deliveries, as of calls",
     "chalicelib.services.delivery.webhook_actions:MAX_SHOWN": "part of the row about answers",
+    "chalicelib.problem_texts:MAX_LISTED": "how many choices a sentence of ours names",
+    "chalicelib.providers.voice_hosts:MAX_CHOICE": "part of the row about voices",
     "chalicelib.services.call.say:MAX_TEXT": "nothing is spoken yet",
     "chalicelib.store.table:_MAX_INTEGER": "what a number is stored as",
     "chalicelib.domain.trunk_fields:MAX_PREFIX": "a few characters of a trunk's settings",

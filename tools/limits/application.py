@@ -8,6 +8,8 @@ from tools.limits.limit import Limit, Owner
 _UNIT = "tests/unit/services"
 _HTTP = "tests/unit/handlers"
 _RATES = f"{_HTTP}/test_rest_errors.py::test_operations_with_a_rate_limit_answer_429_beyond_it"
+_VOICE_SETTINGS = f"{_HTTP}/test_hosted_voice.py::test_voice_settings_that_cannot_be_are_named"
+_VOICE_HOSTS = "tests/unit/providers/test_voice_hosts.py"
 _ACCOUNT = "chalicelib.domain.account:DEFAULT_MAX_"
 _TOO_OFTEN = "429 `too_many_requests`"
 
@@ -75,6 +77,37 @@ _CALLS = (
     ),
 )  # fmt: skip
 
+_VOICES = (
+    Limit(
+        "a voice's name in settings", "chalicelib.domain.voice:MAX_VOICE_NAME", "characters",
+        "account", "422", _VOICE_SETTINGS,
+    ),
+    Limit(
+        "a language in settings", "chalicelib.domain.voice:MAX_LANGUAGE", "characters", "account",
+        "422", _VOICE_SETTINGS,
+    ),
+    Limit(
+        "voice hosts", "chalicelib.domain.voice:MAX_HOSTS", "", "installation",
+        "the application does not start",
+        "tests/unit/test_config.py::test_voice_hosts_that_cannot_be_are_refused",
+    ),
+    Limit(
+        "how long one voice host has to answer",
+        "chalicelib.providers.voice_hosts:HOST_TIMEOUT_S", "s", "process", "the next one is asked",
+        f"{_VOICE_HOSTS}::test_a_host_that_never_answers_is_given_up",
+    ),
+    Limit(
+        "how long voice hosts are asked for a place",
+        "chalicelib.providers.voice_hosts:TOTAL_S", "s", "call", "503 `hosted_voice_unavailable`",
+        f"{_VOICE_HOSTS}::test_no_further_host_is_asked_when_the_time_is_over",
+    ),
+    Limit(
+        "voices, and languages, of a voice host's answer",
+        "chalicelib.providers.voice_hosts:MAX_CHOICES", "", "process", "the others are not shown",
+        f"{_VOICE_HOSTS}::test_what_hosts_offer_is_cut_to_what_is_shown",
+    ),
+)  # fmt: skip
+
 _EVENTS = (
     _of_account(
         "max_waiting_polls", "polls that wait for events, MCP's included",
@@ -132,6 +165,7 @@ _ACCOUNTS = (
     ),
     _rate("API keys made", "api_keys:KEYS_MADE_AN_HOUR", "an hour"),
     _rate("rotations of the agent token", "account:ROTATIONS_AN_HOUR", "an hour"),
+    _rate("lists of hosted voices", "calls:VOICES_A_MINUTE", "a minute"),
     _rate("texts to be spoken", "calls:SPEECHES_A_MINUTE", "a minute"),
     Limit(
         "answers kept under an Idempotency-Key", "chalicelib.domain.idempotency:KEPT_S", "s",
@@ -228,6 +262,7 @@ _STRANGERS = (
 
 LIMITS: tuple[Limit, ...] = (
     *_CALLS,
+    *_VOICES,
     *_EVENTS,
     *DELIVERY_LIMITS,
     *_ACCOUNTS,

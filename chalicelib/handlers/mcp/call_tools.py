@@ -14,6 +14,14 @@ _AUDIO = (
     "(16-bit little-endian PCM, 16 kHz, mono). The token opens this one call's audio and nothing "
     "else; pass it to that process, do not show it to the user."
 )
+VOICE = (
+    '"hosted": this service speaks what you tell it to, and hears; a closed beta. "own": a '
+    "process of yours does, on the call's audio."
+)
+VOICE_SETTINGS = (
+    'Only with voice "hosted": `language` (BCP 47), `name` (of a voice), `speed` (0.5 to 2). What '
+    "is left out is as the number has it."
+)
 AGENT_URL = (
     "ws:// or wss:// URL of an agent's own WebSocket server, which is connected as soon as a call "
     "is answered: then no process has to connect to `audio.url`. Only one that the user named."
@@ -64,14 +72,20 @@ CALL_TOOLS = (
         operation="accept_call",
         description=(
             "Answer an incoming call that rings. From then on the caller is connected and waits "
-            "to hear somebody: connect the talking process within 30 s, or the call ends.\n"
+            'to hear somebody. If the result has `voice` "hosted", speak at once: '
+            "chamade_call_say. Otherwise connect the talking process within 30 s, or the call "
+            "ends.\n"
             f"{_AUDIO}\n"
             "If the caller, the clock or another agent was faster, it fails and `call` says what "
             'the call is now. A call that is already "active" needs no accept: get its audio '
             "with chamade_call_status.\n"
             "Next: hand the audio over; chamade_inbox tells when the call ends."
         ),
-        arguments={"call_id": _CALL_ID},
+        arguments={
+            "call_id": _CALL_ID,
+            "voice": f"{VOICE} Default: hosted, if the account may and no agent_url is set.",
+            "voice_settings": VOICE_SETTINGS,
+        },
         idempotent=True,
     ),
     Tool(
@@ -108,8 +122,9 @@ CALL_TOOLS = (
             "Dial out through a SIP trunk of the user's own. A real phone rings and it may cost "
             "money; calling the tool again dials again, so after a failure without an answer look "
             'at chamade_call_list (direction "outbound") first.\n'
-            'The result is the call, "connecting". Next: connect the talking process now, audio '
-            "flows from the moment somebody answers; chamade_inbox or chamade_call_status tell "
+            'The result is the call, "connecting". Next: unless its `voice` is "hosted", connect '
+            "the talking process now, audio flows from the moment somebody answers; chamade_inbox "
+            "or chamade_call_status tell "
             'whether it rings, is answered ("active"), or how it failed ("busy", "no_answer", '
             "…).\n"
             f"{_AUDIO}"
@@ -129,6 +144,8 @@ CALL_TOOLS = (
                 "the trunk's numbers that has been called before."
             ),
             "agent_url": AGENT_URL,
+            "voice": f"{VOICE} Default: hosted, if the account may and agent_url is not given.",
+            "voice_settings": VOICE_SETTINGS,
             "metadata": (
                 "A JSON object of yours, at most 4,096 bytes, shown in the call, in its events, "
                 "and to the talking process."

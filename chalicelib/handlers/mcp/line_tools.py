@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from chalicelib.domain.trunk_fields import MAIN
-from chalicelib.handlers.mcp.call_tools import AGENT_URL
+from chalicelib.handlers.mcp.call_tools import AGENT_URL, VOICE
 from chalicelib.handlers.mcp.tool import Tool
 
 _E164 = "The number in E.164 form: plus, country code, digits, as in +33612345678."
@@ -23,6 +23,11 @@ _SETTINGS = {
     "auto_answer": _AUTO_ANSWER,
     "label": _LABEL,
     "agent_url": AGENT_URL,
+    "voice": f"{VOICE} It counts for calls that are accepted without a voice.",
+    "voice_settings": (
+        "Of a hosted voice: `language` (BCP 47), `name` (of a voice), `speed` (0.5 to 2), "
+        "`transcript` (false: what is said is not kept)."
+    ),
 }
 _NAME = {"name": f'Which trunk, by its name in chamade_trunk_list. Default "{MAIN}".'}
 
@@ -60,8 +65,8 @@ LINE_TOOLS = (
         title="Change a phone number's settings",
         operation="change_number",
         description=(
-            "Set a routing number's auto-answer, label or agent URL (null: none). What is not "
-            "given stays."
+            "Set a routing number's auto-answer, label, agent URL (null: none) or voice. What is "
+            "not given stays."
         ),
         arguments=_SETTINGS,
         idempotent=True,
@@ -122,8 +127,8 @@ LINE_TOOLS = (
         title="Change a number of the trunk",
         operation="change_did_of_named_trunk",
         description=(
-            "Set auto-answer, label or agent URL (null: none) of a trunk's number. What is not "
-            "given stays."
+            "Set auto-answer, label, agent URL (null: none) or voice of a trunk's number. What is "
+            "not given stays."
         ),
         arguments={**_SETTINGS, **_NAME},
         defaults=_main,

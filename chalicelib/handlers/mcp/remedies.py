@@ -24,11 +24,19 @@ _BY_CODE = {
         "state, chamade_call_leave ends it."
     ),
     "hosted_voice_gated": (
-        "Do not retry. The talking process speaks on the call's audio (chamade_call_status)."
+        'Do not retry with voice "hosted". The talking process speaks on the call\'s audio '
+        "(chamade_call_status); only the operator opens hosted voices to an account."
     ),
     "hosted_voice_unavailable": (
-        "Do not retry. The talking process speaks on the call's audio (chamade_call_status)."
+        "Try once more. If it fails again, a talking process has to speak on the call's audio: "
+        'pass voice "own" and see chamade_call_status.'
     ),
+    "hosted_voice_busy": (
+        "Then call the tool again, while the call rings. Where a talking process can speak on the "
+        'call\'s audio, pass voice "own" instead.'
+    ),
+    "unknown_voice": "Use one of `choices`, or leave the name out.",
+    "unknown_language": "Use one of `choices`, or leave the language out.",
     "no_trunk": (
         "Use a trunk of chamade_trunk_list. If there is none, the user has to connect it "
         "themselves (`chamade trunk connect`, or the dashboard): it takes the trunk's password, "

@@ -10,6 +10,7 @@ import logging
 
 from chalicelib.domain.call import Call, Refused
 from chalicelib.domain.call_transitions import Act, CallState, EndReason
+from chalicelib.domain.voice import USUAL, CallVoice, WantedVoice
 from chalicelib.services.call.provider_control import hang_up, steer
 from chalicelib.services.call.transition import (
     UnknownCall,
@@ -27,16 +28,20 @@ class StillRinging(Exception):
     """The ring deadline is not over yet (clocks differ a little): try again in a moment."""
 
 
-def accept(deps: Dependencies, account_id: str, call_id: str) -> Call:
-    """Accept a ringing call; return it, active. Raises Refused if another act was faster.
+def accept(deps: Dependencies, account_id: str, call_id: str, wanted: WantedVoice = USUAL) -> Call:
+    """Accept a ringing call with the voice that is wanted; return it, active. Raises Refused if
+    another act was faster, and what `services/call/voice.py` raises if there is no such voice.
 
     An accept after the deadline may find the call still ringing, since nothing has expired it yet.
     Then it expires the call itself, so that the refusal shows the call as missed.
     """
     call = own_incoming_call(deps, account_id, call_id)
+    voice = _voice(deps, call, wanted)
     try:
-        call = act_on(deps, call, Act.ANSWER)
+        call = act_on(deps, call, Act.ANSWER, voice=voice)
     except Refused as refused:
+        if voice is not None:
+            _give_up(deps, voice, refused.call)
         if refused.code != "ring_deadline_passed":
             raise
         missed = settle(deps, refused.call, Act.EXPIRE)
@@ -89,6 +94,26 @@ def ring_outcome(call: Call) -> str:
     if call.state is CallState.MISSED or call.end_reason is EndReason.NO_ANSWER:
         return "missed"
     return "answered" if call.answered_at is not None else "gone"
+
+
+def _voice(deps: Dependencies, call: Call, wanted: WantedVoice) -> CallVoice | None:
+    """Return the voice that the call is accepted with, None if it is the agent's own as usual. No
+    place is taken for a call that can not be accepted any more.
+    """
+    usual = wanted.voice is None and wanted.settings is None and call.voice == "own"
+    if call.state is not CallState.RINGING or deps.now() >= call.ring_deadline:
+        return None
+    if usual and not (wanted.text_only and deps.voice_hosts is not None):
+        return None
+    from chalicelib.services.call import voice  # most calls need none of it
+
+    return voice.take_place(deps, call, wanted)
+
+
+def _give_up(deps: Dependencies, taken: CallVoice, call: Call) -> None:
+    from chalicelib.services.call import voice
+
+    voice.give_up(deps, taken, call)
 
 
 def _leave_to_polls(deps: Dependencies, call: Call) -> None:

@@ -21,7 +21,8 @@ from chalicelib.domain.dial_rules import (
     shown_host,
 )
 from chalicelib.domain.failure import Failure
-from chalicelib.domain.new_call import DEFAULT_RING_TIMEOUT_S, new_outbound
+from chalicelib.domain.new_call import DEFAULT_RING_TIMEOUT_S, new_outbound, speaking
+from chalicelib.domain.voice import USUAL, CallVoice, WantedVoice
 from chalicelib.providers.base import Dial, DialRoute, ProviderError
 from chalicelib.services.call.admission import count_inbound
 from chalicelib.services.call.outbound import bind
@@ -61,6 +62,7 @@ class DialRequest:
     max_duration_s: int | None = None
     ring_timeout_s: int = DEFAULT_RING_TIMEOUT_S
     metadata: dict[str, Any] = field(default_factory=dict)
+    voice: WantedVoice = USUAL
 
 
 def dial(
@@ -80,13 +82,20 @@ def dial(
     if account is None:
         raise NotDialled("no_trunk", "There is no trunk to dial through.")
     _check_duration(account, request)
+    if request.voice.voice == "hosted":
+        _check_hosted(deps, account_id)
     plan = Planner(deps, account_id).plan(request.meeting_url, request.trunk, request.caller_id)
     new = _new_call(deps, account, plan, request, call_id)
     dial_order = _order(deps, plan, new.call, request.ring_timeout_s)
+    new, voice = _with_voice(deps, new, request.voice)
     try:
         _record(deps, account, new)
     except AlreadyThere as existing:
+        _give_up(deps, voice, existing.call)
         return _existing_call(existing.call)
+    except Exception:
+        _give_up(deps, voice, new.call.model_copy(update={"voice_host": None}))
+        raise
     try:
         provider_call_id = deps.providers[new.call.provider].dial(dial_order)
     except ProviderError as error:
@@ -96,6 +105,35 @@ def dial(
         log.exception("provider did not dial", extra=_facts(new.call))
         return _fail_unplaced(deps, new.call, "")
     return _note_placed(deps, new.call, provider_call_id)
+
+
+def _check_hosted(deps: Dependencies, account_id: str) -> None:
+    """Raise VoiceGated or VoiceUnavailable for a hosted call that cannot be, before all else."""
+    from chalicelib.services.line.voice_offer import hosts_of
+
+    hosts_of(deps, account_id)
+
+
+def _with_voice(
+    deps: Dependencies, new: Transition, wanted: WantedVoice
+) -> tuple[Transition, CallVoice | None]:
+    """Return the call with the voice that is wanted, and that voice; None: the agent's own, as
+    usual. If it is hosted, a voice host keeps a place for the call.
+    """
+    usual = wanted.voice is None and wanted.settings is None
+    if usual and not (wanted.text_only and deps.voice_hosts is not None):
+        return new, None
+    from chalicelib.services.call import voice  # most calls need none of it
+
+    taken = voice.take_place(deps, new.call, wanted)
+    return speaking(new, taken), taken
+
+
+def _give_up(deps: Dependencies, taken: CallVoice | None, call: Call) -> None:
+    if taken is not None:
+        from chalicelib.services.call import voice
+
+        voice.give_up(deps, taken, call)
 
 
 def _existing_call(call: Call) -> Call:

@@ -19,6 +19,7 @@ from chalicelib.domain.call_transitions import Act, CallState
 from chalicelib.domain.did import Did
 from chalicelib.domain.new_call import new_inbound, new_missed
 from chalicelib.domain.phone import BROWSER
+from chalicelib.domain.voice import CallVoice
 from chalicelib.providers.base import HangUp, Instruction, KeepRinging, Reject
 from chalicelib.services.call import admission
 from chalicelib.services.call.admission import TurnedAway
@@ -67,7 +68,7 @@ def receive(deps: Dependencies, incoming: Incoming) -> Instruction:
             admission.tell(deps, owner, called.number.e164, incoming.from_, why)
             return NOT_TAKEN
     if call.auto_answer and call.state is CallState.RINGING:
-        call = settle(deps, call, Act.ANSWER)
+        call = _pick_up(deps, call)
     return while_ringing(deps, call)
 
 
@@ -79,7 +80,7 @@ def poll(deps: Dependencies, provider: str, provider_call_id: str) -> Instructio
     if call.state is CallState.RINGING:
         call = _at_its_deadline(deps, call)
     if call.state is CallState.RINGING and call.auto_answer:
-        call = settle(deps, call, Act.ANSWER)  # a crash may have kept the voice webhook from it
+        call = _pick_up(deps, call)  # a crash may have kept the voice webhook from it
     elif _being_steered(deps, call):
         return KeepRinging()
     return while_ringing(deps, call)
@@ -115,6 +116,15 @@ def caller_gone(
         settle(deps, call, Act.CALLER_HANGUP)
 
 
+def _pick_up(deps: Dependencies, call: Call) -> Call:
+    """Answer a call whose number has auto-answer; return it."""
+    if call.voice == "own":
+        return settle(deps, call, Act.ANSWER)
+    from chalicelib.services.call import voice  # most calls need none of it
+
+    return voice.pick_up(deps, call)
+
+
 def _at_its_deadline(deps: Dependencies, call: Call) -> Call:
     """Wait for the deadline of a ringing call in its last second, and let it be missed; return the
     call. Any other call is returned as it is.
@@ -132,7 +142,8 @@ def _at_its_deadline(deps: Dependencies, call: Call) -> Call:
 
 def _being_steered(deps: Dependencies, call: Call) -> bool:
     """Return whether the accept's own redirect may still be on its way to the provider."""
-    if call.state is not CallState.ACTIVE or call.auto_answer or call.answered_at is None:
+    picked_up = call.auto_answer and call.voice_detail is None
+    if call.state is not CallState.ACTIVE or picked_up or call.answered_at is None:
         return False
     if deps.now() >= call.answered_at + STEERED_MS:
         return False
@@ -178,6 +189,7 @@ def _new_call(deps: Dependencies, incoming: Incoming, called: Called, owner: Acc
         forwarded_from=incoming.forwarded_from,
         agent_url=number.agent_url,
         auto_answer=number.auto_answer,
+        voice=CallVoice(number.voice, number.voice_settings),
         max_duration_s=min(owner.max_call_s, DEFAULT_MAX_DURATION_S),
         now=deps.now(),
         trunk=called.trunk,

@@ -14,6 +14,7 @@ from chalicelib.domain.call import Call
 from chalicelib.domain.call_id import CALL_ID
 from chalicelib.domain.call_transitions import Act, CallState
 from chalicelib.domain.failure import Failure
+from chalicelib.domain.voice import NOT_REACHED, VoiceSettings
 from chalicelib.services.account import agent_token as agent_tokens
 from chalicelib.services.call import pressed_keys
 from chalicelib.services.call.provider_control import hang_up
@@ -89,10 +90,15 @@ class Facts:
 
 @dataclass(frozen=True)
 class AgentToDial:
-    """The URL at which a call's agent is dialled, and the headers that sign the handshake."""
+    """The URL at which a call's agent is dialled, and the headers that sign the handshake.
+
+    `others` are URLs of other voice hosts that can take the call; None: the agent is its owner's,
+    and speaks Twilio's dialect.
+    """
 
     url: str
     headers: dict[str, str]
+    others: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -156,8 +162,10 @@ def report(
         return call
     if owner is not None and owner.relay not in (None, relay):
         raise OwnedElsewhere(owner.relay_url)
-    if facts.why is not None and call.agent_url is not None:
-        call = _note_agent(deps, call, not_reached(facts.why) if facts.why else None)
+    if facts.why is not None and (call.agent_url is not None or call.voice == "hosted"):
+        # What a relay says of a voice host is the operator's to read: it is in the log.
+        detail = NOT_REACHED if call.voice == "hosted" else not_reached(facts.why)
+        call = _note_agent(deps, call, detail if facts.why else None)
     act = _ACT_OF.get(kind)
     # An agent may give up a call that it dialled before anybody answers.
     dialling = kind == "agent_hangup" and call.direction == "outbound"
@@ -177,14 +185,28 @@ def _note_agent(deps: Dependencies, call: Call, detail: str | None) -> Call:
 
 
 def agent_to_dial(deps: Dependencies, call: Call) -> AgentToDial | None:
-    """Return the agent that the relay shall dial, if the call is active and has an agent's URL.
-    The headers are signed each time: agents may refuse an old signature, and the token may be new.
+    """Return the agent that the relay shall dial, if the call is active and hosted or has an
+    agent's URL. The headers are signed each time: agents may refuse an old signature, and the token
+    may be new.
     """
-    if call.agent_url is None or call.state is not CallState.ACTIVE:
+    if call.state is not CallState.ACTIVE:
+        return None
+    if call.voice == "hosted":
+        return _voice_host(deps, call)
+    if call.agent_url is None:
         return None
     token = agent_tokens.current(deps, call.account_id).token
     headers = handshake_headers(token, call.agent_url, call.call_id, deps.now() // 1000)
     return AgentToDial(call.agent_url, headers)
+
+
+def _voice_host(deps: Dependencies, call: Call) -> AgentToDial | None:
+    if deps.voice_hosts is None or call.voice_host is None:
+        log.error("a hosted call has no voice host", extra={"call_id": call.call_id})
+        return None
+    settings = call.voice_settings or VoiceSettings()
+    host = deps.voice_hosts.to_dial(call.call_id, call.voice_host, settings, call.answered_at)
+    return AgentToDial(host.url, host.headers, host.others)
 
 
 def audio_token(deps: Dependencies, call: Call) -> tuple[str, int]:

@@ -11,6 +11,7 @@ import logging
 
 from chalicelib.domain.call import Call, moved_on
 from chalicelib.domain.call_transitions import Act, CallState
+from chalicelib.domain.voice import CallVoice
 from chalicelib.providers.base import OVER, CallStatus, Instruction
 from chalicelib.services.call.instructions import another_stream, instruction
 from chalicelib.services.call.provider_control import hang_up
@@ -48,7 +49,15 @@ def answered(
     `trunk_id`: the trunk that it goes through, if the post names one.
     """
     call = _call_of(deps, provider, call_id, provider_call_id, trunk_id)
-    return instruction(deps, settle(deps, call, Act.ANSWER))
+    return instruction(deps, settle(deps, call, Act.ANSWER, voice=_voice(deps, call)))
+
+
+def _voice(deps: Dependencies, call: Call) -> CallVoice | None:
+    if call.voice_host is None:
+        return None
+    from chalicelib.services.call import voice  # most calls need none of it
+
+    return voice.keep_anew(deps, call)
 
 
 def resume(deps: Dependencies, provider: str, call_id: str, provider_call_id: str) -> Instruction:

@@ -2,23 +2,11 @@
 
 from __future__ import annotations
 
-from chalicelib.domain.failure import Failure
+from chalicelib.domain.voice import VoiceGated, VoiceUnavailable
 from chalicelib.services.call.transition import own_call
 from chalicelib.services.dependencies import Dependencies
 
 MAX_TEXT = 2000
-
-
-class VoiceGated(Failure):
-    """The account does not take part in the beta."""
-
-    code = "hosted_voice_gated"
-
-
-class VoiceUnavailable(Failure):
-    """The account takes part in the beta, but this installation has no speech host."""
-
-    code = "hosted_voice_unavailable"
 
 
 def say(deps: Dependencies, account_id: str, call_id: str) -> None:

@@ -13,6 +13,7 @@ from chalicelib.domain.call import Call, Refused, apply
 from chalicelib.domain.call_id import CALL_ID
 from chalicelib.domain.call_transitions import Act
 from chalicelib.domain.failure import Failure
+from chalicelib.domain.voice import CallVoice
 from chalicelib.services.call.admission import give_back
 from chalicelib.services.dependencies import Dependencies
 from chalicelib.store.calls import Stale
@@ -36,20 +37,26 @@ class TooBusy(Failure, RuntimeError):
     retry_after_s = 1
 
 
-def act_on(deps: Dependencies, call: Call, act: Act, sip_code: int | None = None) -> Call:
-    """Write the transition of `act` together with its event; return the call after it. Raises
-    Refused if the rules forbid it.
+def act_on(
+    deps: Dependencies,
+    call: Call,
+    act: Act,
+    sip_code: int | None = None,
+    voice: CallVoice | None = None,
+) -> Call:
+    """Write the transition of `act` together with its event; return the call after it. `voice`: who
+    speaks from now on, if that is new. Raises Refused if the rules forbid it.
     """
     for _ in range(MAX_TRIES):
         now = deps.now()
-        moved = apply(call, act, now, sip_code)
+        moved = apply(call, act, now, sip_code, voice)
         try:
             deps.stores.calls.move(call, moved, now)
         except Stale as stale:
             call = stale.call or _read_again(deps, call)
             continue
         if moved.call.state.final:
-            give_back(deps, moved.call)
+            _free_places(deps, moved.call)
         log.info(
             "call %s: %s -> %s",
             act.value,
@@ -66,14 +73,29 @@ def act_on(deps: Dependencies, call: Call, act: Act, sip_code: int | None = None
     raise TooBusy(call.call_id)
 
 
-def settle(deps: Dependencies, call: Call, act: Act, sip_code: int | None = None) -> Call:
+def settle(
+    deps: Dependencies,
+    call: Call,
+    act: Act,
+    sip_code: int | None = None,
+    voice: CallVoice | None = None,
+) -> Call:
     """Do as `act_on` does, for acts that may come too late; return the call as it is afterwards,
     whoever won.
     """
     try:
-        return act_on(deps, call, act, sip_code)
+        return act_on(deps, call, act, sip_code, voice)
     except Refused as refused:
         return refused.call
+
+
+def _free_places(deps: Dependencies, call: Call) -> None:
+    """Free the places of a call that is over. A voice host frees that of a call which was answered
+    when its audio ends.
+    """
+    give_back(deps, call)
+    if call.voice_host is not None and call.answered_at is None and deps.voice_hosts is not None:
+        deps.voice_hosts.release(call.call_id)
 
 
 def _read_again(deps: Dependencies, call: Call) -> Call:

@@ -14,7 +14,7 @@ from chalicelib.domain.rejected_calls import not_added_event
 from chalicelib.domain.trunk import Trunk
 from chalicelib.domain.trunk_fields import MAIN
 from chalicelib.services.dependencies import Dependencies
-from chalicelib.services.line.numbers import UnknownNumber
+from chalicelib.services.line.numbers import UnknownNumber, check_voice
 from chalicelib.services.line.trunks import NumberTaken, TooManyDids, own
 from chalicelib.store.contention import tries
 from chalicelib.store.dids import NotAdded, Taken, TooMany
@@ -28,8 +28,9 @@ _NONE_OF_THEM = "It is none of your trunk's numbers."
 
 def add(deps: Dependencies, account_id: str, wanted: NewDid, name: str = MAIN) -> Did:
     """Add a number to the trunk of that name. Raises NoTrunk, NumberTaken, Reserved,
-    TooManyDids.
+    TooManyDids, and what `voice_offer.check_number` raises for a voice that cannot be.
     """
+    check_voice(deps, account_id, wanted.voice, wanted.voice_settings)
     for _ in tries():
         trunk = own(deps, account_id, name)
         now = deps.now()
@@ -60,11 +61,14 @@ def owned(deps: Dependencies, account_id: str, e164: str, name: str = MAIN) -> D
 def change(
     deps: Dependencies, account_id: str, e164: str, changes: DidChanges, name: str = MAIN
 ) -> Did:
-    """Change the given fields of a number; return it. Raises NoTrunk, UnknownNumber."""
+    """Change the given fields of a number; return it. Raises NoTrunk, UnknownNumber, and what
+    `voice_offer.check_number` raises for a voice that cannot be.
+    """
     did = owned(deps, account_id, e164, name)
     given = changes.model_dump(mode="json", exclude_unset=True)
     if not given:
         return did
+    check_voice(deps, account_id, changes.voice, changes.voice_settings)
     try:
         return deps.stores.dids.change(did.trunk_id, e164, given)
     except NotAdded:

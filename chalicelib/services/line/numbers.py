@@ -8,6 +8,7 @@ import random
 from chalicelib.domain.event import EventType
 from chalicelib.domain.failure import Failure
 from chalicelib.domain.line import Line, LineChanges, line_event
+from chalicelib.domain.voice import Voice, VoiceSettings
 from chalicelib.services.dependencies import Dependencies
 from chalicelib.store.contention import tries
 from chalicelib.store.lines import NotFree, NotHeld, TooMany
@@ -82,15 +83,28 @@ def owned(deps: Dependencies, account_id: str, e164: str) -> Line:
 
 
 def change(deps: Dependencies, account_id: str, e164: str, changes: LineChanges) -> Line:
-    """Change the given fields of a number; return it."""
+    """Change the given fields of a number; return it. Raises UnknownNumber, and what
+    `voice_offer.check_number` raises for a voice that cannot be.
+    """
     line = owned(deps, account_id, e164)
     given = changes.model_dump(mode="json", exclude_unset=True)
     if not given:
         return line
+    check_voice(deps, account_id, changes.voice, changes.voice_settings)
     try:
         return deps.stores.lines.change(e164, account_id, given)
     except NotHeld:
         raise UnknownNumber(e164) from None
+
+
+def check_voice(
+    deps: Dependencies, account_id: str, voice: Voice, settings: VoiceSettings | None
+) -> None:
+    """Check the voice that a number is to have, as `voice_offer.check_number` does."""
+    if voice == "hosted" or settings is not None:
+        from chalicelib.services.line import voice_offer  # most numbers need none of it
+
+        voice_offer.check_number(deps, account_id, voice, settings)
 
 
 def release(deps: Dependencies, account_id: str, e164: str) -> None:

@@ -256,7 +256,7 @@ def test_made_up_arguments_are_refused_or_reach_the_operation(tool, data):
     json.dumps(outcome.content)
 
 
-def _reached(*_):
+def _reached(*_, **__):
     raise known("not_found")
 
 

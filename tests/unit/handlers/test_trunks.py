@@ -143,6 +143,8 @@ def test_trunk_numbers_are_added_changed_and_removed_over_rest(api, connected):
         "label": "Desk",
         "agent_url": None,
         "auto_answer": False,
+        "voice": "own",
+        "voice_settings": None,
         "added_at": made.json_body["added_at"],
         "called_at": None,
     }

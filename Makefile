@@ -14,7 +14,7 @@ BIN := .venv/bin
 INSTALL := pip install --quiet --disable-pip-version-check --no-compile
 # Not compiled: most of what comes along is never imported, and compiling is half of the time.
 PIP := $(BIN)/$(INSTALL) -c constraints.txt
-REQUIREMENTS := requirements.txt relay/requirements.txt gateway/requirements.txt local/requirements.txt
+REQUIREMENTS := requirements.txt relay/requirements.txt gateway/requirements.txt voice/requirements.txt local/requirements.txt
 NODE_PACKAGES := asl-validator@4.0.0 axe-core@4.14.1 ws@8.23.0 \
   openapi-fetch@0.17.0 openapi-typescript@7.13.0 typescript@5.9.3
 COVERED_BY_CALLS := $(addprefix --cov=,relay.core relay.network.key_reports)

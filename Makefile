@@ -25,7 +25,7 @@ CDK := ../.venv/node/node_modules/.bin/cdk
 COVERAGE := --cov-branch --cov-report=term:skip-covered --cov-fail-under=95
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help run test test-all calls rules soak demo bench weigh openapi limits carriers fuzz doctor lint synth bootstrap deploy deploy-gateway adopt destroy screenshots format constraints clean
+.PHONY: help run voice test test-all calls rules soak demo bench weigh openapi limits carriers fuzz doctor lint synth bootstrap deploy deploy-gateway adopt destroy screenshots format constraints clean
 
 help:  ## This list
 	@grep -hE "^[a-z]+:.*##" Makefile | sed -E "s/:[^#]*## /\t/" | expand -t 14
@@ -36,13 +36,16 @@ HOLDING_CTRL_C = $(shell env --block-signal=INT true 2>/dev/null && echo env --b
 run: .venv/.stack .venv/.kernel  ## The whole system on this machine, until Ctrl-C
 	@exec $(HOLDING_CTRL_C) $(BIN)/python -m local
 
+voice: .venv/.voice  ## The models of hosted voice, for `make run` (once, 530 MB)
+	@:
+
 demo: .venv/.stack .venv/.kernel  ## Six calls on a stack of their own, 70 s; the last line is JSON
 	@$(BIN)/python -m local.demo
 
-TESTS := .venv/.dev .venv/.kernel .venv/.node .venv/.debian .venv/.phones .venv/.pipecat .venv/.conformance .venv/.infra
+TESTS := .venv/.dev .venv/.kernel .venv/.node .venv/.debian .venv/.phones .venv/.pipecat .venv/.conformance .venv/.infra .venv/.voice
 # Tests of calls wait for sound most of the time. All others compute, in what time the calls leave (nice).
 CALLS := $(addprefix tests/,sip unit/relay unit/gateway unit/rtp unit/local unit/runtime unit/providers integration mcp)
-ALONE := tests/browser tests/neighbours
+ALONE := tests/browser tests/voice tests/neighbours
 RULES := tests $(addprefix --ignore=,$(CALLS) $(ALONE))
 # Not three calls at a time, or telephones stutter.
 WORKERS := -n 2 --dist loadgroup
@@ -50,11 +53,13 @@ WORKERS := -n 2 --dist loadgroup
 test: $(TESTS)  ## Every capability, ten minutes; faults, floods and bounds at length are in test-all
 	@$(MAKE) --no-print-directory calls rules
 	@CHAMADE_TESTS_IN_TURN=yes $(PYTEST) tests/browser
+	@CHAMADE_TESTS_IN_TURN=yes $(PYTEST) tests/voice
 
-# Neighbours run alone, as browsers do: paces are compared. Of two runs at once, one plays calls at a time.
+# Neighbours run alone, as browsers and voices do: paces are compared. Of two runs at once, one plays calls at a time.
 test-all: $(TESTS)  ## All tests, twenty minutes; coverage of rules and bridge is held at 95 %; what CI runs
 	@$(MAKE) --no-print-directory calls rules ALL=yes
 	@CHAMADE_TESTS_IN_TURN=yes $(PYTEST) tests/browser
+	@CHAMADE_TESTS_IN_TURN=yes $(PYTEST) tests/voice
 	@CHAMADE_TESTS_IN_TURN=yes $(PYTEST) tests/neighbours
 
 calls: export CHAMADE_TESTS_IN_TURN := yes
@@ -180,6 +185,13 @@ destroy: .venv/.infra .venv/.cdk  ## Out of AWS again, but for what cannot be br
 	@echo "setting up phones of other SIP stacks in .venv/phones (once, 35 MB)"
 	@$(BIN)/python -m venv .venv/phones
 	@tests/sip/peers/phones/install.sh < $<
+	@touch $@
+
+# The models that hear and speak, in an environment of their own: their worker processes run there only.
+.venv/.voice: voice/requirements-local.txt | .venv/bin/pip
+	@echo "setting up speech models in .venv/voice (once, 530 MB)"
+	@$(BIN)/python -m venv .venv/voice
+	@.venv/voice/bin/$(INSTALL) --require-hashes -r $<
 	@touch $@
 
 # The AWS infrastructure, in an environment of its own: the CDK is large, and nothing of it is deployed.

@@ -66,6 +66,7 @@ def _engines(env: Mapping[str, str], max_calls: int) -> EngineSettings:
         openai_key=env.get("VOICE_OPENAI_KEY", ""),
         openai_models=env.get("VOICE_OPENAI_MODELS", ""),
         max_calls=max_calls,
+        python=env.get("VOICE_PYTHON", ""),
     )
 
 

@@ -98,7 +98,7 @@ def ring_outcome(call: Call) -> str:
 
 def _voice(deps: Dependencies, call: Call, wanted: WantedVoice) -> CallVoice | None:
     """Return the voice that the call is accepted with, None if it is the agent's own as usual. No
-    place is taken for a call that can not be accepted any more.
+    place is taken for a call that cannot be accepted any more.
     """
     usual = wanted.voice is None and wanted.settings is None and call.voice == "own"
     if call.state is not CallState.RINGING or deps.now() >= call.ring_deadline:

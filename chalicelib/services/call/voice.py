@@ -80,8 +80,9 @@ def keep_anew(deps: Dependencies, call: Call) -> CallVoice | None:
     if nothing changes. Never raises: the called party has answered, and a voice host takes a call
     without a place if it can.
     """
+    rings = call.answered_at is None and not call.state.final
     late = deps.now() > call.created_at + KEPT_ANEW_MS
-    if call.voice_host is None or deps.voice_hosts is None or call.state.final or not late:
+    if call.voice_host is None or deps.voice_hosts is None or not (rings and late):
         return None
     settings = call.voice_settings or VoiceSettings()
     try:

@@ -4,6 +4,8 @@ it back if it is not used.
 
 from __future__ import annotations
 
+import contextlib
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -202,6 +204,32 @@ def test_the_loser_of_two_hosted_accepts_leaves_the_winner_its_place(world):
         accept(world, call)
     assert world.reread(call).voice_host == host.socket
     assert house.held == {call.call_id}
+
+
+def test_whoever_wins_only_a_hosted_call_has_a_place(world):
+    house = with_voice_hosts(world, hosts=2)
+    for host in house.hosts:
+        host.capacity = 100
+    for _ in range(10):
+        call = world.ringing()
+
+        def compete(act, call=call):
+            with contextlib.suppress(Refused):
+                act(call)
+
+        acts = [
+            lambda call: accept(world, call),
+            lambda call: accept(world, call),
+            lambda call: accept(world, call, WantedVoice("own")),
+            lambda call: settle(world.deps, call, Act.CALLER_HANGUP),
+        ]
+        with ThreadPoolExecutor(4) as many:
+            list(many.map(compete, acts))
+        after = world.reread(call)
+        if after.voice == "own" or after.answered_at is None:
+            assert call.call_id not in house.held, after
+        elif not after.state.final:
+            assert call.call_id in house.held, after
 
 
 def test_no_place_is_taken_for_a_call_that_is_over(world):

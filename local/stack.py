@@ -170,6 +170,8 @@ class Stack:
             say("Opening an account for you, with an API key and a number" + _instead_of(key))
             self.credentials = self.credentials.with_api_key(seed.first_account(deps))
             self.credentials.save(self.layout.state_dir)
+        if self.layout.voice_hosts and (account_id := _known(deps, self.credentials.api_key)):
+            seed.let_speak(deps, account_id)
 
     def _write_stack_file(self) -> None:
         layout, credentials = self.layout, self.credentials

@@ -52,7 +52,7 @@ class Change(Enum):
     """It is over and was no speech, only a click."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Turn:
     """A turn of the caller's. Times are places in the audio that was fed, in ms."""
 

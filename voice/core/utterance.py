@@ -27,7 +27,7 @@ class Spoken:
     """True once all of it was sent."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Utterance:
     """An utterance: what was asked for, and how far it is."""
 

@@ -223,5 +223,5 @@ def _problem(status: int, code: str, detail: str, **more: Any) -> web.Response:
 
 
 def _refusal(kind: type[web.HTTPException], code: str, detail: str) -> web.HTTPException:
-    body = msgspec.json.encode({"code": code, "detail": detail})
-    return kind(body=body, content_type="application/json")
+    text = msgspec.json.encode({"code": code, "detail": detail}).decode()
+    return kind(text=text, content_type="application/json")

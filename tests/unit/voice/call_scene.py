@@ -21,6 +21,7 @@ LANGUAGES = ["en-US", "fr-FR"]
 MS_A_CHARACTER = 50
 ANSWERED_AT = 1_700_000_000_000
 ANSWERED_BEFORE_MS = 1000
+SETTINGS = CallSettings(answered_at=ANSWERED_AT)
 
 
 def voices() -> Voices:
@@ -59,7 +60,7 @@ class RecordingWorld:
 
     def withdraw(self, turn: Turn) -> None:
         self.withdrawn.append(turn.number)
-        self.asked.remove(turn)
+        self.asked = [each for each in self.asked if each is not turn]
 
     def partial(self, turn: Turn) -> None:
         self.partials.append(turn)
@@ -74,7 +75,7 @@ class RecordingWorld:
 class CallScene:
     """One call. Time passes only as the scene lets it, 20 ms with each frame of the caller's."""
 
-    def __init__(self, settings: CallSettings = CallSettings(answered_at=ANSWERED_AT)) -> None:
+    def __init__(self, settings: CallSettings = SETTINGS) -> None:
         self.now = 100.0
         self.world = RecordingWorld()
         clock = CallClock(settings.answered_at, ANSWERED_AT + ANSWERED_BEFORE_MS, self.now)

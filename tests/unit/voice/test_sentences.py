@@ -15,8 +15,8 @@ from voice.core.sentences import MOST, divide
         ("Hello. How are you?", ["Hello.", "How are you?"]),
         ("It costs 3.50 euros. Fine?", ["It costs 3.50 euros.", "Fine?"]),
         (
-            "Dr. Smith met J. Doe at 5 p.m. on Monday.",
-            ["Dr. Smith met J. Doe at 5 p.m. on Monday."],
+            "Dr. Smith met J. Doe at 5 p.m. today.",
+            ["Dr. Smith met J. Doe at 5 p.m. today."],
         ),
         ("We close at 5 p.m. Please hurry.", ["We close at 5 p.m.", "Please hurry."]),
         ("Bring pens, paper, etc. Then come.", ["Bring pens, paper, etc.", "Then come."]),

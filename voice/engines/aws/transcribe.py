@@ -74,6 +74,7 @@ class TranscribeRecognition:
         self._more = asyncio.Event()
         self._changed = asyncio.Condition()
         self._failed = ""
+        self._waiting = 0
         self._running = asyncio.create_task(self._run())
 
     @property
@@ -89,7 +90,12 @@ class TranscribeRecognition:
 
     async def utterance(self, pcm: bytes, started_ms: int) -> Heard | None:
         """Return the text of an utterance, or None if there is no speech in it. EngineError."""
-        said = await self._settled(started_ms, started_ms + len(pcm) // BYTES_A_MS)
+        self._waiting += 1
+        self._more.set()
+        try:
+            said = await self._settled(started_ms, started_ms + len(pcm) // BYTES_A_MS)
+        finally:
+            self._waiting -= 1
         if said is None:
             if self._failed:
                 raise EngineError(f"Amazon Transcribe: {self._failed}")
@@ -184,7 +190,8 @@ class TranscribeRecognition:
         self._words.drop_open()
         if why.partition(":")[0] not in _QUIET:
             _log.warning("a stream of Amazon Transcribe was lost", extra={"why": why})
-        self._more.clear()
+        if not self._waiting and self._fed_ms - self._sent_ms < SEND_MS:
+            self._more.clear()  # nothing to send, nothing to learn: no new stream before audio comes
         async with self._changed:
             self._changed.notify_all()
 

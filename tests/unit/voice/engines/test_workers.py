@@ -51,7 +51,8 @@ def work(job):
 
 def loaded(does):
     global answers
-    answers = max(int(each) for each in os.listdir("/proc/self/fd") if os.path.exists("/proc/self/fd/" + each))
+    fds = [each for each in os.listdir("/proc/self/fd") if os.path.exists("/proc/self/fd/" + each)]
+    answers = max(map(int, fds))
     return work, ["table"]
 
 worker._loaded = loaded

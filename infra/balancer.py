@@ -1,4 +1,4 @@
-"""One load balancer for relays, voice hosts and the gateway's HTTP, told apart by name. It ends TLS.
+"""One load balancer for relays, voice hosts and the gateway's HTTP, told apart by name, with TLS.
 
 It forwards only the paths that are meant for the public; their `/metrics` is not among them.
 """

@@ -24,7 +24,7 @@ class BadRequestError(ValueError):
 
 
 class Reply(TypedDict):
-    """What the caller answered to an utterance."""
+    """The caller's answer to an utterance."""
 
     text: str
     started_ms: int

@@ -16,6 +16,7 @@ from collections import Counter
 from chalicelib.domain.call import Call
 from chalicelib.domain.call_transitions import Act, CallState
 from chalicelib.providers.base import RemoteStatus
+from chalicelib.services.call.at_the_relay import tell_relay
 from chalicelib.services.call.call_control import expire
 from chalicelib.services.call.transition import settle
 from chalicelib.services.delivery import backlog, delivery_tries
@@ -68,7 +69,7 @@ def _put_right(deps: Dependencies, call_id: str) -> str:
         expire(deps, call_id)
         return "missed" if call.direction == "inbound" else "unanswered"
     if _over_at_provider(deps, call):
-        settle(deps, call, _end_of(call))
+        tell_relay(deps, settle(deps, call, _end_of(call)))
         return "failed"
     if unanswered:
         return "timed" if deps.timers.ring.ensure(call, deps.now()) else "alone"

@@ -11,7 +11,7 @@ import pytest
 from tests.support.engine import ROOT
 
 PRODUCTION = (
-    "app.py", "chalicelib", "common", "runtime", "relay", "gateway", "client", "infra",
+    "app.py", "chalicelib", "common", "runtime", "relay", "gateway", "voice", "client", "infra",
     "operations", "local", "tools", "examples",
 )  # fmt: skip
 QUESTIONS = {"What", "Who", "Whom", "Whose", "How", "Whether", "Where", "When", "That"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tools.limits import application, aws, edge, gateway, local, relay
+from tools.limits import application, aws, edge, gateway, local, relay, voice
 from tools.limits.limit import Limit
 
 DOC = Path(__file__).resolve().parents[2] / "docs/limits.md"
@@ -13,6 +13,7 @@ PARTS: dict[str, tuple[Limit, ...]] = {
     "Application (Lambda, DynamoDB)": application.LIMITS,
     "AWS": aws.LIMITS,
     "Relay": relay.LIMITS,
+    "Voice host": voice.LIMITS,
     "Gateway": gateway.LIMITS,
     "SIP edge": edge.LIMITS,
     "One machine (`make run`)": local.LIMITS,

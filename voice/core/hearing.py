@@ -1,4 +1,4 @@
-"""What the caller says: turns become texts, in the order in which they were spoken."""
+"""Make texts of the caller's turns, in the order in which they were spoken."""
 
 from __future__ import annotations
 

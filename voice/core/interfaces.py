@@ -1,4 +1,4 @@
-"""What a hosted call asks of the world around it, and the items that it reports."""
+"""The world around a hosted call, and the items that it reports."""
 
 from __future__ import annotations
 

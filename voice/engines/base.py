@@ -92,7 +92,7 @@ class Synthesiser(Protocol):
 
 
 class Engines(Protocol):
-    """What hears and speaks in one process. `name` is the engine's, as VOICE_ENGINE has it."""
+    """The recogniser and the synthesiser of one process. `name` is the engine's, as VOICE_ENGINE has it."""
 
     name: str
     recogniser: Recogniser

@@ -34,7 +34,7 @@ _TOLD = ("code", "detail", "why", "ms", "direction")
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """What the calls of a process share."""
+    """The things that the calls of a process share."""
 
     engines: Engines
     voices: Voices

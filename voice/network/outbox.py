@@ -1,4 +1,4 @@
-"""What waits to be sent on one socket, in order. Audio that waits can be taken back."""
+"""The messages that wait to be sent on one socket. Audio that waits can be taken back."""
 
 from __future__ import annotations
 

@@ -25,6 +25,8 @@ MAX_ITEMS = 32
 """Items of one report."""
 MAX_QUEUED = 1000
 """Items of a call that wait; the oldest are dropped for more."""
+MAX_CALLS = 1000
+"""Calls with items that wait; of further ones nothing is reported."""
 PAUSES_S = (0.2, 1.0, 2.0, 5.0, 10.0)
 """Before a report that got no answer is tried again; the last one again and again."""
 GIVE_UP_S = 120.0
@@ -59,6 +61,9 @@ class Reports:
 
     def add(self, call_id: str, item: Item) -> None:
         """Report an item of a call."""
+        if call_id not in self._queues and len(self._queues) >= MAX_CALLS:
+            self._counters.count("items_dropped")
+            return
         queue = self._queues.setdefault(call_id, _Queue())
         if len(queue.items) >= MAX_QUEUED:
             queue.items.popleft()

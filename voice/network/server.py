@@ -18,14 +18,14 @@ from voice.core.places import Places
 from voice.core.voices import UnknownChoiceError
 from voice.metrics import render
 from voice.network.call_socket import CLOSING_S, CallSocket, Host
+from voice.network.connections import Connections
 
 MAX_BODY = 1 << 16
 """Bytes of a request's body."""
-BODY_S = 5.0
-"""Time in which a body has to come."""
 MAX_MESSAGE = 1 << 18
 """Bytes of a message of the relay's."""
 PING_S = 20.0
+BACKLOG = 128
 _CALL_ID = r"[A-Za-z0-9_-]{1,128}"
 _LAST_REPORTS_S = 5.0
 
@@ -53,6 +53,7 @@ class VoiceHost:
         self._empty = asyncio.Event()
         self._empty.set()
         self._runner: web.AppRunner | None = None
+        self._listening: asyncio.Server | None = None
 
     async def start(self) -> int:
         """Listen. Return the port, which the system chooses if the configured one is 0. OSError."""
@@ -67,11 +68,19 @@ class VoiceHost:
                 web.get(rf"/v1/call/{{call_id:{_CALL_ID}}}", self._call),
             ]
         )
+        connections = Connections()
+        app.on_response_prepare.append(connections.asked)
         self._runner = web.AppRunner(app, access_log=None)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, self._config.host, self._config.port)
-        await site.start()
-        port: int = self._runner.addresses[0][1]
+        server = self._runner.server
+        assert server is not None  # noqa: S101 - `setup` made it
+        self._listening = await asyncio.get_running_loop().create_server(
+            lambda: connections.protocol(server),
+            self._config.host,
+            self._config.port,
+            backlog=BACKLOG,
+        )
+        port: int = self._listening.sockets[0].getsockname()[1]
         return port
 
     async def drain(self) -> None:
@@ -85,7 +94,8 @@ class VoiceHost:
             call.close(1001, "the voice host is going away; connect to another")
         await self._until_empty(_LAST_REPORTS_S + CLOSING_S)
         await self._host.reports.drain(_LAST_REPORTS_S)
-        if self._runner:
+        if self._listening and self._runner:
+            self._listening.close()
             await self._runner.cleanup()
         logs.info("the voice host stops")
 
@@ -137,12 +147,8 @@ class VoiceHost:
         )
 
     async def _body(self, request: web.Request, kind: type[_Body]) -> _Body:
-        """Return the body of a signed request. Raises what aiohttp answers: 400, 401, 408, 413."""
-        try:
-            async with asyncio.timeout(BODY_S):
-                body = await request.read()
-        except TimeoutError:
-            raise web.HTTPRequestTimeout from None
+        """Return the body of a signed request. Raises what aiohttp answers: 400, 401, 413."""
+        body = await request.read()
         self._verify(request, body)
         try:
             return msgspec.json.decode(body, type=kind)

@@ -9,6 +9,7 @@ import pytest
 
 from tests.unit.voice.host_stack import Stack, running, until
 from tests.unit.voice.tones import pitch, silence, tone
+from voice.network.server import MAX_MESSAGE
 
 
 async def test_a_text_is_heard_by_the_caller_and_reported(stack: Stack):
@@ -172,6 +173,13 @@ async def test_messages_that_make_no_sense_are_survived(stack: Stack):
         await relay.socket.send_str(text)
     reply = await relay.ask("say", utterance_id="utt_1", text="Hello.", wait=True)
     assert reply["result"]["state"] == "finished"
+
+
+async def test_a_message_that_is_too_long_closes_the_socket(stack: Stack):
+    relay = await stack.call()
+    await relay.socket.send_str(" " * (MAX_MESSAGE + 1))
+    assert await relay.closed() == 1009
+    await until(lambda: stack.host.places.calls == 0)
 
 
 async def test_a_host_that_drains_hands_its_calls_on():

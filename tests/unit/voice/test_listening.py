@@ -7,7 +7,7 @@ from tests.unit.voice.call_scene import ANSWERED_AT, ANSWERED_BEFORE_MS, CallSce
 from tests.unit.voice.tones import pitch, silence, tone
 from voice.core.answers import HOLD_S, MAX_SAID, MAX_WAITING
 from voice.core.call_settings import CallSettings
-from voice.core.hearing import KEPT_FINALS, MAX_UNRECOGNISED
+from voice.core.hearing import KEPT_FINALS, MAX_TURN_TEXT, MAX_UNRECOGNISED
 from voice.engines.base import Heard
 
 
@@ -184,6 +184,14 @@ def test_listen_returns_so_many_texts_at_once_and_the_rest_with_the_next(scene: 
     first = scene.result(scene.request("listen", after=0))
     assert len(first["said"]) == MAX_SAID
     assert len(scene.result(scene.request("listen", after=first["next"]))["said"]) == 1
+
+
+def test_a_text_that_cannot_have_been_said_is_cut(scene: CallScene):
+    scene.ear_works = False
+    scene.caller_says(400)
+    scene.call.hearing.recognised(scene.world.asked[0], Heard("la " * 2000), scene.now)
+    (text,) = scene.texts()
+    assert len(text) == MAX_TURN_TEXT
 
 
 def test_only_the_last_texts_are_kept(scene: CallScene):

@@ -9,7 +9,7 @@ from typing import Any
 import aiohttp
 
 from voice.core.counters import Counters
-from voice.network.reports import GIVE_UP_S, MAX_ITEMS, MAX_QUEUED, Reports
+from voice.network.reports import GIVE_UP_S, MAX_CALLS, MAX_ITEMS, MAX_QUEUED, Reports
 
 
 class Application:
@@ -107,6 +107,19 @@ async def test_items_beyond_those_that_can_wait_push_out_the_oldest():
     assert len(taken) == MAX_QUEUED
     assert taken[-1] == str(MAX_QUEUED + 2)
     assert application.counters.happened["items_dropped"] == 3
+
+
+async def test_calls_beyond_those_whose_items_can_wait_are_not_reported():
+    application = Application()
+    application.ready.clear()
+    for number in range(MAX_CALLS + 1):
+        application.client.add(f"call_{number}", {"text": str(number)})
+    application.ready.set()
+    await application.client.drain(5)
+    assert sorted(application.taken(), key=int) == [str(number) for number in range(MAX_CALLS)]
+    application.client.add("call_later", {"text": "later"})
+    await application.client.drain(5)
+    assert application.taken()[-1] == "later"
 
 
 async def test_one_calls_reports_do_not_wait_for_anothers():

@@ -1,0 +1,129 @@
+"""Limits of the voice host."""
+
+from __future__ import annotations
+
+from tools.limits.limit import Limit
+
+_TESTS = "tests/unit/voice/test_"
+_HTTP = f"{_TESTS}host_http.py::test_"
+_CALLS = f"{_TESTS}host_calls.py::test_"
+_CONNECTIONS = f"{_TESTS}host_connections.py::test_"
+_LISTENING = f"{_TESTS}listening.py::test_"
+_SPEAKING = f"{_TESTS}speaking.py::test_"
+_REPORTS = f"{_TESTS}reports.py::test_"
+
+_HOST = (
+    Limit(
+        "calls, with those for which a place is reserved", "voice.config:Config.max_calls", "",
+        "process", "503 `busy`: the call is refused, or rings on",
+        f"{_HTTP}a_place_is_reserved_once_for_each_call", "VOICE_MAX_CALLS",
+    ),
+    Limit(
+        "time for which a place is reserved", "voice.core.places:HELD_S", "s", "call",
+        "it is free again", f"{_HTTP}a_reservation_ends_if_its_socket_does_not_come",
+    ),
+    Limit(
+        "connections", "voice.network.connections:MAX_CONNECTIONS", "", "process",
+        "the new one is disconnected",
+        f"{_CONNECTIONS}connections_beyond_the_most_are_cut_and_those_that_there_are_work_on",
+    ),
+    Limit(
+        "time from a connection to the answer to its request",
+        "voice.network.connections:HANDSHAKE_S", "s", "socket", "it is disconnected",
+        f"{_CONNECTIONS}a_request_that_does_not_come_is_cut",
+    ),
+    Limit(
+        "body of a request", "voice.network.server:MAX_BODY", "bytes", "socket", "413",
+        f"{_HTTP}malformed_and_endless_bodies_are_refused",
+    ),
+    Limit(
+        "message of a relay", "voice.network.server:MAX_MESSAGE", "bytes", "call",
+        "closed with 1009", f"{_CALLS}a_message_that_is_too_long_closes_the_socket",
+    ),
+    Limit(
+        "unsent to a relay that does not read", "voice.network.outbox:MAX_UNSENT", "bytes", "call",
+        "it is disconnected, and connects again",
+        f"{_TESTS}settings.py::test_a_relay_that_does_not_read_is_disconnected",
+    ),
+)  # fmt: skip
+
+_HEARING = (
+    Limit(
+        "length of a turn of the caller's", "voice.core.turn_taking:MAX_TURN_MS", "ms", "call",
+        "the turn ends, and another begins",
+        f"{_TESTS}turn_taking.py::test_endless_speech_is_cut_into_turns_without_losing_any",
+    ),
+    Limit(
+        "turns whose text is not there yet", "voice.core.hearing:MAX_UNRECOGNISED", "", "call",
+        "what is said beyond that has no text",
+        f"{_LISTENING}turns_beyond_those_that_can_wait_are_counted_as_lost",
+    ),
+    Limit(
+        "text of a turn", "voice.core.hearing:MAX_TURN_TEXT", "characters", "call",
+        "the rest is cut off", f"{_LISTENING}a_text_that_cannot_have_been_said_is_cut",
+    ),
+    Limit(
+        "texts of the caller that `listen` can return", "voice.core.hearing:KEPT_FINALS", "",
+        "call", "the oldest are left to the transcript",
+        f"{_LISTENING}only_the_last_texts_are_kept",
+    ),
+    Limit(
+        "texts of the caller in one answer", "voice.core.answers:MAX_SAID", "", "call",
+        "the next `listen` has the rest",
+        f"{_LISTENING}listen_returns_so_many_texts_at_once_and_the_rest_with_the_next",
+    ),
+)  # fmt: skip
+
+_SPEECH = (
+    Limit(
+        "text of an utterance", "common.voice_requests:MAX_TEXT", "characters", "call",
+        "`bad_request`", f"{_LISTENING}a_malformed_request_is_answered_with_what_is_wrong",
+    ),
+    Limit(
+        "utterances that are spoken or wait", "voice.core.playout:MAX_QUEUED", "", "call",
+        "`queue_full`", f"{_SPEAKING}a_queue_that_is_full_takes_no_more",
+    ),
+    Limit(
+        "text of them together, before another is taken", "voice.core.playout:MAX_QUEUED_TEXT",
+        "characters", "call", "`queue_full`",
+        f"{_SPEAKING}a_queue_of_long_texts_is_full_sooner",
+    ),
+    Limit(
+        "audio made ahead, before another sentence is synthesised", "voice.core.playout:AHEAD_MS",
+        "ms", "call", "the next sentence waits",
+        f"{_SPEAKING}no_more_is_synthesised_than_is_soon_needed",
+    ),
+    Limit(
+        "requests that wait", "voice.core.answers:MAX_WAITING", "", "call", "`too_many`",
+        f"{_LISTENING}requests_beyond_those_that_may_wait_are_refused",
+    ),
+    Limit(
+        "time for which a request waits", "voice.core.answers:HOLD_S", "s", "call",
+        "it is answered with how it is by then",
+        f"{_LISTENING}nobody_waits_for_longer_than_the_one_who_asked",
+    ),
+)  # fmt: skip
+
+_OUT = (
+    Limit(
+        "items of a report", "voice.network.reports:MAX_ITEMS", "", "call",
+        "the others are in the next",
+        f"{_REPORTS}items_go_out_in_order_and_those_that_wait_go_together",
+    ),
+    Limit(
+        "items that wait to be reported", "voice.network.reports:MAX_QUEUED", "", "call",
+        "the oldest are dropped",
+        f"{_REPORTS}items_beyond_those_that_can_wait_push_out_the_oldest",
+    ),
+    Limit(
+        "calls with items that wait to be reported", "voice.network.reports:MAX_CALLS", "",
+        "process", "of further ones nothing is reported",
+        f"{_REPORTS}calls_beyond_those_whose_items_can_wait_are_not_reported",
+    ),
+    Limit(
+        "time for which a report is tried again", "voice.network.reports:GIVE_UP_S", "s", "call",
+        "it is dropped", f"{_REPORTS}an_application_that_never_answers_is_given_up",
+    ),
+)  # fmt: skip
+
+LIMITS = (*_HOST, *_HEARING, *_SPEECH, *_OUT)

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 
 from infra.settings import Settings
 
+DOOR_PORT = 8703
+"""Port of the relays' control door."""
 COUNTS_S = "30"
 """Seconds between two log lines of counts of relay and gateway. Metrics are made of these lines,
 and scaling follows the metrics."""
@@ -87,6 +89,7 @@ def relay(settings: Settings, *, drain_s: int) -> dict[str, str]:
         "CHAMADE_CONTROL_URL": f"https://{settings.api_host}",
         "RELAY_PUBLIC_URL": f"wss://{settings.relay_host}",
         "RELAY_BEHIND_PROXY": "1",
+        "RELAY_DOOR_PORT": str(DOOR_PORT),
         "RELAY_DRAIN_S": str(drain_s),
         "RELAY_COUNTS_S": COUNTS_S,
         **settings.variables.relay,

@@ -30,7 +30,7 @@ that are left."""
 class RelayService(MediaService):
     """The relay's task, service and scaling."""
 
-    part, port, door = "relay", 8702, 8703
+    part, port, door = "relay", 8702, environment.DOOR_PORT
 
     def __init__(self, scope: cdk.Stack, id_: str, ground: Ground, log: logs.LogGroup) -> None:
         super().__init__(scope, id_, ground, log)

@@ -61,7 +61,7 @@ NOT_SETTABLE: Mapping[str, str] = {
     "RELAY_ID": "each task has one of its own",
     "RELAY_URL": "each task has one of its own",
     "RELAY_PUBLIC_URL": _URL,
-    "RELAY_DOOR_PORT": _IMAGE,
+    "RELAY_DOOR_PORT": "the balancer knows it",
     "RELAY_DOOR_URL": "each task has one of its own",
     "RELAY_DRAIN_S": "it must be shorter than the time that ECS gives a task to stop",
     "RELAY_BEHIND_PROXY": "a balancer is in front",

@@ -191,7 +191,7 @@ class TranscribeRecognition:
         if why.partition(":")[0] not in _QUIET:
             _log.warning("a stream of Amazon Transcribe was lost", extra={"why": why})
         if not self._waiting and self._fed_ms - self._sent_ms < SEND_MS:
-            self._more.clear()  # nothing to send, nothing to learn: no new stream before audio comes
+            self._more.clear()  # no new stream before there is audio for it
         async with self._changed:
             self._changed.notify_all()
 

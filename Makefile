@@ -77,7 +77,7 @@ rules:
 soak: .venv/.dev  ## All attacks at once for 30 minutes while 20 calls are carried; JSON in .local/bench
 	@$(BIN)/python -m tests.neighbours.soak
 
-bench: .venv/.dev .venv/.kernel .venv/.debian  ## Measures, side by side; JSON in .local/bench
+bench: .venv/.dev .venv/.kernel .venv/.debian .venv/.voice  ## Measures, side by side; JSON in .local/bench
 	@$(BIN)/python -m tests.load
 
 weigh: .venv/.dev  ## What the Lambda package holds, and what it leaves out (docs/package.md)

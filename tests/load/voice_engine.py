@@ -118,6 +118,8 @@ def _words_row(speaker: str, heard: list[Heard]) -> Row:
         "wrong_words_percent": round(100 * wrong / total, 1),
         "hear_p50_ms": round(quantile(took, 0.5)),
         "hear_p95_ms": round(quantile(took, 0.95)),
+        "cpu_percent": None,
+        "memory_mb": None,
     }
 
 
@@ -142,6 +144,7 @@ async def _load(engines: LocalEngines, calls: int, clips: list[Clip], quick: boo
     spent = (_cpu_s(engines) - cpu) / (time.monotonic() - began)
     return {
         "what": f"{calls} call{'s' * (calls > 1)}",
+        "wrong_words_percent": None,
         "hear_p50_ms": round(quantile(took, 0.5)),
         "hear_p95_ms": round(quantile(took, 0.95)),
         "cpu_percent": round(100 * spent, 1),

@@ -73,6 +73,13 @@ async def test_a_long_story_is_understood_in_pieces_to_its_end(local: LocalEngin
     assert mistakes(said, heard) < 0.1 * len(words(said)), heard
 
 
+async def test_what_is_said_so_far_is_told_while_the_caller_goes_on(local: LocalEngines) -> None:
+    call = local.recogniser.open("en-US", partials=True)
+    pcm = over_a_telephone(await _spoken(local, FOUR[2]))
+    assert "speak to somebody" in (await call.partial(pcm[: len(pcm) * 2 // 3]) or "")
+    assert await call.partial(bytes(16_000)) is None
+
+
 async def test_a_short_utterance_does_not_wait_for_the_end_of_a_long_one(
     local: LocalEngines,
 ) -> None:

@@ -12,12 +12,14 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
+import aiohttp
 import numpy as np
 import pytest
 from aiohttp import web
 
 from tests.support.ports import free_port
 from voice.engines.base import EngineError, EngineSettings, VoiceInfo
+from voice.engines.openai import client
 from voice.engines.openai.engine import OpenAIEngines
 
 KEY = "sk-very-secret"
@@ -250,6 +252,24 @@ async def test_an_answer_without_end_is_not_held() -> None:
     async with _engines(Server(endless)) as engines:
         with pytest.raises(EngineError, match="too long"):
             await engines.recogniser.open("en-US", partials=False).utterance(UTTERANCE, 0)
+
+
+async def test_a_server_that_hangs_is_given_up_without_another_try(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(client, "TIMES", aiohttp.ClientTimeout(sock_read=0.2))
+    over = asyncio.Event()
+
+    async def hang(request: web.Request) -> web.StreamResponse:
+        await over.wait()
+        return web.Response()
+
+    server = Server(*[hang] * 3)
+    async with _engines(server) as engines:
+        with pytest.raises(EngineError, match="no answer"):
+            await engines.recogniser.open("en-US", partials=False).utterance(UTTERANCE, 0)
+        over.set()
+    assert len(server.asked) == 1
 
 
 async def test_a_server_that_is_not_there_is_an_error() -> None:

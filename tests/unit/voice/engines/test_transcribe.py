@@ -80,6 +80,23 @@ async def test_all_audio_comes_in_its_order_in_frames_of_100_ms() -> None:
         assert stream.audio == b"".join(n.to_bytes(2, "little") * 160 for n in range(50))
 
 
+async def test_the_stream_is_ended_with_the_call() -> None:
+    async with _call() as (service, recognition):
+        _feed(recognition, 200)
+        stream = await service.stream()
+        await stream.heard(200 * 16)
+        await recognition.close()
+        await asyncio.wait_for(stream.ended.wait(), 30)
+
+
+async def test_no_stream_is_opened_before_there_is_audio() -> None:
+    async with _call() as (service, recognition):
+        await asyncio.sleep(0.05)
+        assert service.asked == 0
+        _feed(recognition, 100)
+        await service.stream()
+
+
 async def test_an_utterance_is_heard_when_its_result_is_final() -> None:
     async with _call() as (service, recognition):
         _feed(recognition, 2000)
@@ -231,7 +248,7 @@ async def test_without_an_account_the_error_says_what_is_missing(
             await recognition.utterance(bytes(600 * 16), 400)
 
 
-async def test_silence_that_waits_for_a_stream_is_bounded() -> None:
+async def test_audio_that_waits_for_a_stream_is_bounded() -> None:
     async with _call() as (service, recognition):
         service.refuse = [503] * 1000
         _feed(recognition, 120_000)

@@ -206,6 +206,11 @@ async def test_a_worker_is_told_no_secret(python: str, monkeypatch: pytest.Monke
         assert os.getpriority(os.PRIO_PROCESS, pid) > os.getpriority(os.PRIO_PROCESS, 0)
 
 
+def test_a_message_that_no_job_or_answer_can_be_is_refused() -> None:
+    with pytest.raises(ValueError, match="at most"):
+        messages.encode(messages.Hear(bytes(messages.MAX_FRAME + 1)))
+
+
 async def test_an_engine_without_its_packages_says_so_at_the_start(tmp_path: Path) -> None:
     pool = Pool(Kind("hear", 1, str(tmp_path / "nothing")), max_waiting=1)
     with pytest.raises(EngineError, match="cannot be run"):

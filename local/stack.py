@@ -217,10 +217,12 @@ def application_dependencies(layout: Layout, credentials: Credentials) -> Depend
 
 
 @contextmanager
-def temporary_stack(state_dir: Path, say: Callable[[str], None]) -> Iterator[Stack]:
+def temporary_stack(
+    state_dir: Path, say: Callable[[str], None], voice_hosts: int = 0
+) -> Iterator[Stack]:
     """Start a separate stack with free ports and an empty folder; stop it at the end of the
     block."""
-    layout = Layout(ports.free_port_base(), state_dir)
+    layout = Layout(ports.free_port_base(), state_dir, voice_hosts)
     with exclusive(layout) as lock:
         stack = Stack(layout, Credentials.load(state_dir), lock)
         try:

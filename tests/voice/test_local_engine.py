@@ -55,6 +55,13 @@ async def test_most_of_what_another_voice_says_is_understood(local: LocalEngines
     assert wrong < 0.35 * sum(len(words(each)) for each in SENTENCES)
 
 
+async def test_a_single_word_is_heard_once(local: LocalEngines) -> None:
+    for word in ("Yes.", "No.", "Okay.", "Hello?", "Goodbye."):
+        ours = over_a_telephone(bytes(3200) + await _spoken(local, word) + bytes(3200))
+        for pcm in (ours, bytes(3200) + espeak(word) + bytes(3200)):
+            assert words(await _heard(local, pcm) or "") == words(word)
+
+
 async def test_noise_and_silence_are_not_heard_as_words(local: LocalEngines) -> None:
     noise = np.random.default_rng(1).normal(0, 400, 16_000).astype("<i2").tobytes()
     assert await _heard(local, over_a_telephone(noise)) is None

@@ -54,6 +54,9 @@ class Config:
     Twilio documents redirects for calls in progress only, so applications must handle both.
     """
     webhook_timeout: float = 15.0
+    webhook_patience: float = 60.0
+    """Time for which a call asks an application again that fails or does not answer. It rings on
+    meanwhile, or waits in silence if it was answered."""
     status_retries: tuple[float, ...] = (0.5, 2.0, 8.0)
     """Pauses before a status callback is tried again."""
     max_calls: int = 500
@@ -130,6 +133,7 @@ def from_env(environ: Mapping[str, str]) -> Config:
         share=_share(environ),
         redirect_ringing_works=mode == "work",
         webhook_timeout=_number(environ, "GATEWAY_WEBHOOK_TIMEOUT", 15.0),
+        webhook_patience=_number(environ, "GATEWAY_WEBHOOK_PATIENCE", 60.0),
         max_calls=int(_number(environ, "GATEWAY_MAX_CALLS", 500)),
         max_calls_per_trunk=int(_number(environ, "GATEWAY_MAX_CALLS_PER_TRUNK", 100)),
         max_calls_without_trunk=int(_number(environ, "GATEWAY_MAX_CALLS_WITHOUT_TRUNK", 20)),

@@ -21,8 +21,10 @@ STREAM_QUEUE_FULL = 31931
 
 
 class CallFailedError(Exception):
-    """The call cannot go on. `code` is Twilio's; the message is for the developer's log."""
+    """The call cannot go on. `code` is Twilio's; the message is for the developer's log.
+    `passing`: the same request may succeed a moment later.
+    """
 
-    def __init__(self, code: int, message: str) -> None:
+    def __init__(self, code: int, message: str, *, passing: bool = False) -> None:
         super().__init__(message)
-        self.code = code
+        self.code, self.passing = code, passing

@@ -36,15 +36,16 @@ async def serve(config: Config) -> int:
         try:
             port = await relay.start()
         except OSError as error:
-            sys.stderr.write(
-                f"relay: it cannot listen on port {config.port} of {config.host} "
-                f"({error.strerror}). Stop what listens there, or set RELAY_PORT or RELAY_HOST\n"
-            )
-            return 2
+            return _cannot_listen(config.host, config.port, "RELAY_PORT", error)
+        try:
+            door_port = await relay.open_door()
+        except OSError as error:
+            return _cannot_listen(config.host, config.door_port, "RELAY_DOOR_PORT", error)
         logs.info(
             "the relay is ready for calls",
             host=config.host,
             port=port,
+            door_port=door_port,
             public_url=config.public_url,
             filters="compiled" if COMPILED else "numpy",
         )
@@ -55,6 +56,14 @@ async def serve(config: Config) -> int:
             task.cancel()
         await asyncio.gather(*background, return_exceptions=True)
     return 0
+
+
+def _cannot_listen(host: str, port: int | None, setting: str, error: OSError) -> int:
+    sys.stderr.write(
+        f"relay: it cannot listen on port {port} of {host} ({error.strerror}). "
+        f"Stop what listens there, or set {setting} or RELAY_HOST\n"
+    )
+    return 2
 
 
 def _background_jobs(config: Config, relay: Relay) -> Iterator[Coroutine[Any, Any, None]]:

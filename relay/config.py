@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from common.rotation import well_formed
-from relay.core.timeouts import Timeouts
+from relay.core.timeouts import WATCH_WITH_DOOR_S, Timeouts
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,10 @@ class Config:
     relay_id: str = "relay-1"
     relay_url: str = "ws://127.0.0.1:8702"
     """Base URL at which other relays reach this one."""
+    door_port: int | None = None
+    """TCP port of the control door; None: there is no door."""
+    door_url: str = ""
+    """Base URL at which other relays reach the door; blank if there is none."""
     public_url: str = "ws://127.0.0.1:8702"
     """Base URL that providers dial, which their handshake signature covers."""
     drain_s: float = 100.0
@@ -53,8 +57,12 @@ def from_env(env: Mapping[str, str]) -> Config:
     # Containers may all have the same port and settings, so the host's name tells them apart; a
     # random suffix tells a process from the one that it replaces.
     name = socket.gethostname()
-    base = f"ws://{_authority(host) if _loopback(host) else name}:{port}"
+    authority = _authority(host) if _loopback(host) else name
+    base = f"ws://{authority}:{port}"
+    door_port = int(_number(env, "RELAY_DOOR_PORT", 0)) or None
+    door_url = env.get("RELAY_DOOR_URL") or f"http://{authority}:{door_port}"
     timeouts = Timeouts()
+    watch = timeouts.watch if door_port is None else WATCH_WITH_DOOR_S
     return Config(
         control_url=_needed(env, "CHAMADE_CONTROL_URL").rstrip("/"),
         control_secret=_secret(env, "CHAMADE_CONTROL_SECRET"),
@@ -62,6 +70,8 @@ def from_env(env: Mapping[str, str]) -> Config:
         port=port,
         relay_id=env.get("RELAY_ID") or f"{name}-{port}-{secrets.token_hex(3)}",
         relay_url=(env.get("RELAY_URL") or base).rstrip("/"),
+        door_port=door_port,
+        door_url=door_url.rstrip("/") if door_port else "",
         public_url=(env.get("RELAY_PUBLIC_URL") or base).rstrip("/"),
         drain_s=_number(env, "RELAY_DRAIN_S", 100.0),
         max_waiting=int(_number(env, "RELAY_MAX_WAITING", 200, least=1)),
@@ -76,7 +86,7 @@ def from_env(env: Mapping[str, str]) -> Config:
             provider_back=_number(env, "RELAY_PROVIDER_BACK_S", timeouts.provider_back),
             provider_start=_number(env, "RELAY_PROVIDER_START_S", timeouts.provider_start),
             unreachable=_number(env, "RELAY_UNREACHABLE_S", timeouts.unreachable),
-            watch=_number(env, "RELAY_WATCH_S", timeouts.watch, least=1),
+            watch=_number(env, "RELAY_WATCH_S", watch, least=1),
         ),
         counts_s=_number(env, "RELAY_COUNTS_S", 0.0),
         ecs_agent_uri=env.get("ECS_AGENT_URI", ""),

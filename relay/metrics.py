@@ -39,4 +39,7 @@ def _families(counters: Counters) -> Iterator[Metric]:
     )
     yield counter(of + "attach_failures", "Sockets refused.", refused, "leg", "code")
     yield counter(of + "dial_failures", "Dials to agents that failed.", counters.unreached, "why")
+    yield counter(
+        of + "door_commands", "Commands through the door.", counters.door, "method", "answer"
+    )
     yield counter(of + "control_unanswered", "Reports given up.", counters.unanswered)

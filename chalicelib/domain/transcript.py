@@ -200,7 +200,7 @@ class _Taking:
     """One report, being taken."""
 
     def __init__(self, call: Call, before: Speech, report: Report, now: int, told: bool) -> None:
-        self._call, self._report, self._now, self._told = call, report, now, told
+        self._call, self._now, self._told = call, now, told
         self._settings = call.voice_settings or VoiceSettings()
         reports = {**before.reports, report.host: report.sequence}
         newest = sorted(reports, key=lambda host: reports[host])[-MAX_HOSTS_KNOWN:]
@@ -299,11 +299,10 @@ class _Taking:
         self._entries.append(entry)
         return entry
 
-    def _tell(
-        self, kind: EventType, index: int, data: dict[str, Any], part: int | None = None
-    ) -> None:
-        call_id, report = self._call.call_id, self._report
-        place = f"{report.sequence:016d}_{index:02d}" + ("" if part is None else f"_{part:02d}")
+    def _tell(self, kind: EventType, index: int, data: dict[str, Any], part: int = 0) -> None:
+        call_id = self._call.call_id
+        # Ids order the events of a moment; two hosts may number their reports alike.
+        place = f"{self._speech.version:06d}_{index:02d}_{part:02d}"
         self._events.append(
             Event(
                 event_id=event_id(call_id.removeprefix("call_"), "voice", place),

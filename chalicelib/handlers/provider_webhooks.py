@@ -79,8 +79,13 @@ def ringing(provider: str) -> Response:
     posted = _checked(provider, "ringing")
     if posted.dialled:
         return _called_party_waits(posted)
+    update = posted.update
     ask = functools.partial(
-        inbound.poll, bootstrap.dependencies(), provider, posted.update.provider_call_id
+        inbound.poll,
+        bootstrap.dependencies(),
+        provider,
+        update.provider_call_id,
+        redirects=update.redirects_ringing,
     )
     return _answer(posted, ask)
 
@@ -149,6 +154,7 @@ def _incoming(posted: VerifiedWebhook) -> Incoming:
         trunk_id=update.trunk_id,
         trunk_source=update.trunk_source,
         trusted=update.trusted,
+        redirects_ringing=update.redirects_ringing,
     )
 
 

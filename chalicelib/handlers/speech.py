@@ -50,8 +50,12 @@ class Speech(Strict):
         default=True, description="it stops when the caller begins to speak; false: it does not"
     )
     name: VoiceName | None = Field(default=None, description="a voice of `GET /api/voices`")
-    language: Language | None = Field(default=None, description="BCP 47", examples=["en-US"])
-    speed: float | None = Field(default=None, ge=SPEED[0], le=SPEED[1])
+    language: Language | None = Field(
+        default=None, description="of the text, BCP 47", examples=["en-US"]
+    )
+    speed: float | None = Field(
+        default=None, ge=SPEED[0], le=SPEED[1], description="how fast it is spoken"
+    )
     wait: bool = Field(
         default=False,
         description="answer when it was heard or cut short, after 24 s at the latest",
@@ -64,7 +68,7 @@ class Speech(Strict):
     )
 
 
-class Keys(Strict):
+class PressedKeys(Strict):
     """Keys to be sent."""
 
     digits: str = Field(
@@ -141,13 +145,13 @@ def clear_call(request: Request[NoBody, NoQuery]) -> Answer:
 
 @operations.post(
     "/api/call/{call_id}/dtmf",
-    body=Keys,
+    body=PressedKeys,
     answer=views.QueuedKeys,
     problems=LIVE_PROBLEMS,
     example={"digits": "12#"},
     limit=Limit("dtmf", DTMF_A_MINUTE, 60),
 )
-def send_dtmf(request: Request[Keys, NoQuery]) -> Answer:
+def send_dtmf(request: Request[PressedKeys, NoQuery]) -> Answer:
     """Press keys in a call, with a hosted voice or audio of your own.
 
     They are heard behind what is still to be played.

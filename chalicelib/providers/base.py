@@ -88,11 +88,15 @@ class CallUpdate:
     sip_call_id: str | None = None
     sip_code: int | None = None
     """The SIP code by which the far end ended the call, where the provider says so."""
+    redirects_ringing: bool = False
+    """True if the provider takes a redirect of this call while it rings (`Provider.steer`)."""
 
 
 @dataclass(frozen=True)
 class KeepRinging:
-    """Let it ring and ask again in a second."""
+    """Let it ring and ask again after `pause_s`."""
+
+    pause_s: int = 1
 
 
 @dataclass(frozen=True)

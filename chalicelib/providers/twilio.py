@@ -35,8 +35,8 @@ from chalicelib.providers.base import (
 from chalicelib.providers.twilio_webhooks import SIGNATURE, parse_form, status_of, update_of
 from common.rotation import accepted, signing
 
-POLL_S = 1
-"""Seconds that Twilio pauses before it asks again whether the call was accepted."""
+ASK_AGAIN_S = 1
+"""Seconds after which a webhook that failed is to come again."""
 
 REST_TIMEOUT_S = 3.0
 DIAL_TIMEOUT_S = 10.0
@@ -113,9 +113,9 @@ class TwilioProvider:
         """Return the instruction as TwiML."""
         response = VoiceResponse()
         match instruction:
-            case KeepRinging():
+            case KeepRinging(pause_s):
                 # As first verb a Pause delays the answer, and a Redirect keeps 180 Ringing.
-                response.pause(length=POLL_S)
+                response.pause(length=pause_s)
                 response.redirect(self._webhook("ringing", call_id), method="POST")
             case Connect(token, pause_s):
                 if pause_s:
@@ -131,7 +131,7 @@ class TwilioProvider:
             case HangUp():
                 response.hangup()
             case AskAgain(webhook):
-                response.pause(length=POLL_S)
+                response.pause(length=ASK_AGAIN_S)
                 response.redirect(self._webhook(webhook, call_id), method="POST")
         return str(response)
 

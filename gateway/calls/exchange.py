@@ -103,6 +103,8 @@ class Exchange:
             return Release("failed", 404, "a call for no trunk, from an address that is no peer's")
         if self.full or self.trunk_full(trunk_id) or self._standing_full(standing):
             return Release("busy", 486, "the gateway takes no more calls")
+        if self._switch.webhooks.behind:
+            return Release("busy", 503, "the application is behind with its answers")
         return None
 
     def _standing_full(self, standing: Standing) -> bool:

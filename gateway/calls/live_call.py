@@ -192,7 +192,11 @@ class LiveCall:
 
     async def fetch(self, url: str, method: verbs.Method) -> bytes:
         """Return the document at `url`; the request has the present facts of the call."""
-        return await self._switch.webhooks.document(url, method, self.call.params())
+        params = self.call.params()
+        if self.call.direction == "inbound" and not self.call.answered:
+            works = self._switch.config.redirect_ringing_works
+            params["RedirectRinging"] = "work" if works else "21220"
+        return await self._switch.webhooks.document(url, method, params)
 
     # Continuation and end.
 

@@ -1,8 +1,8 @@
 """Signed requests to the application: documents to run, and status callbacks.
 
-All HTTP requests to the customer are made here. The call waits for a document, and the request is
-repeated once if there was no connection. A status callback is sent beside the call and given up
-after a few attempts.
+All HTTP requests to the customer are made here. The call waits for a document; an application that
+fails or is late is asked again, where Twilio would ask a fallback URL. A status callback is sent
+beside the call and given up after a few attempts.
 Sources: https://www.twilio.com/docs/usage/webhooks/webhooks-security,
 https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides
 """
@@ -10,6 +10,8 @@ https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides
 from __future__ import annotations
 
 import asyncio
+import itertools
+import time
 import uuid
 from collections.abc import Mapping
 from urllib.parse import urlencode, urlsplit
@@ -34,6 +36,10 @@ from gateway.twiml.verbs import MAX_BYTES, Method
 _TWIML_TYPES = ("text/xml", "application/xml", "text/html")
 
 
+PAUSES_S = (0.5, 1.0, 2.0, 4.0)
+"""Pauses before a document is asked for again; the last one repeats."""
+BEHIND_S, BEHIND_REQUESTS = 10.0, 16
+"""The application is behind once so many requests for documents are that old."""
 MAX_PENDING = 5000
 """Limit of the status callbacks that wait for an answer or the next attempt."""
 
@@ -48,6 +54,17 @@ class Webhooks:
         self._validator = RequestValidator(signing(config.auth_token))
         self._pending: set[asyncio.Task[None]] = set()
         self._overflowing = False
+        self._asked: dict[int, float] = {}
+        """The beginnings of the requests for documents that are under way, the oldest first."""
+        self._numbers = itertools.count()
+
+    @property
+    def behind(self) -> bool:
+        """Return whether the application has left so many requests for documents without an answer
+        for so long that new calls would only make it worse.
+        """
+        since = next(itertools.islice(self._asked.values(), BEHIND_REQUESTS - 1, None), None)
+        return since is not None and time.monotonic() - since > BEHIND_S
 
     def signature(self, url: str, params: Mapping[str, str] | None = None) -> str:
         """Return the `X-Twilio-Signature` of a request to `url` with these form fields."""
@@ -56,11 +73,30 @@ class Webhooks:
     async def document(self, url: str, method: Method, params: Mapping[str, str]) -> bytes:
         """Return the TwiML that the application answers; b"" for an empty answer.
 
-        Raises CallFailedError if it was unreachable twice, slower than the time-out in all, or the
-        answer is no 2xx, longer than 64 kB, or not XML.
+        An application that cannot be reached, takes too long or answers 408, 429 or 5xx is asked
+        again until `webhook_patience` is over. Raises CallFailedError then, and at once if the
+        answer is another that is no 2xx, is longer than 64 kB, or not XML.
         """
         self._metrics.webhooks["voice"] += 1
         token = str(uuid.uuid4())
+        give_up_at = time.monotonic() + self._config.webhook_patience
+        for pause in itertools.chain(PAUSES_S, itertools.repeat(PAUSES_S[-1])):
+            try:
+                return await self._ask(url, method, params, token)
+            except CallFailedError as failure:
+                self._metrics.webhook_errors["voice"] += 1
+                if not failure.passing or time.monotonic() + pause > give_up_at:
+                    raise
+                log = logs.of_call(__name__, params["CallSid"])
+                log.warning("asked again in %g s: %s", pause, failure)
+            await asyncio.sleep(pause)
+        raise AssertionError("the pauses never end")
+
+    async def _ask(self, url: str, method: Method, params: Mapping[str, str], token: str) -> bytes:
+        """Ask for a document once, or twice if there was no connection. CallFailedError."""
+        number = next(self._numbers)
+        self._asked[number] = time.monotonic()
+        where = _public(url)
         try:
             async with asyncio.timeout(self._config.webhook_timeout):
                 try:
@@ -69,13 +105,15 @@ class Webhooks:
                     # Try once more: a keep-alive connection may have been closed just now.
                     return await self._request(url, method, params, token)
         except TimeoutError:
-            failure = CallFailedError(HTTP_TIMEOUT, f"no answer from {_public(url)} in time")
-        except (aiohttp.ClientError, ValueError) as error:
-            failure = CallFailedError(HTTP_RETRIEVAL, f"{_public(url)}: {type(error).__name__}")
-        except CallFailedError as error:
-            failure = error
-        self._metrics.webhook_errors["voice"] += 1
-        raise failure
+            what = f"no answer from {where} in time"
+            raise CallFailedError(HTTP_TIMEOUT, what, passing=True) from None
+        except aiohttp.ClientError as error:
+            what = f"{where}: {type(error).__name__}"
+            raise CallFailedError(HTTP_RETRIEVAL, what, passing=True) from None
+        except ValueError as error:
+            raise CallFailedError(HTTP_RETRIEVAL, f"{where}: {type(error).__name__}") from None
+        finally:
+            del self._asked[number]
 
     def notify(self, url: str, method: Method, params: Mapping[str, str]) -> None:
         """Send a status callback without waiting for it, with a few retries.
@@ -152,7 +190,11 @@ class Webhooks:
         ) as response:
             body = await _read(response)
             if not 200 <= response.status < 300:
-                raise CallFailedError(HTTP_RETRIEVAL, f"{_public(url)} answered {response.status}")
+                status = response.status
+                passing = status in (408, 429) or status >= 500
+                raise CallFailedError(
+                    HTTP_RETRIEVAL, f"{_public(url)} answered {status}", passing=passing
+                )
             if wants_twiml and body.strip() and response.content_type not in _TWIML_TYPES:
                 raise CallFailedError(
                     CONTENT_TYPE, f"{_public(url)} answered {response.content_type}, not XML"

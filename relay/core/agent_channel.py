@@ -12,7 +12,7 @@ from typing import Any
 from relay.core.agent_to_caller import AgentToCaller
 from relay.core.interfaces import AgentLeg
 from relay.core.playout_estimate import MAX_MARKS
-from relay.protocol.agent import BadMessageError, Clear, Hangup, Mark, Sids
+from relay.protocol.agent import BadMessageError, Clear, Hangup, Mark, Reply, Sids
 
 MAX_ERRORS = 20
 MAX_UNREAD = 256 * 1024
@@ -67,6 +67,10 @@ class AgentMessages:
         if self._leg is not None:
             self._send(self._leg.dialect.warning(code, detail))
 
+    def request(self, text: bytes) -> None:
+        """Send the agent a request that is encoded in its dialect."""
+        self._send(text)
+
     def stop(self, reason: str | None, state: str) -> None:
         """Tell the agent that the call is over."""
         if self._leg is not None:
@@ -101,13 +105,19 @@ class AgentMessages:
 class AgentRequests:
     """Carries out what the agent asks for by message, in either dialect, or answers why not.
 
-    `hang_up(now)` is called for the one request that is not carried out here.
+    `hang_up(now)` and `on_reply` are called for what is not carried out here: the end of the call,
+    and the agent's replies to requests of ours.
     """
 
     def __init__(
-        self, audio: AgentToCaller, messages: AgentMessages, hang_up: Callable[[float], None]
+        self,
+        audio: AgentToCaller,
+        messages: AgentMessages,
+        hang_up: Callable[[float], None],
+        on_reply: Callable[[Reply], None],
     ) -> None:
-        self._audio, self._messages, self._hang_up = audio, messages, hang_up
+        self._audio, self._messages = audio, messages
+        self._hang_up, self._on_reply = hang_up, on_reply
 
     def handle(
         self, agent: AgentLeg, text: bytes | memoryview, now: float, *, started: bool
@@ -119,7 +129,9 @@ class AgentRequests:
         except BadMessageError as error:
             self._messages.counted_error(error.code, str(error))
             return
-        if isinstance(message, Hangup):
+        if isinstance(message, Reply):
+            self._on_reply(message)
+        elif isinstance(message, Hangup):
             self._hang_up(now)
         elif isinstance(message, Clear):
             self._messages.unplayed(self._audio.clear(now))

@@ -92,13 +92,20 @@ class AgentToCaller:
             self._transcode.skip(size)
         self._drop_ms(why, size / self._bytes_per_ms, now)
 
+    @property
+    def streaming(self) -> bool:
+        """Return whether there is a stream to play to."""
+        return self._playout is not None
+
+    def refusal(self, now: float) -> str | None:
+        """Return the reason why nothing can be played, or None."""
+        return "no_stream" if self._playout is None else self._playout.refusal(now)
+
     def press(self, digits: str, now: float) -> None:
         """Press keys: as messages if the provider takes them, or as tones."""
-        playout = self._playout
-        if playout is None:
-            self._drop_ms("no_stream", tones.duration_ms(digits), now)
-        elif (why := playout.refusal(now)) is not None:
-            self._drop_ms(why, tones.duration_ms(digits), now)
+        playout, why = self._playout, self.refusal(now)
+        if playout is None or why is not None:
+            self._drop_ms(why or "no_stream", tones.duration_ms(digits), now)
         elif playout.keys:
             self._press_by_message(playout, digits, now)
         else:

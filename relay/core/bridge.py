@@ -26,6 +26,7 @@ from relay.core.deadlines import (
     WATCH,
     Deadlines,
 )
+from relay.core.door_commands import DoorCommands
 from relay.core.interfaces import LIVE, AgentAddress, AgentLeg, BridgeActions, ProviderLeg
 from relay.core.key_rate import KeyRate
 from relay.core.redial import AgentRedial
@@ -67,6 +68,7 @@ class Bridge:
         self._keypad = KeyRate(counters)
         self._provider: ProviderLeg | None = None
         self._agent = CurrentAgent(counters, self._deadlines, self._hang_up)
+        self.commands = DoorCommands(self._agent, self._redial)
         self.agent_audio = self._agent.to_caller.play
         self.caller_audio = self._agent.to_agent.receive
 
@@ -138,6 +140,7 @@ class Bridge:
         """Close both legs and have the call forgotten here, whatever its state."""
         self.over = True
         self._deadlines.clear()
+        self.commands.end(str(self._call.get("state")))
         agent, provider = self._agent.leg, self._provider
         self._provider = None
         self._agent.detach()
@@ -271,6 +274,7 @@ class Bridge:
     def dial_failed(self, why: str, now: float, *, final: bool) -> None:
         """Note that the agent was dialled in vain; `final`: so would be every other attempt."""
         self._redial.failed(why)
+        final = final and not self._redial.has_others
         if self._redial.stopped or self._agent.leg is not None or self._provider is None:
             return
         if final:

@@ -24,6 +24,8 @@ class Counters:
     """(leg, code) -> sockets that were refused."""
     unreached: Counter[str] = field(default_factory=Counter)
     """why -> dials to agents that failed."""
+    door: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """(method, answer) -> commands that came through the door; `ok` is an answer."""
     unanswered: int = 0
     """Reports given up after their retries."""
     calls: int = 0

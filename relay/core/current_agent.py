@@ -17,6 +17,7 @@ from relay.core.caller_to_agent import CallerToAgent
 from relay.core.counters import Counters
 from relay.core.deadlines import TELL_DROPPED, Deadlines
 from relay.core.interfaces import AgentLeg
+from relay.core.requests_to_agent import RequestsToAgent
 from relay.protocol import pcm
 from relay.protocol.agent import AudioFormat, Sids
 
@@ -42,7 +43,8 @@ class CurrentAgent:
             counters, partial(self._count_dropped, "to_caller"), self._warn_of_rate
         )
         self.to_agent = CallerToAgent(counters, partial(self._count_dropped, "to_agent"))
-        self._requests = AgentRequests(self.to_caller, self.messages, hang_up)
+        self.requests = RequestsToAgent(self.messages.request)
+        self._handler = AgentRequests(self.to_caller, self.messages, hang_up, self.requests.take)
         self._dropped = Dropped()
         self._warned: AgentLeg | None = None
         """The connection that was warned of a wrong sample rate: each is warned once."""
@@ -52,6 +54,7 @@ class CurrentAgent:
 
     def attach(self, leg: AgentLeg, audio: AudioFormat) -> None:
         """Make `leg` the agent's connection. It gets no audio before `start`."""
+        self.requests.lose_agent()
         self.leg = leg
         self.messages.attach(leg)
         if not leg.dialect.resumes:
@@ -65,6 +68,7 @@ class CurrentAgent:
 
     def detach(self) -> None:
         """Have no connection from now on."""
+        self.requests.lose_agent()
         self.leg = None
         self.to_agent.detach()
         self.messages.attach(None)
@@ -79,12 +83,13 @@ class CurrentAgent:
         self._kept_keys = 0
         self.tell_dropped(now)
         self.to_agent.begin(self.leg)
+        self.requests.begin(self.leg.dialect)
 
     def handle(self, text: bytes | memoryview, now: float) -> None:
         """Handle a JSON message from the agent."""
         if self.leg is not None:
             started = self.to_agent.listener is not None
-            self._requests.handle(self.leg, text, now, started=started)
+            self._handler.handle(self.leg, text, now, started=started)
 
     def pressed(self, digit: str, now: float) -> None:
         """Tell the agent that the caller pressed a key: now, or when it is there."""

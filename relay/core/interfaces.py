@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import msgspec
 
@@ -20,6 +20,19 @@ class AgentAddress(msgspec.Struct, frozen=True):
 
     url: str
     headers: dict[str, str] = {}
+    dialect: Literal["twilio", "chamade"] = "twilio"
+    format: str = "mulaw"
+    rate: int = 8000
+    """The format of audio in our own dialect; the rate is in Hz."""
+    others: tuple[str, ...] = ()
+    """URLs that are dialled in turn when `url` cannot be reached or is lost."""
+    trusted: bool = False
+    """True if it is the operator's own, which may be at a private address."""
+
+    def at(self, turn: int) -> AgentAddress:
+        """Return the address of the dial number `turn`, the first one being 0."""
+        urls = (self.url, *self.others)
+        return msgspec.structs.replace(self, url=urls[turn % len(urls)])
 
 
 class ProviderLeg(Protocol):
@@ -79,6 +92,10 @@ class Dialect(Protocol):
 
     def stop(self, reason: str | None, state: str, /) -> bytes | None:
         """Encode that the call is over."""
+        ...
+
+    def request(self, id_: str, method: str, params: msgspec.Raw, /) -> bytes | None:
+        """Encode a request, which the agent answers with a `reply`."""
         ...
 
     def parse(self, text: bytes | memoryview) -> FromAgent:

@@ -8,7 +8,8 @@ from relay.core.deadlines import DIAL, Deadlines
 from relay.core.interfaces import AgentAddress, BridgeActions
 
 PAUSES_S = (0.0, 0.25, 0.5, 1.0, 2.0)
-"""Before each dial; the last one again and again."""
+"""Before each dial, or before each round of dials if the agent has several addresses; the last one
+again and again."""
 LASTING_S = 10.0
 """A connection that lasted this long has worked: when it breaks, the pauses and the time for coming
 back begin anew."""
@@ -24,6 +25,8 @@ class AgentRedial:
         """True once an agent has connected by itself, or the dialled one has hung up."""
         self._under_way = False
         self._tries = 0
+        self._turn = 0
+        """Counts the dials of the whole call: each goes to the next of the addresses."""
         self._joined_at = 0.0
         self._broken_since: float | None = None
         self.failure = ""
@@ -40,6 +43,11 @@ class AgentRedial:
         """Return whether an agent is dialled, as often as needed, or is there."""
         return self._agent is not None and not self.stopped
 
+    @property
+    def has_others(self) -> bool:
+        """Return whether there is another address when one of them is hopeless."""
+        return self._agent is not None and bool(self._agent.others)
+
     def set_address(self, agent: AgentAddress | None) -> None:
         """Set the address at which the agent is dialled; None: it is not dialled."""
         self._agent = agent
@@ -54,7 +62,8 @@ class AgentRedial:
         """Set the deadline of the next dial: the call has no agent."""
         if self._agent is None or self.stopped or self._under_way:
             return
-        pause = PAUSES_S[min(self._tries, len(PAUSES_S) - 1)]
+        rounds = self._tries // (1 + len(self._agent.others))
+        pause = PAUSES_S[min(rounds, len(PAUSES_S) - 1)]
         self._deadlines.set(DIAL, now + pause)
 
     def dial(self) -> None:
@@ -62,8 +71,10 @@ class AgentRedial:
         self._deadlines.cancel(DIAL)
         if self._agent is not None and not self.stopped and not self._under_way:
             self._under_way = True
+            agent = self._agent.at(self._turn)
             self._tries += 1
-            self._actions.dial(self._agent)
+            self._turn += 1
+            self._actions.dial(agent)
 
     def failed(self, why: str) -> None:
         """Note that a dial has failed. Tell the application why, unless an agent has come by itself

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+WATCH_WITH_DOOR_S = 30.0
+"""`Timeouts.watch` of a relay with a door, by which the application says what has changed. With the
+random half it is 45 s: voice hosts refuse the signature of an answer that is a minute old."""
+
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:

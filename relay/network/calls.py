@@ -92,6 +92,17 @@ class Calls:
         call.take(answer, time.monotonic())
         return call.bridge
 
+    def held(self, call_id: str) -> Bridge | None:
+        """Return the bridge of a call that is here, or None."""
+        call = self._calls.get(call_id)
+        return None if call is None else call.bridge
+
+    def changed(self, answer: Answer) -> None:
+        """Follow what the application says about a call without being asked, if it is here."""
+        call = self._calls.get(answer.call_id)
+        if call is not None:
+            call.follow(answer)
+
     def close(self, code: int, reason: str) -> None:
         """Close every leg of every call, without a report."""
         for call in list(self._calls.values()):
@@ -131,6 +142,21 @@ class _Call:
             self.bridge.set_sids(Sids(answer.account_sid, answer.provider_call_id))
         self.bridge.set_agent_address(answer.agent)
         self.bridge.update(answer.call, _ends_at(answer), now)
+
+    def follow(self, answer: Answer, kind: str | None = None) -> None:
+        """Follow what the application says: the answer to a report of this kind, or unasked."""
+        bridge, ends_at, now = self.bridge, _ends_at(answer), time.monotonic()
+        if bridge.over:
+            return
+        if answer.agent is not None:
+            bridge.set_agent_address(answer.agent)
+        if kind is None:
+            bridge.update(answer.call, ends_at, now)
+        else:
+            bridge.answered(kind, answer.call, ends_at, now)
+        if bridge.over:
+            reason = answer.call.get("end_reason")
+            logs.info("call over", call_id=self.call_id, state=answer.state, reason=reason)
 
     def wake_at(self, at: float) -> None:
         if self._timer is not None:
@@ -202,13 +228,7 @@ class _Call:
             self._calls.counters.unanswered += 1
             logs.warning("no answer", call_id=self.call_id, type=kind, why=why)
             return False
-        was_over = self.bridge.over
-        if answer.agent is not None:
-            self.bridge.set_agent_address(answer.agent)
-        self.bridge.answered(kind, answer.call, _ends_at(answer), time.monotonic())
-        if self.bridge.over and not was_over:
-            reason = answer.call.get("end_reason")
-            logs.info("call over", call_id=self.call_id, state=answer.state, reason=reason)
+        self.follow(answer, kind)
         return True
 
 

@@ -142,6 +142,8 @@ class Control:
 
     async def _attach(self, socket: dict[str, Any]) -> Answer:
         relay = {"relay": self._config.relay_id, "relay_url": self._config.relay_url}
+        if self._config.door_url:
+            relay["door_url"] = self._config.door_url
         return await self._post(socket["leg"], ATTACH, relay | socket)
 
     async def _post(self, pool: str, path: str, payload: dict[str, Any]) -> Answer:

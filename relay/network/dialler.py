@@ -23,12 +23,16 @@ from common.addresses import forbidden
 from relay.core.bridge import Bridge
 from relay.core.interfaces import AgentAddress
 from relay.network.calls import Calls, DialError
+from relay.network.dialled_leg import DialledAgent, dialled_leg
 from relay.network.leg import MAX_MESSAGE
-from relay.network.twilio_agent_leg import DialledAgentSocket
 
 WITHIN_S = 5.0
 """For name, TCP, TLS and handshake together."""
+WITHIN_IF_OTHERS_S = 1.5
+"""The same if there is another address to try: a host that is gone does not answer at all."""
 _PING_S = 20.0
+_PING_TRUSTED_S = 4.0
+"""The same for the operator's own hosts, which are to be missed soon: a dead one closes nothing."""
 _MAX_ADDRESSES = 4
 _PER_ADDRESS_S = 2.0
 """For each address but the last one."""
@@ -70,21 +74,28 @@ class Dialler:
 
     async def dial(self, calls: Calls, call_id: str, bridge: Bridge, agent: AgentAddress) -> None:
         """Connect to the call's agent, which then joins the bridge. DialError."""
-        leg = DialledAgentSocket(calls, call_id, bridge)
         try:
-            async with asyncio.timeout(WITHIN_S):
+            leg = dialled_leg(calls, call_id, bridge, agent)
+        except ValueError as error:
+            raise DialError("format", f"{error}. Correct it.", final=True) from None
+        within = WITHIN_IF_OTHERS_S if agent.others else WITHIN_S
+        try:
+            async with asyncio.timeout(within):
                 await self._open(agent, leg)
         except BaseException as error:
             leg.give_up()
             if isinstance(error, Exception):
-                raise _dial_error(error) from None
+                raise _dial_error(error, within) from None
             raise
 
-    async def _open(self, agent: AgentAddress, leg: DialledAgentSocket) -> None:
+    async def _open(self, agent: AgentAddress, leg: DialledAgent) -> None:
         parts = urlsplit(agent.url)
         host = parts.hostname or ""
         port = parts.port or (443 if parts.scheme == "wss" else 80)
-        connection = await _connect(await self._addresses(host, port), port)
+        allow_private = self._allow_private or agent.trusted
+        addresses = await self._addresses(host, port, allow_private=allow_private)
+        connection = await _connect(addresses, port)
+        ping_s = _PING_TRUSTED_S if agent.trusted else _PING_S
         # Without a user name and password, which the URL may have.
         name = parts.netloc.rpartition("@")[2]
         await ws_connect(
@@ -97,12 +108,12 @@ class Dialler:
             max_redirects=0,
             enable_auto_ping=True,
             enable_auto_pong=False,
-            auto_ping_idle_timeout=_PING_S,
-            auto_ping_reply_timeout=_PING_S,
+            auto_ping_idle_timeout=ping_s,
+            auto_ping_reply_timeout=ping_s,
             max_frame_size=MAX_MESSAGE,
         )
 
-    async def _addresses(self, host: str, port: int) -> list[str]:
+    async def _addresses(self, host: str, port: int, *, allow_private: bool) -> list[str]:
         try:
             found = [str(ipaddress.ip_address(host))]
         except ValueError:
@@ -116,7 +127,7 @@ class Dialler:
                 "name",
                 "its host name has no address. Check the spelling, and that its DNS record exists.",
             )
-        if not self._allow_private and any(forbidden(address) for address in found):
+        if not allow_private and any(forbidden(address) for address in found):
             raise DialError(
                 "private",
                 "its address is not on the public Internet. Give it a public one.",
@@ -153,7 +164,7 @@ def _system_resolve(host: str, port: int) -> list[str]:
     return list(dict.fromkeys(str(address[0]) for *_, address in found))
 
 
-def _dial_error(error: Exception) -> DialError:
+def _dial_error(error: Exception, within: float = WITHIN_S) -> DialError:
     """Return the reason, with what to do about it, for the owner of the call. Of what a stranger's
     server answers it repeats the status alone.
     """
@@ -161,7 +172,7 @@ def _dial_error(error: Exception) -> DialError:
         case DialError():
             return error
         case TimeoutError():
-            code, cause = "timeout", f"it did not answer within {WITHIN_S:g} s"
+            code, cause = "timeout", f"it did not answer within {within:g} s"
         case ssl.SSLError():
             # Some of OpenSSL's messages end with a full stop, others do not.
             what = getattr(error, "verify_message", "").rstrip(".") or _words(error.reason)

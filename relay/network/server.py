@@ -31,6 +31,7 @@ from relay.network.calls import Calls
 from relay.network.connections import BACKLOG, Connections, current_connection, listen
 from relay.network.control import Control
 from relay.network.dialler import Dialler
+from relay.network.door import Door
 from relay.network.handshake import AgentHandshake
 from relay.network.leg import MAX_MESSAGE, Leg
 from relay.network.provider_leg import ProviderSocket
@@ -65,6 +66,7 @@ class Relay:
         # Behind a proxy all connections come from its few addresses, and slow clients wait there.
         self._connections = Connections(config.max_connections, per_address=not config.behind_proxy)
         self._servers: list[asyncio.Server] = []
+        self._door = Door(config, self._calls)
 
     async def start(self) -> int:
         """Listen. Return the port, which the system chooses if the configured one is 0."""
@@ -84,6 +86,10 @@ class Relay:
             )
             self._servers.append(server)
         return port
+
+    async def open_door(self) -> int | None:
+        """Listen for commands of the application. Return the port; None: no door is configured."""
+        return await self._door.open()
 
     async def drain(self) -> None:
         """Be unready, let calls end by themselves for `drain_s`, then hand the others over.
@@ -111,6 +117,7 @@ class Relay:
         gone = [asyncio.ensure_future(leg.transport.wait_disconnected()) for leg in legs]
         if ending := [*gone, *self._calls.tasks]:
             await asyncio.wait(ending, timeout=_CLOSING_S)
+        await self._door.close()
         logs.info("the relay stops: its calls are over, or handed on")
 
     def _answer(self, request: WSUpgradeRequest) -> _Answer:

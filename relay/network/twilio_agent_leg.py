@@ -1,15 +1,10 @@
-"""The socket of an agent that speaks Twilio Media Streams: text messages only, audio in base64.
-
-A `TwilioAgentSocket` connected to the relay, with `?dialect=twilio`; the relay opened a
-`DialledAgentSocket`.
-"""
+"""The socket of an agent that speaks Twilio Media Streams: text messages only, audio in base64."""
 
 from __future__ import annotations
 
 from picows import WSFrame, WSTransport
 
 from relay import logs
-from relay.core.bridge import Bridge
 from relay.network.agent_leg import AgentSocket
 from relay.network.calls import Calls
 from relay.network.leg import TEXT, Leg, now
@@ -18,12 +13,6 @@ from relay.protocol.twilio_dialect import TwilioDialect
 
 _LOGGED = 5
 """Lines of the log about one kind of mistake, a connection: a broken agent makes fifty a second."""
-
-_OK = 1000
-_HUNG_UP = (_OK, 0)
-"""Close codes by which an agent hangs up; 0: CLOSE without a code."""
-_MISTAKES = range(1002, 1011)
-"""Close codes that tell an agent its mistake; others tell it whether to connect again."""
 
 
 class TwilioAgentSocket(AgentSocket):
@@ -75,52 +64,3 @@ class TwilioAgentSocket(AgentSocket):
         count = self._mistakes[code] = self._mistakes.get(code, 0) + 1
         if count <= _LOGGED:
             logs.warning("agent", call_id=self.call_id, code=code, detail=detail[:200])
-
-
-class DialledAgentSocket(TwilioAgentSocket):
-    """A connection that the relay opened to an agent."""
-
-    dialled = True
-
-    def __init__(self, calls: Calls, call_id: str, bridge: Bridge) -> None:
-        super().__init__(calls, call_id, "")
-        self._bridge_to_join = bridge
-        self._given_up = False
-
-    def give_up(self) -> None:
-        """Disconnect as soon as it opens, if it ever does: dialling took too long."""
-        self._given_up = True
-
-    def on_ws_connected(self, transport: WSTransport) -> None:
-        """Join the call: the agent has accepted the handshake."""
-        if self._given_up:
-            transport.disconnect(False)
-        else:
-            super().on_ws_connected(transport)
-            self.join(self._bridge_to_join)
-
-    def on_ws_disconnected(self, transport: WSTransport) -> None:
-        """Clean up: the socket is gone, whoever closed it."""
-        if not self._given_up:
-            super().on_ws_disconnected(transport)
-
-    async def _admit(self) -> None:
-        """Do nothing: the application itself named the agent."""
-
-    def close(self, code: int, reason: str) -> None:
-        """Send `stop` and CLOSE.
-
-        A dialled agent cannot connect again by itself, so it gets no code that asks for that.
-        """
-        if self.closing:
-            return
-        stop = self.dialect.stop()
-        if stop is not None:
-            self.send_text(stop)
-        super().close(code if code in _MISTAKES else _OK, reason)
-
-    def on_gone(self) -> None:
-        """Leave the call. As with Twilio, an agent hangs up by closing its socket normally."""
-        if self.bridge is not None:
-            self.bridge.agent_gone(self, now(), hung_up=self.close_code in _HUNG_UP)
-            self.bridge = None

@@ -7,13 +7,15 @@ ignored, so that either side may add new ones; an unknown type is answered with 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Self
 
 import msgspec
 
 PROTOCOL: Final = "1"
 MAX_MARK_NAME: Final = 128
 MAX_DIGITS: Final = 64
+MAX_REQUEST: Final = 64 * 1024
+"""Bytes of a request to an agent, and of its reply."""
 FRAME_MS: Final = 20
 _RATES: Final = (8000, 16000, 24000)
 
@@ -96,21 +98,39 @@ class Mark(msgspec.Struct, tag_field="type", tag="mark"):
     name: Annotated[str, msgspec.Meta(max_length=MAX_MARK_NAME)]
 
 
+Digits = Annotated[
+    str, msgspec.Meta(min_length=1, max_length=MAX_DIGITS, pattern=r"^[0-9*#A-Dw]+\Z")
+]
+
+
 class Dtmf(msgspec.Struct, tag_field="type", tag="dtmf"):
     """A request to press these keys."""
 
-    digits: Annotated[
-        str, msgspec.Meta(min_length=1, max_length=MAX_DIGITS, pattern=r"^[0-9*#A-Dw]+\Z")
-    ]
+    digits: Digits
 
 
 class Hangup(msgspec.Struct, tag_field="type", tag="hangup"):
     """A request to end the call."""
 
 
-FromAgent = Clear | Mark | Dtmf | Hangup
+class Reply(msgspec.Struct, tag_field="type", tag="reply"):
+    """The reply to a request: its result, or an error with a code."""
 
-_decoder = msgspec.json.Decoder(FromAgent)
+    id: str
+    ok: bool
+    result: msgspec.Raw = msgspec.Raw(b"{}")
+    error: dict[str, Any] | None = None
+
+    @classmethod
+    def refused(cls, id_: str, code: str, detail: str) -> Self:
+        """Make the reply to a request that the agent does not answer."""
+        return cls(id_, False, error={"code": code, "detail": detail})
+
+
+FromAgent = Clear | Mark | Dtmf | Hangup | Reply
+
+_decoder = msgspec.json.Decoder(Clear | Mark | Dtmf | Hangup)
+_reply_decoder = msgspec.json.Decoder(FromAgent)
 _encode = msgspec.json.Encoder().encode
 
 
@@ -126,6 +146,9 @@ _FIELDS = {
     "type": "type is clear, mark, dtmf or hangup",
     "name": f"name is a text of at most {MAX_MARK_NAME} characters",
     "digits": f"digits is a text of 1 to {MAX_DIGITS} of 0-9*#ABCDw, as in 12#",
+    "id": "id is a text, that of the request",
+    "ok": "ok is true or false",
+    "error": "error is an object with a code",
 }
 
 
@@ -139,10 +162,12 @@ def _what_is_wanted(detail: str) -> str:
     return 'a message is a JSON object, as in {"type": "clear"}'
 
 
-def parse(text: bytes | memoryview) -> FromAgent:
-    """Parse an agent's text message. BadMessageError: `bad_json`, `unknown_type`, `bad_field`."""
+def parse(text: bytes | memoryview, *, replies: bool = False) -> FromAgent:
+    """Parse an agent's text message; `replies`: one that is sent requests. BadMessageError:
+    `bad_json`, `unknown_type`, `bad_field`.
+    """
     try:
-        message: FromAgent = _decoder.decode(text)
+        message: FromAgent = (_reply_decoder if replies else _decoder).decode(text)
     except msgspec.ValidationError as error:
         detail = str(error)
         unknown = detail.endswith("`$.type`") and detail.startswith("Invalid value")
@@ -163,9 +188,11 @@ class ChamadeDialect:
     resumes = True
     """A connection takes over the marks of the one before it."""
 
-    def __init__(self, audio: AudioFormat) -> None:
+    def __init__(self, audio: AudioFormat, *, takes_requests: bool = False) -> None:
+        """`takes_requests`: the agent answers requests, too."""
         self.started = False
         self._audio = audio
+        self._takes_requests = takes_requests
 
     def start(self, call: dict[str, Any], _sids: Sids, *, resumed: bool) -> list[bytes]:
         """Encode the first message: audio flows from here on."""
@@ -206,6 +233,18 @@ class ChamadeDialect:
         """Encode the last message: the call is over."""
         return _encode({"type": "stop", "reason": reason, "state": state})
 
+    def request(self, id_: str, method: str, params: msgspec.Raw) -> bytes | None:
+        """Encode a request, which the agent answers with a `reply`."""
+        if not self._takes_requests:
+            return None
+        return _encode({"type": "request", "id": id_, "method": method, "params": params})
+
     def parse(self, text: bytes | memoryview) -> FromAgent:
         """Parse a message of the agent's. BadMessageError."""
-        return parse(text)
+        if not self._takes_requests:
+            return parse(text)
+        message = parse(text, replies=True)
+        if isinstance(message, Reply) and len(text) > MAX_REQUEST:
+            why = f"the reply is longer than {MAX_REQUEST} bytes"
+            return Reply.refused(message.id, "reply_too_long", why)
+        return message

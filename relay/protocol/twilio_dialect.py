@@ -74,6 +74,9 @@ class TwilioDialect:
         outgoing, self._outgoing = self._outgoing, None
         return None if outgoing is None else outgoing.stop()
 
+    def request(self, _id: str, _method: str, _params: msgspec.Raw) -> None:
+        """Return None: Media Streams has no requests."""
+
     def parse(self, text: bytes | memoryview) -> FromAgent:
         """Parse a message of the agent's other than audio. BadMessageError."""
         try:

@@ -16,7 +16,7 @@ from tests.load.c_programs import CannotCompile
 from tests.load.machine import circumstances
 from tests.load.report import Options
 
-BENCHES = ("relay", "answer", "ringing", "sip", "trunks", "dashboard")
+BENCHES = ("relay", "answer", "ringing", "sip", "trunks", "dashboard", "voice", "voice_engine")
 
 
 def main() -> int:
@@ -30,8 +30,9 @@ def main() -> int:
         quick=quick,
         work=out,
         relay_calls=arguments.calls or ([40, 100] if quick else [40, 100, 200, 250]),
-        ringing_calls=arguments.ringing or (50 if quick else 200),
+        ringing_calls=arguments.ringing or (50 if quick else 1000),
         ringing_over_s=arguments.over,
+        ringing_carried=arguments.carried,
         sip_calls=tuple(arguments.calls or ()),
         subjects=tuple(arguments.subjects or ()),
     )
@@ -65,6 +66,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--subjects", type=_words, metavar="NAME,NAME", help="sip: what to measure")
     parser.add_argument("--ringing", type=int, metavar="N", help="ringing: calls at once")
     parser.add_argument("--over", type=float, default=0, metavar="S", help="ringing: in which time")
+    parser.add_argument("--carried", type=int, metavar="N", help="ringing: the gateway's limit")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="print a report, run nothing")
     arguments = parser.parse_args()
     if unknown := set(arguments.names) - set(BENCHES):

@@ -22,6 +22,8 @@ class Options:
     ringing_calls: int
     ringing_over_s: float = 0
     """In which time the calls come in; 0: as fast as they can."""
+    ringing_carried: int | None = None
+    """The gateway's limit of calls; None: more than come in."""
     sip_calls: tuple[int, ...] = ()
     """Loads of the SIP bench; none: its own."""
     subjects: tuple[str, ...] = ()

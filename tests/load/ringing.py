@@ -23,15 +23,20 @@ from tests.load.stack import World, epoch_s, quantile, say, stack
 NUMBERS = 5
 BETWEEN_S = (60.0, 61.5)
 ARRIVE_S, RING_S, SETTLE_S = 60.0, 90.0, 40.0
+BUSY = 486
+CONNECTING = 100
+"""Sockets that connect at a time: the gateway closes the oldest of too many strangers."""
 EXPIRED = "call expire: ringing -> missed"
 
 
 def measure(options: Options) -> Result:
     """One stack, all calls at once."""
     wanted = options.ringing_calls
-    with stack(GATEWAY_MAX_CALLS=str(max(500, 2 * wanted))) as world:
-        came_s, calls = asyncio.run(_ring(world, wanted, options.ringing_over_s))
-        executions, lasted = _executions(world.layout, wanted)
+    limit = options.ringing_carried or max(500, 2 * wanted)
+    carried = min(limit, wanted)
+    with stack(GATEWAY_MAX_CALLS=str(limit)) as world:
+        came_s, calls, refused = asyncio.run(_ring(world, wanted, carried, options.ringing_over_s))
+        executions, lasted = _executions(world.layout, carried)
         by_polls = _expired_by_polls(world.layout)
     durations = [epoch_s(call["ended_at"]) - epoch_s(call["created_at"]) for call in calls]
     endings = Counter(f"{call['state']}/{call['end_reason']}" for call in calls)
@@ -54,13 +59,19 @@ def measure(options: Options) -> Result:
     say(f"{row} {dict(endings)} {dict(executions)}")
     return Result(
         title="calls ringing at once that nobody answers",
-        parameters={"calls": wanted, "numbers": NUMBERS, "over_s": options.ringing_over_s},
+        parameters={
+            "calls": wanted,
+            "carried": carried,
+            "numbers": NUMBERS,
+            "over_s": options.ringing_over_s,
+        },
         rows=[row],
         figures=[
-            _all("calls that came in", len(calls), wanted),
-            _all("missed with `ring_timeout`", endings["missed/ring_timeout"], wanted),
-            _all(f"missed after {low} to {high} s", in_time, wanted),
-            _all("executions that succeeded", executions["SUCCEEDED"], wanted),
+            _all("calls that came in", len(calls), carried),
+            _all("calls beyond the limit, refused before they rang", refused, wanted - carried),
+            _all("missed with `ring_timeout`", endings["missed/ring_timeout"], carried),
+            _all(f"missed after {low} to {high} s", in_time, carried),
+            _all("executions that succeeded", executions["SUCCEEDED"], carried),
         ],
         raw=[
             {
@@ -77,22 +88,26 @@ def _all(what: str, measured: int, wanted: int) -> Figure:
     return Figure(what, measured, f"all {wanted}", measured == wanted)
 
 
-async def _ring(world: World, wanted: int, over_s: float) -> tuple[float, list[dict[str, Any]]]:
-    """(seconds until all rang, the calls once all are over)."""
+async def _ring(
+    world: World, wanted: int, carried: int, over_s: float
+) -> tuple[float, list[dict[str, Any]], int]:
+    """(seconds until all rang, the calls once all are over, how many were refused at once)."""
     numbers, phone = await world.numbers(NUMBERS), world.phone()
+    connecting = asyncio.Semaphore(CONNECTING)
     began = time.monotonic()
     placed = [
-        _place(phone, numbers[at % NUMBERS], f"+1555{at:07d}", over_s * at / wanted)
+        _place(phone, numbers[at % NUMBERS], f"+1555{at:07d}", over_s * at / wanted, connecting)
         for at in range(wanted)
     ]
     phones = await asyncio.gather(*placed)
-    while len(await world.calls()) < wanted:
+    refused = sum(each.ended.is_set() and each.ending.sip_code == BUSY for each in phones)
+    while len(await world.calls()) < carried:
         if time.monotonic() > began + over_s + ARRIVE_S:
             say("not all calls came in")
             break
         await asyncio.sleep(0.1)
     came_s = time.monotonic() - began
-    say(f"{wanted} calls came in within {came_s:.1f} s")
+    say(f"{carried} calls came in within {came_s:.1f} s, {refused} were refused")
     # Left alone: looking often would take from the stack what is to be measured.
     await asyncio.wait([asyncio.create_task(each.ended.wait()) for each in phones], timeout=RING_S)
     for each in phones:
@@ -100,12 +115,15 @@ async def _ring(world: World, wanted: int, over_s: float) -> tuple[float, list[d
     deadline = time.monotonic() + SETTLE_S
     while time.monotonic() < deadline and await world.calls("ringing"):  # noqa: ASYNC110
         await asyncio.sleep(0.5)
-    return came_s, [call for call in await world.calls() if call["ended_at"]]
+    return came_s, [call for call in await world.calls() if call["ended_at"]], refused
 
 
-async def _place(phone: Softphone, number: str, caller: str, after_s: float) -> Any:
+async def _place(
+    phone: Softphone, number: str, caller: str, after_s: float, connecting: asyncio.Semaphore
+) -> Any:
     await asyncio.sleep(after_s)
-    call = await phone.place_call(number, from_=caller, speak=False)
+    async with connecting:
+        call = await phone.place_call(number, from_=caller, speak=False)
     call.keep_audio = False
     return call
 

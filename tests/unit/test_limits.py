@@ -70,10 +70,8 @@ NO_ROW = {
     "gateway.sip.identity:MAX_VALUES": "part of a SIP message, which has a row",
     "gateway.twiml.verbs:_MAX_PAUSE": "a document of the application's; the call has a row",
     "local.sip_phone:MAX_EVENTS": "a phone of ours on this machine",
-    "voice.core.sentences:MOST": "how we cut what we synthesise",
     "common.voice_requests:MAX_ID": "part of a message, which has a row",
     "common.voice_requests:MAX_NAME": "part of a message, which has a row",
-    "common.voice_requests:MAX_SPEED": "a range, and nothing is held",
     "common.voice_requests:MAX_WAIT_S": "part of the row about the time for which a request waits",
     "common.media_token:MAX_LENGTH": "part of a request's head, which has a row",
 }

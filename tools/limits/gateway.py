@@ -199,9 +199,27 @@ APPLICATION = (
         constant="gateway.config:Config.webhook_timeout",
         unit="s",
         owner="call",
+        beyond="asked for again",
+        test=f"{_UNIT}/test_webhooks.py::"
+        "test_an_application_that_fails_or_is_late_is_asked_again_while_the_call_rings",
+        setting="GATEWAY_WEBHOOK_TIMEOUT",
+    ),
+    Limit(
+        resource="Time for which a document is asked for again",
+        constant="gateway.config:Config.webhook_patience",
+        unit="s",
+        owner="call",
         beyond="the call fails",
         test=f"{_UNIT}/test_webhooks.py::test_a_webhook_that_times_out_fails_the_call",
-        setting="GATEWAY_WEBHOOK_TIMEOUT",
+        setting="GATEWAY_WEBHOOK_PATIENCE",
+    ),
+    Limit(
+        resource="Documents that wait for 10 s and more",
+        constant="gateway.calls.webhooks:BEHIND_REQUESTS",
+        unit="",
+        owner="process",
+        beyond="new calls get 503 until one is answered",
+        test=f"{_UNIT}/test_webhooks.py::test_new_calls_are_refused_while_the_application_is_behind",
     ),
     Limit(
         resource="Status callbacks under way",

@@ -126,4 +126,48 @@ _OUT = (
     ),
 )  # fmt: skip
 
-LIMITS = (*_HOST, *_HEARING, *_SPEECH, *_OUT)
+_ENGINES = f"{_TESTS[: -len('test_')]}engines/test_"
+_WORKERS = (
+    Limit(
+        "jobs that wait for models, of each kind",
+        "voice.engines.local.engine:JOBS_A_CALL", "for each of `VOICE_MAX_CALLS`", "process",
+        "the utterance has no text, or the sentence is not spoken",
+        f"{_ENGINES}turns.py::test_beyond_the_bound_a_job_is_refused_at_once",
+    ),
+    Limit(
+        "speech that a local model hears at once, while other calls wait",
+        "voice.engines.local.engine:PIECE_MS", "ms", "call",
+        "the rest is heard in the call's next turn",
+        "tests/voice/test_local_engine.py::test_a_long_story_is_understood_in_pieces_to_its_end",
+    ),
+    Limit(
+        "message to or from a model", "voice.engines.local.messages:MAX_FRAME", "bytes", "call",
+        "the job fails",
+        f"{_ENGINES}workers.py::test_a_message_that_no_job_or_answer_can_be_is_refused",
+    ),
+    Limit(
+        "time that a model has for a job", "voice.engines.local.workers:JOB_S", "s", "process",
+        "its process is replaced",
+        f"{_ENGINES}workers.py::test_a_worker_that_hangs_or_talks_nonsense_is_replaced",
+    ),
+)  # fmt: skip
+
+_SERVICES = (
+    Limit(
+        "audio that waits for Amazon Transcribe", "voice.engines.aws.transcribe:KEPT_MS", "ms",
+        "call", "the oldest is not heard",
+        f"{_ENGINES}transcribe.py::test_audio_that_waits_for_a_stream_is_bounded",
+    ),
+    Limit(
+        "results of Amazon Transcribe that are kept", "voice.engines.aws.words:MAX_RESULTS", "",
+        "call", "the oldest are forgotten",
+        f"{_ENGINES}words.py::test_only_the_last_results_of_a_long_call_are_kept",
+    ),
+    Limit(
+        "answer of an OpenAI-compatible server", "voice.engines.openai.client:MAX_ANSWER", "bytes",
+        "call", "the utterance has no text",
+        f"{_ENGINES}openai.py::test_an_answer_without_end_is_not_held",
+    ),
+)  # fmt: skip
+
+LIMITS = (*_HOST, *_HEARING, *_SPEECH, *_OUT, *_WORKERS, *_SERVICES)

@@ -56,7 +56,7 @@ class Playout:
         self._marks: dict[str, _Mark] = {}
         self._named = 0
         self._empty_at = 0.0
-        """The time at which the audio that was sent will have been played, as far as can be known."""
+        """The time at which what was sent will have been played, as far as can be known."""
 
     @property
     def current(self) -> Utterance | None:

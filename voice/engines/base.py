@@ -92,7 +92,7 @@ class Synthesiser(Protocol):
 
 
 class Engines(Protocol):
-    """The recogniser and the synthesiser of one process. `name` is the engine's, as VOICE_ENGINE has it."""
+    """The recogniser and the synthesiser of one process. `name` is VOICE_ENGINE's value."""
 
     name: str
     recogniser: Recogniser

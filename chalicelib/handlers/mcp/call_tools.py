@@ -82,7 +82,8 @@ CALL_TOOLS = (
             "If the caller, the clock or another agent was faster, it fails and `call` says what "
             'the call is now. A call that is already "active" needs no accept: get its audio '
             "with chamade_call_status.\n"
-            "Next: chamade_call_say, or hand the audio over; chamade_inbox tells when the call ends."
+            "Next: chamade_call_say, or hand the audio over; chamade_inbox tells when the call "
+            "ends."
         ),
         arguments={
             "call_id": CALL_ID,

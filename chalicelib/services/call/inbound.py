@@ -40,6 +40,14 @@ log = logging.getLogger(__name__)
 LAST_POLL_MS = 1_000
 """A poll that finds less than this left of the ringing is the last: it waits for the deadline."""
 
+POLL_S = 1
+"""Seconds between two polls of a ringing call that cannot be redirected: polls alone bring the
+accept to its provider."""
+
+GUARD_S = 10
+"""The same for a call that is redirected when it is accepted. Its polls only guard: they bring what
+a redirect has failed to bring, and the deadline."""
+
 STEERED_MS = 3_500
 """Time after an accept in which its redirect may still reach the provider. If a poll were answered
 with a stream in that time, the redirect would replace it, and the agent's first words be lost."""
@@ -69,11 +77,15 @@ def receive(deps: Dependencies, incoming: Incoming) -> Instruction:
             return NOT_TAKEN
     if call.auto_answer and call.state is CallState.RINGING:
         call = _pick_up(deps, call)
-    return while_ringing(deps, call)
+    return _next_step(deps, call, redirects=incoming.redirects_ringing)
 
 
-def poll(deps: Dependencies, provider: str, provider_call_id: str) -> Instruction:
-    """Handle the ringing webhook. Also enforces the deadline, should the state machine be late."""
+def poll(
+    deps: Dependencies, provider: str, provider_call_id: str, *, redirects: bool = False
+) -> Instruction:
+    """Handle the ringing webhook. Also enforces the deadline, should the state machine be late.
+    `redirects`: the provider takes a redirect of the call while it rings.
+    """
     call = deps.stores.calls.get(inbound_call_id(provider, provider_call_id))
     if call is None:
         return NOT_TAKEN
@@ -82,8 +94,8 @@ def poll(deps: Dependencies, provider: str, provider_call_id: str) -> Instructio
     if call.state is CallState.RINGING and call.auto_answer:
         call = _pick_up(deps, call)  # a crash may have kept the voice webhook from it
     elif _being_steered(deps, call):
-        return KeepRinging()
-    return while_ringing(deps, call)
+        return KeepRinging(POLL_S)
+    return _next_step(deps, call, redirects=redirects)
 
 
 def resume(deps: Dependencies, provider: str, provider_call_id: str) -> Instruction:
@@ -138,6 +150,20 @@ def _at_its_deadline(deps: Dependencies, call: Call) -> Call:
         deps.pause(left_ms / 1000)
     # No need to read the call again: the write is conditional, and a loser gets the new state.
     return settle(deps, call, Act.EXPIRE)
+
+
+def _next_step(deps: Dependencies, call: Call, *, redirects: bool) -> Instruction:
+    """Return what the provider shall do with a call that it has not answered: if it keeps ringing,
+    until the next poll is due, of which one falls into the last second before the deadline.
+    """
+    if call.state is not CallState.RINGING:
+        return while_ringing(deps, call)
+    if not redirects:
+        return KeepRinging(POLL_S)
+    # A call with auto-answer that rings waits for a place at a voice host (voice.py).
+    guard_s = GUARD_S // 2 if call.auto_answer else GUARD_S
+    left_s = (call.ring_deadline - deps.now()) // 1000
+    return KeepRinging(min(guard_s, max(POLL_S, left_s)))
 
 
 def _being_steered(deps: Dependencies, call: Call) -> bool:

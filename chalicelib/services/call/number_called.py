@@ -30,6 +30,8 @@ class Incoming:
     """The address it came from, if it may be for a trunk that has it in a network."""
     trusted: bool = True
     """False if that network is all that lets the call in."""
+    redirects_ringing: bool = False
+    """True if the provider takes a redirect of the call while it rings."""
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import secrets
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +27,8 @@ from chalicelib.services.dependencies import Dependencies
 from chalicelib.services.line.voice_offer import takes_part
 from chalicelib.store.transcripts import TooManyCharacters, TooManyOpen
 from common import voice_requests
+
+log = logging.getLogger(__name__)
 
 MAX_TEXT = voice_requests.MAX_TEXT
 MAX_REPLY_WAIT_S = voice_requests.MAX_WAIT_S
@@ -96,7 +99,7 @@ def say(
         except (MediaTimeout, MediaUnavailable):
             raise  # it may be spoken
         except Exception:
-            deps.stores.transcripts.take_back(call_id, utterance_id, len(words.text))
+            _take_back(deps, call, utterance_id, len(words.text))
             raise
     reply = answer.get("reply")
     return {
@@ -119,8 +122,16 @@ def _note(deps: Dependencies, call: Call, utterance_id: str, characters: int) ->
     try:
         rate_limits.count_account(deps, call.account_id, SPOKEN, characters)
     except rate_limits.TooOften:
-        deps.stores.transcripts.take_back(call.call_id, utterance_id, characters)
+        _take_back(deps, call, utterance_id, characters)
         raise
+
+
+def _take_back(deps: Dependencies, call: Call, utterance_id: str, characters: int) -> None:
+    try:
+        deps.stores.transcripts.take_back(call.call_id, utterance_id, characters)
+    except Exception:
+        # It counts as open until the end, and is said to have been lost if its host goes.
+        log.exception("utterance not taken back", extra={"call_id": call.call_id})
 
 
 def _reply(given: dict[str, Any]) -> dict[str, Any]:

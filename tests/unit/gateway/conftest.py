@@ -198,6 +198,7 @@ async def start_gateway(application: Application) -> AsyncIterator[Callable[...,
             "status_url": application.url + "/status",
             "port": 0,
             "status_retries": (0.01, 0.01),
+            "webhook_patience": 0.0,
             "drain": 0.5,
         }
         gateway = await start(Config(**(defaults | settings)))

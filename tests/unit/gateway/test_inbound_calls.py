@@ -35,6 +35,7 @@ async def test_the_voice_webhook_names_caller_and_called_number(application, pho
         "CallStatus": "ringing",
         "Direction": "inbound",
         "ForwardedFrom": "+33140000000",
+        "RedirectRinging": "work",
     }
 
 

@@ -8,6 +8,7 @@ from asyncio import wait_for
 import pytest
 from aiohttp import web
 
+from gateway.calls import webhooks
 from gateway.softphone.phone import Softphone
 
 TO = "+15551230000"
@@ -53,10 +54,76 @@ async def test_an_unreachable_webhook_fails_the_call(outcome, caplog):
     assert gateway.metrics.webhook_errors["voice"] == 1
 
 
-@pytest.mark.parametrize("status", [302, 403, 404, 500, 503])
+@pytest.fixture
+def short_pauses(monkeypatch):
+    monkeypatch.setattr(webhooks, "PAUSES_S", (0.01,))
+
+
+async def slow(_post):
+    await asyncio.sleep(5)
+
+
+@pytest.mark.usefixtures("short_pauses")
+@pytest.mark.parametrize("failing", [408, 429, 500, 503, slow])
+async def test_an_application_that_fails_or_is_late_is_asked_again_while_the_call_rings(
+    application, outcome, caplog, failing
+):
+    application.on("/voice", failing, failing, failing, '<Reject reason="busy"/>')
+    status, gateway = await outcome(webhook_patience=60.0, webhook_timeout=0.2)
+    assert status == "busy"
+    assert not errors(caplog)
+    assert gateway.metrics.webhook_errors["voice"] == 3
+    posts = [await application.next("/voice") for _ in range(4)]
+    assert len({post.headers["I-Twilio-Idempotency-Token"] for post in posts}) == 1
+    assert {post.params["CallStatus"] for post in posts} == {"ringing"}
+
+
+@pytest.mark.usefixtures("short_pauses")
+async def test_an_application_that_was_away_is_asked_again_when_it_is_back(
+    application, start_gateway, account
+):
+    application.on("/voice", *[CutOff()] * 4, '<Reject reason="busy"/>')
+    gateway = await start_gateway(webhook_patience=60.0)
+    call = await Softphone(gateway.url, *account).place_call(TO)
+    await wait_for(call.ended.wait(), 5)
+    assert call.ending.status == "busy"
+
+
+async def test_new_calls_are_refused_while_the_application_is_behind(
+    application, start_gateway, account, monkeypatch
+):
+    monkeypatch.setattr(webhooks, "BEHIND_S", 0.0)
+    monkeypatch.setattr(webhooks, "BEHIND_REQUESTS", 2)
+    answer = asyncio.Event()
+
+    async def late(_post):
+        await answer.wait()
+        return '<Reject reason="busy"/>'
+
+    application.on("/voice", late)
+    gateway = await start_gateway()
+    phone = Softphone(gateway.url, *account)
+    carried = [await phone.place_call(TO) for _ in range(2)]
+    for _ in carried:
+        await application.next("/voice")
+    refused = await phone.place_call(TO)
+    await wait_for(refused.ended.wait(), 5)
+    assert refused.ending.sip_code == 503
+    assert gateway.metrics.refused == 1
+    assert not any(call.ended.is_set() for call in carried)
+    answer.set()
+    for call in carried:
+        await wait_for(call.ended.wait(), 5)
+        assert call.ending.status == "busy"
+    taken = await phone.place_call(TO)
+    await wait_for(taken.ended.wait(), 5)
+    assert taken.ending.status == "busy"
+
+
+@pytest.mark.parametrize("status", [302, 403, 404])
 async def test_an_error_answer_fails_the_call_without_a_retry(application, outcome, caplog, status):
     application.on("/voice", status)
-    assert (await outcome())[0] == "failed"
+    assert (await outcome(webhook_patience=60.0))[0] == "failed"
     assert errors(caplog) == [11200]
     assert len([p for p in application.posts if p.path == "/voice"]) == 1
 

@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from tests.unit.relay.chamade_host import ChamadeHost, chamade_host
+from tests.unit.relay.door_client import DoorStack, with_door
 from tests.unit.relay.fake_control import FakeApplication
 from tests.unit.relay.scene import Scene
 from tests.unit.relay.stack import Stack, running
@@ -50,3 +52,18 @@ async def agent(stack: Stack) -> AsyncIterator[TwilioAgent]:
     async with twilio_agent() as agent:
         stack.app.agent = {"url": agent.url, "headers": HEADERS}
         yield agent
+
+
+@pytest.fixture
+async def door(app: FakeApplication) -> AsyncIterator[DoorStack]:
+    """A relay with a door."""
+    async with with_door(app) as door:
+        yield door
+
+
+@pytest.fixture
+async def host(app: FakeApplication) -> AsyncIterator[ChamadeHost]:
+    """An agent of our own dialect that the call's relay is to dial."""
+    async with chamade_host() as host:
+        app.agent = host.agent()
+        yield host

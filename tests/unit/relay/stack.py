@@ -85,8 +85,8 @@ async def running(app: FakeApplication, **settings: Any) -> AsyncIterator[Stack]
         control_secret=SECRET,
         port=0,
         public_url="wss://relay.example",
-        drain_s=0.3,
-        allow_private_agents=True,
+        drain_s=settings.pop("drain_s", 0.3),
+        allow_private_agents=settings.pop("allow_private_agents", True),
         timeouts=TIMEOUTS,
         **settings,
     )

@@ -246,3 +246,45 @@ def test_audio_and_keys_reach_the_agent_in_order_and_numbered_without_gaps(said:
         ("media", m.media.payload) if isinstance(m, media_stream.Media) else ("dtmf", m.dtmf.digit)
         for m in heard
     ] == said
+
+
+HOSTS = AgentAddress("ws://a/", dialect="chamade", others=("ws://b/", "ws://c/"), trusted=True)
+
+
+def urls(scene: Scene) -> list[str]:
+    """Return the URLs that were dialled since last asked."""
+    scene.bridge.tick(scene.now)
+    found = [agent.url for agent in scene.actions.dialled]
+    scene.actions.dialled.clear()
+    return found
+
+
+def test_each_dial_goes_to_the_next_address_and_a_pause_comes_after_a_round(scene: Scene) -> None:
+    scene.bridge.set_agent_address(HOSTS)
+    scene.start_stream()
+    for url in ("ws://a/", "ws://b/", "ws://c/"):
+        assert urls(scene) == [url]
+        fail(scene)
+    assert urls(scene) == []
+    scene.now += 0.25
+    assert urls(scene) == ["ws://a/"]
+
+
+def test_a_lost_host_is_replaced_by_the_next_one_at_once(scene: Scene) -> None:
+    scene.bridge.set_agent_address(HOSTS)
+    scene.start_stream()
+    assert urls(scene) == ["ws://a/"]
+    for url in ("ws://b/", "ws://c/", "ws://a/"):
+        join(scene)
+        scene.wait(20)
+        scene.lose_agent()
+        assert urls(scene) == [url]
+
+
+def test_a_hopeless_address_is_no_reason_to_give_up_the_others(scene: Scene) -> None:
+    scene.bridge.set_agent_address(HOSTS)
+    scene.start_stream()
+    assert urls(scene) == ["ws://a/"]
+    fail(scene, final=True)
+    assert urls(scene) == ["ws://b/"]
+    assert scene.wait_without_watches(5) == []

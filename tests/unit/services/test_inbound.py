@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from chalicelib.domain.call_id import inbound_call_id
 from chalicelib.domain.call_transitions import Act, CallState, EndReason
 from chalicelib.domain.line import LineChanges
 from chalicelib.providers.base import Connect, HangUp, KeepRinging, Reject
@@ -79,6 +80,31 @@ def test_a_polls_instruction_follows_from_the_calls_state(world):
     assert token_of == call.call_id
     call_control.leave(world.deps, world.account_id, call.call_id)
     assert inbound.poll(world.deps, "gateway", sid) == Reject(busy=True)
+
+
+def test_a_call_that_can_be_redirected_is_polled_every_ten_seconds_and_in_its_last_second(world):
+    began = world.clock.ms
+    incoming = replace(world.incoming(), redirects_ringing=True)
+    step, polls_at = inbound.receive(world.deps, incoming), []
+    while isinstance(step, KeepRinging):
+        world.clock.advance(step.pause_s + 0.02)  # and the way there
+        polls_at.append((world.clock.ms - began) / 1000)
+        step = inbound.poll(world.deps, "gateway", incoming.provider_call_id, redirects=True)
+    assert step == Reject(busy=True)
+    assert [round(at) for at in polls_at] == [10, 20, 30, 40, 50, 59]
+    call = world.deps.stores.calls.get(inbound_call_id("gateway", incoming.provider_call_id))
+    assert call.end_reason is EndReason.RING_TIMEOUT
+    assert call.ended_at - call.created_at in range(60_000, 60_100)
+
+
+def test_an_accept_whose_redirect_failed_reaches_the_provider_with_the_next_poll(world):
+    incoming = replace(world.incoming(), redirects_ringing=True)
+    assert inbound.receive(world.deps, incoming) == KeepRinging(inbound.GUARD_S)
+    world.provider.strict = True
+    call_id = inbound_call_id("gateway", incoming.provider_call_id)
+    call_control.accept(world.deps, world.account_id, call_id)
+    sid = incoming.provider_call_id
+    assert isinstance(inbound.poll(world.deps, "gateway", sid, redirects=True), Connect)
 
 
 def test_a_poll_does_not_overtake_the_redirect_of_an_accept(world):

@@ -1,4 +1,4 @@
-"""The settings of the process and of a call; the speech detector; what waits for a relay."""
+"""The settings of the process and of a call; what waits for a relay."""
 
 from __future__ import annotations
 
@@ -8,15 +8,10 @@ import json
 import re
 import socket
 
-import numpy as np
 import pytest
 
-from common import g711
-from tests.support.clips import clip
 from voice.config import from_env
 from voice.core.call_settings import CallSettings, read
-from voice.core.speech_detector import SpeechDetector
-from voice.core.turn_taking import FRAME_BYTES
 from voice.network.outbox import MAX_UNSENT, Outbox
 
 NEEDED = {"CHAMADE_CONTROL_URL": "http://127.0.0.1:9/", "CHAMADE_VOICE_SECRET": "hush"}
@@ -85,19 +80,6 @@ def test_a_calls_settings_are_read_with_and_without_padding():
 def test_a_calls_malformed_settings_are_told(header: str):
     with pytest.raises(ValueError, match="X-Chamade-Voice-Settings"):
         read(header)
-
-
-def share_of_speech(pcm: bytes) -> float:
-    detector = SpeechDetector()
-    frames = [pcm[at : at + FRAME_BYTES] for at in range(0, len(pcm) - FRAME_BYTES, FRAME_BYTES)]
-    return sum(map(detector, frames)) / len(frames)
-
-
-def test_speech_on_a_telephone_is_told_from_silence_and_from_a_lines_noise():
-    assert share_of_speech(g711.decode(clip("caller.wav"))) > 0.5
-    assert share_of_speech(bytes(16_000)) == 0
-    noise = np.random.default_rng(7).normal(0, 40, 32_000).astype("<i2").tobytes()
-    assert share_of_speech(g711.decode(g711.encode(noise))) < 0.05
 
 
 class DeafSocket:

@@ -23,7 +23,7 @@ class AwsEngines:
     def __init__(
         self, settings: EngineSettings, *, polly_url: str | None = None, transcribe_url: str = ""
     ) -> None:
-        """The URLs replace the region's own endpoints."""
+        """Take the account from the environment; the URLs replace the region's own endpoints."""
         session = botocore.session.get_session()
         self._polly = PollySynthesiser(session, settings.max_calls, polly_url)
         self._http: aiohttp.ClientSession | None = None

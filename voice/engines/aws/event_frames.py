@@ -20,7 +20,7 @@ _PRELUDE = struct.Struct(">II")
 
 
 class FrameError(ValueError):
-    """What came is no frame of an event stream."""
+    """Something came that is no frame of an event stream."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,7 +92,9 @@ class PollySynthesiser:
             return await asyncio.get_running_loop().run_in_executor(self._threads, work)
         except ClientError as error:
             raise EngineError(f"Amazon Polly: {error}"[:300]) from error
-        except (BotoCoreError, HTTPClientError, HTTPError, OSError, ValueError) as error:
+        except BotoCoreError as error:
+            raise EngineError(f"Amazon Polly: {error}"[:300]) from error
+        except (HTTPClientError, HTTPError, OSError, ValueError) as error:
             raise EngineError(f"Amazon Polly: {type(error).__name__}") from error
 
 

@@ -1,7 +1,7 @@
 """Amazon Transcribe streaming: one stream a call, over a WebSocket, for as long as the call lasts.
 
-Its SDK for Python needs Python 3.12, and the former one is given up (docs/decisions). The WebSocket
-is documented, needs aiohttp only, and botocore signs its URL and reads its frames.
+Not by an SDK (decision 14): the WebSocket is documented, needs aiohttp only, and botocore signs its
+URL and reads its frames.
 
 A stream for each utterance would be billed for 15 s each. If a stream is lost, a new one gets the
 audio again that nothing final was said about, so no word is lost.
@@ -36,7 +36,7 @@ KEPT_MS = 30_000
 """Audio that is kept for a stream that replaces a lost one."""
 SETTLE_S = 0.7
 """Seconds without a change after which words that may still change are taken as they are."""
-MOST_S = 3.0
+WAIT_S = 3.0
 """Seconds that an utterance waits for its text, whatever the service does."""
 _TAIL_MS = 1000
 """An utterance's audio has so much silence behind the speech, at most."""
@@ -74,6 +74,7 @@ class TranscribeRecognition:
         self._more = asyncio.Event()
         self._changed = asyncio.Condition()
         self._failed = ""
+        self._waiting = 0
         self._running = asyncio.create_task(self._run())
 
     @property
@@ -89,7 +90,12 @@ class TranscribeRecognition:
 
     async def utterance(self, pcm: bytes, started_ms: int) -> Heard | None:
         """Return the text of an utterance, or None if there is no speech in it. EngineError."""
-        said = await self._settled(started_ms, started_ms + len(pcm) // BYTES_A_MS)
+        self._waiting += 1
+        self._more.set()
+        try:
+            said = await self._settled(started_ms, started_ms + len(pcm) // BYTES_A_MS)
+        finally:
+            self._waiting -= 1
         if said is None:
             if self._failed:
                 raise EngineError(f"Amazon Transcribe: {self._failed}")
@@ -108,7 +114,7 @@ class TranscribeRecognition:
 
     async def _settled(self, start_ms: int, end_ms: int) -> Said | None:
         """Wait until nothing more is to be expected about a stretch of audio."""
-        until = time.monotonic() + MOST_S
+        until = time.monotonic() + WAIT_S
         while True:
             said = self._words.between(start_ms, end_ms)
             if said and said.settled and said.end_ms >= end_ms - _TAIL_MS:
@@ -184,7 +190,8 @@ class TranscribeRecognition:
         self._words.drop_open()
         if why.partition(":")[0] not in _QUIET:
             _log.warning("a stream of Amazon Transcribe was lost", extra={"why": why})
-        self._more.clear()
+        if not self._waiting and self._fed_ms - self._sent_ms < SEND_MS:
+            self._more.clear()  # no new stream before there is audio for it
         async with self._changed:
             self._changed.notify_all()
 

@@ -1,5 +1,5 @@
-"""What Transcribe has heard in a call: words and their places, from results that grow and are
-replaced until they are final.
+"""Keeps the words that Transcribe has heard in a call, and their places, from results that grow
+and are replaced until they are final.
 
 A result is what the service says about a stretch of audio. Of each, the newest version counts. All
 times are ms of the audio that was fed; a stream that was opened later counts from `base_ms`.
@@ -103,7 +103,7 @@ def _result(result: Any, base_ms: int) -> _Result | None:
     try:
         words = tuple(_words(result["Alternatives"][0]["Items"], base_ms))
         return _Result(words, base_ms + _ms(result["EndTime"]), not result["IsPartial"])
-    except (KeyError, IndexError, TypeError, ValueError):
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError):
         return None
 
 

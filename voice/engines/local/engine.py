@@ -24,7 +24,7 @@ from voice.engines.local.workers import Kind, Pool
 
 NAME = "local"
 LANGUAGE = "en-US"
-"""Both models know English only. No package has a voice of another language (docs/voice.md)."""
+"""Both models know English only. No package has a voice of another language (decision 14)."""
 PIECE_MS = 20_000
 """Speech that goes on longer is recognised in pieces, each in its turn between the calls."""
 _SEEK_MS = 4_000

@@ -41,7 +41,9 @@ class HibariVoice:
         yield messages.Done()
 
     def speak(self, text: str, speed: float) -> Iterator[bytes]:
-        """Yield the speech of `text`, sentence by sentence."""
+        """Yield the speech of `text`, sentence by sentence; none of mere punctuation."""
+        if not any(map(str.isalnum, text)):
+            return
         for wave in self._model.stream(text, speed=speed):
             narrow = soxr.resample(wave, self._model.sample_rate, SAMPLE_RATE, quality="HQ")
             speech = _trimmed(narrow) * (_GAIN * 32767)

@@ -1,4 +1,4 @@
-"""What the voice host and its worker processes tell each other: MessagePack behind a length.
+"""Messages between the voice host and its worker processes: MessagePack behind a length.
 
 A worker has one job at a time. It answers `Hear` with one `Text`, and `Speak` with `Audio` as it is
 made and then `Done`; either with `Failed` instead. When its model is loaded, it says `Ready`.
@@ -30,7 +30,7 @@ class Speak(msgspec.Struct, tag="speak"):
 
 
 class Text(msgspec.Struct, tag="text"):
-    """What was heard; blank if there is no speech in it."""
+    """The text that was heard; blank if there is no speech in it."""
 
     text: str
     confidence: float

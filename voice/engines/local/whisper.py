@@ -2,12 +2,14 @@
 
 Whisper computes a window of 30 s, whatever was said. Most of what callers say is a few seconds, and
 a window of 10 s gives the same words in a fifth of the time (docs/benchmarks.md). Shorter ones make
-it repeat itself. If a short window does so anyway, the full one decides.
+it repeat itself. If a short window does so anyway, as it may with a single word, the full one
+decides.
 """
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 
 import ctranslate2
@@ -66,7 +68,7 @@ class Whisper:
         window = min(_FULL, max(_SHORT, spoken + _AFTER))
         most = 16 + 10 * spoken // _FRAMES_A_S
         ids, score, no_speech = self._decode(features, window, most)
-        if len(ids) >= most and window < _FULL:
+        if window < _FULL and (len(ids) >= most or repeats(self._tokens.decode(ids))):
             ids, score, no_speech = self._decode(features, _FULL, most)
         nobody, unlikely = _DOUBTFUL
         if no_speech > _NO_SPEECH or (no_speech > nobody and score < unlikely):
@@ -89,3 +91,13 @@ class Whisper:
             return_no_speech_prob=True,
         )[0]
         return result.sequences_ids[0], result.scores[0], result.no_speech_prob
+
+
+def repeats(text: str) -> bool:
+    """Return whether a text is the same words over and over, and nothing else."""
+    words = re.findall(r"[\w']+", text.lower())
+    return any(
+        words == words[:size] * (len(words) // size)
+        for size in range(1, len(words) // 2 + 1)
+        if len(words) % size == 0
+    )

@@ -71,6 +71,11 @@ class Worker:
         """True while an answer is to come."""
         self.voices: list[str] = []
 
+    @property
+    def pid(self) -> int:
+        """Return the process's id."""
+        return self._process.pid
+
     @classmethod
     async def start(cls, kind: Kind) -> Worker:
         """Start a worker, and wait until its model is warm. WorkerLostError."""
@@ -151,6 +156,11 @@ class Pool:
         self._workers: set[Worker] = set()
         self._background: set[asyncio.Task[None]] = set()
         self.voices: list[str] = []
+
+    @property
+    def workers(self) -> frozenset[Worker]:
+        """Return the workers that are up."""
+        return frozenset(self._workers)
 
     async def start(self) -> None:
         """Start the workers. EngineError says why one does not start."""

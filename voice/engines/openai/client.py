@@ -18,9 +18,10 @@ from voice.engines.base import EngineError
 TRIES = 3
 AGAIN = {408, 409, 429, 500, 502, 503, 504}
 _PAUSE_S = 0.25
-_MOST_PAUSE_S = 2.0
-_TIMES = aiohttp.ClientTimeout(total=30.0, connect=3.0, sock_read=8.0)
-_MAX_ERROR = 4096
+_LONGEST_PAUSE_S = 2.0
+TIMES = aiohttp.ClientTimeout(total=30.0, connect=3.0, sock_read=8.0)
+"""A server that sends nothing for 8 s is given up, without another try: the caller waits."""
+_ERROR_BYTES = 4096
 MAX_ANSWER = 1 << 20
 """Bytes of a transcription."""
 
@@ -42,7 +43,7 @@ class Client:
         """Make the connections' pool."""
         self._session = aiohttp.ClientSession(
             headers=self._headers,
-            timeout=_TIMES,
+            timeout=TIMES,
             connector=aiohttp.TCPConnector(limit=self._most),
         )
 
@@ -72,7 +73,7 @@ class Client:
             try:
                 response = await self._opened(path, body)
             except (aiohttp.ClientError, OSError, TimeoutError) as error:
-                if not left:
+                if not left or isinstance(error, aiohttp.SocketTimeoutError):
                     raise EngineError(f"{path}: no answer ({type(error).__name__})") from error
             else:
                 if response.status == 200:
@@ -81,7 +82,7 @@ class Client:
                     if response.status not in AGAIN or not left:
                         raise EngineError(f"{path}: {await self._complaint(response)}")
                     pause = max(pause, _retry_after(response))
-            await asyncio.sleep(min(pause, _MOST_PAUSE_S))
+            await asyncio.sleep(min(pause, _LONGEST_PAUSE_S))
         raise AssertionError("the last try returns or raises")
 
     async def _opened(self, path: str, body: Body) -> aiohttp.ClientResponse:
@@ -92,7 +93,7 @@ class Client:
     async def _complaint(self, response: aiohttp.ClientResponse) -> str:
         """Return the status and the server's message; some repeat the key in it."""
         try:
-            content = await response.content.read(_MAX_ERROR)
+            content = await response.content.read(_ERROR_BYTES)
             message = json.loads(content)["error"]["message"]
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError, KeyError, TypeError):
             message = response.reason or ""

@@ -51,7 +51,8 @@ def work(job):
 
 def loaded(does):
     global answers
-    answers = max(int(each) for each in os.listdir("/proc/self/fd") if os.path.exists("/proc/self/fd/" + each))
+    fds = [each for each in os.listdir("/proc/self/fd") if os.path.exists("/proc/self/fd/" + each)]
+    answers = max(map(int, fds))
     return work, ["table"]
 
 worker._loaded = loaded
@@ -203,6 +204,11 @@ async def test_a_worker_is_told_no_secret(python: str, monkeypatch: pytest.Monke
         pid, _ = _text(await _hear(pool, "hello"))
         assert b"very-secret" not in _environment(pid)
         assert os.getpriority(os.PRIO_PROCESS, pid) > os.getpriority(os.PRIO_PROCESS, 0)
+
+
+def test_a_message_that_no_job_or_answer_can_be_is_refused() -> None:
+    with pytest.raises(ValueError, match="at most"):
+        messages.encode(messages.Hear(bytes(messages.MAX_FRAME + 1)))
 
 
 async def test_an_engine_without_its_packages_says_so_at_the_start(tmp_path: Path) -> None:

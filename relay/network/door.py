@@ -1,0 +1,192 @@
+"""The relay's control door: the port at which the application commands it about calls at once.
+
+docs/contracts.md specifies it. Nothing depends on the door alone: what a call's state is, the
+application's table decides, and the relay asks for it now and then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+
+import msgspec
+from aiohttp import web
+
+from common import control
+from relay import logs
+from relay.config import Config
+from relay.core.bridge import Bridge
+from relay.core.requests_to_agent import RefusedRequestError
+from relay.core.seen_ids import SeenIds
+from relay.network.calls import Calls
+from relay.network.control import Answer
+from relay.network.door_forwarding import HOP_HEADER, Forwarding
+from relay.protocol import door_messages
+from relay.protocol.agent import Reply
+from relay.protocol.door_messages import AgentRequest, Command, Keys, MalformedError
+
+BODY_S = 10.0
+"""For the body of a request."""
+REPLY_S = 3.0
+"""Beyond what a command gives an agent to reply."""
+_CLOSING_S = 1.0
+
+
+class _RefusedPostError(Exception):
+    """A post that is no command, or was one before."""
+
+    def __init__(self, status: int, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.status, self.code = status, code
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """The answer to a post, and what it is counted as."""
+
+    body: bytes
+    answer: str = "ok"
+    status: int = 200
+
+
+class Door:
+    """The door of one relay; `open` it, then `close` it. Without a port it stays closed."""
+
+    def __init__(self, config: Config, calls: Calls) -> None:
+        self._config, self._calls = config, calls
+        self._seen = SeenIds()
+        self._forwarding = Forwarding(config)
+        self._runner: web.AppRunner | None = None
+
+    async def open(self) -> int | None:
+        """Listen. Return the port, None if there is no door. OSError."""
+        if self._config.door_port is None:
+            return None
+        app = web.Application(client_max_size=door_messages.MAX_BODY)
+        app.router.add_post("/door/call/{call_id:[A-Za-z0-9_-]{1,128}}", self._take)
+        # Whoever does not wait for the answer any more frees its places.
+        self._runner = web.AppRunner(
+            app, access_log=None, handler_cancellation=True, shutdown_timeout=_CLOSING_S
+        )
+        await self._runner.setup()
+        await self._forwarding.open()
+        site = web.TCPSite(self._runner, self._config.host, self._config.door_port)
+        await site.start()
+        port: int = self._runner.addresses[0][1]
+        return port
+
+    async def close(self) -> None:
+        """Listen no more, and give up what is under way."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+            await self._forwarding.close()
+
+    async def _take(self, request: web.Request) -> web.Response:
+        call_id, began, method = request.match_info["call_id"], time.monotonic(), ""
+        try:
+            command = await self._command(request)
+            method = command.method
+            forwarded = HOP_HEADER in request.headers
+            outcome = await self._outcome(call_id, command, forwarded=forwarded)
+        except _RefusedPostError as error:
+            outcome = _error(error.code, str(error), error.status)
+        self._calls.counters.door[method, outcome.answer] += 1
+        if method:
+            ms = round((time.monotonic() - began) * 1000)
+            logs.info("door", call_id=call_id, method=method, answer=outcome.answer, ms=ms)
+        return web.Response(
+            body=outcome.body, status=outcome.status, content_type="application/json"
+        )
+
+    async def _command(self, request: web.Request) -> Command:
+        """Read a command whose signature is good and whose id is new. _RefusedPostError."""
+        try:
+            async with asyncio.timeout(BODY_S):
+                body = await request.read()
+        except web.HTTPRequestEntityTooLarge:
+            why = f"a command is at most {door_messages.MAX_BODY} bytes"
+            raise _RefusedPostError(413, "too_large", why) from None
+        except TimeoutError:
+            raise _RefusedPostError(408, "too_slow", "the body did not come in time") from None
+        signature = request.headers.get(control.HEADER)
+        secret, now_s = self._config.control_secret, int(time.time())
+        if not control.verify(secret, request.path, body, signature, now_s):
+            raise _RefusedPostError(401, "bad_signature", "the signature is wrong or too old")
+        try:
+            command = door_messages.parse(body)
+        except MalformedError as error:
+            raise _RefusedPostError(400, "malformed", str(error)) from None
+        seen = self._seen.add(command.id, time.monotonic())
+        if seen == "seen":
+            raise _RefusedPostError(409, "replayed", "this id has come before; take a new one")
+        if seen == "full":
+            raise _RefusedPostError(503, "busy", "too many commands; ask again in a minute")
+        return command
+
+    async def _outcome(self, call_id: str, command: Command, *, forwarded: bool) -> _Outcome:
+        bridge = self._calls.held(call_id)
+        try:
+            if not forwarded and self._is_elsewhere(bridge, command):
+                status, body = await self._forwarding.forward(call_id, command)
+                return _Outcome(body, "forwarded", status)
+            if bridge is None:
+                raise RefusedRequestError("not_here", "this relay does not hold the call")
+            return await self._carry_out(call_id, bridge, command)
+        except RefusedRequestError as error:
+            return _error(error.code, str(error))
+        except MalformedError as error:
+            raise _RefusedPostError(400, "malformed", str(error)) from None
+
+    def _is_elsewhere(self, bridge: Bridge | None, command: Command) -> bool:
+        owner = (command.owner or "").rstrip("/")
+        streaming = bridge is not None and bridge.commands.streaming
+        return not streaming and owner not in ("", self._config.door_url)
+
+    async def _carry_out(self, call_id: str, bridge: Bridge, command: Command) -> _Outcome:
+        """Carry out a command. RefusedRequestError, MalformedError."""
+        params = command.params
+        if command.method == "request":
+            return await self._ask(bridge, command)
+        if command.method == "clear":
+            bridge.commands.clear(time.monotonic())
+        elif command.method == "dtmf":
+            digits = door_messages.parse_params(params, Keys).digits
+            queued = bridge.commands.press(digits, time.monotonic())
+            return _Outcome(door_messages.done(msgspec.Raw(b'{"queued":%d}' % queued)))
+        else:
+            change = door_messages.parse_params(params, Answer)
+            if change.call_id != call_id:
+                raise MalformedError("params.call: it is another call")
+            self._calls.changed(change)
+        return _Outcome(door_messages.done())
+
+    async def _ask(self, bridge: Bridge, command: Command) -> _Outcome:
+        """Ask the call's agent, and wait for its reply. RefusedRequestError, MalformedError."""
+        asked = door_messages.parse_params(command.params, AgentRequest)
+        replied: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+
+        def on_reply(reply: Reply) -> None:
+            if not replied.done():
+                replied.set_result(reply)
+
+        commands = bridge.commands
+        commands.ask(command.id, asked.method, asked.params, on_reply)
+        try:
+            async with asyncio.timeout(command.wait_s + REPLY_S):
+                reply = await replied
+        except TimeoutError:
+            if commands.give_up(command.id):
+                raise RefusedRequestError("timeout", "the agent did not reply in time") from None
+            why = "the call's agent was not reached in time"
+            raise RefusedRequestError("no_agent", why) from None
+        finally:
+            commands.give_up(command.id)
+        if reply.ok:
+            return _Outcome(door_messages.done(reply.result))
+        # Agents have codes of their own, and a counter's labels are to be few.
+        return _Outcome(door_messages.failed(reply.error or {}), "agent_error")
+
+
+def _error(code: str, detail: str, status: int = 200) -> _Outcome:
+    return _Outcome(door_messages.failed({"code": code, "detail": detail}), code, status)

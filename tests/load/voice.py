@@ -174,6 +174,8 @@ def measure(options: Options) -> Result:
             Figure("the same, p50", f"{quantile(stopped, 0.5):.0f} ms"),
         ],
         notes=[
+            "The voice host's silence begins with the first frame that its detector does not take "
+            "for speech, which may be before the last frame that is loud.",
             "`cpu_percent` is of one processor: the voice host and its two workers, over the time "
             "of the conversations, in which each side speaks about half of the time. `memory_mb` "
             "is their proportional set size together."
@@ -201,17 +203,17 @@ async def _alone(
         float(np.mean([getattr(each, name) for each in line.turns]))
         for name in ("text_ms", "heard_ms")
     )
-    final = host.mean(before, after, "final")
-    return (
-        line.turns,
-        {
-            "the end of speech is sure, and its text is there (voice host)": final,
-            "the text comes to the agent (relay's door, REST)": text - final,
-            "the answer comes to the voice host, is spoken, and is heard": heard - text,
-            "(to speak a whole sentence, voice host)": host.mean(before, after, "sentences"),
-        },
-        stopped,
-    )
+    parts = {
+        "until the agent has the text": text,
+        "from then until the caller hears the answer": heard - text,
+        "in the first part, at the voice host: from the beginning of the silence to the text": (
+            host.mean(before, after, "final")
+        ),
+        "in the second part, at the voice host: a sentence is made": (
+            host.mean(before, after, "sentences")
+        ),
+    }
+    return line.turns, parts, stopped
 
 
 async def _side_by_side(

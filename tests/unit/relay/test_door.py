@@ -13,7 +13,15 @@ from common import control
 from relay.core.requests_to_agent import MAX_REQUESTS
 from runtime.strangers import Strangers
 from tests.unit.relay.chamade_host import ChamadeHost
-from tests.unit.relay.door_client import PATH, DoorStack, command, request, talking, with_door
+from tests.unit.relay.door_client import (
+    PATH,
+    DoorStack,
+    command,
+    request,
+    talking,
+    until,
+    with_door,
+)
 from tests.unit.relay.fake_control import SECRET, FakeApplication
 from tests.unit.relay.stack import Stack, closed, media, message, played
 
@@ -201,7 +209,7 @@ async def test_a_relay_with_a_door_says_where_it_is_when_it_attaches(
         await door.stream()
         assert app.attaches[-1]["door_url"] == "http://10.0.1.7:8706"
     await stack.provider()
-    await app.reported("watch")
+    await until(lambda: len(app.attaches) == 2)
     assert "door_url" not in app.attaches[-1]
 
 

@@ -13,6 +13,7 @@ import { fill, h, syncRows } from "../widgets/dom.js";
 import { choice } from "../widgets/form.js";
 import { agentForm, labelForm } from "../widgets/numberforms.js";
 import { empty, heading, load } from "../widgets/ui.js";
+import { voicePart } from "../widgets/voiceform.js";
 import { forwardingInstructions } from "./forwarding.js";
 import { drawGettingStarted } from "./start.js";
 
@@ -112,12 +113,14 @@ class Numbers {
     const text = h("p", { class: "fine" });
     const auto = toggle("Auto-answer", number.auto_answer, (on) => patch(path, { auto_answer: on }).then(update));
     const agent = agentForm(path, number.agent_url, e164, (now) => update(now));
+    const voice = voicePart(path, number, (now) => update(now));
     const update = (now) => {
       number = now;
       const place = [now.label, countryName(now.country)].filter(Boolean).join(" · ");
       fill(text, place, " · active since ", timeElement(now.activated_at));
       auto.show(now.auto_answer);
       agent.show(now.agent_url);
+      voice.show(now);
       this.numbers = this.numbers.map((each) => (each.e164 === e164 ? now : each));
       this.drawSteps();
     };
@@ -139,6 +142,7 @@ class Numbers {
       ),
       h("details", {}, h("summary", {}, "Forward your phone to this number"), forwardingInstructions(e164)),
       h("details", {}, h("summary", {}, "Label and agent"), labelForm(path, number.label, update), agent.node),
+      voice.node,
     );
     update(number);
     return { node, update: (now) => now !== number && update(now) };

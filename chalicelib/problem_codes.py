@@ -46,7 +46,7 @@ CODES: dict[str, tuple[int, str]] = {
     "ring_deadline_passed": (409, "The ring deadline has passed"),
     "not_hosted": (409, "The call has no hosted voice"),
     "no_media": (409, "The call has no audio yet"),
-    "queue_full": (409, "Too much waits to be spoken"),
+    "queue_full": (409, "Too much waits to be heard"),
     "too_much_said": (429, "Character limit of the call reached"),
     "too_many_waits": (429, "Too many waiting requests"),
     "synthesis_failed": (502, "The text was not spoken"),

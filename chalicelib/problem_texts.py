@@ -107,7 +107,7 @@ DETAILS: dict[str, Sentence] = {
         'voice when they are accepted or dialled: {{"voice": "hosted"}}.'
     ),
     "queue_full": (
-        "As much waits to be spoken as may. Wait until some of it is heard, or drop it: "
+        "As much waits to be heard as may. Wait until some of it is heard, or drop it: "
         "`interrupt`, or POST …/clear."
     ),
     "synthesis_failed": "The voice host could not speak this text. Try again, or say it otherwise.",

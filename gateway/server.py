@@ -24,8 +24,7 @@ from gateway.calls.live_call import Switch
 from gateway.calls.webhooks import Webhooks
 from gateway.config import Config
 from gateway.http import auth
-from gateway.http.door import MAX_FORM
-from gateway.http.listener import listen, url_of
+from gateway.http.listener import MAX_FORM, listen, url_of
 from gateway.legs.sip.lookup import Servers
 from gateway.legs.sip.sip_legs import SipLegs
 from gateway.legs.socket.routes import SocketLegs

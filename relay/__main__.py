@@ -59,8 +59,9 @@ async def serve(config: Config) -> int:
 
 
 def _cannot_listen(host: str, port: int | None, setting: str, error: OSError) -> int:
+    why = os.strerror(error.errno) if error.errno else str(error)
     sys.stderr.write(
-        f"relay: it cannot listen on port {port} of {host} ({error.strerror}). "
+        f"relay: it cannot listen on port {port} of {host} ({why}). "
         f"Stop what listens there, or set {setting} or RELAY_HOST\n"
     )
     return 2

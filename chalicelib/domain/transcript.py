@@ -24,6 +24,15 @@ KEPT_S = RETENTION_S
 MAX_TEXT = 2000
 """Characters of one text, said or heard; what is longer is cut."""
 
+MAX_SAY = 2000
+"""Characters of one text to be spoken."""
+
+MAX_WAIT_S = 20
+"""Time for which a request may wait for what the caller says."""
+
+PAGE = 100
+"""Entries of a transcript in an answer."""
+
 MAX_ITEMS = 32
 """Items of one report. With `MAX_OPEN` it is chosen so that all that they write is one transaction,
 which holds 100 writes."""
@@ -163,7 +172,7 @@ class Report:
 
 @dataclass(frozen=True)
 class Taken:
-    """What a report leads to: the state afterwards, and what is written with it."""
+    """The consequences of a report: the state afterwards, and what is written with it."""
 
     speech: Speech
     entries: list[Entry]

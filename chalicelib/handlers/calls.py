@@ -22,7 +22,7 @@ from chalicelib.handlers import views
 from chalicelib.handlers.numbers import VOICE_PROBLEMS
 from chalicelib.handlers.operation import Answer, Limit, NoBody, NoQuery, Operations, Request
 from chalicelib.handlers.speech import shown_entries
-from chalicelib.services.call import call_control, call_list, dial, transcripts
+from chalicelib.services.call import call_control, call_list, dial
 from chalicelib.services.call.media import audio_token
 from chalicelib.services.call.transition import own_call
 from chalicelib.services.dependencies import Dependencies
@@ -118,7 +118,7 @@ class ListQuery(Strict):
 
 
 class CallQuery(Strict):
-    """What is shown beside the call."""
+    """Things to be shown beside the call."""
 
     transcript: int = Field(
         default=0,
@@ -187,9 +187,7 @@ def get_call(request: Request[NoBody, CallQuery]) -> Answer:
     """Show a call as it is now."""
     deps, wanted = request.deps, request.query.transcript
     call = own_call(deps, request.account_id, request.path["call_id"])
-    entries = transcripts.newest(deps, call, wanted) if wanted else None
-    shown = {} if entries is None else {"transcript": shown_entries(entries)}
-    return _view(deps, call) | shown
+    return _view(deps, call) | (_transcript(deps, call, wanted) if wanted else {})
 
 
 @operations.post(
@@ -263,6 +261,13 @@ def list_voices(request: Request[NoBody, NoQuery]) -> Answer:
 def _wanted(request: Request[Any, Any]) -> WantedVoice:
     body = request.body
     return WantedVoice(body.voice, body.voice_settings, request.text_only)
+
+
+def _transcript(deps: Dependencies, call: Call, limit: int) -> dict[str, Any]:
+    from chalicelib.services.call import transcripts  # most requests need none of it
+
+    entries = transcripts.newest(deps, call, limit)
+    return {} if entries is None else {"transcript": shown_entries(entries)}
 
 
 def _view(deps: Dependencies, call: Call) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from chalicelib.domain.model import Model
 from chalicelib.http import signed_body
 from chalicelib.logs import log_context
 from chalicelib.services.call import media
-from chalicelib.services.call.at_the_relay import told_to_relay
+from chalicelib.services.call.relay_news import told_to_relay
 from chalicelib.services.dependencies import Dependencies
 from chalicelib.store.calls import Relay
 

@@ -1,17 +1,20 @@
-"""`/api/call/{call_id}/say…`: have text spoken in a call, read what is said, send keys."""
+"""`/api/call/{call_id}/say…`: have text spoken in a call, read what is said, send keys.
+
+The services are imported by the requests that need them: most processes get none.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from chalicelib.domain.model import Strict
-from chalicelib.domain.transcript import Entry
+from chalicelib.domain.transcript import MAX_SAY, MAX_WAIT_S, PAGE, Entry
 from chalicelib.domain.voice import SPEED, Language, VoiceName
 from chalicelib.handlers import speech_views as views
 from chalicelib.handlers.operation import Answer, Limit, NoBody, NoQuery, Operations, Request
-from chalicelib.services.call import live_media, say, transcripts
 
 operations = Operations("speech")
 
@@ -36,14 +39,26 @@ LIVE_PROBLEMS = (
 """Problems of what is done to the audio of a call."""
 
 
+_KEYS = re.compile(rf"^[0-9*#A-Dw]{{1,{MAX_KEYS}}}$", re.ASCII)
+
+
+def _words(text: str) -> str:
+    if not text.strip():
+        raise ValueError("there is nothing in it to be spoken")
+    return text
+
+
+def _keys(digits: str) -> str:
+    if not _KEYS.fullmatch(digits):
+        raise ValueError(f"1 to {MAX_KEYS} of 0-9, *, #, A-D and w are wanted, as in 12#")
+    return digits
+
+
 class Speech(Strict):
     """A text to be spoken. What of its voice is not given is as the call's `voice_settings` say."""
 
-    text: str = Field(
-        min_length=1,
-        max_length=say.MAX_TEXT,
-        pattern=r"\S",
-        description="plain words, as they are to be heard",
+    text: Annotated[str, AfterValidator(_words)] = Field(
+        min_length=1, max_length=MAX_SAY, description="plain words, as they are to be heard"
     )
     interrupt: bool = Field(default=False, description="what is spoken and queued is dropped first")
     barge_in: bool = Field(
@@ -63,7 +78,7 @@ class Speech(Strict):
     wait_for_reply_s: float = Field(
         default=0,
         ge=0,
-        le=say.MAX_REPLY_WAIT_S,
+        le=MAX_WAIT_S,
         description="wait as long for the caller's reply after it was heard; implies `wait`",
     )
 
@@ -71,9 +86,9 @@ class Speech(Strict):
 class PressedKeys(Strict):
     """Keys to be sent."""
 
-    digits: str = Field(
-        pattern=r"^[0-9*#A-Dw]{1,64}$",
+    digits: Annotated[str, AfterValidator(_keys)] = Field(
         description=f"in order, 1 to {MAX_KEYS}; `w` is a pause of half a second",
+        json_schema_extra={"pattern": _KEYS.pattern},
         examples=["12#"],
     )
 
@@ -90,12 +105,10 @@ class TranscriptQuery(Strict):
     wait: float = Field(
         default=0,
         ge=0,
-        le=transcripts.MAX_WAIT_S,
+        le=MAX_WAIT_S,
         description="seconds to wait for what is said next, if there is nothing new",
     )
-    limit: int = Field(
-        default=transcripts.PAGE, ge=1, le=transcripts.PAGE, description="entries in an answer"
-    )
+    limit: int = Field(default=PAGE, ge=1, le=PAGE, description="entries in an answer")
 
 
 @operations.post(
@@ -122,6 +135,8 @@ def say_call(request: Request[Speech, NoQuery]) -> Answer:
     is queued; events tell the rest. `wait_for_reply_s` also returns what the caller answers. With
     an Idempotency-Key the text is spoken once, even if the request is repeated.
     """
+    from chalicelib.services.call import say
+
     words = say.Words(**request.body.model_dump())
     deps, call_id = request.deps, request.path["call_id"]
     return say.say(deps, request.account_id, call_id, words, request.seed)
@@ -139,6 +154,8 @@ def clear_call(request: Request[NoBody, NoQuery]) -> Answer:
     `cleared` lists the utterances. In a call with audio of your own, the relay drops what it has
     not played yet, and the list is empty.
     """
+    from chalicelib.services.call import live_media
+
     cleared = live_media.clear(request.deps, request.account_id, request.path["call_id"])
     return {"cleared": cleared}
 
@@ -156,6 +173,8 @@ def send_dtmf(request: Request[PressedKeys, NoQuery]) -> Answer:
 
     They are heard behind what is still to be played.
     """
+    from chalicelib.services.call import live_media
+
     deps, call_id = request.deps, request.path["call_id"]
     queued = live_media.send_digits(deps, request.account_id, call_id, request.body.digits)
     return {"queued": queued}
@@ -174,6 +193,8 @@ def get_transcript(request: Request[NoBody, TranscriptQuery]) -> Answer:
     Of your texts it has what was heard of them. It is kept for 7 days, as events are, unless the
     call's `voice_settings` say `transcript: false`: then it only has what the caller said lately.
     """
+    from chalicelib.services.call import transcripts
+
     query = request.query
     place = transcripts.Place(query.after, query.limit)
     deps, call_id = request.deps, request.path["call_id"]
@@ -195,6 +216,8 @@ def delete_transcript(request: Request[NoBody, NoQuery]) -> Answer:
 
     What is said from then on is kept again. Events that told of it stay until they are 7 days old.
     """
+    from chalicelib.services.call import transcripts
+
     transcripts.delete(request.deps, request.account_id, request.path["call_id"])
     return None
 

@@ -11,7 +11,7 @@ from chalicelib.handlers.views import TranscriptEntry, View
 
 
 class CallerReply(View):
-    """What the caller said after an utterance. Times are in ms since the call was answered."""
+    """The caller's words after an utterance. Times are in ms since the call was answered."""
 
     text: str
     started_ms: int
@@ -37,7 +37,7 @@ class Utterance(View):
 
 
 class Cleared(View):
-    """What is not spoken (to its end) any more."""
+    """Utterances that are not spoken (to their end) any more."""
 
     cleared: list[str] = Field(description="ids of the utterances, of hosted voices only")
 
@@ -49,7 +49,7 @@ class QueuedKeys(View):
 
 
 class Transcript(View):
-    """What was said in a call, in order."""
+    """Everything that was said in a call, in order."""
 
     entries: list[TranscriptEntry]
     next: int = Field(description="the `after` of the next request")

@@ -13,7 +13,6 @@ from chalicelib.domain.model import Model
 from chalicelib.domain.transcript import MAX_ITEMS, Heard, Report, ReportItem, Resumed, Spoken
 from chalicelib.http import signed_body
 from chalicelib.logs import log_context
-from chalicelib.services.call import voice_reports
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +39,8 @@ _item: TypeAdapter[ReportItem] = TypeAdapter(
 @routes.route("/voice/report", methods=["POST"])
 def report() -> dict[str, Any]:
     """Note what was said in a call; return the call's state."""
+    from chalicelib.services.call import voice_reports  # most processes get no reports
+
     body = signed_body(routes.current_request, "/voice/report", bootstrap.config().voice_secret)
     posted = PostedReport.model_validate_json(body)
     with log_context(call_id=posted.call_id):

@@ -16,8 +16,8 @@ from collections import Counter
 from chalicelib.domain.call import Call
 from chalicelib.domain.call_transitions import Act, CallState
 from chalicelib.providers.base import RemoteStatus
-from chalicelib.services.call.at_the_relay import tell_relay
 from chalicelib.services.call.call_control import expire
+from chalicelib.services.call.relay_news import tell_relay
 from chalicelib.services.call.transition import settle
 from chalicelib.services.delivery import backlog, delivery_tries
 from chalicelib.services.dependencies import Dependencies

@@ -21,9 +21,9 @@ from gateway.calls.exchange import Exchange
 from gateway.calls.leg import Destination
 from gateway.config import Config
 from gateway.http import auth
-from gateway.http.door import BODY_S
 from gateway.sids import new_sid
 from gateway.trunks.registry import Trunks
+from runtime.strangers import BODY_S
 
 _ROOT = "/2010-04-01/Accounts/{account_sid}"
 

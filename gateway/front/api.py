@@ -22,8 +22,8 @@ from gateway.front.link import Answer, Link, LinkError
 from gateway.front.pool import Pool
 from gateway.front.routing import of_dial
 from gateway.http import auth
-from gateway.http.door import BODY_S
 from runtime.metrics import CONTENT_TYPE, counter, gauge, page
+from runtime.strangers import BODY_S
 
 _ROOT = "/2010-04-01/Accounts/{account_sid}"
 _PASSED_ON = ("Authorization", "Content-Type")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import aiohttp
 
 from gateway.front.process import Process
-from gateway.http.door import MAX_MESSAGE
+from gateway.http.listener import MAX_MESSAGE
 
 MAX_IN_FLIGHT = 256
 """Requests that one process may have at a time; handshakes of sockets count, too."""

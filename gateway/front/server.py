@@ -23,8 +23,7 @@ from gateway.front.pool import Pool
 from gateway.front.process import INVALID, StartError
 from gateway.front.sockets import Sockets
 from gateway.http import auth
-from gateway.http.door import MAX_FORM
-from gateway.http.listener import listen, url_of
+from gateway.http.listener import MAX_FORM, listen, url_of
 from runtime.periodic_counts import CountsLine
 
 log = logging.getLogger(__name__)

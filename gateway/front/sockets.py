@@ -14,7 +14,8 @@ from aiohttp import ClientWebSocketResponse, WSCloseCode, WSMessage, WSMsgType, 
 from gateway.front.link import HEARTBEAT_S, LinkError, RefusedError
 from gateway.front.pool import Pool
 from gateway.front.routing import of_socket
-from gateway.http.door import MAX_MESSAGE, note_known, note_socket
+from gateway.http.listener import MAX_MESSAGE
+from runtime.strangers import note_known, note_socket
 
 _REFUSALS = {
     401: "account SID and auth token, please",

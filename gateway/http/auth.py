@@ -11,7 +11,7 @@ from aiohttp import web
 
 from common.rotation import accepted, same
 from gateway.config import Config
-from gateway.http.door import note_known
+from runtime.strangers import note_known
 
 
 def allowed(config: Config, authorization: str | None) -> bool:

@@ -9,25 +9,29 @@ from typing import cast
 from aiohttp import web
 
 from gateway.config import Config
-from gateway.http.door import Door
+from runtime.strangers import Strangers
 
+MAX_FORM = 64 * 1024
+"""Limit of a request's body, in bytes."""
+MAX_MESSAGE = 4096
+"""Limit of a message of a socket party, in bytes."""
 _BACKLOG = 1024
 
 
 async def listen(config: Config, runner: web.AppRunner) -> asyncio.Server:
-    """Serve a runner that is set up, with the limits of `Door`.
+    """Serve a runner that is set up, with the limits of `Strangers`.
 
     Raises OSError with a sentence that says what to do.
     """
-    door, server = Door(), cast(web.Server, runner.server)  # there is one: it is set up
+    strangers, server = Strangers(), cast(web.Server, runner.server)  # there is one: it is set up
     loop = asyncio.get_running_loop()
     try:
         if config.socket is not None:
             return await loop.create_unix_server(
-                lambda: door.protocol(server), config.socket, backlog=_BACKLOG
+                lambda: strangers.protocol(server), config.socket, backlog=_BACKLOG
             )
         return await loop.create_server(
-            lambda: door.protocol(server), config.host, config.port, backlog=_BACKLOG
+            lambda: strangers.protocol(server), config.host, config.port, backlog=_BACKLOG
         )
     except OSError as error:
         why = os.strerror(error.errno) if error.errno else str(error)

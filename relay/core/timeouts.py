@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-WATCH_WITH_DOOR_S = 30.0
+WATCH_WITH_DOOR_S = 60.0
 """`Timeouts.watch` of a relay with a door, by which the application says what has changed. With the
-random half it is 45 s: voice hosts refuse the signature of an answer that is a minute old."""
+random half it is 90 s: agents refuse the signature of an answer that is five minutes old."""
 
 
 @dataclass(frozen=True, slots=True)

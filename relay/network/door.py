@@ -25,9 +25,8 @@ from relay.network.door_forwarding import HOP_HEADER, Forwarding
 from relay.protocol import door_messages
 from relay.protocol.agent import Reply
 from relay.protocol.door_messages import AgentRequest, Command, Keys, MalformedError
+from runtime.strangers import BODY_S, Strangers, note_known
 
-BODY_S = 10.0
-"""For the body of a request."""
 REPLY_S = 3.0
 """Beyond what a command gives an agent to reply."""
 _CLOSING_S = 1.0
@@ -58,6 +57,7 @@ class Door:
         self._seen = SeenIds()
         self._forwarding = Forwarding(config)
         self._runner: web.AppRunner | None = None
+        self._listener: asyncio.Server | None = None
 
     async def open(self) -> int | None:
         """Listen. Return the port, None if there is no door. OSError."""
@@ -71,13 +71,23 @@ class Door:
         )
         await self._runner.setup()
         await self._forwarding.open()
-        site = web.TCPSite(self._runner, self._config.host, self._config.door_port)
-        await site.start()
-        port: int = self._runner.addresses[0][1]
+        server, strangers = self._runner.server, Strangers()
+        if server is None:
+            raise RuntimeError("the door's server is not set up")
+        try:
+            self._listener = await asyncio.get_running_loop().create_server(
+                lambda: strangers.protocol(server), self._config.host, self._config.door_port
+            )
+        except OSError:
+            await self.close()
+            raise
+        port: int = self._listener.sockets[0].getsockname()[1]
         return port
 
     async def close(self) -> None:
         """Listen no more, and give up what is under way."""
+        if self._listener is not None:
+            self._listener.close()
         if self._runner is not None:
             await self._runner.cleanup()
             await self._forwarding.close()
@@ -113,6 +123,7 @@ class Door:
         secret, now_s = self._config.control_secret, int(time.time())
         if not control.verify(secret, request.path, body, signature, now_s):
             raise _RefusedPostError(401, "bad_signature", "the signature is wrong or too old")
+        note_known(request)
         try:
             command = door_messages.parse(body)
         except MalformedError as error:

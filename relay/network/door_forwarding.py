@@ -24,7 +24,7 @@ MAX_FORWARDS = 1024
 MAX_FORWARDS_PER_CALL = 64
 """Commands that have been passed on and have no answer yet."""
 CONNECT_S = 2.0
-_ANSWER_S = 5.0
+_ANSWER_S = 3.5
 """Beyond what a command gives an agent to reply: the owner waits for less."""
 
 

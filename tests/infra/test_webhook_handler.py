@@ -7,9 +7,9 @@ import json
 
 import pytest
 
-from gateway.http import door
 from infra.settings import FUNCTIONS
 from infra.webhook_handler import SIGNED_PATHS, split
+from runtime import strangers
 
 pytestmark = pytest.mark.xdist_group("templates")  # one worker writes them, once
 
@@ -106,4 +106,4 @@ def test_a_few_accounts_with_slow_endpoints_do_not_take_all_tries(installed):
 def test_the_gateway_s_keep_alive_outlasts_the_balancer_s(installed):
     balancer = installed.only("AWS::ElasticLoadBalancingV2::LoadBalancer")
     attributes = {each["Key"]: each["Value"] for each in balancer["LoadBalancerAttributes"]}
-    assert int(attributes["idle_timeout.timeout_seconds"]) < door.KEEPALIVE_S
+    assert int(attributes["idle_timeout.timeout_seconds"]) < strangers.KEEPALIVE_S

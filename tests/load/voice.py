@@ -14,6 +14,7 @@ import itertools
 import os
 import random
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -77,20 +78,24 @@ class Line:
 
     async def talk(self, turns: int) -> None:
         """Hold a conversation of so many turns."""
+        place = len(self.call.received)
         saying = asyncio.create_task(self.say(_ANSWERS, wait_for_reply_s=20))
-        await self._heard_to_its_end(0)
-        for _ in range(turns):
+        await self._heard_to_its_end(place)
+        for number in range(turns):
             await self.call.play(random.choice(self.sentences))
             spoken, place = time.monotonic(), len(self.call.received)
             said = await saying
             had_text = time.monotonic()
-            saying = asyncio.create_task(self.say(_ANSWERS, wait_for_reply_s=20))
+            more = number < turns - 1
+            saying = asyncio.create_task(
+                self.say(_ANSWERS, wait=True, wait_for_reply_s=20 if more else 0)
+            )
             first = await self._first_sound(place)
             if said["reply"]:  # else the caller was not heard, which is no turn
                 at = self.call.received[first].at
                 self.turns.append(Turn((had_text - spoken) * 1000, (at - spoken) * 1000))
             await self._heard_to_its_end(first)
-        saying.cancel()
+        await saying
 
     async def barge_in(self) -> float:
         """Speak over the agent; return ms from the caller's first frame to the last that the caller
@@ -169,6 +174,8 @@ def measure(options: Options) -> Result:
             Figure("the same, p50", f"{quantile(stopped, 0.5):.0f} ms"),
         ],
         notes=[
+            "The voice host's silence begins with the first frame that its detector does not take "
+            "for speech, which may be before the last frame that is loud.",
             "`cpu_percent` is of one processor: the voice host and its two workers, over the time "
             "of the conversations, in which each side speaks about half of the time. `memory_mb` "
             "is their proportional set size together."
@@ -196,22 +203,24 @@ async def _alone(
         float(np.mean([getattr(each, name) for each in line.turns]))
         for name in ("text_ms", "heard_ms")
     )
-    final = host.mean(before, after, "final")
-    return (
-        line.turns,
-        {
-            "the end of speech is sure, and its text is there (voice host)": final,
-            "the text comes to the agent (relay's door, REST)": text - final,
-            "the answer comes to the voice host, is spoken, and is heard": heard - text,
-            "(to speak a whole sentence, voice host)": host.mean(before, after, "sentences"),
-        },
-        stopped,
-    )
+    parts = {
+        "until the agent has the text": text,
+        "from then until the caller hears the answer": heard - text,
+        "in the first part, at the voice host: from the beginning of the silence to the text": (
+            host.mean(before, after, "final")
+        ),
+        "in the second part, at the voice host: a sentence is made": (
+            host.mean(before, after, "sentences")
+        ),
+    }
+    return line.turns, parts, stopped
 
 
 async def _side_by_side(
     world: World, host: Host, sentences: list[bytes], calls: int, turns: int
 ) -> Row:
+    # Each agent waits for its caller in a request, so in a thread, of which there are few else.
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(4 * calls))
     lines = [await _line(world, sentences) for _ in range(calls)]
     busy, began = host.cpu_s(), time.monotonic()
     talking = asyncio.gather(*(line.talk(turns) for line in lines))

@@ -5,57 +5,57 @@ from __future__ import annotations
 from tools.limits.limit import Limit
 
 _UNIT = "tests/unit/gateway"
-_DOOR = f"{_UNIT}/test_http_door.py"
+_STRANGERS = f"{_UNIT}/test_strangers.py"
 _NOISY = f"{_UNIT}/test_noisy_peers.py"
 
 CONNECTIONS = (
     Limit(
         resource="HTTP connections without credentials",
-        constant="gateway.http.door:MAX_UNKNOWN",
+        constant="runtime.strangers:MAX_UNKNOWN",
         unit="at once",
         owner="process",
         beyond="the oldest is closed",
-        test=f"{_DOOR}::test_too_many_connections_in_all_close_the_oldest",
+        test=f"{_STRANGERS}::test_too_many_connections_in_all_close_the_oldest",
     ),
     Limit(
         resource="HTTP connections without credentials of one address",
-        constant="gateway.http.door:MAX_UNKNOWN_PER_SOURCE",
+        constant="runtime.strangers:MAX_UNKNOWN_PER_SOURCE",
         unit="at once",
         owner="source address",
         beyond="its oldest is closed",
-        test=f"{_DOOR}::test_an_address_with_too_many_connections_loses_its_oldest",
+        test=f"{_STRANGERS}::test_an_address_with_too_many_connections_loses_its_oldest",
     ),
     Limit(
         resource="Time for a request's head, and between requests",
-        constant="gateway.http.door:KEEPALIVE_S",
+        constant="runtime.strangers:KEEPALIVE_S",
         unit="s",
         owner="socket",
         beyond="closed",
-        test=f"{_DOOR}::test_a_head_that_trickles_in_is_cut_off",
+        test=f"{_STRANGERS}::test_a_head_that_trickles_in_is_cut_off",
     ),
     Limit(
         resource="Time for a request's body",
-        constant="gateway.http.door:BODY_S",
+        constant="runtime.strangers:BODY_S",
         unit="s",
         owner="socket",
         beyond="408",
-        test=f"{_DOOR}::test_a_form_that_trickles_in_is_408",
+        test=f"{_STRANGERS}::test_a_form_that_trickles_in_is_408",
     ),
     Limit(
         resource="Time in which a peer reads nothing of its answer",
-        constant="gateway.http.door:UNREAD_S",
+        constant="runtime.strangers:UNREAD_S",
         unit="s",
         owner="socket",
         beyond="closed",
-        test=f"{_DOOR}::test_a_peer_that_never_reads_is_disconnected",
+        test=f"{_STRANGERS}::test_a_peer_that_never_reads_is_disconnected",
     ),
     Limit(
         resource="A request's body",
-        constant="gateway.http.door:MAX_FORM",
+        constant="gateway.http.listener:MAX_FORM",
         unit="bytes",
         owner="socket",
         beyond="413",
-        test=f"{_DOOR}::test_a_form_that_is_too_long_is_413",
+        test=f"{_STRANGERS}::test_a_form_that_is_too_long_is_413",
     ),
 )
 
@@ -86,7 +86,7 @@ SOCKETS = (
     ),
     Limit(
         resource="A message of a socket party",
-        constant="gateway.http.door:MAX_MESSAGE",
+        constant="gateway.http.listener:MAX_MESSAGE",
         unit="bytes",
         owner="socket",
         beyond="closed with 1009",

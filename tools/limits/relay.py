@@ -290,4 +290,61 @@ _TALKING = (
     ),
 )  # fmt: skip
 
-LIMITS: tuple[Limit, ...] = (*_CONNECTIONS, *_WAITING, *_CALLS, *_TALKING)
+_DOOR = (
+    Limit(
+        "a command through the door", "relay.protocol.door_messages:MAX_BODY", "bytes", "socket",
+        "413", f"{_TESTS}door.py::test_a_command_of_more_than_64_kib_is_refused",
+    ),
+    Limit(
+        "time that a command may give an agent to reply",
+        "relay.protocol.door_messages:MAX_WAIT_S", "s", "call", "400",
+        f"{_TESTS}door.py::test_a_malformed_command_is_refused_and_changes_nothing",
+    ),
+    Limit(
+        "time for an agent's reply, beyond that", "relay.network.door:REPLY_S", "s", "call",
+        "`timeout`, or `no_agent` if none was there",
+        f"{_TESTS}door_requests.py::test_an_agent_that_does_not_reply_is_waited_for_in_vain",
+    ),
+    Limit(
+        "requests to an agent without a reply", "relay.core.requests_to_agent:MAX_REQUESTS", "",
+        "call", "`too_many`",
+        f"{_TESTS}door.py::test_too_many_requests_of_a_call_are_refused",
+    ),
+    Limit(
+        "a reply of an agent's", "relay.protocol.agent:MAX_REQUEST", "bytes", "call",
+        "`reply_too_long`",
+        f"{_TESTS}door_requests.py::test_a_bad_reply_is_an_error_and_the_call_goes_on",
+    ),
+    Limit(
+        "commands whose ids are remembered", "relay.core.seen_ids:MAX_IDS", "", "process",
+        "503 for new ones: a forgotten one could be played again",
+        f"{_TESTS}door_messages.py::test_new_ids_are_refused_rather_than_old_ones_forgotten",
+    ),
+    Limit(
+        "time for which they are remembered", "relay.core.seen_ids:REMEMBERED_S", "s", "process",
+        "forgotten, as the signature is too old by then",
+        f"{_TESTS}door_messages.py::test_an_id_is_remembered_for_as_long_as_its_signature_is_good",
+    ),
+    Limit(
+        "commands that are passed on and have no answer",
+        "relay.network.door_forwarding:MAX_FORWARDS", "", "process", "`too_many`",
+        f"{_TESTS}door_forwarding.py::test_commands_that_are_passed_on_are_bounded",
+    ),
+    Limit(
+        "commands of one call that are passed on and have no answer",
+        "relay.network.door_forwarding:MAX_FORWARDS_PER_CALL", "", "call", "`too_many`",
+        f"{_TESTS}door_forwarding.py::test_commands_that_are_passed_on_are_bounded",
+    ),
+    Limit(
+        "connections to the door without a good signature", "runtime.strangers:MAX_UNKNOWN", "",
+        "process", "the oldest is closed",
+        f"{_TESTS}door.py::test_strangers_connections_are_bounded_and_the_applications_stays",
+    ),
+    Limit(
+        "an attempt to reach an agent that has other addresses",
+        "relay.network.dialler:WITHIN_IF_OTHERS_S", "s", "call", "the next address is tried",
+        f"{_TESTS}dialler.py::test_a_host_that_never_answers_is_given_up_sooner_if_there_are_others",
+    ),
+)  # fmt: skip
+
+LIMITS: tuple[Limit, ...] = (*_CONNECTIONS, *_WAITING, *_CALLS, *_TALKING, *_DOOR)

@@ -126,12 +126,13 @@ class Hearing:
 
     def _said(self, turn: Turn, heard: Heard, now: float) -> Said:
         began = self._begins.setdefault(turn.number, self._clock.of_audio(turn.started_ms))
+        sure = heard.confidence
         return Said(
             sequence=self.numbering.next(self._clock.ms(now)),
             text=heard.text.strip()[:MAX_TURN_TEXT],
             started_ms=began,
             ended_ms=max(began, self._clock.of_audio(turn.ended_ms)),
-            confidence=heard.confidence,
+            confidence=sure if sure is None else min(1.0, max(0.0, sure)),
         )
 
     def _report(self, said: Said, *, final: bool) -> None:

@@ -25,6 +25,10 @@ MAX_BODY = 1 << 16
 MAX_MESSAGE = 1 << 18
 """Bytes of a message of the relay's."""
 PING_S = 20.0
+SOCKET_TOLERANCE_S = 300
+"""Age of a socket's signature. The relay gets it with the application's last answer about the call,
+which may be minutes old when another host is lost.
+"""
 BACKLOG = 128
 _CALL_ID = r"[A-Za-z0-9_-]{1,128}"
 _LAST_REPORTS_S = 5.0
@@ -155,10 +159,12 @@ class VoiceHost:
         except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
             raise _refusal(web.HTTPBadRequest, "malformed", str(error)) from None
 
-    def _verify(self, request: web.Request, signed: bytes) -> None:
-        given = request.headers.get(control.HEADER)
-        path = request.rel_url.raw_path
-        if not control.verify(self._config.secret, path, signed, given, int(time.time())):
+    def _verify(
+        self, request: web.Request, signed: bytes, tolerance_s: int = control.TOLERANCE_S
+    ) -> None:
+        secret, path = self._config.secret, request.rel_url.raw_path
+        given, now_s = request.headers.get(control.HEADER), int(time.time())
+        if not control.verify(secret, path, signed, given, now_s, tolerance_s=tolerance_s):
             self._host.counters.count("bad_signatures")
             detail = f"{control.HEADER} is no fresh signature of this request"
             raise _refusal(web.HTTPUnauthorized, "bad_signature", detail)
@@ -166,7 +172,7 @@ class VoiceHost:
     async def _call(self, request: web.Request) -> web.StreamResponse:
         call_id = request.match_info["call_id"]
         header = request.headers.get(HEADER, "")
-        self._verify(request, header.encode("utf-8", "surrogateescape"))
+        self._verify(request, header.encode("utf-8", "surrogateescape"), SOCKET_TOLERANCE_S)
         try:
             settings = read(header)
             self._host.voices.choose(settings.name, settings.language)

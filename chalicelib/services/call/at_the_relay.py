@@ -1,4 +1,4 @@
-"""What is asked of the relay that holds a call, and what its refusals mean.
+"""Requests to the relay that holds a call, and the meaning of its refusals.
 
 Nothing depends on the relay alone: what a call is stands in the table.
 """
@@ -9,7 +9,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from chalicelib.domain.call import Call, Refused, public_view
+from chalicelib.domain.call import Call, Refused
 from chalicelib.domain.call_transitions import CallState
 from chalicelib.domain.failure import Failure
 from chalicelib.domain.voice import UnknownLanguage, UnknownVoice
@@ -48,7 +48,7 @@ class MediaTimeout(Failure):
 
 
 class QueueFull(Failure):
-    """As much waits to be spoken as may."""
+    """As much waits to be heard as may."""
 
     code = "queue_full"
     retry_after_s = 2
@@ -71,8 +71,8 @@ _NOT_YET = frozenset({"not_here", "no_stream", "no_agent"})
 _FAILURES: dict[str, type[Failure]] = {
     **dict.fromkeys(_NOT_YET, NoMedia),
     "no_requests": NotHosted,
-    "timeout": MediaTimeout,
-    "queue_full": QueueFull,
+    **dict.fromkeys(("timeout", "agent_lost"), MediaTimeout),
+    **dict.fromkeys(("queue_full", "slow_provider"), QueueFull),
     "synthesis_failed": SynthesisFailed,
 }
 
@@ -157,32 +157,3 @@ def _failure(deps: Dependencies, call: Call, refused: DoorRefused) -> Exception:
         return _FAILURES[refused.code](refused.code)
     log.error("relay: %s", refused, extra={"call_id": call.call_id})
     return MediaUnavailable(refused.code)
-
-
-def tell_relay(deps: Dependencies, call: Call) -> None:
-    """Tell the relay what an ended call is now, so that it need not ask. Never raises; takes a
-    second at most.
-
-    Only requests of people and agents, and the sweep, end calls so that no relay notices: after an
-    end that a webhook tells of, the provider closes the stream. So no webhook waits for a relay.
-    """
-    if deps.relay_door is None or not call.state.final or call.answered_at is None:
-        return
-    try:
-        owner = deps.stores.calls.media(call.call_id)
-        if owner.relay is not None:
-            news = {**told_to_relay(call), "agent": None}
-            deps.relay_door.tell(call.call_id, owner.door_url, news)
-    except Exception:
-        # It asks by itself, a little later.
-        log.exception("relay not told", extra={"call_id": call.call_id})
-
-
-_SHOWN = ("call_id", "state", "end_reason", "direction", "from", "to", "line", "forwarded_from")
-
-
-def told_to_relay(call: Call) -> dict[str, Any]:
-    """Return a call as relays are told of it, without its agent."""
-    shown = public_view(call)
-    told = {name: shown[name] for name in (*_SHOWN, "metadata")}
-    return {"call": told, "ends_at_ms": call.ends_at}

@@ -11,8 +11,8 @@ import logging
 from chalicelib.domain.call import Call, Refused
 from chalicelib.domain.call_transitions import Act, CallState, EndReason
 from chalicelib.domain.voice import USUAL, CallVoice, WantedVoice
-from chalicelib.services.call.at_the_relay import tell_relay
 from chalicelib.services.call.provider_control import hang_up, steer
+from chalicelib.services.call.relay_news import tell_relay
 from chalicelib.services.call.transition import (
     UnknownCall,
     act_on,

@@ -1,4 +1,4 @@
-"""What is done to the audio of a call that is up: drop what is still to be heard, send keys."""
+"""Act on the audio of a call that is up: drop what is still to be heard, send keys."""
 
 from __future__ import annotations
 

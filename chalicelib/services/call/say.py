@@ -30,9 +30,6 @@ from common import voice_requests
 
 log = logging.getLogger(__name__)
 
-MAX_TEXT = voice_requests.MAX_TEXT
-MAX_REPLY_WAIT_S = voice_requests.MAX_WAIT_S
-
 LONGEST_S = 24.0
 """Time after which a voice host answers a request in any case (API Gateway gives up after 29 s)."""
 

@@ -9,7 +9,7 @@ from typing import Any
 from chalicelib.domain.call import Call
 from chalicelib.domain.call_transitions import CallState
 from chalicelib.domain.failure import Failure
-from chalicelib.domain.transcript import MAX_TEXT, Entry
+from chalicelib.domain.transcript import MAX_TEXT, PAGE, Entry
 from chalicelib.services.call.at_the_relay import ask_host
 from chalicelib.services.call.say import hosted_call
 from chalicelib.services.call.waits import waiting
@@ -18,11 +18,6 @@ from chalicelib.services.line.voice_offer import takes_part
 from common import voice_requests
 
 log = logging.getLogger(__name__)
-
-PAGE = 100
-"""Entries in an answer."""
-
-MAX_WAIT_S = int(voice_requests.MAX_WAIT_S)
 
 _PAUSE_S = 0.5
 

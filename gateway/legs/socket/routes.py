@@ -19,9 +19,10 @@ from gateway.calls.leg import Destination, Leg, LegEvents, Release
 from gateway.calls.pace import Pace
 from gateway.config import Config
 from gateway.http import auth
-from gateway.http.door import MAX_MESSAGE, note_known, note_socket
+from gateway.http.listener import MAX_MESSAGE
 from gateway.legs.socket.leg import Socket, SocketLeg, parse_command
 from gateway.legs.socket.tickets import BadTicket, Tickets
+from runtime.strangers import note_known, note_socket
 
 _PARTY = re.compile(r"[\w+.@:;=*#-]{1,255}", re.ASCII)
 MAX_LINES = 1000

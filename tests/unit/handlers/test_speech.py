@@ -70,11 +70,11 @@ def use(world, tool, call, **arguments):
     )
 
 
-@pytest.mark.parametrize(("method", "what", "body"), NEEDS_BETA)
+@pytest.mark.parametrize("asked", NEEDS_BETA, ids=lambda each: " ".join(each[:2]))
 def test_every_request_about_a_hosted_call_is_gated_and_says_how_to_get_access(
-    hosted, door, world, method, what, body
+    hosted, door, world, asked
 ):
-    call = talking(world)
+    call, (method, what, body) = talking(world), asked
     account_admin.set_hosted_voice(world.deps, world.account_id, False)
     answered = hosted.call(method, f"/api/call/{call.call_id}/{what}", body)
     assert problem(answered) == (403, "hosted_voice_gated")
@@ -124,7 +124,7 @@ def test_a_call_that_rings_or_is_over_is_409_with_the_call(hosted, world):
 
 
 @pytest.mark.parametrize(
-    ("code", "status", "ours"),
+    "refusal",
     [
         ("no_stream", 409, "no_media"),
         ("no_requests", 409, "not_hosted"),
@@ -136,13 +136,14 @@ def test_a_call_that_rings_or_is_over_is_409_with_the_call(hosted, world):
     ],
 )
 def test_what_the_relay_refuses_is_a_problem_with_a_remedy(
-    hosted, door, world, monkeypatch, code, status, ours
+    hosted, door, world, monkeypatch, refusal
 ):
+    code, status, ours = refusal
     monkeypatch.setattr(at_the_relay, "MEDIA_WAIT_S", 0.5)
     door.answering = [refused(code, choices=["en-US"])]
     answered = hosted.call("POST", f"/api/call/{talking(world).call_id}/say", {"text": "Hello"})
     assert problem(answered) == (status, ours)
-    assert len(answered.json_body["detail"]) > 10
+    assert answered.json_body["detail"]
     outcome = use(world, "chamade_call_say", talking(world), text="Hello")
     assert (outcome.failed, outcome.content["code"]) == (True, ours)
 

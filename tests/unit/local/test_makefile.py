@@ -14,7 +14,8 @@ from tests.support.engine import ROOT
 
 INPUTS = (
     "Makefile", "constraints.txt", "client/pyproject.toml", "requirements.txt",
-    "relay/requirements.txt", "gateway/requirements.txt", "local/requirements.txt",
+    "relay/requirements.txt", "gateway/requirements.txt", "voice/requirements.txt",
+    "local/requirements.txt", "relay/kernel/chamade_kernel.c", "relay/kernel/pyproject.toml",
 )  # fmt: skip
 
 
@@ -46,7 +47,8 @@ def test_a_first_run_sets_up_python_packages_and_asks_for_no_node(checkout):
 
 def test_a_later_run_installs_nothing_and_so_works_offline(checkout):
     (checkout / ".venv" / "bin").mkdir(parents=True)
-    (checkout / ".venv" / ".stack").touch()
+    for done in (".stack", ".kernel"):
+        (checkout / ".venv" / done).touch()
     python = checkout / ".venv" / "bin" / "python"
     for later in (python, python.with_name("pip")):
         later.touch()  # upgraded after the set-up

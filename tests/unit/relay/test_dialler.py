@@ -33,11 +33,12 @@ class Names:
         return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
 
 
-async def dial(url: str, **options: Any) -> None:
+async def dial(url: str, others: tuple[str, ...] = (), **options: Any) -> None:
     dialler = Dialler(**options)
     control: Any = SimpleNamespace(report_keys=None)
     calls = Calls(control, Config("", ""), Counters(), dialler.dial)
-    await dialler.dial(calls, "call_1", Scene().bridge, AgentAddress(url, {"X-A": "b"}))
+    address = AgentAddress(url, {"X-A": "b"}, others=others)
+    await dialler.dial(calls, "call_1", Scene().bridge, address)
     for leg in calls.legs:
         leg.close(1000, "")
 
@@ -184,6 +185,22 @@ async def test_an_agent_that_never_answers_is_given_up_and_disconnected(
         why = await refused(f"ws://127.0.0.1:{port}/", allow_private=True)
         assert (why.code, asked.is_set()) == ("timeout", True)
         await asyncio.wait_for(gone.wait(), 5)
+
+
+async def test_a_host_that_never_answers_is_given_up_sooner_if_there_are_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("relay.network.dialler.WITHIN_IF_OTHERS_S", 0.2)
+
+    async def mute(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(mute, "127.0.0.1", 0)
+    async with server:
+        url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        why = await refused(url, others=("ws://127.0.0.1/",), allow_private=True)
+        assert str(why).startswith("it did not answer within 0.2 s")
 
 
 async def test_an_endless_answer_is_given_up() -> None:

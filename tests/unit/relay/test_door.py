@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from typing import Any
 
 import pytest
 
+from common import control
 from relay.core.requests_to_agent import MAX_REQUESTS
+from runtime.strangers import Strangers
 from tests.unit.relay.chamade_host import ChamadeHost
-from tests.unit.relay.door_client import PATH, DoorStack, command, request, talking, with_door
-from tests.unit.relay.fake_control import FakeApplication
-from tests.unit.relay.stack import closed, media, message, played
+from tests.unit.relay.door_client import (
+    PATH,
+    DoorStack,
+    command,
+    request,
+    talking,
+    until,
+    with_door,
+)
+from tests.unit.relay.fake_control import SECRET, FakeApplication
+from tests.unit.relay.stack import Stack, closed, media, message, played
 
 
 async def test_a_post_that_is_not_signed_with_the_secret_is_refused(door: DoorStack) -> None:
@@ -85,6 +96,27 @@ async def test_a_body_that_does_not_come_is_given_up(
     writer.write(f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n".encode())
     assert b" 408 " in await asyncio.wait_for(reader.readline(), 10)
     writer.close()
+
+
+async def test_strangers_connections_are_bounded_and_the_applications_stays(
+    app: FakeApplication, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("relay.network.door.Strangers", lambda: Strangers(most=3))
+    async with with_door(app) as door:
+        port = int(door.door_url.split(":")[2])
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        for _ in range(2):
+            writer.write(as_http(command("clear")))
+            assert b" 200 " in await asyncio.wait_for(reader.readuntil(b"}}"), 10)
+            strangers = [await asyncio.open_connection("127.0.0.1", port) for _ in range(4)]
+            assert await asyncio.wait_for(strangers[0][0].read(), 10) == b"", "the oldest is closed"
+
+
+def as_http(body: dict[str, Any]) -> bytes:
+    content = json.dumps(body).encode()
+    signature = control.sign(SECRET, PATH, content, int(time.time()))
+    head = f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(content)}\r\n"
+    return f"{head}{control.HEADER}: {signature}\r\n\r\n".encode() + content
 
 
 async def test_a_call_that_no_relay_holds_is_not_here(door: DoorStack) -> None:
@@ -168,6 +200,17 @@ async def test_a_changed_call_that_goes_on_has_a_new_end(
     await door.send("changed", params={"call": door.app.call(), "ends_at_ms": ends_at_ms})
     assert (await closed(door.caller))[0] == 1000
     assert [body["type"] for body in door.app.bodies] == ["max_duration"]
+
+
+async def test_a_relay_with_a_door_says_where_it_is_when_it_attaches(
+    app: FakeApplication, stack: Stack
+) -> None:
+    async with with_door(app, door_url="http://10.0.1.7:8706") as door:
+        await door.stream()
+        assert app.attaches[-1]["door_url"] == "http://10.0.1.7:8706"
+    await stack.provider()
+    await until(lambda: len(app.attaches) == 2)
+    assert "door_url" not in app.attaches[-1]
 
 
 async def test_the_counts_have_the_commands(door: DoorStack) -> None:

@@ -9,7 +9,7 @@ from websockets.asyncio.client import ClientConnection
 
 from tests.support.ports import free_port
 from tests.unit.relay.chamade_host import ChamadeHost, chamade_host
-from tests.unit.relay.door_client import DoorStack, command, request, talking, with_door
+from tests.unit.relay.door_client import DoorStack, command, request, talking, until, with_door
 from tests.unit.relay.fake_control import FakeApplication
 from tests.unit.relay.stack import closed, media, message, played
 from tests.unit.relay.twilio_agent import TwilioAgent
@@ -143,6 +143,21 @@ async def test_a_request_to_an_agent_that_is_never_reached_says_so(
     assert answer["error"]["code"] == "no_agent"
 
 
+async def test_whoever_does_not_wait_for_the_reply_any_more_frees_its_place(
+    door: DoorStack, host: ChamadeHost
+) -> None:
+    socket = await talking(door, host)
+    asking = later(door)
+    got = await socket.next("request")
+    bridge = door.relay._calls.held("call_1")
+    assert bridge is not None
+    assert len(bridge._agent.requests) == 1
+    asking.cancel()
+    await until(lambda: len(bridge._agent.requests) == 0)
+    await socket.reply(got, ok=True)
+    assert (await door.send("clear"))["ok"] is True
+
+
 async def test_requests_of_a_call_that_ends_are_answered(
     door: DoorStack, host: ChamadeHost
 ) -> None:
@@ -192,6 +207,17 @@ async def test_a_host_that_is_killed_is_replaced_by_the_next_one_in_one_dial(
         second_asking = later(door)
         await again.reply(await again.next("request"), ok=True, result={"n": 1})
         assert (await second_asking)[1]["result"] == {"n": 1}
+
+
+async def test_a_host_that_vanishes_without_a_word_is_missed_soon(
+    app: FakeApplication, door: DoorStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("relay.network.dialler._PING_TRUSTED_S", 1.0)
+    async with chamade_host() as first, chamade_host() as second:
+        app.agent = first.agent(second.url)
+        socket = await talking(door, first)
+        socket.socket.transport.pause_reading()
+        assert (await (await second.socket()).next())["resumed"] is True
 
 
 async def test_hosts_that_cannot_be_reached_are_passed_over(

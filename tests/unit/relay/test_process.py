@@ -18,7 +18,7 @@ from websockets.exceptions import InvalidStatus
 from common import media_token
 from relay import logs
 from relay.config import from_env
-from relay.core.timeouts import Timeouts
+from relay.core.timeouts import WATCH_WITH_DOOR_S, Timeouts
 from runtime.logs import set_up
 
 NEEDED = {"CHAMADE_CONTROL_URL": "http://127.0.0.1:9/", "CHAMADE_CONTROL_SECRET": "hush"}
@@ -30,6 +30,16 @@ def test_settings_have_defaults() -> None:
     assert config.public_url == config.relay_url == "ws://127.0.0.1:8702"
     assert config.control_url == "http://127.0.0.1:9"
     assert config.timeouts == Timeouts()
+
+
+def test_a_relay_with_a_door_says_where_it_is_and_asks_less_often() -> None:
+    assert from_env(NEEDED).door_url == ""
+    config = from_env(NEEDED | {"RELAY_DOOR_PORT": "8706"})
+    assert (config.door_port, config.door_url) == (8706, "http://127.0.0.1:8706")
+    assert config.timeouts.watch == WATCH_WITH_DOOR_S > Timeouts().watch
+    asked = {"RELAY_DOOR_PORT": "1", "RELAY_DOOR_URL": "https://relay/", "RELAY_WATCH_S": "7"}
+    config = from_env(NEEDED | asked)
+    assert (config.door_url, config.timeouts.watch) == ("https://relay", 7)
 
 
 def test_relays_with_the_same_settings_have_different_ids(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -155,12 +165,14 @@ async def test_the_process_logs_that_it_listens_and_drains_on_sigterm() -> None:
     assert token not in rest
 
 
-async def test_a_port_that_is_taken_is_named_without_a_traceback() -> None:
+@pytest.mark.parametrize("setting", ["RELAY_PORT", "RELAY_DOOR_PORT"])
+async def test_a_port_that_is_taken_is_named_without_a_traceback(setting: str) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        env = os.environ | NEEDED | {"RELAY_PORT": str(port), "RELAY_HOST": "127.0.0.1"}
+        own = {"RELAY_PORT": "0", "RELAY_HOST": "127.0.0.1", setting: str(port)}
+        env = os.environ | NEEDED | own
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "relay", env=env, stderr=asyncio.subprocess.PIPE
         )
@@ -169,6 +181,7 @@ async def test_a_port_that_is_taken_is_named_without_a_traceback() -> None:
     assert process.returncode == 2
     assert said.decode().startswith(f"relay: it cannot listen on port {port} of 127.0.0.1 (")
     assert said.count(b"\n") == 1
+    assert f"or set {setting} or RELAY_HOST" in said.decode()
 
 
 async def test_the_process_names_a_missing_setting() -> None:

@@ -36,6 +36,7 @@ from chalicelib.services.operator import account_admin
 from chalicelib.services.rate_limits import TooOften
 from chalicelib.services.sweep import sweep
 from chalicelib.store.places import Places
+from common import voice_requests
 from tests.support.relay_door import DOOR_URL, OWNER_URL, done, refused, talking, with_door
 from tests.support.world import World
 
@@ -137,6 +138,8 @@ def test_a_call_that_ends_while_its_stream_is_waited_for_is_over(world, door, ca
     [
         ("no_requests", NotHosted),
         ("timeout", MediaTimeout),
+        ("agent_lost", MediaTimeout),
+        ("slow_provider", QueueFull),
         ("queue_full", QueueFull),
         ("synthesis_failed", SynthesisFailed),
         ("call_over", Refused),
@@ -418,3 +421,10 @@ def test_requests_are_signed_and_each_has_an_id_of_its_own(world, door, call):
     assert len({each["id"] for each in door.asked}) == 2
     assert all(each["id"].startswith("req_") for each in door.asked)
     assert DOOR_URL.startswith("http://")
+
+
+def test_voice_hosts_take_what_the_api_takes():
+    assert transcript.MAX_SAY <= voice_requests.MAX_TEXT
+    assert transcript.MAX_WAIT_S <= voice_requests.MAX_WAIT_S
+    params = voice_requests.Say(utterance_id="utt_1", text="x" * transcript.MAX_SAY).params()
+    assert voice_requests.read("say", params).text == params["text"]

@@ -161,8 +161,10 @@ class Stack:
     http: aiohttp.ClientSession
     base: str
 
-    def signature(self, path: str, body: bytes, secret: str = SECRET) -> dict[str, str]:
-        return {control.HEADER: control.sign(secret, path, body, int(time.time()))}
+    def signature(
+        self, path: str, body: bytes, secret: str = SECRET, age_s: int = 0
+    ) -> dict[str, str]:
+        return {control.HEADER: control.sign(secret, path, body, int(time.time()) - age_s)}
 
     async def post(self, path: str, body: Any, secret: str = SECRET) -> tuple[int, Any]:
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
@@ -171,13 +173,17 @@ class Stack:
             return answer.status, await answer.json()
 
     async def connect(
-        self, call_id: str = "call_1", settings: Any = None, secret: str = SECRET
+        self,
+        call_id: str = "call_1",
+        settings: Any = None,
+        secret: str = SECRET,
+        age_s: int = 0,
     ) -> RelaySocket:
         """Open the relay's socket of a call. WSServerHandshakeError."""
         given = {"answered_at": round(time.time() * 1000)} if settings is None else settings
         header = base64.urlsafe_b64encode(json.dumps(given).encode()).decode().rstrip("=")
         path = f"/v1/call/{call_id}"
-        headers = self.signature(path, header.encode(), secret) | {HEADER: header}
+        headers = self.signature(path, header.encode(), secret, age_s) | {HEADER: header}
         return RelaySocket(await self.http.ws_connect(self.base + path, headers=headers))
 
     async def call(self, call_id: str = "call_1", settings: Any = None) -> RelaySocket:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.unit.voice.host_stack import Stack, running, until
 from tests.unit.voice.tones import pitch, silence, tone
-from voice.network.server import MAX_MESSAGE
+from voice.network.server import MAX_MESSAGE, SOCKET_TOLERANCE_S
 
 
 async def test_a_text_is_heard_by_the_caller_and_reported(stack: Stack):
@@ -165,6 +165,17 @@ async def test_a_call_without_a_place_or_a_good_signature_is_refused(stack: Stac
             await stack.connect(call_id, settings, secret)
         assert refused.value.status == status
     await stack.call("call_2")
+
+
+async def test_a_relay_may_come_with_the_signature_of_minutes_ago_but_not_with_an_old_one(
+    stack: Stack,
+):
+    relay = await stack.connect(age_s=SOCKET_TOLERANCE_S - 30)
+    await relay.start()
+    assert (await relay.ask("clear"))["ok"]
+    with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+        await stack.connect("call_2", age_s=SOCKET_TOLERANCE_S + 30)
+    assert refused.value.status == 401
 
 
 async def test_messages_that_make_no_sense_are_survived(stack: Stack):

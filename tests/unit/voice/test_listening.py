@@ -95,6 +95,15 @@ def test_turns_beyond_those_that_can_wait_are_counted_as_lost(scene: CallScene):
     assert scene.texts() == ["hello"] * MAX_UNRECOGNISED + ["yes"]
 
 
+def test_a_confidence_is_from_0_to_1_whatever_the_engine_says(scene: CallScene):
+    scene.ear_works = False
+    for sure in (1.0001, -0.2, None):
+        scene.caller_says(400)
+        turn = scene.world.asked.pop()
+        scene.call.hearing.recognised(turn, Heard("hello", sure), scene.now)
+    assert [each["confidence"] for each in scene.world.items] == [1.0, 0.0, None]
+
+
 def test_the_recogniser_hears_every_frame(scene: CallScene):
     scene.hear(silence(100) + tone(400, 200))
     assert len(scene.world.fed) == 300 * 16

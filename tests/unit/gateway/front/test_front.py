@@ -25,7 +25,7 @@ from common.call_ticket import Ticket
 from gateway.front import link as links
 from gateway.front.link import Link, LinkError
 from gateway.front.process import _pause_s
-from gateway.http import door
+from gateway.http import listener
 from gateway.http.auth import basic
 from gateway.share import process_of
 from gateway.sids import process_of_call
@@ -163,7 +163,7 @@ async def test_a_socket_is_refused_and_closed_as_its_process_does(front, account
     assert closed.value.rcvd.code == 4400
     async with connect(url, additional_headers=headers) as socket:
         await socket.recv()
-        await socket.send(b"x" * (door.MAX_MESSAGE + 1))
+        await socket.send(b"x" * (listener.MAX_MESSAGE + 1))
         with pytest.raises(ConnectionClosed) as closed:
             await socket.recv()
     assert closed.value.rcvd.code == 1009

@@ -1,10 +1,10 @@
 """Limits on the HTTP connections that strangers can hold: in all, for one address, and in time.
 
-A connection is unknown until it has carried a request with the account's credentials or a ticket.
-The number of unknown connections is limited: a new one beyond the limit closes the oldest, because
-a client with credentials shows them at once, while one without them stays. aiohttp closes
-connections that do not send a whole request head in time; this module closes those that do not read
-their answer.
+A connection is unknown until it has carried a request with good credentials: a password, a ticket,
+a signature. The number of unknown connections is limited: a new one beyond the limit closes the
+oldest, because a client with credentials shows them at once, while one without them stays. aiohttp
+closes connections that do not send a whole request head in time; this module closes those that do
+not read their answer.
 """
 
 from __future__ import annotations
@@ -26,10 +26,6 @@ KEEPALIVE_S = 150.0
 balancer keeps its connections; otherwise it would send requests into closed ones."""
 BODY_S = 10.0
 """Seconds for the body of a request."""
-MAX_FORM = 64 * 1024
-"""Limit of a request's body, in bytes."""
-MAX_MESSAGE = 4096
-"""Limit of a message of a socket party, in bytes."""
 UNREAD_S = 15.0
 """Seconds after which a connection is closed whose peer reads nothing of its answer."""
 _CHECKS = 3
@@ -37,7 +33,7 @@ _CHECKS = 3
 log = logging.getLogger(__name__)
 
 
-class Door:
+class Strangers:
     """The connections of one server that have not shown credentials yet, the oldest first."""
 
     def __init__(
@@ -77,18 +73,18 @@ class Door:
 
 
 class Connection(RequestHandler):
-    """aiohttp's connection, counted by the `Door`."""
+    """aiohttp's connection, counted by `Strangers`."""
 
-    __slots__ = ("_door", "_is_socket", "_unread_checks", "_watch")
+    __slots__ = ("_is_socket", "_strangers", "_unread_checks", "_watch")
 
-    def __init__(self, door: Door, server: web.Server) -> None:
+    def __init__(self, strangers: Strangers, server: web.Server) -> None:
         super().__init__(
             server,
             loop=asyncio.get_running_loop(),
             access_log=None,  # type: ignore[arg-type]
-            keepalive_timeout=door.keepalive_s,
+            keepalive_timeout=strangers.keepalive_s,
         )
-        self._door = door
+        self._strangers = strangers
         self._is_socket = False
         self._unread_checks = 0
         self._watch: asyncio.TimerHandle | None = None
@@ -97,19 +93,19 @@ class Connection(RequestHandler):
         """Count this connection, which may close an older one."""
         super().connection_made(transport)
         peer = transport.get_extra_info("peername")
-        self._door.enter(self, peer[0] if peer else "")
+        self._strangers.enter(self, peer[0] if peer else "")
         self._look_again()
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Stop counting this connection."""
-        self._door.leave(self)
+        self._strangers.leave(self)
         if self._watch is not None:
             self._watch.cancel()
         super().connection_lost(exc)
 
     def known(self) -> None:
         """Count this connection as known: it has carried credentials."""
-        self._door.leave(self)
+        self._strangers.leave(self)
 
     def is_socket(self) -> None:
         """End the watch on unread answers: a WebSocket has its own heartbeat."""
@@ -122,7 +118,7 @@ class Connection(RequestHandler):
 
     def _look_again(self) -> None:
         loop = asyncio.get_running_loop()
-        self._watch = loop.call_later(self._door.unread_s / _CHECKS, self._look)
+        self._watch = loop.call_later(self._strangers.unread_s / _CHECKS, self._look)
 
     def _look(self) -> None:
         if self._is_socket or self.transport is None:

@@ -13,8 +13,8 @@ from aiohttp import web
 
 from gateway.api import calls as api_calls
 from gateway.http.auth import basic
-from gateway.http.door import MAX_UNKNOWN, MAX_UNKNOWN_PER_SOURCE, Door, note_known
 from gateway.server import MAX_FORM
+from runtime.strangers import MAX_UNKNOWN, MAX_UNKNOWN_PER_SOURCE, Strangers, note_known
 
 REQUEST = b"GET /%b HTTP/1.1\r\nHost: x\r\n\r\n"
 LONG = b"x" * 30_000_000
@@ -23,10 +23,10 @@ LONG = b"x" * 30_000_000
 
 @pytest.fixture
 async def listen():
-    """`address = await listen(Door(…))`: a server that answers, and takes `/known` for known."""
+    """`address = await listen(Strangers(…))`: a server that answers; `/known` is a known client."""
     closing = contextlib.AsyncExitStack()
 
-    async def start(door):
+    async def start(strangers):
         async def answer(request):
             if request.path == "/known":
                 note_known(request)
@@ -37,7 +37,7 @@ async def listen():
         runner = web.AppRunner(app, shutdown_timeout=0.1)
         await runner.setup()
         server = await asyncio.get_running_loop().create_server(
-            lambda: door.protocol(runner.server), "127.0.0.1", 0
+            lambda: strangers.protocol(runner.server), "127.0.0.1", 0
         )
         closing.push_async_callback(runner.cleanup)
         closing.callback(server.close)
@@ -82,13 +82,13 @@ async def answers(connection, what=b"x"):
 
 
 async def test_a_connection_that_says_nothing_is_closed(listen, dial):
-    address = await listen(Door(keepalive_s=0.3))
+    address = await listen(Strangers(keepalive_s=0.3))
     reader, _ = await dial(address)
     assert await is_closed(reader)
 
 
 async def test_a_head_that_trickles_in_is_cut_off(listen, dial):
-    reader, writer = await dial(await listen(Door(keepalive_s=0.5)))
+    reader, writer = await dial(await listen(Strangers(keepalive_s=0.5)))
     closed = asyncio.create_task(is_closed(reader))
     for byte in REQUEST * 10:
         with contextlib.suppress(ConnectionError):
@@ -100,7 +100,7 @@ async def test_a_head_that_trickles_in_is_cut_off(listen, dial):
 
 
 async def test_a_peer_that_never_reads_is_disconnected(listen, dial, caplog):
-    reader, writer = await dial(await listen(Door(unread_s=0.3)))
+    reader, writer = await dial(await listen(Strangers(unread_s=0.3)))
     writer.transport.pause_reading()
     writer.write(REQUEST % b"long")
     async with asyncio.timeout(10):  # it reads nothing of it
@@ -111,14 +111,14 @@ async def test_a_peer_that_never_reads_is_disconnected(listen, dial, caplog):
 
 
 async def test_a_peer_that_reads_slowly_gets_the_whole_answer(listen, dial):
-    reader, writer = await dial(await listen(Door(unread_s=60)))
+    reader, writer = await dial(await listen(Strangers(unread_s=60)))
     writer.write(REQUEST % b"long")
     await reader.readuntil(b"\r\n\r\n")
     assert len(await reader.readexactly(len(LONG))) == len(LONG)
 
 
 async def test_an_address_with_too_many_connections_loses_its_oldest(listen, dial):
-    address = await listen(Door(most=100, per_source=3))
+    address = await listen(Strangers(most=100, per_source=3))
     many = [await dial(address) for _ in range(5)]
     assert await is_closed(many[0][0])
     assert await is_closed(many[1][0])
@@ -126,7 +126,7 @@ async def test_an_address_with_too_many_connections_loses_its_oldest(listen, dia
 
 
 async def test_too_many_connections_in_all_close_the_oldest(listen, dial):
-    address = await listen(Door(most=3, per_source=2))
+    address = await listen(Strangers(most=3, per_source=2))
     many = [await dial(address, f"127.0.0.{n}") for n in range(2, 7)]
     assert await is_closed(many[0][0])
     assert await is_closed(many[1][0])
@@ -134,7 +134,7 @@ async def test_too_many_connections_in_all_close_the_oldest(listen, dial):
 
 
 async def test_a_connection_that_showed_credentials_is_kept(listen, dial):
-    address = await listen(Door(most=3, per_source=3))
+    address = await listen(Strangers(most=3, per_source=3))
     ours = await dial(address)
     assert await answers(ours, b"known")
     strangers = [await dial(address) for _ in range(8)]

@@ -1,4 +1,4 @@
-"""How a live call begins: dialled, answered, or looked at; then its audio, or its hosted voice."""
+"""The beginning of live calls: dialled, answered, or looked at; then audio, or a hosted voice."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ def in_call(call_id: str, request: Request[Result]) -> Flow[Result]:
 
 
 class Speech:
-    """What is said and heard in one call."""
+    """The words of one call: those said, and those heard."""
 
     def __init__(self) -> None:
         self._after: int | None = None

@@ -10,7 +10,7 @@ from chamade.models import LIVE_STATES
 
 @dataclass(frozen=True, kw_only=True)
 class Reply(Shown):
-    """What the caller said to an utterance. Times are ms since the answer; `sequence`: its place in
+    """The caller's answer to an utterance. Times are ms since the answer; `sequence`: its place in
     the transcript.
     """
 

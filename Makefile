@@ -128,6 +128,7 @@ DEPLOY = cd infra && $(CDK) deploy --output '$(CURDIR)/.local/deploy'
 
 deploy: .venv/.infra .venv/.cdk  ## To AWS, as infra/cdk.json says, but for what would end the gateway's calls (docs/aws.md)
 	@rm -rf .local/synth && $(INFRA)/python -m infra
+	@$(INFRA)/python -m infra.restored .local/synth
 	@$(DEPLOY) '*-data' '*-application'
 	@$(INFRA)/python -m infra.gateway_changes .local/synth; code=$$?; \
 	  [ $$code != 3 ] || { echo "This would end the gateway's calls. At a quiet time: make deploy-gateway"; exit 0; }; \
@@ -135,6 +136,8 @@ deploy: .venv/.infra .venv/.cdk  ## To AWS, as infra/cdk.json says, but for what
 	  $(DEPLOY) --all
 
 deploy-gateway: .venv/.infra .venv/.cdk  ## The same with the gateway: its live calls end
+	@rm -rf .local/synth && $(INFRA)/python -m infra
+	@$(INFRA)/python -m infra.restored .local/synth
 	@$(DEPLOY) --all
 
 adopt: .venv/.infra .venv/.cdk  ## As deploy, with the data that a destroyed installation has left
@@ -142,6 +145,12 @@ adopt: .venv/.infra .venv/.cdk  ## As deploy, with the data that a destroyed ins
 	@$(INFRA)/python -m infra.kept .local/synth > .local/kept.json
 	@cd infra && $(CDK) import '*-data' --resource-mapping '$(CURDIR)/.local/kept.json' --output '$(CURDIR)/.local/deploy'
 	@$(DEPLOY) --all --import-existing-resources
+
+adopt-table: .venv/.infra .venv/.cdk  ## As deploy, with a table that was restored (docs/runbooks.md)
+	@rm -rf .local/synth && $(INFRA)/python -m infra
+	@$(INFRA)/python -m infra.restored
+	@$(DEPLOY) '*-data' --import-existing-resources
+	@$(MAKE) deploy
 
 destroy: .venv/.infra .venv/.cdk  ## Out of AWS again, but for what cannot be brought back
 	@cd infra && $(CDK) destroy --all --output '$(CURDIR)/.local/deploy'
@@ -159,7 +168,7 @@ destroy: .venv/.infra .venv/.cdk  ## Out of AWS again, but for what cannot be br
 	@cat $^ > $@
 
 # The relay's filters in C, where there is a compiler. Without them it takes numpy's.
-.venv/.kernel: relay/kernel/chamade_kernel.c relay/kernel/pyproject.toml .venv/.stack
+.venv/.kernel: relay/kernel/chamade_kernel.c relay/kernel/pyproject.toml | .venv/.stack
 	@$(PIP) ./relay/kernel 2> .venv/kernel.log || echo "no compiled audio filters (.venv/kernel.log): PCM agents cost the relay more"
 	@rm -rf relay/kernel/build relay/kernel/*.egg-info
 	@touch $@

@@ -11,10 +11,11 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from chalicelib import config as configuration
+from chalicelib.domain.gateway_lease import GatewayLease, live
 from chalicelib.providers.browser_calls import BrowserCalls
 from chalicelib.providers.outgoing_http import GuardedPoster
-from chalicelib.providers.trunk_host import GatewayTrunkHost
-from chalicelib.providers.twilio import TwilioProvider
+from chalicelib.providers.trunk_host import GatewayTrunkHost, TrunkHost
+from chalicelib.providers.twilio import TwilioAccount, TwilioProvider
 from chalicelib.services.dependencies import Dependencies, Secrets, Settings, Stores, Timers
 from chalicelib.store.accounts import AccountStore
 from chalicelib.store.calls import CallStore
@@ -23,6 +24,7 @@ from chalicelib.store.dialling import DiallingStore
 from chalicelib.store.dids import DidStore
 from chalicelib.store.endpoints import EndpointStore
 from chalicelib.store.events import EventStore
+from chalicelib.store.gateway_leases import GatewayLeases
 from chalicelib.store.idempotency import IdempotencyStore
 from chalicelib.store.keypads import KeypadStore
 from chalicelib.store.lines import LineStore
@@ -65,15 +67,16 @@ def dependencies() -> Dependencies:
     settings, aws = config(), _aws()
     table = Table(boto3.client("dynamodb", config=aws), settings.table)
     executions = boto3.client("stepfunctions", config=aws)
+    all_stores = stores(table)
     return Dependencies(
-        stores=stores(table),
+        stores=all_stores,
         timers=Timers(
             RingTimer(executions, settings.ring_state_machine),
             DeliveryScheduler(executions, settings.delivery_state_machine),
         ),
-        providers={account.name: TwilioProvider(account) for account in settings.accounts},
+        providers={each.name: _provider(settings, each, all_stores) for each in settings.accounts},
         poster=GuardedPoster(private=settings.allow_private_webhooks),
-        now=lambda: time.time_ns() // 1_000_000,
+        now=_now,
         pause=time.sleep,
         secrets=Secrets(
             settings.token_secret, settings.control_secret, settings.agent_token_secret
@@ -86,12 +89,11 @@ def dependencies() -> Dependencies:
             own_hosts=settings.own_hosts,
             private_webhooks=settings.allow_private_webhooks,
             tries_at_once=settings.tries_at_once,
+            many_gateways=settings.many_gateways,
             sign_up_open=settings.sign_up_open,
         ),
         vault=_vault(settings, aws),
-        trunk_host=next(
-            (GatewayTrunkHost(each) for each in settings.accounts if each.name == "gateway"), None
-        ),
+        trunk_host=_trunk_host(settings, all_stores),
         test_calls=_test_calls(settings),
         relay_door=_relay_door(settings),
         voice_hosts=_voice_hosts(settings),
@@ -109,6 +111,7 @@ def stores(table: Table) -> Stores:
         dids=dids,
         endpoints=EndpointStore(table),
         events=EventStore(table),
+        gateway_leases=GatewayLeases(table),
         idempotency=IdempotencyStore(table),
         keypads=KeypadStore(table),
         lines=LineStore(table),
@@ -120,6 +123,35 @@ def stores(table: Table) -> Stores:
         turned_away=TurnedAwayStore(table),
         waiting=WaitingStore(table),
     )
+
+
+def _now() -> int:
+    """Return the time in epoch ms."""
+    return time.time_ns() // 1_000_000
+
+
+def _present(stores: Stores) -> list[GatewayLease]:
+    """Return the gateways that are there now."""
+    return live(stores.gateway_leases.all(), _now())
+
+
+def _provider(
+    settings: configuration.Config, account: TwilioAccount, stores: Stores
+) -> TwilioProvider:
+    if account.name == "gateway" and settings.many_gateways:
+        from chalicelib.providers.many_gateways import ManyGateways
+
+        return ManyGateways(account, functools.partial(_present, stores))
+    return TwilioProvider(account)
+
+
+def _trunk_host(settings: configuration.Config, stores: Stores) -> TrunkHost | None:
+    account = next((each for each in settings.accounts if each.name == "gateway"), None)
+    if account is None:
+        return None
+    if settings.many_gateways:
+        return GatewayTrunkHost(account, lambda: [each.url for each in _present(stores)])
+    return GatewayTrunkHost(account)
 
 
 def _aws() -> AwsConfig:

@@ -42,6 +42,7 @@ class Config:
     tries_at_once: int = TRIES_AT_ONCE
     sip_hosts: tuple[str, ...] = ()
     trunks_by_address: bool = True
+    many_gateways: bool = False
     voice_urls: tuple[str, ...] = ()
     voice_secret: str = field(repr=False, default="")
     relay_door_url: str = ""
@@ -111,6 +112,7 @@ def from_environment(env: Mapping[str, str] = os.environ) -> Config:
         allow_private_webhooks=env.get("CHAMADE_ALLOW_PRIVATE_WEBHOOKS") == "1",
         sign_up_open=_open(env, "CHAMADE_SIGN_UP"),
         trunks_by_address=_open(env, "CHAMADE_TRUNKS_BY_ADDRESS"),
+        many_gateways=_many(env, "CHAMADE_GATEWAYS"),
         gateway_socket_url=_socket_url(env, "CHAMADE_GATEWAY_SOCKET_URL"),
         sip_hosts=tuple(env.get("CHAMADE_SIP_HOSTS", "").replace(",", " ").split()),
         voice_urls=voice_urls,
@@ -132,6 +134,13 @@ def _open(env: Mapping[str, str], name: str) -> bool:
     if value not in ("open", "closed"):
         raise BadConfig(f"{name} is open or closed")
     return value == "open"
+
+
+def _many(env: Mapping[str, str], name: str) -> bool:
+    value = env.get(name) or "one"
+    if value not in ("one", "many"):
+        raise BadConfig(f"{name} is one or many")
+    return value == "many"
 
 
 def _socket_url(env: Mapping[str, str], name: str) -> str:

@@ -95,6 +95,9 @@ CODES: dict[str, tuple[int, str]] = {
     "bad_token": (403, "Invalid token"),
     "not_active": (409, "The call is not answered"),
     "owned_elsewhere": (409, "Another relay holds this call"),
+    # Requests of gateways.
+    "one_gateway": (409, "There is one gateway"),
+    "gateway_refused": (409, "No lease for this gateway"),
 }
 """Status and title of each code. Two codes have another status in places: dialling without a trunk
 is 409 `no_trunk`, and relays get 410 `call_over`."""

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 
+from common.gateway_tag import tag_of
 from common.rotation import well_formed
 from gateway.share import Share, count_of
 
@@ -83,6 +84,10 @@ class Config:
     control_secret: str = field(default="", repr=False)
     gateway_id: str = "gateway-1"
     """The name under which the application knows this process."""
+    machine: str = "gateway-1"
+    """The name of the gateway among several: that of its front, if this is one process of it."""
+    api_url: str | None = None
+    """The URL at which the application reaches this gateway; None: it is the only one."""
     trunk_refresh: float = 60.0
     """Interval between two fetches of the list of trunks."""
     allow_private_trunks: bool = False
@@ -105,6 +110,12 @@ class Config:
         """Return the number of this process behind its front; None if it has no front."""
         return self.share.index if self.share is not None else None
 
+    @property
+    def tag(self) -> str:
+        """Return the digits for this gateway in the SIDs of its calls; blank if it is the only
+        one."""
+        return tag_of(self.machine) if self.api_url is not None else ""
+
 
 def from_env(environ: Mapping[str, str]) -> Config:
     """Return the settings in `GATEWAY_*`.
@@ -121,6 +132,7 @@ def from_env(environ: Mapping[str, str]) -> Config:
     _check_children(environ)
     _check_edge(environ)
     status_url = environ.get("GATEWAY_STATUS_URL") or None
+    share = _share(environ)
     return Config(
         account_sid=account_sid,
         auth_token=_secret("GATEWAY_AUTH_TOKEN", _required(environ, "GATEWAY_AUTH_TOKEN")),
@@ -130,7 +142,7 @@ def from_env(environ: Mapping[str, str]) -> Config:
         port=_port(environ, "GATEWAY_PORT", 8703),
         socket=environ.get("GATEWAY_SOCKET") or None,
         processes=processes(environ),
-        share=_share(environ),
+        share=share,
         redirect_ringing_works=mode == "work",
         webhook_timeout=_number(environ, "GATEWAY_WEBHOOK_TIMEOUT", 15.0),
         webhook_patience=_number(environ, "GATEWAY_WEBHOOK_PATIENCE", 60.0),
@@ -143,7 +155,9 @@ def from_env(environ: Mapping[str, str]) -> Config:
         counts=_number(environ, "GATEWAY_COUNTS_S", 0.0),
         control_url=control_url,
         control_secret=control_secret,
-        gateway_id=_gateway_id(environ),
+        gateway_id=_gateway_id(environ, "GATEWAY_ID"),
+        machine=_gateway_id(environ, "GATEWAY_MACHINE" if share else "GATEWAY_ID"),
+        api_url=_api_url(environ),
         trunk_refresh=_number(environ, "GATEWAY_TRUNK_REFRESH", 60.0, least=1.0),
         allow_private_trunks=_flag(environ, "GATEWAY_ALLOW_PRIVATE_TRUNKS"),
         sip_port=_port(environ, "GATEWAY_SIP_PORT", 0),
@@ -257,10 +271,24 @@ def _control(environ: Mapping[str, str]) -> tuple[str | None, str]:
     return _url("GATEWAY_CONTROL_URL", url).rstrip("/"), secret
 
 
-def _gateway_id(environ: Mapping[str, str]) -> str:
-    if name := environ.get("GATEWAY_ID"):
+def _api_url(environ: Mapping[str, str]) -> str | None:
+    """Return the gateway's own URL. Only a name that the operator gave tells gateways apart."""
+    url = environ.get("GATEWAY_API_URL") or None
+    if url is None:
+        return None
+    for name in ("GATEWAY_CONTROL_URL", "GATEWAY_ID"):
+        if not environ.get(name):
+            raise ValueError(f"GATEWAY_API_URL is set, but {name} is not: set both")
+    parts = urlsplit(_url("GATEWAY_API_URL", url.rstrip("/")))
+    if parts.path or parts.query or parts.fragment:
+        raise ValueError(f"GATEWAY_API_URL must be a URL without a path, not {url!r}")
+    return url.rstrip("/")
+
+
+def _gateway_id(environ: Mapping[str, str], variable: str) -> str:
+    if name := environ.get(variable):
         if not _GATEWAY_ID.fullmatch(name):
-            raise ValueError("GATEWAY_ID must be 1 to 64 letters, digits or any of _ . : -")
+            raise ValueError(f"{variable} must be 1 to 64 letters, digits or any of _ . : -")
         return name
     # The host's name is not set by the operator here, so a bad one must not stop the process.
     return re.sub(r"[^\w.:-]", "-", socket.gethostname(), flags=re.ASCII)[:64] or "gateway-1"

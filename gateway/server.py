@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -30,8 +31,9 @@ from gateway.legs.sip.sip_legs import SipLegs
 from gateway.legs.socket.routes import SocketLegs
 from gateway.media.ticker import Ticker
 from gateway.telemetry.metrics import Metrics
-from gateway.trunks.application import Application
+from gateway.trunks.application import Application, pause_s
 from gateway.trunks.host import NoSip, TrunkHost
+from gateway.trunks.lease import Lease
 from gateway.trunks.registry import Trunks
 from gateway.trunks.ssrf import system_resolver
 from gateway.trunks.trunk import Status
@@ -50,6 +52,7 @@ class Gateway:
     metrics: Metrics
     trunks: Trunks | None
     sip: SipLegs | None
+    lease: Lease | None
     _listener: asyncio.Server
     _runner: web.AppRunner
     _session: aiohttp.ClientSession
@@ -57,7 +60,11 @@ class Gateway:
     """Tasks tasks the calls: they keep trunks registered and log counts."""
 
     async def stop(self) -> None:
-        """Refuse new calls, hang up the live ones, send their callbacks, close everything."""
+        """Refuse new calls, hand the trunks to other gateways, hang up the live calls, send their
+        callbacks, close everything."""
+        self.exchange.stopping = True
+        if self.lease is not None:
+            await self.lease.leave()
         await self.exchange.drain()
         for task in self._spawn:
             task.cancel()
@@ -82,9 +89,11 @@ async def start(config: Config) -> Gateway:
     )
     switch = Switch(config, Webhooks(session, config, metrics), Ticker(), metrics)
     exchange = Exchange(switch)
-    trunks = _trunks(config, session)
+    application = _application(config, session)
+    trunks = _trunks(config, application)
+    lease = _lease(config, exchange, application, trunks)
     sip = _sip(config, exchange, trunks)
-    app = _web_application(config, exchange, metrics, trunks, sip)
+    app = _web_application(config, exchange, metrics, trunks, sip, lease=lease)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
     await runner.setup()
     try:
@@ -101,13 +110,14 @@ async def start(config: Config) -> Gateway:
     if trunks is not None:
         host: TrunkHost = sip if sip is not None else NoSip(trunks.on_status)
         tasks.append(asyncio.create_task(trunks.run(host)))
+    if lease is not None:
+        tasks.append(asyncio.create_task(lease.run()))
     if config.counts:
         tasks.append(
             asyncio.create_task(log_counts(_sampler(exchange, metrics, trunks, sip), config.counts))
         )
-    return Gateway(
-        url_of(config, listener), exchange, metrics, trunks, sip, listener, runner, session, tasks
-    )
+    url = url_of(config, listener)
+    return Gateway(url, exchange, metrics, trunks, sip, lease, listener, runner, session, tasks)
 
 
 async def run(config: Config) -> None:
@@ -136,15 +146,38 @@ def _sampler(
     return sample
 
 
-def _trunks(config: Config, session: aiohttp.ClientSession) -> Trunks | None:
+def _application(config: Config, session: aiohttp.ClientSession) -> Application | None:
     if config.control_url is None:
         return None
+    machine = config.machine if config.api_url is not None else None
+    return Application(
+        session, config.control_url, config.control_secret, config.gateway_id, machine
+    )
+
+
+def _trunks(config: Config, application: Application | None) -> Trunks | None:
+    if application is None:
+        return None
     return Trunks(
-        Application(session, config.control_url, config.control_secret, config.gateway_id),
+        application,
         refresh=config.trunk_refresh,
         resolver=None if config.allow_private_trunks else system_resolver,
         share=config.share,
         servers=Servers().addresses,
+    )
+
+
+def _lease(
+    config: Config, exchange: Exchange, application: Application | None, trunks: Trunks | None
+) -> Lease | None:
+    if config.api_url is None or application is None or trunks is None:
+        return None
+    return Lease(
+        application,
+        config.api_url,
+        draining=lambda: exchange.closed,
+        on_division=trunks.divided,
+        pause=lambda failures: pause_s(failures, random.random()),  # noqa: S311 - spreads
     )
 
 
@@ -169,12 +202,14 @@ def _nobody_cares(
     """Ignore a trunk's status: a gateway without an application has no trunks."""
 
 
-def _web_application(
+def _web_application(  # noqa: PLR0913 - the parts that answer requests
     config: Config,
     exchange: Exchange,
     metrics: Metrics,
     trunks: Trunks | None,
     sip: SipLegs | None,
+    *,
+    lease: Lease | None,
 ) -> web.Application:
     app = web.Application(
         middlewares=[auth.note_known_clients(config), as_json], client_max_size=MAX_FORM
@@ -202,8 +237,8 @@ def _web_application(
     if config.socket is not None:  # only the front reads it
         app.add_routes([web.get("/counts", counts)])
     app.add_routes(CallsApi(config, exchange, trunks).routes())
-    app.add_routes(TrunksApi(config, trunks).routes())
-    app.add_routes(OperatorApi(config, exchange, trunks).routes())
+    app.add_routes(TrunksApi(config, trunks, lease).routes())
+    app.add_routes(OperatorApi(config, exchange, trunks, lease).routes())
     app.add_routes(sockets.routes())
     app.on_shutdown.append(sockets.close)
     return app

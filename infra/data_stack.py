@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any, cast
 
 import aws_cdk as cdk
@@ -48,24 +49,36 @@ class DataStack(cdk.Stack):
         self.settings = settings
         self.data_key = self._key("DataKey", "data", "the table, its stream and the secrets")
         self.vault_key = self._key("VaultKey", "vault", "trunks' passwords and webhook secrets")
-        self.table: dynamodb.Table = table(self, "Table", settings.name("calls"), self.data_key)
+        self.tables: list[dynamodb.Table] = [
+            table(self, self._table_id(name), name, self.data_key) for name in settings.table_names
+        ]
+        self.table: dynamodb.Table = self.tables[-1]
         self.secrets = {name: self._secret(name) for name in SECRETS}
         # Protected from deletion, CloudFormation could not remove it if anything after it failed.
-        self.table.node.add_dependency(self.data_key, self.vault_key, *self.secrets.values())
+        for each in self.tables:
+            each.node.add_dependency(self.data_key, self.vault_key, *self.secrets.values())
         self._exports()
 
     def _exports(self) -> None:
         """Export what the other stacks import, whatever the settings are. The CDK exports only what
         is imported, so changed settings would remove an export that a deployed stack still imports
-        (infra/parameters.py).
+        (infra/parameters.py). Those of a table that was restored from stay, until the application
+        is deployed with the restored one.
         """
-        table = self.table
-        for value in (table.table_arn, table.table_name, table.table_stream_arn):
-            self.export_value(value)
+        for each in self.tables:
+            for value in (each.table_arn, each.table_name, each.table_stream_arn):
+                self.export_value(value)
         for key in (self.data_key, self.vault_key):
             self.export_value(key.key_arn)
         for secret in self.secrets.values():
             self.export_value(secret.secret_arn)
+
+    def _table_id(self, name: str) -> str:
+        """Return a logical id that no other table ever has: CloudFormation would replace that
+        one."""
+        if name == self.settings.name("calls"):
+            return "Table"
+        return f"Table{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
     def _key(self, id_: str, name: str, encrypts: str) -> kms.Key:
         key = kms.Key(

@@ -73,6 +73,7 @@ def _gateway(settings: Settings) -> dict[str, str]:
         "CHAMADE_GATEWAY_ACCOUNT_SID": settings.gateway_account_sid,
         "CHAMADE_GATEWAY_API_URL": f"https://{settings.gateway_host}",
         "CHAMADE_GATEWAY_SOCKET_URL": f"wss://{settings.gateway_host}",
+        **({"CHAMADE_GATEWAYS": "many"} if settings.sizes.gateways > 1 else {}),
     }
 
 
@@ -108,15 +109,18 @@ def voice(settings: Settings, *, drain_s: int) -> dict[str, str]:
     }
 
 
-def gateway(settings: Settings, *, public_ip: str) -> dict[str, str]:
-    """Return the environment of the gateway and its SIP edge, without what their image sets."""
+def gateway(settings: Settings, *, public_ip: str, number: int = 1) -> dict[str, str]:
+    """Return the environment of a gateway and its SIP edge, without what their image sets. `number`
+    counts gateways from 1."""
     webhooks = f"https://{settings.api_host}/webhooks/gateway"
+    url = f"https://{settings.gateway_hosts[number - 1]}"
     return {
         "GATEWAY_ACCOUNT_SID": settings.gateway_account_sid,
         "GATEWAY_VOICE_URL": f"{webhooks}/voice",
         "GATEWAY_STATUS_URL": f"{webhooks}/status",
         "GATEWAY_CONTROL_URL": f"https://{settings.api_host}",
-        "GATEWAY_ID": settings.name("gateway"),
+        "GATEWAY_ID": settings.name("gateway" if number == 1 else f"gateway-{number}"),
+        **({"GATEWAY_API_URL": url} if settings.sizes.gateways > 1 else {}),
         "GATEWAY_COUNTS_S": COUNTS_S,
         "GATEWAY_PROCESSES": str(settings.sizes.gateway_processes),
         "EDGE_PUBLIC_IP": public_ip,

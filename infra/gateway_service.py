@@ -2,9 +2,9 @@
 
 Not on Fargate: a task gets another address at each start, and carriers allow only known addresses.
 Not behind a network balancer: it forwards fifty ports, and the gateway needs ten thousand. The
-container is in the host's network, so that ports are those in the session descriptions. There is
-one instance, since an address belongs to one machine: EC2 recovers the instance if its host fails,
-and ECS starts the container again if it ends or hangs.
+container is in the host's network, so that ports are those in the session descriptions. EC2
+recovers the instance if its host fails, and ECS starts the container again if it ends or hangs. An
+address belongs to one machine: further gateways are instances, addresses and services of their own.
 """
 
 from __future__ import annotations
@@ -74,18 +74,23 @@ class GatewayService(MediaService):
 
     part, port = "gateway", 8703
 
-    def __init__(self, scope: cdk.Stack, id_: str, ground: Ground, log: logs.LogGroup) -> None:
+    def __init__(
+        self, scope: cdk.Stack, id_: str, ground: Ground, log: logs.LogGroup, number: int = 1
+    ) -> None:
+        """`number` counts gateways from 1."""
         super().__init__(scope, id_, ground, log)
+        self._number = number
+        self._suffix = "" if number == 1 else f"-{number}"
         instance = self._instance()
         self.instance_id = instance.instance_id
         address = ec2.CfnEIP(self, "Address", domain="vpc", instance_id=instance.instance_id)
         # Without it EC2 may refuse the address (CloudFormation template reference, AWS::EC2::EIP).
         address.node.add_dependency(self._cluster.vpc.node.find_child("VPCGW"))
         address.apply_removal_policy(KEPT)  # carriers allow this address
-        service = self._service(self._task(address.ref))
+        service = self._service(self._task(address.ref), instance)
         service.node.add_dependency(instance)
         self._target(instance)
-        cdk.CfnOutput(scope, "SipAddress", value=address.ref)
+        cdk.CfnOutput(scope, f"SipAddress{self._suffix[1:]}", value=address.ref)
 
     def _group(self) -> ec2.SecurityGroup:
         group = self._security_group("Gateway: out, to carriers and the API", "gateway")
@@ -135,7 +140,7 @@ class GatewayService(MediaService):
             self,
             "Instance",
             vpc=self._cluster.vpc,
-            vpc_subnets=ec2.SubnetSelection(subnet_type=ec2.SubnetType.PUBLIC),
+            vpc_subnets=self._zone(),
             instance_type=ec2.InstanceType(self.settings.sizes.gateway_instance),
             machine_image=ec2.MachineImage.from_ssm_parameter(f"{_SYSTEMS}/{system}/image_id"),
             security_group=self._group(),
@@ -156,11 +161,18 @@ class GatewayService(MediaService):
         allow(made, "it holds nothing, and a newer system takes its place", "AwsSolutions-EC29")
         return made
 
+    def _zone(self) -> ec2.SubnetSelection:
+        """Return the subnets to choose from: gateways take turns in the zones."""
+        if self._number == 1:
+            return ec2.SubnetSelection(subnet_type=ec2.SubnetType.PUBLIC)
+        public = self._cluster.vpc.public_subnets
+        return ec2.SubnetSelection(subnets=[public[(self._number - 1) % len(public)]])
+
     def _task(self, address: str) -> ecs.Ec2TaskDefinition:
         task = ecs.Ec2TaskDefinition(self, "Task", network_mode=ecs.NetworkMode.HOST)
         self._container(
             task,
-            environment.gateway(self.settings, public_ip=address),
+            environment.gateway(self.settings, public_ip=address, number=self._number),
             {
                 "GATEWAY_AUTH_TOKEN": "CHAMADE_GATEWAY_AUTH_TOKEN",
                 "GATEWAY_CONTROL_SECRET": "CHAMADE_GATEWAY_CONTROL_SECRET",
@@ -171,7 +183,7 @@ class GatewayService(MediaService):
         )
         return task
 
-    def _service(self, task: ecs.Ec2TaskDefinition) -> ecs.Ec2Service:
+    def _service(self, task: ecs.Ec2TaskDefinition, instance: ec2.Instance) -> ecs.Ec2Service:
         # The instance joins the cluster by itself; the CDK expects a scaling group to do that.
         cluster = ecs.Cluster.from_cluster_attributes(
             self,
@@ -186,7 +198,8 @@ class GatewayService(MediaService):
             "Service",
             cluster=cluster,
             task_definition=task,
-            service_name=self.settings.name("gateway"),
+            service_name=self.settings.name(f"gateway{self._suffix}"),
+            placement_constraints=self._placement(instance),
             desired_count=1,
             # The container uses the machine's ports, so the old one must end before a new one
             # starts.
@@ -196,11 +209,19 @@ class GatewayService(MediaService):
             propagate_tags=ecs.PropagatedTagSource.SERVICE,
         )
 
+    def _placement(self, instance: ec2.Instance) -> list[ecs.PlacementConstraint] | None:
+        """Return the constraint that keeps a task on its own machine, whose address it has been
+        told; None if there is one machine (ECS developer guide, "Create expressions to define
+        container instances": ec2InstanceId)."""
+        if self.settings.sizes.gateways == 1:
+            return None
+        return [ecs.PlacementConstraint.member_of(f"ec2InstanceId == {instance.instance_id}")]
+
     def _target(self, instance: ec2.Instance) -> None:
         self._balanced(targets.InstanceTarget(instance, self.port), leave_s=30)
         self._balancer.forward(
-            "GatewayRule",
-            self.settings.gateway_host,
+            f"GatewayRule{self._suffix[1:]}",
+            self.settings.gateway_hosts[self._number - 1],
             ["/2010-04-01/*", "/trunks*", "/legs/*", "/healthz", "/status", "/drain"],
             self.targets,
         )

@@ -49,6 +49,8 @@ class MediaStack(cdk.Stack):
         if settings.sip:
             log = self._log("gateway", settings)
             self.gateway = GatewayService(self, "Gateway", ground, log)
+            for number in range(2, settings.sizes.gateways + 1):
+                GatewayService(self, f"Gateway{number}", ground, log, number)
         self.voice = None
         if settings.hosted_voice:
             log = self._log("voice", settings)

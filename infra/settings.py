@@ -68,6 +68,10 @@ class Sizes(_Strict):
     voice_tasks_max: int = Field(10, ge=1)
     calls_per_voice_host: int = Field(30, ge=1, le=1000)
     """Calls that a voice host takes at a time."""
+    gateways: int = Field(1, ge=1, le=8)
+    """Gateways, each an instance with an address of its own; several divide the trunks. A
+    certificate has ten names, as a rule: those of relays and voice hosts, and each
+    gateway's."""
     gateway_instance: str = "c6a.large"
     gateway_image: str = Field(GATEWAY_SYSTEM, pattern=_IMAGE)
     """The instance's system: the id of an AMI, or the name of one of AWS's releases for ECS, which
@@ -138,6 +142,9 @@ class Settings(_Strict):
     hosted_voice: bool = False
     """True to install voice hosts, which speak and hear for agents without audio, with Amazon Polly
     and Amazon Transcribe."""
+    tables: list[Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{3,255}$")]] = []
+    """Names of the tables, the one in use last: those before it are what it was restored from. None
+    given: `chamade-STAGE-calls`."""
     variables: Variables = Variables()
     sizes: Sizes = Sizes()
 
@@ -155,6 +162,8 @@ class Settings(_Strict):
             raise ValueError("monthly_budget_usd goes with alarm_email, which is told")
         if any(network.version != 4 for network in self.sip_sources):
             raise ValueError("sip_sources: the SIP edge is IPv4 only")
+        if len(set(self.tables)) < len(self.tables):
+            raise ValueError("tables: a table is named twice")
         return self
 
     @property
@@ -183,9 +192,16 @@ class Settings(_Strict):
         """Return the host names that lead to the load balancer."""
         return [
             self.relay_host,
-            *([self.gateway_host] if self.sip else []),
+            *self.gateway_hosts,
             *([self.voice_host] if self.hosted_voice else []),
         ]
+
+    @property
+    def gateway_hosts(self) -> list[str]:
+        """Return the host name of each gateway; none without SIP. Further ones are `gateway-2.` and
+        so forth."""
+        more = [f"gateway-{number}.{self.domain}" for number in range(2, self.sizes.gateways + 1)]
+        return [self.gateway_host, *more] if self.sip else []
 
     @property
     def hosts(self) -> list[str]:
@@ -196,6 +212,11 @@ class Settings(_Strict):
     def gateway_account_sid(self) -> str:
         """Return the gateway's account SID: no secret, and the same at each synthesis."""
         return "AC" + hashlib.sha256(f"{self.stage}.{self.domain}".encode()).hexdigest()[:32]
+
+    @property
+    def table_names(self) -> list[str]:
+        """Return the names of the tables that the data stack holds, the one in use last."""
+        return self.tables or [self.name("calls")]
 
     def name(self, what: str) -> str:
         """Return the name of a resource that must have one."""
@@ -227,6 +248,7 @@ _WANTED = {
     "region": "the name of a region, as in eu-west-3, or nothing",
     "twilio_account_sid": "AC and 32 digits or letters from a to f, or nothing",
     "sip_hosts": "names or addresses of hosts, as in sip.example.com",
+    "tables": "names of tables, as in chamade-prod-calls: 3 to 255 letters, digits, _ . -",
     "gateway_processes": "a number from 1 to 32, or auto",
     "gateway_image": "the id of an image, as in ami-0123456789abcdef0, or the name of a release of "
     f"AWS's system for ECS, as in {GATEWAY_SYSTEM}",

@@ -15,6 +15,8 @@ CARRIER_USERNAME = "demo"
 """The account of our trunk at the carrier; its password is in the credentials."""
 TRIES_AT_ONCE = 4
 """Tries of an account's deliveries at a time: the engine has few workers (local/aws.py)."""
+GATEWAYS_RTP = (10_000, 4_000)
+"""First port of audio of the first of several gateways, and how many each has."""
 _MACHINES = f"arn:aws:states:{REGION}:{AWS_ACCOUNT}:stateMachine"
 STATE_MACHINE_ARN = f"{_MACHINES}:chamade-ring-timeout"
 DELIVERY_MACHINE_ARN = f"{_MACHINES}:chamade-deliver-event"
@@ -72,6 +74,7 @@ def application(layout: Layout, credentials: Credentials) -> dict[str, str]:
         "CHAMADE_GATEWAY_AUTH_TOKEN": credentials.provider_auth_token,
         "CHAMADE_GATEWAY_API_URL": layout.gateway_url,
         "CHAMADE_GATEWAY_SOCKET_URL": layout.gateway_socket_url,
+        "CHAMADE_GATEWAYS": "many" if layout.gateways > 1 else "one",
         "CHAMADE_LOG_LEVEL": os.environ.get("CHAMADE_LOG_LEVEL", "INFO"),
         **{name: value for name, value in os.environ.items() if name.startswith("CHAMADE_TWILIO_")},
     }
@@ -118,14 +121,14 @@ def voice(layout: Layout, credentials: Credentials, index: int, models: Path) ->
     }
 
 
-def gateway(layout: Layout, credentials: Credentials) -> dict[str, str]:
-    """Return the environment of the trunking gateway: every number rings at the local application;
+def gateway(layout: Layout, credentials: Credentials, name: str = "gateway") -> dict[str, str]:
+    """Return the environment of a trunking gateway: every number rings at the local application;
     SIP is on loopback."""
     webhooks = f"{layout.api_url}/webhooks/gateway"
     return {
         **_base(),
         "GATEWAY_HOST": HOST,
-        "GATEWAY_PORT": str(layout.ports["gateway"]),
+        "GATEWAY_PORT": str(layout.ports[name]),
         "GATEWAY_ACCOUNT_SID": credentials.provider_account_sid,
         "GATEWAY_AUTH_TOKEN": credentials.provider_auth_token,
         "GATEWAY_VOICE_URL": f"{webhooks}/voice",
@@ -133,7 +136,18 @@ def gateway(layout: Layout, credentials: Credentials) -> dict[str, str]:
         "GATEWAY_CONTROL_URL": layout.api_url,
         "GATEWAY_CONTROL_SECRET": credentials.gateway_control_secret,
         "GATEWAY_ALLOW_PRIVATE_TRUNKS": "1",
-        "GATEWAY_SIP_PORT": str(layout.ports["sip"]),
+        "GATEWAY_SIP_PORT": str(layout.ports[name.replace("gateway", "sip")]),
+        **(_one_of_several(layout, name) if layout.gateways > 1 else {}),
+    }
+
+
+def _one_of_several(layout: Layout, name: str) -> dict[str, str]:
+    """Return what tells gateways of one machine apart. The phones have the ports behind theirs."""
+    first = GATEWAYS_RTP[0] + list(layout.gateway_urls).index(name) * GATEWAYS_RTP[1]
+    return {
+        "GATEWAY_ID": name,
+        "GATEWAY_API_URL": layout.gateway_urls[name],
+        "GATEWAY_RTP_PORTS": f"{first}-{first + GATEWAYS_RTP[1] - 1}",
     }
 
 

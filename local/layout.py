@@ -33,6 +33,8 @@ class Layout:
 
     port_base: int
     state_dir: Path
+    gateways: int = 1
+    """Gateways, which divide the trunks if there are two: `GATEWAYS`."""
     voice_hosts: int = 0
 
     @classmethod
@@ -47,7 +49,10 @@ class Layout:
                 f"CHAMADE_PORT_BASE={text!r}: a number from 1024 to {HIGHEST_PORT_BASE} is wanted"
             )
         state_dir = Path(env.get("CHAMADE_STATE_DIR", str(ROOT / ".local")))
-        return cls(int(text), state_dir.resolve(), voice_hosts)
+        gateways = env.get("GATEWAYS") or "1"
+        if gateways not in ("1", "2"):
+            raise BadSetting(f"GATEWAYS={gateways!r}: 1 or 2 is wanted")
+        return cls(int(text), state_dir.resolve(), int(gateways), voice_hosts)
 
     @property
     def ports(self) -> dict[str, int]:
@@ -55,6 +60,8 @@ class Layout:
         offsets = {"api": 0, "relay": 1, "gateway": 2, "aws": 3, "sip": 4, "door": 7}
         offsets |= {f"voice-{host + 1}": 5 + host for host in range(self.voice_hosts)}
         offsets |= {"carrier": 8, "carrier's phones": 9}
+        if self.gateways > 1:
+            offsets |= {"gateway-2": 10, "sip-2": 11}
         return {part: self.port_base + offset for part, offset in offsets.items()}
 
     @property
@@ -82,6 +89,12 @@ class Layout:
     def gateway_url(self) -> str:
         """Return the URL of the gateway's Calls REST."""
         return f"http://{HOST}:{self.ports['gateway']}"
+
+    @property
+    def gateway_urls(self) -> dict[str, str]:
+        """Return the URL of each gateway, by its name."""
+        names = ["gateway", "gateway-2"][: self.gateways]
+        return {name: f"http://{HOST}:{self.ports[name]}" for name in names}
 
     @property
     def gateway_socket_url(self) -> str:

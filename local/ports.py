@@ -17,7 +17,7 @@ from pathlib import Path
 
 from local.layout import HIGHEST_PORT_BASE, HOST
 
-SPAN = 10
+SPAN = 12
 """Ports that one stack may use."""
 
 _STACKS = range(20_000, 30_000, SPAN)

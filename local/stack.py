@@ -78,7 +78,7 @@ class Stack:
         self._launch_servers(say)
         self._launch_voice_hosts(say)
         http_relay = layout.relay_url.replace("ws://", "http://")
-        urls = (layout.carrier_url, layout.api_url, http_relay, layout.gateway_url)
+        urls = (layout.carrier_url, layout.api_url, http_relay, *layout.gateway_urls.values())
         for part, url in zip(self.parts[1:], urls, strict=True):
             processes.wait_until_up(part, f"{url}/healthz", stopping)
         self.voice.wait_until_up(say, stopping)
@@ -104,8 +104,10 @@ class Stack:
         self._launch("api", "local.api_server", environment.api_server(layout, credentials))
         say(f"Starting the relay, which carries agents' audio, at {layout.relay_url}")
         self._launch("relay", "relay", environment.relay(layout, credentials))
-        say(f"Starting the gateway, for SIP phones, at port {layout.ports['sip']} of {HOST}")
-        self._launch("gateway", "gateway", environment.gateway(layout, credentials))
+        for name in layout.gateway_urls:
+            port = layout.ports[name.replace("gateway", "sip")]
+            say(f"Starting the gateway, for SIP phones, at port {port} of {HOST}")
+            self._launch(name, "gateway", environment.gateway(layout, credentials, name))
 
     def _launch_voice_hosts(self, say: Callable[[str], None]) -> None:
         layout = self.layout
@@ -130,8 +132,13 @@ class Stack:
         )
 
     def dead_part(self) -> Part | None:
-        """Return a part that has ended, if there is one."""
-        return next((part for part in self.parts if part.dead), None)
+        """Return a part that has ended and without which the stack is of no use, if there is one.
+        Of several gateways one is enough: the trunks of another one are taken over."""
+        dead = [part for part in self.parts if part.dead]
+        gateways = [part for part in self.parts if part.name in self.layout.gateway_urls]
+        if any(not each.dead for each in gateways):
+            dead = [part for part in dead if part not in gateways]
+        return next(iter(dead), None)
 
     def _launch(self, name: str, module: str, env: dict[str, str]) -> None:
         logs = self.layout.state_dir / "logs"
@@ -184,6 +191,7 @@ class Stack:
             "dashboard_url": layout.dashboard_url,
             "relay_url": layout.relay_url,
             "gateway_url": layout.gateway_url,
+            "gateway_urls": layout.gateway_urls,
             "sip_uri": layout.sip_uri(numbers[0]) if numbers else None,
             "numbers": numbers,
             "provider_account_sid": credentials.provider_account_sid,
@@ -218,11 +226,11 @@ def application_dependencies(layout: Layout, credentials: Credentials) -> Depend
 
 @contextmanager
 def temporary_stack(
-    state_dir: Path, say: Callable[[str], None], voice_hosts: int = 0
+    state_dir: Path, say: Callable[[str], None], gateways: int = 1, voice_hosts: int = 0
 ) -> Iterator[Stack]:
     """Start a separate stack with free ports and an empty folder; stop it at the end of the
     block."""
-    layout = Layout(ports.free_port_base(), state_dir, voice_hosts)
+    layout = Layout(ports.free_port_base(), state_dir, gateways, voice_hosts)
     with exclusive(layout) as lock:
         stack = Stack(layout, Credentials.load(state_dir), lock)
         try:

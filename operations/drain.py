@@ -13,11 +13,13 @@ from urllib.request import Request, urlopen
 import click
 
 from chalicelib.domain.call_transitions import CallState
+from chalicelib.providers.twilio import TwilioAccount
+from chalicelib.services.line import gateway_leases
 from common.rotation import signing
 from gateway.http.auth import basic
 from operations.doctor.scene import http_of
 from operations.doctor.web import ask
-from operations.shell import FAILED, UNREACHABLE, Failure, Session, verb
+from operations.shell import FAILED, UNREACHABLE, USAGE, Failure, Session, verb
 
 group = click.Group("drain", help="Let calls end before a restart.")
 POLL_S = 1.0
@@ -32,24 +34,38 @@ wait_option = click.option(
 @verb(group, "gateway")
 @wait_option
 @click.option("--end", is_flag=True, help="Take calls again.")
-def drain_gateway(session: Session, wait_s: float, end: bool) -> None:
+@click.option("--name", help="Which, where there are several: its GATEWAY_ID.")
+def drain_gateway(session: Session, wait_s: float, end: bool, name: str | None) -> None:
     """Let the gateway take no new calls from now on: callers find it busy, dials are refused. Calls
-    that are up go on; a restart would end them.
+    that are up go on; a restart would end them. If there are several, the others take its trunks
+    over, and callers get through there.
     """
     accounts = session.installation.config.accounts
     account = next((each for each in accounts if each.name == "gateway"), None)
     if account is None:
         raise Failure("there is no gateway here", FAILED)
     login = basic(account.account_sid, signing(account.auth_token))
+    url = _url(session, account, name)
 
     def live() -> int:
-        return sum(_gateway("GET", f"{account.api_url}/status", login)["calls"].values())
+        return sum(_gateway("GET", f"{url}/status", login)["calls"].values())
 
-    _gateway("DELETE" if end else "POST", f"{account.api_url}/drain", login)
+    _gateway("DELETE" if end else "POST", f"{url}/drain", login)
     if end:
         session.done("the gateway takes calls again", draining=False, calls=live())
     else:
         _until_none(session, "the gateway", live, wait_s)
+
+
+def _url(session: Session, account: TwilioAccount, name: str | None) -> str:
+    """Return where the gateway is: the only one, or the one of that name."""
+    if not session.installation.config.many_gateways:
+        return account.api_url
+    urls = {each.name: each.url for each in gateway_leases.present(session.deps)}
+    if name not in urls:
+        there = ", ".join(urls) or "none"
+        raise Failure(f"say which gateway, with --name. Those that are there: {there}", USAGE)
+    return urls[name]
 
 
 @verb(group, "relay")

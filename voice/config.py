@@ -28,6 +28,8 @@ class Config:
     voice_id: str = "voice-1"
     max_calls: int = 8
     """Calls at the same time, with those that have a place reserved."""
+    max_calls_per_account: int = 4
+    """Those of one account: it must not take every place."""
     counts_s: float = 0.0
     """Seconds between two log lines of counts; 0: none."""
     drain_s: float = 60.0
@@ -50,6 +52,9 @@ def from_env(env: Mapping[str, str]) -> Config:
         url=(env.get("VOICE_URL") or base).rstrip("/"),
         voice_id=env.get("VOICE_ID") or f"{name}-{port}-{secrets.token_hex(3)}",
         max_calls=max_calls,
+        max_calls_per_account=int(
+            _number(env, "VOICE_MAX_CALLS_PER_ACCOUNT", (max_calls + 1) // 2, least=1)
+        ),
         counts_s=_number(env, "VOICE_COUNTS_S", 0.0),
         drain_s=_number(env, "VOICE_DRAIN_S", 60.0),
     )

@@ -83,9 +83,10 @@ class HostToDial:
 class VoiceHosts(Protocol):
     """The voice hosts of an installation."""
 
-    def reserve(self, call_id: str, settings: VoiceSettings) -> str:
+    def reserve(self, call_id: str, account_id: str, settings: VoiceSettings) -> str:
         """Have a host keep a place for the call; return the URL at which relays reach that host.
-        The same call again keeps the same place. Raises VoiceBusy, UnknownVoice, UnknownLanguage,
+        The same call again keeps the same place. Raises VoiceBusy (all places are taken, or as many
+        as an account may have), UnknownVoice, UnknownLanguage,
         or VoiceUnavailable if none answers.
         """
 
@@ -123,10 +124,11 @@ class SignedVoiceHosts:
         self._now_s, self._clock = now_s, clock
         self._avoided: dict[str, float] = {}
 
-    def reserve(self, call_id: str, settings: VoiceSettings) -> str:
+    def reserve(self, call_id: str, account_id: str, settings: VoiceSettings) -> str:
         """See `VoiceHosts`."""
         wanted = {
             "call_id": call_id,
+            "account": account_id,
             "language": settings.language,
             "name": settings.name,
             "speed": settings.speed,

@@ -18,6 +18,7 @@ from chalicelib.store.dialling import DiallingStore
 from chalicelib.store.dids import DidStore
 from chalicelib.store.endpoints import EndpointStore
 from chalicelib.store.events import EventStore
+from chalicelib.store.gateway_leases import GatewayLeases
 from chalicelib.store.idempotency import IdempotencyStore
 from chalicelib.store.keypads import KeypadStore
 from chalicelib.store.lines import LineStore
@@ -47,6 +48,7 @@ class Stores:
     dids: DidStore
     endpoints: EndpointStore
     events: EventStore
+    gateway_leases: GatewayLeases
     idempotency: IdempotencyStore
     keypads: KeypadStore
     lines: LineStore
@@ -96,6 +98,8 @@ class Settings:
     """True if a webhook endpoint may be in our own network, and http://."""
     tries_at_once: int = TRIES_AT_ONCE
     """Tries of an account's deliveries at a time; of `call.ringing` half as many more."""
+    many_gateways: bool = False
+    """True if there are several gateways, which divide the trunks by leases."""
     sign_up_open: bool = True
     """True if anybody may open an account."""
 

@@ -55,7 +55,7 @@ class CallsApi:
             raise RestError(429, 20429, "Too many calls at once")
         destination = self._usable(asked.destination)
         call = Call(
-            sid=new_sid("CA", self._config.process),
+            sid=new_sid("CA", self._config.process, self._config.tag),
             account_sid=self._config.account_sid,
             to=destination.to,
             from_=destination.from_,

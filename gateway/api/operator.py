@@ -6,7 +6,8 @@ Handlers only; all require the account's SID and token, and no secret is shown.
                              "trunks", "application": {"answers", "code"} or null,
                              "sip": {"port", "edge"}, each null if there is none}
     POST, DELETE /drain     no new calls from now on, and new ones again; live ones go on, and
-                            the process stays healthy, so that it is not replaced
+                            the process stays healthy, so that it is not replaced. If there are
+                            other gateways, they register the trunks meanwhile
 """
 
 from __future__ import annotations
@@ -19,13 +20,22 @@ from gateway.api.errors import unauthorised
 from gateway.calls.exchange import Exchange
 from gateway.config import Config
 from gateway.http import auth
+from gateway.trunks.lease import Lease
 from gateway.trunks.registry import Trunks
 
 
 class OperatorApi:
     """The three routes."""
 
-    def __init__(self, config: Config, exchange: Exchange, trunks: Trunks | None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        exchange: Exchange,
+        trunks: Trunks | None,
+        lease: Lease | None = None,
+    ) -> None:
+        """`lease` is None if there are no other gateways."""
+        self._lease = lease
         self._config = config
         self._exchange = exchange
         self._trunks = trunks
@@ -44,13 +54,19 @@ class OperatorApi:
 
     async def _drain(self, request: web.Request) -> web.Response:
         self._check(request)
-        self._exchange.draining = True
+        self._take_calls(taken=False)
         return web.json_response(self._shown())
 
     async def _open_again(self, request: web.Request) -> web.Response:
         self._check(request)
-        self._exchange.draining = False
+        self._take_calls(taken=True)
         return web.json_response(self._shown())
+
+    def _take_calls(self, *, taken: bool) -> None:
+        """Take new calls or not; other gateways take the trunks over, or give them back."""
+        self._exchange.draining = not taken
+        if self._lease is not None:
+            self._lease.renew_now()
 
     def _shown(self) -> dict[str, Any]:
         config, trunks = self._config, self._trunks

@@ -1,8 +1,8 @@
 """The HTTP API about trunks, for the application and for operators. Handlers only.
 
-`POST /trunks/{trunk_id}/changed` is the notification of docs/contracts.md; `GET /trunks` is for
-curl. Both want the account's SID and token (HTTP Basic), as the Calls REST API does. No credential
-is shown.
+`POST /trunks/{trunk_id}/changed` and `POST /trunks/changed` are the notifications of
+docs/contracts.md; `GET /trunks` is for curl. All want the account's SID and token (HTTP Basic), as
+the Calls REST API does. No credential is shown.
 """
 
 from __future__ import annotations
@@ -16,14 +16,17 @@ from gateway.api.errors import RestError, not_found, unauthorised
 from gateway.config import Config
 from gateway.http import auth
 from gateway.trunks.known import State
+from gateway.trunks.lease import Lease
 from gateway.trunks.registry import Trunks
 from gateway.trunks.trunk import TRUNK_ID
 
 
 class TrunksApi:
-    """The two routes; `trunks` is None in a gateway that has none."""
+    """The three routes; `trunks` is None in a gateway that has none, `lease` in one that is the
+    only one."""
 
-    def __init__(self, config: Config, trunks: Trunks | None) -> None:
+    def __init__(self, config: Config, trunks: Trunks | None, lease: Lease | None = None) -> None:
+        self._lease = lease
         self._config = config
         self._trunks = trunks
 
@@ -31,6 +34,7 @@ class TrunksApi:
         """Return the routes for the application's router."""
         return [
             web.post("/trunks/{trunk_id}/changed", self._changed),
+            web.post("/trunks/changed", self._divided),
             web.get("/trunks", self._list),
         ]
 
@@ -40,6 +44,14 @@ class TrunksApi:
         if not TRUNK_ID.fullmatch(trunk_id):
             raise not_found(request.path)
         trunks.changed(trunk_id)
+        return web.Response(status=202)
+
+    async def _divided(self, request: web.Request) -> web.Response:
+        trunks = self._allowed(request)
+        if self._lease is not None:
+            self._lease.renew_now()
+        else:
+            trunks.divided()
         return web.Response(status=202)
 
     async def _list(self, request: web.Request) -> web.Response:

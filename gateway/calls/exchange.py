@@ -69,7 +69,7 @@ class Exchange:
             leg.reject(refusal)
             return None
         call = Call(
-            sid=new_sid("CA", config.process),
+            sid=new_sid("CA", config.process, config.tag),
             account_sid=config.account_sid,
             to=to,
             from_=from_,

@@ -48,6 +48,7 @@ class FrontApi:
             web.get(_ROOT + "/Calls/{sid}.json", self._allowed(self._of_call)),
             web.post(_ROOT + "/Calls/{sid}.json", self._allowed(self._of_call)),
             web.post("/trunks/{trunk_id}/changed", self._allowed(self._changed)),
+            web.post("/trunks/changed", self._allowed(self._changed)),
             web.get("/trunks", self._allowed(self._trunks)),
             web.get("/status", self._allowed(self._status)),
             web.post("/drain", self._allowed(self._drain)),

@@ -30,6 +30,7 @@ def of_process(
         **environ,
         "GATEWAY_SHARE": str(share),
         "GATEWAY_SOCKET": path,
+        "GATEWAY_MACHINE": config.gateway_id,
         "GATEWAY_ID": f"{config.gateway_id[: _LONGEST_ID - 3]}-{index + 1}",
         "GATEWAY_SIP_PORT": str(_sip_port(config, index)),
         "GATEWAY_RTP_PORTS": f"{first}-{last}",

@@ -17,7 +17,9 @@ import msgspec
 from gateway.trunks.trunk import TRUNK_ID, Status, Trunk
 from runtime.signed_post import AnswerTooLongError, signed_post
 
-LIST, FETCH, REPORT = (f"/gateway/trunks/{what}" for what in ("list", "fetch", "report"))
+LIST, FETCH, REPORT, LEASE = (
+    f"/gateway/trunks/{what}" for what in ("list", "fetch", "report", "lease")
+)
 
 _TIMEOUT_S = 5.0
 _MAX_PAGES = 1000
@@ -51,6 +53,7 @@ class ApplicationError(Exception):
 class _Listed(msgspec.Struct):
     trunk_id: str
     revision: int
+    ours: bool = True
 
 
 class _Page(msgspec.Struct):
@@ -60,6 +63,15 @@ class _Page(msgspec.Struct):
 
 class _Fetched(msgspec.Struct):
     trunk: dict[str, Any]
+    ours: bool = True
+
+
+class Standing(msgspec.Struct):
+    """The answer to a lease: `division` is another word when other trunks may be ours; after
+    `again_ms` the lease is to be renewed."""
+
+    division: str
+    again_ms: int
 
 
 class _Reported(msgspec.Struct):
@@ -71,15 +83,23 @@ class _Problem(msgspec.Struct):
 
 
 class Application:
-    """The three requests to the application. Each raises ApplicationError if it fails."""
+    """The four requests to the application. Each raises ApplicationError if it fails."""
 
     def __init__(
-        self, session: aiohttp.ClientSession, url: str, secret: str, gateway_id: str
+        self,
+        session: aiohttp.ClientSession,
+        url: str,
+        secret: str,
+        gateway_id: str,
+        machine: str | None = None,
     ) -> None:
+        """`machine` is the gateway's name among several; None: it is the only one."""
+        self.elsewhere: set[str] = set()
+        """The trunks that other gateways register, as the last answers had it."""
         self._session = session
         self._url = url
         self._secret = secret
-        self._gateway_id = gateway_id
+        self._who = {"gateway": gateway_id} | ({"machine": machine} if machine else {})
         self._out: dict[str, str] = {}
 
     @property
@@ -91,6 +111,7 @@ class Application:
     async def list_trunks(self) -> dict[str, int]:
         """Return the revision of every trunk to be registered, by id; fetch all pages."""
         found: dict[str, int] = {}
+        elsewhere: set[str] = set()
         after: str | None = None
         for _ in range(_MAX_PAGES):
             page = await self._post(LIST, _Page, after=after)
@@ -99,9 +120,11 @@ class Application:
                 for listed in page.trunks
                 if TRUNK_ID.fullmatch(listed.trunk_id)
             }
+            elsewhere |= {each.trunk_id for each in page.trunks if not each.ours}
             if len(found) > MAX_TRUNKS:
                 raise ApplicationError("bad_answer", f"{LIST} has more than {MAX_TRUNKS} trunks")
             if page.next is None or page.next == after:
+                self.elsewhere = elsewhere
                 return found
             after = page.next
         raise ApplicationError("bad_answer", f"{LIST} has more than {_MAX_PAGES} pages")
@@ -115,8 +138,10 @@ class Application:
             answer = await self._post(FETCH, _Fetched, trunk_id=trunk_id)
         except ApplicationError as error:
             if error.code == _NOT_FOUND:
+                self.elsewhere.discard(trunk_id)
                 return None
             raise
+        (self.elsewhere.discard if answer.ours else self.elsewhere.add)(trunk_id)
         trunk = Trunk.from_json(answer.trunk)
         if trunk.trunk_id != trunk_id:
             raise ApplicationError("bad_answer", f"{FETCH} answered another trunk")
@@ -138,6 +163,14 @@ class Application:
             raise
         return answer.revision
 
+    async def renew(self, url: str, *, draining: bool) -> Standing:
+        """Renew the lease of this gateway, which is at `url`."""
+        return await self._post(LEASE, Standing, url=url, draining=draining)
+
+    async def leave(self, url: str) -> None:
+        """End the lease, so that others take the trunks over at once."""
+        await self._post(LEASE, Standing, url=url, leaving=True)
+
     async def _post(self, path: str, shape: type[T], **asked: Any) -> T:
         try:
             answer = await self._ask(path, shape, asked)
@@ -151,7 +184,7 @@ class Application:
         return answer
 
     async def _ask(self, path: str, shape: type[T], asked: dict[str, Any]) -> T:
-        body = msgspec.json.encode({"gateway": self._gateway_id, **asked})
+        body = msgspec.json.encode({**self._who, **asked})
         try:
             async with asyncio.timeout(_TIMEOUT_S):
                 status, content = await signed_post(

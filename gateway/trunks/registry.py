@@ -87,6 +87,11 @@ class Trunks(KnownTrunks):
             self._list_due = True
         self._wake.set()
 
+    def divided(self) -> None:
+        """Look at once which trunks are ours, because gateways came, went or drain."""
+        self._list_due = True
+        self._wake.set()
+
     async def run(self, host: TrunkHost) -> None:
         """Keep `host` in step with the application, until cancelled. Failures never end it."""
         try:
@@ -119,6 +124,7 @@ class Trunks(KnownTrunks):
         """Fetch the changes. Return whether every request was answered."""
         if self._list_due and not await self._list():
             return False
+        self._divide(host)
         waiting = self._next_to_fetch()
         fetched = set(waiting)
         await asyncio.gather(*(self._fetch_some(waiting, host) for _ in range(_AT_ONCE)))
@@ -141,6 +147,8 @@ class Trunks(KnownTrunks):
         return others + ours
 
     def _is_ours(self, trunk_id: str) -> bool:
+        if trunk_id in self._application.elsewhere:
+            return False
         return self._share is None or self._share.owns(trunk_id)
 
     async def _list(self) -> bool:
@@ -191,10 +199,23 @@ class Trunks(KnownTrunks):
             self._forget(trunk_id, host)
             return
         entry = self._entries.get(trunk_id)
-        if entry is None or entry.trunk != trunk:
-            ours = self._is_ours(trunk_id)
+        ours = self._is_ours(trunk_id)
+        if entry is None or entry.trunk != trunk or entry.ours != ours:
+            if entry is not None and entry.ours != ours:
+                self._take_back(trunk_id, host)
             entry = self._entries[trunk_id] = Entry(trunk.revision, trunk, ours)
             await self._settle(entry, trunk, host)
+
+    def _divide(self, host: TrunkHost) -> None:
+        """Hand trunks to the host anew that are ours now, or no longer: their settings are known,
+        and their hosts checked."""
+        for trunk_id, entry in self._entries.items():
+            if entry.ours == (ours := self._is_ours(trunk_id)):
+                continue
+            entry.ours, entry.state = ours, None
+            if entry.trunk is not None and entry.applied:
+                self._take_back(trunk_id, host)
+                self._hand_over(entry, entry.trunk, host)
 
     def _refuse(self, trunk_id: str, error: BadTrunkError, host: TrunkHost) -> None:
         log.warning("a trunk is no good: %s", error, extra={"trunk_id": trunk_id})
@@ -240,13 +261,17 @@ class Trunks(KnownTrunks):
             self._note(trunk_id, entry, "failed", None, trouble)
         elif not entry.applied:
             entry.applied = True
-            self._at_host.add(trunk_id)
-            if not entry.ours:
-                host.recognise(trunk)
-                return
-            self.on_status(trunk_id, entry.revision, "registering", None, "")
-            host.apply(trunk)
-            log.info("trunk applied", extra={"trunk_id": trunk_id, "revision": entry.revision})
+            self._hand_over(entry, trunk, host)
+
+    def _hand_over(self, entry: Entry, trunk: Trunk, host: TrunkHost) -> None:
+        self._at_host.add(trunk.trunk_id)
+        if not entry.ours:
+            host.recognise(trunk)
+            return
+        self.on_status(trunk.trunk_id, entry.revision, "registering", None, "")
+        host.apply(trunk)
+        facts = {"trunk_id": trunk.trunk_id, "revision": entry.revision}
+        log.info("trunk applied", extra=facts)
 
     async def _private(self, trunk: Trunk) -> str | None:
         """Return what is wrong with a trunk that leads to a private network; None if nothing is.

@@ -14,12 +14,13 @@ _COLOURS = {"ok": "green", "warn": "yellow", "fail": "red", "skipped": "bright_b
 
 
 @click.command("doctor")
+@click.option("--aws", is_flag=True, help="And what was deployed: stacks, services, alarms.")
 @json_option
 @click.pass_obj
-def doctor(session: Session) -> None:
+def doctor(session: Session, aws: bool) -> None:
     """Look the installation over. Exit code 1 if anything fails."""
     findings = []
-    for finding in examine(session.installation):
+    for finding in examine(session.installation, aws=aws):
         findings.append(finding)
         if not session.as_json:
             _show(finding)

@@ -8,6 +8,7 @@ from chalicelib.config import BadConfig
 from operations.doctor import (
     application,
     carrier,
+    deployment,
     executions,
     gateway,
     machines,
@@ -46,15 +47,16 @@ CHECKS: tuple[Check, ...] = (
 )
 
 
-def examine(installation: Installation) -> Iterator[Finding]:
-    """Yield the findings of all checks, as they are found. Never raises."""
+def examine(installation: Installation, *, aws: bool = False) -> Iterator[Finding]:
+    """Yield the findings of all checks, as they are found; with `aws`, first those of what was
+    deployed. Never raises."""
     try:
         scene = Scene(installation, installation.config, installation.deps)
     except BadConfig as error:
         yield fail("configuration", str(error), "Correct the setting (docs/settings.md).")
         return
     yield ok("configuration", "every setting that is needed is there")
-    for check in CHECKS:
+    for check in (deployment.deployment, *CHECKS) if aws else CHECKS:
         try:
             yield from check(scene)
         except Exception as error:

@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from chalicelib.domain.trunk import USABLE, Trunk, TrunkStatus
 from chalicelib.providers.twilio import TwilioAccount
-from chalicelib.services.line import gateway_trunks
+from chalicelib.services.line import gateway_leases, gateway_trunks
 from common.rotation import signing
 from operations.doctor.clock import compared
 from operations.doctor.finding import Finding, fail, ok, skipped, warn
@@ -24,6 +25,43 @@ def answers(scene: Scene) -> Iterator[Finding]:
     if account is None:
         yield skipped("gateway", "there is none: CHAMADE_GATEWAY_ACCOUNT_SID is not set")
         return
+    lists: list[list[dict[str, Any]]] = []
+    if scene.config.many_gateways:
+        for lease in gateway_leases.present(scene.deps):
+            at = replace(account, api_url=lease.url)
+            for finding in _one(scene, at, lists):
+                yield replace(finding, name=f"{finding.name} ({lease.name})")
+        yield _several(scene)
+    else:
+        yield from _one(scene, account, lists)
+    if lists:
+        yield from _trunks(scene, [state for each in lists for state in each])
+
+
+def _several(scene: Scene) -> Finding:
+    leases = gateway_leases.present(scene.deps)
+    open_ones = [each.name for each in leases if each.draining is None]
+    name, seen = "gateways", ", ".join(each.name for each in leases) or "none holds a lease"
+    if not open_ones:
+        return fail(
+            name,
+            seen if not leases else f"{seen}: all of them drain",
+            "Start a gateway with GATEWAY_API_URL and a GATEWAY_ID of its own, or end a drain: "
+            "`chamade-admin drain gateway --name … --end`.",
+        )
+    if len(open_ones) == 1:
+        return warn(
+            name,
+            f"only {open_ones[0]} takes calls",
+            "If it ends, nobody takes its trunks over: start another one.",
+        )
+    return ok(name, seen)
+
+
+def _one(
+    scene: Scene, account: TwilioAccount, lists: list[list[dict[str, Any]]]
+) -> Iterator[Finding]:
+    """Check one gateway; add the states of its trunks to `lists`, if it answers."""
     answer = ask(f"{account.api_url}/healthz")
     if answer.status == 503 or '"draining"' in answer.body:
         yield warn(
@@ -55,7 +93,8 @@ def answers(scene: Scene) -> Iterator[Finding]:
     status = json.loads(status_answer.body)
     yield _application(status)
     yield _voice_url(scene, status)
-    yield from _trunks(scene, account, login)
+    listed = ask(f"{account.api_url}/trunks", login=login)
+    lists.append(json.loads(listed.body)["trunks"] if listed.status == 200 else [])
 
 
 def _application(status: dict[str, Any]) -> Finding:
@@ -93,10 +132,8 @@ def _voice_url(scene: Scene, status: dict[str, Any]) -> Finding:
     )
 
 
-def _trunks(scene: Scene, account: TwilioAccount, login: tuple[str, str]) -> Iterator[Finding]:
+def _trunks(scene: Scene, states: list[dict[str, Any]]) -> Iterator[Finding]:
     found = list(gateway_trunks.all_trunks(scene.deps))
-    listed = ask(f"{account.api_url}/trunks", login=login)
-    states = json.loads(listed.body)["trunks"] if listed.status == 200 else []
     known = {each["trunk_id"]: each for each in states}
     missing = [trunk.trunk_id for trunk in found if trunk.trunk_id not in known]
     if missing:

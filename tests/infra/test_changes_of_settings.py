@@ -30,6 +30,7 @@ SETTINGS = {
     "Twilio, a zone": {**TWILIO, "sip": False, "hosted_zone_id": "Z0123456789"},
     "another domain": {"domain": "phone.example.net"},
     "alarms and a budget": {"alarm_email": "ops@example.net", "monthly_budget_usd": 500},
+    "three gateways": {"sizes": {"gateways": 3}},
     "other sizes": {
         "sip_sources": ["192.0.2.0/24"],
         "sip_hosts": ["sip.example.com"],

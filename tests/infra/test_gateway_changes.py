@@ -28,6 +28,7 @@ CHANGES = {
     "sizes.gateway_instance": {"sizes": {"gateway_instance": "c6a.xlarge"}},
     "sizes.gateway_image": {"sizes": {"gateway_image": "ami-0123456789abcdef0"}},
     "sizes.gateway_processes": {"sizes": {"gateway_processes": 4}},
+    "sizes.gateways": {"sizes": {"gateways": 2}},
     "sizes.gateway_memory_mb": {"sizes": {"gateway_memory_mb": 4096}},
     "domain": {"domain": "phone.example.net"},
     "sip_peers": {"sip_peers": ["192.0.2.0/24"]},

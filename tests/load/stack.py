@@ -71,7 +71,7 @@ def stack(voice_hosts: int = 0, **settings: str) -> Iterator[World]:
     with (
         _environment(settings),
         tempfile.TemporaryDirectory(prefix="chamade-bench-") as folder,
-        temporary_stack(Path(folder), say, voice_hosts) as running,
+        temporary_stack(Path(folder), say, voice_hosts=voice_hosts) as running,
     ):
         layout, credentials = running.layout, running.credentials
         _allow_many_calls(layout, credentials)

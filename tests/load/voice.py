@@ -146,7 +146,8 @@ def measure(options: Options) -> Result:
     """Turns one after the other, interruptions, and conversations side by side."""
     turns, stops = (5, 4) if options.quick else (30, 20)
     sentences = asyncio.run(_sentences())
-    with stack(voice_hosts=1, VOICE_MAX_CALLS=str(PLACES)) as world:
+    places = {"VOICE_MAX_CALLS": str(PLACES), "VOICE_MAX_CALLS_PER_ACCOUNT": str(PLACES)}
+    with stack(voice_hosts=1, **places) as world:
         host = Host(world.voice_pids[0], world.layout.voice_urls[0])
         waits, parts, stopped = asyncio.run(_alone(world, host, sentences, turns, stops))
         rows = [

@@ -5,7 +5,7 @@ note the requests that they get, and a clock that stands still.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -136,9 +136,13 @@ class RecordingTrunkHost:
     """A trunk host that records the trunks whose change it is notified of."""
 
     notified: list[str] = field(default_factory=list)
+    divided_at: list[list[str]] = field(default_factory=list)
 
     def changed(self, trunk_id: str) -> None:
         self.notified.append(trunk_id)
+
+    def divided(self, urls: Sequence[str]) -> None:
+        self.divided_at.append(list(urls))
 
 
 class KnownKeyVault(KeyFileVault):

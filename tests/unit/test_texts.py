@@ -37,7 +37,8 @@ DETAIL_OF_ITS_OWN = {
 }  # fmt: skip
 """Codes whose failures say in each case what is wrong."""
 OF_MACHINES = {"trunk_not_found", "bad_token", "not_active", "owned_elsewhere"}
-"""Codes that only relays and the gateway get."""
+OF_MACHINES |= {"one_gateway", "gateway_refused"}
+"""Codes that only relays and gateways get."""
 
 
 def sentences_of(door: str) -> Iterator[str]:

@@ -36,7 +36,8 @@ def installed() -> None:
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
     """The whole local stack, with two voice hosts of a few places each."""
     folder = tmp_path_factory.mktemp("stack")
-    with stack_up(folder, CHAMADE_VOICE_HOSTS=str(HOSTS), VOICE_MAX_CALLS=str(PLACES)) as process:
+    places = {"VOICE_MAX_CALLS": str(PLACES), "VOICE_MAX_CALLS_PER_ACCOUNT": str(PLACES)}
+    with stack_up(folder, CHAMADE_VOICE_HOSTS=str(HOSTS), **places) as process:
         yield process
 
 

@@ -51,6 +51,12 @@ async def connected(live):
             yield Model(client)
 
 
+def write(log):
+    """Write what the model did to the file that CHAMADE_WRITE_TRANSCRIPT names: for docs/mcp.md."""
+    if path := os.environ.get("CHAMADE_WRITE_TRANSCRIPT"):
+        Path(path).write_text(json.dumps(log, indent=1))
+
+
 async def test_a_model_without_audio_answers_the_phone_talks_and_hangs_up(live, speech):
     answers = [await speech.spoken(answer) for _, answer in TURNS]
     async with connected(live) as model:
@@ -83,5 +89,4 @@ async def test_a_model_without_audio_answers_the_phone_talks_and_hangs_up(live, 
         assert word_errors(text, entry["text"]) <= MOST_WRONG, entry
     await asyncio.wait_for(call.ended.wait(), WITHIN_S)
     await call.close()
-    if path := os.environ.get("CHAMADE_WRITE_TRANSCRIPT"):  # for docs/mcp.md
-        Path(path).write_text(json.dumps(model.log, indent=1))
+    write(model.log)

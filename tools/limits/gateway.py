@@ -67,6 +67,14 @@ CALLS = (
         test=f"{_NOISY}::test_browsers_that_call_one_number_are_bounded",
     ),
     Limit(
+        resource="Gateways",
+        constant="chalicelib.domain.gateway_lease:MAX_GATEWAYS",
+        unit="at once",
+        owner="installation",
+        beyond="409 `gateway_refused`: it registers no trunk",
+        test="tests/unit/handlers/test_several_gateways.py::test_gateways_are_bounded",
+    ),
+    Limit(
         resource="Trunks that are tried for one call",
         constant="gateway.api.params:MAX_ROUTES",
         unit="",

@@ -19,6 +19,13 @@ _HOST = (
         f"{_HTTP}a_place_is_reserved_once_for_each_call", "VOICE_MAX_CALLS",
     ),
     Limit(
+        "calls of one account, by default half of all",
+        "voice.config:Config.max_calls_per_account", "", "account",
+        "503 `busy`: the call is refused, or rings on",
+        f"{_HTTP}an_account_has_so_many_places_and_leaves_the_others_to_others",
+        "VOICE_MAX_CALLS_PER_ACCOUNT",
+    ),
+    Limit(
         "time for which a place is reserved", "voice.core.places:HELD_S", "s", "call",
         "it is free again", f"{_HTTP}a_reservation_ends_if_its_socket_does_not_come",
     ),

@@ -38,6 +38,7 @@ class _Reserve(msgspec.Struct):
     call_id: Annotated[str, msgspec.Meta(pattern=rf"^{_CALL_ID}\Z")]
     language: Annotated[str, msgspec.Meta(max_length=MAX_NAME)] | None = None
     name: Annotated[str, msgspec.Meta(max_length=MAX_NAME)] | None = None
+    account: Annotated[str, msgspec.Meta(max_length=MAX_NAME)] = ""
 
 
 class _Release(msgspec.Struct):
@@ -52,7 +53,7 @@ class VoiceHost:
 
     def __init__(self, config: Config, host: Host) -> None:
         self._config, self._host = config, host
-        self.places = Places(config.max_calls)
+        self.places = Places(config.max_calls, config.max_calls_per_account)
         self._calls: dict[str, CallSocket] = {}
         self._empty = asyncio.Event()
         self._empty.set()
@@ -124,7 +125,7 @@ class VoiceHost:
             self._host.voices.choose(asked.name, asked.language)
         except UnknownChoiceError as error:
             return _problem(422, error.code, str(error), choices=error.choices)
-        if not self.places.reserve(asked.call_id, _now()):
+        if not self.places.reserve(asked.call_id, _now(), asked.account):
             self._host.counters.count("busy")
             return _problem(503, "busy", "no place is free; ask another host, or again later")
         config, free = self._config, self.places.free(_now())

@@ -52,7 +52,7 @@ def take_place(deps: Dependencies, call: Call, wanted: WantedVoice = USUAL) -> C
         return CallVoice(detail=call.voice_detail)
     usual = call.voice_settings or VoiceSettings()
     settings = wanted.settings.over(usual) if wanted.settings else usual
-    host = hosts_of(deps, call.account_id).reserve(call.call_id, settings)
+    host = hosts_of(deps, call.account_id).reserve(call.call_id, call.account_id, settings)
     return CallVoice("hosted", settings, host, call.voice_detail)
 
 
@@ -86,7 +86,7 @@ def keep_anew(deps: Dependencies, call: Call) -> CallVoice | None:
         return None
     settings = call.voice_settings or VoiceSettings()
     try:
-        host = deps.voice_hosts.reserve(call.call_id, settings)
+        host = deps.voice_hosts.reserve(call.call_id, call.account_id, settings)
     except Exception as failed:
         log.warning("place not kept anew: %r", failed, extra={"call_id": call.call_id})
         return None

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from chalicelib.domain.event import EventType
 from chalicelib.domain.trunk import Trunk, TrunkStatus, apply_report, trunk_event
 from chalicelib.services.dependencies import Dependencies
+from chalicelib.services.line.gateway_leases import is_holder
 from chalicelib.services.line.trunks import UnknownTrunk, facts_of, open_password
 from chalicelib.store.contention import tries
 from chalicelib.store.table import Contention
@@ -54,14 +55,9 @@ def fetch(deps: Dependencies, trunk_id: str) -> tuple[Trunk, str | None]:
         return trunk, open_password(deps, record)
     except BadSeal as error:
         log.error("trunk's password does not open: %s", error, extra=facts_of(trunk))
-    report(
-        deps,
-        trunk_id,
-        revision=trunk.revision,
-        status=TrunkStatus.FAILED,
-        sip_code=None,
-        detail="The stored password cannot be read any more: connect the trunk again.",
-    )
+    gone = "The stored password cannot be read any more: connect the trunk again."
+    failed = TrunkStatus.FAILED
+    _note(deps, trunk_id, revision=trunk.revision, status=failed, sip_code=None, detail=gone)
     raise UnknownTrunk(trunk_id)
 
 
@@ -69,14 +65,30 @@ def report(  # noqa: PLR0913 - the fields of a report
     deps: Dependencies,
     trunk_id: str,
     *,
+    machine: str | None = None,
     revision: int,
     status: TrunkStatus,
     sip_code: int | None,
     detail: str = "",
 ) -> int:
-    """Note the status of a trunk at the gateway; return the revision that counts. A report about
-    another revision changes nothing. Raises UnknownTrunk.
+    """Note the status of a trunk at the gateway `machine`; return the revision that counts. A
+    report about another revision, or of a gateway that no longer has the trunk, changes nothing.
+    Raises UnknownTrunk.
     """
+    if not is_holder(deps, machine, trunk_id):
+        return _record(deps, trunk_id).trunk.revision
+    return _note(deps, trunk_id, revision=revision, status=status, sip_code=sip_code, detail=detail)
+
+
+def _note(  # noqa: PLR0913 - the fields of a report
+    deps: Dependencies,
+    trunk_id: str,
+    *,
+    revision: int,
+    status: TrunkStatus,
+    sip_code: int | None,
+    detail: str,
+) -> int:
     for _ in tries():
         before = _record(deps, trunk_id)
         trunk = before.trunk

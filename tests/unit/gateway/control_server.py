@@ -55,6 +55,10 @@ class ControlServer:
     requests: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     reports: asyncio.Queue[dict[str, Any]] = field(default_factory=asyncio.Queue)
     forged: int = 0
+    elsewhere: set[str] = field(default_factory=set)
+    """Trunks that are another gateway's."""
+    division: str = "first"
+    again_ms: int = 60_000
     hold: asyncio.Event | None = None
     """Reports are answered once it is set."""
     _changed: asyncio.Condition = field(default_factory=asyncio.Condition)
@@ -88,8 +92,8 @@ class ControlServer:
         if self.broken.get(what):
             answer = self.broken[what].pop(0)
             return answer if isinstance(answer, web.StreamResponse) else problem(answer, "")
-        if what == "list":
-            return self._list(sent["after"])
+        if what in ("list", "lease"):
+            return self._list(sent["after"]) if what == "list" else self._lease()
         trunk = self.trunks.get(sent["trunk_id"])
         if what == "report":
             self.reports.put_nowait(sent)
@@ -98,14 +102,21 @@ class ControlServer:
         if trunk is None:
             return problem(404, "trunk_not_found")
         if what == "fetch":
-            return web.json_response({"trunk": trunk})
+            ours = {"ours": False} if sent["trunk_id"] in self.elsewhere else {}
+            return web.json_response({"trunk": trunk, **ours})
         return web.json_response({"revision": trunk["revision"]})
+
+    def _lease(self) -> web.Response:
+        return web.json_response({"division": self.division, "again_ms": self.again_ms})
 
     def _list(self, after: str | None) -> web.Response:
         ids = sorted(set(self.trunks) - self.unlisted)
         ids = [trunk_id for trunk_id in ids if after is None or trunk_id > after]
         shown = ids[: self.page]
-        listed = [{"trunk_id": i, "revision": self.trunks[i]["revision"]} for i in shown]
+        listed = [
+            {"trunk_id": i, "revision": self.trunks[i]["revision"], "ours": i not in self.elsewhere}
+            for i in shown
+        ]
         more = shown[-1] if len(ids) > len(shown) else None
         return web.json_response({"trunks": listed, "next": more})
 

@@ -258,7 +258,9 @@ async def test_trunks_are_bounded(monkeypatch):
     async def page(_path, _shape, after=None):
         begin = int(after or 0)
         listed = [
-            SimpleNamespace(trunk_id="trunk_" + f"{n:026d}".translate(digits), revision=1)
+            SimpleNamespace(
+                trunk_id="trunk_" + f"{n:026d}".translate(digits), revision=1, ours=True
+            )
             for n in range(begin, begin + 1000)
         ]
         return SimpleNamespace(trunks=listed, next=str(begin + 1000))

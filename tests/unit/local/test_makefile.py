@@ -47,7 +47,7 @@ def test_a_first_run_sets_up_python_packages_and_asks_for_no_node(checkout):
 
 def test_a_later_run_installs_nothing_and_so_works_offline(checkout):
     (checkout / ".venv" / "bin").mkdir(parents=True)
-    for done in (".stack", ".kernel"):
+    for done in (".kernel", ".stack"):
         (checkout / ".venv" / done).touch()
     python = checkout / ".venv" / "bin" / "python"
     for later in (python, python.with_name("pip")):

@@ -71,7 +71,7 @@ def started(monkeypatch):
 
 @pytest.fixture
 def hosts(tmp_path):
-    layout = Layout(free_port_base(), tmp_path, 2)
+    layout = Layout(free_port_base(), tmp_path, voice_hosts=2)
     return VoiceHosts(layout, Credentials.load(tmp_path))
 
 

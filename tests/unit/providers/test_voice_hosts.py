@@ -59,40 +59,43 @@ def hosts(network):
 
 def test_calls_spread_over_the_hosts_and_each_has_its_own_order(hosts, network):
     for n in range(200):
-        hosts.reserve(f"call_{n}", USUAL)
+        hosts.reserve(f"call_{n}", "acc_1", USUAL)
     counts = [network.asked.count(url) for url in URLS]
     assert sum(counts) == 200
     assert min(counts) > 20
-    first = hosts.reserve("call_7", USUAL)
-    assert hosts.reserve("call_7", USUAL) == first
+    first = hosts.reserve("call_7", "acc_1", USUAL)
+    assert hosts.reserve("call_7", "acc_1", USUAL) == first
 
 
 def test_one_host_more_moves_only_the_calls_that_come_to_it(hosts, network):
     fewer = SignedVoiceHosts(URLS[:-1], VOICE_SECRET, poster=network, now_s=lambda: NOW_S)
     new = "ws://voice-4.test:8705"
     for n in range(50):
-        before, after = fewer.reserve(f"call_{n}", USUAL), hosts.reserve(f"call_{n}", USUAL)
+        before, after = (
+            fewer.reserve(f"call_{n}", "acc_1", USUAL),
+            hosts.reserve(f"call_{n}", "acc_1", USUAL),
+        )
         assert after in (before, new)
 
 
 def test_a_busy_host_is_passed_over(hosts, network):
-    hosts.reserve("call_1", USUAL)
+    hosts.reserve("call_1", "acc_1", USUAL)
     first = network.asked[0]
     network.answers[first] = (503, {"code": "busy"})
-    assert hosts.reserve("call_1", USUAL) != "ws" + first.removeprefix("http")
+    assert hosts.reserve("call_1", "acc_1", USUAL) != "ws" + first.removeprefix("http")
     network.answers = dict.fromkeys(URLS, (503, {"code": "busy"}))
     with pytest.raises(VoiceBusy):
-        hosts.reserve("call_1", USUAL)
+        hosts.reserve("call_1", "acc_1", USUAL)
 
 
 def test_busy_counts_more_than_a_host_that_lacks_the_voice(hosts, network):
     network.answers = dict.fromkeys(URLS, (422, {"code": "unknown_voice", "choices": ["amy"]}))
     with pytest.raises(UnknownVoice) as unknown:
-        hosts.reserve("call_1", USUAL)
+        hosts.reserve("call_1", "acc_1", USUAL)
     assert unknown.value.choices == ["amy"]
     network.answers[URLS[0]] = (503, {"code": "busy"})
     with pytest.raises(VoiceBusy):
-        hosts.reserve("call_1", USUAL)
+        hosts.reserve("call_1", "acc_1", USUAL)
 
 
 @pytest.mark.parametrize(
@@ -102,24 +105,24 @@ def test_busy_counts_more_than_a_host_that_lacks_the_voice(hosts, network):
 def test_hosts_that_answer_wrongly_are_as_if_they_were_not_there(hosts, network, broken):
     network.answers = dict.fromkeys(URLS, broken)
     with pytest.raises(VoiceUnavailable):
-        hosts.reserve("call_1", USUAL)
+        hosts.reserve("call_1", "acc_1", USUAL)
     with pytest.raises(VoiceUnavailable):
         hosts.offer()
     hosts.release("call_1")
 
 
 def test_a_host_that_did_not_answer_is_asked_last_for_a_while(hosts, network):
-    hosts.reserve("call_1", USUAL)
+    hosts.reserve("call_1", "acc_1", USUAL)
     first = network.asked.pop()
     network.answers[first] = None
-    hosts.reserve("call_1", USUAL)
+    hosts.reserve("call_1", "acc_1", USUAL)
     network.asked.clear()
-    hosts.reserve("call_1", USUAL)
+    hosts.reserve("call_1", "acc_1", USUAL)
     assert first not in network.asked
     network.answers.clear()
     network.now += voice_hosts.AVOIDED_S + 1
     network.asked.clear()
-    hosts.reserve("call_1", USUAL)
+    hosts.reserve("call_1", "acc_1", USUAL)
     assert network.asked == [first]
 
 
@@ -127,16 +130,18 @@ def test_no_further_host_is_asked_when_the_time_is_over(hosts, network):
     network.answers = dict.fromkeys(URLS)
     network.takes_s = voice_hosts.TOTAL_S / 2
     with pytest.raises(VoiceUnavailable):
-        hosts.reserve("call_1", USUAL)
+        hosts.reserve("call_1", "acc_1", USUAL)
     assert len(network.asked) == 2
 
 
 def test_a_host_that_says_no_url_is_reached_where_it_was_asked(hosts, network):
     for given in (None, 7, "http://x", "ws://", "ws://x/path", "ws://" + "x" * 3000):
         network.answers = dict.fromkeys(URLS, (200, {"url": given}))
-        assert hosts.reserve("call_1", USUAL) in {"ws" + url.removeprefix("http") for url in URLS}
+        assert hosts.reserve("call_1", "acc_1", USUAL) in {
+            "ws" + url.removeprefix("http") for url in URLS
+        }
     network.answers = dict.fromkeys(URLS, (200, {"url": "ws://10.0.0.5:8705/"}))
-    assert hosts.reserve("call_1", USUAL) == "ws://10.0.0.5:8705"
+    assert hosts.reserve("call_1", "acc_1", USUAL) == "ws://10.0.0.5:8705"
 
 
 def test_what_hosts_offer_is_cut_to_what_is_shown(hosts, network):
@@ -198,11 +203,12 @@ def test_a_request_goes_over_the_network_signed(listening):
     url, posts = listening
     hosts = SignedVoiceHosts([url], f"{VOICE_SECRET},a former one", now_s=lambda: NOW_S)
     settings = VoiceSettings(language="en-US", name="amy", speed=1.5)
-    assert hosts.reserve("call_1", settings) == "ws://10.0.0.5:8705"
+    assert hosts.reserve("call_1", "acc_1", settings) == "ws://10.0.0.5:8705"
     ((path, signature, body),) = posts
     assert path == "/v1/reserve"
     assert json.loads(body) == {
-        "call_id": "call_1", "language": "en-US", "name": "amy", "speed": 1.5,
+        "call_id": "call_1", "account": "acc_1",
+        "language": "en-US", "name": "amy", "speed": 1.5,
     }  # fmt: skip
     assert control.verify(VOICE_SECRET, path, body, signature, NOW_S)
     assert VOICE_SECRET.encode() not in body
@@ -215,4 +221,4 @@ def test_a_host_that_never_answers_is_given_up():
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         poster = GuardedPoster(private=True, timeout_s=0.05)
         with pytest.raises(VoiceUnavailable):
-            SignedVoiceHosts([url], VOICE_SECRET, poster=poster).reserve("call_1", USUAL)
+            SignedVoiceHosts([url], VOICE_SECRET, poster=poster).reserve("call_1", "acc_1", USUAL)

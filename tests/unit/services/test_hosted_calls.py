@@ -76,7 +76,8 @@ def test_settings_of_the_request_go_over_those_of_the_number(world):
         "language": "fr-FR", "name": "bob", "speed": 1.5, "transcript": False, "partials": False,
     }  # fmt: skip
     assert house.hosts[0].held[call.call_id] == {
-        "call_id": call.call_id, "language": "fr-FR", "name": "bob", "speed": 1.5,
+        "call_id": call.call_id, "account": world.account_id,
+        "language": "fr-FR", "name": "bob", "speed": 1.5,
     }  # fmt: skip
 
 

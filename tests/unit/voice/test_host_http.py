@@ -88,6 +88,22 @@ async def test_health_and_counts_need_no_signature(stack: Stack):
     assert 'chamade_voice_happened_total{what="finished"} 1.0' in page
 
 
+def test_an_account_has_so_many_places_and_leaves_the_others_to_others():
+    places = Places(4, per_account=2)
+    assert places.reserve("call_1", 0.0, "acc_1")
+    assert places.take("call_1", 0.0)
+    assert places.reserve("call_2", 0.0, "acc_1")
+    assert places.reserve("call_2", 1.0, "acc_1")  # its own place again
+    assert not places.reserve("call_3", 1.0, "acc_1")
+    assert places.reserve("call_4", 1.0, "acc_2")
+    places.leave("call_1")
+    assert places.reserve("call_3", 1.0, "acc_1")
+    places.release("call_3")
+    assert places.reserve("call_5", HELD_S + 0.5, "acc_1")  # call_2 keeps its place still
+    assert not places.reserve("call_6", HELD_S + 0.5, "acc_1")
+    assert places.reserve("call_6", HELD_S + 1, "acc_1")  # and gives it up now
+
+
 def test_a_reservation_ends_if_its_socket_does_not_come():
     places = Places(1)
     assert places.reserve("call_1", 0.0)

@@ -45,7 +45,7 @@ demo: .venv/.stack .venv/.kernel  ## Six calls on a stack of their own, 70 s; th
 TESTS := .venv/.dev .venv/.kernel .venv/.node .venv/.debian .venv/.phones .venv/.pipecat .venv/.conformance .venv/.infra .venv/.voice
 # Tests of calls wait for sound most of the time. All others compute, in what time the calls leave (nice).
 CALLS := $(addprefix tests/,sip unit/relay unit/gateway unit/rtp unit/local unit/runtime unit/providers integration mcp)
-ALONE := tests/browser tests/neighbours
+ALONE := tests/browser tests/voice tests/neighbours
 RULES := tests $(addprefix --ignore=,$(CALLS) $(ALONE))
 # Not three calls at a time, or telephones stutter.
 WORKERS := -n 2 --dist loadgroup
@@ -53,11 +53,13 @@ WORKERS := -n 2 --dist loadgroup
 test: $(TESTS)  ## Every capability, ten minutes; faults, floods and bounds at length are in test-all
 	@$(MAKE) --no-print-directory calls rules
 	@CHAMADE_TESTS_IN_TURN=yes $(PYTEST) tests/browser
+	@CHAMADE_TESTS_IN_TURN=yes $(PYTEST) tests/voice
 
-# Neighbours run alone, as browsers do: paces are compared. Of two runs at once, one plays calls at a time.
+# Neighbours run alone, as browsers and voices do: paces are compared. Of two runs at once, one plays calls at a time.
 test-all: $(TESTS)  ## All tests, twenty minutes; coverage of rules and bridge is held at 95 %; what CI runs
 	@$(MAKE) --no-print-directory calls rules ALL=yes
 	@CHAMADE_TESTS_IN_TURN=yes $(PYTEST) tests/browser
+	@CHAMADE_TESTS_IN_TURN=yes $(PYTEST) tests/voice
 	@CHAMADE_TESTS_IN_TURN=yes $(PYTEST) tests/neighbours
 
 calls: export CHAMADE_TESTS_IN_TURN := yes

@@ -30,7 +30,7 @@ LOG_BYTES = 5_000_000_000
 Source = Literal[
     "log", "function", "api", "balancer", "relay", "gateway", "queue", "ring", "delivery",
     "certificate", "firewall", "account", "stream", "sweep", "relay answers", "trunks", "machine",
-    "executions",
+    "executions", "voice", "voice failures",
 ]  # fmt: skip
 
 
@@ -176,6 +176,19 @@ ALARMS = (
         "log", "SipLag", SIP_LATE_MS, statistic="Maximum", periods=3,
     ),
     Alarm(
+        "voice-down", "Fewer voice hosts are healthy than the operator wants at least",
+        "voice-down", "voice", "HealthyHostCount", 1, statistic="Minimum", below=True, period_s=60,
+        periods=3, silence_is_bad=True,
+    ),
+    Alarm(
+        "voice-5xx", "Voice hosts answer with 5xx: they fail, or have no place for calls",
+        "voice-5xx", "voice", "HTTPCode_Target_5XX_Count", 10,
+    ),
+    Alarm(
+        "voice-failed", "Voice hosts cannot speak or hear: Polly or Transcribe refuse, or are slow",
+        "voice-failed", "voice failures", "failed", 5,
+    ),
+    Alarm(
         "firewall-blocks", "The firewalls block a flood of requests", "costs", "firewall",
         "BlockedRequests", FIREWALL_BLOCKS,
     ),
@@ -197,11 +210,17 @@ what the dashboard shows on an ordinary day."""
 
 OF_SIP = {"gateway-down", "gateway-machine", "trunks-failed", "sip-late"}
 """Alarms that exist only with a gateway."""
+OF_VOICE = {"voice-down", "voice-5xx", "voice-failed"}
+"""Alarms that exist only with voice hosts."""
 OF_RESERVED = {"executions-used"}
 """Alarms that exist only if executions are reserved."""
 
 
-def of_installation(*, sip: bool, reserved: bool) -> list[Alarm]:
+def of_installation(*, sip: bool, hosted_voice: bool, reserved: bool) -> list[Alarm]:
     """Return the alarms of the parts that are installed."""
-    absent = (set() if sip else OF_SIP) | (set() if reserved else OF_RESERVED)
+    absent = {
+        *(() if sip else OF_SIP),
+        *(() if hosted_voice else OF_VOICE),
+        *(() if reserved else OF_RESERVED),
+    }
     return [alarm for alarm in ALARMS if alarm.name not in absent]

@@ -1,6 +1,6 @@
-"""One load balancer for the relay and the gateway's HTTP, told apart by name. TLS ends here.
+"""One load balancer for relays, voice hosts and the gateway's HTTP, told apart by name, with TLS.
 
-It forwards only the paths that are meant for the public; `/metrics` of both is not among them.
+It forwards only the paths that are meant for the public; their `/metrics` is not among them.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Balancer(Construct):
             deletion_protection=False,
         )
         self._access_log(scope)
-        hosts = [settings.relay_host, *settings.gateway_hosts]
+        hosts = settings.media_hosts
         self.certificate = certificate(self, settings, hosts)
         self.listener = self.balancer.add_listener(
             "Tls",

@@ -96,6 +96,18 @@ def dashboard(
                 watched.of_logs("SipLag", "Maximum"),
             ),
         )
+    if settings.hosted_voice:
+        made.add_widgets(
+            _graph("Hosted calls: a voice host", watched.of_logs("VoiceCalls", "Average"),
+                   watched.of_logs("VoiceCalls", "Maximum")),
+            _graph(
+                "Voice hosts: no place, not spoken, not heard, errors",
+                *(
+                    watched.of_logs(f"Voice{each}")
+                    for each in ("Refused", "Unspoken", "Unheard", "Errors")
+                ),
+            ),
+        )  # fmt: skip
     errors = next(query for query in queries(settings) if query.id == "Errors")
     made.add_widgets(
         cloudwatch.LogQueryWidget(

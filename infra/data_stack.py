@@ -19,6 +19,7 @@ from infra.table import table
 
 OF_TWILIO = ("CHAMADE_TWILIO_AUTH_TOKEN",)
 OF_GATEWAY = ("CHAMADE_GATEWAY_AUTH_TOKEN", "CHAMADE_GATEWAY_CONTROL_SECRET")
+OF_VOICE = ("CHAMADE_VOICE_SECRET",)
 SECRETS = (
     "CHAMADE_TOKEN_SECRET",
     # Agent tokens have a secret of their own: owners put the tokens into their agents by hand, so a
@@ -27,6 +28,7 @@ SECRETS = (
     "CHAMADE_CONTROL_SECRET",
     *OF_TWILIO,
     *OF_GATEWAY,
+    *OF_VOICE,
 )
 """Variables of the application whose values are secrets. All of them are made, also those of a
 provider that the settings lack: with it they would come and go, and a secret that is kept under its
@@ -129,11 +131,12 @@ def task_secret(scope: Construct, data: DataStack, variable: str) -> ecs.Secret:
 
 
 def used_secrets(settings: Settings, function: str) -> list[str]:
-    """Return the secrets that a function of this installation reads: those of the providers that
-    there are, without what is for requests if it takes none."""
+    """Return the secrets that a function of this installation reads: those of the providers and
+    voice hosts that there are, without what is for requests if it takes none."""
     without = {
         *(() if settings.twilio_account_sid else OF_TWILIO),
         *(() if settings.sip else OF_GATEWAY),
+        *(() if settings.hosted_voice else OF_VOICE),
         *(OF_REQUESTS if function in ANSWERS_NO_REQUEST else ()),
     }
     return [name for name in SECRETS if name not in without]

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 
 from infra.settings import Settings
 
+DOOR_PORT = 8703
+"""Port of the relays' control door."""
 COUNTS_S = "30"
 """Seconds between two log lines of counts of relay and gateway. Metrics are made of these lines,
 and scaling follows the metrics."""
@@ -46,6 +48,8 @@ def application(
         "CHAMADE_LOG_LEVEL": "INFO",
         **_twilio(settings),
         **_gateway(settings),
+        "CHAMADE_RELAY_DOOR_URL": f"https://{settings.relay_host}",
+        **_voice(settings),
         **({"CHAMADE_SIP_HOSTS": ",".join(settings.sip_hosts)} if settings.sip_hosts else {}),
         **{f"{variable}_ARN": arn for variable, arn in secrets.items()},
         **settings.variables.application,
@@ -73,16 +77,35 @@ def _gateway(settings: Settings) -> dict[str, str]:
     }
 
 
+def _voice(settings: Settings) -> dict[str, str]:
+    if not settings.hosted_voice:
+        return {}
+    return {"CHAMADE_VOICE_URLS": f"https://{settings.voice_host}"}
+
+
 def relay(settings: Settings, *, drain_s: int) -> dict[str, str]:
-    """Return the relay's environment, without what its image sets. `RELAY_URL` follows from the
-    task's host name."""
+    """Return the relay's environment, without what its image sets. `RELAY_URL` and
+    `RELAY_DOOR_URL` follow from the task's host name."""
     return {
         "CHAMADE_CONTROL_URL": f"https://{settings.api_host}",
         "RELAY_PUBLIC_URL": f"wss://{settings.relay_host}",
         "RELAY_BEHIND_PROXY": "1",
+        "RELAY_DOOR_PORT": str(DOOR_PORT),
         "RELAY_DRAIN_S": str(drain_s),
         "RELAY_COUNTS_S": COUNTS_S,
         **settings.variables.relay,
+    }
+
+
+def voice(settings: Settings, *, drain_s: int) -> dict[str, str]:
+    """Return the voice host's environment, without what its image sets. `VOICE_URL` follows from
+    the task's host name."""
+    return {
+        "CHAMADE_CONTROL_URL": f"https://{settings.api_host}",
+        "VOICE_MAX_CALLS": str(settings.sizes.calls_per_voice_host),
+        "VOICE_DRAIN_S": str(drain_s),
+        "VOICE_COUNTS_S": COUNTS_S,
+        **settings.variables.voice,
     }
 
 

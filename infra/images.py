@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def image(part: str) -> ecs.ContainerImage:
-    """Return the image of `relay` or `gateway`, built with the repository's root as context."""
+    """Return the image of a part with a Dockerfile, built with the repository's root as context."""
     file = f"{part}/Dockerfile"
     return ecs.ContainerImage.from_asset(
         str(ROOT),

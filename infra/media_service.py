@@ -1,4 +1,4 @@
-"""The parts that the services of relay and gateway share: network, container, health check."""
+"""What the services of relay, gateway and voice hosts share: network, container, health check."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from infra.settings import Settings
 
 @dataclass(frozen=True)
 class Ground:
-    """The network, cluster and balancer of both services."""
+    """The network, cluster and balancer of all services."""
 
     settings: Settings
     data: DataStack
@@ -35,6 +35,8 @@ class MediaService(Construct):
 
     part: str
     port: int
+    door: int | None = None
+    """A second port, of what is for the application and other tasks only."""
     targets: elb.ApplicationTargetGroup
 
     def __init__(self, scope: cdk.Stack, id_: str, ground: Ground, log: logs.LogGroup) -> None:
@@ -53,7 +55,9 @@ class MediaService(Construct):
         task.add_container(
             self.part,
             image=image(self.part),
-            port_mappings=[ecs.PortMapping(container_port=self.port)],
+            port_mappings=[
+                ecs.PortMapping(container_port=port) for port in (self.port, self.door) if port
+            ],
             environment=environment,
             secrets={
                 name: task_secret(self, self._data, secret) for name, secret in secrets.items()
@@ -77,23 +81,31 @@ class MediaService(Construct):
         """Make a security group that lets the balancer in. `name`: the part's name, in the
         balancer's own rule."""
         group = ec2.SecurityGroup(self, "Group", vpc=self._cluster.vpc, description=description)
-        group.add_ingress_rule(self._balancer.group, ec2.Port.tcp(self.port), "the balancer")
-        self._balancer.group.add_egress_rule(group, ec2.Port.tcp(self.port), name)
+        for port in (self.port, self.door):
+            if port:
+                group.add_ingress_rule(self._balancer.group, ec2.Port.tcp(port), "the balancer")
+                self._balancer.group.add_egress_rule(group, ec2.Port.tcp(port), name)
         return group
 
     def _balanced(self, target: elb.IApplicationLoadBalancerTarget, *, leave_s: int) -> None:
         """Set `targets` to a target group that holds `target`. A target that leaves has `leave_s`
         seconds to finish the calls that it carries."""
-        self.targets = elb.ApplicationTargetGroup(
+        self.targets = self._target_group("Targets", self.port, target, leave_s)
+
+    def _target_group(
+        self, id_: str, port: int, target: elb.IApplicationLoadBalancerTarget, leave_s: int
+    ) -> elb.ApplicationTargetGroup:
+        return elb.ApplicationTargetGroup(
             self,
-            "Targets",
+            id_,
             vpc=self._cluster.vpc,
-            port=self.port,
+            port=port,
             protocol=elb.ApplicationProtocol.HTTP,
             targets=[target],
             deregistration_delay=cdk.Duration.seconds(leave_s),
             health_check=elb.HealthCheck(
                 path="/healthz",
+                port=str(self.port),
                 healthy_http_codes="200",
                 interval=cdk.Duration.seconds(10),
                 timeout=cdk.Duration.seconds(3),

@@ -1,4 +1,4 @@
-"""Relay and gateway, the network that they are in, the balancer before them.
+"""Relay, gateway and voice hosts, the network that they are in, the balancer before them.
 
 Two availability zones, public subnets only: tasks connect to the API and to agents anywhere, and
 public addresses cost less, and fail less often, than NAT gateways. Security groups say what may
@@ -23,10 +23,11 @@ from infra.media_service import Ground
 from infra.parameters import publish
 from infra.relay_service import RelayService
 from infra.settings import Settings
+from infra.voice_service import VoiceService
 
 
 class MediaStack(cdk.Stack):
-    """Relay, gateway and network: everything that audio passes through."""
+    """Relay, gateway, voice hosts and network: everything that audio passes through."""
 
     def __init__(
         self, scope: Construct, id_: str, *, settings: Settings, data: DataStack, **kwargs: Any
@@ -50,6 +51,10 @@ class MediaStack(cdk.Stack):
             self.gateway = GatewayService(self, "Gateway", ground, log)
             for number in range(2, settings.sizes.gateways + 1):
                 GatewayService(self, f"Gateway{number}", ground, log, number)
+        self.voice = None
+        if settings.hosted_voice:
+            log = self._log("voice", settings)
+            self.voice = VoiceService(self, "Voice", ground, log, self.relay.group)
         publish(self, settings, self._names())
 
     def _names(self) -> dict[str, str]:
@@ -61,6 +66,7 @@ class MediaStack(cdk.Stack):
             "relay-targets": self.relay.targets.target_group_full_name,
             "gateway-instance": self.gateway.instance_id if self.gateway else "",
             "gateway-targets": self.gateway.targets.target_group_full_name if self.gateway else "",
+            "voice-targets": self.voice.targets.target_group_full_name if self.voice else "",
         }
 
     def _network(self, settings: Settings) -> ec2.Vpc:

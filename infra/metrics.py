@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from infra.settings import FUNCTIONS
 
 RELAY_CALLS = "RelayCalls"
+VOICE_CALLS = "VoiceCalls"
 
 _TRANSITION = '$.logger = "chalicelib.services.call.transition"'
 _DELIVERY = '$.logger = "chalicelib.services.delivery.delivery_tries"'
@@ -42,6 +43,10 @@ def _relay(name: str, field: str) -> LineMetric:
 def _gateway(name: str, field: str, unit: str = "Count") -> LineMetric:
     pattern = f"{{ {_COUNTS} && $.{field} = * }}"
     return LineMetric(name, ("gateway",), pattern, f"$.{field}", unit)
+
+
+def _voice(name: str, field: str) -> LineMetric:
+    return LineMetric(name, ("voice",), f"{{ {_COUNTS} && $.{field} = * }}", f"$.{field}")
 
 
 METRICS = (
@@ -104,10 +109,16 @@ METRICS = (
     _gateway("GatewayStreamsFailed", "streams_failed"),
     _gateway("SipLag", "sip_lag_ms", "Milliseconds"),
     LineMetric("GatewayErrors", ("gateway",), '{ $.level = "error" }'),
+    _voice(VOICE_CALLS, "calls"),
+    _voice("VoiceRefused", "refused"),
+    _voice("VoiceUnheard", "unheard"),
+    _voice("VoiceUnspoken", "unspoken"),
+    LineMetric("VoiceErrors", ("voice",), '{ $.level = "error" }'),
 )
 """All metrics of ours. A metric of several parts is the sum of their lines."""
 
 
-def of_installation(*, sip: bool) -> list[LineMetric]:
+def of_installation(*, sip: bool, hosted_voice: bool) -> list[LineMetric]:
     """Return the metrics of the parts that are installed."""
-    return [each for each in METRICS if sip or each.parts != ("gateway",)]
+    absent = {part for part, there in (("gateway", sip), ("voice", hosted_voice)) if not there}
+    return [each for each in METRICS if not absent & set(each.parts)]

@@ -32,6 +32,7 @@ class MonitoredResources:
     relay_targets: str
     """The target group's full name, targetgroup/…"""
     gateway_targets: str
+    voice_targets: str
     gateway_instance: str
     """The id of the gateway's EC2 instance."""
     api: str
@@ -55,6 +56,7 @@ class MonitoredResources:
             balancer=name("balancer"),
             relay_targets=name("relay-targets"),
             gateway_targets=name("gateway-targets") if settings.sip else NONE,
+            voice_targets=name("voice-targets") if settings.hosted_voice else NONE,
             gateway_instance=name("gateway-instance") if settings.sip else NONE,
             api=settings.name("api"),
             api_certificate=name("api-certificate"),
@@ -74,6 +76,7 @@ class MonitoredResources:
             "relay answers": self._relay_5xx,
             "trunks": self._trunks_failed,
             "executions": self._executions_used,
+            "voice failures": self._voice_failures,
         }.get(alarm.source)
         if made:
             return made(period)
@@ -94,9 +97,13 @@ class MonitoredResources:
         return {name: count for name, count in given.items() if count >= _MANY}
 
     def threshold(self, alarm: Alarm) -> float:
-        """Return an alarm's threshold; two of them are multiples of the operator's sizes."""
+        """Return an alarm's threshold; some of them are multiples of the operator's sizes."""
         sizes = self.settings.sizes
-        times = {"relay-full": sizes.calls_per_relay, "relay-down": sizes.relay_tasks_min}
+        times = {
+            "relay-full": sizes.calls_per_relay,
+            "relay-down": sizes.relay_tasks_min,
+            "voice-down": sizes.voice_tasks_min,
+        }
         return alarm.threshold * times.get(alarm.name, 1)
 
     def of_logs(
@@ -167,6 +174,19 @@ class MonitoredResources:
             ),
             using_metrics=each,
             label="% failed",
+            period=period,
+        )
+
+    def _voice_failures(self, period: cdk.Duration) -> cloudwatch.IMetric:
+        """Return the sentences that could not be spoken, and those that could not be heard."""
+        each = {
+            "unspoken": self.of_logs("VoiceUnspoken", "Sum", period),
+            "unheard": self.of_logs("VoiceUnheard", "Sum", period),
+        }
+        return cloudwatch.MathExpression(
+            expression="FILL(unspoken, 0) + FILL(unheard, 0)",
+            using_metrics=each,
+            label="failed",
             period=period,
         )
 
@@ -250,6 +270,7 @@ class MonitoredResources:
             "api": ("AWS/ApiGateway", {"ApiName": self.api}),
             "balancer": ("AWS/ApplicationELB", {**balancer, "TargetGroup": self.relay_targets}),
             "gateway": ("AWS/ApplicationELB", {**balancer, "TargetGroup": self.gateway_targets}),
+            "voice": ("AWS/ApplicationELB", {**balancer, "TargetGroup": self.voice_targets}),
             "account": ("AWS/Logs", {}),  # all groups together
             "stream": ("AWS/Lambda", {"FunctionName": self.functions["fan_out_events"]}),
             "sweep": ("AWS/Lambda", {"FunctionName": self.functions["sweep"]}),

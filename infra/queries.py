@@ -31,8 +31,9 @@ def of_installation(settings: Settings) -> list[Query]:
     machines = [settings.log_group(f"{name}-machine") for name in ("ring", "delivery")]
     relay = [settings.log_group("relay")]
     gateway = [settings.log_group("gateway")] if settings.sip else []
+    voice = [settings.log_group("voice")] if settings.hosted_voice else []
     access = [settings.log_group("access")]
-    everything = [*functions, *machines, *relay, *gateway]
+    everything = [*functions, *machines, *relay, *gateway, *voice]
     return [
         # The line "call rings" has both call_id and call_sid: a second query with the call_sid
         # finds the gateway's lines, too.
@@ -46,7 +47,7 @@ def of_installation(settings: Settings) -> list[Query]:
         ),
         Query(
             "Errors", "errors",
-            _lines('level = "error"', "desc"), [*functions, *relay, *gateway],
+            _lines('level = "error"', "desc"), [*functions, *relay, *gateway, *voice],
         ),
         Query(
             "NotSteered", "what providers refused",

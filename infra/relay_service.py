@@ -30,7 +30,7 @@ that are left."""
 class RelayService(MediaService):
     """The relay's task, service and scaling."""
 
-    part, port = "relay", 8702
+    part, port, door = "relay", 8702, environment.DOOR_PORT
 
     def __init__(self, scope: cdk.Stack, id_: str, ground: Ground, log: logs.LogGroup) -> None:
         super().__init__(scope, id_, ground, log)
@@ -63,6 +63,8 @@ class RelayService(MediaService):
         self.group = self._security_group("Relays: out, to the API and to agents", "relays")
         # A task that gets an agent's socket for another task's call pipes it to that task.
         self.group.add_ingress_rule(self.group, ec2.Port.tcp(self.port), "other relays")
+        # And one that gets a command for it passes the command on.
+        self.group.add_ingress_rule(self.group, ec2.Port.tcp(self.door), "other relays' commands")
         service = ecs.FargateService(
             self,
             "Service",
@@ -99,6 +101,9 @@ class RelayService(MediaService):
         self._balancer.forward(
             "RelayRule", self.settings.relay_host, ["/media/*", "/healthz"], self.targets
         )
+        door = self.service.load_balancer_target(container_name=self.part, container_port=self.door)
+        commanded = self._target_group("Doors", self.door, door, STOP_S)
+        self._balancer.forward("DoorRule", self.settings.relay_host, ["/door/*"], commanded)
 
     def _scaling(self) -> None:
         sizes = self.settings.sizes

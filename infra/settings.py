@@ -61,9 +61,17 @@ class Sizes(_Strict):
     calls_per_relay: int = Field(120, ge=1)
     """Calls in each task at which another task is started; docs/benchmarks.md says how many a task
     can carry."""
+    voice_cpu: int = 1024
+    voice_memory_mb: int = 2048
+    voice_tasks_min: int = Field(2, ge=1)
+    """Two, so that a call whose host is lost finds another one."""
+    voice_tasks_max: int = Field(10, ge=1)
+    calls_per_voice_host: int = Field(30, ge=1, le=1000)
+    """Calls that a voice host takes at a time."""
     gateways: int = Field(1, ge=1, le=8)
     """Gateways, each an instance with an address of its own; several divide the trunks. A
-    certificate has ten names, as a rule: the relay's, and one of each gateway."""
+    certificate has ten names, as a rule: those of relays and voice hosts, and each
+    gateway's."""
     gateway_instance: str = "c6a.large"
     gateway_image: str = Field(GATEWAY_SYSTEM, pattern=_IMAGE)
     """The instance's system: the id of an AMI, or the name of one of AWS's releases for ECS, which
@@ -80,6 +88,8 @@ class Sizes(_Strict):
             raise ValueError(f"reserved_concurrency: no function is called {sorted(unknown)}")
         if self.relay_tasks_max < self.relay_tasks_min:
             raise ValueError("relay_tasks_max is below relay_tasks_min")
+        if self.voice_tasks_max < self.voice_tasks_min:
+            raise ValueError("voice_tasks_max is below voice_tasks_min")
         return self
 
 
@@ -90,6 +100,7 @@ class Variables(_Strict):
     relay: dict[str, str] = {}
     gateway: dict[str, str] = {}
     """Of the gateway and of its SIP edge."""
+    voice: dict[str, str] = {}
 
     @model_validator(mode="after")
     def _known(self) -> Variables:
@@ -107,12 +118,12 @@ class Settings(_Strict):
     account: Annotated[str, Field(pattern=r"^\d{12}$")] | _Blank = ""
     region: Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")] | _Blank = ""
     domain: str
-    """The domain whose names `api.`, `relay.` and `gateway.` are used. A domain is required:
-    providers connect to the relay by `wss://` only, and a certificate needs a name."""
+    """The domain whose names `api.`, `relay.`, `gateway.` and `voice.` are used. A domain is
+    required: providers connect to the relay by `wss://` only, and a certificate needs a name."""
     hosted_zone_id: str = ""
     """The domain's zone in Route 53: records and certificate are made there. Blank: by hand."""
     certificate_arn: str = ""
-    """An existing certificate for all three names, in the region of the stacks. Blank: make one."""
+    """An existing certificate for all of these names, in the stacks' region. Blank: make one."""
     alarm_email: str = ""
     monthly_budget_usd: int = Field(0, ge=0)
     """The AWS account's budget; `alarm_email` is told when it is reached, or is about to be. 0:
@@ -128,6 +139,9 @@ class Settings(_Strict):
     """Names and addresses at which the gateway takes SIP: no trunk may lead to them."""
     sip_peers: list[IPv4Network] = []
     """Networks whose calls are taken for any number: EDGE_PEERS."""
+    hosted_voice: bool = False
+    """True to install voice hosts, which speak and hear for agents without audio, with Amazon Polly
+    and Amazon Transcribe."""
     tables: list[Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{3,255}$")]] = []
     """Names of the tables, the one in use last: those before it are what it was restored from. None
     given: `chamade-STAGE-calls`."""
@@ -169,6 +183,20 @@ class Settings(_Strict):
         return f"gateway.{self.domain}"
 
     @property
+    def voice_host(self) -> str:
+        """Return the host name of the voice hosts."""
+        return f"voice.{self.domain}"
+
+    @property
+    def media_hosts(self) -> list[str]:
+        """Return the host names that lead to the load balancer."""
+        return [
+            self.relay_host,
+            *self.gateway_hosts,
+            *([self.voice_host] if self.hosted_voice else []),
+        ]
+
+    @property
     def gateway_hosts(self) -> list[str]:
         """Return the host name of each gateway; none without SIP. Further ones are `gateway-2.` and
         so forth."""
@@ -178,7 +206,7 @@ class Settings(_Strict):
     @property
     def hosts(self) -> list[str]:
         """Return all host names that need a certificate."""
-        return [self.api_host, self.relay_host, *self.gateway_hosts]
+        return [self.api_host, *self.media_hosts]
 
     @property
     def gateway_account_sid(self) -> str:

@@ -41,7 +41,9 @@ class WatchStack(cdk.Stack):
         self._metrics()
         topic = self._topic()
         reserved = bool(self.watched.reserved)
-        wanted = alarms.of_installation(sip=settings.sip, reserved=reserved)
+        wanted = alarms.of_installation(
+            sip=settings.sip, hosted_voice=settings.hosted_voice, reserved=reserved
+        )
         made = [self._alarm(each, topic) for each in wanted]
         dashboard(self, settings, self.watched, made)
         if settings.monthly_budget_usd:
@@ -56,7 +58,9 @@ class WatchStack(cdk.Stack):
             )
 
     def _metrics(self) -> None:
-        for metric in metrics.of_installation(sip=self.settings.sip):
+        for metric in metrics.of_installation(
+            sip=self.settings.sip, hosted_voice=self.settings.hosted_voice
+        ):
             for part in metric.parts:
                 logs.CfnMetricFilter(
                     self,

@@ -20,6 +20,7 @@ class Credentials:
     api_key: str = field(default="", repr=False)
     gateway_control_secret: str = field(default="", repr=False)
     carrier_password: str = field(default="", repr=False)
+    voice_secret: str = field(default="", repr=False)
 
     @classmethod
     def load(cls, state_dir: Path) -> Credentials:
@@ -49,6 +50,7 @@ class Credentials:
             self,
             gateway_control_secret=self.gateway_control_secret or secrets.token_hex(32),
             carrier_password=self.carrier_password or secrets.token_hex(8),
+            voice_secret=self.voice_secret or secrets.token_hex(32),
         )
 
     def with_api_key(self, api_key: str) -> Credentials:

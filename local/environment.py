@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from local.credentials import Credentials, key_file
 from local.layout import HOST, ROOT, Layout
@@ -62,6 +63,9 @@ def application(layout: Layout, credentials: Credentials) -> dict[str, str]:
         "CHAMADE_TOKEN_SECRET": credentials.token_secret,
         "CHAMADE_CONTROL_SECRET": credentials.control_secret,
         "CHAMADE_GATEWAY_CONTROL_SECRET": credentials.gateway_control_secret,
+        "CHAMADE_RELAY_DOOR_URL": layout.door_url,
+        "CHAMADE_VOICE_URLS": ",".join(layout.voice_urls),
+        "CHAMADE_VOICE_SECRET": credentials.voice_secret,
         "CHAMADE_KEY_FILE": str(key_file(layout.state_dir)),
         "CHAMADE_ALLOW_PRIVATE_TRUNKS": "1",  # people first try a PBX on this machine
         "CHAMADE_ALLOW_PRIVATE_WEBHOOKS": "1",  # and a webhook receiver on this machine
@@ -92,8 +96,28 @@ def relay(layout: Layout, credentials: Credentials) -> dict[str, str]:
         "RELAY_ID": "relay-local",
         "RELAY_URL": layout.relay_url,
         "RELAY_PUBLIC_URL": layout.relay_url,
+        "RELAY_DOOR_PORT": str(layout.ports["door"]),
+        "RELAY_DOOR_URL": layout.door_url,
         "RELAY_DRAIN_S": "0",
         "RELAY_ALLOW_PRIVATE_AGENTS": "1",  # agents in development run on this machine
+    }
+
+
+def voice(layout: Layout, credentials: Credentials, index: int, models: Path) -> dict[str, str]:
+    """Return the environment of a voice host. `models`: the Python that has the local models."""
+    host = f"voice-{index + 1}"
+    return {
+        **_base(),
+        # With VOICE_ENGINE=aws it uses AWS itself, as whoever started the stack.
+        **{name: value for name, value in os.environ.items() if name.startswith("AWS_")},
+        "CHAMADE_CONTROL_URL": layout.api_url,
+        "CHAMADE_VOICE_SECRET": credentials.voice_secret,
+        "VOICE_HOST": HOST,
+        "VOICE_PORT": str(layout.ports[host]),
+        "VOICE_URL": layout.voice_urls[index].replace("http://", "ws://"),
+        "VOICE_ID": host,
+        "VOICE_DRAIN_S": "0",
+        "VOICE_PYTHON": str(models),
     }
 
 
@@ -148,7 +172,7 @@ def _base() -> dict[str, str]:
     passed = {
         name: value
         for name, value in os.environ.items()
-        if name.startswith(("GATEWAY_", "RELAY_", "CHAMADE_"))
+        if name.startswith(("GATEWAY_", "RELAY_", "VOICE_", "CHAMADE_"))
     }
     return {
         **inherited,

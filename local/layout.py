@@ -1,5 +1,6 @@
 """The ports, paths and URLs of a stack on this machine. They follow from two settings,
-`CHAMADE_PORT_BASE` (default 8700) and `CHAMADE_STATE_DIR` (default `.local`).
+`CHAMADE_PORT_BASE` (default 8700) and `CHAMADE_STATE_DIR` (default `.local`). How many voice hosts
+it has is a setting, too (local/voice_hosts.py).
 """
 
 from __future__ import annotations
@@ -34,9 +35,12 @@ class Layout:
     state_dir: Path
     gateways: int = 1
     """Gateways, which divide the trunks if there are two: `GATEWAYS`."""
+    voice_hosts: int = 0
 
     @classmethod
-    def from_environment(cls, env: Mapping[str, str] = os.environ) -> Layout:
+    def from_environment(
+        cls, env: Mapping[str, str] = os.environ, *, voice_hosts: int = 0
+    ) -> Layout:
         """Make the layout from the environment. Raises BadSetting if the port base is no usable
         port."""
         text = env.get("CHAMADE_PORT_BASE", str(DEFAULT_PORT_BASE))
@@ -48,12 +52,13 @@ class Layout:
         gateways = env.get("GATEWAYS") or "1"
         if gateways not in ("1", "2"):
             raise BadSetting(f"GATEWAYS={gateways!r}: 1 or 2 is wanted")
-        return cls(int(text), state_dir.resolve(), int(gateways))
+        return cls(int(text), state_dir.resolve(), int(gateways), voice_hosts)
 
     @property
     def ports(self) -> dict[str, int]:
         """Return the port of each part."""
-        offsets = {"api": 0, "relay": 1, "gateway": 2, "aws": 3, "sip": 4}
+        offsets = {"api": 0, "relay": 1, "gateway": 2, "aws": 3, "sip": 4, "door": 7}
+        offsets |= {f"voice-{host + 1}": 5 + host for host in range(self.voice_hosts)}
         offsets |= {"carrier": 8, "carrier's phones": 9}
         if self.gateways > 1:
             offsets |= {"gateway-2": 10, "sip-2": 11}
@@ -68,6 +73,17 @@ class Layout:
     def relay_url(self) -> str:
         """Return the URL of the relay's sockets."""
         return f"ws://{HOST}:{self.ports['relay']}"
+
+    @property
+    def door_url(self) -> str:
+        """Return the URL of the relay's control door."""
+        return f"http://{HOST}:{self.ports['door']}"
+
+    @property
+    def voice_urls(self) -> list[str]:
+        """Return the URL of each voice host."""
+        ports = self.ports
+        return [f"http://{HOST}:{ports[f'voice-{host + 1}']}" for host in range(self.voice_hosts)]
 
     @property
     def gateway_url(self) -> str:

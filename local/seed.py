@@ -10,6 +10,7 @@ from chalicelib.domain.line import Line
 from chalicelib.services.account import accounts
 from chalicelib.services.dependencies import Dependencies
 from chalicelib.services.line import numbers
+from chalicelib.services.operator import account_admin
 
 POOL = [f"+1555550{last:04d}" for last in range(100, 120)]
 FRENCH_POOL = [f"+331990000{last:02d}" for last in range(10, 15)]
@@ -28,3 +29,10 @@ def first_account(deps: Dependencies) -> str:
     account, key = accounts.create_account(deps, "Local account")
     numbers.activate(deps, account.account_id, "US")
     return key
+
+
+def let_speak(deps: Dependencies, account_id: str) -> None:
+    """Let the account take part in the beta of hosted voices: here it is the operator's own."""
+    account = deps.stores.accounts.get(account_id)
+    if account and not account.hosted_voice:
+        account_admin.set_hosted_voice(deps, account_id, granted=True)

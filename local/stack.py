@@ -21,6 +21,7 @@ from local import aws, environment, ports, processes, seed
 from local.credentials import Credentials, write_private
 from local.layout import HOST, Layout
 from local.processes import Interrupted, Part
+from local.voice_hosts import VoiceHosts
 
 SWEEP_DELIVERIES_EVERY_S = 30.0
 
@@ -44,6 +45,7 @@ class Stack:
     def __init__(self, layout: Layout, credentials: Credentials, lock: int) -> None:
         self.layout, self.credentials, self._lock = layout, credentials, lock
         self.parts: list[Part] = []
+        self.voice = VoiceHosts(layout, credentials)
         self._stopping = threading.Event()
 
     def start(
@@ -74,10 +76,12 @@ class Stack:
         sweeping = self._spawn(aws.warm_up, layout, "sweep")
         self._spawn(aws.warm_up, layout, "fan_out_events", "deliver_event")
         self._launch_servers(say)
+        self._launch_voice_hosts(say)
         http_relay = layout.relay_url.replace("ws://", "http://")
         urls = (layout.carrier_url, layout.api_url, http_relay, *layout.gateway_urls.values())
         for part, url in zip(self.parts[1:], urls, strict=True):
             processes.wait_until_up(part, f"{url}/healthz", stopping)
+        self.voice.wait_until_up(say, stopping)
         while sweeping.is_alive():
             sweeping.join(_JOIN_S)
             _check(stopping)
@@ -85,6 +89,7 @@ class Stack:
             say(line)
         _check(stopping)
         self._spawn_upkeep()
+        self._spawn(self.voice.keep_running, say)
         self._write_stack_file()
 
     def _spawn_upkeep(self) -> None:
@@ -104,10 +109,17 @@ class Stack:
             say(f"Starting the gateway, for SIP phones, at port {port} of {HOST}")
             self._launch(name, "gateway", environment.gateway(layout, credentials, name))
 
+    def _launch_voice_hosts(self, say: Callable[[str], None]) -> None:
+        layout = self.layout
+        if layout.voice_hosts:
+            many = "voice host" if layout.voice_hosts == 1 else f"{layout.voice_hosts} voice hosts"
+            say(f"Starting the {many}, for agents without audio, at {', '.join(layout.voice_urls)}")
+        self.voice.start()
+
     def stop(self) -> list[str]:
         """Stop all parts; return the names of those that had to be killed."""
         self._stopping.set()
-        return processes.stop(self.parts)
+        return [*self.voice.stop(), *processes.stop(self.parts)]
 
     @property
     def phone_account(self) -> tuple[str, str, str]:
@@ -153,7 +165,7 @@ class Stack:
     def _trim_logs_now_and_again(self) -> None:
         """Trim the logs at intervals, so that they never fill the disk."""
         while not self._stopping.wait(TRIM_LOGS_EVERY_S):
-            for part in self.parts:
+            for part in [*self.parts, *self.voice.parts]:
                 with contextlib.suppress(OSError):  # somebody has removed the file
                     part.trim_log()
 
@@ -165,6 +177,8 @@ class Stack:
             say("Opening an account for you, with an API key and a number" + _instead_of(key))
             self.credentials = self.credentials.with_api_key(seed.first_account(deps))
             self.credentials.save(self.layout.state_dir)
+        if self.layout.voice_hosts and (account_id := _known(deps, self.credentials.api_key)):
+            seed.let_speak(deps, account_id)
 
     def _write_stack_file(self) -> None:
         layout, credentials = self.layout, self.credentials
@@ -182,6 +196,7 @@ class Stack:
             "numbers": numbers,
             "provider_account_sid": credentials.provider_account_sid,
             "provider_auth_token": signing(credentials.provider_auth_token),
+            "voice_urls": layout.voice_urls,
             "carrier_url": layout.carrier_url,
             "carrier_username": environment.CARRIER_USERNAME,
             "carrier_password": credentials.carrier_password,
@@ -211,11 +226,11 @@ def application_dependencies(layout: Layout, credentials: Credentials) -> Depend
 
 @contextmanager
 def temporary_stack(
-    state_dir: Path, say: Callable[[str], None], gateways: int = 1
+    state_dir: Path, say: Callable[[str], None], gateways: int = 1, voice_hosts: int = 0
 ) -> Iterator[Stack]:
     """Start a separate stack with free ports and an empty folder; stop it at the end of the
     block."""
-    layout = Layout(ports.free_port_base(), state_dir, gateways)
+    layout = Layout(ports.free_port_base(), state_dir, gateways, voice_hosts)
     with exclusive(layout) as lock:
         stack = Stack(layout, Credentials.load(state_dir), lock)
         try:

@@ -13,6 +13,7 @@ from local.layout import ABROAD, DID, HOST, ROOT, BadSetting, Layout
 from local.ports import PortTaken
 from local.processes import DidNotStart, Interrupted
 from local.stack import AlreadyRunning, Stack, exclusive
+from local.voice_hosts import wanted
 
 _WATCH_S = 0.1
 
@@ -20,7 +21,7 @@ _WATCH_S = 0.1
 def run(stopping: Callable[[], bool]) -> int:
     """Run the stack until `stopping()`; return 0 then, 1 if something went wrong."""
     try:
-        layout = Layout.from_environment()
+        layout = Layout.from_environment(voice_hosts=wanted())
         with exclusive(layout, stopping) as lock:
             return _run(Stack(layout, Credentials.load(layout.state_dir), lock), stopping)
     except Interrupted:

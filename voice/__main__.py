@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 import signal
 import sys
@@ -13,7 +14,8 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import aiohttp
 
 from runtime.logs import set_up
-from voice import logs
+from runtime.periodic_counts import log_counts
+from voice import logs, metrics
 from voice.config import Config, from_env
 from voice.core.counters import Counters
 from voice.core.speech_detector import SpeechDetector
@@ -39,7 +41,7 @@ async def serve(config: Config, chosen: Engines) -> int:
             counters = Counters()
             reports = Reports(config.voice_id, poster(config, session), counters)
             host = Host(chosen, _voices(config, chosen), reports, counters, SpeechDetector)
-            return await _host_calls(config, VoiceHost(config, host), stop)
+            return await _host_calls(config, VoiceHost(config, host), counters, stop)
         except (EngineError, UnknownChoiceError, ValueError) as error:
             sys.stderr.write(f"voice: the engine {chosen.name} cannot be used: {error}\n")
             return 2
@@ -53,7 +55,9 @@ def _voices(config: Config, chosen: Engines) -> Voices:
     return Voices(synthesiser.voices, recogniser.languages, wanted.voice, wanted.language)
 
 
-async def _host_calls(config: Config, host: VoiceHost, stop: asyncio.Event) -> int:
+async def _host_calls(
+    config: Config, host: VoiceHost, counters: Counters, stop: asyncio.Event
+) -> int:
     try:
         port = await host.start()
     except OSError as error:
@@ -63,8 +67,12 @@ async def _host_calls(config: Config, host: VoiceHost, stop: asyncio.Event) -> i
         )
         return 2
     logs.info("the voice host is ready for calls", host=config.host, port=port, url=config.url)
+    sample = functools.partial(metrics.sample, counters, host.places)
+    counting = asyncio.create_task(log_counts(sample, config.counts_s)) if config.counts_s else None
     await stop.wait()
     await host.drain()
+    if counting:
+        counting.cancel()
     return 0
 
 

@@ -30,6 +30,8 @@ class Config:
     """Calls at the same time, with those that have a place reserved."""
     max_calls_per_account: int = 4
     """Those of one account: it must not take every place."""
+    counts_s: float = 0.0
+    """Seconds between two log lines of counts; 0: none."""
     drain_s: float = 60.0
     """Seconds for calls to end by themselves; the others go on at another host."""
 
@@ -53,6 +55,7 @@ def from_env(env: Mapping[str, str]) -> Config:
         max_calls_per_account=int(
             _number(env, "VOICE_MAX_CALLS_PER_ACCOUNT", (max_calls + 1) // 2, least=1)
         ),
+        counts_s=_number(env, "VOICE_COUNTS_S", 0.0),
         drain_s=_number(env, "VOICE_DRAIN_S", 60.0),
     )
 

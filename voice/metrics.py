@@ -1,4 +1,4 @@
-"""The counts of the voice host, for `/metrics`."""
+"""The counts of the voice host, for `/metrics` and for the line of counts."""
 
 from __future__ import annotations
 
@@ -14,6 +14,17 @@ from voice.core.places import Places
 def render(counters: Counters, places: Places, now: float) -> bytes:
     """Return the page for Prometheus."""
     return page(_families(counters, places, now))
+
+
+def sample(counters: Counters, places: Places) -> tuple[dict[str, float], dict[str, int]]:
+    """Return the gauges and the counters of the line of counts."""
+    happened = counters.happened
+    return {"calls": places.calls}, {
+        "refused": happened["busy"],
+        "unspoken": happened["synthesis_failures"],
+        "unheard": happened["recognition_failures"],
+        "dropped": happened["items_dropped"],
+    }
 
 
 def _families(counters: Counters, places: Places, now: float) -> Iterator[Metric]:

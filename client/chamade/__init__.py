@@ -11,11 +11,12 @@
 `chamade.webhooks.verify` and `chamade.agent.verify` check who sends webhooks and opens sockets.
 """
 
+from chamade.audio.blocking import Audio
 from chamade.audio.line import Format
 from chamade.audio.messages import Dropped, Dtmf, Mark, Refusal, Stop
 from chamade.audio.socket import AsyncAudio
 from chamade.audio.sound import WavWriter
-from chamade.blocking import Audio, LiveCall, Ringing
+from chamade.blocking import LiveCall, Ringing
 from chamade.client import AsyncClient, Client
 from chamade.errors import (
     ApiError,
@@ -28,6 +29,7 @@ from chamade.errors import (
     Conflict,
     Forbidden,
     Invalid,
+    NoAudio,
     NotFound,
     RateLimited,
     ServerError,
@@ -35,7 +37,8 @@ from chamade.errors import (
     Unreachable,
 )
 from chamade.live import AsyncLiveCall, AsyncRinging
-from chamade.models import Call, Did, Event, Number, Trunk, TrunkPreset
+from chamade.models import Call, Did, Event, Number, Trunk, TrunkPreset, VoiceSettings
+from chamade.speech_models import Reply, Said, Utterance, Voice, Voices
 from chamade.version import VERSION as __version__
 
 __all__ = [
@@ -63,17 +66,24 @@ __all__ = [
     "Invalid",
     "LiveCall",
     "Mark",
+    "NoAudio",
     "NotFound",
     "Number",
     "RateLimited",
     "Refusal",
+    "Reply",
     "Ringing",
+    "Said",
     "ServerError",
     "Stop",
     "Trunk",
     "TrunkPreset",
     "Unauthorized",
     "Unreachable",
+    "Utterance",
+    "Voice",
+    "VoiceSettings",
+    "Voices",
     "WavWriter",
     "__version__",
 ]

@@ -4,109 +4,30 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from types import TracebackType
-from typing import Any, Concatenate, ParamSpec, TypeVar
 
+from chamade.audio.blocking import Audio
 from chamade.audio.line import Format
-from chamade.audio.messages import Heard, Stop
-from chamade.audio.socket import AsyncAudio
-from chamade.errors import AudioLost, CallGone, ChamadeError, Conflict, NotFound
+from chamade.errors import AudioLost, CallGone, ChamadeError, Conflict, NoAudio, NotFound
 from chamade.feed import Doorbell, Feed
 from chamade.http.shells import Blocking
-from chamade.live import Opening, accepting, lost, on_the_line
 from chamade.models import Call, Event
+from chamade.openings import Opening, accepting, by_text, lost, on_the_line
 from chamade.operations import Calls
+from chamade.operations.voices import VoiceOptions
 from chamade.portal import Portal
+from chamade.speech import settled
+from chamade.spoken import Spoken
 
 log = logging.getLogger("chamade")
 
-Arguments = ParamSpec("Arguments")
-Result = TypeVar("Result")
 
-
-def _blocking(
-    method: Callable[Concatenate[AsyncAudio, Arguments], Coroutine[Any, Any, Result]],
-) -> Callable[Concatenate[Audio, Arguments], Result]:
-    """Make a method that waits for the result of a method of the asyncio audio."""
-
-    def wait(self: Audio, /, *args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
-        return self._portal.run(method(self._audio, *args, **kwargs))
-
-    wait.__doc__, wait.__name__ = method.__doc__, method.__name__
-    return wait
-
-
-class Audio:
-    """Hear and speak on a call: `for frame in call.audio` hears. Like `AsyncAudio`, without
-    await.
-    """
-
-    def __init__(self, portal: Portal, audio: AsyncAudio) -> None:
-        self._portal, self._audio = portal, audio
-
-    next = _blocking(AsyncAudio.next)
-    started = _blocking(AsyncAudio.started)
-    send = _blocking(AsyncAudio.send)
-    clear = _blocking(AsyncAudio.clear)
-    mark = _blocking(AsyncAudio.mark)
-    dtmf = _blocking(AsyncAudio.dtmf)
-    close = _blocking(AsyncAudio.close)
-
-    def play(self, audio: bytes | str | Path) -> bool:
-        """Play audio as `AsyncAudio.play` does."""
-        return self._portal.run(self._audio.play(audio))
-
-    def __iter__(self) -> Iterator[bytes]:
-        return (item for item in self.messages() if isinstance(item, bytes))
-
-    def messages(self) -> Iterator[Heard]:
-        """Yield items as `AsyncAudio.messages` does."""
-        while (item := self.next()) is not None:
-            yield item
-
-    def skip(self) -> None:
-        """Discard audio as `AsyncAudio.skip` does."""
-        self._portal.run(_soon(self._audio.skip))
-
-    def on_dtmf(self, tell: Callable[[str], None]) -> None:
-        """Call `tell(digit)`, in another thread, whenever the caller presses a key."""
-        self._portal.run(_soon(self._audio.on_dtmf, tell))
-
-    @property
-    def format(self) -> Format:
-        """Return the format of frames."""
-        return self._audio.format
-
-    @property
-    def keys(self) -> str:
-        """Return all the keys that the caller has pressed so far."""
-        return self._audio.keys
-
-    @property
-    def stop(self) -> Stop | None:
-        """Return how the call ended, once it has."""
-        return self._audio.stop
-
-    @property
-    def replaced(self) -> bool:
-        """Return whether another agent has taken the call's audio over."""
-        return self._audio.replaced
-
-
-async def _soon(do: Callable[..., None], *args: Any) -> None:
-    do(*args)
-
-
-class LiveCall:
+class LiveCall(Spoken):
     """A call that `with` dials or accepts, and hangs up at the end. Like `AsyncLiveCall`, without
     await.
     """
-
-    info: Call
-    audio: Audio
 
     def __init__(
         self,
@@ -118,11 +39,15 @@ class LiveCall:
         hang_up: bool = True,
         if_free: bool = False,
         resumed: bool = False,
+        own_voice: bool = False,
     ) -> None:
+        super().__init__()
         self._calls: Calls[Blocking] = Calls(shell)
         self._shell, self._portal = shell, portal
         self._opening, self._format = opening, line_format
+        self._audio: Audio | None = None
         self._hangs_up, self._if_free, self.resumed = hang_up, if_free, resumed
+        self._own_voice = own_voice
 
     @property
     def id(self) -> str:
@@ -130,20 +55,33 @@ class LiveCall:
         return self.info.call_id
 
     @property
+    def audio(self) -> Audio:
+        """Return the call's line. Raises NoAudio if a hosted voice is on it."""
+        if self._audio is None:
+            raise NoAudio(self.id)
+        return self._audio
+
+    @property
     def end_reason(self) -> str | None:
         """Return why the call is over; None while it is not, or if nobody said."""
-        return self.audio.stop.reason if self.audio.stop else self.info.end_reason
+        stop = self._audio.stop if self._audio else None
+        return stop.reason if stop else self.info.end_reason
 
     def answered(self) -> bool:
         """Wait until somebody has answered and audio flows. Returns False if nobody did."""
-        if self.audio.started():
+        if self._audio is None:
+            self.info = self._shell.run(settled(self.id))
+            return not self.info.over
+        if self._audio.started():
             return True
-        if self.audio.stop is None:  # it was over before its audio connected: `stop` did not come
+        if self._audio.stop is None:  # it was over before its audio connected: `stop` did not come
             self.refresh()
         return False
 
     def hang_up(self) -> None:
-        """End the call, at once. To let the last words be heard, `play` them."""
+        """End the call, at once. To let the last words be heard, `play` them, or `say` them with
+        `wait`.
+        """
         try:
             self.info = self._calls.leave(self.id)
         except Conflict as over:
@@ -161,8 +99,11 @@ class LiveCall:
             self.info = self._shell.run(self._opening())
         except Conflict as conflict:
             raise (lost(conflict) if conflict.call else conflict) from None
-        opening = on_the_line(self.info, self._format, if_free=self._if_free)
-        self.audio = Audio(self._portal, self._portal.run(opening))
+        if self.info.hosted and not self._own_voice:
+            self.info = self._shell.run(by_text(self.info))
+        else:
+            opening = on_the_line(self.info, self._format, if_free=self._if_free)
+            self._audio = Audio(self._portal, self._portal.run(opening))
         return self
 
     def __exit__(
@@ -172,14 +113,21 @@ class LiveCall:
         trace: TracebackType | None,
     ) -> bool:
         try:
-            if self._hangs_up and self.audio.stop is None and not self.audio.replaced:
+            if self._hangs_up and not self._left():
                 self.hang_up()
         except ChamadeError as trouble:
             # The call ends by itself, ten seconds after its agent has left the line.
             log.warning("%s: not hung up: %s", self.id, trouble)
         finally:
-            self.audio.close()
+            if self._audio is not None:
+                self._audio.close()
         return isinstance(error, CallGone) and error.call_id == self.id
+
+    def _left(self) -> bool:
+        """Return whether there is nothing to hang up: the call is over, or another agent's."""
+        if self._audio is None:
+            return self.info.over
+        return self._audio.stop is not None or self._audio.replaced
 
 
 class Ringing:
@@ -188,12 +136,21 @@ class Ringing:
     def __init__(self, shell: Blocking, portal: Portal, call: Call) -> None:
         self._shell, self._portal, self.call = shell, portal, call
 
-    def accept(self, format: str = "pcm_s16le", rate: int | None = None) -> LiveCall:
+    def accept(
+        self,
+        format: str = "pcm_s16le",
+        rate: int | None = None,
+        *,
+        voice: str | None = None,
+        voice_settings: VoiceOptions | None = None,
+    ) -> LiveCall:
         """Answer the call: `with ringing.accept() as call:`. Raises CallGone if the call is gone.
-        `format`: `pcm_s16le` (`rate` 8000, 16000 or 24000) or `mulaw` (8000).
+        `format`: `pcm_s16le` (`rate` 8000, 16000 or 24000) or `mulaw` (8000). `voice`: `own` or
+        `hosted`; usually as the number says.
         """
-        line_format = Format.wanted(format, rate)
-        return LiveCall(self._shell, self._portal, accepting(self.call), line_format)
+        opening = accepting(self.call, voice, voice_settings)
+        own_voice, line_format = voice == "own", Format.wanted(format, rate)
+        return LiveCall(self._shell, self._portal, opening, line_format, own_voice=own_voice)
 
     def refuse(self) -> Call:
         """Decline the call: the caller hears a busy tone. Raises CallGone if it does not ring any

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from functools import partial
 from types import TracebackType
 from typing import Unpack
@@ -18,9 +18,13 @@ from chamade.feed import Doorbell, Feed
 from chamade.http.request import perform
 from chamade.http.shells import Awaiting, Blocking
 from chamade.live import AsyncEvents, AsyncIncoming, AsyncLiveCall, AsyncRinging
-from chamade.operations import AccountOf, Calls, Keys, Numbers, Trunks, Webhooks
+from chamade.openings import taking_back
+from chamade.operations import AccountOf, Calls, HostedVoices, Keys, Numbers, Trunks, Webhooks
 from chamade.operations.calls import DialOptions, dial_through_trunk
+from chamade.operations.voices import VoiceOptions
 from chamade.portal import Portal
+from chamade.speech_models import Said, Voices
+from chamade.spoken import said_in, said_later
 
 AT_ONCE = 50
 
@@ -46,6 +50,7 @@ class Client(Closing):
         self.webhooks: Webhooks[Blocking] = Webhooks(self._shell)
         self.keys: Keys[Blocking] = Keys(self._shell)
         self.account: AccountOf[Blocking] = AccountOf(self._shell)
+        self._voices: HostedVoices[Blocking] = HostedVoices(self._shell)
 
     def call(
         self,
@@ -59,7 +64,8 @@ class Client(Closing):
         `calls.dial` for the options. Raises NotFound if there is no trunk.
         """
         opening = partial(dial_through_trunk, meeting_url, **options)
-        return LiveCall(self._shell, self._portal, opening, Format.wanted(format, rate))
+        own_voice, line_format = options.get("voice") == "own", Format.wanted(format, rate)
+        return LiveCall(self._shell, self._portal, opening, line_format, own_voice=own_voice)
 
     def attach(
         self,
@@ -69,15 +75,22 @@ class Client(Closing):
         rate: int | None = None,
         hang_up: bool = True,
         if_free: bool = False,
+        voice: str | None = None,
     ) -> LiveCall:
         """Join the line of an existing call: `with client.attach(id) as call:`. A call has one
         agent, so the socket of another agent is closed. With `if_free` it is not: `with` waits
-        until audio flows, and raises CallGone if another agent has the call.
+        until audio flows, and raises CallGone if another agent has the call. With `voice="own"`
+        the line is taken from a hosted voice, too.
         """
         seeing = partial(perform, Calls.get.request(call_id))
-        line_format = Format.wanted(format, rate)
         return LiveCall(
-            self._shell, self._portal, seeing, line_format, hang_up=hang_up, if_free=if_free
+            self._shell,
+            self._portal,
+            seeing,
+            Format.wanted(format, rate),
+            hang_up=hang_up,
+            if_free=if_free,
+            own_voice=voice == "own",
         )
 
     def incoming(self, line: str | None = None) -> Incoming:
@@ -96,21 +109,23 @@ class Client(Closing):
         at_once: int = AT_ONCE,
         ready: Callable[[], object] | None = None,
         resume: bool = True,
+        voice: str | None = None,
+        voice_settings: VoiceOptions | None = None,
     ) -> None:
         """Accept every call that comes in and hand it to `handler`, in a thread each; hang up when
         that returns. Goes on until Ctrl-C; `ready` is called once no call will be missed.
 
         `resume`: before that, take back the calls that were answered and have no agent, as after a
         restart within ten seconds. The handler gets them with `call.resumed`. No call is taken from
-        another agent.
+        another agent. `voice`, `voice_settings`: as for `Ringing.accept`.
         """
         line_format = Format.wanted(format, rate)
 
         def accept(ringing: Ringing) -> LiveCall:
-            return ringing.accept(format, rate)
+            return ringing.accept(format, rate, voice=voice, voice_settings=voice_settings)
 
         def take_back(call_id: str) -> LiveCall:
-            opening = live.taking_back(call_id)
+            opening = taking_back(call_id)
             return LiveCall(
                 self._shell, self._portal, opening, line_format, if_free=True, resumed=True
             )
@@ -123,6 +138,20 @@ class Client(Closing):
         now on (`"latest"`), or from the oldest kept.
         """
         return Events(self._shell, Feed(after))
+
+    def transcript(
+        self, call_id: str, after: int | None = None, *, follow: bool = True
+    ) -> Iterator[Said]:
+        """Yield what both sides say in a call with a hosted voice, until it is over; without
+        `follow`, what was said until now. `after`: an entry's `sequence`.
+        """
+        return said_in(self._shell, call_id, after, follow=follow)
+
+    def voices(self) -> Voices:
+        """List the hosted voices and the languages that there are. Raises Forbidden,
+        `hosted_voice_gated`, for accounts outside the beta.
+        """
+        return self._voices.list()
 
     def close(self) -> None:
         """Close all connections."""
@@ -148,6 +177,7 @@ class AsyncClient:
         self.webhooks: Webhooks[Awaiting] = Webhooks(self._shell)
         self.keys: Keys[Awaiting] = Keys(self._shell)
         self.account: AccountOf[Awaiting] = AccountOf(self._shell)
+        self._voices: HostedVoices[Awaiting] = HostedVoices(self._shell)
 
     def call(
         self,
@@ -159,7 +189,8 @@ class AsyncClient:
     ) -> AsyncLiveCall:
         """Dial as `Client.call` does: `async with client.call("+33…") as call:`."""
         opening = partial(dial_through_trunk, meeting_url, **options)
-        return AsyncLiveCall(self._shell, opening, Format.wanted(format, rate))
+        own_voice, line_format = options.get("voice") == "own", Format.wanted(format, rate)
+        return AsyncLiveCall(self._shell, opening, line_format, own_voice=own_voice)
 
     def attach(
         self,
@@ -169,11 +200,18 @@ class AsyncClient:
         rate: int | None = None,
         hang_up: bool = True,
         if_free: bool = False,
+        voice: str | None = None,
     ) -> AsyncLiveCall:
         """Join a call as `Client.attach` does."""
         seeing = partial(perform, Calls.get.request(call_id))
-        line_format = Format.wanted(format, rate)
-        return AsyncLiveCall(self._shell, seeing, line_format, hang_up=hang_up, if_free=if_free)
+        return AsyncLiveCall(
+            self._shell,
+            seeing,
+            Format.wanted(format, rate),
+            hang_up=hang_up,
+            if_free=if_free,
+            own_voice=voice == "own",
+        )
 
     def incoming(self, line: str | None = None) -> AsyncIncoming:
         """Return the calls that come in, as `Client.incoming` does."""
@@ -189,15 +227,17 @@ class AsyncClient:
         at_once: int = AT_ONCE,
         ready: Callable[[], object] | None = None,
         resume: bool = True,
+        voice: str | None = None,
+        voice_settings: VoiceOptions | None = None,
     ) -> None:
         """Serve as `Client.serve` does, in a task each. Cancelled, it hangs up."""
         line_format = Format.wanted(format, rate)
 
         def accept(ringing: AsyncRinging) -> AsyncLiveCall:
-            return ringing.accept(format, rate)
+            return ringing.accept(format, rate, voice=voice, voice_settings=voice_settings)
 
         def take_back(call_id: str) -> AsyncLiveCall:
-            opening = live.taking_back(call_id)
+            opening = taking_back(call_id)
             return AsyncLiveCall(self._shell, opening, line_format, if_free=True, resumed=True)
 
         incoming = self.incoming(line)
@@ -206,6 +246,16 @@ class AsyncClient:
     def events(self, after: str | None = None) -> AsyncEvents:
         """Return the events, as `Client.events` does."""
         return AsyncEvents(self._shell, Feed(after))
+
+    def transcript(
+        self, call_id: str, after: int | None = None, *, follow: bool = True
+    ) -> AsyncIterator[Said]:
+        """Yield what is said in a call as `Client.transcript` does."""
+        return said_later(self._shell, call_id, after, follow=follow)
+
+    async def voices(self) -> Voices:
+        """List the hosted voices as `Client.voices` does."""
+        return await self._voices.list()
 
     async def close(self) -> None:
         """Close all connections."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from chamade.models import Call, decode
+from chamade.decoding import decode
+from chamade.models import Call
 
 
 class ChamadeError(Exception):
@@ -37,6 +38,17 @@ class AudioLost(ChamadeError):
     def __init__(self, message: str, close_code: int | None = None) -> None:
         super().__init__(message)
         self.close_code = close_code
+
+
+class NoAudio(ChamadeError):
+    """A hosted voice is on the call's line, so that no audio is streamed to this program."""
+
+    def __init__(self, call_id: str) -> None:
+        super().__init__(
+            f"{call_id}: a hosted voice is on the line: use say(), listen() and transcript(), or "
+            'take the call with voice="own" to stream audio'
+        )
+        self.call_id = call_id
 
 
 class CallGone(ChamadeError):

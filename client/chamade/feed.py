@@ -12,9 +12,10 @@ from collections import OrderedDict, deque
 from collections.abc import Iterable
 from typing import Any
 
+from chamade.decoding import decode
 from chamade.errors import ApiError, Invalid, ServerError, Unreachable
 from chamade.http.request import Flow, Request, Wait, back_off, every, perform
-from chamade.models import Call, Event, decode
+from chamade.models import Call, Event
 from chamade.operations import Calls
 
 log = logging.getLogger("chamade")

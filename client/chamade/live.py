@@ -3,97 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
-from functools import partial
 from types import TracebackType
-from typing import TypeAlias
 
-from chamade.audio.line import GRACE_S, Format
+from chamade.audio.line import Format
 from chamade.audio.socket import AsyncAudio
-from chamade.endings import why_over
-from chamade.errors import AudioLost, CallGone, ChamadeError, Conflict, NotFound
+from chamade.errors import AudioLost, CallGone, ChamadeError, Conflict, NoAudio, NotFound
 from chamade.feed import Doorbell, Feed
-from chamade.http.request import Flow, perform
 from chamade.http.shells import Awaiting
 from chamade.models import Call, Event
+from chamade.openings import Opening, accepting, by_text, lost, on_the_line
 from chamade.operations import Calls
+from chamade.operations.voices import VoiceOptions
+from chamade.speech import settled
+from chamade.spoken import AsyncSpoken
 
 log = logging.getLogger("chamade")
 
-Opening: TypeAlias = Callable[[], Flow[Call]]
-"""The beginning of a live call: a dial, an answer, or a look at a call that exists."""
 
-
-async def on_the_line(call: Call, line_format: Format, *, if_free: bool = False) -> AsyncAudio:
-    """Open the call's audio. Raises CallGone if the call is over. With `if_free` it waits until
-    audio flows, and raises CallGone, too, if another agent has the call.
-    """
-    if call.audio is None:
-        raise CallGone(call.call_id, why_over(call.end_reason), call.end_reason)
-    audio = AsyncAudio(call.call_id, call.audio, line_format, if_free=if_free)
-    if if_free:
-        try:
-            await _found_free(audio)
-        except BaseException:
-            await audio.close()
-            raise
-    return audio
-
-
-async def _found_free(audio: AsyncAudio) -> None:
-    """Wait until audio flows. Raises CallGone if it does not, however that comes."""
-    reason, why = None, f"its audio did not come within {GRACE_S:g} s"
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(GRACE_S):
-            if await audio.started():
-                return
-            reason = audio.stop.reason if audio.stop else None
-            why = "another agent has the call" if audio.replaced else why_over(reason)
-    raise CallGone(audio.call_id, why, reason)
-
-
-def lost(conflict: Conflict) -> CallGone:
-    """Make the error of a lost race for a call."""
-    call = conflict.call
-    return CallGone(
-        call.call_id if call else "", conflict.detail, call.end_reason if call else None
-    )
-
-
-def accepting(call: Call) -> Opening:
-    """Return the opening that answers a call that came in. A call with auto-answer is answered
-    already.
-    """
-    operation = Calls.get if call.auto_answer else Calls.accept
-    return partial(perform, operation.request(call.call_id))
-
-
-def taking_back(call_id: str) -> Opening:
-    """Return the opening of a call that was answered before a restart. It raises CallGone if there
-    is no such call any more.
-    """
-
-    def look() -> Flow[Call]:
-        try:
-            return (yield from perform(Calls.get.request(call_id)))
-        except NotFound as gone:
-            raise CallGone(call_id, gone.detail) from None
-
-    return look
-
-
-class AsyncLiveCall:
+class AsyncLiveCall(AsyncSpoken):
     """A call that `async with` dials or accepts, and hangs up at the end.
 
-    `info` is the call as it was last fetched, `audio` its line; `resumed`: `serve` took it back
-    after a restart. When the caller hangs up, methods that send raise CallGone, which ends the
-    `async with` block without an error.
+    `info` is the call as it was last fetched, `audio` its line, unless a hosted voice is on that
+    (`say`, `transcript`); `resumed`: `serve` took it back after a restart. When the caller hangs
+    up, methods that send raise CallGone, which ends the `async with` block without an error.
     """
-
-    info: Call
-    audio: AsyncAudio
 
     def __init__(
         self,
@@ -104,10 +39,14 @@ class AsyncLiveCall:
         hang_up: bool = True,
         if_free: bool = False,
         resumed: bool = False,
+        own_voice: bool = False,
     ) -> None:
+        super().__init__()
         self._calls: Calls[Awaiting] = Calls(shell)
         self._shell, self._opening, self._format = shell, opening, line_format
+        self._audio: AsyncAudio | None = None
         self._hangs_up, self._if_free, self.resumed = hang_up, if_free, resumed
+        self._own_voice = own_voice
 
     @property
     def id(self) -> str:
@@ -115,20 +54,33 @@ class AsyncLiveCall:
         return self.info.call_id
 
     @property
+    def audio(self) -> AsyncAudio:
+        """Return the call's line. Raises NoAudio if a hosted voice is on it."""
+        if self._audio is None:
+            raise NoAudio(self.id)
+        return self._audio
+
+    @property
     def end_reason(self) -> str | None:
         """Return why the call is over; None while it is not, or if nobody said."""
-        return self.audio.stop.reason if self.audio.stop else self.info.end_reason
+        stop = self._audio.stop if self._audio else None
+        return stop.reason if stop else self.info.end_reason
 
     async def answered(self) -> bool:
         """Wait until somebody has answered and audio flows. Returns False if nobody did."""
-        if await self.audio.started():
+        if self._audio is None:
+            self.info = await self._shell.run(settled(self.id))
+            return not self.info.over
+        if await self._audio.started():
             return True
-        if self.audio.stop is None:  # it was over before its audio connected: `stop` did not come
+        if self._audio.stop is None:  # it was over before its audio connected: `stop` did not come
             await self.refresh()
         return False
 
     async def hang_up(self) -> None:
-        """End the call, at once. To let the last words be heard, `play` them."""
+        """End the call, at once. To let the last words be heard, `play` them, or `say` them with
+        `wait`.
+        """
         try:
             self.info = await self._calls.leave(self.id)
         except Conflict as over:
@@ -146,7 +98,10 @@ class AsyncLiveCall:
             self.info = await self._shell.run(self._opening())
         except Conflict as conflict:
             raise (lost(conflict) if conflict.call else conflict) from None
-        self.audio = await on_the_line(self.info, self._format, if_free=self._if_free)
+        if self.info.hosted and not self._own_voice:
+            self.info = await self._shell.run(by_text(self.info))
+        else:
+            self._audio = await on_the_line(self.info, self._format, if_free=self._if_free)
         return self
 
     async def __aexit__(
@@ -156,14 +111,21 @@ class AsyncLiveCall:
         trace: TracebackType | None,
     ) -> bool:
         try:
-            if self._hangs_up and self.audio.stop is None and not self.audio.replaced:
+            if self._hangs_up and not self._left():
                 await self.hang_up()
         except ChamadeError as trouble:
             # The call ends by itself, ten seconds after its agent has left the line.
             log.warning("%s: not hung up: %s", self.id, trouble)
         finally:
-            await self.audio.close()
+            if self._audio is not None:
+                await self._audio.close()
         return isinstance(error, CallGone) and error.call_id == self.id
+
+    def _left(self) -> bool:
+        """Return whether there is nothing to hang up: the call is over, or another agent's."""
+        if self._audio is None:
+            return self.info.over
+        return self._audio.stop is not None or self._audio.replaced
 
 
 class AsyncRinging:
@@ -172,11 +134,21 @@ class AsyncRinging:
     def __init__(self, shell: Awaiting, call: Call) -> None:
         self._shell, self.call = shell, call
 
-    def accept(self, format: str = "pcm_s16le", rate: int | None = None) -> AsyncLiveCall:
+    def accept(
+        self,
+        format: str = "pcm_s16le",
+        rate: int | None = None,
+        *,
+        voice: str | None = None,
+        voice_settings: VoiceOptions | None = None,
+    ) -> AsyncLiveCall:
         """Answer the call: `async with ringing.accept() as call:`. Raises CallGone if the call is
-        gone. `format`: `pcm_s16le` (`rate` 8000, 16000 or 24000) or `mulaw` (8000).
+        gone. `format`: `pcm_s16le` (`rate` 8000, 16000 or 24000) or `mulaw` (8000). `voice`: `own`
+        or `hosted`; usually as the number says.
         """
-        return AsyncLiveCall(self._shell, accepting(self.call), Format.wanted(format, rate))
+        opening = accepting(self.call, voice, voice_settings)
+        own_voice, line_format = voice == "own", Format.wanted(format, rate)
+        return AsyncLiveCall(self._shell, opening, line_format, own_voice=own_voice)
 
     async def refuse(self) -> Call:
         """Decline the call: the caller hears a busy tone. Raises CallGone if it does not ring any

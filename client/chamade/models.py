@@ -6,26 +6,14 @@ strings, so that a new one is no error. Times are aware datetimes.
 
 from __future__ import annotations
 
-import dataclasses
-import types
-import typing
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cache
-from typing import Any, TypeVar
+from typing import Any
 
-Model = TypeVar("Model")
+from chamade.decoding import Shown, decode
 
 LIVE_STATES = frozenset({"connecting", "ringing", "active"})
 """States of a call that is not over."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Shown:
-    """The base of all models: holds the JSON that they were read from."""
-
-    raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +26,17 @@ class Audio(Shown):
     format: str = "pcm_s16le"
     sample_rate: int = 16000
     frame_bytes: int = 640
+
+
+@dataclass(frozen=True, kw_only=True)
+class VoiceSettings(Shown):
+    """The settings of a hosted voice. None stands for the usual language or voice."""
+
+    language: str | None = None
+    name: str | None = None
+    speed: float = 1.0
+    transcript: bool = True
+    partials: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +53,7 @@ class HistoryEntry(Shown):
 class Call(Shown):
     """A call. `from_` is who calls, `line` the number of yours, `audio` None once it is over.
     `agent_detail`: why the agent at `agent_url` was not reached, and what to do; None if it was.
+    `voice_detail`: why no hosted voice answered it at once, though its number says so.
     """
 
     call_id: str
@@ -76,6 +76,9 @@ class Call(Shown):
     provider_call_id: str | None = None
     trunk: str | None = None
     agent_detail: str | None = None
+    voice: str = "own"
+    voice_settings: VoiceSettings | None = None
+    voice_detail: str | None = None
     auto_answer: bool = False
     max_duration_s: int = 0
     metadata: dict[str, Any] = field(default_factory=dict)
@@ -88,6 +91,11 @@ class Call(Shown):
         """Return whether the call is in any of the final states, new ones included."""
         return self.state not in LIVE_STATES
 
+    @property
+    def hosted(self) -> bool:
+        """Return whether a hosted voice speaks in it."""
+        return self.voice == "hosted"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Number(Shown):
@@ -98,6 +106,8 @@ class Number(Shown):
     auto_answer: bool = False
     label: str = ""
     agent_url: str | None = None
+    voice: str = "own"
+    voice_settings: VoiceSettings | None = None
     activated_at: datetime | None = None
 
 
@@ -109,6 +119,8 @@ class Did(Shown):
     label: str = ""
     auto_answer: bool = False
     agent_url: str | None = None
+    voice: str = "own"
+    voice_settings: VoiceSettings | None = None
     added_at: datetime | None = None
     called_at: datetime | None = None
 
@@ -263,52 +275,3 @@ class Delivery(Shown):
     error: str | None = None
     next_at: datetime | None = None
     created_at: datetime | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Page(typing.Generic[Model]):
-    """A page of a list. `next_cursor`: the cursor of the next page; None at the end."""
-
-    items: tuple[Model, ...]
-    next_cursor: str | None = None
-
-
-def decode(model: type[Model], shown: Any) -> Model:
-    """Read JSON as a `model`. Raises ValueError if it is not such a thing."""
-    if not isinstance(shown, Mapping):
-        raise ValueError(f"{model.__name__}: an object is wanted, not {type(shown).__name__}")
-    values: dict[str, Any] = {"raw": shown}
-    for name, kind, required in _members(model):  # type: ignore[arg-type]
-        member = name.removesuffix("_")
-        if member in shown:
-            values[name] = _value(kind, shown[member])
-        elif required:
-            raise ValueError(f"{model.__name__}: {member} is missing")
-    return model(**values)
-
-
-@cache
-def _members(model: type) -> list[tuple[str, Any, bool]]:
-    hints = typing.get_type_hints(model)
-    missing = dataclasses.MISSING
-    return [
-        (one.name, hints[one.name], one.default is missing and one.default_factory is missing)
-        for one in dataclasses.fields(model)
-        if one.name != "raw"
-    ]
-
-
-def _value(kind: Any, shown: Any) -> Any:
-    origin = typing.get_origin(kind)
-    if origin in (types.UnionType, typing.Union):
-        if shown is None:
-            return None
-        (kind,) = (one for one in typing.get_args(kind) if one is not type(None))
-        return _value(kind, shown)
-    if origin is tuple:
-        return tuple(_value(typing.get_args(kind)[0], one) for one in shown or ())
-    if kind is datetime:
-        return datetime.fromisoformat(shown)
-    if isinstance(kind, type) and dataclasses.is_dataclass(kind):
-        return decode(kind, shown)
-    return shown

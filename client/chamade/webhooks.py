@@ -14,8 +14,9 @@ import json
 import time
 from collections.abc import Mapping
 
+from chamade.decoding import decode
 from chamade.errors import BadSignature
-from chamade.models import Event, decode
+from chamade.models import Event
 
 TOLERANCE_S = 300
 _PREFIX = "whsec_"

@@ -6,26 +6,32 @@ import { CALL_STATES, explainEnding, isTestCall, otherPartyName } from "../api/l
 import { formatNumber } from "../api/phone.js";
 import { get } from "../api/requests.js";
 import { explainSipCode } from "../api/sipcodes.js";
+import { isHosted } from "../api/speech.js";
 import { formatTime } from "../api/time.js";
 import { callActions, callDuration, stateBadge } from "../widgets/callrow.js";
 import { timeElement } from "../widgets/clock.js";
 import { copyable, jsonDetails } from "../widgets/copyable.js";
 import { fill, h, setText } from "../widgets/dom.js";
 import { badge, card, facts, problemBox, skeleton } from "../widgets/ui.js";
+import { speechCard } from "./speech.js";
 
 const LOOK_AGAIN_MS = 7000; // an agent that does not answer is given up after 5 s
 
 export function show(callId, signal) {
   const title = h("h1", { tabindex: -1 }, "Call");
+  const top = h("div");
+  const speech = speechCard(callId, signal);
   const body = h("div", {}, skeleton(6));
   const node = h(
     "div",
     {},
     h("p", {}, h("a", { href: "#/calls" }, "← Calls")),
     h("header", { class: "top" }, h("div", {}, title)),
+    top,
+    speech.node,
     body,
   );
-  const view = new CallView(title, body);
+  const view = new CallView(title, top, body);
   const load = async () => {
     mergeCalls([await get(`call/${encodeURIComponent(callId)}`, {}, signal)]);
     draw();
@@ -37,6 +43,7 @@ export function show(callId, signal) {
   const draw = () => {
     const call = calls.get(callId);
     view.draw(call);
+    if (call) speech.draw(call);
     // No event tells that an agent is dialled in vain, or reached after all.
     if (call?.state === "active" && !signal.aborted) waiting ??= setTimeout(lookAgain, LOOK_AGAIN_MS);
   };
@@ -57,7 +64,8 @@ export function show(callId, signal) {
 }
 
 /** Return all that the drawing of a call depends on. */
-const drawnOf = ({ version, audio, agent_detail: detail }) => JSON.stringify([version, Boolean(audio), detail]);
+const drawnOf = ({ version, audio, agent_detail: agent, voice_detail: voice }) =>
+  JSON.stringify([version, Boolean(audio), agent, voice]);
 
 /** Make a line about the SIP answer of the far end, if it refused; its remedy, unless there is one already. */
 function farEndsAnswer({ sip_code: code }, remedy) {
@@ -68,28 +76,29 @@ function farEndsAnswer({ sip_code: code }, remedy) {
 }
 
 class CallView {
-  constructor(title, body) {
+  constructor(title, top, body) {
     this.title = title;
+    this.top = top;
     this.body = body;
   }
 
   draw(call, forced = false) {
     if (!call || (this.drawn === drawnOf(call) && !forced)) return;
-    const hadFocus = this.body.contains(document.activeElement);
+    const hadFocus = [this.top, this.body].some((part) => part.contains(document.activeElement));
     const open = this.body.querySelector("details")?.open;
     this.drawn = drawnOf(call);
     const title = `Call ${call.direction === "inbound" ? "from" : "to"} ${otherPartyName(call)}`;
     setText(this.title, isTestCall(call) ? otherPartyName(call) : title);
+    fill(this.top, this.stateCard(call));
     fill(
       this.body,
-      this.stateCard(call),
       this.partiesCard(call),
       this.timelineCard(call),
       this.audioCard(call),
       jsonDetails({ ...call, audio: call.audio && { ...call.audio, token: "…" } }),
     );
     this.body.querySelector("details").open = Boolean(open);
-    if (hadFocus) (this.body.querySelector("button") ?? this.title).focus();
+    if (hadFocus) (this.top.querySelector("button") ?? this.title).focus();
   }
 
   stateCard(call) {
@@ -99,6 +108,7 @@ class CallView {
       h("p", { class: "big" }, h("span", { role: "status" }, stateBadge(call)), " ", callDuration(call)),
       explanation && h("p", { class: "strong" }, explanation),
       remedy && h("p", {}, remedy),
+      call.state === "ringing" && call.voice_detail && h("p", {}, call.voice_detail),
       farEndsAnswer(call, remedy),
       h("div", { class: "actions" }, callActions(call)),
     );
@@ -159,7 +169,9 @@ class CallView {
         "p",
         {},
         call.state === "active"
-          ? "The agent's socket is open to one connection at a time; talking here takes it over."
+          ? isHosted(call)
+            ? "A hosted voice is on it; talking here takes it over."
+            : "The agent's socket is open to one connection at a time; talking here takes it over."
           : "The agent may connect now; sound flows from the answer on.",
       ),
       facts(

@@ -82,11 +82,12 @@ function row(event) {
   };
 }
 
-function subjectOf({ call, number, trunk, digits, host, label, to }) {
+function subjectOf({ call, number, trunk, digits, text, heard_text: heard, host, label, to }) {
   if (call) return `${callerName(call)} → ${formatNumber(call.to)}`;
   if (number) return formatNumber(number.e164);
   if (trunk) return `${trunk.name} (${trunk.host})`;
   if (digits) return `keys ${digits}`;
+  if (text || heard) return `“${text || heard}”`;
   return to ?? (label || host) ?? "";
 }
 

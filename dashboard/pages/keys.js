@@ -76,7 +76,7 @@ function row(key, own, refresh) {
   );
 }
 
-function accountFacts({ account_id: id, name, created_at: at, limits }) {
+function accountFacts({ account_id: id, name, created_at: at, hosted_voice: hosted, limits }) {
   return facts(
     ["Name", name],
     ["Account id", h("code", {}, id)],
@@ -86,5 +86,6 @@ function accountFacts({ account_id: id, name, created_at: at, limits }) {
     ["Calls", `up to ${limits.max_concurrent_calls} at a time, both directions`],
     ["Dialled calls", `${limits.max_concurrent_dials} at a time, ${limits.max_dials_per_minute} a minute`],
     ["Longest call", formatDuration(limits.max_call_s * 1000)],
+    ["Hosted voices", hosted ? "in the closed beta" : "closed beta: the operator lets accounts in"],
   );
 }

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import secrets
-import time
 from collections.abc import Iterator, Mapping
 
 from twilio.request_validator import RequestValidator
@@ -15,7 +13,7 @@ from common.rotation import accepted, signing
 from operations.doctor.clock import compared
 from operations.doctor.finding import Finding, fail, ok, warn
 from operations.doctor.scene import Scene
-from operations.doctor.web import HttpAnswer, ask
+from operations.doctor.web import ask, post_signed
 
 
 def answers(scene: Scene) -> Iterator[Finding]:
@@ -61,6 +59,7 @@ def rotations(scene: Scene) -> Iterator[Finding]:
         "CHAMADE_TOKEN_SECRET": config.token_secret,
         "CHAMADE_CONTROL_SECRET": config.control_secret,
         "CHAMADE_GATEWAY_CONTROL_SECRET": config.gateway_control_secret,
+        "CHAMADE_VOICE_SECRET": config.voice_secret,
         **{f"CHAMADE_{a.name.upper()}_AUTH_TOKEN": a.auth_token for a in config.accounts},
     }
     values = {name: accepted(secret) for name, secret in kept.items() if secret}
@@ -110,14 +109,9 @@ def _webhook(scene: Scene, account: TwilioAccount) -> Finding:
 
 def _control(setting: str, secret: str, base: str, path: str, request: dict[str, str]) -> Finding:
     name = f"control {path.split('/')[1]}"
-    body = json.dumps(request).encode()
-
-    def post(key: str) -> HttpAnswer:
-        signature = control.sign(key, path, body, int(time.time()))
-        headers = {control.HEADER: signature, "Content-Type": "application/json"}
-        return ask(base + path, body=body, headers=headers)
-
-    good, forged = post(secret), post(secrets.token_hex(16))
+    good, forged = (
+        post_signed(base, path, request, key) for key in (secret, secrets.token_hex(16))
+    )
     # 404: the signature was accepted, and there is no such call or trunk.
     if good.status == 404 and forged.status == 401:
         return ok(name, "a signed request is believed, a forged one refused")

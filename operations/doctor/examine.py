@@ -16,6 +16,7 @@ from operations.doctor import (
     numbers,
     relay,
     table,
+    voice,
 )
 from operations.doctor.finding import Finding, fail, ok
 from operations.doctor.scene import Scene
@@ -31,6 +32,8 @@ CHECKS: tuple[Check, ...] = (
     application.webhooks,
     application.controls,
     relay.answers,
+    voice.door,
+    voice.hosts,
     gateway.answers,
     carrier.answers,
     table.as_made,

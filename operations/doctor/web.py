@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import ssl
 import time
 from collections.abc import Mapping
@@ -12,6 +13,8 @@ from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import urlencode
 from urllib.request import HTTPRedirectHandler, Request, build_opener
+
+from common import control
 
 TIMEOUT_S = 5.0
 
@@ -73,6 +76,14 @@ def ask(
             return HttpAnswer(answer.status, text, found, clock, time.monotonic() - began)
     except (OSError, ValueError) as error:
         return HttpAnswer(0, _why(error))
+
+
+def post_signed(base: str, path: str, request: Mapping[str, Any], secret: str) -> HttpAnswer:
+    """Post a control request, signed with `secret`."""
+    body = json.dumps(request).encode()
+    signature = control.sign(secret, path, body, int(time.time()))
+    headers = {control.HEADER: signature, "Content-Type": "application/json"}
+    return ask(base + path, body=body, headers=headers)
 
 
 def _why(error: Exception) -> str:

@@ -34,5 +34,6 @@ def with_options(tmp_path_factory) -> Installation:
         twilio_sip_domain="x.sip.twilio.com",
         sip_hosts=["sip.phone.example.com", "192.0.2.1"],
         sip=False,
+        hosted_voice=True,
         sizes={"reserved_concurrency": {"expire_ring": 20}, "relay_tasks_min": 3},
     )

@@ -6,15 +6,17 @@ import pytest
 
 from infra.alarms import ALARMS
 from tests.infra.alarm_states import in_alarm
+from tests.infra.templates import synthesised_variants
 
 pytestmark = pytest.mark.xdist_group("templates")  # one worker writes them, once
 
-RELAYS, GATEWAY = "relaytargets", "gatewaytargets"
+RELAYS, GATEWAY, VOICES = "relaytargets", "gatewaytargets", "voicetargets"
 """Words in the names of the parameters that the dimensions refer to."""
 
 HEALTHY = {
     f"HealthyHostCount of {RELAYS}": 2,
     f"HealthyHostCount of {GATEWAY}": 1,
+    f"HealthyHostCount of {VOICES}": 2,
     "Invocations of functionsweep": 3,
     "DaysToExpiry": 200,
     "StatusCheckFailed": 0,
@@ -71,12 +73,22 @@ FAULTS = {
     "gateway-machine": {"StatusCheckFailed": 1},
     "trunks-failed": {"TrunksFailed": 40, "TrunksRegistered": 0},
     "sip-late": {"SipLag": 250},
+    "voice-down": {f"HealthyHostCount of {VOICES}": 1},
+    "voice-5xx": {f"HTTPCode_Target_5XX_Count of {VOICES}": 11},
+    "voice-failed": {"VoiceUnheard": 4, "VoiceUnspoken": 2},
     "firewall-blocks": {"BlockedRequests": 9_000},
     "requests-surge": {"Count": 400_000},
     "deliveries-surge": {"ExecutionsStarted of deliver-event": 31_000},
     "log-volume": {"IncomingBytes": 6e9},
 }
 """Alarm -> the metrics that its fault changes; None: no data. Each of both firewalls blocks."""
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    """One with all alarms."""
+    wanted = {"all": {"hosted_voice": True}}
+    return synthesised_variants(tmp_path_factory.mktemp("alarms"), wanted)["all"]
 
 
 def alarms(installation):

@@ -61,6 +61,7 @@ def test_secrets_are_generated_by_aws_and_stand_in_no_template(installed):
         "chamade/prod/twilio-auth-token",
         "chamade/prod/gateway-auth-token",
         "chamade/prod/gateway-control-secret",
+        "chamade/prod/voice-secret",
     }
     for each in secrets:
         assert "SecretString" not in each

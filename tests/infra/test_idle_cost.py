@@ -39,7 +39,7 @@ def test_nothing_of_the_committed_settings_is_forgotten(installed):
 def test_an_installation_without_a_gateway_pays_for_none(with_options):
     found = counted(with_options)
     assert found.get("gateways", 0) == 0
-    assert found["public addresses"] == 2 + 3
+    assert found["public addresses"] == 2 + 3 + 2  # the balancer's zones, relays, voice hosts
 
 
 def test_every_type_of_resource_is_priced_or_costs_nothing_by_the_month(installed):

@@ -16,6 +16,12 @@ from tests.support.engine import ROOT
 pytestmark = pytest.mark.xdist_group("templates")  # one worker writes them, once
 
 
+@pytest.fixture(scope="module")
+def installations(installed, with_options):
+    """Part -> an installation that has it."""
+    return {"relay": installed, "gateway": installed, "voice": with_options}
+
+
 def container(installed, name):
     tasks = installed.properties("AWS::ECS::TaskDefinition")
     (found,) = [
@@ -51,15 +57,17 @@ def target_group(installed, part):
     [
         ("relay", ("RELAY_", "CHAMADE_"), {"RELAY_HOST", "RELAY_PORT"}),
         ("gateway", ("GATEWAY_",), {"GATEWAY_HOST", "GATEWAY_PORT"}),
+        ("voice", ("VOICE_", "CHAMADE_"), {"VOICE_HOST", "VOICE_PORT", "VOICE_ENGINE"}),
     ],
 )
 def test_each_container_gets_the_settings_its_code_reads_and_needs(
-    installed, name, prefixes, of_image
+    installations, name, prefixes, of_image
 ):
-    _, definition = container(installed, name)
+    _, definition = container(installations[name], name)
     code = (ROOT / name / "config.py").read_text()
     read = set(re.findall(rf'"((?:{"|".join(prefixes)})[A-Z_]+)"', code))
     needed = set(re.findall(r'(?:_needed|_required)\(\w+, "([A-Z_]+)"\)', code))
+    needed.discard("VOICE_OPENAI_URL")  # of another engine
     settings = set(environment(definition)) | {each["Name"] for each in definition["Secrets"]}
     assert needed <= settings
     assert {each for each in settings if each.startswith(prefixes)} <= read
@@ -71,9 +79,11 @@ def test_each_container_gets_the_settings_its_code_reads_and_needs(
     [
         ("relay", {"CHAMADE_CONTROL_SECRET"}),
         ("gateway", {"GATEWAY_AUTH_TOKEN", "GATEWAY_CONTROL_SECRET"}),
+        ("voice", {"CHAMADE_VOICE_SECRET"}),
     ],
 )
-def test_containers_are_given_their_own_secrets_by_ecs_and_no_others(installed, name, secrets):
+def test_containers_are_given_their_own_secrets_by_ecs_and_no_others(installations, name, secrets):
+    installed = installations[name]
     task, definition = container(installed, name)
     assert {each["Name"] for each in definition["Secrets"]} == secrets
     statements = installed.statements(task["ExecutionRoleArn"])
@@ -89,9 +99,10 @@ def test_containers_are_given_their_own_secrets_by_ecs_and_no_others(installed, 
         }  # fmt: skip
 
 
-def test_relay_and_gateway_log_the_counts_that_metrics_are_made_of(installed):
-    assert environment(container(installed, "relay")[1])["RELAY_COUNTS_S"] == COUNTS_S
-    assert environment(container(installed, "gateway")[1])["GATEWAY_COUNTS_S"] == COUNTS_S
+@pytest.mark.parametrize("part", ["relay", "gateway", "voice"])
+def test_each_part_logs_the_counts_that_metrics_are_made_of(installations, part):
+    settings = environment(container(installations[part], part)[1])
+    assert settings[f"{part.upper()}_COUNTS_S"] == COUNTS_S
 
 
 def test_the_gateway_has_a_process_on_each_processor_and_one_range_of_rtp_for_all(installed):
@@ -127,7 +138,7 @@ def test_a_relay_that_is_stopped_has_time_to_drain(installed):
     _, definition = container(installed, "relay")
     drain = int(environment(definition)["RELAY_DRAIN_S"])
     assert drain < definition["StopTimeout"] == 120  # Fargate's longest
-    group = target_group(installed, "Relay")
+    group = target_group(installed, "RelayTargets")
     delay = attributes(group, "TargetGroupAttributes")["deregistration_delay.timeout_seconds"]
     assert int(delay) >= drain
 
@@ -190,7 +201,7 @@ def test_the_balancer_takes_tls_and_forwards_public_paths_only(installed):
         assert sum(map(len, values.values())) <= 5  # more the balancer does not take
         served.setdefault(values["host-header"][0], []).extend(values["path-pattern"])
     assert served == {
-        "relay.chamade.example.com": ["/media/*", "/healthz"],
+        "relay.chamade.example.com": ["/media/*", "/healthz", "/door/*"],
         "gateway.chamade.example.com": [
             "/2010-04-01/*", "/trunks*", "/legs/*", "/healthz", "/status", "/drain",
         ],
@@ -209,9 +220,9 @@ def test_the_forwarded_paths_are_those_that_the_code_serves(installed):
     assert "/media/agent/" in relay
 
 
-def test_health_checks_read_each_container_s_own_healthz(installed):
-    for part in ("Relay", "Gateway"):
-        group = target_group(installed, part)
+def test_health_checks_read_each_container_s_own_healthz(installations):
+    for part in ("relay", "gateway", "voice"):
+        group = target_group(installations[part], f"{part.capitalize()}Targets")
         assert (group["HealthCheckPath"], group["Matcher"]) == ("/healthz", {"HttpCode": "200"})
 
 
@@ -235,7 +246,10 @@ def ingress(installed, part):
 
 
 def test_a_relay_accepts_connections_from_the_balancer_and_other_relays_only(installed):
-    assert ingress(installed, "RelayGroup") == {(8702, 8702, "tcp", "a group")}
+    assert ingress(installed, "RelayGroup") == {
+        (8702, 8702, "tcp", "a group"),
+        (8703, 8703, "tcp", "a group"),
+    }
 
 
 def test_the_gateway_is_open_for_sip_and_audio_and_for_the_balancer(installed):
@@ -295,8 +309,63 @@ def test_an_image_s_hash_depends_only_on_the_files_its_dockerfile_copies(install
 def test_an_installation_without_sip_has_no_gateway(with_options):
     assert with_options.all("AWS::EC2::Instance") == []
     names = {each["ServiceName"] for each in with_options.properties("AWS::ECS::Service")}
-    assert names == {"chamade-test-relay"}
+    assert names == {"chamade-test-relay", "chamade-test-voice"}
     assert service(with_options, "relay")["DesiredCount"] == 3
+
+
+def test_an_installation_has_voice_hosts_only_if_it_wants_them(installed, with_options):
+    types = {
+        each["Type"] for name, each in installed.resources("media").items() if name[:5] == "Voice"
+    }
+    assert types == {"AWS::SSM::Parameter"}  # which says that there are none
+    variables = installed.function("api_handler")["Environment"]["Variables"]
+    assert not [name for name in variables if name.startswith("CHAMADE_VOICE_")]
+    there = with_options.function("api_handler")["Environment"]["Variables"]
+    assert there["CHAMADE_VOICE_URLS"] == "https://voice.phone.example.net"
+    assert "CHAMADE_VOICE_SECRET_ARN" in there
+    assert service(with_options, "voice")["DesiredCount"] == 2
+
+
+def test_a_voice_host_may_speak_and_hear_and_nothing_else(with_options):
+    task, _ = container(with_options, "voice")
+    assert actions(with_options.statements(task["TaskRoleArn"])) == {
+        "polly:DescribeVoices",
+        "polly:SynthesizeSpeech",
+        "transcribe:StartStreamTranscriptionWebSocket",
+    }
+
+
+def test_voice_hosts_take_relays_and_the_balancer_only(with_options):
+    assert ingress(with_options, "VoiceGroup") == {(8705, 8705, "tcp", "a group")}
+    (rule,) = [
+        each for each in with_options.properties("AWS::ElasticLoadBalancingV2::ListenerRule")
+        if "voice.phone.example.net" in json.dumps(each["Conditions"])
+    ]  # fmt: skip
+    assert json.dumps("/v1/*") in json.dumps(rule["Conditions"])
+    assert "metrics" not in json.dumps(rule["Conditions"])
+
+
+def test_more_voice_hosts_are_started_before_any_is_full(with_options):
+    (calls,) = [
+        each["TargetTrackingScalingPolicyConfiguration"]
+        for each in with_options.properties("AWS::ApplicationAutoScaling::ScalingPolicy")
+        if "VoiceCalls" in json.dumps(each)
+    ]
+    places = int(environment(container(with_options, "voice")[1])["VOICE_MAX_CALLS"])
+    assert 0 < calls["TargetValue"] < places
+
+
+def test_a_voice_host_that_is_stopped_has_time_to_drain(with_options):
+    _, definition = container(with_options, "voice")
+    assert int(environment(definition)["VOICE_DRAIN_S"]) < definition["StopTimeout"] == 120
+
+
+def test_the_application_gives_commands_at_the_relays_door(installed):
+    variables = installed.function("api_handler")["Environment"]["Variables"]
+    assert variables["CHAMADE_RELAY_DOOR_URL"] == "https://relay.chamade.example.com"
+    assert target_group(installed, "RelayDoors")["Port"] == 8703
+    _, definition = container(installed, "relay")
+    assert [each["ContainerPort"] for each in definition["PortMappings"]] == [8702, 8703]
 
 
 def test_refused_packets_and_tls_handshakes_are_logged(installed):

@@ -22,6 +22,8 @@ def test_the_settings_file_in_the_repository_is_valid():
     settings = from_context(GIVEN)
     assert (settings.sign_up, settings.sip) == ("closed", True)
     assert settings.hosts == [f"{part}.chamade.example.com" for part in ("api", "relay", "gateway")]
+    voiced = from_context({**GIVEN, "hosted_voice": True})
+    assert voiced.hosts == [*settings.hosts, "voice.chamade.example.com"]
 
 
 def test_the_settings_file_names_every_setting():
@@ -45,6 +47,7 @@ def test_the_settings_file_names_every_setting():
         ({"region": "Paris"}, "region"),
         ({"typo": 1}, "typo"),
         ({"sizes": {"relay_tasks_min": 5, "relay_tasks_max": 2}}, "relay_tasks_max is below"),
+        ({"sizes": {"voice_tasks_min": 5, "voice_tasks_max": 2}}, "voice_tasks_max is below"),
         ({"sizes": {"reserved_concurrency": {"sweeep": 1}}}, "sweeep"),
     ],
 )

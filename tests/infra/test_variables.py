@@ -29,6 +29,7 @@ SETTINGS = {
     "variables": EACH,
     "sip_peers": ["192.0.2.0/24", "198.51.100.7/32"],
     "sip_hosts": ["sip.example.com"],
+    "hosted_voice": True,
     "twilio_account_sid": "AC" + "0" * 32,
     "twilio_sip_domain": "x.sip.twilio.com",
 }
@@ -52,13 +53,14 @@ def given(installation, part):
 def test_the_page_lists_the_variables_of_each_part():
     assert {"CHAMADE_TABLE", "CHAMADE_LOG_LEVEL"} <= documented("application")
     assert {"CHAMADE_CONTROL_URL", "RELAY_WATCH_S"} <= documented("relay")
+    assert {"VOICE_NAME", "CHAMADE_VOICE_SECRET"} <= documented("voice")
     assert {"GATEWAY_MAX_CALLS", "GATEWAY_SIP_CA_FILE", "EDGE_BAN_S"} <= documented("gateway")
 
 
 @pytest.mark.parametrize("part", PARTS)
 def test_every_variable_that_can_be_set_reaches_its_part(everything, part):
     variables = given(everything, part)
-    assert len(EACH[part]) >= (1 if part == "application" else 5)
+    assert len(EACH[part]) >= {"application": 1, "voice": 2}.get(part, 5)
     assert EACH[part].items() <= variables.items()
 
 

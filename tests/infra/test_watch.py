@@ -9,7 +9,7 @@ import re
 
 import pytest
 
-from infra.alarms import ALARMS, OF_SIP, RUNBOOKS
+from infra.alarms import ALARMS, OF_SIP, OF_VOICE, RUNBOOKS
 from infra.metrics import METRICS
 from tests.support.engine import ROOT
 
@@ -19,6 +19,7 @@ FOLDERS = {
     "application": ("chalicelib",),
     "relay": ("relay", "runtime"),
     "gateway": ("gateway", "runtime"),
+    "voice": ("voice", "runtime"),
 }
 CODE = {
     part: "".join(path.read_text() for each in folders for path in (ROOT / each).rglob("*.py"))
@@ -68,12 +69,13 @@ def test_every_metric_filter_reads_an_existing_log_group(installed):
     }
 
 
-def test_every_alarm_names_its_section_of_the_runbooks(installed):
-    alarms = installed.properties("AWS::CloudWatch::Alarm")
+def test_every_alarm_names_its_section_of_the_runbooks(installed, with_options):
     descriptions = {
-        each["AlarmName"].removeprefix("chamade-prod-"): each["AlarmDescription"]
-        for each in alarms if each.get("AlarmName", "").startswith("chamade-")
-    }  # fmt: skip
+        each["AlarmName"].split("-", 2)[2]: each["AlarmDescription"]
+        for installation in (installed, with_options)
+        for each in installation.properties("AWS::CloudWatch::Alarm")
+        if each.get("AlarmName", "").startswith("chamade-")
+    }
     assert set(descriptions) == {alarm.name for alarm in ALARMS}
     for alarm in ALARMS:
         assert descriptions[alarm.name].endswith(f"What to do: {RUNBOOKS}#{alarm.anchor}")
@@ -102,9 +104,12 @@ def test_every_alarm_notifies_the_operator(installed, with_options):
             assert alarm["AlarmActions"] == alarm["OKActions"]
 
 
-def test_no_healthy_target_raises_an_alarm_even_without_data(installed):
-    for name in ("relay-down", "gateway-down"):
-        alarm = installed.only("AWS::CloudWatch::Alarm", AlarmName=f"chamade-prod-{name}")
+def test_no_healthy_target_raises_an_alarm_even_without_data(installed, with_options):
+    for installation, name in (
+        (installed, "relay-down"), (installed, "gateway-down"), (with_options, "voice-down"),
+    ):  # fmt: skip
+        wanted = f"chamade-{installation.stage}-{name}"
+        alarm = installation.only("AWS::CloudWatch::Alarm", AlarmName=wanted)
         assert alarm["TreatMissingData"] == "breaching"
         assert "LoadBalancer" in json.dumps(alarm)
 
@@ -117,6 +122,7 @@ def test_alarm_thresholds_follow_from_the_configured_sizes(with_options):
     }
     assert thresholds["chamade-test-relay-down"] == 3
     assert thresholds["chamade-test-relay-full"] == 1.25 * 120
+    assert thresholds["chamade-test-voice-down"] == 2
 
 
 @pytest.mark.parametrize(
@@ -134,7 +140,7 @@ def test_the_dashboard_shows_each_metric(installed, metric):
 def test_the_dashboard_shows_every_alarm(installed):
     body = json.dumps(installed.only("AWS::CloudWatch::Dashboard")["DashboardBody"])
     names = {each for each in installed.resources("watch") if f'["{each}", "Arn"]' in body}
-    assert len(names) == len(ALARMS)
+    assert len(names) == len(ALARMS) - len(OF_VOICE)
 
 
 def test_one_saved_query_finds_all_log_lines_of_a_call(installed):
@@ -153,6 +159,23 @@ def test_an_installation_without_a_gateway_has_no_gateway_alarms(with_options):
     assert not {f"chamade-test-{each}" for each in OF_SIP} & names
     groups = {each["LogGroupName"] for each in with_options.properties("AWS::Logs::MetricFilter")}
     assert "/chamade/test/gateway" not in groups
+
+
+def test_only_an_installation_with_voice_hosts_has_their_alarms(installed, with_options):
+    def alarms(installation):
+        named = installation.properties("AWS::CloudWatch::Alarm")
+        return {each.get("AlarmName", "").partition(f"{installation.stage}-")[2] for each in named}
+
+    assert not OF_VOICE & alarms(installed)
+    assert alarms(with_options) >= OF_VOICE
+    (failed,) = with_options.properties(
+        "AWS::CloudWatch::Alarm", AlarmName="chamade-test-voice-failed"
+    )
+    counted = {
+        each["MetricStat"]["Metric"]["MetricName"]
+        for each in failed["Metrics"] if "MetricStat" in each
+    }  # fmt: skip
+    assert counted == {"VoiceUnspoken", "VoiceUnheard"}
 
 
 def test_every_resource_is_tagged_with_application_and_stage(installed):

@@ -125,6 +125,17 @@ def test_a_relay_that_is_down_is_found(healthy):
     assert "Start the relay" in found(wrong, "relay")
 
 
+def test_a_relay_without_a_door_is_found(healthy):
+    wrong = other(healthy, CHAMADE_RELAY_DOOR_URL=f"http://{HOST}:{free_port()}")
+    assert "Correct CHAMADE_RELAY_DOOR_URL" in found(wrong, "relay door")
+
+
+def test_a_voice_host_that_is_down_is_found(healthy):
+    url = f"http://{HOST}:{free_port()}"
+    wrong = other(healthy, CHAMADE_VOICE_URLS=url, CHAMADE_VOICE_SECRET="3" * 32)
+    assert "Start the voice host" in found(wrong, f"voice host {url}")
+
+
 def test_a_carrier_that_is_down_is_found(healthy):
     assert healthy.carrier_url
     wrong = Installation(healthy.env, f"http://{HOST}:{free_port()}")

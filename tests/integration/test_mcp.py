@@ -120,8 +120,10 @@ async def take_a_call(agent, line):
     talking = asyncio.create_task(talk.run(b""))
     await asyncio.wait_for(talk.started.wait(), 10)
     assert await asyncio.wait_for(phone.wait_answered(), 10)
-    gated = await agent.fail("chamade_call_say", call_id=call_id, text="Hello")
-    assert gated["code"] == "hosted_voice_gated"
+    for tool, more in (("chamade_call_say", {"text": "Hello"}), ("chamade_call_listen", {})):
+        gated = await agent.fail(tool, call_id=call_id, **more)
+        assert gated["code"] == "hosted_voice_gated"
+    assert (await agent.ask("chamade_call_dtmf", call_id=call_id, digits="12"))["queued"] == 2
     again = await agent.fail("chamade_call_accept", call_id=call_id)
     assert (again["code"], again["call"]["state"]) == ("call_not_ringing", "active")
     left = await agent.ask("chamade_call_leave", call_id=call_id)

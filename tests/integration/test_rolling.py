@@ -119,6 +119,7 @@ async def test_a_call_goes_on_while_its_gateway_is_drained_and_replaced(
 
 def test_a_part_with_an_invalid_secret_does_not_start(stack, tmp_path):
     env = environment.relay(stack.layout, stack.credentials) | {"RELAY_PORT": str(free_port())}
+    env.pop("RELAY_DOOR_PORT")  # the first one has it
     env["CHAMADE_CONTROL_SECRET"] = "new,"
     part = processes.start("wrong", "relay", env, tmp_path)
     with pytest.raises(DidNotStart, match="comma too many"):

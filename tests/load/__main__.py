@@ -16,7 +16,7 @@ from tests.load.c_programs import CannotCompile
 from tests.load.machine import circumstances
 from tests.load.report import Options
 
-BENCHES = ("relay", "answer", "ringing", "sip", "trunks", "dashboard", "voice_engine")
+BENCHES = ("relay", "answer", "ringing", "sip", "trunks", "dashboard", "voice", "voice_engine")
 
 
 def main() -> int:

@@ -30,6 +30,8 @@ class World:
     rest: Rest
     layout: Layout
     phone_account: tuple[str, str, str]
+    voice_pids: tuple[int, ...] = ()
+    """The processes of its voice hosts."""
 
     def phone(self) -> Softphone:
         """A new phone; it belongs to the event loop in which it is first used."""
@@ -64,12 +66,12 @@ class World:
 
 
 @contextmanager
-def stack(**settings: str) -> Iterator[World]:
-    """A stack that is up meanwhile, with these environment variables."""
+def stack(voice_hosts: int = 0, **settings: str) -> Iterator[World]:
+    """A stack that is up meanwhile, with so many voice hosts and these environment variables."""
     with (
         _environment(settings),
         tempfile.TemporaryDirectory(prefix="chamade-bench-") as folder,
-        temporary_stack(Path(folder), say) as running,
+        temporary_stack(Path(folder), say, voice_hosts=voice_hosts) as running,
     ):
         layout, credentials = running.layout, running.credentials
         _allow_many_calls(layout, credentials)
@@ -81,6 +83,7 @@ def stack(**settings: str) -> Iterator[World]:
                 credentials.provider_account_sid,
                 credentials.provider_auth_token,
             ),
+            tuple(part.process.pid for part in running.voice.parts),
         )
 
 

@@ -37,6 +37,7 @@ def run_part(module: str, layout: Layout, **changed: str) -> Iterator[int]:
     port = free_port()
     env = make(layout, Credentials.load(layout.state_dir)) | {f"{module.upper()}_PORT": str(port)}
     env.pop("GATEWAY_SIP_PORT", None)
+    env.pop("RELAY_DOOR_PORT", None)
     started = processes.start(module, module, env | changed, layout.state_dir / "faulty")
     try:
         processes.wait_until_up(started, f"http://{HOST}:{port}/healthz")

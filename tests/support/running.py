@@ -51,6 +51,7 @@ class Process:
             **os.environ,
             "CHAMADE_STATE_DIR": str(state_dir),
             "CHAMADE_PORT_BASE": str(self.port_base),
+            "CHAMADE_VOICE_HOSTS": "0",  # their models are for tests of theirs (tests/voice)
             **env,
         }
         self.output = state_dir.with_suffix(".out")

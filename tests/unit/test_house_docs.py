@@ -68,8 +68,19 @@ def test_links_between_pages_lead_somewhere(page):
         assert not anchor or anchor in anchors_of(there), f"{target}#{anchor}"
 
 
-PARTS = ("chalicelib", "relay", "gateway", "common", "local", "operations", "client/chamade")
-SETTING = re.compile(r"[\"'](ECS_AGENT_URI|(?:CHAMADE|RELAY|GATEWAY|EDGE)_[A-Z0-9_]*[A-Z0-9])[\"']")
+PARTS = (
+    "chalicelib",
+    "relay",
+    "gateway",
+    "voice",
+    "common",
+    "local",
+    "operations",
+    "client/chamade",
+)
+SETTING = re.compile(
+    r"[\"'](ECS_AGENT_URI|(?:CHAMADE|RELAY|GATEWAY|VOICE|EDGE)_[A-Z0-9_]*[A-Z0-9])[\"']"
+)
 
 
 def test_every_setting_of_the_code_is_on_the_page_and_the_other_way_round():

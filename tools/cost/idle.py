@@ -74,10 +74,12 @@ def _metrics_of(alarm: Mapping[str, Any]) -> int:
 
 
 def _add_tasks(found: Counter[str], service: Mapping[str, Any], every: list[Resource]) -> None:
+    part = service["ServiceName"].rpartition("-")[2]
     sizes = [
         each["Properties"] for each in every
         if each["Type"] == "AWS::ECS::TaskDefinition"
         and "FARGATE" in each["Properties"].get("RequiresCompatibilities", [])
+        and each["Properties"]["ContainerDefinitions"][0]["Name"] == part
     ]  # fmt: skip
     (size,) = sizes
     tasks = service["DesiredCount"]

@@ -51,6 +51,14 @@ class Assumed:
     and a header) and 50 to the provider (JSON with 160 bytes in Base64)."""
     calls_a_gateway: float = 50.0
     """Calls of a gateway on two processors (docs/benchmarks.md)."""
+    calls_a_voice_host: float = 30.0
+    """infra's `calls_per_voice_host`, on one processor with 2 GB."""
+    voice_host_use: float = 0.5
+    """Average share of the voice hosts' places that is used; another host is started at 0.6."""
+    agent_talks: float = 0.5
+    """Share of a hosted call in which the agent speaks."""
+    characters_s: float = 15.0
+    """Characters that a voice speaks in a second."""
     busy_hour: float = 0.1
     """Share of a day's calls in its busiest hour."""
 
@@ -151,6 +159,21 @@ def terms(amount: Counts) -> Terms:
         "relays (Fargate)": amount["relay_hours"] * relay_hour,
         "balancer, by use": units * PRICES["balancer_unit_hour"],
         "data to the Internet": stepped(amount["out_gb"], PRICES["data_out_gb"]),
+    }
+
+
+def hosted(minutes_a_month: float) -> Terms:
+    """Return USD of so many minutes of hosted calls in a month, beyond what the calls cost. One
+    stream to Transcribe is open for all of a call.
+    """
+    host_hour = PRICES["fargate_vcpu_hour"] + 2 * PRICES["fargate_gb_hour"]
+    host_hour += PRICES["public_ipv4_hour"]
+    hours = minutes_a_month / 60 / (ASSUMED.calls_a_voice_host * ASSUMED.voice_host_use)
+    characters = minutes_a_month * 60 * ASSUMED.agent_talks * ASSUMED.characters_s
+    return {
+        "Transcribe": stepped(minutes_a_month, PRICES["transcribe_stream_minute"]),
+        "Polly, neural": characters * PRICES["polly_neural_character"],
+        "voice hosts (Fargate)": max(2 * HOURS, hours) * host_hour,
     }
 
 

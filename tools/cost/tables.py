@@ -14,6 +14,7 @@ from tools.cost.sums import (
     MIX,
     ROOT,
     amounts,
+    hosted,
     month,
     terms,
     times,
@@ -23,6 +24,8 @@ DOC = ROOT / "docs" / "cost.md"
 BEGIN, END = "<!-- python -m tools.cost -->", "<!-- end -->"
 SIZES = (1_000, 100_000, 10_000_000)
 """Calls a day."""
+HOSTED_MINUTES = (1_000, 100_000, 1_000_000)
+"""Minutes of hosted calls a month."""
 
 
 def table(head: list[str], rows: Iterable[list[str]]) -> str:
@@ -115,6 +118,17 @@ def busy_table() -> str:
     return table(head, rows)
 
 
+def hosted_table() -> str:
+    """Return the table of what a month's hosted calls cost more than others, at three sizes."""
+    priced = [hosted(minutes) for minutes in HOSTED_MINUTES]
+    rows = [[term, *(usd(each[term]) for each in priced)] for term in priced[0]]
+    whole = [sum(each.values()) for each in priced]
+    rows.append(["**all**", *(f"**{usd(each)}**" for each in whole)])
+    a_minute = (each / minutes for each, minutes in zip(whole, HOSTED_MINUTES, strict=True))
+    rows.append(["USD a minute", *map(usd, a_minute)])
+    return table(["USD a month", *(f"{each:,} hosted minutes" for each in HOSTED_MINUTES)], rows)
+
+
 def sections() -> str:
     """Return all tables, with their headings."""
     parts = (
@@ -123,5 +137,6 @@ def sections() -> str:
         ("Waiting for events", waiting_table()),
         ("A month", month_table()),
         ("The busiest hour", busy_table()),
+        ("Hosted voices", hosted_table()),
     )
     return "\n\n".join(f"### {title}\n\n{body}" for title, body in parts)

@@ -11,7 +11,7 @@ from typing import Any
 import click
 from click.shell_completion import get_completion_class
 
-from chamade.cli import account, call, did, event, number, trunk, webhook
+from chamade.cli import account, did, event, number, speech, trunk, voice, webhook
 from chamade.cli.common import Session, json_option, pass_session, quiet_option
 from chamade.cli.failures import FAILED, INTERRUPTED, USAGE, complain, exit_code
 from chamade.errors import ChamadeError
@@ -64,10 +64,11 @@ def root() -> None:
 
 
 for _group in (
-    call.group,
+    speech.group,  # that of `call`, with these verbs added
     number.group,
     trunk.group,
     did.group,
+    voice.group,
     event.group,
     webhook.group,
     account.keys,

@@ -12,6 +12,7 @@ import click
 from chamade.cli import talk
 from chamade.cli.common import Session, verb
 from chamade.cli.tables import Column
+from chamade.cli.voice import voice_options
 from chamade.errors import CallGone
 from chamade.models import Call
 from chamade.operations.trunks import MAIN
@@ -90,6 +91,7 @@ def show(session: Session, call_id: str) -> None:
     help="To go with the call: a text, or a JSON object; may be given several times.",
 )
 @click.option("--agent-url", metavar="URL", help="ws:// or wss:// of your agent.")
+@voice_options
 def dial(session: Session, to: str, **options: Any) -> None:
     """Dial out through a trunk: +33199001234, or sip:+33199001234@sip.carrier.example"""
     if to.startswith("+"):
@@ -99,9 +101,10 @@ def dial(session: Session, to: str, **options: Any) -> None:
 
 @verb(group, "accept")
 @click.argument("call_id", required=False)
-def accept(session: Session, call_id: str | None) -> None:
+@voice_options
+def accept(session: Session, call_id: str | None, **options: Any) -> None:
     """Answer a call; without CALL_ID the one that has rung longest."""
-    _print(session, session.client.calls.accept(call_id or _ringing(session)))
+    _print(session, session.client.calls.accept(call_id or _ringing(session), **options))
 
 
 @verb(group, "refuse")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from chamade.cli.common import Session, only_some, verb
 from chamade.cli.number import agent_url_option, auto_answer_option, label_option
 from chamade.cli.tables import Column
+from chamade.cli.voice import voice_options
 from chamade.operations.trunks import MAIN
 
 group = click.Group("did", help="The numbers of your trunks.")
@@ -15,6 +18,7 @@ COLUMNS = [
     Column("number", lambda one: one.e164),
     Column("auto-answer", lambda one: one.auto_answer, 2),
     Column("label", lambda one: one.label, 1),
+    Column("voice", lambda one: one.voice, 4),
     Column("first called", lambda one: one.called_at, 3),
 ]
 trunk_option = click.option(
@@ -36,18 +40,10 @@ def list_dids(session: Session, trunk: str) -> None:
 @auto_answer_option
 @label_option
 @agent_url_option
-def add(
-    session: Session,
-    e164: str,
-    trunk: str,
-    auto_answer: bool | None,
-    label: str | None,
-    agent_url: str | None,
-) -> None:
+@voice_options
+def add(session: Session, e164: str, trunk: str, **options: Any) -> None:
     """Add a number of a trunk: calls to E164 ring here from now on."""
-    did = session.client.trunks.dids.add(
-        e164, trunk=trunk, auto_answer=auto_answer, label=label, agent_url=agent_url
-    )
+    did = session.client.trunks.dids.add(e164, trunk=trunk, **options)
     session.out.one(did, did.e164)
 
 
@@ -57,17 +53,11 @@ def add(
 @auto_answer_option
 @label_option
 @agent_url_option
-def change(
-    session: Session,
-    e164: str,
-    trunk: str,
-    auto_answer: bool | None,
-    label: str | None,
-    agent_url: str | None,
-) -> None:
-    """Change what happens when somebody calls it."""
-    changes = only_some(auto_answer=auto_answer, label=label, agent_url=agent_url)
-    session.out.all(session.client.trunks.dids.change(e164, trunk=trunk, **changes), e164)
+@voice_options
+def change(session: Session, e164: str, trunk: str, **options: Any) -> None:
+    """Change what happens when somebody calls it. Settings of its voice are replaced together."""
+    changed = session.client.trunks.dids.change(e164, trunk=trunk, **only_some(**options))
+    session.out.all(changed, e164)
 
 
 @verb(group, "remove")

@@ -67,6 +67,9 @@ _REMEDIES_BY_CODE = {
     "trunk_not_registered": "`chamade trunk list` shows its status.",
     "trunk_rate": "`chamade trunk list` shows its status.",
     "wrong_host": "`chamade trunk list` shows hosts, `chamade trunk connect` connects another.",
+    "not_hosted": "`chamade call accept --voice hosted` answers the next one with a hosted voice.",
+    "unknown_language": "`chamade voice list` shows the languages and voices.",
+    "unknown_voice": "`chamade voice list` shows the voices.",
     "last_key": "`chamade key create` first.",
 }
 _A_REQUEST = r"\b(?:GET|POST|PUT|PATCH|DELETE) /"

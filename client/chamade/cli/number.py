@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from chamade.cli.common import Session, only_some, verb
 from chamade.cli.tables import Column
+from chamade.cli.voice import voice_options
 
 group = click.Group("number", help="Routing numbers from the pool.")
 
@@ -14,6 +17,7 @@ COLUMNS = [
     Column("country", lambda one: one.country, 3),
     Column("auto-answer", lambda one: one.auto_answer, 2),
     Column("label", lambda one: one.label, 1),
+    Column("voice", lambda one: one.voice, 4),
 ]
 auto_answer_option = click.option(
     "--auto-answer/--no-auto-answer", default=None, help="Pick up at once, or let it ring."
@@ -44,16 +48,10 @@ def activate(session: Session, country: str | None) -> None:
 @auto_answer_option
 @label_option
 @agent_url_option
-def change(
-    session: Session,
-    e164: str,
-    auto_answer: bool | None,
-    label: str | None,
-    agent_url: str | None,
-) -> None:
-    """Change what happens when somebody calls it."""
-    changes = only_some(auto_answer=auto_answer, label=label, agent_url=agent_url)
-    session.out.all(session.client.numbers.change(e164, **changes), e164)
+@voice_options
+def change(session: Session, e164: str, **options: Any) -> None:
+    """Change what happens when somebody calls it. Settings of its voice are replaced together."""
+    session.out.all(session.client.numbers.change(e164, **only_some(**options)), e164)
 
 
 @verb(group, "release")

@@ -15,7 +15,7 @@ from typing import Any
 import click
 
 from chamade.cli.tables import GAP, Column, aligned, chosen, heading, terminal_width
-from chamade.models import Shown
+from chamade.decoding import Shown
 
 
 def without_secrets(shown: Any) -> Any:

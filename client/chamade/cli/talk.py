@@ -14,8 +14,9 @@ from types import FrameType
 import click
 
 from chamade.audio import sound
+from chamade.audio.blocking import Audio
 from chamade.audio.line import Format
-from chamade.blocking import Audio, LiveCall
+from chamade.blocking import LiveCall
 from chamade.cli.common import Session
 from chamade.cli.failures import message
 from chamade.cli.microphone import Microphone
@@ -50,7 +51,7 @@ def run(session: Session, call_id: str, options: LineOptions) -> None:
         microphone = devices.enter_context(Microphone()) if options.mic else None
         if microphone is not None:
             sinks.append(microphone.hear)
-        with session.client.attach(call_id) as call:
+        with session.client.attach(call_id, voice="own") as call:
             session.out.progress(f"{call.id}: {call.info.state}; Ctrl-C hangs up")
             try:
                 if call.answered():

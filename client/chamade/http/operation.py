@@ -15,9 +15,9 @@ from functools import update_wrapper
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 from urllib.parse import quote
 
+from chamade.decoding import Page
 from chamade.http.request import Request
 from chamade.http.shells import Awaiting, Blocking
-from chamade.models import Page
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")

@@ -13,8 +13,8 @@ from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeAlias, TypeVar
 
+from chamade.decoding import Page
 from chamade.errors import ApiError, BadAnswer, Unreachable, api_error
-from chamade.models import Page
 
 Result = TypeVar("Result")
 Item = TypeVar("Item")

@@ -10,9 +10,9 @@ from typing import TypeVar
 import httpx
 
 from chamade.credentials import Credentials
+from chamade.decoding import Page
 from chamade.errors import Unreachable
 from chamade.http.request import Flow, Reply, Request, Send, Wait, perform
-from chamade.models import Page
 from chamade.version import VERSION
 
 Result = TypeVar("Result")

@@ -1,18 +1,21 @@
-"""`/api/call…`: dial, see calls, answer, refuse, hang up."""
+"""`/api/call…`: dial, see calls, answer, refuse, hang up; speak and hear with a hosted voice."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any, TypedDict, Unpack
 
+from chamade.decoding import Page
 from chamade.http.operation import Group, Shell, given, listed, operation, part
 from chamade.http.request import Flow, Request, perform
-from chamade.models import (
-    Call,
-    Page,
-)
-from chamade.operations.shapes import page, shape
+from chamade.models import Call
+from chamade.operations.shapes import nothing, page, shape
 from chamade.operations.trunks import MAIN, Trunks
+from chamade.operations.voices import VoiceOptions
+from chamade.speech_models import Transcript, Utterance
+
+SPEAKS_FOR_S = 45.0
+"""Seconds in which an answer that waits for the caller comes (the API's own limit is below it)."""
 
 
 class DialOptions(TypedDict, total=False):
@@ -24,7 +27,26 @@ class DialOptions(TypedDict, total=False):
     max_duration_s: int
     metadata: Mapping[str, Any]
     agent_url: str
+    voice: str
+    voice_settings: VoiceOptions
     idempotency_key: str
+
+
+class SpeechOptions(TypedDict, total=False):
+    """Options of what is said.
+
+    `interrupt`: drop what is spoken, or waits to be, first. `barge_in` (true): the caller's voice
+    stops it. `name`, `language`, `speed`: as in voice settings, for this text alone. `wait`: answer
+    when it was heard. `wait_for_reply_s`: then wait for what the caller says to it, up to 20 s.
+    """
+
+    interrupt: bool
+    barge_in: bool
+    name: str
+    language: str
+    speed: float
+    wait: bool
+    wait_for_reply_s: float
 
 
 class Calls(Group[Shell]):
@@ -58,11 +80,13 @@ class Calls(Group[Shell]):
         max_duration_s: int | None = None,
         metadata: Mapping[str, Any] | None = None,
         agent_url: str | None = None,
+        voice: str | None = None,
+        voice_settings: VoiceOptions | None = None,
         idempotency_key: str | None = None,
     ) -> Request[Call]:
         """Place a call through a trunk of yours: `sip:+33199001234@sip.carrier.example`. It is
         `connecting` then; the events and its audio tell how it goes on. `trunk`: its name, if
-        several have that host.
+        several have that host. `voice`: `own`, which is usual, or `hosted`.
         """
         wishes = given(
             trunk=trunk,
@@ -71,6 +95,8 @@ class Calls(Group[Shell]):
             max_duration_s=max_duration_s,
             metadata=metadata,
             agent_url=agent_url,
+            voice=voice,
+            voice_settings=voice_settings,
         )
         return Request(
             "POST",
@@ -82,11 +108,19 @@ class Calls(Group[Shell]):
         )
 
     @operation
-    def accept(self, call_id: str) -> Request[Call]:
+    def accept(
+        self,
+        call_id: str,
+        *,
+        voice: str | None = None,
+        voice_settings: VoiceOptions | None = None,
+    ) -> Request[Call]:
         """Answer a call that rings. Raises Conflict, with the call, if it does not ring (any
-        more).
+        more). `voice`: `own` or `hosted`; usually as its number says.
         """
-        return Request("POST", f"/api/call/{part(call_id)}/accept", shape(Call))
+        wishes = given(voice=voice, voice_settings=voice_settings)
+        path = f"/api/call/{part(call_id)}/accept"
+        return Request("POST", path, shape(Call), body=wishes or None)
 
     @operation
     def refuse(self, call_id: str) -> Request[Call]:
@@ -102,12 +136,60 @@ class Calls(Group[Shell]):
         return Request("POST", path, shape(Call), repeatable=True)
 
     @operation
-    def say(self, call_id: str, text: str) -> Request[Any]:
-        """Have a text spoken by hosted speech, a closed beta: Forbidden, `hosted_voice_gated`, for
-        accounts that do not take part. Speech of your own goes through the call's audio.
+    def say(
+        self,
+        call_id: str,
+        text: str,
+        *,
+        idempotency_key: str | None = None,
+        **options: Unpack[SpeechOptions],
+    ) -> Request[Utterance]:
+        """Have a text spoken by the call's hosted voice, after what it was given before. Speech of
+        your own goes through the call's audio.
         """
-        path = f"/api/call/{part(call_id)}/say"
-        return Request("POST", path, lambda shown: shown, body={"text": text})
+        return Request(
+            "POST",
+            f"/api/call/{part(call_id)}/say",
+            shape(Utterance),
+            body={"text": text, **given(**options)},
+            creates=True,
+            idempotency_key=idempotency_key,
+            timeout_s=SPEAKS_FOR_S,
+        )
+
+    @operation
+    def clear(self, call_id: str) -> Request[None]:
+        """Stop what is spoken, and drop what waits to be; for calls with a voice of your own, the
+        audio that was not heard yet.
+        """
+        return Request("POST", f"/api/call/{part(call_id)}/clear", nothing, repeatable=True)
+
+    @operation
+    def dtmf(self, call_id: str, digits: str) -> Request[None]:
+        """Press keys, 0-9*#ABCD and w for a pause, in a call that is active."""
+        path = f"/api/call/{part(call_id)}/dtmf"
+        return Request("POST", path, nothing, body={"digits": digits})
+
+    @operation
+    def transcript(
+        self,
+        call_id: str,
+        *,
+        after: int | None = None,
+        limit: int | None = None,
+        wait: float | None = None,
+    ) -> Request[Transcript]:
+        """Get what was said, oldest first, after the place `after` (`next` of the answer before).
+        `wait`: if there is nothing yet, wait for it up to so many seconds, at most 20.
+        """
+        query = {"after": after, "limit": limit, "wait": wait}
+        path = f"/api/call/{part(call_id)}/transcript"
+        return Request("GET", path, shape(Transcript), query, timeout_s=SPEAKS_FOR_S)
+
+    @operation
+    def delete_transcript(self, call_id: str) -> Request[None]:
+        """Delete what was kept of what was said."""
+        return Request("DELETE", f"/api/call/{part(call_id)}/transcript", nothing, repeatable=True)
 
 
 def dial_through_trunk(meeting_url: str, **options: Unpack[DialOptions]) -> Flow[Call]:

@@ -8,6 +8,7 @@ from chamade.http.operation import Group, Shell, given, operation, part
 from chamade.http.request import Request
 from chamade.models import Number
 from chamade.operations.shapes import nothing, shape, shapes
+from chamade.operations.voices import VoiceOptions
 
 
 class Numbers(Group[Shell]):
@@ -45,9 +46,13 @@ class Numbers(Group[Shell]):
         auto_answer: bool | None = None,
         label: str | None = None,
         agent_url: str | None = None,
+        voice: str | None = None,
+        voice_settings: VoiceOptions | None = None,
     ) -> Request[Number]:
-        """Change what is given; an `agent_url` of "" takes it away."""
-        changes = changed(auto_answer, label, agent_url)
+        """Change what is given; an `agent_url` of "" takes it away. `voice`: `own` or `hosted`;
+        `voice_settings` are replaced as a whole, and {} are the usual ones.
+        """
+        changes = changed(auto_answer, label, agent_url, voice, voice_settings)
         return Request("PATCH", f"/api/number/{part(e164)}", shape(Number), body=changes)
 
     @operation
@@ -56,9 +61,17 @@ class Numbers(Group[Shell]):
         return Request("DELETE", f"/api/number/{part(e164)}", nothing)
 
 
-def changed(auto_answer: bool | None, label: str | None, agent_url: str | None) -> dict[str, Any]:
+def changed(
+    auto_answer: bool | None,
+    label: str | None,
+    agent_url: str | None,
+    voice: str | None,
+    voice_settings: VoiceOptions | None,
+) -> dict[str, Any]:
     """Return the body that changes a number."""
-    changes = given(auto_answer=auto_answer, label=label)
+    changes = given(auto_answer=auto_answer, label=label, voice=voice)
     if agent_url is not None:
         changes["agent_url"] = agent_url or None
+    if voice_settings is not None:
+        changes["voice_settings"] = voice_settings or None
     return changes

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from chamade.models import Model, Page, decode
+from chamade.decoding import Model, Page, decode
 
 
 def shape(model: type[Model]) -> Callable[[Any], Model]:

@@ -13,6 +13,7 @@ from chamade.http.request import Request
 from chamade.models import Did, Trunk, TrunkPreset
 from chamade.operations.numbers import changed
 from chamade.operations.shapes import nothing, shape, shapes
+from chamade.operations.voices import VoiceOptions
 
 MAIN = "main"
 
@@ -61,10 +62,18 @@ class Dids(Group[Shell]):
         label: str | None = None,
         auto_answer: bool | None = None,
         agent_url: str | None = None,
+        voice: str | None = None,
+        voice_settings: VoiceOptions | None = None,
         idempotency_key: str | None = None,
     ) -> Request[Did]:
         """Add a number: calls to it ring here from now on."""
-        wishes = given(label=label, auto_answer=auto_answer, agent_url=agent_url)
+        wishes = given(
+            label=label,
+            auto_answer=auto_answer,
+            agent_url=agent_url,
+            voice=voice,
+            voice_settings=voice_settings,
+        )
         return Request(
             "POST",
             f"{_path(trunk)}/dids",
@@ -83,9 +92,11 @@ class Dids(Group[Shell]):
         auto_answer: bool | None = None,
         label: str | None = None,
         agent_url: str | None = None,
+        voice: str | None = None,
+        voice_settings: VoiceOptions | None = None,
     ) -> Request[Did]:
-        """Change what is given; an `agent_url` of "" takes it away."""
-        changes = changed(auto_answer, label, agent_url)
+        """Change what is given, as `numbers.change` does."""
+        changes = changed(auto_answer, label, agent_url, voice, voice_settings)
         return Request("PATCH", f"{_path(trunk)}/dids/{part(e164)}", shape(Did), body=changes)
 
     @operation

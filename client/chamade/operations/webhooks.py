@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from chamade.decoding import Page
 from chamade.http.operation import Group, Shell, given, listed, operation, part
 from chamade.http.request import Request
-from chamade.models import (
-    Delivery,
-    Endpoint,
-    NewEndpoint,
-    Page,
-)
+from chamade.models import Delivery, Endpoint, NewEndpoint
 from chamade.operations.shapes import nothing, page, shape, shapes
 
 

@@ -22,9 +22,9 @@ from chamade import (
     Unauthorized,
     Unreachable,
 )
+from chamade.decoding import decode
 from chamade.http import request as requests
 from chamade.http.request import ATTEMPTS, perform
-from chamade.models import decode
 from chamade.operations import AccountOf, Calls, Keys, Numbers
 from chamade.operations.calls import dial_through_trunk
 from tests.unit.client.conftest import CALL, KEY, problem, reply

@@ -233,7 +233,7 @@ async def test_a_call_can_be_joined_if_it_is_free(api, relay):
 
 
 async def test_a_call_whose_audio_does_not_come_is_left_alone(api, relay, monkeypatch):
-    monkeypatch.setattr("chamade.live.GRACE_S", 0.05)
+    monkeypatch.setattr("chamade.openings.GRACE_S", 0.05)
     relay.on_connect = lambda _: asyncio.sleep(0)
     async with AsyncClient(API, KEY, transport=httpx.MockTransport(api.answer_slowly)) as client:
         with pytest.raises(CallGone, match="did not come within"):

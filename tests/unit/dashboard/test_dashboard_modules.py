@@ -10,11 +10,13 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from chalicelib.domain.call import CallState, EndReason
 from chalicelib.domain.delivery import DeliveryState
+from chalicelib.domain.transcript import Why
 from chalicelib.domain.trunk import TrunkStatus
 from common import g711
 from tests.unit.test_docstrings import QUESTIONS
@@ -62,6 +64,7 @@ def node(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize("module", sorted(HERE.glob("*.test.mjs")), ids=lambda path: path.name)
 def test_module(module):
     words = {name: sorted(kind.value for kind in enum) for name, enum in WORDS.items()}
+    words["interruptions"] = sorted(get_args(Why))
     ran = node("--test", str(module), API_WORDS=json.dumps(words))
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "# skipped 0" in ran.stdout

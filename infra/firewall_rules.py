@@ -76,9 +76,9 @@ COUNTED: Mapping[str, str] = {
 
 API_RULES = Rules(
     managed=("AWSManagedRulesCommonRuleSet", "AWSManagedRulesKnownBadInputsRuleSet"),
-    # Providers' webhooks; control requests of relays; control requests of the gateway.
+    # Webhooks of providers; control requests of relays and of the gateway; reports of voice hosts.
     # Segments are of plain characters: no dots, no escapes, no empty segments.
-    signed=rf"^(/{STAGE})?/(webhooks|media|gateway)(/[A-Za-z0-9_-]+)+$",
+    signed=rf"^(/{STAGE})?/(webhooks|media|gateway|voice)(/[A-Za-z0-9_-]+)+$",
     signed_rate=API_SIGNED_REQUESTS,
     rate=API_REQUESTS,
 )

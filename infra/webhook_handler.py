@@ -1,5 +1,6 @@
 """A second function from the application's package, for requests that prove themselves by a
-signature: providers' webhooks, control requests of relays and of the gateway.
+signature: providers' webhooks, control requests of relays and of the gateway, reports of voice
+hosts.
 
 Requests and long polls of agents and strangers take executions of the API's function only, so they
 cannot delay a ringing call, which this function answers. Chalice supports one function for all
@@ -14,7 +15,7 @@ from typing import Any
 API_FUNCTION, WEBHOOK_FUNCTION = "APIHandler", "WebhookHandler"
 """Logical ids in the template. Chalice chose the first one."""
 
-SIGNED_PATHS = ("/webhooks/", "/media/", "/gateway/")
+SIGNED_PATHS = ("/webhooks/", "/media/", "/gateway/", "/voice/")
 """Prefixes of this function's paths; infra/firewall_rules.py has limits for the same paths."""
 
 _INTEGRATION = "x-amazon-apigateway-integration"

@@ -10,7 +10,8 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from chalicelib import bootstrap
 from chalicelib.domain.model import Model
-from chalicelib.domain.transcript import MAX_ITEMS, Heard, Report, ReportItem, Resumed, Spoken
+from chalicelib.domain.transcript import MAX_ITEMS
+from chalicelib.domain.voice_report import Heard, Report, ReportItem, Resumed, Spoken
 from chalicelib.http import signed_body
 from chalicelib.logs import log_context
 

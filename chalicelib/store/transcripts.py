@@ -12,7 +12,8 @@ the state without reading it, and no report overwrites that.
 
 from __future__ import annotations
 
-from chalicelib.domain.transcript import KEPT_S, MAX_CHARACTERS, MAX_OPEN, Entry, Speech, Taken
+from chalicelib.domain.transcript import KEPT_S, MAX_CHARACTERS, MAX_OPEN, Entry, Speech
+from chalicelib.domain.voice_report import Taken
 from chalicelib.store.contention import tries
 from chalicelib.store.events import outbox_put
 from chalicelib.store.table import ConditionFailed, Contention, Table, Write, delete, put, update

@@ -33,7 +33,7 @@ def functions_of(api):
 def test_exactly_the_signed_paths_invoke_the_webhook_function(installed):
     found = functions_of(installed.only("AWS::Serverless::Api")["DefinitionBody"])
     signed = {path for path in found if path.startswith(SIGNED_PATHS)}
-    assert {path.split("/")[1] for path in signed} == {"webhooks", "media", "gateway"}
+    assert {path.split("/")[1] for path in signed} == {"webhooks", "media", "gateway", "voice"}
     for path, functions in found.items():
         (uri,) = functions
         assert ("${WebhookHandler.Arn}" in uri) == (path in signed), path

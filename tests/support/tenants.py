@@ -9,8 +9,8 @@ from typing import Any
 
 from chalicelib.domain.call import Call
 from chalicelib.domain.call_transitions import Act
-from chalicelib.domain.transcript import Heard, Report
 from chalicelib.domain.voice import CallVoice, VoiceSettings
+from chalicelib.domain.voice_report import Heard, Report
 from chalicelib.handlers.operation import OPERATIONS, Operation
 from chalicelib.services.call import voice_reports
 from chalicelib.services.call.transition import settle

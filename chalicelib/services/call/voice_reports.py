@@ -6,7 +6,8 @@ import logging
 
 from chalicelib.domain.call import Call
 from chalicelib.domain.call_id import CALL_ID
-from chalicelib.domain.transcript import LATE_MS, TOLD, Report, Taken, take_items
+from chalicelib.domain.transcript import LATE_MS, TOLD
+from chalicelib.domain.voice_report import Report, Taken, take_items
 from chalicelib.services import rate_limits
 from chalicelib.services.call.at_the_relay import NotHosted
 from chalicelib.services.call.media import CallOver

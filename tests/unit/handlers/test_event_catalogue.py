@@ -27,17 +27,10 @@ from chalicelib.domain.event import EventType
 from chalicelib.domain.metadata import MAX_BYTES
 from chalicelib.domain.new_call import RING_TIMEOUT_S, new_inbound, new_outbound
 from chalicelib.domain.rejected_calls import Reason, not_added_event, turned_away_event
-from chalicelib.domain.transcript import (
-    MAX_TEXT,
-    Heard,
-    Report,
-    Resumed,
-    Speech,
-    Spoken,
-    take_items,
-)
+from chalicelib.domain.transcript import MAX_TEXT, Speech
 from chalicelib.domain.trunk import MAX_DETAIL, TrunkStatus
 from chalicelib.domain.voice import CallVoice, VoiceSettings
+from chalicelib.domain.voice_report import Heard, Report, Resumed, Spoken, take_items
 from chalicelib.handlers import event_catalogue
 from chalicelib.handlers.event_catalogue import CATALOGUE
 from chalicelib.services import inbox

@@ -8,8 +8,8 @@ from chalicelib.domain import transcript
 from chalicelib.domain.call import Refused
 from chalicelib.domain.call_transitions import Act
 from chalicelib.domain.rate_limit import Limit
-from chalicelib.domain.transcript import Heard, Report
 from chalicelib.domain.voice import UnknownVoice, VoiceGated
+from chalicelib.domain.voice_report import Heard, Report
 from chalicelib.providers.base import RemoteStatus
 from chalicelib.services.call import (
     at_the_relay,

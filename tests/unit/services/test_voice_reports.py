@@ -6,9 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from chalicelib.domain import transcript
+from chalicelib.domain import transcript, voice_report
 from chalicelib.domain.call_transitions import Act
-from chalicelib.domain.transcript import Heard, Report, Resumed, Spoken
+from chalicelib.domain.voice_report import Heard, Report, Resumed, Spoken
 from chalicelib.services import inbox
 from chalicelib.services.call import voice_reports
 from chalicelib.services.call.at_the_relay import NotHosted
@@ -112,7 +112,7 @@ def test_what_is_said_while_a_report_is_taken_stays_open(world):
     call, store = talking(world), world.stores.transcripts
     before = store.speech(call.call_id)
     report = Report("voice-1", 1, [spoken()])
-    taken = transcript.take_items(call, before, report, world.clock.ms, told=True)
+    taken = voice_report.take_items(call, before, report, world.clock.ms, told=True)
     store.open(call.call_id, "utt_2", 5, world.clock.ms)
     store.take(call.call_id, before, taken, world.clock.ms)
     assert store.speech(call.call_id).open == {"utt_2"}
@@ -176,7 +176,7 @@ def test_the_largest_report_is_one_transaction(world):
 def test_a_full_transcript_keeps_nothing_more_and_goes_on_telling_of_speech(
     world, monkeypatch, caplog
 ):
-    monkeypatch.setattr(transcript, "MAX_ENTRIES", 2)
+    monkeypatch.setattr(voice_report, "MAX_ENTRIES", 2)
     call = talking(world)
     take(world, call, heard("1"), heard("2"), heard("3"), spoken())
     assert [entry.text for entry in entries(world, call)] == ["1", "2"]
@@ -185,7 +185,7 @@ def test_a_full_transcript_keeps_nothing_more_and_goes_on_telling_of_speech(
 
 
 def test_the_bytes_of_a_transcript_are_bounded(world, monkeypatch):
-    monkeypatch.setattr(transcript, "MAX_BYTES", 9)
+    monkeypatch.setattr(voice_report, "MAX_BYTES", 9)
     call = talking(world)
     take(world, call, heard("ééé"), heard("éé"), heard("abc"))
     assert [entry.text for entry in entries(world, call)] == ["ééé", "abc"]

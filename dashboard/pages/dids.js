@@ -10,8 +10,7 @@ import { confirm } from "../widgets/dialog.js";
 import { fill, h, syncRows } from "../widgets/dom.js";
 import { form, labelField } from "../widgets/form.js";
 import { agentForm, labelForm, numberFields } from "../widgets/numberforms.js";
-import { card, empty } from "../widgets/ui.js";
-import { voicePart } from "../widgets/voiceform.js";
+import { card, empty, folded } from "../widgets/ui.js";
 
 /**
  * Make the card of a trunk's numbers.
@@ -68,13 +67,13 @@ class DidList {
     const text = h("p", { class: "fine" });
     const auto = toggle("Auto-answer", did.auto_answer, (on) => patch(path, { auto_answer: on }).then(update));
     const agent = agentForm(path, did.agent_url, e164, (now) => update(now));
-    const voice = voicePart(path, did, (now) => update(now));
+    const voice = () => import("../widgets/voiceform.js").then((form) => form.voicePart(path, did, update));
     const update = (now) => {
+      did = now;
       this.trunk = { ...this.trunk, dids: this.trunk.dids.map((each) => (each.e164 === e164 ? now : each)) };
       fill(text, now.label && `${now.label} · `, calledText(now));
       auto.show(now.auto_answer);
       agent.show(now.agent_url);
-      voice.show(now);
     };
     const remove = button("Remove", () => this.remove(e164), {
       class: "small danger",
@@ -93,7 +92,7 @@ class DidList {
       h("div", {}, h("h3", { class: "num" }, formatNumber(e164)), text),
       h("div", { class: "actions" }, auto.node, test, remove),
       h("details", {}, h("summary", {}, "Label and agent"), labelForm(path, did.label, update), agent.node),
-      voice.node,
+      folded("Voice", voice),
     );
     return { node, update };
   }

@@ -12,9 +12,7 @@ import { confirm } from "../widgets/dialog.js";
 import { fill, h, syncRows } from "../widgets/dom.js";
 import { choice } from "../widgets/form.js";
 import { agentForm, labelForm } from "../widgets/numberforms.js";
-import { empty, heading, load } from "../widgets/ui.js";
-import { voicePart } from "../widgets/voiceform.js";
-import { forwardingInstructions } from "./forwarding.js";
+import { empty, folded, heading, load } from "../widgets/ui.js";
 import { drawGettingStarted } from "./start.js";
 
 export function show(_, signal) {
@@ -113,14 +111,14 @@ class Numbers {
     const text = h("p", { class: "fine" });
     const auto = toggle("Auto-answer", number.auto_answer, (on) => patch(path, { auto_answer: on }).then(update));
     const agent = agentForm(path, number.agent_url, e164, (now) => update(now));
-    const voice = voicePart(path, number, (now) => update(now));
+    const forwarding = () => import("./forwarding.js").then((page) => page.forwardingInstructions(e164));
+    const voice = () => import("../widgets/voiceform.js").then((form) => form.voicePart(path, number, update));
     const update = (now) => {
       number = now;
       const place = [now.label, countryName(now.country)].filter(Boolean).join(" · ");
       fill(text, place, " · active since ", timeElement(now.activated_at));
       auto.show(now.auto_answer);
       agent.show(now.agent_url);
-      voice.show(now);
       this.numbers = this.numbers.map((each) => (each.e164 === e164 ? now : each));
       this.drawSteps();
     };
@@ -140,9 +138,9 @@ class Numbers {
         { class: "hint" },
         "On: calls are picked up at once. Off: they ring for up to 60 s until your agent accepts them.",
       ),
-      h("details", {}, h("summary", {}, "Forward your phone to this number"), forwardingInstructions(e164)),
+      folded("Forward your phone to this number", forwarding),
       h("details", {}, h("summary", {}, "Label and agent"), labelForm(path, number.label, update), agent.node),
-      voice.node,
+      folded("Voice", voice),
     );
     update(number);
     return { node, update: (now) => now !== number && update(now) };

@@ -28,7 +28,9 @@ class SpeechCard {
     this.signal = signal;
     this.path = `call/${encodeURIComponent(callId)}`;
     this.speech = new Speech((after) => get(`${this.path}/transcript`, { after }, signal));
-    this.log = h("ol", { class: "transcript", role: "log", "aria-live": "polite", "aria-label": "Transcript" });
+    this.lines = h("ol");
+    const log = { class: "transcript", role: "log", "aria-live": "polite", "aria-label": "Transcript", tabindex: 0 };
+    this.log = h("div", log, this.lines);
     this.none = h("p", { class: "fine" }, "Nothing was said yet.");
     this.partial = h("p", { class: "fine partial" });
     this.problem = h("div");
@@ -101,8 +103,9 @@ class SpeechCard {
     const lines = this.speech.lines();
     const { log } = this;
     const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 40;
-    syncRows(log, lines, ({ key }) => key, lineRow);
+    syncRows(this.lines, lines, ({ key }) => key, lineRow);
     this.none.hidden = lines.length > 0;
+    log.hidden = !lines.length;
     setText(this.partial, this.speech.partial && `Caller: ${this.speech.partial}…`);
     if (atEnd) log.scrollTop = log.scrollHeight; // who has scrolled up reads
   }

@@ -61,6 +61,14 @@ export function problemBox(problem, ...actions) {
   );
 }
 
+/** Make a part that is folded. `make` makes what is in it, each time that it is unfolded. */
+export function folded(title, make) {
+  const place = h("div");
+  const node = h("details", {}, h("summary", {}, title), place);
+  node.addEventListener("toggle", () => node.open && load(place, make, 2));
+  return node;
+}
+
 /** Fill `place` with what `work` returns; meanwhile with a skeleton, and on failure with the problem. */
 export async function load(place, work, rows) {
   fill(place, skeleton(rows));

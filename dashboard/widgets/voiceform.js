@@ -2,42 +2,32 @@
 
 import { get, patch } from "../api/requests.js";
 import { button, toast } from "./button.js";
-import { fill, h, setText } from "./dom.js";
+import { h, setText } from "./dom.js";
 import { choice, field, form } from "./form.js";
-import { problemBox, skeleton } from "./ui.js";
+import { problemBox } from "./ui.js";
 
 /**
- * Make the part of a number that shows and changes its voice; voices are fetched when it is unfolded.
+ * Make the part of a number that shows and changes its voice. Throws Problem, `hosted_voice_gated` outside the beta.
  * @param {string} path of the number @param {(number) => void} changed
- * @returns {{node: Element, show: (number) => void}}
  */
-export function voicePart(path, number, changed) {
+export async function voicePart(path, number, changed) {
   const state = h("p", { class: "hint", role: "status" });
-  const place = h("div");
-  let shown = number;
-  const show = (now) => {
-    shown = now;
-    setText(state, now.voice === "hosted" ? hostedText(now.voice_settings) : "An agent speaks, on the call's audio.");
-  };
+  const draw = ({ voice, voice_settings: settings }) =>
+    setText(state, voice === "hosted" ? hostedText(settings) : "An agent speaks, on the call's audio.");
   const use = async (body) => {
-    changed(await patch(path, body));
+    const now = await patch(path, body);
+    changed(now);
+    draw(now);
     toast("Voice saved.");
   };
-  const open = async () => {
-    fill(place, skeleton(2));
-    try {
-      fill(place, voiceForm(await get("voices"), shown, use));
-    } catch (problem) {
-      const own = button("Use an agent's voice", () => use({ voice: "own", voice_settings: null }));
-      const again = button("Try again", open);
-      const hosted = shown.voice === "hosted";
-      fill(place, problemBox(problem, h("div", { class: "actions" }, hosted && own, problem.status !== 403 && again)));
-    }
-  };
-  const node = h("details", {}, h("summary", {}, "Voice"), state, place);
-  node.addEventListener("toggle", () => node.open && open());
-  show(number);
-  return { node, show };
+  draw(number);
+  try {
+    return h("div", {}, state, voiceForm(await get("voices"), number, use));
+  } catch (problem) {
+    if (number.voice !== "hosted") throw problem;
+    const own = button("Use an agent's voice", () => use({ voice: "own", voice_settings: null }));
+    return h("div", {}, state, problemBox(problem, h("div", { class: "actions" }, own)));
+  }
 }
 
 function voiceForm({ voices, languages }, { voice, voice_settings: settings }, use) {

@@ -15,7 +15,15 @@ from playwright.async_api import Browser, ConsoleMessage, Locator, Page, Request
 
 from tests.browser.chromium import Loudspeaker, tap
 from tests.browser.voices import Voice, until_heard
+from tests.support.engine import ROOT
 
+_AXE = ROOT / ".venv" / "node" / "node_modules" / "axe-core" / "axe.min.js"
+_VIOLATIONS = """async () => {
+  const { violations } = await axe.run({ resultTypes: ["violations"] });
+  return violations
+    .filter(({ impact }) => ["serious", "critical"].includes(impact))
+    .map(({ id, help, nodes }) => `${id}: ${help}: ${nodes.map((node) => node.html).join(" | ")}`);
+}"""
 CLOSES_WITHIN_S = 15.0
 _EXPECTED = ("the server responded with a status of",)
 """Console messages that are no errors: the browser reports each refused request of the page, and
@@ -93,6 +101,12 @@ class Person:
         """Fill visible text fields, by their names."""
         for name, text in fields.items():
             await self.page.locator(f"input[name={name}]:visible").fill(text)
+
+    async def serious_faults(self) -> list[str]:
+        """Return what axe-core finds in the view that would keep people from using it."""
+        if not await self.page.evaluate("'axe' in globalThis"):
+            await self.page.evaluate(_AXE.read_text())
+        return list(await self.page.evaluate(_VIOLATIONS))
 
     def panel(self, name: str) -> Locator:
         """Return the panel of a conversation of this browser."""

@@ -10,17 +10,9 @@ import pytest_asyncio
 from playwright.async_api import expect
 
 from tests.browser.person import Person, unfold
-from tests.support.engine import ROOT
 
-AXE = ROOT / ".venv" / "node" / "node_modules" / "axe-core" / "axe.min.js"
 DESKTOP, PHONE = {"width": 1280, "height": 800}, {"width": 375, "height": 812}
 MOST_STOPS = 150
-_VIOLATIONS = """async () => {
-  const { violations } = await axe.run({ resultTypes: ["violations"] });
-  return violations
-    .filter(({ impact }) => ["serious", "critical"].includes(impact))
-    .map(({ id, help, nodes }) => `${id}: ${help}: ${nodes.map((node) => node.html).join(" | ")}`);
-}"""
 _REACHABLE = """() => {
   const all = document.querySelectorAll(
     "a[href], button, input, select, textarea, summary, [tabindex='0']");
@@ -75,12 +67,11 @@ async def at(one: Person, view: str) -> None:
 async def test_axe_finds_nothing_serious(somebody, tenant, furnished, screen, scheme):
     one = await somebody(viewport=screen, color_scheme=scheme)
     await one.open()
-    await one.page.evaluate(AXE.read_text())
-    found = {"sign in": await one.page.evaluate(_VIOLATIONS)}
+    found = {"sign in": await one.serious_faults()}
     await one.sign_in(tenant.rest.key)
     for view in furnished:
         await at(one, view)
-        found[view] = await one.page.evaluate(_VIOLATIONS)
+        found[view] = await one.serious_faults()
         wide = await one.page.evaluate("document.documentElement.scrollWidth - innerWidth")
         assert wide <= 0, f"{view} is {wide} px wider than the screen"
     assert not any(found.values()), found

@@ -52,7 +52,7 @@ def test_the_quickstart_works_as_printed(live, running, step, node_agent, tmp_pa
         assert listening.follow(spoken, heard_at_8000(tmp_path / "heard.wav")).share > 0.5
 
 
-@pytest.mark.parametrize("program", ["dial.py", "answering_machine.py"])
+@pytest.mark.parametrize("program", ["dial.py", "answering_machine.py", "receptionist.py"])
 def test_an_example_explains_how_to_run_it(program):
     asked = subprocess.run(
         [sys.executable, ROOT / "examples" / program, "--help"],

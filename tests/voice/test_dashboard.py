@@ -105,6 +105,8 @@ async def test_what_a_caller_says_is_read_and_what_is_typed_is_heard(
     heard = await speech.heard(g711.encode((await Loudspeaker(caller.page).heard()).tobytes()))
     assert word_errors(ANSWER, heard) <= MOST_WRONG, heard
 
+    assert await agent.serious_faults() == []
+
     await caller.press("Hang up", exact=True)
     await expect(box).to_be_hidden()
     await expect(said.filter(has_text=ANSWER)).to_have_count(1)
@@ -123,6 +125,7 @@ async def test_a_number_gets_a_hosted_voice(live, people):
     (first, *_) = (await live.rest("GET", "/api/voices"))["voices"]
     await card.get_by_label("Its voice").select_option(first["name"])
     await card.get_by_label("Speed").fill("1.2")
+    assert await one.serious_faults() == []
     await card.get_by_role("button", name="Save voice").click()
     await expect(card).to_contain_text(f"A hosted voice speaks: {first['name']}, at speed 1.2.")
     (number, *_) = (await live.rest("GET", "/api/numbers"))["numbers"]

@@ -16,12 +16,9 @@ from tests.voice.scene import HOSTS, PLACES, HostedCall, hosted_call
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One event loop and one worker for all of them: models take seconds to load, and processors to
-    run.
-    """
+    """One worker for all of them: models take seconds to load, and processors to run."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
             item.add_marker(pytest.mark.xdist_group("voice"))
 
 

@@ -21,8 +21,10 @@ from chalicelib.handlers import (
     rest,
     service,
     session,
+    speech,
     tasks,
     trunks,
+    voice_reports,
 )
 from chalicelib.handlers.mcp import endpoint as mcp
 from chalicelib.http import ProblemChalice
@@ -33,10 +35,11 @@ app = ProblemChalice(app_name="chamade", configure_logs=False)
 app.api.binary_types = []
 
 for group in (
-    account, api_keys, calls, numbers, trunks, browser_call, events, endpoints, service, session,
+    account, api_keys, calls, speech, numbers, trunks, browser_call, events, endpoints, service,
+    session,
 ):  # fmt: skip
     app.register_blueprint(rest.blueprint(group.operations))
-for module in (dashboard, description, provider_webhooks, media, gateway, mcp):
+for module in (dashboard, description, provider_webhooks, media, voice_reports, gateway, mcp):
     app.register_blueprint(module.routes)
 
 

@@ -33,6 +33,7 @@ from chalicelib.store.rate_limits import RateLimitStore
 from chalicelib.store.secrets import with_secrets
 from chalicelib.store.table import Table
 from chalicelib.store.timers import DeliveryScheduler, RingTimer
+from chalicelib.store.transcripts import TranscriptStore
 from chalicelib.store.trunk_limits import TrunkLimits
 from chalicelib.store.trunks import TrunkStore
 from chalicelib.store.turned_away import TurnedAwayStore
@@ -43,6 +44,7 @@ from common.rotation import accepted
 if TYPE_CHECKING:
     from botocore.config import Config as AwsConfig
 
+    from chalicelib.providers.relay_door import RelayDoor
     from chalicelib.providers.voice_hosts import VoiceHosts
 
 MAX_CONNECTIONS = 50
@@ -93,6 +95,7 @@ def dependencies() -> Dependencies:
         vault=_vault(settings, aws),
         trunk_host=_trunk_host(settings, all_stores),
         test_calls=_test_calls(settings),
+        relay_door=_relay_door(settings),
         voice_hosts=_voice_hosts(settings),
     )
 
@@ -114,6 +117,7 @@ def stores(table: Table) -> Stores:
         lines=LineStore(table),
         places=PlaceStore(table),
         rate_limits=RateLimitStore(table),
+        transcripts=TranscriptStore(table),
         trunk_limits=TrunkLimits(table),
         trunks=TrunkStore(table, dids),
         turned_away=TurnedAwayStore(table),
@@ -172,6 +176,14 @@ def _secrets_client() -> Any:
 def _test_calls(settings: configuration.Config) -> BrowserCalls | None:
     url, secret = settings.gateway_socket_url, settings.gateway_control_secret
     return BrowserCalls(url, secret) if url and secret else None
+
+
+def _relay_door(settings: configuration.Config) -> RelayDoor | None:
+    if not settings.relay_door_url:
+        return None
+    from chalicelib.providers.relay_door import SignedRelayDoor
+
+    return SignedRelayDoor(settings.relay_door_url, settings.control_secret)
 
 
 def _voice_hosts(settings: configuration.Config) -> VoiceHosts | None:

@@ -29,6 +29,8 @@ class Reply(TypedDict):
     text: str
     started_ms: int
     ended_ms: int
+    sequence: int
+    """Its place in the transcript."""
 
 
 class SayResult(TypedDict):

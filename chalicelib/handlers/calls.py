@@ -21,15 +21,17 @@ from chalicelib.domain.voice import Voice, VoiceSettings, WantedVoice
 from chalicelib.handlers import views
 from chalicelib.handlers.numbers import VOICE_PROBLEMS
 from chalicelib.handlers.operation import Answer, Limit, NoBody, NoQuery, Operations, Request
-from chalicelib.services.call import call_control, call_list, dial, say
+from chalicelib.handlers.speech import shown_entries
+from chalicelib.services.call import call_control, call_list, dial
 from chalicelib.services.call.media import audio_token
 from chalicelib.services.call.transition import own_call
 from chalicelib.services.dependencies import Dependencies
 
 operations = Operations("calls")
 
-SPEECHES_A_MINUTE = 60
 VOICES_A_MINUTE = 60
+
+MAX_TRANSCRIPT = 100
 
 AUDIO = {
     "format": "pcm_s16le",
@@ -115,10 +117,15 @@ class ListQuery(Strict):
     )
 
 
-class Speech(Strict):
-    """Text to be spoken."""
+class CallQuery(Strict):
+    """Things to be shown beside the call."""
 
-    text: str = Field(min_length=1, max_length=say.MAX_TEXT, description="the text")
+    transcript: int = Field(
+        default=0,
+        ge=0,
+        le=MAX_TRANSCRIPT,
+        description="as many of the last entries of its transcript (hosted voices)",
+    )
 
 
 @operations.post(
@@ -173,10 +180,14 @@ def list_calls(request: Request[NoBody, ListQuery]) -> Answer:
     return {"calls": [_view(request.deps, call) for call in calls], "next_cursor": cursor}
 
 
-@operations.get("/api/call/{call_id}", answer=views.Call, problems=("call_not_found",))
-def get_call(request: Request[NoBody, NoQuery]) -> Answer:
+@operations.get(
+    "/api/call/{call_id}", query=CallQuery, answer=views.Call, problems=("call_not_found",)
+)
+def get_call(request: Request[NoBody, CallQuery]) -> Answer:
     """Show a call as it is now."""
-    return _view(request.deps, own_call(request.deps, request.account_id, request.path["call_id"]))
+    deps, wanted = request.deps, request.query.transcript
+    call = own_call(deps, request.account_id, request.path["call_id"])
+    return _view(deps, call) | (_transcript(deps, call, wanted) if wanted else {})
 
 
 @operations.post(
@@ -229,23 +240,6 @@ def leave_call(request: Request[NoBody, NoQuery]) -> Answer:
     )
 
 
-@operations.post(
-    "/api/call/{call_id}/say",
-    body=Speech,
-    problems=("call_not_found", "hosted_voice_gated", "hosted_voice_unavailable"),
-    example={"text": "Good morning, how can I help you?"},
-    limit=Limit("say", SPEECHES_A_MINUTE, 60),
-)
-def say_call(request: Request[Speech, NoQuery]) -> Answer:
-    """Have a text spoken in the call (closed beta).
-
-    Hosted speech is for accounts that take part (`hosted_voice` of the account). Everybody else
-    streams the speech of a TTS of their own to `audio.url`.
-    """
-    say.say(request.deps, request.account_id, request.path["call_id"])
-    return None
-
-
 @operations.get(
     "/api/voices",
     answer=views.Voices,
@@ -267,6 +261,13 @@ def list_voices(request: Request[NoBody, NoQuery]) -> Answer:
 def _wanted(request: Request[Any, Any]) -> WantedVoice:
     body = request.body
     return WantedVoice(body.voice, body.voice_settings, request.text_only)
+
+
+def _transcript(deps: Dependencies, call: Call, limit: int) -> dict[str, Any]:
+    from chalicelib.services.call import transcripts  # most requests need none of it
+
+    entries = transcripts.newest(deps, call, limit)
+    return {} if entries is None else {"transcript": shown_entries(entries)}
 
 
 def _view(deps: Dependencies, call: Call) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from chalicelib.domain.endpoint import DisabledReason
 from chalicelib.domain.event import Event, EventType
 from chalicelib.domain.foreign_text import MAX_SHOWN
 from chalicelib.domain.rejected_calls import Reason
+from chalicelib.domain.transcript import MAX_TEXT, Why
 from chalicelib.handlers.trunk_views import DidFacts, TrunkFacts
 from chalicelib.handlers.views import Absent, CallFacts, Number164, NumberFacts, View
 
@@ -40,6 +41,46 @@ class DtmfData(View):
         description="only there if no event about later keys of this call follows: it has had its "
         "limit",
     )
+
+
+class SpeechData(View):
+    """An utterance that began, or is over. Times are in ms since the call was answered."""
+
+    call_id: str = Field(pattern=f"^{CALL_ID.pattern}$")
+    utterance_id: str
+    state: Literal["started", "finished", "interrupted"]
+    heard_text: str | Absent = Field(
+        default=None,
+        description="what was heard of it, once it is over; not there if that is not known, or if "
+        "the call keeps no transcript",
+    )
+    heard_ms: int
+    why: Why | Absent = Field(default=None, description="only there if it was interrupted")
+    started_ms: int | Absent = Field(default=None, description="only there if it was heard at all")
+
+
+class TranscriptData(View):
+    """Something that was said. Times are in ms since the call was answered."""
+
+    call_id: str = Field(pattern=f"^{CALL_ID.pattern}$")
+    speaker: Literal["caller"]
+    text: str = Field(max_length=MAX_TEXT)
+    final: bool = Field(description="false: it goes on; only with `partials`")
+    started_ms: int
+    ended_ms: int
+    sequence: int | Absent = Field(
+        default=None, description="only there if it is final: its place in the transcript"
+    )
+    confidence: float | Absent = Field(
+        default=None, description="only there if it is known: 0 to 1"
+    )
+
+
+class VoiceData(View):
+    """A change of what speaks and hears in a call."""
+
+    call_id: str = Field(pattern=f"^{CALL_ID.pattern}$")
+    state: Literal["resumed"]
 
 
 class TurnedAwayData(View):
@@ -115,6 +156,11 @@ CATALOGUE: dict[EventType, Entry] = {
     _T.CALL_ENDED: Entry(CallData, "somebody hung up, or its time was over"),
     _T.CALL_FAILED: Entry(CallData, "it broke, or could not be put through"),
     _T.CALL_DTMF: Entry(DtmfData, "the far end pressed keys"),
+    _T.CALL_SPEECH: Entry(SpeechData, "a text that you have spoken began, or is over"),
+    _T.CALL_TRANSCRIPT: Entry(TranscriptData, "the caller said something (hosted voices)"),
+    _T.CALL_VOICE: Entry(
+        VoiceData, "another voice host has taken the call over: what was not spoken yet is lost"
+    ),
     _T.CALL_TURNED_AWAY: Entry(
         TurnedAwayData, "calls got a busy tone, as you have as many as you may: once a minute"
     ),

@@ -9,11 +9,12 @@ from pydantic import BeforeValidator, Field, TypeAdapter, model_validator
 
 from chalicelib import bootstrap
 from chalicelib.domain.agent import MAX_WHY, account_sid
-from chalicelib.domain.call import Call, public_view
+from chalicelib.domain.call import Call
 from chalicelib.domain.model import Model
 from chalicelib.http import signed_body
 from chalicelib.logs import log_context
 from chalicelib.services.call import media
+from chalicelib.services.call.relay_news import told_to_relay
 from chalicelib.services.dependencies import Dependencies
 from chalicelib.store.calls import Relay
 
@@ -33,6 +34,7 @@ class ProviderAttach(Model):
     leg: Literal["provider"]
     relay: str
     relay_url: str | None = Field(default=None, max_length=2048, pattern=r"^wss?://")
+    door_url: str | None = Field(default=None, max_length=2048, pattern=r"^https?://")
     token: str
     handshake: Handshake
 
@@ -81,7 +83,7 @@ def attach() -> dict[str, Any]:
         handshake = request.handshake
         attached = media.attach_provider(
             deps,
-            Relay(request.relay, request.relay_url),
+            Relay(request.relay, request.relay_url, request.door_url),
             request.token,
             handshake.url,
             handshake.signature,
@@ -111,16 +113,9 @@ def report() -> dict[str, Any]:
 VOICE_HOST = {"dialect": "chamade", "format": "mulaw", "rate": 8000, "trusted": True}
 """The dialect of voice hosts. They are the operator's own: private addresses are possible."""
 
-_SHOWN = ("call_id", "state", "end_reason", "direction", "from", "to", "line", "forwarded_from")
-
 
 def _call(deps: Dependencies, call: Call) -> dict[str, Any]:
-    shown = public_view(call)
-    return {
-        "call": {name: shown[name] for name in (*_SHOWN, "metadata")},
-        "ends_at_ms": call.ends_at,
-        "agent": _agent(media.agent_to_dial(deps, call)),
-    }
+    return {**told_to_relay(call), "agent": _agent(media.agent_to_dial(deps, call))}
 
 
 def _agent(agent: media.AgentToDial | None) -> dict[str, Any] | None:

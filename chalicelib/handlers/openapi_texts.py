@@ -28,6 +28,7 @@ TAGS = {
     "account": "Open an account; see its limits.",
     "keys": "API keys.",
     "calls": "Dial, see calls, answer, refuse, hang up.",
+    "speech": "What is said in calls: speak, read the transcript, press keys.",
     "numbers": "Routing numbers from the pool of this installation.",
     "trunks": "SIP trunks of your own, and their numbers (DIDs). `/api/trunk` is the one `main`.",
     "events": "What happened, by long poll.",

@@ -146,10 +146,27 @@ class CallFacts(View):
     capabilities: list[Literal["audio_in", "audio_out"]]
 
 
+class TranscriptEntry(View):
+    """One text of a transcript. Times are in ms since the call was answered."""
+
+    sequence: int = Field(description="rises from entry to entry")
+    speaker: Literal["caller", "agent"]
+    text: str = Field(description="of the caller, or of yours what was heard of it")
+    final: Literal[True]
+    started_ms: int
+    ended_ms: int
+    confidence: float | None = Field(description="0 to 1, if it is known; of the caller's only")
+    utterance_id: str | None = Field(description="of yours only")
+    interrupted: bool | None = Field(description="whether it was cut short; of yours only")
+
+
 class Call(CallFacts):
     """A call."""
 
     audio: Audio | None = Field(description="null once the call is over")
+    transcript: list[TranscriptEntry] | Absent = Field(
+        default=None, description="only there if it was asked for, and its voice is hosted"
+    )
 
 
 class OfferedVoice(View):

@@ -25,6 +25,7 @@ from chalicelib.store.lines import LineStore
 from chalicelib.store.places import PlaceStore
 from chalicelib.store.rate_limits import RateLimitStore
 from chalicelib.store.timers import DeliveryScheduler, RingTimer
+from chalicelib.store.transcripts import TranscriptStore
 from chalicelib.store.trunk_limits import TrunkLimits
 from chalicelib.store.trunks import TrunkStore
 from chalicelib.store.turned_away import TurnedAwayStore
@@ -32,6 +33,7 @@ from chalicelib.store.vault import Vault
 from chalicelib.store.waiting import WaitingStore
 
 if TYPE_CHECKING:
+    from chalicelib.providers.relay_door import RelayDoor
     from chalicelib.providers.voice_hosts import VoiceHosts
 
 
@@ -52,6 +54,7 @@ class Stores:
     lines: LineStore
     places: PlaceStore
     rate_limits: RateLimitStore
+    transcripts: TranscriptStore
     trunk_limits: TrunkLimits
     trunks: TrunkStore
     turned_away: TurnedAwayStore
@@ -120,5 +123,7 @@ class Dependencies:
     """The host that registers trunks; None without a gateway."""
     test_calls: BrowserCalls | None = None
     """Takes calls from browsers; None where there are none."""
+    relay_door: RelayDoor | None = None
+    """The way to the relays that hold calls; None: they are not reached, and ask by themselves."""
     voice_hosts: VoiceHosts | None = None
     """Speak and hear for agents without audio; None where there are none."""

@@ -25,18 +25,18 @@ class TooOften(Failure):
         self.limit, self.per_s, self.retry_after_s = limit, per_s, retry_after_s
 
 
-def count_account(deps: Dependencies, account_id: str, limit: Limit) -> None:
-    """Count one more of an account's. Raises TooOften.
+def count_account(deps: Dependencies, account_id: str, limit: Limit, amount: int = 1) -> None:
+    """Count one more of an account's, or `amount`. Raises TooOften.
 
     The operator may raise all limits of an account (`rate_factor`), which is read only for a
     request beyond the usual limit.
     """
     now = deps.now()
-    if deps.stores.rate_limits.count(of_account(limit, account_id, now, limit.times)):
+    if deps.stores.rate_limits.count(of_account(limit, account_id, now, limit.times, amount)):
         return
     account = deps.stores.accounts.get(account_id)
     most = limit.times * (account.rate_factor if account else 1)
-    raised = of_account(limit, account_id, now, most)
+    raised = of_account(limit, account_id, now, most, amount)
     if most > limit.times and deps.stores.rate_limits.count(raised):
         return
     raise TooOften(most, limit.per_s, limit.retry_after_s(now))

@@ -17,6 +17,7 @@ from chalicelib.domain.call import Call
 from chalicelib.domain.call_transitions import Act, CallState
 from chalicelib.providers.base import RemoteStatus
 from chalicelib.services.call.call_control import expire
+from chalicelib.services.call.relay_news import tell_relay
 from chalicelib.services.call.transition import settle
 from chalicelib.services.delivery import backlog, delivery_tries
 from chalicelib.services.dependencies import Dependencies
@@ -68,7 +69,7 @@ def _put_right(deps: Dependencies, call_id: str) -> str:
         expire(deps, call_id)
         return "missed" if call.direction == "inbound" else "unanswered"
     if _over_at_provider(deps, call):
-        settle(deps, call, _end_of(call))
+        tell_relay(deps, settle(deps, call, _end_of(call)))
         return "failed"
     if unanswered:
         return "timed" if deps.timers.ring.ensure(call, deps.now()) else "alone"

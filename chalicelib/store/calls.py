@@ -63,15 +63,19 @@ class BoundElsewhere(Exception):
 
 @dataclass(frozen=True)
 class Relay:
-    """One relay process: its name, and the base URL at which other relays reach it."""
+    """One relay process: its name, the base URL at which other relays reach it, and that of its
+    control door.
+    """
 
     name: str
     url: str | None = None
+    door_url: str | None = None
 
 
 @dataclass(frozen=True)
 class Media:
-    """The media of a call: the relay that holds the provider's stream, its URL for other relays,
+    """The media of a call: the relay that holds the provider's stream, its URL for other relays and
+    its door's,
     since when (epoch ms); how many streams were handed out that did not last; whether only a poll
     can still bring the provider its stream; whether keys wait for an event (`keypads.py`).
     """
@@ -82,6 +86,7 @@ class Media:
     streams: int = 0
     left_to_polls: bool = False
     keys_wait: bool = False
+    door_url: str | None = None
 
 
 class CallStore:
@@ -282,6 +287,7 @@ class CallStore:
             streams=item.get("streams", 0),
             left_to_polls=item.get("left_to_polls", False),
             keys_wait="keys_waiting" in item,
+            door_url=item.get("door_url"),
         )
 
     def take_media(self, call_id: str, relay: Relay, now: int, expires: int) -> None:
@@ -289,7 +295,14 @@ class CallStore:
         item may go.
         """
         since = to_text(now)
-        self._set_media(call_id, expires, relay=relay.name, relay_url=relay.url, attached_at=since)
+        self._set_media(
+            call_id,
+            expires,
+            relay=relay.name,
+            relay_url=relay.url,
+            door_url=relay.door_url,
+            attached_at=since,
+        )
 
     def leave_to_polls(self, call_id: str, expires: int) -> None:
         """Note that the provider did not take the accept's redirect, so that its next poll brings

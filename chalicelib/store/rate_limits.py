@@ -20,12 +20,13 @@ _KEPT_S = 3600
 
 @dataclass(frozen=True)
 class Counter:
-    """The counter of a window, and its highest value."""
+    """The counter of a window, its highest value, and how much is counted at once."""
 
     pk: str
     sk: str
     most: int
     expires_at: int
+    amount: int = 1
 
 
 class RateLimitStore:
@@ -35,7 +36,7 @@ class RateLimitStore:
         self._table = table
 
     def count(self, *counters: Counter) -> bool:
-        """Count one more in all counters. If one is full, count in none and return False. Raises
+        """Count in all counters. If one is full, count in none and return False. Raises
         Contention.
         """
         try:
@@ -45,11 +46,12 @@ class RateLimitStore:
         return True
 
 
-def of_account(limit: Limit, account_id: str, now: int, most: int) -> Counter:
+def of_account(limit: Limit, account_id: str, now: int, most: int, amount: int = 1) -> Counter:
     """Return an account's counter for the present window."""
     window = limit.window(now)
     expires_at = (window + 1) * limit.per_s + _KEPT_S
-    return Counter(f"ACCOUNT#{account_id}", f"RATE#{limit.name}#{window}", most, expires_at)
+    sk = f"RATE#{limit.name}#{window}"
+    return Counter(f"ACCOUNT#{account_id}", sk, most, expires_at, amount)
 
 
 def of_everybody(limit: Limit, source: str | None, now: int, most: int) -> Counter:
@@ -66,8 +68,12 @@ def _count(counter: Counter) -> Write:
     return update(
         counter.pk,
         counter.sk,
-        "SET #expires = :expires ADD #count :one",
-        condition="attribute_not_exists(#count) OR #count < :most",
+        "SET #expires = :expires ADD #count :amount",
+        condition="attribute_not_exists(#count) OR #count <= :room",
         names={"#expires": "expires_at", "#count": "count"},
-        values={":expires": counter.expires_at, ":one": 1, ":most": counter.most},
+        values={
+            ":expires": counter.expires_at,
+            ":amount": counter.amount,
+            ":room": counter.most - counter.amount,
+        },
     )

@@ -25,7 +25,10 @@ must not release; `dial`: a URL that it can dial, if it has a trunk that stays."
 _LONGEST_WAIT_S = 0.2
 _MOSTLY = 0.8
 _TAKEN = {"url": "https://127.0.0.1:59999/events", "agent_url": "ws://127.0.0.1:59999/agent"}
-_OF_A_CALL = ("accept_call", "refuse_call", "leave_call", "say_call")
+_OF_A_CALL = (
+    "accept_call", "refuse_call", "leave_call", "say_call", "clear_call", "send_dtmf",
+    "get_transcript", "delete_transcript",
+)  # fmt: skip
 
 
 @schemathesis.hook

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tools.limits.deliveries import DELIVERY_LIMITS
 from tools.limits.limit import Limit, Owner
+from tools.limits.speech import SPEECH_LIMITS
 
 _UNIT = "tests/unit/services"
 _HTTP = "tests/unit/handlers"
@@ -166,7 +167,6 @@ _ACCOUNTS = (
     _rate("API keys made", "api_keys:KEYS_MADE_AN_HOUR", "an hour"),
     _rate("rotations of the agent token", "account:ROTATIONS_AN_HOUR", "an hour"),
     _rate("lists of hosted voices", "calls:VOICES_A_MINUTE", "a minute"),
-    _rate("texts to be spoken", "calls:SPEECHES_A_MINUTE", "a minute"),
     Limit(
         "answers kept under an Idempotency-Key", "chalicelib.domain.idempotency:KEPT_S", "s",
         "account", "they go by TTL; what is refused keeps none, the rest has limits of its own",
@@ -263,6 +263,7 @@ _STRANGERS = (
 LIMITS: tuple[Limit, ...] = (
     *_CALLS,
     *_VOICES,
+    *SPEECH_LIMITS,
     *_EVENTS,
     *DELIVERY_LIMITS,
     *_ACCOUNTS,

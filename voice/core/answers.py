@@ -142,7 +142,10 @@ class Answers:
         for said in self._finals:
             if said["ended_ms"] > waiting.after_ms:
                 return Reply(
-                    text=said["text"], started_ms=said["started_ms"], ended_ms=said["ended_ms"]
+                    text=said["text"],
+                    started_ms=said["started_ms"],
+                    ended_ms=said["ended_ms"],
+                    sequence=said["sequence"],
                 )
         return None
 

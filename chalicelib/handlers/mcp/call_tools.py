@@ -1,4 +1,6 @@
-"""Tools for calls, with their descriptions for language models."""
+"""Tools for calls, with their descriptions for language models; those for what is said in them are
+in `speech_tools.py`.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,7 @@ from typing import Any
 
 from chalicelib.handlers.mcp.tool import Tool
 
-_CALL_ID = 'The call\'s id, "call_…", from chamade_inbox, chamade_call_list or chamade_call_join.'
+CALL_ID = 'The call\'s id, "call_…", from chamade_inbox, chamade_call_list or chamade_call_join.'
 _AUDIO = (
     "`audio` in the result is for the process that talks: it opens a WebSocket to `audio.url` with "
     "the header `Authorization: Bearer <audio.token>` and then receives and sends raw audio "
@@ -22,6 +24,7 @@ VOICE_SETTINGS = (
     'Only with voice "hosted": `language` (BCP 47), `name` (of a voice), `speed` (0.5 to 2). What '
     "is left out is as the number has it."
 )
+SHOWN_ENTRIES = 20
 AGENT_URL = (
     "ws:// or wss:// URL of an agent's own WebSocket server, which is connected as soon as a call "
     "is answered: then no process has to connect to `audio.url`. Only one that the user named."
@@ -73,16 +76,17 @@ CALL_TOOLS = (
         description=(
             "Answer an incoming call that rings. From then on the caller is connected and waits "
             'to hear somebody. If the result has `voice` "hosted", speak at once: '
-            "chamade_call_say. Otherwise connect the talking process within 30 s, or the call "
-            "ends.\n"
+            "chamade_call_say greets them and returns what they answer. Otherwise connect the "
+            "talking process within 30 s, or the call ends.\n"
             f"{_AUDIO}\n"
             "If the caller, the clock or another agent was faster, it fails and `call` says what "
             'the call is now. A call that is already "active" needs no accept: get its audio '
             "with chamade_call_status.\n"
-            "Next: hand the audio over; chamade_inbox tells when the call ends."
+            "Next: chamade_call_say, or hand the audio over; chamade_inbox tells when the call "
+            "ends."
         ),
         arguments={
-            "call_id": _CALL_ID,
+            "call_id": CALL_ID,
             "voice": f"{VOICE} Default: hosted, if the account may and no agent_url is set.",
             "voice_settings": VOICE_SETTINGS,
         },
@@ -97,7 +101,7 @@ CALL_TOOLS = (
             "undone. Use it when the user does not want this call; for a call that was answered "
             "use chamade_call_leave."
         ),
-        arguments={"call_id": _CALL_ID},
+        arguments={"call_id": CALL_ID},
         destructive=True,
         idempotent=True,
     ),
@@ -107,10 +111,11 @@ CALL_TOOLS = (
         operation="leave_call",
         description=(
             "Hang up at once, whatever the call is doing; a call that you dialled stops ringing. "
-            "What was still to be heard is cut off: the talking process rather hangs up itself "
-            "when its last words were played."
+            "What was still to be heard is cut off: say goodbye first, with chamade_call_say and "
+            "`wait` true. A talking process rather hangs up itself when its last words were "
+            "played."
         ),
-        arguments={"call_id": _CALL_ID},
+        arguments={"call_id": CALL_ID},
         destructive=True,
         idempotent=True,
     ),
@@ -122,11 +127,11 @@ CALL_TOOLS = (
             "Dial out through a SIP trunk of the user's own. A real phone rings and it may cost "
             "money; calling the tool again dials again, so after a failure without an answer look "
             'at chamade_call_list (direction "outbound") first.\n'
-            'The result is the call, "connecting". Next: unless its `voice` is "hosted", connect '
-            "the talking process now, audio flows from the moment somebody answers; chamade_inbox "
-            "or chamade_call_status tell "
+            'The result is the call, "connecting". chamade_inbox or chamade_call_status tell '
             'whether it rings, is answered ("active"), or how it failed ("busy", "no_answer", '
-            "…).\n"
+            '…). If its `voice` is "hosted", greet them with chamade_call_say once it is answered, '
+            "and say who calls. Otherwise connect the talking process now: audio flows from the "
+            "moment somebody answers.\n"
             f"{_AUDIO}"
         ),
         arguments={
@@ -166,9 +171,11 @@ CALL_TOOLS = (
         description=(
             "A call as it is now: `state` (connecting, ringing, active; over: missed, declined, "
             "ended, failed), `end_reason`, who called whom, its history, and while it is not over "
-            f"its audio.\n{_AUDIO}"
+            "its audio. With a hosted voice, `transcript` has the last 20 things that were said.\n"
+            f"{_AUDIO}"
         ),
-        arguments={"call_id": _CALL_ID},
+        arguments={"call_id": CALL_ID},
+        fixed={"transcript": SHOWN_ENTRIES},
         read_only=True,
         idempotent=True,
     ),
@@ -191,16 +198,5 @@ CALL_TOOLS = (
         defaults=lambda given: {"limit": 10},  # noqa: ARG005
         read_only=True,
         idempotent=True,
-    ),
-    Tool(
-        name="chamade_call_say",
-        title="Say a text on a call",
-        operation="say_call",
-        description=(
-            "Speak a text to the other side of an active call with a hosted voice. A closed beta: "
-            "without access it fails with `hosted_voice_gated`, and the talking process has to "
-            "speak on the call's audio instead. Do not retry then."
-        ),
-        arguments={"call_id": _CALL_ID, "text": "What to say, in plain words."},
     ),
 )

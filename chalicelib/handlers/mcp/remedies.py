@@ -35,6 +35,31 @@ _BY_CODE = {
         "Then call the tool again, while the call rings. Where a talking process can speak on the "
         'call\'s audio, pass voice "own" instead.'
     ),
+    "not_hosted": (
+        "You cannot speak or hear in this call by these tools: another process does, on its audio. "
+        'Accept or dial the next call with voice "hosted".'
+    ),
+    "call_not_active": (
+        "If it rings and came in, chamade_call_accept answers it. If you dialled it, wait until "
+        "chamade_inbox tells `call.answered`."
+    ),
+    "no_media": "Then call the tool again. If it fails for long, see chamade_call_status.",
+    "queue_full": (
+        "Let the caller listen: chamade_call_listen. Or drop what waits by passing interrupt true."
+    ),
+    "too_much_said": "End the call politely: chamade_call_leave. Nothing more is spoken in it.",
+    "too_many_waits": (
+        "Let one of your waiting tools end first, or pass wait_s 0 or wait_for_reply_s 0."
+    ),
+    "synthesis_failed": "Say it once more, in other words. If it fails again, tell the user.",
+    "media_unavailable": (
+        "Then call the tool again. If it fails again, see with chamade_call_status whether the "
+        "call is still up, and tell the user."
+    ),
+    "media_timeout": (
+        "It may have been said: look at the transcript with chamade_call_listen before you say it "
+        "again."
+    ),
     "unknown_voice": "Use one of `choices`, or leave the name out.",
     "unknown_language": "Use one of `choices`, or leave the language out.",
     "no_trunk": (

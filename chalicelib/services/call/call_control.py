@@ -12,6 +12,7 @@ from chalicelib.domain.call import Call, Refused
 from chalicelib.domain.call_transitions import Act, CallState, EndReason
 from chalicelib.domain.voice import USUAL, CallVoice, WantedVoice
 from chalicelib.services.call.provider_control import hang_up, steer
+from chalicelib.services.call.relay_news import tell_relay
 from chalicelib.services.call.transition import (
     UnknownCall,
     act_on,
@@ -66,6 +67,7 @@ def leave(deps: Dependencies, account_id: str, call_id: str) -> Call:
     """
     call = act_on(deps, own_call(deps, account_id, call_id), Act.AGENT_HANGUP)
     hang_up(deps, call)
+    tell_relay(deps, call)
     return call
 
 

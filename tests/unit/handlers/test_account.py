@@ -144,7 +144,7 @@ def test_hosted_speech_is_refused_without_the_beta(api, world):
     assert problem(answered) == (403, "hosted_voice_gated")
     assert "audio.url" in answered.json_body["detail"]
     set_account(world, hosted_voice=True)
-    assert problem(api.call("POST", path, {"text": "Hello"})) == (503, "hosted_voice_unavailable")
+    assert problem(api.call("POST", path, {"text": "Hello"})) == (409, "not_hosted")
     assert api.call("GET", "/api/account").json_body["hosted_voice"] is True
 
 

@@ -8,7 +8,7 @@ import json
 from typing import get_args
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
@@ -27,11 +27,21 @@ from chalicelib.domain.event import EventType
 from chalicelib.domain.metadata import MAX_BYTES
 from chalicelib.domain.new_call import RING_TIMEOUT_S, new_inbound, new_outbound
 from chalicelib.domain.rejected_calls import Reason, not_added_event, turned_away_event
+from chalicelib.domain.transcript import (
+    MAX_TEXT,
+    Heard,
+    Report,
+    Resumed,
+    Speech,
+    Spoken,
+    take_items,
+)
 from chalicelib.domain.trunk import MAX_DETAIL, TrunkStatus
+from chalicelib.domain.voice import CallVoice, VoiceSettings
 from chalicelib.handlers import event_catalogue
 from chalicelib.handlers.event_catalogue import CATALOGUE
 from chalicelib.services import inbox
-from chalicelib.services.call import inbound, pressed_keys
+from chalicelib.services.call import inbound, pressed_keys, voice_reports
 from chalicelib.services.call.transition import settle
 from chalicelib.services.line import dids, trunks
 from chalicelib.services.line.numbers import release
@@ -100,11 +110,30 @@ def _live(world: World) -> None:
     talking = settle(deps, world.ringing(), Act.ANSWER)
     pressed_keys.take_report(deps, talking, "12#", 1)
     settle(deps, talking, Act.AGENT_HANGUP)
+    _talk(world)
     account_admin.set_limits(deps, account_id, {"max_concurrent_calls": 0})
     inbound.receive(deps, world.incoming())
     dids.remove(deps, account_id, "+33199005678")
     trunks.disconnect(deps, account_id)
     release(deps, account_id, world.number)
+
+
+def _talk(world: World) -> None:
+    """A hosted call in which everything is reported that a voice host can report."""
+    voice = CallVoice("hosted", VoiceSettings(partials=True), "ws://10.0.0.5:8705")
+    call = settle(world.deps, world.ringing(), Act.ANSWER, voice=voice)
+    said = {"type": "transcript", "started_ms": 100, "ended_ms": 900}
+    spoken = {"type": "speech", "utterance_id": "utt_1", "started_ms": 1000}
+    items = [
+        Heard(**said, text="Hel", final=False),
+        Heard(**said, text="Hello", final=True, sequence=900, confidence=0.9),
+        Spoken(**spoken, state="started"),
+        Spoken(**spoken, state="interrupted", heard_text="Good", heard_ms=300, why="barge_in"),
+        Resumed(type="resumed"),
+    ]
+    world.stores.transcripts.open(call.call_id, "utt_2", 5, world.clock.ms)
+    voice_reports.take_report(world.deps, call.call_id, Report("voice-1", 1, items))
+    settle(world.deps, call, Act.AGENT_HANGUP)
 
 
 texts = st.text(max_size=255)
@@ -128,6 +157,20 @@ def test_a_callers_own_words_stay_below_the_bound(from_, reason):
         count=10**9, now=NOW,
     )  # fmt: skip
     assert len(body_of(event).encode()) < MAX_BODY_BYTES
+
+
+@given(st.text(min_size=MAX_TEXT, max_size=MAX_TEXT))
+@settings(max_examples=20)
+def test_the_longest_words_of_a_caller_stay_below_the_bound(text):
+    said = Heard(type="transcript", text=text, final=True, started_ms=1, ended_ms=2)
+    spoken = Spoken(
+        type="speech", utterance_id="u" * 128, state="interrupted", heard_text=text, why="barge_in"
+    )
+    call = _new_call("a", "b", "c", {}, "inbound").call
+    taken = take_items(call, Speech(), Report("voice-1", 1, [said, spoken]), NOW, told=True)
+    assert len(taken.events) == 2
+    for event in taken.events:
+        assert len(body_of(event).encode()) < MAX_BODY_BYTES
 
 
 @given(texts, texts)

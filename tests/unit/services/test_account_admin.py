@@ -7,10 +7,12 @@ from dataclasses import replace
 import pytest
 
 from chalicelib.domain.call_id import inbound_call_id
+from chalicelib.domain.voice import VoiceGated
 from chalicelib.providers.base import KeepRinging, Reject
 from chalicelib.services.account import accounts, sessions
 from chalicelib.services.call import inbound
-from chalicelib.services.call.say import VoiceGated, VoiceUnavailable, say
+from chalicelib.services.call.at_the_relay import NotHosted
+from chalicelib.services.call.say import Words, say
 from chalicelib.services.call.transition import UnknownCall
 from chalicelib.services.line import number_pool, numbers, trunks
 from chalicelib.services.operator import account_admin, call_report, reseal
@@ -87,10 +89,10 @@ def test_changed_limits_apply_from_the_next_request(world):
 
 def test_the_hosted_voice_beta_can_be_granted_and_withdrawn(world):
     call = world.ringing()
-    for granted, refusal in ((True, VoiceUnavailable), (False, VoiceGated)):
+    for granted, refusal in ((True, NotHosted), (False, VoiceGated)):
         account_admin.set_hosted_voice(world.deps, world.account_id, granted)
         with pytest.raises(refusal):
-            say(world.deps, world.account_id, call.call_id)
+            say(world.deps, world.account_id, call.call_id, Words(text="Hello"))
 
 
 def test_the_pool_counts_held_and_free_numbers(world):

@@ -1,0 +1,159 @@
+"""Requests to the relay that holds a call, and the meaning of its refusals.
+
+Nothing depends on the relay alone: what a call is stands in the table.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from chalicelib.domain.call import Call, Refused
+from chalicelib.domain.call_transitions import CallState
+from chalicelib.domain.failure import Failure
+from chalicelib.domain.voice import UnknownLanguage, UnknownVoice
+from chalicelib.providers.relay_door import REQUEST, DoorRefused, DoorUnavailable
+from chalicelib.providers.voice_hosts import MAX_CHOICE, MAX_CHOICES
+from chalicelib.services.call.transition import TooBusy
+from chalicelib.services.call.waits import waiting
+from chalicelib.services.dependencies import Dependencies
+
+log = logging.getLogger(__name__)
+
+MEDIA_WAIT_S = 4.0
+"""Time for which a request waits for the stream of a call that was just answered."""
+
+_PAUSE_S = 0.25
+
+
+class NoMedia(Failure):
+    """No stream of the call is up, or nobody is on it yet who could do it."""
+
+    code = "no_media"
+    retry_after_s = 1
+
+
+class MediaUnavailable(Failure):
+    """No relay answers."""
+
+    code = "media_unavailable"
+    retry_after_s = 2
+
+
+class MediaTimeout(Failure):
+    """The relay, or the voice host, did not answer in time: it may have been done."""
+
+    code = "media_timeout"
+
+
+class QueueFull(Failure):
+    """As much waits to be heard as may."""
+
+    code = "queue_full"
+    retry_after_s = 2
+
+
+class SynthesisFailed(Failure):
+    """The voice host could not speak the text."""
+
+    code = "synthesis_failed"
+
+
+class NotHosted(Failure):
+    """Another agent has the call's audio, not a voice host."""
+
+    code = "not_hosted"
+
+
+_NOT_YET = frozenset({"not_here", "no_stream", "no_agent"})
+
+_FAILURES: dict[str, type[Failure]] = {
+    **dict.fromkeys(_NOT_YET, NoMedia),
+    "no_requests": NotHosted,
+    **dict.fromkeys(("timeout", "agent_lost"), MediaTimeout),
+    **dict.fromkeys(("queue_full", "slow_provider"), QueueFull),
+    "synthesis_failed": SynthesisFailed,
+}
+
+
+def check_active(call: Call) -> None:
+    """Raise Refused for a call that is not active."""
+    if call.state.final:
+        raise Refused(call, "call_over", "The call is over.")
+    if call.state is not CallState.ACTIVE:
+        raise Refused(call, "call_not_active", "Nobody has answered it yet.")
+
+
+def ask_host(
+    deps: Dependencies, call: Call, method: str, params: Mapping[str, Any], wait_s: float = 0
+) -> dict[str, Any]:
+    """Have the call's voice host do something; return its result. Raises as `ask` does."""
+    return ask(deps, call, REQUEST, {"method": method, "params": params}, wait_s)
+
+
+def ask(
+    deps: Dependencies, call: Call, method: str, params: Mapping[str, Any], wait_s: float = 0
+) -> dict[str, Any]:
+    """Have the relay that holds an active call do something; return the result.
+
+    A call that was just answered has no stream for a moment: then it is asked again, for
+    `MEDIA_WAIT_S` at most, as one of the account's requests that wait. Raises NoMedia,
+    MediaUnavailable, MediaTimeout, QueueFull, SynthesisFailed, NotHosted, UnknownVoice,
+    UnknownLanguage, TooBusy, TooManyWaits, and Refused if the call is over.
+    """
+    try:
+        return _ask_once(deps, call, method, params, wait_s)
+    except NoMedia:
+        with waiting(deps, call.account_id, MEDIA_WAIT_S):
+            return _ask_again(deps, call, method, params, wait_s)
+
+
+def _ask_again(
+    deps: Dependencies, call: Call, method: str, params: Mapping[str, Any], wait_s: float
+) -> dict[str, Any]:
+    until = deps.now() + int(MEDIA_WAIT_S * 1000)
+    while True:
+        deps.pause(_PAUSE_S)
+        call = deps.stores.calls.get(call.call_id) or call
+        check_active(call)
+        try:
+            return _ask_once(deps, call, method, params, wait_s)
+        except NoMedia:
+            if deps.now() >= until:
+                raise
+
+
+def _ask_once(
+    deps: Dependencies, call: Call, method: str, params: Mapping[str, Any], wait_s: float
+) -> dict[str, Any]:
+    if deps.relay_door is None:
+        log.error("a request for a call's relay, and CHAMADE_RELAY_DOOR_URL is not set")
+        raise MediaUnavailable
+    owner = deps.stores.calls.media(call.call_id).door_url
+    try:
+        return deps.relay_door.ask(call.call_id, owner, method, params, wait_s)
+    except DoorUnavailable as failed:
+        log.warning("relays not reached: %s", failed, extra={"call_id": call.call_id})
+        raise MediaUnavailable from None
+    except DoorRefused as refused:
+        raise _failure(deps, call, refused) from None
+
+
+def _failure(deps: Dependencies, call: Call, refused: DoorRefused) -> Exception:
+    choices = refused.error.get("choices")
+    listed = [str(each)[:MAX_CHOICE] for each in choices] if isinstance(choices, list) else []
+    match refused.code:
+        case "unknown_voice":
+            return UnknownVoice(listed[:MAX_CHOICES])
+        case "unknown_language":
+            return UnknownLanguage(listed[:MAX_CHOICES])
+        case "call_over":
+            current = deps.stores.calls.get(call.call_id) or call
+            return Refused(current, "call_over", "The call is over.")
+        case "too_many":
+            return TooBusy(call.call_id)
+    if refused.code in _FAILURES:
+        return _FAILURES[refused.code](refused.code)
+    log.error("relay: %s", refused, extra={"call_id": call.call_id})
+    return MediaUnavailable(refused.code)

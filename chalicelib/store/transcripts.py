@@ -12,6 +12,8 @@ the state without reading it, and no report overwrites that.
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from chalicelib.domain.transcript import KEPT_S, MAX_CHARACTERS, MAX_OPEN, Entry, Speech, Taken
 from chalicelib.store.contention import tries
 from chalicelib.store.events import outbox_put
@@ -107,8 +109,15 @@ class TranscriptStore:
 
     def close_all(self, call_id: str) -> None:
         """Note that no utterance is open: all were cleared. Raises Contention."""
-        write = update(*_key(call_id), "REMOVE #open", names={"#open": "open"})
-        self._table.write(write)
+        write = update(
+            *_key(call_id),
+            "REMOVE #open",
+            # Without it, an item would be made that no TTL deletes.
+            condition="attribute_exists(pk)",
+            names={"#open": "open"},
+        )
+        with suppress(ConditionFailed):
+            self._table.write(write)
 
     def entries(self, call_id: str, after: int, limit: int) -> list[Entry]:
         """Return entries above a sequence, in order."""

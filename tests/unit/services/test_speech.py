@@ -234,6 +234,12 @@ def test_utterances_that_are_not_over_are_bounded_and_clear_makes_room(world, do
     assert speak(world, call)["state"] == "queued"
 
 
+def test_clear_in_a_call_where_nothing_was_said_leaves_nothing_in_the_table(world, door, call):
+    door.answering = [done({"cleared": []})]
+    assert live_media.clear(world.deps, world.account_id, call.call_id) == []
+    assert world.table.get(f"CALL#{call.call_id}", "VOICE") is None
+
+
 def test_the_characters_of_a_call_are_bounded(world, door, call, monkeypatch):
     monkeypatch.setattr("chalicelib.store.transcripts.MAX_CHARACTERS", 10)
     speak(world, call, "x" * 10)

@@ -53,6 +53,7 @@ class TranscriptStore:
             open=frozenset(item.get("open", ())),
             lost=frozenset(item.get("lost", ())),
             characters=item.get("characters", 0),
+            forgotten=item.get("forgotten", 0),
         )
 
     def take(self, call_id: str, before: Speech, taken: Taken, now: int) -> None:
@@ -129,8 +130,14 @@ class TranscriptStore:
         items, _ = self._table.query(_pk(call_id), newest_first=True, limit=limit)
         return [Entry.model_validate(item) for item in reversed(items)]
 
-    def delete(self, call_id: str) -> int:
-        """Delete all entries that there are; return how many. Raises Contention."""
+    def delete(self, call_id: str, up_to: int, now: int) -> int:
+        """Delete all entries that there are; return how many. `up_to`: the sequence that entries of
+        this moment have. Raises Contention.
+        """
+        names = {"#forgotten": "forgotten", "#expires": "expires_at"}
+        noted = "SET #forgotten = :up_to, #expires = :expires"
+        values = {":up_to": up_to, ":expires": now // 1000 + KEPT_S}
+        self._write_all([update(*_key(call_id), noted, names=names, values=values)])
         found = [delete(item["pk"], item["sk"]) for item in self._table.query_all(_pk(call_id))]
         for start in range(0, len(found), _BATCH):
             self._write_all(found[start : start + _BATCH])

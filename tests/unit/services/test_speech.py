@@ -377,6 +377,24 @@ def test_without_a_transcript_the_voice_host_alone_tells_what_is_said(world, doo
     assert world.stores.transcripts.entries(call.call_id, 0, 10) == []
 
 
+@pytest.mark.parametrize("kept", [True, False])
+def test_what_was_deleted_does_not_come_back_from_the_voice_host(world, door, kept):
+    call = talking(world, transcript=kept)
+    world.clock.advance(5)
+    hear(world, call, "my number", 900)
+    transcripts.delete(world.deps, world.account_id, call.call_id)
+
+    def host(asked):
+        texts = [said("my number", 900), said("Yes", 6000)]
+        after = asked["params"]["params"]["after"]
+        new = [each for each in texts if each["sequence"] > after]
+        return {"ok": True, "result": {"said": new, "next": 6000, "speaking": False}}
+
+    door.answering = [host]
+    found = listen(world, call, wait_s=20)
+    assert ([entry.text for entry in found.entries], found.next) == (["Yes"], 6000)
+
+
 def test_a_long_transcript_comes_in_pages_and_can_be_deleted(world, door, call):
     for number in range(1, 6):
         texts = [

@@ -84,7 +84,9 @@ class Speech:
     one of each voice host.
 
     `entries`, `size` (bytes) and `last` (sequence) are of the transcript so far; `open`: utterances
-    that are not over; `lost`: those whose voice host went; `characters`: spoken so far.
+    that are not over; `lost`: those whose voice host went; `characters`: spoken so far;
+    `forgotten`: the sequence up to which the transcript was deleted, and voice hosts may still
+    remember it.
     """
 
     version: int = 0
@@ -95,3 +97,4 @@ class Speech:
     open: frozenset[str] = frozenset()
     lost: frozenset[str] = frozenset()
     characters: int = 0
+    forgotten: int = 0

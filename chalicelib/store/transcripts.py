@@ -12,6 +12,8 @@ the state without reading it, and no report overwrites that.
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from chalicelib.domain.transcript import KEPT_S, MAX_CHARACTERS, MAX_OPEN, Entry, Speech
 from chalicelib.domain.voice_report import Taken
 from chalicelib.store.contention import tries
@@ -52,6 +54,7 @@ class TranscriptStore:
             open=frozenset(item.get("open", ())),
             lost=frozenset(item.get("lost", ())),
             characters=item.get("characters", 0),
+            forgotten=item.get("forgotten", 0),
         )
 
     def take(self, call_id: str, before: Speech, taken: Taken, now: int) -> None:
@@ -108,8 +111,15 @@ class TranscriptStore:
 
     def close_all(self, call_id: str) -> None:
         """Note that no utterance is open: all were cleared. Raises Contention."""
-        write = update(*_key(call_id), "REMOVE #open", names={"#open": "open"})
-        self._table.write(write)
+        write = update(
+            *_key(call_id),
+            "REMOVE #open",
+            # Without it, an item would be made that no TTL deletes.
+            condition="attribute_exists(pk)",
+            names={"#open": "open"},
+        )
+        with suppress(ConditionFailed):
+            self._table.write(write)
 
     def entries(self, call_id: str, after: int, limit: int) -> list[Entry]:
         """Return entries above a sequence, in order."""
@@ -121,8 +131,14 @@ class TranscriptStore:
         items, _ = self._table.query(_pk(call_id), newest_first=True, limit=limit)
         return [Entry.model_validate(item) for item in reversed(items)]
 
-    def delete(self, call_id: str) -> int:
-        """Delete all entries that there are; return how many. Raises Contention."""
+    def delete(self, call_id: str, up_to: int, now: int) -> int:
+        """Delete all entries that there are; return how many. `up_to`: the sequence that entries of
+        this moment have. Raises Contention.
+        """
+        names = {"#forgotten": "forgotten", "#expires": "expires_at"}
+        noted = "SET #forgotten = :up_to, #expires = :expires"
+        values = {":up_to": up_to, ":expires": now // 1000 + KEPT_S}
+        self._write_all([update(*_key(call_id), noted, names=names, values=values)])
         found = [delete(item["pk"], item["sk"]) for item in self._table.query_all(_pk(call_id))]
         for start in range(0, len(found), _BATCH):
             self._write_all(found[start : start + _BATCH])

@@ -27,6 +27,9 @@ CONNECT_S = 2.0
 _ANSWER_S = 3.5
 """Beyond what a command gives an agent to reply: the owner waits for less."""
 
+_NEVER_THERE = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
+"""Errors after which the owner surely has nothing of the command."""
+
 
 class Forwarding:
     """The way from this door to others; `open` it before use."""
@@ -52,7 +55,8 @@ class Forwarding:
     async def forward(self, call_id: str, command: Command) -> tuple[int, bytes]:
         """Pass a command on to its owner. Return the status and body of the answer.
 
-        RefusedRequestError: `too_many`, `not_here` if that relay cannot be reached, `timeout`.
+        RefusedRequestError: `too_many`, `not_here` if that relay cannot be reached, `timeout` if
+        it did not answer: it may have carried the command out.
         """
         under_way = self._under_way
         if (
@@ -80,8 +84,9 @@ class Forwarding:
                 return await signed_post(session, owner, secret, path, body)
         except (aiohttp.ClientError, OSError, AnswerTooLongError, ValueError) as error:
             logs.warning("owner's door not reached", call_id=call_id, why=type(error).__name__)
-            if isinstance(error, TimeoutError) and not isinstance(error, aiohttp.ClientError):
-                why = "the relay that holds the call did not answer in time"
-                raise RefusedRequestError("timeout", why) from None
-            why = "the relay that is said to hold the call cannot be reached"
-            raise RefusedRequestError("not_here", why) from None
+            if isinstance(error, _NEVER_THERE):
+                why = "the relay that is said to hold the call cannot be reached"
+                raise RefusedRequestError("not_here", why) from None
+            # It may have been carried out: whoever asks again would press keys twice.
+            why = "the relay that holds the call did not answer in time"
+            raise RefusedRequestError("timeout", why) from None

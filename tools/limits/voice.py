@@ -101,6 +101,11 @@ _SPEECH = (
         f"{_SPEAKING}no_more_is_synthesised_than_is_soon_needed",
     ),
     Limit(
+        "marks in audio that is not played yet", "voice.core.playout:MAX_MARKS_AHEAD", "", "call",
+        "only the last one of an utterance is added",
+        f"{_SPEAKING}speech_that_is_far_ahead_has_no_more_marks_than_a_relay_takes",
+    ),
+    Limit(
         "requests that wait", "voice.core.answers:MAX_WAITING", "", "call", "`too_many`",
         f"{_LISTENING}requests_beyond_those_that_may_wait_are_refused",
     ),

@@ -22,6 +22,10 @@ AHEAD_MS = 4000
 """Audio ahead of the caller at which the next sentence is not synthesised yet."""
 MARK_MS = 400
 """Audio between two marks: what was heard is known to about a word."""
+MAX_MARKS_AHEAD = 128
+"""Marks between, of audio that is not played yet; between those further ahead the time tells. A
+relay takes 256, and then breaks off.
+"""
 LOST_S = 5.0
 """A last mark that is overdue by this is lost."""
 
@@ -117,7 +121,8 @@ class Playout:
             utterance.add(ms)
             self._empty_at = max(self._empty_at, now) + ms / 1000
             if utterance.sent_ms >= utterance.next_mark_ms:
-                self._mark(utterance, utterance.sent_ms)
+                if len(self._marks) < MAX_MARKS_AHEAD:
+                    self._mark(utterance, utterance.sent_ms)
                 utterance.next_mark_ms += MARK_MS
         return True
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,16 +76,29 @@ class CallSocket:
     async def run(self) -> None:
         """Host the call until its socket is closed, and see its last words recognised."""
         sending = asyncio.create_task(self._outbox.run())
-        jobs = [asyncio.create_task(job) for job in (self._speaker.run(), self._tick())]
+        work = self._speaker.run(), self._tick()
+        jobs = [asyncio.create_task(self._or_abort(job)) for job in work]
         try:
             await self._receive()
         finally:
-            self.close(1001, "the relay is gone")
-            for job in jobs:
-                job.cancel()
-            await asyncio.wait([sending, *jobs], timeout=CLOSING_S)
-            sending.cancel()
-            await self._recognitions.close()
+            try:
+                self.close(1001, "the relay is gone")
+            finally:
+                for job in jobs:
+                    job.cancel()
+                await asyncio.wait([sending, *jobs], timeout=CLOSING_S)
+                sending.cancel()
+                await self._recognitions.close()
+
+    async def _or_abort(self, job: Coroutine[Any, Any, None]) -> None:
+        """Do a job of the call. If it fails, the connection is cut, so that the relay takes the
+        call to another host: here it would be silent.
+        """
+        try:
+            await job
+        except Exception:
+            logs.exception("a call cannot be hosted any more", call_id=self._call_id)
+            self.abort()
 
     def close(self, code: int, reason: str) -> None:
         """End the conversation and close the socket; the call may go on elsewhere."""

@@ -47,6 +47,8 @@ class Speaker:
                     continue
                 self._task = asyncio.create_task(self._speak(self._piece))
                 await asyncio.wait([self._task])
+                if not self._task.cancelled():
+                    self._task.result()
         finally:
             if self._task:
                 self._task.cancel()

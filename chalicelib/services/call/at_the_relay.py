@@ -97,31 +97,44 @@ def ask(
 ) -> dict[str, Any]:
     """Have the relay that holds an active call do something; return the result.
 
-    A call that was just answered has no stream for a moment: then it is asked again, for
-    `MEDIA_WAIT_S` at most, as one of the account's requests that wait. Raises NoMedia,
+    A call that was just answered has no stream for a moment: then it is asked again, until
+    `MEDIA_WAIT_S` after the first time, as one of the account's requests that wait; one with a
+    `wait_s` is one already. What that takes is no longer there for `wait_s`. Raises NoMedia,
     MediaUnavailable, MediaTimeout, QueueFull, SynthesisFailed, NotHosted, UnknownVoice,
     UnknownLanguage, TooBusy, TooManyWaits, and Refused if the call is over.
     """
+    began = deps.now()
     try:
         return _ask_once(deps, call, method, params, wait_s)
     except NoMedia:
-        with waiting(deps, call.account_id, MEDIA_WAIT_S):
-            return _ask_again(deps, call, method, params, wait_s)
+        if _passed_s(deps, began) >= MEDIA_WAIT_S:
+            raise
+    with waiting(deps, call.account_id, 0 if wait_s > 0 else MEDIA_WAIT_S):
+        return _ask_again(deps, call, method, params, wait_s, began)
 
 
-def _ask_again(
-    deps: Dependencies, call: Call, method: str, params: Mapping[str, Any], wait_s: float
+def _ask_again(  # noqa: PLR0913, PLR0917 - a request, and when it began
+    deps: Dependencies,
+    call: Call,
+    method: str,
+    params: Mapping[str, Any],
+    wait_s: float,
+    began: int,
 ) -> dict[str, Any]:
-    until = deps.now() + int(MEDIA_WAIT_S * 1000)
     while True:
         deps.pause(_PAUSE_S)
         call = deps.stores.calls.get(call.call_id) or call
         check_active(call)
         try:
-            return _ask_once(deps, call, method, params, wait_s)
+            left_s = max(0.0, wait_s - _passed_s(deps, began))
+            return _ask_once(deps, call, method, params, left_s)
         except NoMedia:
-            if deps.now() >= until:
+            if _passed_s(deps, began) >= MEDIA_WAIT_S:
                 raise
+
+
+def _passed_s(deps: Dependencies, began: int) -> float:
+    return (deps.now() - began) / 1000
 
 
 def _ask_once(

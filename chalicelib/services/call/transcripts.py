@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from chalicelib.domain.call import Call
@@ -68,14 +68,20 @@ def delete(deps: Dependencies, account_id: str, call_id: str) -> None:
     """Delete what is kept of a call's transcript; what is said from now on is kept again. Raises
     what `hosted_call` does.
     """
-    hosted_call(deps, account_id, call_id)
-    count = deps.stores.transcripts.delete(call_id)
+    call = hosted_call(deps, account_id, call_id)
+    now, last = deps.now(), deps.stores.transcripts.speech(call_id).last
+    # Entries of this moment have the ms since the answer as their sequence (docs/contracts.md).
+    up_to = last if call.answered_at is None else max(last, now - call.answered_at)
+    count = deps.stores.transcripts.delete(call_id, up_to, now)
     log.info("transcript deleted", extra={"account_id": account_id, "entries": count})
 
 
 def _listen(deps: Dependencies, call: Call, place: Place, wait_s: float) -> Said:
     until = deps.now() + int(wait_s * 1000)
     if call.state is CallState.ACTIVE:
+        # The voice host still knows what was deleted.
+        forgotten = deps.stores.transcripts.speech(call.call_id).forgotten
+        place = replace(place, after=max(place.after, forgotten))
         listen = voice_requests.Listen(after=place.after, wait_s=wait_s)
         try:
             heard = ask_host(deps, call, listen.METHOD, listen.params(), wait_s)

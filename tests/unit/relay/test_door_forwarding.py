@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 from aiohttp import web
@@ -79,6 +79,15 @@ async def test_an_owner_that_does_not_answer_is_given_up(
         assert answer["error"]["code"] == "timeout"
 
 
+async def test_an_owner_that_is_lost_before_it_answers_may_have_carried_the_command_out(
+    door: DoorStack,
+) -> None:
+    async with breaking_owner() as (owner, came):
+        answer = await door.send("dtmf", owner=owner, params={"digits": "1"})
+        assert answer["error"]["code"] == "timeout", "not_here would have the key pressed again"
+        assert came == [PATH]
+
+
 @pytest.mark.parametrize("limit", ["MAX_FORWARDS", "MAX_FORWARDS_PER_CALL"])
 async def test_commands_that_are_passed_on_are_bounded(
     door: DoorStack, monkeypatch: pytest.MonkeyPatch, limit: str
@@ -101,6 +110,23 @@ async def test_commands_that_are_passed_on_are_bounded(
 
 
 @contextlib.asynccontextmanager
+async def breaking_owner() -> AsyncIterator[tuple[str, list[str]]]:
+    """Run a server that takes posts and breaks the connection. Yield its URL and the paths."""
+    came: list[str] = []
+
+    async def take(request: web.Request) -> web.Response:
+        await request.read()
+        came.append(request.path)
+        assert request.transport is not None
+        request.transport.abort()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async with serving(take) as owner:
+        yield owner, came
+
+
+@contextlib.asynccontextmanager
 async def silent_owner() -> AsyncIterator[tuple[str, asyncio.Queue[str]]]:
     """Run a server that takes posts and never answers. Yield its URL and a queue of the paths."""
     came: asyncio.Queue[str] = asyncio.Queue()
@@ -110,10 +136,17 @@ async def silent_owner() -> AsyncIterator[tuple[str, asyncio.Queue[str]]]:
         await asyncio.Event().wait()
         raise AssertionError
 
+    async with serving(take) as owner:
+        yield owner, came
+
+
+@contextlib.asynccontextmanager
+async def serving(take: Callable[[web.Request], Awaitable[web.Response]]) -> AsyncIterator[str]:
+    """Run a server whose posts go to `take`. Yield its URL."""
     app = web.Application()
     app.router.add_post("/{path:.*}", take)
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
-    yield f"http://127.0.0.1:{runner.addresses[0][1]}", came
+    yield f"http://127.0.0.1:{runner.addresses[0][1]}"
     await runner.cleanup()

@@ -122,6 +122,32 @@ def test_a_stream_that_does_not_come_is_no_media_and_nothing_is_counted(world, d
     assert (state.open, state.characters) == (frozenset(), 0)
 
 
+def test_an_agent_that_was_waited_for_in_vain_is_not_waited_for_again(world, door, call):
+    def late(asked):
+        world.clock.advance(asked["wait_s"] + 3)
+        return {"ok": False, "error": {"code": "no_agent", "detail": ""}}
+
+    door.answering = [late]
+    with pytest.raises(NoMedia):
+        speak(world, call, wait=True)
+    assert len(door.asked) == 1
+
+
+def test_the_wait_for_a_stream_is_part_of_the_wait_for_the_answer(world, door, call):
+    door.answering = [refused("no_stream")] * 8 + [done(QUEUED)]
+    before = world.clock.ms
+    speak(world, call, wait=True)
+    passed_s = (world.clock.ms - before) / 1000
+    assert passed_s >= 2
+    assert door.asked[-1]["wait_s"] == say.LONGEST_S - passed_s
+
+
+def test_a_request_that_waits_for_a_stream_and_an_answer_is_one_that_waits(world, door, call):
+    hold_all_waits(world, but=1)
+    door.answering = [refused("no_stream"), done(QUEUED)]
+    assert speak(world, call, wait=True)["state"] == "queued"
+
+
 def test_a_call_that_ends_while_its_stream_is_waited_for_is_over(world, door, call):
     def end(_):
         settle(world.deps, call, Act.CALLER_HANGUP)
@@ -208,6 +234,12 @@ def test_utterances_that_are_not_over_are_bounded_and_clear_makes_room(world, do
     assert speak(world, call)["state"] == "queued"
 
 
+def test_clear_in_a_call_where_nothing_was_said_leaves_nothing_in_the_table(world, door, call):
+    door.answering = [done({"cleared": []})]
+    assert live_media.clear(world.deps, world.account_id, call.call_id) == []
+    assert world.table.get(f"CALL#{call.call_id}", "VOICE") is None
+
+
 def test_the_characters_of_a_call_are_bounded(world, door, call, monkeypatch):
     monkeypatch.setattr("chalicelib.store.transcripts.MAX_CHARACTERS", 10)
     speak(world, call, "x" * 10)
@@ -227,8 +259,8 @@ def test_the_characters_of_an_account_are_bounded(world, door, call, monkeypatch
     assert speak(world, call, "x" * 10)["state"] == "queued"
 
 
-def hold_all_waits(world):
-    for number in range(waits.WAITS_AT_ONCE):
+def hold_all_waits(world, but=0):
+    for number in range(waits.WAITS_AT_ONCE - but):
         places = Places(world.account_id, waits.WAITS, waits.WAITS_AT_ONCE)
         until = world.clock.ms + 30_000
         assert world.stores.places.take(places, f"w{number}", world.clock.ms, until)
@@ -343,6 +375,24 @@ def test_without_a_transcript_the_voice_host_alone_tells_what_is_said(world, doo
     door.answering = [done({"said": [said("my PIN", 900)], "next": 900, "speaking": False})]
     assert [entry.text for entry in listen(world, call).entries] == ["my PIN"]
     assert world.stores.transcripts.entries(call.call_id, 0, 10) == []
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_what_was_deleted_does_not_come_back_from_the_voice_host(world, door, kept):
+    call = talking(world, transcript=kept)
+    world.clock.advance(5)
+    hear(world, call, "my number", 900)
+    transcripts.delete(world.deps, world.account_id, call.call_id)
+
+    def host(asked):
+        texts = [said("my number", 900), said("Yes", 6000)]
+        after = asked["params"]["params"]["after"]
+        new = [each for each in texts if each["sequence"] > after]
+        return {"ok": True, "result": {"said": new, "next": 6000, "speaking": False}}
+
+    door.answering = [host]
+    found = listen(world, call, wait_s=20)
+    assert ([entry.text for entry in found.entries], found.next) == (["Yes"], 6000)
 
 
 def test_a_long_transcript_comes_in_pages_and_can_be_deleted(world, door, call):

@@ -9,6 +9,8 @@ import pytest
 
 from tests.unit.voice.host_stack import Stack, running, until
 from tests.unit.voice.tones import pitch, silence, tone
+from voice.core.conversation import Conversation
+from voice.core.playout import Playout
 from voice.network.server import MAX_MESSAGE, SOCKET_TOLERANCE_S
 
 
@@ -59,6 +61,24 @@ async def test_speech_stops_at_once_when_the_caller_interrupts(stack: Stack):
     assert reply["ok"]
     await relay.until(lambda: relay.texts[-1]["type"] == "mark")
     assert stack.engines.synthesiser.stopped == ["one two three"]
+
+
+@pytest.mark.parametrize(
+    "failing", [(Conversation, "next_piece"), (Conversation, "tick"), (Playout, "sentence_done")]
+)
+async def test_a_call_that_can_no_longer_be_hosted_is_given_up_and_is_not_just_silent(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, failing: tuple[type, str]
+):
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("a fault of ours")
+
+    monkeypatch.setattr(*failing, fail)
+    relay = await stack.call()
+    await relay.request("say", utterance_id="utt_1", text="Hello.")
+    assert await relay.closed() not in (1000, 4400)
+    monkeypatch.undo()
+    again = await stack.call()
+    assert (await again.ask("say", utterance_id="utt_2", text="Hello.", wait=True))["ok"]
 
 
 async def test_one_calls_slow_recognition_holds_up_neither_its_audio_nor_another_call(

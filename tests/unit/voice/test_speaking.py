@@ -6,7 +6,14 @@ import pytest
 
 from tests.unit.voice.call_scene import ANSWERED_BEFORE_MS, MS_A_CHARACTER, CallScene
 from tests.unit.voice.tones import pitch, silence, tone
-from voice.core.playout import AHEAD_MS, LOST_S, MARK_MS, MAX_QUEUED, MAX_QUEUED_TEXT
+from voice.core.playout import (
+    AHEAD_MS,
+    LOST_S,
+    MARK_MS,
+    MAX_MARKS_AHEAD,
+    MAX_QUEUED,
+    MAX_QUEUED_TEXT,
+)
 
 TEN_WORDS = "one two three four five six seven eight nine ten"
 
@@ -44,6 +51,17 @@ def test_marks_are_behind_each_bit_of_audio(scene: CallScene):
         scene.call.playout.audio(piece, tone(1000, 100), scene.now)
         places += [len(scene.world.audio) // 16] * (len(scene.marks()) - before)
     assert places == [100, *range(MARK_MS, 2101, MARK_MS)]
+
+
+def test_speech_that_is_far_ahead_has_no_more_marks_than_a_relay_takes(scene: CallScene):
+    request = scene.say("utt_1", "1" * 200, wait=True)
+    piece = scene.call.next_piece(scene.now)
+    assert piece
+    scene.call.playout.audio(piece, tone(1000, 2 * MAX_MARKS_AHEAD * MARK_MS), scene.now)
+    scene.call.playout.sentence_done(piece, scene.now)
+    assert len(scene.marks()) == MAX_MARKS_AHEAD + 1
+    scene.play(*scene.marks())
+    assert scene.result(request)["heard_ms"] == 2 * MAX_MARKS_AHEAD * MARK_MS
 
 
 def test_nothing_is_spoken_before_start():

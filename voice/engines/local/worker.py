@@ -28,7 +28,7 @@ def main(does: str) -> int:
     answers.write(messages.encode(messages.Ready(voices)))
     while (job := _next(sys.stdin.buffer)) is not None:
         for answer in _done(work, job):
-            answers.write(messages.encode(answer))
+            answers.write(answer)
     return 0
 
 
@@ -52,11 +52,12 @@ def _next(jobs: BinaryIO) -> messages.Job | None:
     return messages.job(content) if len(content) == size else None
 
 
-def _done(work: Work, job: messages.Job) -> Iterator[messages.Answer]:
+def _done(work: Work, job: messages.Job) -> Iterator[bytes]:
+    """Yield the answers to a job, encoded: one that is too long is a failure of its job, too."""
     try:
-        yield from work(job)
+        yield from map(messages.encode, work(job))
     except Exception as error:  # what a model fails at is not to end the others' jobs
-        yield messages.Failed(f"{type(error).__name__}: {error}"[:500])
+        yield messages.encode(messages.Failed(f"{type(error).__name__}: {error}"[:500]))
 
 
 if __name__ == "__main__":

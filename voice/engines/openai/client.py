@@ -21,7 +21,7 @@ _PAUSE_S = 0.25
 _LONGEST_PAUSE_S = 2.0
 TIMES = aiohttp.ClientTimeout(total=30.0, connect=3.0, sock_read=8.0)
 """A server that sends nothing for 8 s is given up, without another try: the caller waits."""
-_ERROR_BYTES = 4096
+_ERROR_BYTES, _ERROR_CHARACTERS = 4096, 300
 MAX_ANSWER = 1 << 20
 """Bytes of a transcription."""
 
@@ -97,8 +97,9 @@ class Client:
             message = json.loads(content)["error"]["message"]
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError, KeyError, TypeError):
             message = response.reason or ""
-        text = f"{response.status} {message}"[:300]
-        return text.replace(self._key, "***") if self._key else text
+        text = f"{response.status} {message}"
+        # Before it is cut: a part of the key would not be found.
+        return (text.replace(self._key, "***") if self._key else text)[:_ERROR_CHARACTERS]
 
 
 def _retry_after(response: aiohttp.ClientResponse) -> float:

@@ -200,6 +200,15 @@ async def test_a_wrong_key_is_an_error_at_once_and_is_not_repeated_in_it(
     assert KEY not in caplog.text + repr(refused.value) + repr(SETTINGS)
 
 
+async def test_no_part_of_the_key_is_in_an_error_that_is_cut() -> None:
+    for before in range(250, 300):
+        server = Server(_refusal(401, "x" * before + KEY))
+        async with _engines(server) as engines:
+            with pytest.raises(EngineError) as refused:
+                await _spoken(engines)
+        assert KEY[:5] not in str(refused.value)
+
+
 async def test_a_busy_server_is_asked_again_when_it_says() -> None:
     busy = _refusal(429, "Rate limit reached", **{"Retry-After": "0.1"})
     server = Server(busy, _refusal(503, "overloaded"))

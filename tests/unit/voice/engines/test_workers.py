@@ -40,6 +40,8 @@ def work(job):
         print("a library prints", flush=True)
     if word == "fail":
         raise ValueError("no such word")
+    if word == "too long":
+        yield messages.Audio(bytes(messages.MAX_FRAME))
     if word == "slow":
         time.sleep(0.3)
     if isinstance(job, messages.Speak):
@@ -134,6 +136,15 @@ async def test_a_job_that_fails_says_why_and_ends_no_worker(python: str) -> None
     async with _pool(python) as pool:
         first, _ = _text(await _hear(pool, "hello"))
         assert await _hear(pool, "fail") == messages.Failed("ValueError: no such word")
+        assert _text(await _hear(pool, "hello"))[0] == first
+
+
+async def test_an_answer_that_is_too_long_to_be_sent_ends_no_worker(python: str) -> None:
+    async with _pool(python) as pool:
+        first, _ = _text(await _hear(pool, "hello"))
+        failed = await _hear(pool, "too long")
+        assert isinstance(failed, messages.Failed)
+        assert "at most" in failed.why
         assert _text(await _hear(pool, "hello"))[0] == first
 
 

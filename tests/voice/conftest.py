@@ -13,7 +13,6 @@ from tests.support.models import Models, models
 from tests.support.running import Live, Process, stack_up
 from tests.voice.scene import HOSTS, PLACES, HostedCall, hosted_call
 
-
 _SHARED = {"speech", "hosted"}
 
 

@@ -1,4 +1,4 @@
-"""What the services of relay, gateway and voice hosts share: network, container, health check."""
+"""Common ground of the services of relay, gateway and voice hosts: network, container, health."""
 
 from __future__ import annotations
 

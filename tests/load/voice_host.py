@@ -1,4 +1,4 @@
-"""What a voice host uses, seen from outside: its counts, its processor time, its memory."""
+"""A voice host seen from outside: its counts, its processor time, its memory."""
 
 from __future__ import annotations
 

@@ -13,13 +13,19 @@ from tests.support.models import Models, models
 from tests.support.running import Live, Process, stack_up
 from tests.voice.scene import HOSTS, PLACES, HostedCall, hosted_call
 
+_SHARED = {"speech", "hosted"}
+
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One worker for all of them: models take seconds to load, and processors to run."""
+    """One worker for all of them, and one event loop for those that share the callers' models: they
+    take seconds to load, and processors to run.
+    """
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.xdist_group("voice"))
+            if _SHARED & set(getattr(item, "fixturenames", ())):
+                item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
 
 
 @pytest.fixture(scope="session", autouse=True)

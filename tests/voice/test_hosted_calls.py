@@ -20,8 +20,6 @@ from tests.voice.scene import (
     kill_host,
 )
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")  # the models are loaded once
-
 MOST_WRONG = 0.25
 """Word errors that a recogniser may make of eight kilohertz."""
 TURNS = [

@@ -11,14 +11,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx2
-import pytest
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 
 from tests.support.models import word_errors
 from tests.voice.scene import WITHIN_S, Caller
-
-pytestmark = pytest.mark.asyncio(loop_scope="session")  # the models are loaded once
 
 MOST_WRONG = 0.25
 GREETING = "Good morning, this is the office of Miller and Sons. How can I help you?"

@@ -9,6 +9,14 @@ _BOUNDS = "local.connections:Bounds."
 
 LIMITS: tuple[Limit, ...] = (
     Limit(
+        "voice hosts of `make run`",
+        "local.voice_hosts:MOST",
+        "",
+        "process",
+        "`make run` does not start, and says so",
+        "tests/unit/local/test_voice_hosts.py::test_a_number_of_hosts_that_cannot_be_is_refused_by_name",
+    ),
+    Limit(
         "connections to the API",
         f"{_BOUNDS}connections",
         "",

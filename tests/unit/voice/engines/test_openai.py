@@ -75,7 +75,7 @@ async def _engines(
 ) -> AsyncIterator[OpenAIEngines]:
     app = web.Application()
     app.router.add_post("/v1/audio/{what}", server.serve)
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    runner = web.AppRunner(app, shutdown_timeout=0.1, access_log=None)
     await runner.setup()
     port = free_port()
     await web.TCPSite(runner, "127.0.0.1", port).start()

@@ -70,7 +70,7 @@ async def _engines(polly: Polly) -> AsyncIterator[AwsEngines]:
     app = web.Application()
     app.router.add_get("/v1/voices", polly.voices)
     app.router.add_post("/v1/speech", polly.speech)
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    runner = web.AppRunner(app, shutdown_timeout=0.1, access_log=None)
     await runner.setup()
     port = free_port()
     await web.TCPSite(runner, "127.0.0.1", port).start()

@@ -153,7 +153,7 @@ async def transcribe() -> AsyncIterator[Transcribe]:
     double = Transcribe()
     app = web.Application()
     app.router.add_get("/stream-transcription-websocket", double.serve)
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    runner = web.AppRunner(app, shutdown_timeout=0.1, access_log=None)
     await runner.setup()
     port = free_port()
     await web.TCPSite(runner, "127.0.0.1", port).start()

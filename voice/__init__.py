@@ -1,4 +1,5 @@
-"""The voice host: it hears and speaks in calls whose agent deals in text alone (docs/contracts.md).
+"""The voice host: it hears and speaks in calls whose agent only reads and writes text.
 
-It knows neither the application nor the relay but for the wires between them.
+It shares no code with the application and the relay but common/ and runtime/; docs/contracts.md has
+the requests and messages between them.
 """

@@ -13,11 +13,11 @@ from voice.core.interfaces import World
 from voice.core.utterance import Utterance
 
 MAX_WAITING = 32
-"""Requests of a call that wait."""
+"""Requests of a call that wait at a time."""
 MAX_SAID = 20
-"""Texts of the caller in one answer; the next `listen` has more."""
+"""Texts of the caller in one answer; the next `listen` returns the others."""
 HOLD_S = 24.0
-"""A request is answered after this in any case: the one who asked waits no longer."""
+"""A request is answered after this in any case: the application waits no longer."""
 
 
 @dataclass(slots=True)
@@ -28,7 +28,7 @@ class _Saying:
     reply_s: float
     ended_at: float | None = None
     after_ms: int = 0
-    """The reply ends later than this, in ms since the answer."""
+    """Only what the caller says after this is the reply; in ms since the call's answer."""
 
 
 @dataclass(slots=True)
@@ -69,8 +69,8 @@ class Answers:
         self._world.send({"type": "reply", "id": request_id, "ok": True, "result": result})
 
     def say(self, request_id: str, say: Say, utterance: Utterance, now: float, ms: int) -> None:
-        """Answer when the utterance is over, and the caller has replied if that is wanted. `ms`:
-        now, since the call's answer.
+        """Answer when the utterance is over, and the caller has replied if that is wanted. `ms` is
+        `now` in ms since the call's answer.
         """
         waiting = _Saying(request_id, utterance, now + HOLD_S, say.wait_for_reply_s)
         if not (say.wait or say.wait_for_reply_s):
@@ -108,7 +108,7 @@ class Answers:
             self._answer_listen(listening, speaking)
 
     def tick(self, now: float, speaking: bool) -> None:
-        """Answer those who have waited for long enough. A caller who speaks is heard out."""
+        """Answer requests whose time is over. A caller who is speaking is heard out first."""
         for waiting in list(self._saying):
             ended = waiting.ended_at
             patient = ended is None or now < ended + waiting.reply_s or speaking

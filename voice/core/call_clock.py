@@ -1,20 +1,21 @@
 """The times of a call: ms since its answer, for moments and for places in the caller's audio.
 
-Audio may come in a burst, for what was said before we were there, or with gaps. So the place of a
-frame is what counts, and the frame with the least delay tells when the audio began.
+Audio may come in a burst (what was said before this host was connected) or with gaps. So a frame's
+time is its place in the audio, not its arrival, and the frame with the least delay tells when the
+audio began.
 """
 
 from __future__ import annotations
 
 GAP_MS = 500.0
-"""Audio that is later than expected by this has a gap."""
+"""Audio that comes later than expected by this has a gap before it."""
 
 
 class CallClock:
     """The clock of one call. `now` is in seconds."""
 
     def __init__(self, answered_at: int | None, wall_ms: int, now: float) -> None:
-        """`answered_at`, `wall_ms`: epoch in ms, of the answer and of now. None: now."""
+        """`answered_at`, `wall_ms`: epoch in ms of the answer (None: it is now) and of now."""
         self._begun = now
         self._offset_ms = 0 if answered_at is None else max(0, wall_ms - answered_at)
         self._audio_began_ms: float | None = None
@@ -24,7 +25,7 @@ class CallClock:
         return self._offset_ms + round((now - self._begun) * 1000)
 
     def heard(self, place_ms: int, now: float) -> bool:
-        """Take that the audio up to `place_ms` is there. Return whether there was a gap before."""
+        """Note that the audio up to `place_ms` has come. Return whether a gap was before it."""
         began = self.ms(now) - place_ms
         gap = self._audio_began_ms is not None and began > self._audio_began_ms + GAP_MS
         if self._audio_began_ms is None or gap or began < self._audio_began_ms:
@@ -37,8 +38,8 @@ class CallClock:
 
 
 class Numbering:
-    """The numbers of the entries of a transcript. They rise, also from one host to the next, since
-    none is below the ms since the answer.
+    """The numbers of a transcript's entries. None is below the ms since the answer, so that they
+    also rise from one host of a call to the next.
     """
 
     def __init__(self) -> None:

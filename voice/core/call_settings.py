@@ -19,7 +19,7 @@ class CallSettings(msgspec.Struct, frozen=True):
     """The settings of a call. Unknown members are ignored."""
 
     language: _Name | None = None
-    """None: the host's default; so with the name of the voice."""
+    """None: the host's default. The same holds for `name`, the voice's name."""
     name: _Name | None = None
     speed: Annotated[float, msgspec.Meta(ge=MIN_SPEED, le=MAX_SPEED)] | None = None
     transcript: bool | None = None

@@ -1,7 +1,7 @@
 """One hosted call: what the caller says, what is said to them, and who waits for either.
 
-It is fed with the caller's audio, messages of the relay, texts and speech of the engines, and time;
-it acts on its `World`. It does no I/O and reads no clock: `now` is in seconds.
+It takes the caller's audio, the relay's messages, what the engines have made, and the time; it acts
+on its `World`. It does no I/O and reads no clock: `now` is in seconds.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from voice.core.utterance import Utterance
 from voice.core.voices import UnknownChoiceError, Voices
 
 HOLD_S = 5.0
-"""An utterance waits so long for a caller who speaks to be silent, and is then spoken anyway."""
+"""While the caller speaks an utterance waits this long, and is then spoken anyway."""
 KEPT_IDS = 256
 """Utterances that are remembered, so that none is spoken twice."""
 
@@ -52,7 +52,7 @@ class Conversation:
         """True while an utterance is spoken over a caller who spoke before it began."""
 
     def message(self, message: Mapping[str, Any], now: float) -> None:
-        """Take a text message of the relay's. Unknown ones, and keys, mean nothing here."""
+        """Take a text message of the relay. Keys and unknown messages are ignored."""
         kind = message.get("type")
         if kind == "start":
             self._start(resumed=message.get("resumed") is True)
@@ -71,7 +71,7 @@ class Conversation:
             self._world.report({"type": "resumed"})
 
     def audio(self, ulaw: bytes, now: float) -> None:
-        """Take audio of the caller's, mu-law."""
+        """Take audio of the caller, mu-law."""
         if self.over:
             return
         self.hearing.audio(ulaw, now)

@@ -11,9 +11,9 @@ class Counters:
     """The counts since the process started."""
 
     happened: Counter[str] = field(default_factory=Counter)
-    """finished and interrupted utterances, final texts, barge-ins, errors, by name."""
+    """Name -> how often it happened: finished and interrupted utterances, final texts, errors."""
     took_ms: Counter[str] = field(default_factory=Counter)
-    """Their times together, for those that take time."""
+    """Name -> the time that it took in all, for what takes time."""
     draining: bool = False
 
     def count(self, what: str, ms: float = 0.0) -> None:

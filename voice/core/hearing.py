@@ -1,4 +1,4 @@
-"""Make texts of the caller's turns, in the order in which they were spoken."""
+"""Turn what the caller says into texts, in the order in which it was spoken."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from voice.core.turn_taking import FRAME_BYTES, FRAME_MS, Change, IsSpeech, Turn
 from voice.engines.base import Heard
 
 MAX_UNRECOGNISED = 8
-"""Turns whose text is not there yet; what is said beyond that is lost."""
+"""Turns whose text is not there yet; a further turn has no text."""
 MAX_TURN_TEXT = 2000
 """Characters of a turn's text; more cannot be said in that time."""
 KEPT_FINALS = 200
@@ -50,7 +50,7 @@ class Hearing:
         self.finals: deque[Said] = deque(maxlen=KEPT_FINALS)
         self._unrecognised: dict[int, _Unrecognised] = {}
         self._begins: dict[int, int] = {}
-        """Turn -> ms since the answer, once it was told: it must not change any more."""
+        """Number of a turn -> its begin as reported, in ms since the answer: it must not change."""
         self._rest = bytearray()
 
     @property
@@ -59,7 +59,7 @@ class Hearing:
         return self.turns.speaking or bool(self._unrecognised)
 
     def audio(self, ulaw: bytes, now: float) -> None:
-        """Take audio of the caller's, mu-law, of any length."""
+        """Take audio of the caller, mu-law, of any length."""
         self._rest += g711.decode(ulaw)
         while len(self._rest) >= FRAME_BYTES:
             frame = bytes(self._rest[:FRAME_BYTES])

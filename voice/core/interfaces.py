@@ -24,7 +24,7 @@ class World(Protocol):
         """Send `clear`, in place of audio and marks that are not sent yet."""
 
     def feed(self, pcm: bytes) -> None:
-        """Show the recogniser a frame of the caller's, speech or not."""
+        """Give the recogniser a frame of the caller's audio, speech or not."""
 
     def recognise(self, turn: Turn) -> None:
         """Begin to recognise a turn; `Conversation.recognised` takes the text."""

@@ -9,7 +9,7 @@ HELD_S = 90.0
 
 
 class Places:
-    """The places of one host, of which an account may have so many."""
+    """The places of one host, and how many of them one account may have."""
 
     def __init__(self, capacity: int, per_account: int | None = None) -> None:
         self.capacity = capacity
@@ -19,7 +19,7 @@ class Places:
         self._reserved: dict[str, float] = {}
         self._taken: set[str] = set()
         self._accounts: dict[str, str] = {}
-        """The account of each call that has a place, as far as it is known."""
+        """Call -> its account, for calls that have a place and whose account is known."""
 
     @property
     def calls(self) -> int:

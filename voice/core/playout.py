@@ -19,15 +19,15 @@ MAX_QUEUED = 32
 MAX_QUEUED_TEXT = 10_000
 """Characters of them together."""
 AHEAD_MS = 4000
-"""Audio ahead of the caller at which the next sentence is not synthesised yet."""
+"""The next sentence is not synthesised while more audio than this is still to be played."""
 MARK_MS = 400
-"""Audio between two marks: what was heard is known to about a word."""
+"""Audio between two marks, so that what was heard is known to about a word."""
 MAX_MARKS_AHEAD = 128
-"""Marks between, of audio that is not played yet; between those further ahead the time tells. A
-relay takes 256, and then breaks off.
+"""Marks that have not come back; with so many, only the last one of an utterance is added. A relay
+takes 256.
 """
 LOST_S = 5.0
-"""A last mark that is overdue by this is lost."""
+"""An utterance whose last mark is overdue by this has failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +97,8 @@ class Playout:
         return None
 
     def _must_wait(self, utterance: Utterance, hold: bool) -> bool:
-        """Return whether an utterance must not begin yet: a `clear` for the one before it would
-        take away its audio, though it may not be interrupted.
+        """Return whether an utterance must not begin yet: the caller speaks, or it may not be
+        interrupted and a `clear` for the one before it would take its audio away.
         """
         before = [each for each in self.open if each.begun]
         if not before:
@@ -127,7 +127,7 @@ class Playout:
         return True
 
     def sentence_done(self, piece: Piece, now: float, *, failed: bool = False) -> None:
-        """Take that a sentence was synthesised to its end, or that it failed."""
+        """Note that a sentence was synthesised to its end, or that this failed."""
         utterance = piece.utterance
         if utterance.over:
             return
@@ -171,7 +171,7 @@ class Playout:
             self._end(utterance, state, why, now)
 
     def drop(self, why: str, now: float, *, all_of_them: bool = True) -> list[Utterance]:
-        """End what is spoken and what waits, or of it what may be interrupted. Return it."""
+        """End what is spoken and what waits, or only what may be interrupted. Return what ended."""
         dropped = [each for each in self.open if all_of_them or each.barge_in]
         sent = any(each.begun for each in dropped)
         for each in dropped:

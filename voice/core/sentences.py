@@ -1,6 +1,6 @@
 """Divide a text into sentences, which are synthesised and sent one by one.
 
-The first sentence is heard while the others are made, and what is interrupted was not made in vain.
+So the first sentence is heard while the next one is made, and an interruption wastes little work.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _ABBREVIATIONS = frozenset({
 _ENDING_ABBREVIATIONS = frozenset({
     "no", "etc", "a.m", "p.m", "inc", "ltd", "co", "corp", "jr", "sr", "u.s", "u.k", "sun", "sat",
 })  # fmt: skip
-"""Those after which a sentence may well end, if a capital follows."""
+"""Abbreviations after which a sentence ends if a capital follows."""
 _CLAUSE = re.compile(r"[,;:\u2014\u2013\u3001\uff0c]\s|[\u3001\uff0c]")
 
 

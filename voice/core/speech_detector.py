@@ -6,15 +6,15 @@ import numpy as np
 import webrtcvad
 
 _MODE = 2
-"""0 to 3: how readily a frame is taken for noise. 3 loses quiet beginnings."""
+"""0 to 3: how readily the detector takes a frame for noise. 3 loses quiet beginnings."""
 _FLOOR = 60.0
-"""A frame whose RMS is below this is silence whatever it holds: -55 dB below full scale."""
+"""A frame whose RMS is below this is silence: 55 dB below full scale."""
 _BELOW_SPEECH = 1 / 16
-"""A frame that is quieter than the caller's speech by this is noise of the line, or somebody else
-in the room: -24 dB. WebRTC's detector takes steady noise for speech.
+"""A frame that is this much quieter than the caller's speech (24 dB) is noise of the line, or
+somebody else in the room. WebRTC's detector takes steady noise for speech.
 """
 _RISE, _FALL = 0.1, 0.998
-"""The pace at which the level follows: up by a tenth of the way each frame, down by half in 7 s."""
+"""How fast the level follows: up by a tenth of the difference each frame, down by half in 7 s."""
 
 
 class SpeechDetector:

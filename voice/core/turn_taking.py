@@ -16,21 +16,21 @@ FRAME_BYTES = FRAME_MS * 16
 """PCM s16le, 8000 Hz."""
 
 START_MS, START_OF_MS = 60, 120
-"""A turn begins with so much speech within so much time."""
+"""A turn begins with this much speech within this much time."""
 LEAD_MS = 300
-"""Audio before that which belongs to the turn: a recogniser wants the first consonant."""
+"""Audio before the first speech that is kept with the turn, for the first consonant."""
 PAUSE_MS = 200
 """Silence after which recognition begins."""
 END_MS = 440
 """Silence after which a turn is over."""
 LEAST_MS = 100
-"""Speech of a turn; with less it was a click."""
+"""The least speech of a turn; with less it was a click."""
 MAX_TURN_MS = 30_000
-"""A turn is cut here: so much audio is kept."""
+"""A longer turn is cut here, which bounds the audio that is kept."""
 PARTIAL_MS = 1000
-"""Speech between two looks at a turn that goes on."""
+"""Speech between two partial texts of a turn that goes on."""
 BARGE_IN_MS, BARGE_IN_OF_MS = 120, 240
-"""The caller interrupts with so much speech within so much time."""
+"""The caller interrupts with this much speech within this much time."""
 
 IsSpeech = Callable[[bytes], bool]
 """Returns whether there is speech in a frame of `FRAME_BYTES`."""
@@ -45,7 +45,7 @@ class Change(Enum):
     WENT_ON = auto()
     """It was not over: that recognition is thrown away."""
     PARTIAL = auto()
-    """So much was said that a partial text is worth while."""
+    """Enough was said since the last partial text for another one."""
     ENDED = auto()
     """It is over. What was recognised at the pause counts."""
     NOTHING = auto()
@@ -54,18 +54,18 @@ class Change(Enum):
 
 @dataclass(slots=True, eq=False)
 class Turn:
-    """A turn of the caller's. Times are places in the audio that was fed, in ms."""
+    """A turn of the caller. Times are places in the audio that was fed, in ms."""
 
     number: int
     pcm_from_ms: int
-    """Begin of `pcm`, a little before the speech."""
+    """Where `pcm` begins, a little before the speech."""
     started_ms: int
-    """Begin of its first speech."""
+    """Where its first speech begins."""
     pcm: bytearray
     spoken_ms: int = 0
     """Speech in it, without silence."""
     ended_ms: int = 0
-    """End of its last speech."""
+    """Where its last speech ends."""
 
 
 class TurnTaking:
@@ -83,7 +83,7 @@ class TurnTaking:
         self._since_armed: deque[bool] = deque(maxlen=BARGE_IN_OF_MS // FRAME_MS)
         self._silence_ms = 0
         self._run = 0
-        """Frames with speech without one between."""
+        """Frames of speech in a row."""
         self._paused = False
         self._next_partial_ms = PARTIAL_MS
 

@@ -1,7 +1,8 @@
 """A text that is to be spoken, and how much of it was heard.
 
-Its sentences are synthesised and sent one by one; marks in the audio tell how far it was played.
-Between marks the time tells. What was heard of a sentence is taken by proportion.
+Its sentences are synthesised and sent one by one. Marks in the audio tell how far it was played,
+and between marks the time does. The words that were heard of a sentence are in proportion to the
+part of its audio that was played.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from voice.core.sentences import Sentence, divide
 from voice.engines.base import VoiceInfo
 
 MS_A_CHARACTER = 65
-"""A guess of how long a sentence is that is not synthesised to its end yet, at speed 1."""
+"""Audio for each character at speed 1: an estimate, until all of a sentence is synthesised."""
 
 
 @dataclass(slots=True)
@@ -29,7 +30,7 @@ class Spoken:
 
 @dataclass(slots=True, eq=False)
 class Utterance:
-    """An utterance: what was asked for, and how far it is."""
+    """An utterance: what is to be spoken, and how far it is."""
 
     utterance_id: str
     text: str
@@ -50,16 +51,16 @@ class Utterance:
     marked_ms: float = 0.0
     """Place of the last mark that was played."""
     marked_at: float = 0.0
-    """The time when it was, in s."""
+    """The time at which that mark was played, in s."""
     next_mark_ms: float = 0.0
-    """Place up to which marks were sent."""
+    """Place of the next mark that is to be sent."""
     state: str = "queued"
     """queued, finished or interrupted."""
     why: str | None = None
     heard_text: str = ""
     heard_ms: int = 0
     started_ms: int | None = None
-    """Its begin, in ms since the call's answer."""
+    """When its playout began, in ms since the call's answer."""
 
     def __post_init__(self) -> None:
         self.sentences = divide(self.text)
@@ -81,18 +82,18 @@ class Utterance:
         return sentence
 
     def add(self, ms: float) -> None:
-        """Count audio of the present sentence."""
+        """Count audio that was sent of the current sentence."""
         self.spoken[-1].sent_ms += ms
         self.sent_ms += ms
 
     def played(self, place_ms: float, now: float) -> None:
-        """Take that a mark was played."""
+        """Note that a mark was played."""
         self.started = True
         self.marked_ms, self.marked_at = max(self.marked_ms, place_ms), now
 
     def position(self, now: float, next_mark_ms: float) -> float:
-        """Return how many ms of it were heard. `next_mark_ms` is the next mark that was not
-        played.
+        """Return how many ms of it were heard. `next_mark_ms` is the place of the first mark that
+        was not played.
         """
         if not self.started:
             return 0.0
@@ -120,7 +121,7 @@ class Utterance:
         return self.text[:end].strip()
 
     def end(self, state: str, why: str | None, heard_ms: float) -> None:
-        """Be over. A finished one was heard as a whole."""
+        """End in this state. All of a finished utterance was heard."""
         self.state, self.why = state, why
         self.heard_ms = round(heard_ms)
         finished = state == "finished"
@@ -129,7 +130,7 @@ class Utterance:
 
 
 def _words(text: str, share: float) -> str:
-    """Return the words of a text that are heard, by more than half, in this share of its length."""
+    """Return the words of a text of which at least half is within this share of its length."""
     place = share * len(text)
     end = 0
     start = 0

@@ -87,7 +87,7 @@ class Synthesiser(Protocol):
         """Yield the speech of a sentence as it is made, in pieces of any whole number of samples.
         EngineError.
 
-        `speed` is 0.5 to 2.0; 1.0 is the voice's own. Whoever stops to iterate calls `aclose`.
+        `speed` is 0.5 to 2.0; 1.0 is the voice's own. Whoever stops iterating calls `aclose`.
         """
 
 

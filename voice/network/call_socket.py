@@ -1,4 +1,4 @@
-"""The relay's socket of one hosted call, and what works for the call behind it."""
+"""The relay's socket of one hosted call, and the tasks that work for the call."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from voice.network.speaker import Speaker
 
 TICK_S = 0.1
 CLOSING_S = 2.0
-"""For the relay to take what is unsent, and to answer CLOSE."""
+"""Time for the relay to take what is unsent, and to answer CLOSE."""
 _TOLD = ("code", "detail", "why", "ms", "direction")
 
 
@@ -74,7 +74,7 @@ class CallSocket:
         )
 
     async def run(self) -> None:
-        """Host the call until its socket is closed, and see its last words recognised."""
+        """Host the call until its socket is closed and its last words are recognised."""
         sending = asyncio.create_task(self._outbox.run())
         work = self._speaker.run(), self._tick()
         jobs = [asyncio.create_task(self._or_abort(job)) for job in work]
@@ -164,7 +164,7 @@ class CallSocket:
         self._outbox.clear()
 
     def feed(self, pcm: bytes) -> None:
-        """Show the recogniser a frame."""
+        """Give the recogniser a frame."""
         self._recognitions.feed(pcm)
 
     def recognise(self, turn: Turn) -> None:

@@ -1,4 +1,4 @@
-"""The TCP connections of a voice host: so many, each with one request that comes in time.
+"""The TCP connections of a voice host: bounds their number, and the time for a request on each.
 
 Whoever reaches the port can open connections, signed or not. aiohttp bounds neither their number
 nor the time until a request is complete.
@@ -30,7 +30,7 @@ class Connections:
         return protocol
 
     async def asked(self, request: web.Request, response: web.StreamResponse) -> None:
-        """Take that a request is answered now: aiohttp's signal `on_response_prepare`."""
+        """Note that a request is being answered: aiohttp's signal `on_response_prepare`."""
         self._asked.add(request.protocol)
         if not isinstance(response, web.WebSocketResponse):
             # One request a connection: the head of a second one could come as slowly as it likes.

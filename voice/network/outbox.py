@@ -11,7 +11,7 @@ import msgspec
 from aiohttp import web
 
 MAX_UNSENT = 2 << 20
-"""Bytes for a peer that does not read."""
+"""Bytes that are kept for a peer that does not read."""
 _MARK = '{"type":"mark"'
 
 
@@ -60,7 +60,7 @@ class Outbox:
                     await self._socket.send_str(message)
             code, reason = self._closing
             await self._socket.close(code=code, message=reason.encode())
-        except (ConnectionError, RuntimeError):  # closed already: whoever receives knows it
+        except (ConnectionError, RuntimeError):  # closed already, which the receiving side notices
             self._abort()
 
     def _add(self, message: bytes | str) -> None:

@@ -1,4 +1,4 @@
-"""The recognition of one call's turns: one at a time, in order, beside everything else."""
+"""The recognition of one call's turns: one at a time, in order, in tasks of their own."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from voice.core.turn_taking import Turn
 from voice.engines.base import EngineError, Heard, Recognition
 
 TIMEOUT_S = 20.0
-"""A recognition takes at most so long, with what waits before it in the engine."""
+"""The longest that a recognition may take, its wait in the engine included."""
 LAST_S = 5.0
 """Time for the last words of a call to be recognised."""
 
@@ -35,7 +35,7 @@ class Recognitions:
         self._partial: asyncio.Task[None] | None = None
 
     def feed(self, pcm: bytes) -> None:
-        """Show the engine a frame."""
+        """Give the engine a frame."""
         self._recognition.feed(pcm)
 
     def begin(self, turn: Turn) -> None:

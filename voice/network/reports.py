@@ -1,5 +1,5 @@
-"""Reports about calls to the application: in order, one at a time a call, tried again until they
-are taken. Nothing waits for them.
+"""Sends reports about calls to the application: in order, one at a time for each call, again until
+they are taken. No call waits for them.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ PATH = "/voice/report"
 MAX_ITEMS = 32
 """Items of one report."""
 MAX_QUEUED = 1000
-"""Items of a call that wait; the oldest are dropped for more."""
+"""Items of a call that wait; for more, the oldest are dropped."""
 MAX_CALLS = 1000
 """Calls with items that wait; of further ones nothing is reported."""
 PAUSES_S = (0.2, 1.0, 2.0, 5.0, 10.0)
-"""Before a report that got no answer is tried again; the last one again and again."""
+"""Pauses before a report that got no answer is sent again; the last one repeats."""
 GIVE_UP_S = 120.0
 """A report that got no answer for so long is dropped."""
 TIMEOUT_S = 5.0

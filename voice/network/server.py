@@ -23,11 +23,11 @@ from voice.network.connections import Connections
 MAX_BODY = 1 << 16
 """Bytes of a request's body."""
 MAX_MESSAGE = 1 << 18
-"""Bytes of a message of the relay's."""
+"""Bytes of a message of the relay."""
 PING_S = 20.0
 SOCKET_TOLERANCE_S = 300
-"""Age of a socket's signature. The relay gets it with the application's last answer about the call,
-which may be minutes old when another host is lost.
+"""Most age of a socket's signature. The relay has it from the application's last answer about the
+call, which may be minutes old when a host is lost and the relay connects to another one.
 """
 BACKLOG = 128
 _CALL_ID = r"[A-Za-z0-9_-]{1,128}"
@@ -89,8 +89,8 @@ class VoiceHost:
         return port
 
     async def drain(self) -> None:
-        """Take no more calls, let those that there are end by themselves for `drain_s`, and close
-        the others with 1001: the relay takes them to another host.
+        """Take no more calls, give the calls `drain_s` to end by themselves, and close the others
+        with 1001: the relay takes them to another host.
         """
         self.places.closed = self._host.counters.draining = True
         logs.info("the voice host takes no new calls", calls=len(self._calls))

@@ -1,4 +1,4 @@
-"""The voice of one call: sentences are synthesised one after the other, and their audio sent."""
+"""Speaks in one call: has sentences synthesised one after the other, and sends their audio."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from voice.core.playout import Piece
 from voice.engines.base import EngineError, Synthesiser
 
 TIMEOUT_S = 15.0
-"""Audio of a sentence comes after so long, or the sentence has failed."""
+"""A sentence whose next audio takes longer than this has failed."""
 LOOK_S = 0.1
-"""Between two looks whether the next sentence is due: the caller may have been waited for."""
+"""Time between two looks whether the next sentence is due: it may wait for the caller."""
 
 
 class Speaker:

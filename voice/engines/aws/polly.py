@@ -23,7 +23,7 @@ NAME = "aws"
 _CHUNK = 100 * 16
 """Bytes that are read at once: 100 ms."""
 _FIRST = {"en-US": "Joanna", "en-GB": "Amy", "de-DE": "Vicki", "fr-FR": "Lea", "es-ES": "Lucia"}
-"""The default voice of a language, where it has several that have been there for long."""
+"""Default voices of languages that have several: ones that Polly has had for years."""
 _TIMES = Config(
     connect_timeout=3,
     read_timeout=5,

@@ -3,8 +3,8 @@
 Not by an SDK (decision 14): the WebSocket is documented, needs aiohttp only, and botocore signs its
 URL and reads its frames.
 
-A stream for each utterance would be billed for 15 s each. If a stream is lost, a new one gets the
-audio again that nothing final was said about, so no word is lost.
+Each stream is billed for at least 15 s, so one for each utterance would cost more. If a stream is
+lost, the audio that has no final text yet is sent again on a new one, so no word is lost.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ LANGUAGES = (
     *("fr-FR", "hi-IN", "it-IT", "ja-JP", "ko-KR", "nl-NL", "pl-PL", "pt-BR", "pt-PT", "sv-SE"),
     *("zh-CN", "fi-FI", "ca-ES"),
 )
-"""Languages that it streams and Polly has a neural voice of."""
+"""Languages that Transcribe streams and that Polly has a neural voice for."""
 SEND_MS = 100
 """Audio of one frame: the service asks for 50 to 200 ms."""
 KEPT_MS = 30_000
@@ -39,7 +39,7 @@ SETTLE_S = 0.7
 WAIT_S = 3.0
 """Seconds that an utterance waits for its text, whatever the service does."""
 _TAIL_MS = 1000
-"""An utterance's audio has so much silence behind the speech, at most."""
+"""The most silence that an utterance's audio has behind the speech."""
 _CONNECT_S = 5.0
 _BACK_S = 0.25, 10.0
 _QUIET = {"BadRequestException"}  # among them: no audio for 15 s
@@ -68,7 +68,7 @@ class TranscribeRecognition:
         self._language = language
         self._words = Words()
         self._audio = bytearray()
-        """The audio from `_audio_ms` on: what was not sent, and what nothing final was said of."""
+        """The audio from `_audio_ms` on: what was not sent, and what has no final text yet."""
         self._audio_ms = 0
         self._sent_ms = 0
         self._more = asyncio.Event()

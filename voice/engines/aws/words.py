@@ -1,4 +1,4 @@
-"""Keeps the words that Transcribe has heard in a call, and their places, from results that grow
+"""Keeps the words that Transcribe has heard in a call, and their places in its audio. Results grow
 and are replaced until they are final.
 
 A result is what the service says about a stretch of audio. Of each, the newest version counts. All
@@ -50,7 +50,7 @@ class Words:
     def __init__(self) -> None:
         self._results: dict[tuple[int, str], _Result] = {}
         self.final_ms = 0
-        """Up to here the service has made up its mind."""
+        """Up to here the results are final."""
 
     def take(self, content: dict[str, Any], base_ms: int) -> None:
         """Take the content of a TranscriptEvent. Malformed results are left out."""

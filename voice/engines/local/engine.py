@@ -122,7 +122,7 @@ class LocalSynthesiser:
     async def speak(self, text: str, voice: VoiceInfo, speed: float) -> AsyncGenerator[bytes, None]:
         """Yield the speech of a sentence. EngineError."""
         job = messages.Speak(text, voice.name, speed)
-        # Each sentence is a caller of its own: a call asks for the next one when it has this one.
+        # Each sentence counts as a call of its own: a call has one sentence made at a time.
         async with contextlib.aclosing(self._pool.run(object(), job)) as answers:
             async for answer in answers:
                 if isinstance(answer, messages.Audio):

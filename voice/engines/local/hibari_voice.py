@@ -17,10 +17,10 @@ from voice.engines.base import SAMPLE_RATE
 from voice.engines.local import messages
 
 _GAIN = 2.0
-"""It speaks softly (peaks at -12 dBFS); so it is as loud as a person on a telephone."""
+"""The model speaks softly (peaks at -12 dBFS); with this it is as loud as people on telephones."""
 _QUIET = 0.004
 _LEAD, _TAIL = SAMPLE_RATE // 50, SAMPLE_RATE // 8
-"""Samples of silence that stay before and behind a sentence; it makes 250 and 320 ms of it."""
+"""Samples of silence that are kept before and behind a sentence, of the model's 250 and 320 ms."""
 
 
 class HibariVoice:

@@ -1,4 +1,4 @@
-"""Hands a few things out in turn between calls: none waits behind all jobs of another."""
+"""Hands a few things out to calls in turn: no call waits behind all jobs of another."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ T = TypeVar("T")
 
 
 class QueueFullError(Exception):
-    """So many jobs wait that one more would only be late."""
+    """Too many jobs wait: one more would be done too late."""
 
 
 class Turns(Generic[T]):
     """Free things, such as worker processes, for which calls wait in turn.
 
-    Jobs of one call go in their order. Between calls, the one whose turn is longest ago is next,
-    however many jobs another one has.
+    Jobs of one call go in their order. The next call is the one whose turn is longest ago, however
+    many jobs another one has.
     """
 
     def __init__(self, free: Iterable[T] = (), *, max_waiting: int) -> None:

@@ -33,7 +33,7 @@ _BEAM = 5
 _NO_SPEECH = 0.85
 """Probability of no speech: noise has 0.93 and more, the shortest words of a bad line 0.67."""
 _DOUBTFUL = 0.45, -1.4
-"""No speech, either, if it is this probable while the words are this improbable (log)."""
+"""With this probability of no speech and words less probable than this (log) it is none either."""
 
 
 class Whisper:

@@ -53,10 +53,10 @@ def _next(jobs: BinaryIO) -> messages.Job | None:
 
 
 def _done(work: Work, job: messages.Job) -> Iterator[bytes]:
-    """Yield the answers to a job, encoded: one that is too long is a failure of its job, too."""
+    """Yield the answers to a job, encoded. The job also fails if an answer is too long."""
     try:
         yield from map(messages.encode, work(job))
-    except Exception as error:  # what a model fails at is not to end the others' jobs
+    except Exception as error:  # it must not end the worker, which others need
         yield messages.encode(messages.Failed(f"{type(error).__name__}: {error}"[:500]))
 
 

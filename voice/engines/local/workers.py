@@ -3,7 +3,7 @@ they die or hang.
 
 They are processes, not threads: a model's Python would take the interpreter from the audio of all
 calls. A worker gets no setting of ours but what it needs, so no secret. It ends when its standard
-input ends, so it never outlives the host, however that ends.
+input ends, so it never outlives the host.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ JOB_S = 20.0
 _BACK_S = 1.0, 30.0
 """Seconds before a worker that does not start is tried again, at first and at most."""
 _AHEAD = 16
-"""Answers that are read before somebody takes them; the worker waits then."""
+"""Answers that are read ahead of whoever takes them; then the worker waits."""
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """Which workers a pool has: what they do (`hear` or `speak`), how many, by which Python."""
+    """The workers of a pool: what they do (`hear` or `speak`), how many, and by which Python."""
 
     does: str
     count: int
@@ -53,7 +53,7 @@ class Kind:
 
 
 class WorkerLostError(Exception):
-    """The worker died, hung, or said what no worker says."""
+    """The worker died, hung, or sent what is no answer."""
 
 
 class Worker:
@@ -65,7 +65,7 @@ class Worker:
         self._process, self._jobs, self._out = process, process.stdin, process.stdout
         self._job_s = job_s
         self._answers: asyncio.Queue[messages.Answer | WorkerLostError] = asyncio.Queue(_AHEAD)
-        # A task of its own reads: whoever waits for an answer may be cancelled, amid a message.
+        # A task of its own reads: whoever waits for an answer may be cancelled halfway through it.
         self._reading = asyncio.create_task(self._read())
         self.busy = True
         """True while an answer is to come."""
@@ -135,7 +135,7 @@ class Worker:
             except asyncio.IncompleteReadError:
                 return await self._answers.put(WorkerLostError("it ended"))
             except (ValueError, msgspec.MsgspecError) as error:
-                return await self._answers.put(WorkerLostError(f"what it says is wrong: {error}"))
+                return await self._answers.put(WorkerLostError(f"it sent nonsense: {error}"))
             await self._answers.put(answer)
 
     async def end(self) -> None:
@@ -183,7 +183,7 @@ class Pool:
         """Yield the answers to a job of `call`, when it is its turn. EngineError.
 
         A job whose worker dies before it answers is given to another one, once: the job may be what
-        kills workers. Whoever stops to iterate calls `aclose`.
+        kills workers. Whoever stops iterating calls `aclose`.
         """
         for last in (False, True):
             worker = await self._take(call)

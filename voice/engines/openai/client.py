@@ -1,4 +1,4 @@
-"""Requests to a server of OpenAI's audio API: what is asked again, and what an error says.
+"""Sends requests to a server of OpenAI's audio API: tries again, and says what went wrong.
 
 The key goes into one header of each request, and nowhere else: neither into errors nor logs.
 """
@@ -54,10 +54,10 @@ class Client:
 
     @contextlib.asynccontextmanager
     async def post(self, path: str, body: Body) -> AsyncGenerator[aiohttp.ClientResponse, None]:
-        """Post, and answer with the response if its status is 200. EngineError.
+        """Post, and yield the response if its status is 200. EngineError.
 
-        `body` returns the arguments of aiohttp that hold the body, anew for each try. Tried again
-        is what the server was too busy for, or did not answer at all.
+        `body` returns the arguments of aiohttp that hold the body, anew for each try. A request is
+        tried again if the server was too busy for it, or did not answer at all.
         """
         response = await self._tried(path, body)
         try:

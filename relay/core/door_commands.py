@@ -1,5 +1,5 @@
-"""Commands that the application gives for a call through the relay's door: to be quiet, to press
-keys, and requests to the call's agent.
+"""Carries out what the application commands for a call through the relay's door: drop the queued
+audio, press keys, ask the call's agent.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class DoorCommands:
         self._agent.marks_unplayed(self._agent.to_caller.clear(now))
 
     def press(self, digits: str, now: float) -> int:
-        """Press keys behind the audio that is queued. Return how many; pauses are none."""
+        """Press keys behind the audio that is queued. Return how many, without the pauses."""
         why = self._agent.to_caller.refusal(now)
         if why is not None:
             raise _refused(why)

@@ -27,7 +27,7 @@ class AgentAddress(msgspec.Struct, frozen=True):
     others: tuple[str, ...] = ()
     """URLs that are dialled in turn when `url` cannot be reached or is lost."""
     trusted: bool = False
-    """True if it is the operator's own, which may be at a private address."""
+    """True if it is a host of the operator, which may have a private address."""
 
     def at(self, turn: int) -> AgentAddress:
         """Return the address of the dial number `turn`, the first one being 0."""

@@ -8,8 +8,8 @@ from relay.core.deadlines import DIAL, Deadlines
 from relay.core.interfaces import AgentAddress, BridgeActions
 
 PAUSES_S = (0.0, 0.25, 0.5, 1.0, 2.0)
-"""Before each dial, or before each round of dials if the agent has several addresses; the last one
-again and again."""
+"""Pauses before each dial, or before each round of dials if the agent has several addresses; the
+last one repeats."""
 LASTING_S = 10.0
 """A connection that lasted this long has worked: when it breaks, the pauses and the time for coming
 back begin anew."""

@@ -1,7 +1,7 @@
 """Requests that the application sends to a call's agent, through the door, and the agent's replies.
 
-Each is answered once: by the agent's reply, or by an error if its connection is lost, the call ends
-or the asker gives up. A request that comes while the agent is being dialled waits for it.
+Each is answered once: by the agent's reply, or by an error if the agent's connection is lost, the
+call ends or the asker gives up. A request that comes while the agent is being dialled waits for it.
 """
 
 from __future__ import annotations

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 WATCH_WITH_DOOR_S = 60.0
-"""`Timeouts.watch` of a relay with a door, by which the application says what has changed. With the
-random half it is 90 s: agents refuse the signature of an answer that is five minutes old."""
+"""`Timeouts.watch` of a relay with a door, through which the application says what has changed. Up
+to half as much is added at random. Not longer, because agents refuse a signature of five minutes
+ago, and each answer brings a new one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,10 @@
 /* Change the rate of a call's audio: mu-law at 8 kHz to s16le at 16 or 24 kHz, and back.
  *
  * relay/protocol/rate_filters.py has the same two functions in numpy, says what they do, and gives the
- * same samples bit by bit. Here they take one call for a frame, a tenth of numpy's time.
+ * same samples bit by bit. Here each frame takes a tenth of numpy's time.
  *
- * The arithmetic is in integers: samples and taps have 16 bits, a sum of products fits into 32
- * (rate_filters.py checks its taps for that), and is rounded once.
+ * The arithmetic is in integers. Samples and taps have 16 bits, a sum of products has 32 (rate_filters.py
+ * checks that no sum of its taps needs more), and each sum is rounded once.
  */
 #define Py_LIMITED_API 0x030B0000 /* one wheel of a platform is for Python 3.11 and newer */
 #define PY_SSIZE_T_CLEAN

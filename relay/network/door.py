@@ -1,7 +1,7 @@
 """The relay's control door: the port at which the application commands it about calls at once.
 
-docs/contracts.md specifies it. Nothing depends on the door alone: what a call's state is, the
-application's table decides, and the relay asks for it now and then.
+docs/contracts.md specifies it. Nothing depends on the door alone: the application's table has each
+call's state, and the relay asks for it now and then.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from relay.protocol.door_messages import AgentRequest, Command, Keys, MalformedE
 from runtime.strangers import BODY_S, Strangers, note_known
 
 REPLY_S = 3.0
-"""Beyond what a command gives an agent to reply."""
+"""Seconds that the door waits for an agent's reply beyond the command's `wait_s`."""
 _CLOSING_S = 1.0
 
 
@@ -42,7 +42,7 @@ class _RefusedPostError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Outcome:
-    """The answer to a post, and what it is counted as."""
+    """The answer to a post, and the name under which it is counted."""
 
     body: bytes
     answer: str = "ok"
@@ -65,7 +65,7 @@ class Door:
             return None
         app = web.Application(client_max_size=door_messages.MAX_BODY)
         app.router.add_post("/door/call/{call_id:[A-Za-z0-9_-]{1,128}}", self._take)
-        # Whoever does not wait for the answer any more frees its places.
+        # A client that no longer waits for its answer frees the places of its request.
         self._runner = web.AppRunner(
             app, access_log=None, handler_cancellation=True, shutdown_timeout=_CLOSING_S
         )
@@ -195,7 +195,7 @@ class Door:
             commands.give_up(command.id)
         if reply.ok:
             return _Outcome(door_messages.done(reply.result))
-        # Agents have codes of their own, and a counter's labels are to be few.
+        # Agents have codes of their own, and a counter should have few labels.
         return _Outcome(door_messages.failed(reply.error or {}), "agent_error")
 
 

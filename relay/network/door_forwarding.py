@@ -1,7 +1,7 @@
-"""Commands that came to this relay's door, and are passed on to the relay that holds the call.
+"""Passes commands that came to this relay's door on to the relay that holds the call.
 
-A load balancer chooses the relay, and does not know which holds a call. The application knows: it
-names the owner's door in the command, whose signature covers that. A command is passed on once.
+A load balancer chooses the relay, and does not know which one holds a call. The application knows,
+and names the owner's door in the command, which is signed. A command is passed on once.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ MAX_FORWARDS_PER_CALL = 64
 """Commands that have been passed on and have no answer yet."""
 CONNECT_S = 2.0
 _ANSWER_S = 3.5
-"""Beyond what a command gives an agent to reply: the owner waits for less."""
+"""Seconds beyond the command's `wait_s`. The owner itself waits for less (`door.REPLY_S`)."""
 
 _NEVER_THERE = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
-"""Errors after which the owner surely has nothing of the command."""
+"""Errors that mean that the owner never got the command."""
 
 
 class Forwarding:

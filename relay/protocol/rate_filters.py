@@ -1,8 +1,8 @@
 """Filters that change the rate of audio: mu-law at 8 kHz to s16le at 16 or 24 kHz, and back.
 
-`upsample` and `downsample` are the compiled ones of relay/kernel if they are installed. Else they
-are numpy's below, which give the same samples bit by bit and take ten times as long: all arithmetic
-is in integers, and float64 holds its sums exactly.
+`upsample` and `downsample` are the compiled filters of relay/kernel if these are installed, else
+the ones in numpy below. Both give the same samples bit by bit, because all arithmetic is in
+integers, and float64 holds their sums exactly. numpy takes ten times as long.
 
 A polyphase windowed-sinc filter (an L-th band design: half-band for 16 kHz): flat within 0.2 dB to
 3.4 kHz, images and aliases at least 40 dB down from 4.6 kHz, 1.1 ms delay.

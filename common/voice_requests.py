@@ -88,8 +88,8 @@ class Say:
     wait: bool = False
     """True: the answer comes when it is over."""
     wait_for_reply_s: float = 0.0
-    """Seconds to wait for the caller's reply, from the end of the utterance on; it implies `wait`.
-    The answer comes after 24 s in any case."""
+    """Seconds to wait for the caller's reply after the end of the utterance; it implies `wait`. The
+    answer comes after 24 s in any case."""
 
     def params(self) -> dict[str, Any]:
         """Return the request's params."""

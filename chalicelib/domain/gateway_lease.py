@@ -16,8 +16,8 @@ LEASE_MS = 20_000
 RENEW_EVERY_MS = 10_000
 """Time after which a gateway renews its lease at the latest."""
 SETTLE_MS = 2_000
-"""Time for which a gateway that comes registers nothing, so that the others have dropped what is
-to be its: two registrations at once would make one call ring twice."""
+"""Time for which a gateway that comes registers nothing, while the others drop the trunks that
+become its own: two registrations at once would make one call ring twice."""
 HANDOVER_MS = 10_000
 """Time for which a gateway that drains stays registered, while the others register its trunks. It
 takes no calls meanwhile, so none rings twice."""
@@ -25,12 +25,12 @@ MAX_GATEWAYS = 16
 """Gateways of one installation."""
 
 _SOON_MS = 100
-"""Clocks of several processes differ a little: they ask again this much after the moment."""
+"""Gateways ask again this much after a moment, since clocks of processes differ a little."""
 
 
 class GatewayLease(Model):
-    """A gateway's lease; times are epoch ms. `url` is where the application reaches it. `draining`
-    is since when it drains."""
+    """A gateway's lease; times are epoch ms. `url` is where the application reaches it; `since` and
+    `draining`: since when it has the lease, and since when it drains."""
 
     name: str
     url: str

@@ -27,8 +27,8 @@ PAGE = 100
 """Entries of a transcript in an answer."""
 
 MAX_ITEMS = 32
-"""Items of one report. With `MAX_OPEN` it is chosen so that all that they write is one transaction,
-which holds 100 writes."""
+"""Items of one report. What they write, with `MAX_OPEN` utterances that may end, fits into one
+transaction, which holds 100 writes."""
 
 MAX_OPEN = 32
 """Utterances of a call that are not over."""

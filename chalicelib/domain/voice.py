@@ -1,5 +1,5 @@
-"""The voice of a call: the agent speaks itself, on the call's audio (`own`), or a voice host of
-this installation speaks the agent's text and hears for it (`hosted`).
+"""The voice of a call: `own`, the agent itself speaks on the call's audio; or `hosted`, a voice
+host of this installation speaks the agent's texts and hears for it.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ SPEED = (0.5, 2.0)
 MAX_HOSTS = 16
 """Voice hosts that an installation can have."""
 
-KEPT_ANEW_MS = 60_000
-"""Time after which a call that rings has its place kept anew when it is answered: a voice host
-keeps it for 90 s (docs/contracts.md)."""
+RENEW_PLACE_MS = 60_000
+"""A dialled call that has rung for longer has its place renewed when it is answered: a voice host
+keeps a place for 90 s (docs/contracts.md)."""
 
 NOT_REACHED = (
     "The voice host was not reached, and the relay tries the others. If nobody is heard, tell the "
@@ -89,7 +89,7 @@ class VoiceSettings(Model):
 class WantedVoice:
     """The voice that a request to answer or to dial wants; None: as usual.
 
-    `text_only`: who asks has no audio of its own, so that hosted is usual, if the account may.
+    `text_only`: the asker has no audio of its own, so that `hosted` is usual for accounts that may.
     """
 
     voice: Voice | None = None

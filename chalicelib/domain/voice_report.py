@@ -1,4 +1,4 @@
-"""Reports of voice hosts: what they bring, and what follows from it.
+"""Reports of voice hosts, and what becomes of their items.
 
 A report brings items in the order in which they happened. `take_items` is the whole rule: it
 returns what is kept and told, and the state of the call's speech afterwards.
@@ -117,7 +117,7 @@ def take_items(call: Call, before: Speech, report: Report, now: int, *, told: bo
     for index, item in enumerate(report.items):
         match item:
             case Heard(final=False):
-                # Of several the last one says what the others said, and more.
+                # The last of several partial texts has all that the others have.
                 if index == last_partial:
                     taking.partial(index, item)
             case Heard():
@@ -169,7 +169,7 @@ class _Taking:
 
     def spoken(self, index: int, item: Spoken) -> None:
         if item.utterance_id in self._speech.lost:
-            return  # it was told of already, when its host went
+            return  # its end was told when its host was lost
         if item.state != "started":
             self._close(item.utterance_id)
             self._keep_heard(item)

@@ -59,7 +59,7 @@ class ManyGateways(TwilioProvider):
         return RemoteStatus.OVER
 
     def _of_call(self, sid: str) -> list[TwilioProvider]:
-        """Return the gateways that may have made a SID: one, as a rule; two names may have the
+        """Return the gateways that may have made a SID: as a rule one, but two names may have the
         same tag."""
         tag = tag_in(sid)
         return [self._gateway(each) for each in self._present() if tag_of(each.name) == tag]

@@ -20,13 +20,13 @@ SLACK_S = 4.0
 """Time that an answer has beyond the wait that was asked for: the relay itself waits 3 s longer."""
 
 NEWS_TIMEOUT_S = 1.0
-"""Time that a relay has to take news, which only save it a question."""
+"""Time that a relay has to take news. It loses nothing without them: it asks by itself."""
 
 AVOIDED_S = 10.0
 """Time for which relays are sent no news after they did not answer."""
 
 MAX_PASSED_ON = 64
-"""Characters of a relay's code of an error that are used."""
+"""Characters of an error's code that are used."""
 
 CLEAR, DTMF, CHANGED, REQUEST = "clear", "dtmf", "changed", "request"
 

@@ -71,7 +71,7 @@ class VoiceOffer:
 
 @dataclass(frozen=True)
 class HostToDial:
-    """The way of a relay to a call's voice host: its URL, those of the others, and the headers,
+    """A relay's way to a call's voice host: its URL, those of the other hosts, and the headers,
     which are good for all of them.
     """
 
@@ -85,9 +85,9 @@ class VoiceHosts(Protocol):
 
     def reserve(self, call_id: str, account_id: str, settings: VoiceSettings) -> str:
         """Have a host keep a place for the call; return the URL at which relays reach that host.
-        The same call again keeps the same place. Raises VoiceBusy (all places are taken, or as many
-        as an account may have), UnknownVoice, UnknownLanguage,
-        or VoiceUnavailable if none answers.
+        The same call again keeps the same place. Raises VoiceBusy (all places are taken, or the
+        account has as many as it may), UnknownVoice, UnknownLanguage, or VoiceUnavailable if none
+        answers.
         """
 
     def release(self, call_id: str) -> None:
@@ -169,7 +169,7 @@ class SignedVoiceHosts:
         told = {**settings.model_dump(mode="json"), "answered_at": answered_at}
         header = base64.urlsafe_b64encode(json.dumps(told).encode()).decode()
         first, *rest = [_as_socket(url) for url in self._order(call_id)]
-        # A host may call itself otherwise than we call it: then it is most likely the first.
+        # `host` may name itself by another URL. Most likely it is the first, so that comes last.
         others = [base for base in (*rest, first) if base != host]
         return HostToDial(
             url=host + path,
@@ -254,6 +254,6 @@ def _offer_of(answer: Mapping[str, Any]) -> VoiceOffer:
 
 
 def _texts(given: Any) -> list[str]:
-    """Return the texts of a list, as far as they are shown."""
+    """Return the texts of a list, cut to what is shown."""
     texts = [each for each in given if isinstance(each, str)] if isinstance(given, list) else []
     return [each[:MAX_CHOICE] for each in texts[:MAX_CHOICES]]

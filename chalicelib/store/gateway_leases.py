@@ -19,7 +19,7 @@ _KEPT_MS = 3_600_000
 
 
 class NameTaken(Exception):
-    """A gateway at another URL holds the lease of that name; `until` (epoch ms) at least."""
+    """A gateway at another URL holds the lease of that name, until `until` (epoch ms) at least."""
 
     def __init__(self, until: int) -> None:
         super().__init__(until)
@@ -101,7 +101,7 @@ class GatewayLeases:
 
 
 def _since(before: GatewayLease | None, now: int, *, draining: bool) -> int:
-    """Return since when a gateway has what it has: one that was gone, or drained, comes anew."""
+    """Return since when a gateway has trunks: one that was gone, or drained, begins anew."""
     kept = before is not None and before.until > now and (draining or before.draining is None)
     return before.since if before is not None and kept else now
 

@@ -6,8 +6,8 @@
 | the state: what is reported, open and spoken | `CALL#<id>` | `VOICE` |
 
 A report's entries, its events and the state are one transaction, conditional on the state that was
-read: so a report that comes twice, or two at once, change the transcript once. What is said adds to
-the state without reading it, and no report overwrites that.
+read. So a report that comes twice is written once, and two at once are both written. A request to
+speak adds its utterance to the state without reading it, and no report overwrites that.
 """
 
 from __future__ import annotations
@@ -70,8 +70,8 @@ class TranscriptStore:
             raise SpeechChanged from None
 
     def open(self, call_id: str, utterance_id: str, characters: int, now: int) -> None:
-        """Note an utterance that is to be spoken. The same one again is counted again, and open
-        once. Raises TooManyOpen, TooManyCharacters, Contention.
+        """Note an utterance that is to be spoken. If it comes again, its characters are counted
+        again, but it is open once. Raises TooManyOpen, TooManyCharacters, Contention.
         """
         names = {"#open": "open", "#characters": "characters", "#expires": "expires_at"}
         room = "attribute_not_exists(#open) OR size(#open) < :most OR contains(#open, :id)"

@@ -1,6 +1,6 @@
-"""Requests to the relay that holds a call, and the meaning of its refusals.
+"""Ask the relay that holds a call to do something, and turn its refusals into failures.
 
-Nothing depends on the relay alone: what a call is stands in the table.
+Nothing depends on the relay alone: the table has the call's state.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _PAUSE_S = 0.25
 
 
 class NoMedia(Failure):
-    """No stream of the call is up, or nobody is on it yet who could do it."""
+    """No stream of the call is up, or no agent that could do it is there yet."""
 
     code = "no_media"
     retry_after_s = 1
@@ -48,7 +48,7 @@ class MediaTimeout(Failure):
 
 
 class QueueFull(Failure):
-    """As much waits to be heard as may."""
+    """Nothing more may wait to be heard."""
 
     code = "queue_full"
     retry_after_s = 2
@@ -97,9 +97,9 @@ def ask(
 ) -> dict[str, Any]:
     """Have the relay that holds an active call do something; return the result.
 
-    A call that was just answered has no stream for a moment: then it is asked again, until
-    `MEDIA_WAIT_S` after the first time, as one of the account's requests that wait; one with a
-    `wait_s` is one already. What that takes is no longer there for `wait_s`. Raises NoMedia,
+    A call that was just answered has no stream for a moment, so the relay is asked again until
+    `MEDIA_WAIT_S` have passed, which count towards `wait_s`. Meanwhile the request has one of the
+    account's places for requests that wait; with a `wait_s` it has one already. Raises NoMedia,
     MediaUnavailable, MediaTimeout, QueueFull, SynthesisFailed, NotHosted, UnknownVoice,
     UnknownLanguage, TooBusy, TooManyWaits, and Refused if the call is over.
     """
@@ -141,7 +141,7 @@ def _ask_once(
     deps: Dependencies, call: Call, method: str, params: Mapping[str, Any], wait_s: float
 ) -> dict[str, Any]:
     if deps.relay_door is None:
-        log.error("a request for a call's relay, and CHAMADE_RELAY_DOOR_URL is not set")
+        log.error("no relay can be asked: CHAMADE_RELAY_DOOR_URL is not set")
         raise MediaUnavailable
     owner = deps.stores.calls.media(call.call_id).door_url
     try:

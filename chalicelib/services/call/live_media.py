@@ -13,9 +13,9 @@ from common import voice_requests
 
 
 def clear(deps: Dependencies, account_id: str, call_id: str) -> list[str]:
-    """Drop what is spoken and queued in an active call; return the ids of the utterances. Of an
-    agent's own audio, which has none, the relay drops what it has not played. Raises VoiceGated for
-    a hosted call, Refused, and what `ask` raises.
+    """Drop what is spoken and queued in an active call; return the ids of the utterances. An
+    agent's own audio has no utterances: the relay drops what it has not played. Raises VoiceGated
+    for a hosted call, Refused, and what `ask` raises.
     """
     call = _active_call(deps, account_id, call_id)
     if call.voice != "hosted":

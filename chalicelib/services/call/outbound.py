@@ -57,7 +57,7 @@ def _voice(deps: Dependencies, call: Call) -> CallVoice | None:
         return None
     from chalicelib.services.call import voice  # most calls need none of it
 
-    return voice.keep_anew(deps, call)
+    return voice.renew_place(deps, call)
 
 
 def resume(deps: Dependencies, provider: str, call_id: str, provider_call_id: str) -> Instruction:

@@ -1,4 +1,4 @@
-"""Calls as relays are told of them, and news that save a relay a question."""
+"""Tell a relay that a call is over, and show calls as relays get them."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ def tell_relay(deps: Dependencies, call: Call) -> None:
     """Tell the relay what an ended call is now, so that it need not ask. Never raises; takes a
     second at most.
 
-    Only requests of people and agents, and the sweep, end calls so that no relay notices: after an
-    end that a webhook tells of, the provider closes the stream. So no webhook waits for a relay.
+    Only ends that no relay notices are told: by requests of people and agents, and by the sweep.
+    When a webhook tells of an end, the provider closes the stream; so no webhook waits for a relay.
     """
     if deps.relay_door is None or not call.state.final or call.answered_at is None:
         return
@@ -34,7 +34,7 @@ _SHOWN = ("call_id", "state", "end_reason", "direction", "from", "to", "line", "
 
 
 def told_to_relay(call: Call) -> dict[str, Any]:
-    """Return a call as relays are told of it, without its agent."""
+    """Return a call as relays get it, without its agent."""
     shown = public_view(call)
     told = {name: shown[name] for name in (*_SHOWN, "metadata")}
     return {"call": told, "ends_at_ms": call.ends_at}

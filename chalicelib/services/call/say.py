@@ -1,4 +1,4 @@
-"""Hosted speech: a text is spoken in a call, and the caller's reply is waited for."""
+"""Have a text spoken in a hosted call, and wait for the caller's reply."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ LONGEST_S = 24.0
 """Time after which a voice host answers a request in any case (API Gateway gives up after 29 s)."""
 
 
-class CallSpokenOut(Failure):
+class TooMuchSaid(Failure):
     """The call has had as many characters spoken as it may (`limit`)."""
 
     code = "too_much_said"
@@ -47,7 +47,7 @@ class CallSpokenOut(Failure):
 
 @dataclass(frozen=True, kw_only=True)
 class Words:
-    """A text to be spoken. `name`, `language`, `speed`: None as the call's settings have it."""
+    """A text to be spoken. `name`, `language`, `speed`: None stands for the call's settings."""
 
     text: str
     interrupt: bool = False
@@ -75,9 +75,9 @@ def say(
     deps: Dependencies, account_id: str, call_id: str, words: Words, seed: str | None = None
 ) -> dict[str, Any]:
     """Have a text spoken in an active hosted call; return what the voice host answers: the
-    utterance's id and state, what was heard of it, the caller's reply. The same `seed` is the same
-    utterance, which is spoken once. Raises what `hosted_call` and `ask_host` do, Refused,
-    TooManyWaits, TooOften, CallSpokenOut.
+    utterance's id and state, what was heard of it, the caller's reply. Requests with the same
+    `seed` are one utterance, which is spoken once. Raises what `hosted_call` and `ask_host` do,
+    Refused, TooManyWaits, TooOften, TooMuchSaid.
     """
     call = hosted_call(deps, account_id, call_id)
     check_active(call)
@@ -115,7 +115,7 @@ def _note(deps: Dependencies, call: Call, utterance_id: str, characters: int) ->
     except TooManyOpen:
         raise QueueFull from None
     except TooManyCharacters:
-        raise CallSpokenOut from None
+        raise TooMuchSaid from None
     try:
         rate_limits.count_account(deps, call.account_id, SPOKEN, characters)
     except rate_limits.TooOften:
@@ -127,7 +127,7 @@ def _take_back(deps: Dependencies, call: Call, utterance_id: str, characters: in
     try:
         deps.stores.transcripts.take_back(call.call_id, utterance_id, characters)
     except Exception:
-        # It counts as open until the end, and is said to have been lost if its host goes.
+        # It counts as open until the end, and as lost if its voice host is.
         log.exception("utterance not taken back", extra={"call_id": call.call_id})
 
 

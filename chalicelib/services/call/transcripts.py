@@ -24,7 +24,7 @@ _PAUSE_S = 0.5
 
 @dataclass(frozen=True)
 class Place:
-    """A place in a transcript: behind the sequence `after`; and how many entries are wanted."""
+    """A place in a transcript, behind the sequence `after`, and how many entries are wanted."""
 
     after: int = 0
     limit: int = PAGE
@@ -43,11 +43,11 @@ class Said:
 
 
 def read(deps: Dependencies, account_id: str, call_id: str, place: Place, wait_s: float) -> Said:
-    """Return the entries at a place. If there are none and the call is not over, wait
-    up to `wait_s` for what is said next. Raises what `hosted_call` does, and TooManyWaits.
+    """Return the entries at a place. If there are none and the call is not over, wait up to
+    `wait_s` for what is said next. Raises what `hosted_call` does, and TooManyWaits.
 
-    What the caller says comes from the voice host itself, which is sooner; what is not kept by the
-    call's settings comes only from there.
+    The voice host is asked for what the caller says: it knows it before the table does, and the
+    table never has it if the call keeps no transcript.
     """
     call = hosted_call(deps, account_id, call_id)
     entries = deps.stores.transcripts.entries(call_id, place.after, place.limit)
@@ -58,7 +58,7 @@ def read(deps: Dependencies, account_id: str, call_id: str, place: Place, wait_s
 
 
 def newest(deps: Dependencies, call: Call, limit: int) -> list[Entry] | None:
-    """Return the last entries of a call, None if it is not hosted, or not for this account."""
+    """Return the last entries of a call; None if it is not hosted, or its account may not read."""
     if call.voice != "hosted" or not takes_part(deps, call.account_id):
         return None
     return deps.stores.transcripts.newest(call.call_id, limit)
@@ -92,7 +92,7 @@ def _listen(deps: Dependencies, call: Call, place: Place, wait_s: float) -> Said
 
 
 def _merged(deps: Dependencies, call: Call, place: Place, heard: dict[str, Any]) -> Said:
-    """Return what the voice host has heard, between what it has reported."""
+    """Return what the voice host has heard and what it has reported, in order."""
     reported = deps.stores.transcripts.entries(call.call_id, place.after, place.limit)
     found = {entry.sequence: entry for entry in _entries_of(heard) if entry.sequence > place.after}
     found |= {entry.sequence: entry for entry in reported}
@@ -101,7 +101,7 @@ def _merged(deps: Dependencies, call: Call, place: Place, heard: dict[str, Any])
 
 
 def _look(deps: Dependencies, call: Call, place: Place, until: int) -> Said:
-    """Look again and again for what is reported, until the time or the call is over."""
+    """Look into the table for new entries, until `until` or the call's end."""
     while True:
         over = call.state.final or deps.now() >= until
         entries = deps.stores.transcripts.entries(call.call_id, place.after, place.limit)

@@ -1,8 +1,8 @@
-"""The voice that a call is answered or dialled with: which it is, and a place at a voice host.
+"""Choose the voice that a call is answered or dialled with, and take its place at a voice host.
 
-A hosted call has its place before it is answered, so that nobody hears a silent call: without a
-place the answer is refused, or the call rings on. A place that is not used is given back; one that
-is lost sight of goes after 90 s.
+A hosted call has its place before it is answered, so that no caller is answered with silence:
+without a place the answer is refused, or the call rings on. A place that is not used is given back;
+one that nobody gives back ends after 90 s.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from chalicelib.domain.call import Call, Refused
 from chalicelib.domain.call_transitions import Act
 from chalicelib.domain.failure import Failure
 from chalicelib.domain.voice import (
-    KEPT_ANEW_MS,
+    RENEW_PLACE_MS,
     USUAL,
     CallVoice,
     SettingsUnused,
@@ -29,8 +29,8 @@ from chalicelib.services.line.voice_offer import hosts_of, takes_part
 log = logging.getLogger(__name__)
 
 AGAIN_EVERY_MS, POLLED_EVERY_MS = 5_000, 1_000
-"""While a call rings that could not be answered at once, the voice hosts are asked again about
-every five seconds, by the poll that comes in the first of them."""
+"""A call with auto-answer for which there was no place rings. Polls that come in the first second of
+every five ask the voice hosts again."""
 
 _WHY = {
     "hosted_voice_gated": "hosted speech is not open to this account",
@@ -57,8 +57,8 @@ def take_place(deps: Dependencies, call: Call, wanted: WantedVoice = USUAL) -> C
 
 
 def _voice(deps: Dependencies, call: Call, wanted: WantedVoice) -> Voice:
-    """Return who speaks: as wanted, else hosted for who has no audio and may use it, else as the
-    number says. A call with an agent's URL has somebody with audio.
+    """Return who speaks: as wanted; else `hosted` if the asker has no audio and may use hosted
+    voices; else as the number says. A call with an agent's URL has somebody with audio.
     """
     if wanted.voice is not None:
         return wanted.voice
@@ -67,28 +67,28 @@ def _voice(deps: Dependencies, call: Call, wanted: WantedVoice) -> Voice:
 
 
 def give_up(deps: Dependencies, voice: CallVoice | None, call: Call) -> None:
-    """Give back a place that was taken for a call in vain; `call` is the call as it is now. Never
-    raises. If another request has made the call hosted, the place is that one's.
+    """Give back a place that was taken for a call in vain, unless another request has made the call
+    hosted, which then has the place. `call` is the call as it is now. Never raises.
     """
     used = call.voice_host is not None and not call.state.final
     if voice is not None and voice.host is not None and deps.voice_hosts is not None and not used:
         deps.voice_hosts.release(call.call_id)
 
 
-def keep_anew(deps: Dependencies, call: Call) -> CallVoice | None:
-    """Have the place of a dialled call kept anew, if it has rung for long; return its voice, None
-    if nothing changes. Never raises: the called party has answered, and a voice host takes a call
-    without a place if it can.
+def renew_place(deps: Dependencies, call: Call) -> CallVoice | None:
+    """Renew the place of a dialled call that has rung for long; return its voice, None if nothing
+    changes. Never raises: the called party has answered, and a voice host takes a call without a
+    place if it can.
     """
     rings = call.answered_at is None and not call.state.final
-    late = deps.now() > call.created_at + KEPT_ANEW_MS
+    late = deps.now() > call.created_at + RENEW_PLACE_MS
     if call.voice_host is None or deps.voice_hosts is None or not (rings and late):
         return None
     settings = call.voice_settings or VoiceSettings()
     try:
         host = deps.voice_hosts.reserve(call.call_id, call.account_id, settings)
     except Exception as failed:
-        log.warning("place not kept anew: %r", failed, extra={"call_id": call.call_id})
+        log.warning("place not renewed: %r", failed, extra={"call_id": call.call_id})
         return None
     return CallVoice("hosted", settings, host, call.voice_detail)
 

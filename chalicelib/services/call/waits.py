@@ -1,5 +1,5 @@
-"""Requests about calls that wait: an account has a few at a time, since each occupies a process (in
-AWS one of the account's concurrent Lambda functions) that other accounts could use.
+"""Bound the requests about calls that wait: an account may have a few at a time, since each
+occupies a process (in AWS one of the concurrent Lambda executions) that other accounts could use.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ LEASE_SLACK_S = 15
 
 
 class TooManyWaits(Failure):
-    """As many requests of the account wait for words as may (`limit`)."""
+    """As many requests of the account wait as may (`limit`)."""
 
     code = "too_many_waits"
     member_names = ("limit",)

@@ -1,4 +1,4 @@
-"""Several gateways: which are there, which trunk is whose, and what the others are told."""
+"""Renew the leases of several gateways, and say which of them has a trunk."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ class GatewayRefused(Failure):
 
 @dataclass(frozen=True)
 class Standing:
-    """The answer to a lease: `division` is another word when its trunks may be others, and after
-    `again_ms` it asks again."""
+    """The answer to a renewal: `division` is another word whenever the gateway's trunks may have
+    changed; it renews again after `again_ms`."""
 
     division: str
     again_ms: int
@@ -81,15 +81,15 @@ def present(deps: Dependencies) -> list[GatewayLease]:
 def is_to_register(
     deps: Dependencies, gateway: str | None, trunk_id: str, leases: list[GatewayLease]
 ) -> bool:
-    """Return whether a gateway is to have a trunk registered; with one gateway, it is."""
+    """Return whether a gateway is to register a trunk; with one gateway, it is."""
     if not deps.settings.many_gateways:
         return True
     return gateway is not None and registers(gateway, trunk_id, leases, deps.now())
 
 
 def is_holder(deps: Dependencies, gateway: str | None, trunk_id: str) -> bool:
-    """Return whether a trunk's status is what this gateway reports: with one gateway, it is. One
-    that drains has handed it over.
+    """Return whether this gateway's reports about a trunk count: with one gateway they do. One that
+    drains has handed its trunks over.
     """
     if not deps.settings.many_gateways:
         return True
@@ -117,7 +117,7 @@ def _renewed(deps: Dependencies, name: str, url: str, draining: bool) -> bool:
 
 
 def _tell_others(deps: Dependencies, name: str) -> None:
-    """Have the other gateways look at their trunks now; they do so in ten seconds in any case."""
+    """Have the other gateways look at their trunks now; otherwise they do within ten seconds."""
     host = deps.trunk_host
     if host is not None:
         host.divided([each.url for each in present(deps) if each.name != name])

@@ -48,8 +48,8 @@ def offer(deps: Dependencies, account_id: str) -> VoiceOffer:
 def check_number(
     deps: Dependencies, account_id: str, voice: Voice, settings: VoiceSettings | None
 ) -> None:
-    """Check the voice that a number is to have. Raises VoiceGated,
-    VoiceUnavailable, UnknownVoice, UnknownLanguage.
+    """Check the voice that a number is to have. Raises VoiceGated, VoiceUnavailable, UnknownVoice,
+    UnknownLanguage.
 
     While no voice host answers, any name and language may be set: they are checked again with each
     call.
@@ -71,8 +71,8 @@ def check_number(
 
 
 def _understood(language: str, offered: VoiceOffer) -> bool:
-    """Return whether a host may understand it: which regions of a language it takes for each other
-    is the host's to say.
+    """Return whether a host may understand it. Only primary languages are compared: the host
+    decides which region's tag it accepts for another.
     """
     known = (*offered.languages, *(each.language for each in offered.voices))
     return _primary(language) in {_primary(each) for each in known}

@@ -28,7 +28,7 @@ from chalicelib.services.call.at_the_relay import (
     QueueFull,
     SynthesisFailed,
 )
-from chalicelib.services.call.say import CallSpokenOut, Words
+from chalicelib.services.call.say import TooMuchSaid, Words
 from chalicelib.services.call.transcripts import Place
 from chalicelib.services.call.transition import TooBusy, UnknownCall, settle
 from chalicelib.services.call.waits import TooManyWaits
@@ -243,7 +243,7 @@ def test_clear_in_a_call_where_nothing_was_said_leaves_nothing_in_the_table(worl
 def test_the_characters_of_a_call_are_bounded(world, door, call, monkeypatch):
     monkeypatch.setattr("chalicelib.store.transcripts.MAX_CHARACTERS", 10)
     speak(world, call, "x" * 10)
-    with pytest.raises(CallSpokenOut):
+    with pytest.raises(TooMuchSaid):
         speak(world, call, "x")
     assert len(door.asked) == 1
     assert speak(world, talking(world), "x")["state"] == "queued"

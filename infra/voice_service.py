@@ -1,8 +1,8 @@
-"""Voice hosts on Fargate, which hear and speak for agents without audio: with Transcribe and Polly.
+"""Voice hosts on Fargate: they hear and speak for agents without audio, with Transcribe and Polly.
 
 The application asks for places through the balancer, signed. A host answers with its own address,
 at which relays connect to it within the network; if it is lost, they come to another one through
-the balancer. A call survives the end of its host (docs/architecture.md, Hosted voices), so scaling
+the balancer. A call survives the end of its host (docs/architecture.md, Hosted calls), so scaling
 in and deploying may end tasks.
 """
 
@@ -23,10 +23,11 @@ from infra.metrics import VOICE_CALLS
 STOP_S = 120
 """Seconds from SIGTERM to SIGKILL: Fargate's longest."""
 DRAIN_S = 100
-"""Seconds of `STOP_S` in which a host waits for calls to end; the others go to another one then."""
+"""Seconds of `STOP_S` in which a host waits for its calls to end; then they go on at another one.
+"""
 FULL = 0.6
-"""Share of its places at which a host counts as full: the balancer asks one host for a place, not
-all of them, so each is to have some."""
+"""Share of the places at which another host is started: the balancer asks one host for a place, not
+all of them, so each needs some that are free."""
 _SPEAKS_AND_HEARS = (
     "polly:DescribeVoices",
     "polly:SynthesizeSpeech",

@@ -19,16 +19,16 @@ MODELS = ROOT / ".venv" / "voice" / "bin" / "python"
 MOST = 2
 _LOOK_S = 0.2
 _PAUSES_S = 1.0, 30.0
-"""Seconds before a host that ended is started again: at first, and at most if it ends at once."""
+"""Seconds before a host that ended is started again: at first, and at most if it keeps ending."""
 _LASTS_S = 60.0
-"""A host that ran for so many seconds was no failed start."""
+"""A host that ran for as many seconds had started well."""
 
 Say = Callable[[str], None]
 
 
 def wanted(env: Mapping[str, str] = os.environ, models: Path = MODELS) -> int:
     """Return how many voice hosts to run: as many as `CHAMADE_VOICE_HOSTS` says; if it is unset,
-    one if its engine can be had without further ado. Raises BadSetting."""
+    one if its engine is installed or needs no installation. Raises BadSetting."""
     text = env.get("CHAMADE_VOICE_HOSTS", "")
     if text:
         if text not in map(str, range(MOST + 1)):
@@ -58,7 +58,7 @@ class VoiceHosts:
             self._launch(index)
 
     def wait_until_up(self, say: Say, stopping: Callable[[], bool]) -> None:
-        """Wait until each host answers, and `say` which does not. Raises Interrupted."""
+        """Wait until each host answers, or say which one does not. Raises Interrupted."""
         for part, url in zip(self.parts, self._layout.voice_urls, strict=True):
             try:
                 processes.wait_until_up(part, f"{url}/healthz", stopping)

@@ -1,5 +1,5 @@
-"""The lease of this gateway, where there are several: renews it, and says when to look whose the
-trunks are.
+"""Renews the lease of this gateway, where there are several, and says when its trunks may have
+changed.
 
 The application divides the trunks among the gateways that hold a lease (docs/contracts.md). If it
 does not answer, everything stays as it is: then the others get no answer either.
@@ -16,7 +16,7 @@ from gateway.trunks.application import Application, ApplicationError
 from gateway.trunks.reports import Pause
 
 _AT_MOST_S = 5.0
-"""Seconds until a lease that was not renewed is tried again: it lasts 20."""
+"""Seconds, at most, until a renewal that failed is tried again: a lease lasts 20."""
 _LEAVES_WITHIN_S = 2.0
 """Seconds that a stopping gateway waits for the application to hear that it leaves."""
 

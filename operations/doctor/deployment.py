@@ -1,5 +1,5 @@
 """Checks of what was deployed in AWS, for `doctor --aws`: the stacks, the services that run, the
-alarms, and whether somebody is told of them.
+alarms, and whether anybody gets them.
 
 They need the operator's own rights to look (ReadOnlyAccess will do), so they are made only if asked
 for. The stage is read off the ring timer's name (infra/state_machines.py).
@@ -19,7 +19,7 @@ _MACHINE = re.compile(r":stateMachine:(chamade-[a-z][a-z0-9]*)-ring-timeout$")
 
 
 def deployment(scene: Scene) -> Iterator[Finding]:
-    """Check the account, the stacks, the services, the alarms and their readers."""
+    """Check the account, the stacks, the services, the alarms and their recipients."""
     found = _MACHINE.search(scene.config.ring_state_machine)
     if scene.installation.local or found is None:
         yield fail(
@@ -29,7 +29,7 @@ def deployment(scene: Scene) -> Iterator[Finding]:
         )
         return
     name = found[1]
-    for check in (_account, _stacks, _services, _alarms, _readers):
+    for check in (_account, _stacks, _services, _alarms, _recipients):
         yield from _asked(check, scene, name)
 
 
@@ -107,7 +107,7 @@ def _alarms(scene: Scene, name: str) -> Iterator[Finding]:
         yield fail("aws alarms", "there are none", "Deploy the stack watch.")
 
 
-def _readers(scene: Scene, name: str) -> Iterator[Finding]:
+def _recipients(scene: Scene, name: str) -> Iterator[Finding]:
     sns = scene.installation.client("sns")
     topics = [each["TopicArn"] for each in sns.list_topics()["Topics"]]
     topic = next((each for each in topics if each.endswith(f":{name}-alarms")), None)
@@ -115,11 +115,11 @@ def _readers(scene: Scene, name: str) -> Iterator[Finding]:
     pending = [each["Endpoint"] for each in listed if not each["SubscriptionArn"].startswith("arn")]
     if pending:
         yield warn(
-            "aws alarm letters",
+            "aws alarm recipients",
             f"{', '.join(pending)} has not confirmed",
-            "Open AWS's letter *Subscription Confirmation*, and press its link.",
+            "Open AWS's e-mail *Subscription Confirmation*, and press its link.",
         )
     elif listed:
-        yield ok("aws alarm letters", ", ".join(each["Endpoint"] for each in listed))
+        yield ok("aws alarm recipients", ", ".join(each["Endpoint"] for each in listed))
     else:
-        yield warn("aws alarm letters", "nobody gets them", "Set alarm_email, and deploy.")
+        yield warn("aws alarm recipients", "nobody gets them", "Set alarm_email, and deploy.")

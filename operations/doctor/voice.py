@@ -1,4 +1,4 @@
-"""Checks of what hosted voices need: voice hosts that trust us, and the way to them by relays."""
+"""Checks of what hosted voices need: voice hosts that trust us, and the relays' control door."""
 
 from __future__ import annotations
 

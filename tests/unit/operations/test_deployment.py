@@ -67,7 +67,7 @@ def test_an_account_without_the_installation_has_each_lack_named_with_its_remedy
         assert "make deploy" in found[f"aws stack {stack}"].remedy
     assert found["aws services"].result is Result.FAIL
     assert found["aws alarms"].result is Result.FAIL
-    assert found["aws alarm letters"].result is Result.WARN
+    assert found["aws alarm recipients"].result is Result.WARN
 
 
 def test_what_was_deployed_is_looked_at(aws):
@@ -75,7 +75,7 @@ def test_what_was_deployed_is_looked_at(aws):
     found = looked_at(scene("whole"))
     assert {found[f"aws stack {stack}"].seen for stack in STACKS} == {"CREATE_COMPLETE"}
     assert found["aws alarms"].result is Result.OK
-    assert "ops@example.net" in found["aws alarm letters"].seen
+    assert "ops@example.net" in found["aws alarm recipients"].seen
     assert found["aws service relay"].seen == "2 of 2 tasks run"
     assert {each.result for each in found.values()} <= {Result.OK, Result.WARN}
 

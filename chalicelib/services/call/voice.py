@@ -29,8 +29,8 @@ from chalicelib.services.line.voice_offer import hosts_of, takes_part
 log = logging.getLogger(__name__)
 
 AGAIN_EVERY_MS, POLLED_EVERY_MS = 5_000, 1_000
-"""A call with auto-answer for which there was no place rings. Polls that come in the first second of
-every five ask the voice hosts again."""
+"""A call with auto-answer for which there was no place rings. Polls in the first second of every
+five ask the voice hosts again."""
 
 _WHY = {
     "hosted_voice_gated": "hosted speech is not open to this account",

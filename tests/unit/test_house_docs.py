@@ -79,7 +79,7 @@ PARTS = (
     "client/chamade",
 )
 SETTING = re.compile(
-    r"[\"'](ECS_AGENT_URI|(?:CHAMADE|RELAY|GATEWAY|VOICE|EDGE)_[A-Z0-9_]*[A-Z0-9])[\"']"
+    r"[\"'](ECS_AGENT_URI|GATEWAYS|(?:CHAMADE|RELAY|GATEWAY|VOICE|EDGE)_[A-Z0-9_]*[A-Z0-9])[\"']"
 )
 
 

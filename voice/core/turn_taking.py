@@ -58,14 +58,14 @@ class Turn:
 
     number: int
     pcm_from_ms: int
-    """Where `pcm` begins, a little before the speech."""
+    """Place at which `pcm` begins, a little before the speech."""
     started_ms: int
-    """Where its first speech begins."""
+    """Place at which its first speech begins."""
     pcm: bytearray
     spoken_ms: int = 0
     """Speech in it, without silence."""
     ended_ms: int = 0
-    """Where its last speech ends."""
+    """Place at which its last speech ends."""
 
 
 class TurnTaking:

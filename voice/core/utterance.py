@@ -60,7 +60,7 @@ class Utterance:
     heard_text: str = ""
     heard_ms: int = 0
     started_ms: int | None = None
-    """When its playout began, in ms since the call's answer."""
+    """The time at which its playout began, in ms since the call's answer."""
 
     def __post_init__(self) -> None:
         self.sentences = divide(self.text)

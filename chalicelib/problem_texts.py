@@ -88,10 +88,10 @@ DETAILS: dict[str, Sentence] = {
         "Each voice host has as many calls as it can take. Try again in a moment, or speak "
         "yourself on audio.url."
     ),
-    "unknown_voice": lambda error: f"There are: {_listed(error.choices)}.",
-    "unknown_language": lambda error: f"There are: {_listed(error.choices)}.",
+    "unknown_voice": lambda error: f"The voices are: {_listed(error.choices)}.",
+    "unknown_language": lambda error: f"The languages are: {_listed(error.choices)}.",
     "media_timeout": (
-        "The relay, or the voice host, did not answer in time. Whether it was done is not known: "
+        "The relay, or the voice host, did not answer in time. It may have been done all the same: "
         "events and the transcript tell."
     ),
     "media_unavailable": (
@@ -99,21 +99,21 @@ DETAILS: dict[str, Sentence] = {
         "the operator."
     ),
     "no_media": (
-        "No stream of the call is up at the moment, or nobody is on its audio who could do it: "
-        "try again in a second."
+        "No stream of the call is up at the moment, or no voice host is on it yet: try again in a "
+        "second."
     ),
     "not_hosted": (
         "An agent speaks and hears on this call's audio, not a voice host. Calls get a hosted "
         'voice when they are accepted or dialled: {{"voice": "hosted"}}.'
     ),
     "queue_full": (
-        "As much waits to be heard as may. Wait until some of it is heard, or drop it: "
+        "Too much waits to be heard already. Wait until some of it is heard, or drop it: "
         "`interrupt`, or POST …/clear."
     ),
-    "synthesis_failed": "The voice host could not speak this text. Try again, or say it otherwise.",
+    "synthesis_failed": "The voice host could not speak this text. Try again, or in other words.",
     "too_many_waits": (
-        "{limit} of your requests wait for what is said in calls already, and no more may wait at "
-        "a time. Ask without waiting, or let one end."
+        "{limit} of your requests wait already, and no more may wait at a time. Ask without "
+        "waiting, or let one end."
     ),
     "too_much_said": "A call may have {limit} characters spoken. Nothing more is spoken in it.",
     "idempotency_in_flight": "Send the same request again in a moment, to get the answer.",

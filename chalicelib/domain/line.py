@@ -61,7 +61,7 @@ class LineChanges(Model):
     voice: Voice = Field(
         default="own",
         description="who speaks in its calls: `own`: an agent on the call's audio; `hosted`: this "
-        "service, what you have it say (closed beta)",
+        "service, which speaks the texts that you send (closed beta)",
     )
     voice_settings: VoiceSettings | None = Field(
         default=None, description="of a hosted voice; null: the usual ones"

@@ -50,8 +50,8 @@ class Voiced(Strict):
 
     voice: Voice | None = Field(
         default=None,
-        description="who speaks: `own`: an agent on the call's audio; `hosted`: this service, what "
-        "you have it say (closed beta). Usually as the number has it, and `own` if you dial",
+        description="who speaks: `own`: an agent on the call's audio; `hosted`: this service, with "
+        "the texts that you send (closed beta). Default: the number's; `own` if you dial",
     )
     voice_settings: VoiceSettings | None = Field(
         default=None, description="of a hosted voice; what is not given is as the number has it"

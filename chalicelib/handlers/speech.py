@@ -36,7 +36,7 @@ LIVE_PROBLEMS = (
     "media_unavailable",
     "too_many_waits",
 )
-"""Problems of what is done to the audio of a call."""
+"""Problems of requests that act on the audio of a call."""
 
 
 _KEYS = re.compile(rf"^[0-9*#A-Dw]{{1,{MAX_KEYS}}}$", re.ASCII)
@@ -55,14 +55,14 @@ def _keys(digits: str) -> str:
 
 
 class Speech(Strict):
-    """A text to be spoken. What of its voice is not given is as the call's `voice_settings` say."""
+    """A text to be spoken. `name`, `language`, `speed`: else as in the call's `voice_settings`."""
 
     text: Annotated[str, AfterValidator(_words)] = Field(
         min_length=1, max_length=MAX_SAY, description="plain words, as they are to be heard"
     )
     interrupt: bool = Field(default=False, description="what is spoken and queued is dropped first")
     barge_in: bool = Field(
-        default=True, description="it stops when the caller begins to speak; false: it does not"
+        default=True, description="whether it stops when the caller begins to speak"
     )
     name: VoiceName | None = Field(default=None, description="a voice of `GET /api/voices`")
     language: Language | None = Field(
@@ -79,7 +79,7 @@ class Speech(Strict):
         default=0,
         ge=0,
         le=MAX_WAIT_S,
-        description="wait as long for the caller's reply after it was heard; implies `wait`",
+        description="seconds to wait for the caller's reply after it was heard; implies `wait`",
     )
 
 
@@ -94,13 +94,13 @@ class PressedKeys(Strict):
 
 
 class TranscriptQuery(Strict):
-    """The place to begin at, and how long to wait."""
+    """The place to begin at, and the time to wait."""
 
     after: int = Field(
         default=0,
         ge=0,
         lt=2**53,
-        description="`next` of the last answer; nothing: from the beginning",
+        description="`next` of the last answer; 0: from the beginning",
     )
     wait: float = Field(
         default=0,
@@ -132,8 +132,8 @@ def say_call(request: Request[Speech, NoQuery]) -> Answer:
     """Have a text spoken in a call with a hosted voice (closed beta).
 
     Texts are spoken in the order in which they come. Without `wait` the answer comes when the text
-    is queued; events tell the rest. `wait_for_reply_s` also returns what the caller answers. With
-    an Idempotency-Key the text is spoken once, even if the request is repeated.
+    is queued; events tell the rest. With `wait_for_reply_s` it also has the caller's reply. With an
+    Idempotency-Key the text is spoken once, even if the request is repeated.
     """
     from chalicelib.services.call import say
 
@@ -190,8 +190,9 @@ def send_dtmf(request: Request[PressedKeys, NoQuery]) -> Answer:
 def get_transcript(request: Request[NoBody, TranscriptQuery]) -> Answer:
     """Read what was said in a call with a hosted voice, and wait for what is said next.
 
-    Of your texts it has what was heard of them. It is kept for 7 days, as events are, unless the
-    call's `voice_settings` say `transcript: false`: then it only has what the caller said lately.
+    It has what the caller said and, of your texts, what was heard. It is kept for 7 days, as events
+    are. With `transcript: false` in the call's `voice_settings` it only has what the caller said
+    lately.
     """
     from chalicelib.services.call import transcripts
 

@@ -124,7 +124,7 @@ class CallFacts(View):
         description="only there if the agent at `agent_url` was not reached: why, and what to do",
     )
     voice: Literal["hosted"] | Absent = Field(
-        default=None, description="only there if this service speaks in it: what you have it say"
+        default=None, description="only there if this service speaks in it, the texts that you send"
     )
     voice_settings: VoiceFacts | Absent = Field(
         default=None, description="only there with `voice`, if they are not the usual ones"
@@ -174,7 +174,7 @@ class OfferedVoice(View):
 
     name: str = Field(description="as `voice_settings.name` takes it", examples=["Joanna"])
     language: str = Field(description="BCP 47", examples=["en-US"])
-    engine: str = Field(description="what makes its speech", examples=["polly"])
+    engine: str = Field(description="what makes its speech", examples=["aws"])
 
 
 class Voices(View):

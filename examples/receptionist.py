@@ -1,8 +1,8 @@
 """A receptionist that only reads and writes text: a hosted voice hears and speaks for it.
 
 It asks who is calling and what about, repeats the number to call back, says goodbye and hangs up.
-Messages are printed, and saved if a folder is given. Your account takes part in the beta of hosted
-voices; the local stack's does, once `make voice` has installed its voice.
+Messages are printed, and saved if a folder is given. Your account must take part in the beta of
+hosted voices. That of the local stack does, once `make voice` has installed the models.
 
     python examples/receptionist.py [--messages FOLDER]
 
@@ -22,7 +22,7 @@ WAITS_S, SILENT_S, TRIES = 12, 2.5, 3
 
 
 def ask(call, question):
-    """Ask, until there is an answer; return it, "" if none came."""
+    """Ask until there is an answer; return it, or "" if none came."""
     for _ in range(TRIES):
         if reply := call.say(question, wait_for_reply_s=WAITS_S).reply:
             return reply.text
@@ -46,7 +46,7 @@ def digits_of(text):
 
 
 def number_of(call):
-    """Ask for a number, and repeat it, until it is right; that of the call if there is none."""
+    """Ask for a number and repeat it until it is right; return the caller's if there is none."""
     question = "At which number can we call you back?"
     for _ in range(TRIES):
         found = re.search(r"\+?\d{3,}", digits_of(ask(call, question)))
@@ -60,7 +60,7 @@ def number_of(call):
 
 
 def take(call, folder):
-    """Handle one call, from the greeting to the message that is kept."""
+    """Handle one call: take a message, and keep it."""
     print(f"{call.id} from {call.info.from_}", flush=True)
     name = ask(call, "Good morning, this is the reception. Who is calling, please?")
     about = hear_out(call, "Thank you. What is your call about?")

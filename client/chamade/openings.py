@@ -61,8 +61,8 @@ def lost(conflict: Conflict) -> CallGone:
 def accepting(
     call: Call, voice: str | None = None, voice_settings: VoiceOptions | None = None
 ) -> Opening:
-    """Return the opening that answers a call that came in, with a voice, or its number's. A call
-    with auto-answer is answered already.
+    """Return the opening that answers a call that came in, with this voice, or else with its
+    number's. A call with auto-answer is answered already.
     """
     seeing = Calls.get.request(call.call_id)
     answering = Calls.accept.request(call.call_id, voice=voice, voice_settings=voice_settings)
@@ -81,8 +81,8 @@ def accepting(
 
 
 def by_text(call: Call) -> Flow[Call]:
-    """Wait until a call that came in, and has a hosted voice, is answered: a number with
-    auto-answer lets calls ring while no place is free. Raises CallGone if it is over.
+    """Wait until an incoming call with a hosted voice is answered: a number with auto-answer lets
+    calls ring while no place is free. Raises CallGone if it is over.
     """
     now = (yield from settled(call.call_id)) if call.state == "ringing" else call
     if now.over:

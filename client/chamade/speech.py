@@ -40,7 +40,7 @@ def settled(call_id: str) -> Flow[Call]:
 
 def in_call(call_id: str, request: Request[Result]) -> Flow[Result]:
     """Send a request about a call that is up. Raises CallGone if it is over, Conflict if it is not
-    answered yet. The voice connects just after the answer: that is waited for.
+    answered yet. The voice host connects just after the answer, for which this waits.
     """
     waited = 0.0
     while True:

@@ -52,9 +52,8 @@ class Said(Shown):
 
 @dataclass(frozen=True, kw_only=True)
 class Transcript(Shown):
-    """Entries of a transcript, oldest first. `next`: for `after` of the request for later ones;
-    `speaking`: the caller speaks at the moment, which is only known after a wait; `state`: the
-    call's.
+    """Entries of a transcript, oldest first. `next`: the `after` of the next request; `speaking`:
+    the caller speaks at the moment, which is only known after a wait; `state`: the call's.
     """
 
     entries: tuple[Said, ...]

@@ -1,4 +1,4 @@
-"""Speaking and hearing by text, as the live calls of both clients have it."""
+"""Speak and hear by text: the part of live calls that both clients have."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class AsyncSpoken:
         self._speech = Speech()
 
     async def say(self, text: str, **options: Unpack[SpeechOptions]) -> Utterance:
-        """Have a text spoken, after what was said before. With `wait` it returns when that was
-        heard, or cut short; with `wait_for_reply_s` when the caller has said something to it, or
-        was silent for so long. See `SpeechOptions`. Raises Conflict, `not_hosted`, if the call has
+        """Have a text spoken, after what was said before. With `wait` it returns when the text was
+        heard, or cut short; with `wait_for_reply_s` when the caller has replied, or was silent for
+        that long. See `SpeechOptions`. Raises Conflict, `not_hosted`, if the call has
         a voice of your own.
         """
         return await self._shell.run(self._speech.say(self.info.call_id, text, **options))

@@ -107,7 +107,7 @@ class SpeechCard {
     this.none.hidden = lines.length > 0;
     log.hidden = !lines.length;
     setText(this.partial, this.speech.partial && `Caller: ${this.speech.partial}…`);
-    if (atEnd) log.scrollTop = log.scrollHeight; // who has scrolled up reads
+    if (atEnd) log.scrollTop = log.scrollHeight; // else the reader has scrolled up
   }
 
   sayForm() {

@@ -41,7 +41,7 @@ function voiceForm({ voices, languages }, { voice, voice_settings: settings }, u
     "Who speaks",
     [
       ["own", "An agent, on the call's audio"],
-      ["hosted", "A hosted voice: what you have it say"],
+      ["hosted", "A hosted voice, which speaks your texts"],
     ],
     voice,
   );
@@ -56,7 +56,7 @@ function voiceForm({ voices, languages }, { voice, voice_settings: settings }, u
       attributes: { min: 0.5, max: 2, step: 0.05 },
     }),
     select("transcript", "What is said", KEPT, String(had.transcript)),
-    select("partials", "Half sentences", TOLD, String(had.partials)),
+    select("partials", "Partial texts", TOLD, String(had.partials)),
   ];
   const more = h(
     "div",
@@ -76,8 +76,8 @@ const KEPT = [
   ["false", "is not kept"],
 ];
 const TOLD = [
-  ["false", "are not told"],
-  ["true", "are told by events"],
+  ["false", "are in no event"],
+  ["true", "are in events, too"],
 ];
 
 /** Return the options, with the one that is chosen even if it is not offered any more. */

@@ -34,7 +34,7 @@ _WIDTHS = (7, 7, 0)
     "wait_for_reply_s",
     type=click.FloatRange(0, 20),
     metavar="S",
-    help="Wait so long for what the caller says to it.",
+    help="Wait up to S seconds for the caller's reply.",
 )
 def say(session: Session, call_id: str, words: str, **options: Any) -> None:
     """Have TEXT spoken in a call with a hosted voice; - reads it from standard input.

@@ -33,7 +33,7 @@ _OPTIONS = [
         "--transcript/--no-transcript", default=None, help="Keep what is said; usually yes."
     ),
     click.option(
-        "--partials/--no-partials", default=None, help="Events for half sentences; usually no."
+        "--partials/--no-partials", default=None, help="Events for partial texts; usually no."
     ),
 ]
 _SETTINGS = ("language", "name", "speed", "transcript", "partials")

@@ -15,7 +15,7 @@ from chamade.operations.voices import VoiceOptions
 from chamade.speech_models import Transcript, Utterance
 
 SPEAKS_FOR_S = 45.0
-"""Seconds in which an answer that waits for the caller comes (the API's own limit is below it)."""
+"""Timeout, in seconds, of a request that waits for the caller: the API answers sooner."""
 
 
 class DialOptions(TypedDict, total=False):
@@ -35,7 +35,7 @@ class DialOptions(TypedDict, total=False):
 class SpeechOptions(TypedDict, total=False):
     """Options of what is said.
 
-    `interrupt`: drop what is spoken, or waits to be, first. `barge_in` (true): the caller's voice
+    `interrupt`: first drop what is spoken, or waits to be. `barge_in` (true): the caller's voice
     stops it. `name`, `language`, `speed`: as in voice settings, for this text alone. `wait`: answer
     when it was heard. `wait_for_reply_s`: then wait for what the caller says to it, up to 20 s.
     """

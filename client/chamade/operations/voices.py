@@ -1,4 +1,4 @@
-"""`/api/voices`: hosted voices, a closed beta, and the settings of them."""
+"""`/api/voices`: hosted voices, a closed beta, and their settings."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ CDK := ../.venv/node/node_modules/.bin/cdk
 COVERAGE := --cov-branch --cov-report=term:skip-covered --cov-fail-under=95
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help run voice test test-all calls rules soak demo bench weigh openapi limits carriers fuzz doctor lint synth bootstrap deploy deploy-gateway adopt destroy screenshots format constraints clean
+.PHONY: help run voice test test-all calls rules soak demo bench weigh openapi limits carriers fuzz doctor lint synth bootstrap deploy deploy-gateway adopt adopt-table destroy screenshots format constraints clean
 
 help:  ## This list
 	@grep -hE "^[a-z]+:.*##" Makefile | sed -E "s/:[^#]*## /\t/" | expand -t 14

@@ -1,4 +1,4 @@
-"""Sentences, spoken by an engine that is none of ours (espeak-ng) over a telephone, and how many of
+"""Sentences, spoken over a telephone by another synthesiser than ours (espeak-ng), and how many of
 their words were understood.
 """
 

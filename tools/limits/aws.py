@@ -142,7 +142,7 @@ LIMITS: tuple[Limit, ...] = (
         "none unless set",
         "",
         "installation",
-        "a letter at 80 %, at 100 %, and when 100 % is to be expected",
+        "an e-mail at 80 %, at 100 %, and when 100 % is to be expected",
         f"{_COSTS}the_owner_is_told_before_the_month_costs_more_than_the_budget",
         "monthly_budget_usd",
     ),

@@ -301,7 +301,7 @@ _DOOR = (
         f"{_TESTS}door.py::test_a_malformed_command_is_refused_and_changes_nothing",
     ),
     Limit(
-        "time for an agent's reply, beyond that", "relay.network.door:REPLY_S", "s", "call",
+        "time that the door waits beyond that", "relay.network.door:REPLY_S", "s", "call",
         "`timeout`, or `no_agent` if none was there",
         f"{_TESTS}door_requests.py::test_an_agent_that_does_not_reply_is_waited_for_in_vain",
     ),
@@ -311,7 +311,7 @@ _DOOR = (
         f"{_TESTS}door.py::test_too_many_requests_of_a_call_are_refused",
     ),
     Limit(
-        "a reply of an agent's", "relay.protocol.agent:MAX_REQUEST", "bytes", "call",
+        "a reply of an agent", "relay.protocol.agent:MAX_REQUEST", "bytes", "call",
         "`reply_too_long`",
         f"{_TESTS}door_requests.py::test_a_bad_reply_is_an_error_and_the_call_goes_on",
     ),

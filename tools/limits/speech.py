@@ -1,4 +1,4 @@
-"""Limits of what is said in calls with a hosted voice, and of requests to the relays' door."""
+"""Limits of hosted speech in the application, and of its requests to the relays' door."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ SPEECH_LIMITS: tuple[Limit, ...] = (
     ),
     Limit(
         "voice hosts of a call whose last report is remembered", f"{_DOMAIN}MAX_HOSTS_KNOWN", "",
-        "call", "the one that reported first is forgotten",
+        "call", "the one whose report is the oldest is forgotten",
         f"{_REPORTS}::test_the_last_reports_of_a_few_hosts_are_remembered",
     ),
     Limit(

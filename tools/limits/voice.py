@@ -56,13 +56,13 @@ _HOST = (
 
 _HEARING = (
     Limit(
-        "length of a turn of the caller's", "voice.core.turn_taking:MAX_TURN_MS", "ms", "call",
+        "length of a caller's turn", "voice.core.turn_taking:MAX_TURN_MS", "ms", "call",
         "the turn ends, and another begins",
         f"{_TESTS}turn_taking.py::test_endless_speech_is_cut_into_turns_without_losing_any",
     ),
     Limit(
         "turns whose text is not there yet", "voice.core.hearing:MAX_UNRECOGNISED", "", "call",
-        "what is said beyond that has no text",
+        "a further turn has no text",
         f"{_LISTENING}turns_beyond_those_that_can_wait_are_counted_as_lost",
     ),
     Limit(
@@ -111,7 +111,7 @@ _SPEECH = (
     ),
     Limit(
         "time for which a request waits", "voice.core.answers:HOLD_S", "s", "call",
-        "it is answered with how it is by then",
+        "it is answered with the state at that time",
         f"{_LISTENING}nobody_waits_for_longer_than_the_one_who_asked",
     ),
 )  # fmt: skip
@@ -129,7 +129,7 @@ _OUT = (
     ),
     Limit(
         "calls with items that wait to be reported", "voice.network.reports:MAX_CALLS", "",
-        "process", "of further ones nothing is reported",
+        "process", "nothing is reported about further calls",
         f"{_REPORTS}calls_beyond_those_whose_items_can_wait_are_not_reported",
     ),
     Limit(

@@ -1,5 +1,5 @@
-"""Tones that stand for speech: the caller's, by which the ear of the tests knows words, and those
-that the mouth of the tests makes.
+"""Tones that stand for speech: the caller's, which the tests' recogniser knows as words, and those
+that the tests' synthesiser makes.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Worker processes: what becomes of jobs whose worker dies, hangs or talks nonsense.
 
-The worker is a process of our protocol whose model is a table: what a job asks for is what it does.
+The worker is a process of our protocol without a model: a job's text says what the worker does.
 The real models are in tests/voice.
 """
 

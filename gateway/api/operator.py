@@ -34,7 +34,7 @@ class OperatorApi:
         trunks: Trunks | None,
         lease: Lease | None = None,
     ) -> None:
-        """`lease` is None if there are no other gateways."""
+        """`lease` is None in the only gateway."""
         self._lease = lease
         self._config = config
         self._exchange = exchange

@@ -22,8 +22,7 @@ from gateway.trunks.trunk import TRUNK_ID
 
 
 class TrunksApi:
-    """The three routes; `trunks` is None in a gateway that has none, `lease` in one that is the
-    only one."""
+    """The three routes. `trunks` is None in a gateway without trunks, `lease` in the only gateway."""
 
     def __init__(self, config: Config, trunks: Trunks | None, lease: Lease | None = None) -> None:
         self._lease = lease

@@ -207,8 +207,8 @@ class Trunks(KnownTrunks):
             await self._settle(entry, trunk, host)
 
     def _divide(self, host: TrunkHost) -> None:
-        """Hand trunks to the host anew that are ours now, or no longer: their settings are known,
-        and their hosts checked."""
+        """Hand trunks over to the host again, for those that have become ours, or are no longer:
+        their settings are known and checked already."""
         for trunk_id, entry in self._entries.items():
             if entry.ours == (ours := self._is_ours(trunk_id)):
                 continue

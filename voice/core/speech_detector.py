@@ -14,7 +14,7 @@ _BELOW_SPEECH = 1 / 16
 somebody else in the room. WebRTC's detector takes steady noise for speech.
 """
 _RISE, _FALL = 0.1, 0.998
-"""The pace at which the level follows: a tenth of the difference up each frame, half down in 7 s."""
+"""The pace at which the level follows: up by a tenth of the gap each frame, down by half in 7 s."""
 
 
 class SpeechDetector:

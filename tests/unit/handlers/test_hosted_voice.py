@@ -222,7 +222,7 @@ def ask(world, tool, **arguments):
     return perform(TOOLS[tool], arguments, world.deps, world.account_id).content
 
 
-def test_tools_are_hosted_as_usual_in_the_beta(house, hosted, world):
+def test_tools_get_a_hosted_voice_by_default_in_the_beta(house, hosted, world):
     world.register_trunk()
     url = DIAL["meeting_url"]
     assert ask(world, "chamade_call_accept", call_id=world.ringing().call_id)["voice"] == "hosted"

@@ -379,7 +379,7 @@ def test_a_request_to_dial_that_comes_twice_keeps_one_place(world):
     assert house.held == {first.call_id}
 
 
-def test_a_call_that_rang_for_long_has_its_place_kept_anew_when_it_is_answered(world):
+def test_a_call_that_rang_for_long_has_its_place_renewed_when_it_is_answered(world):
     house = with_voice_hosts(world, hosts=2)
     call = world.dial(voice=HOSTED, ring_timeout_s=120)
     sid = world.reread(call).provider_call_id
@@ -391,7 +391,7 @@ def test_a_call_that_rang_for_long_has_its_place_kept_anew_when_it_is_answered(w
     assert world.reread(call).voice_host == second.socket
 
 
-def test_an_answer_counts_even_if_no_voice_host_keeps_its_place_anew(world):
+def test_an_answer_counts_even_if_no_voice_host_renews_its_place(world):
     house = with_voice_hosts(world)
     call = world.dial(voice=HOSTED, ring_timeout_s=120)
     sid = world.reread(call).provider_call_id
@@ -410,7 +410,7 @@ def test_a_hosted_dial_through_twilio_works_alike(world):
     assert world.dial(voice=HOSTED).call_id in house.held
 
 
-def test_who_has_text_only_is_hosted_as_usual_in_the_beta(world):
+def test_a_request_without_audio_gets_a_hosted_voice_by_default_in_the_beta(world):
     text_only = WantedVoice(text_only=True)
     assert accept(world, world.ringing(), text_only).voice == "own", "there is no voice host"
     with_voice_hosts(world)

@@ -70,7 +70,7 @@ async def test_malformed_and_endless_bodies_are_refused(stack: Stack):
         assert answer.status == 413
 
 
-async def test_a_call_is_asked_for_by_a_socket_alone(stack: Stack):
+async def test_a_calls_path_answers_a_request_that_is_no_websocket_with_426(stack: Stack):
     headers = stack.signature("/v1/call/call_1", b"")
     async with stack.http.get(stack.base + "/v1/call/call_1", headers=headers) as answer:
         assert answer.status == 426

@@ -22,7 +22,7 @@ from gateway.trunks.trunk import TRUNK_ID
 
 
 class TrunksApi:
-    """The three routes. `trunks` is None in a gateway without trunks, `lease` in the only gateway."""
+    """The three routes. `trunks` is None in a gateway without trunks, `lease` in an only one."""
 
     def __init__(self, config: Config, trunks: Trunks | None, lease: Lease | None = None) -> None:
         self._lease = lease

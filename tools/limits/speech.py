@@ -64,7 +64,8 @@ SPEECH_LIMITS: tuple[Limit, ...] = (
         "time that a relay has to take news of a call",
         "chalicelib.providers.relay_door:NEWS_TIMEOUT_S", "s", "process",
         "the relay asks by itself, a little later",
-        f"{_SPEECH}::test_a_relay_that_does_not_answer_is_not_told_again_for_some_seconds",
+        "tests/unit/services/test_relay_news.py::"
+        "test_a_relay_that_does_not_answer_is_not_told_again_for_some_seconds",
     ),
     Limit(
         "entries of a transcript", f"{_DOMAIN}MAX_ENTRIES", "", "call",

@@ -9,15 +9,11 @@ from chalicelib.domain.call import Refused
 from chalicelib.domain.call_transitions import Act
 from chalicelib.domain.rate_limit import Limit
 from chalicelib.domain.voice import UnknownVoice, VoiceGated
-from chalicelib.domain.voice_report import Heard, Report
-from chalicelib.providers.base import RemoteStatus
 from chalicelib.services.call import (
     at_the_relay,
-    call_control,
     live_media,
     say,
     transcripts,
-    voice_reports,
     waits,
 )
 from chalicelib.services.call.at_the_relay import (
@@ -34,7 +30,6 @@ from chalicelib.services.call.transition import TooBusy, UnknownCall, settle
 from chalicelib.services.call.waits import TooManyWaits
 from chalicelib.services.operator import account_admin
 from chalicelib.services.rate_limits import TooOften
-from chalicelib.services.sweep import sweep
 from chalicelib.store.places import Places
 from common import voice_requests
 from tests.support.relay_door import DOOR_URL, OWNER_URL, done, refused, talking, with_door
@@ -71,11 +66,6 @@ def listen(world, call, after=0, wait_s=0.0):
 
 def speech_of(world, call):
     return world.stores.transcripts.speech(call.call_id)
-
-
-def hear(world, call, text, at, sequence=1):
-    said = Heard(type="transcript", sequence=at, text=text, final=True, started_ms=at, ended_ms=at)
-    voice_reports.take_report(world.deps, call.call_id, Report("voice-1", sequence, [said]))
 
 
 def test_a_text_goes_to_the_relay_that_holds_the_call(world, door, call):
@@ -308,161 +298,6 @@ def test_keys_go_to_the_relay_of_any_active_call(world, door, voice):
     with pytest.raises(Refused) as refusal:
         live_media.send_digits(world.deps, world.account_id, ringing.call_id, "1")
     assert refusal.value.code == "call_not_active"
-
-
-def said(text, sequence):
-    return {
-        "sequence": sequence, "text": text, "started_ms": 1, "ended_ms": 2, "confidence": None,
-    }  # fmt: skip
-
-
-def test_a_listener_gets_what_is_kept_at_once(world, door, call):
-    hear(world, call, "Hello", 500)
-    found = listen(world, call, wait_s=20)
-    assert ([entry.text for entry in found.entries], found.next) == (["Hello"], 500)
-    assert door.asked == []
-    assert listen(world, call, after=500).entries == []
-
-
-def test_a_listener_waits_at_the_voice_host(world, door, call):
-    door.answering = [done({"said": [said("Yes", 900)], "next": 900, "speaking": True})]
-    found = listen(world, call, after=500, wait_s=20)
-    assert ([entry.text for entry in found.entries], found.next) == (["Yes"], 900)
-    assert found.speaking
-    params = door.asked[0]["params"]
-    assert params == {"method": "listen", "params": {"after": 500, "wait_s": 20}}
-
-
-def test_what_was_reported_meanwhile_is_between_what_the_host_heard(world, door, call):
-    def answer(_):
-        hear(world, call, "before", 600)
-        return {"ok": True, "result": {"said": [said("Yes", 900)], "next": 900, "speaking": False}}
-
-    door.answering = [answer]
-    found = listen(world, call, wait_s=20)
-    assert [entry.text for entry in found.entries] == ["before", "Yes"]
-    assert found.next == 900
-
-
-def test_a_listener_looks_at_what_is_reported_if_the_host_is_not_reached(world, door, call):
-    door.down = True
-    pause, paused = world.deps.pause, []
-
-    def meanwhile(seconds):
-        paused.append(seconds)
-        pause(seconds)
-        if len(paused) == 3:
-            hear(world, call, "Hello", 500)
-
-    object.__setattr__(world.deps, "pause", meanwhile)
-    assert [entry.text for entry in listen(world, call, wait_s=20).entries] == ["Hello"]
-    before = world.clock.ms
-    assert listen(world, call, after=500, wait_s=3).entries == []
-    assert 2900 <= world.clock.ms - before <= 3600
-
-
-def test_a_listener_of_a_call_that_ends_does_not_wait_on(world, door, call):
-    door.down = True
-    settle(world.deps, call, Act.CALLER_HANGUP)
-    before = world.clock.ms
-    found = listen(world, call, wait_s=20)
-    assert (found.entries, found.call.state.value) == ([], "ended")
-    assert world.clock.ms == before
-
-
-def test_without_a_transcript_the_voice_host_alone_tells_what_is_said(world, door):
-    call = talking(world, transcript=False)
-    door.answering = [done({"said": [said("my PIN", 900)], "next": 900, "speaking": False})]
-    assert [entry.text for entry in listen(world, call).entries] == ["my PIN"]
-    assert world.stores.transcripts.entries(call.call_id, 0, 10) == []
-
-
-@pytest.mark.parametrize("kept", [True, False])
-def test_what_was_deleted_does_not_come_back_from_the_voice_host(world, door, kept):
-    call = talking(world, transcript=kept)
-    world.clock.advance(5)
-    hear(world, call, "my number", 900)
-    transcripts.delete(world.deps, world.account_id, call.call_id)
-
-    def host(asked):
-        texts = [said("my number", 900), said("Yes", 6000)]
-        after = asked["params"]["params"]["after"]
-        new = [each for each in texts if each["sequence"] > after]
-        return {"ok": True, "result": {"said": new, "next": 6000, "speaking": False}}
-
-    door.answering = [host]
-    found = listen(world, call, wait_s=20)
-    assert ([entry.text for entry in found.entries], found.next) == (["Yes"], 6000)
-
-
-def test_a_long_transcript_comes_in_pages_and_can_be_deleted(world, door, call):
-    for number in range(1, 6):
-        texts = [
-            Heard(
-                type="transcript", sequence=number * 100 + n, text=f"{number}.{n}", final=True,
-                started_ms=0, ended_ms=0,
-            )
-            for n in range(30)
-        ]  # fmt: skip
-        voice_reports.take_report(world.deps, call.call_id, Report("voice-1", number, texts))
-    first = listen(world, call)
-    rest = listen(world, call, after=first.next)
-    assert (len(first.entries), len(rest.entries)) == (100, 50)
-    newest = transcripts.newest(world.deps, call, 2)
-    assert [entry.text for entry in newest] == ["5.28", "5.29"]
-    transcripts.delete(world.deps, world.account_id, call.call_id)
-    assert listen(world, call).entries == []
-    hear(world, call, "again", 900, sequence=9)
-    assert [entry.text for entry in listen(world, call).entries] == ["again"]
-
-
-def test_a_relay_is_told_at_once_that_its_call_was_left(world, door, call):
-    call_control.leave(world.deps, world.account_id, call.call_id)
-    (news,) = door.asked
-    assert (news["method"], news["owner"]) == ("changed", OWNER_URL)
-    assert news["params"]["call"]["state"] == "ended"
-    assert news["params"]["agent"] is None
-    assert door.timeouts == [1.0]
-
-
-def test_an_own_call_that_was_left_is_told_too_and_one_without_a_stream_is_not(world, door):
-    own = talking(world, "own")
-    call_control.leave(world.deps, world.account_id, own.call_id)
-    assert door.methods == ["changed"]
-    call_control.leave(world.deps, world.account_id, world.ringing().call_id)
-    assert door.methods == ["changed"]
-
-
-def test_a_relay_that_does_not_answer_is_not_told_again_for_some_seconds(world, door):
-    calls = [talking(world) for _ in range(3)]
-    door.down = True
-    for call in calls[:2]:
-        call_control.leave(world.deps, world.account_id, call.call_id)
-        assert world.reread(call).state.final
-    assert len(door.timeouts) == 1
-    door.down = False
-    world.clock.advance(11)
-    call_control.leave(world.deps, world.account_id, calls[2].call_id)
-    assert door.methods == ["changed"]
-
-
-def test_no_webhook_waits_for_a_relay(world, door, call):
-    from chalicelib.services.call import inbound
-
-    inbound.caller_gone(
-        world.deps,
-        inbound.Incoming("gateway", call.provider_call_id, call.from_, call.to),
-        failed=False,
-    )
-    assert world.reread(call).state.final
-    assert door.asked == []
-
-
-def test_a_call_that_the_sweep_ends_is_told_to_its_relay(world, door, call):
-    world.provider.remote = RemoteStatus.OVER
-    sweep(world.deps)
-    assert world.reread(call).state.final
-    assert call.call_id in {each["path"].rpartition("/")[2] for each in door.asked}
 
 
 def test_requests_are_signed_and_each_has_an_id_of_its_own(world, door, call):

@@ -33,7 +33,7 @@ _CLOSING_S = 1.0
 
 
 class _RefusedPostError(Exception):
-    """A post that is no command, or was one before."""
+    """A post that is no command, was one before, or is one too many."""
 
     def __init__(self, status: int, code: str, detail: str) -> None:
         super().__init__(detail)
@@ -95,7 +95,7 @@ class Door:
     async def _take(self, request: web.Request) -> web.Response:
         call_id, began, method = request.match_info["call_id"], time.monotonic(), ""
         try:
-            command = await self._command(request)
+            command = await self._command(call_id, request)
             method = command.method
             forwarded = HOP_HEADER in request.headers
             outcome = await self._outcome(call_id, command, forwarded=forwarded)
@@ -109,7 +109,7 @@ class Door:
             body=outcome.body, status=outcome.status, content_type="application/json"
         )
 
-    async def _command(self, request: web.Request) -> Command:
+    async def _command(self, call_id: str, request: web.Request) -> Command:
         """Read a command whose signature is good and whose id is new. _RefusedPostError."""
         try:
             async with asyncio.timeout(BODY_S):
@@ -128,12 +128,20 @@ class Door:
             command = door_messages.parse(body)
         except MalformedError as error:
             raise _RefusedPostError(400, "malformed", str(error)) from None
-        seen = self._seen.add(command.id, time.monotonic())
+        self._remember(call_id, command)
+        return command
+
+    def _remember(self, call_id: str, command: Command) -> None:
+        """Remember the command's id. _RefusedPostError unless it is new."""
+        seen = self._seen.add(command.id, call_id, time.monotonic())
         if seen == "seen":
             raise _RefusedPostError(409, "replayed", "this id has come before; take a new one")
+        if seen == "call_full":
+            # The application asks less often after this code; the others' calls go on.
+            why = "the call has had too many commands in two minutes; ask less often"
+            raise _RefusedPostError(200, "too_many", why)
         if seen == "full":
             raise _RefusedPostError(503, "busy", "too many commands; ask again in a minute")
-        return command
 
     async def _outcome(self, call_id: str, command: Command, *, forwarded: bool) -> _Outcome:
         bridge = self._calls.held(call_id)

@@ -11,6 +11,7 @@ import pytest
 
 from common import control
 from relay.core.requests_to_agent import MAX_REQUESTS
+from relay.core.seen_ids import MAX_IDS_PER_CALL
 from runtime.strangers import Strangers
 from tests.unit.relay.chamade_host import ChamadeHost
 from tests.unit.relay.door_client import (
@@ -247,3 +248,14 @@ async def test_too_many_requests_of_a_call_are_refused(door: DoorStack, host: Ch
         await socket.reply(each, ok=True)
     answers = await asyncio.gather(*asking)
     assert all(answer == (200, {"ok": True, "result": {}}) for answer in answers)
+
+
+async def test_a_call_with_too_many_commands_is_refused_and_another_is_not(door: DoorStack) -> None:
+    await door.stream()
+    seen = door.relay._door._seen
+    for n in range(MAX_IDS_PER_CALL):
+        seen.add(f"req_{n}", "call_1", time.monotonic())
+    status, answer = await door.post(command("clear"))
+    assert (status, answer["error"]["code"]) == (200, "too_many")
+    _, answer = await door.post(command("clear"), path="/door/call/call_2")
+    assert answer["error"]["code"] == "not_here", "it was read, and no relay holds that call"

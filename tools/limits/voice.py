@@ -158,6 +158,12 @@ _WORKERS = (
         "tests/voice/test_local_engine.py::test_a_long_story_is_understood_in_pieces_to_its_end",
     ),
     Limit(
+        "speech that a local model makes at once, while other calls wait",
+        "voice.engines.local.phonemes:STRETCH_MS", "ms, about", "call",
+        "the rest is made in the call's next turn",
+        f"{_ENGINES}phonemes.py::test_no_phoneme_is_lost_and_no_stretch_is_too_long",
+    ),
+    Limit(
         "message to or from a model", "voice.engines.local.messages:MAX_FRAME", "bytes", "call",
         "the job fails",
         f"{_ENGINES}workers.py::test_a_message_that_no_job_or_answer_can_be_is_refused",

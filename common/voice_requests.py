@@ -67,7 +67,7 @@ class Uttered(TypedDict):
     sequence: int
     utterance_id: str
     text: str
-    """What was heard of it."""
+    """As much of it as was heard."""
     started_ms: int
     ended_ms: int
     interrupted: bool

@@ -64,6 +64,7 @@ class Door:
         if self._config.door_port is None:
             return None
         app = web.Application(client_max_size=door_messages.MAX_BODY)
+        app.router.add_get("/healthz", self._tell_health)
         app.router.add_post("/door/call/{call_id:[A-Za-z0-9_-]{1,128}}", self._take)
         # Whoever does not wait for the answer any more frees its places.
         self._runner = web.AppRunner(
@@ -91,6 +92,12 @@ class Door:
         if self._runner is not None:
             await self._runner.cleanup()
             await self._forwarding.close()
+
+    async def _tell_health(self, _: web.Request) -> web.Response:
+        # As the relay's port has it: a balancer gives a relay that drains nothing new.
+        if self._calls.counters.draining:
+            return web.Response(status=503, text="draining\n")
+        return web.Response(text="ok")
 
     async def _take(self, request: web.Request) -> web.Response:
         call_id, began, method = request.match_info["call_id"], time.monotonic(), ""

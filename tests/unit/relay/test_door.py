@@ -7,6 +7,7 @@ import json
 import time
 from typing import Any
 
+import aiohttp
 import pytest
 
 from common import control
@@ -235,6 +236,28 @@ async def test_a_draining_relay_still_takes_commands(
         app.end("agent_hangup")
         await door.send("changed", params={"call": app.call()})
         await draining
+
+
+async def test_the_door_tells_its_health_as_the_relay_does(
+    app: FakeApplication, host: ChamadeHost
+) -> None:
+    async with with_door(app, drain_s=30.0) as door:
+        await talking(door, host)
+        assert await _health(door) == (200, "ok")
+        draining = asyncio.create_task(door.relay.drain())
+        await until(lambda: door.relay.counters.draining)
+        assert await _health(door) == (503, "draining\n")
+        app.end("agent_hangup")
+        await door.send("changed", params={"call": app.call()})
+        await draining
+
+
+async def _health(door: DoorStack) -> tuple[int, str]:
+    async with (
+        aiohttp.ClientSession() as session,
+        session.get(f"{door.door_url}/healthz") as answer,
+    ):
+        return answer.status, await answer.text()
 
 
 async def test_too_many_requests_of_a_call_are_refused(door: DoorStack, host: ChamadeHost) -> None:

@@ -144,7 +144,7 @@ class Door:
         if seen == "seen":
             raise _RefusedPostError(409, "replayed", "this id has come before; take a new one")
         if seen == "call_full":
-            # The application asks less often after this code; the others' calls go on.
+            # Not 503: the application takes that for a door that is out of order.
             why = "the call has had too many commands in two minutes; ask less often"
             raise _RefusedPostError(200, "too_many", why)
         if seen == "full":

@@ -22,6 +22,8 @@ from voice.engines.local import messages
 from voice.engines.local.engine import LocalSynthesiser
 from voice.engines.local.workers import ROOT, Kind, Pool
 
+LEAST_PRIORITY = 19
+"""Nobody is nicer: tests may run with it."""
 WORKER = f"""#!{sys.executable}
 import os, sys, time
 sys.path.insert(0, {str(ROOT)!r})
@@ -235,7 +237,8 @@ async def test_a_worker_is_told_no_secret(python: str, monkeypatch: pytest.Monke
     async with _pool(python) as pool:
         pid, _ = _text(await _hear(pool, "hello"))
         assert b"very-secret" not in _environment(pid)
-        assert os.getpriority(os.PRIO_PROCESS, pid) > os.getpriority(os.PRIO_PROCESS, 0)
+        lower = min(LEAST_PRIORITY, os.getpriority(os.PRIO_PROCESS, 0) + 5)
+        assert os.getpriority(os.PRIO_PROCESS, pid) == lower
 
 
 def test_a_message_that_no_job_or_answer_can_be_is_refused() -> None:

@@ -61,10 +61,25 @@ class Said(TypedDict):
     confidence: float | None
 
 
+class Uttered(TypedDict):
+    """An entry of the agent's in the transcript: an utterance that is over, and was heard."""
+
+    sequence: int
+    utterance_id: str
+    text: str
+    """As much of it as was heard."""
+    started_ms: int
+    ended_ms: int
+    interrupted: bool
+
+
 class ListenResult(TypedDict):
-    """The answer to `listen`. `next` is the `after` of the next request."""
+    """The answer to `listen`: all entries up to `next`, which is the `after` of the next request.
+    Nothing is reported later with a number up to it.
+    """
 
     said: list[Said]
+    uttered: list[Uttered]
     next: int
     speaking: bool
 

@@ -73,7 +73,7 @@ def _gateway(settings: Settings) -> dict[str, str]:
         "CHAMADE_GATEWAY_ACCOUNT_SID": settings.gateway_account_sid,
         "CHAMADE_GATEWAY_API_URL": f"https://{settings.gateway_host}",
         "CHAMADE_GATEWAY_SOCKET_URL": f"wss://{settings.gateway_host}",
-        **({"CHAMADE_GATEWAYS": "many"} if settings.sizes.gateways > 1 else {}),
+        "CHAMADE_GATEWAYS": "many" if settings.sizes.gateways > 1 else "one",
     }
 
 

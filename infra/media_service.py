@@ -105,7 +105,7 @@ class MediaService(Construct):
             deregistration_delay=cdk.Duration.seconds(leave_s),
             health_check=elb.HealthCheck(
                 path="/healthz",
-                port=str(self.port),
+                port=str(port),
                 healthy_http_codes="200",
                 interval=cdk.Duration.seconds(10),
                 timeout=cdk.Duration.seconds(3),

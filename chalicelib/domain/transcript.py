@@ -86,7 +86,7 @@ class Speech:
     `entries`, `size` (bytes) and `last` (sequence) are of the transcript so far; `open`: utterances
     that are not over; `lost`: those whose voice host went; `characters`: spoken so far;
     `forgotten`: the sequence up to which the transcript was deleted, and voice hosts may still
-    remember it.
+    remember it; `resumed_by`: the voice host that took the call over last.
     """
 
     version: int = 0
@@ -98,3 +98,4 @@ class Speech:
     lost: frozenset[str] = frozenset()
     characters: int = 0
     forgotten: int = 0
+    resumed_by: str | None = None

@@ -135,6 +135,7 @@ class _Taking:
     def __init__(self, call: Call, before: Speech, report: Report, now: int, told: bool) -> None:
         self._call, self._now, self._told = call, now, told
         self._settings = call.voice_settings or VoiceSettings()
+        self._host = report.host
         reports = {**before.reports, report.host: report.sequence}
         newest = sorted(reports, key=lambda host: reports[host])[-MAX_HOSTS_KNOWN:]
         self._speech = replace(
@@ -207,7 +208,7 @@ class _Taking:
                 "why": "host_lost",
             }
             self._tell(EventType.CALL_SPEECH, index, data, number + 1)
-        self._speech = replace(self._speech, lost=frozenset(lost))
+        self._speech = replace(self._speech, lost=frozenset(lost), resumed_by=self._host)
 
     def _close(self, utterance_id: str) -> None:
         self._open.discard(utterance_id)
@@ -221,7 +222,7 @@ class _Taking:
         if self._speech.entries >= MAX_ENTRIES or self._speech.size + size > MAX_BYTES:
             self._dropped += 1
             return None
-        last = max(entry.sequence, self._speech.last + 1)
+        last = max(entry.sequence, self._speech.last + 1, self._least())
         entry = entry.model_copy(update={"sequence": last})
         self._speech = replace(
             self._speech,
@@ -231,6 +232,13 @@ class _Taking:
         )
         self._entries.append(entry)
         return entry
+
+    def _least(self) -> int:
+        """Return the least number of an entry. What a host reports after another has taken the call
+        over comes behind all that listeners have had from that one: they would never see it.
+        """
+        late = self._speech.resumed_by not in {None, self._host}
+        return self._now - (self._call.answered_at or self._now) if late else 0
 
     def _tell(self, kind: EventType, index: int, data: dict[str, Any], part: int = 0) -> None:
         call_id = self._call.call_id

@@ -98,7 +98,8 @@ class Operation:
     with (`code:status` for another status than usual). `example`: a body. `open`: needs no key.
     `session`: only for the dashboard's page; reads its cookie and no key. `limit`: how often it may
     be done. `idempotent`: supports an `Idempotency-Key`; if it `resumes`, it finds by
-    `Request.seed` what it made, and can be done again after it died half-way.
+    `Request.seed` what it made, and can be done again after it died half-way. `keeps`: what of the
+    answer is kept for a repetition, if not all of it.
     """
 
     group: str
@@ -117,6 +118,7 @@ class Operation:
     limit: Limit | None = None
     idempotent: bool = False
     resumes: bool = False
+    keeps: Callable[[Content], Content] = lambda content: content
 
     @property
     def name(self) -> str:

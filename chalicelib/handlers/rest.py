@@ -75,6 +75,7 @@ def answer(operation: Operation, request: Request, path: dict[str, str]) -> Resp
         key=key,
         fingerprints=fingerprints(deps.secrets.tokens, operation.name, path_values, given),
         resumes=operation.resumes,
+        keeps=operation.keeps,
     )
     kept, replayed = _once(deps, once, act)
     return _response(kept, {REPLAYED_HEADER: "true"} if replayed else {})

@@ -14,7 +14,15 @@ from chalicelib.domain.model import Strict
 from chalicelib.domain.transcript import MAX_SAY, MAX_WAIT_S, PAGE, Entry
 from chalicelib.domain.voice import SPEED, Language, VoiceName
 from chalicelib.handlers import speech_views as views
-from chalicelib.handlers.operation import Answer, Limit, NoBody, NoQuery, Operations, Request
+from chalicelib.handlers.operation import (
+    Answer,
+    Content,
+    Limit,
+    NoBody,
+    NoQuery,
+    Operations,
+    Request,
+)
 
 operations = Operations("speech")
 
@@ -111,6 +119,11 @@ class TranscriptQuery(Strict):
     limit: int = Field(default=PAGE, ge=1, le=PAGE, description="entries in an answer")
 
 
+def _without_reply(answer: Content) -> Content:
+    """Leave out what the caller said: only the transcript keeps that, and it can be deleted."""
+    return {**(answer or {}), "reply": None}
+
+
 @operations.post(
     "/api/call/{call_id}/say",
     body=Speech,
@@ -127,13 +140,15 @@ class TranscriptQuery(Strict):
     limit=Limit("say", SPEECHES_A_MINUTE, 60),
     idempotent=True,
     resumes=True,
+    keeps=_without_reply,
 )
 def say_call(request: Request[Speech, NoQuery]) -> Answer:
     """Have a text spoken in a call with a hosted voice (closed beta).
 
     Texts are spoken in the order in which they come. Without `wait` the answer comes when the text
     is queued; events tell the rest. With `wait_for_reply_s` it also has the caller's reply. With an
-    Idempotency-Key the text is spoken once, even if the request is repeated.
+    Idempotency-Key the text is spoken once, even if the request is repeated; the repeated answer
+    has no `reply`, which is in the transcript.
     """
     from chalicelib.services.call import say
 

@@ -63,13 +63,15 @@ class KeptAnswer:
 class Request:
     """A request under a key. `resumes`: when it is done again, it finds by the seed what it made.
 
-    `fingerprints`: its own, and those that it had before a secret was rotated.
+    `fingerprints`: its own, and those that it had before a secret was rotated. `keeps`: what of an
+    answer's content is kept, if not all of it.
     """
 
     account_id: str
     key: str
     fingerprints: list[str]
     resumes: bool
+    keeps: Callable[[Any], Any] = lambda content: content
 
 
 def once(
@@ -95,7 +97,8 @@ def once(
         _give_up(deps, claim, forget=changed_nothing(error))
         raise
     try:
-        deps.stores.idempotency.answer(claim, _seal(deps, claim, kept))
+        repeated = replace(kept, content=request.keeps(kept.content))
+        deps.stores.idempotency.answer(claim, _seal(deps, claim, repeated))
     except Exception:
         # The request is done and will be answered; only a repetition has no kept answer.
         log.exception("answer not kept", extra={"account_id": claim.account_id})

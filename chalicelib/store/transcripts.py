@@ -55,6 +55,7 @@ class TranscriptStore:
             lost=frozenset(item.get("lost", ())),
             characters=item.get("characters", 0),
             forgotten=item.get("forgotten", 0),
+            resumed_by=item.get("resumed_by"),
         )
 
     def take(self, call_id: str, before: Speech, taken: Taken, now: int) -> None:
@@ -164,6 +165,7 @@ def _change(call_id: str, before: Speech, taken: Taken, expires: int) -> Write:
         "last": after.last,
         "expires_at": expires,
         **({"lost": set(after.lost)} if after.lost else {}),
+        **({"resumed_by": after.resumed_by} if after.resumed_by else {}),
     }
     expression = "SET " + ", ".join(f"#{name} = :{name}" for name in values)
     names = {f"#{name}": name for name in (*values, "version")}

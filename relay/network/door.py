@@ -33,7 +33,7 @@ _CLOSING_S = 1.0
 
 
 class _RefusedPostError(Exception):
-    """A post that is no command, or was one before."""
+    """A post that is no command, was one before, or is one too many."""
 
     def __init__(self, status: int, code: str, detail: str) -> None:
         super().__init__(detail)
@@ -64,6 +64,7 @@ class Door:
         if self._config.door_port is None:
             return None
         app = web.Application(client_max_size=door_messages.MAX_BODY)
+        app.router.add_get("/healthz", self._tell_health)
         app.router.add_post("/door/call/{call_id:[A-Za-z0-9_-]{1,128}}", self._take)
         # A client that no longer waits for its answer frees the places of its request.
         self._runner = web.AppRunner(
@@ -92,10 +93,16 @@ class Door:
             await self._runner.cleanup()
             await self._forwarding.close()
 
+    async def _tell_health(self, _: web.Request) -> web.Response:
+        # As the relay's port has it: a balancer gives a relay that drains nothing new.
+        if self._calls.counters.draining:
+            return web.Response(status=503, text="draining\n")
+        return web.Response(text="ok")
+
     async def _take(self, request: web.Request) -> web.Response:
         call_id, began, method = request.match_info["call_id"], time.monotonic(), ""
         try:
-            command = await self._command(request)
+            command = await self._command(call_id, request)
             method = command.method
             forwarded = HOP_HEADER in request.headers
             outcome = await self._outcome(call_id, command, forwarded=forwarded)
@@ -109,7 +116,7 @@ class Door:
             body=outcome.body, status=outcome.status, content_type="application/json"
         )
 
-    async def _command(self, request: web.Request) -> Command:
+    async def _command(self, call_id: str, request: web.Request) -> Command:
         """Read a command whose signature is good and whose id is new. _RefusedPostError."""
         try:
             async with asyncio.timeout(BODY_S):
@@ -128,12 +135,20 @@ class Door:
             command = door_messages.parse(body)
         except MalformedError as error:
             raise _RefusedPostError(400, "malformed", str(error)) from None
-        seen = self._seen.add(command.id, time.monotonic())
+        self._remember(call_id, command)
+        return command
+
+    def _remember(self, call_id: str, command: Command) -> None:
+        """Remember the command's id. _RefusedPostError unless it is new."""
+        seen = self._seen.add(command.id, call_id, time.monotonic())
         if seen == "seen":
             raise _RefusedPostError(409, "replayed", "this id has come before; take a new one")
+        if seen == "call_full":
+            # Not 503: the application takes that for a door that is out of order.
+            why = "the call has had too many commands in two minutes; ask less often"
+            raise _RefusedPostError(200, "too_many", why)
         if seen == "full":
             raise _RefusedPostError(503, "busy", "too many commands; ask again in a minute")
-        return command
 
     async def _outcome(self, call_id: str, command: Command, *, forwarded: bool) -> _Outcome:
         bridge = self._calls.held(call_id)

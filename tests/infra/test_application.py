@@ -281,7 +281,7 @@ def test_everything_the_application_imports_is_in_the_package(installed, tmp_pat
 def test_dns_records_and_certificates_are_made_if_the_zone_is_known(installed, with_options):
     records = with_options.properties("AWS::Route53::RecordSet")
     assert {each["Name"] for each in records} == {
-        "api.phone.example.net", "relay.phone.example.net",
+        "api.phone.example.net", "relay.phone.example.net", "voice.phone.example.net",
     }  # fmt: skip
     assert installed.properties("AWS::Route53::RecordSet") == []
     outputs = installed.template("media")["Outputs"]

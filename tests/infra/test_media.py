@@ -363,7 +363,9 @@ def test_a_voice_host_that_is_stopped_has_time_to_drain(with_options):
 def test_the_application_gives_commands_at_the_relays_door(installed):
     variables = installed.function("api_handler")["Environment"]["Variables"]
     assert variables["CHAMADE_RELAY_DOOR_URL"] == "https://relay.chamade.example.com"
-    assert target_group(installed, "RelayDoors")["Port"] == 8703
+    doors = target_group(installed, "RelayDoors")
+    assert (doors["Port"], doors["HealthCheckPort"]) == (8703, "8703")
+    assert target_group(installed, "RelayTargets")["HealthCheckPort"] == "8702"
     _, definition = container(installed, "relay")
     assert [each["ContainerPort"] for each in definition["PortMappings"]] == [8702, 8703]
 

@@ -184,7 +184,7 @@ async def test_numbers_are_activated_changed_and_released(cli):
     assert (changed["auto_answer"], changed["label"]) == (True, "Desk")
     code, out, _ = await cli.run("number", "list")
     assert code == 0
-    assert f"{number}\tFR\tyes\tDesk" in out.splitlines()
+    assert f"{number}\tFR\tyes\tDesk\town" in out.splitlines()
     assert await cli.json("number", "release", number) == {}
     code, _, err = await cli.run("number", "release", number, "--json")
     assert (code, json.loads(err)["code"]) == (3, "number_not_found")
@@ -243,7 +243,7 @@ async def test_a_trunk_is_connected_dialled_through_and_disconnected(live, cli):
         await cli.json("did", "add", did, "--label", "Desk")
         await cli.json("did", "change", did, "--auto-answer")
         code, out, _ = await cli.run("did", "list")
-        assert (code, f"{did}\tyes\tDesk\t-" in out) == (0, True)
+        assert (code, f"{did}\tyes\tDesk\town\t-" in out) == (0, True)
         await cli.json("did", "remove", did)
         answering = asyncio.create_task(phone.answer_next())
         dialled = await cli.json("call", "dial", uri, "--metadata", '{"a": 1}')

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,10 @@ import pytest
 from tests.support.speech import PYTHON, SENTENCES, espeak, mistakes, over_a_telephone, words
 from voice.engines.base import EngineSettings
 from voice.engines.choose import engines
+from voice.engines.local import messages
 from voice.engines.local.engine import PIECE_MS, LocalEngines, pieces
+from voice.engines.local.phonemes import STRETCH_MS
+from voice.engines.local.workers import Pool
 
 FOUR = (
     "Please call me back tomorrow at half past nine.",
@@ -117,6 +121,25 @@ async def test_it_begins_to_speak_at_once_and_as_loud_as_people(local: LocalEngi
     samples = np.frombuffer(await _spoken(local, FOUR[0]), "<i2").astype(float)
     assert np.abs(samples[: 8 * 100]).max() > 300
     assert 8000 < np.abs(samples).max() <= 32_767
+
+
+async def test_a_text_of_which_each_character_is_a_word_is_spoken_in_short_jobs(
+    local: LocalEngines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[float] = []
+    run = Pool.run
+
+    async def noted(*job: Any) -> AsyncGenerator[Any, None]:
+        async with aclosing(run(*job)) as answers:
+            async for answer in answers:
+                if isinstance(answer, messages.Audio):
+                    made.append(len(answer.pcm) / 16)
+                yield answer
+
+    monkeypatch.setattr(Pool, "run", noted)
+    await _spoken(local, "W%" * 100, 0.5)
+    assert sum(made) > 5 * STRETCH_MS
+    assert max(made) < 2 * STRETCH_MS
 
 
 async def test_text_that_is_no_speech_makes_no_sound(local: LocalEngines) -> None:

@@ -321,6 +321,10 @@ _DOOR = (
         f"{_TESTS}door_messages.py::test_new_ids_are_refused_rather_than_old_ones_forgotten",
     ),
     Limit(
+        "those of one call", "relay.core.seen_ids:MAX_IDS_PER_CALL", "", "call", "`too_many`",
+        f"{_TESTS}door_messages.py::test_a_call_takes_its_share_of_the_ids_and_leaves_room_for_the_others",
+    ),
+    Limit(
         "time for which they are remembered", "relay.core.seen_ids:REMEMBERED_S", "s", "process",
         "forgotten, as the signature is too old by then",
         f"{_TESTS}door_messages.py::test_an_id_is_remembered_for_as_long_as_its_signature_is_good",

@@ -70,14 +70,19 @@ _HEARING = (
         "the rest is cut off", f"{_LISTENING}a_text_that_cannot_have_been_said_is_cut",
     ),
     Limit(
-        "texts of the caller that `listen` can return", "voice.core.hearing:KEPT_FINALS", "",
+        "texts of each side that `listen` can return", "voice.core.hearing:KEPT_FINALS", "",
         "call", "the oldest are left to the transcript",
         f"{_LISTENING}only_the_last_texts_are_kept",
     ),
     Limit(
-        "texts of the caller in one answer", "voice.core.answers:MAX_SAID", "", "call",
+        "texts of both sides in one answer", "voice.core.answers:MAX_SAID", "", "call",
         "the next `listen` has the rest",
         f"{_LISTENING}listen_returns_so_many_texts_at_once_and_the_rest_with_the_next",
+    ),
+    Limit(
+        "text of them together", "voice.core.answers:MAX_SAID_TEXT", "characters", "call",
+        "the next `listen` has the rest",
+        f"{_LISTENING}an_answer_of_listen_is_never_too_long_and_skips_nothing",
     ),
 )  # fmt: skip
 
@@ -151,6 +156,12 @@ _WORKERS = (
         "voice.engines.local.engine:PIECE_MS", "ms", "call",
         "the rest is heard in the call's next turn",
         "tests/voice/test_local_engine.py::test_a_long_story_is_understood_in_pieces_to_its_end",
+    ),
+    Limit(
+        "speech that a local model makes at once, while other calls wait",
+        "voice.engines.local.phonemes:STRETCH_MS", "ms, about", "call",
+        "the rest is made in the call's next turn",
+        f"{_ENGINES}phonemes.py::test_no_phoneme_is_lost_and_no_stretch_is_too_long",
     ),
     Limit(
         "message to or from a model", "voice.engines.local.messages:MAX_FRAME", "bytes", "call",

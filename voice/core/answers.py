@@ -8,14 +8,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from common.voice_requests import Listen, ListenResult, Reply, Said, Say, SayResult
+from common.voice_requests import Listen, ListenResult, Reply, Said, Say, SayResult, Uttered
 from voice.core.interfaces import World
 from voice.core.utterance import Utterance
 
 MAX_WAITING = 32
 """Requests of a call that wait at a time."""
 MAX_SAID = 20
-"""Texts of the caller in one answer; the next `listen` returns the others."""
+"""Texts of both sides in one answer; the next `listen` returns the others."""
+MAX_SAID_TEXT = 10_000
+"""Characters of them together: in JSON they fit into the 64 KiB of a reply, whatever they are."""
 HOLD_S = 24.0
 """A request is answered after this in any case: the application waits no longer."""
 
@@ -41,6 +43,7 @@ class _Listening:
 class Answers:
     """The waiting requests of one call.
 
+    `finals` and `uttered` are the latest entries of the transcript, the caller's and the agent's.
     `heard_ms(utterance, now)` tells how much of an utterance was heard.
     """
 
@@ -48,9 +51,11 @@ class Answers:
         self,
         world: World,
         finals: Sequence[Said],
+        uttered: Sequence[Uttered],
         heard_ms: Callable[[Utterance, float], float],
     ) -> None:
-        self._world, self._finals, self._heard_ms = world, finals, heard_ms
+        self._world, self._heard_ms = world, heard_ms
+        self._finals, self._uttered = finals, uttered
         self._saying: list[_Saying] = []
         self._listening: list[_Listening] = []
 
@@ -83,8 +88,8 @@ class Answers:
     def listen(
         self, request_id: str, listen: Listen, last: int, now: float, speaking: bool
     ) -> None:
-        """Answer with what was said after `listen.after`, at once or when something is. `last` is
-        the number of the transcript's last entry.
+        """Answer with what was said after `listen.after`, at once or when the caller says
+        something. `last` is the number of the transcript's last entry.
         """
         after = last if listen.after is None else listen.after
         waiting = _Listening(request_id, after, now + listen.wait_s)
@@ -172,10 +177,34 @@ class Answers:
             ),
         )
 
-    def _new(self, after: int) -> list[Said]:
-        return [said for said in self._finals if said["sequence"] > after][:MAX_SAID]
+    def _new(self, after: int) -> bool:
+        """Return whether the caller has said anything after this number."""
+        return any(said["sequence"] > after for said in self._finals)
 
     def _answer_listen(self, waiting: _Listening, speaking: bool) -> None:
-        new = self._new(waiting.after)
-        following = new[-1]["sequence"] if new else waiting.after
-        self.result(waiting.request_id, ListenResult(said=new, next=following, speaking=speaking))
+        """Answer with both sides' entries without a gap: the agent's may not be reported yet, and
+        whoever asks again with `next` would never see those below it.
+        """
+        said = [each for each in self._finals if each["sequence"] > waiting.after]
+        uttered = [each for each in self._uttered if each["sequence"] > waiting.after]
+        following = _last_of_answer([*said, *uttered]) or waiting.after
+        self.result(
+            waiting.request_id,
+            ListenResult(
+                said=[each for each in said if each["sequence"] <= following],
+                uttered=[each for each in uttered if each["sequence"] <= following],
+                next=following,
+                speaking=speaking,
+            ),
+        )
+
+
+def _last_of_answer(entries: Sequence[Said | Uttered]) -> int | None:
+    """Return the number of the last entry that one answer has room for, None if there is none."""
+    last, text = None, 0
+    for entry in sorted(entries, key=lambda entry: entry["sequence"])[:MAX_SAID]:
+        text += len(entry["text"])
+        if last is not None and text > MAX_SAID_TEXT:
+            break
+        last = entry["sequence"]
+    return last

@@ -6,15 +6,15 @@ on its `World`. It does no I/O and reads no clock: `now` is in seconds.
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Mapping
 from typing import Any
 
-from common.voice_requests import BadRequestError, Clear, ClearResult, Listen, Say, read
+from common.voice_requests import BadRequestError, Clear, ClearResult, Listen, Say, Uttered, read
 from voice.core.answers import Answers
 from voice.core.call_clock import CallClock
 from voice.core.call_settings import CallSettings
-from voice.core.hearing import Hearing
+from voice.core.hearing import KEPT_FINALS, Hearing
 from voice.core.interfaces import World
 from voice.core.playout import Piece, Playout
 from voice.core.turn_taking import IsSpeech
@@ -43,7 +43,8 @@ class Conversation:
         self.over = False
         self.hearing = Hearing(world, settings, is_speech, clock, self._caller_said)
         self.playout = Playout(world, self._utterance_started, self._utterance_ended)
-        self._answers = Answers(world, self.hearing.finals, self.playout.heard_ms)
+        self._uttered: deque[Uttered] = deque(maxlen=KEPT_FINALS)
+        self._answers = Answers(world, self.hearing.finals, self._uttered, self.playout.heard_ms)
         self._known: OrderedDict[str, Utterance] = OrderedDict()
         self._held_since: float | None = None
         self._armed_for: Utterance | None = None
@@ -191,7 +192,23 @@ class Conversation:
         self._world.count(utterance.state)
         number = self.hearing.numbering.next(self._clock.ms(now))
         self._report(utterance, utterance.state, sequence=number)
+        self._keep(utterance, number)
         self._answers.utterance_ended(utterance, now, self._clock.ms(now))
+
+    def _keep(self, utterance: Utterance, number: int) -> None:
+        """Keep for `listen` what the transcript gets of an utterance."""
+        if utterance.heard_text and self._settings.transcript is not False:
+            started = utterance.started_ms or 0
+            self._uttered.append(
+                Uttered(
+                    sequence=number,
+                    utterance_id=utterance.utterance_id,
+                    text=utterance.heard_text,
+                    started_ms=started,
+                    ended_ms=started + utterance.heard_ms,
+                    interrupted=utterance.state == "interrupted",
+                )
+            )
 
     def _report(self, utterance: Utterance, state: str, **more: Any) -> None:
         self._world.report(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from itertools import chain, repeat
 from typing import Any
 
 from chalicelib.domain.call import Call, Refused
@@ -24,7 +25,10 @@ log = logging.getLogger(__name__)
 MEDIA_WAIT_S = 4.0
 """Time for which a request waits for the stream of a call that was just answered."""
 
-_PAUSE_S = 0.25
+_PAUSES_S = (0.1, 0.2, 0.4, 0.8)
+"""Before a relay that has no stream yet is asked again; the last one again and again. Most streams
+come within half a second, and the relay remembers the id of each request for two minutes.
+"""
 
 
 class NoMedia(Failure):
@@ -121,8 +125,9 @@ def _ask_again(  # noqa: PLR0913, PLR0917 - a request, and when it began
     wait_s: float,
     began: int,
 ) -> dict[str, Any]:
+    pauses = chain(_PAUSES_S, repeat(_PAUSES_S[-1]))
     while True:
-        deps.pause(_PAUSE_S)
+        deps.pause(next(pauses))
         call = deps.stores.calls.get(call.call_id) or call
         check_active(call)
         try:

@@ -9,7 +9,7 @@ from typing import Any
 from chalicelib.domain.call import Call
 from chalicelib.domain.call_transitions import CallState
 from chalicelib.domain.failure import Failure
-from chalicelib.domain.transcript import MAX_TEXT, PAGE, Entry
+from chalicelib.domain.transcript import MAX_TEXT, PAGE, Entry, Speaker
 from chalicelib.services.call.at_the_relay import ask_host
 from chalicelib.services.call.say import hosted_call
 from chalicelib.services.call.waits import waiting
@@ -46,8 +46,8 @@ def read(deps: Dependencies, account_id: str, call_id: str, place: Place, wait_s
     """Return the entries at a place. If there are none and the call is not over, wait up to
     `wait_s` for what is said next. Raises what `hosted_call` does, and TooManyWaits.
 
-    The voice host is asked for what the caller says: it knows it before the table does, and the
-    table never has it if the call keeps no transcript.
+    The voice host is asked for what is said: it knows it before the table does, and the table never
+    has what the caller says if the call keeps no transcript.
     """
     call = hosted_call(deps, account_id, call_id)
     entries = deps.stores.transcripts.entries(call_id, place.after, place.limit)
@@ -92,7 +92,9 @@ def _listen(deps: Dependencies, call: Call, place: Place, wait_s: float) -> Said
 
 
 def _merged(deps: Dependencies, call: Call, place: Place, heard: dict[str, Any]) -> Said:
-    """Return what the voice host has heard and what it has reported, in order."""
+    """Return what the voice host knows and what it has reported, in order. The host's answer has
+    all entries of both sides up to its last one, so none is reported later with a number below.
+    """
     reported = deps.stores.transcripts.entries(call.call_id, place.after, place.limit)
     found = {entry.sequence: entry for entry in _entries_of(heard) if entry.sequence > place.after}
     found |= {entry.sequence: entry for entry in reported}
@@ -116,18 +118,25 @@ def _kept(call: Call) -> bool:
 
 
 def _entries_of(heard: dict[str, Any]) -> list[Entry]:
-    said = heard.get("said")
+    """Return the entries of both sides in an answer of a voice host, not sorted."""
+    said, uttered = heard.get("said"), heard.get("uttered")
     return [
-        Entry(
-            sequence=each["sequence"],
-            speaker="caller",
-            text=each["text"][:MAX_TEXT],
-            started_ms=each["started_ms"],
-            ended_ms=each["ended_ms"],
-            confidence=each.get("confidence"),
-        )
-        for each in (said if isinstance(said, list) else [])
+        *(_entry("caller", each) for each in (said if isinstance(said, list) else [])),
+        *(_entry("agent", each) for each in (uttered if isinstance(uttered, list) else [])),
     ]
+
+
+def _entry(speaker: Speaker, told: dict[str, Any]) -> Entry:
+    return Entry(
+        sequence=told["sequence"],
+        speaker=speaker,
+        text=told["text"][:MAX_TEXT],
+        started_ms=told["started_ms"],
+        ended_ms=told["ended_ms"],
+        confidence=told.get("confidence"),
+        utterance_id=told.get("utterance_id"),
+        interrupted=told.get("interrupted"),
+    )
 
 
 def _said(call: Call, entries: list[Entry], place: Place, *, speaking: bool = False) -> Said:

@@ -184,6 +184,15 @@ def test_a_text_is_said_once_for_each_key(hosted, door, world, once):
     assert other.json_body["utterance_id"] != first.json_body["utterance_id"]
 
 
+def test_what_the_caller_said_is_not_kept_with_an_idempotency_key(hosted, door, world, once):
+    door.answering = [done({**QUEUED, "state": "finished", "heard_text": "Hi", "reply": REPLY})]
+    path = f"/api/call/{talking(world).call_id}/say"
+    first, again = (once(path, {"text": "Hi", "wait_for_reply_s": 5}) for _ in range(2))
+    assert first.json_body["reply"] == REPLY
+    assert again.headers["Idempotency-Replayed"] == "true"
+    assert again.json_body == {**first.json_body, "reply": None}
+
+
 def test_a_transcript_is_read_in_pages_shown_with_the_call_and_deleted(hosted, world):
     call = talking(world)
     path = f"/api/call/{call.call_id}"

@@ -7,10 +7,12 @@ import json
 import time
 from typing import Any
 
+import aiohttp
 import pytest
 
 from common import control
 from relay.core.requests_to_agent import MAX_REQUESTS
+from relay.core.seen_ids import MAX_IDS_PER_CALL
 from runtime.strangers import Strangers
 from tests.unit.relay.chamade_host import ChamadeHost
 from tests.unit.relay.door_client import (
@@ -236,6 +238,28 @@ async def test_a_draining_relay_still_takes_commands(
         await draining
 
 
+async def test_the_door_tells_its_health_as_the_relay_does(
+    app: FakeApplication, host: ChamadeHost
+) -> None:
+    async with with_door(app, drain_s=30.0) as door:
+        await talking(door, host)
+        assert await _health(door) == (200, "ok")
+        draining = asyncio.create_task(door.relay.drain())
+        await until(lambda: door.relay.counters.draining)
+        assert await _health(door) == (503, "draining\n")
+        app.end("agent_hangup")
+        await door.send("changed", params={"call": app.call()})
+        await draining
+
+
+async def _health(door: DoorStack) -> tuple[int, str]:
+    async with (
+        aiohttp.ClientSession() as session,
+        session.get(f"{door.door_url}/healthz") as answer,
+    ):
+        return answer.status, await answer.text()
+
+
 async def test_too_many_requests_of_a_call_are_refused(door: DoorStack, host: ChamadeHost) -> None:
     socket = await talking(door, host)
     asking = [asyncio.create_task(door.post(request())) for _ in range(MAX_REQUESTS)]
@@ -247,3 +271,14 @@ async def test_too_many_requests_of_a_call_are_refused(door: DoorStack, host: Ch
         await socket.reply(each, ok=True)
     answers = await asyncio.gather(*asking)
     assert all(answer == (200, {"ok": True, "result": {}}) for answer in answers)
+
+
+async def test_a_call_with_too_many_commands_is_refused_and_another_is_not(door: DoorStack) -> None:
+    await door.stream()
+    seen = door.relay._door._seen
+    for n in range(MAX_IDS_PER_CALL):
+        seen.add(f"req_{n}", "call_1", time.monotonic())
+    status, answer = await door.post(command("clear"))
+    assert (status, answer["error"]["code"]) == (200, "too_many")
+    _, answer = await door.post(command("clear"), path="/door/call/call_2")
+    assert answer["error"]["code"] == "not_here", "it was read, and no relay holds that call"

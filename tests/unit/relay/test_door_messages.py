@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relay.core.requests_to_agent import MAX_REQUESTS, RefusedRequestError, RequestsToAgent
-from relay.core.seen_ids import REMEMBERED_S, SeenIds
+from relay.core.seen_ids import MAX_IDS_PER_CALL, REMEMBERED_S, SeenIds
 from relay.protocol import door_messages
 from relay.protocol.agent import BadMessageError, ChamadeDialect, Reply
 from relay.protocol.door_messages import AgentRequest, Command, MalformedError
@@ -80,16 +80,27 @@ def test_any_text_of_a_host_is_a_message_or_an_error(text: str | bytes) -> None:
 
 def test_an_id_is_remembered_for_as_long_as_its_signature_is_good() -> None:
     seen = SeenIds()
-    assert seen.add("req_1", 100.0) == "new"
-    assert seen.add("req_1", 100.0 + REMEMBERED_S - 0.01) == "seen"
-    assert seen.add("req_1", 100.0 + REMEMBERED_S) == "new"
+    assert seen.add("req_1", "call_1", 100.0) == "new"
+    assert seen.add("req_1", "call_1", 100.0 + REMEMBERED_S - 0.01) == "seen"
+    assert seen.add("req_1", "call_1", 100.0 + REMEMBERED_S) == "new"
 
 
 def test_new_ids_are_refused_rather_than_old_ones_forgotten() -> None:
     seen = SeenIds(most=3)
-    assert [seen.add(f"req_{n}", 100.0 + n) for n in range(4)] == ["new"] * 3 + ["full"]
-    assert seen.add("req_0", 103.0) == "seen"
-    assert seen.add("req_3", 100.0 + REMEMBERED_S) == "new", "the oldest has had its time"
+    added = [seen.add(f"req_{n}", "call_1", 100.0 + n) for n in range(4)]
+    assert added == ["new"] * 3 + ["full"]
+    assert seen.add("req_0", "call_1", 103.0) == "seen"
+    assert seen.add("req_3", "call_1", 100.0 + REMEMBERED_S) == "new", "the oldest has had its time"
+
+
+def test_a_call_takes_its_share_of_the_ids_and_leaves_room_for_the_others() -> None:
+    seen = SeenIds()
+    for n in range(MAX_IDS_PER_CALL):
+        assert seen.add(f"req_{n}", "call_1", 100.0) == "new"
+    assert seen.add("req_more", "call_1", 101.0) == "call_full"
+    assert seen.add("req_0", "call_1", 101.0) == "seen", "none of its ids was forgotten"
+    assert seen.add("req_more", "call_2", 101.0) == "new"
+    assert seen.add("req_later", "call_1", 100.0 + REMEMBERED_S) == "new"
 
 
 class Asked:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from chalicelib.domain import transcript
@@ -112,6 +114,21 @@ def test_a_stream_that_does_not_come_is_no_media_and_nothing_is_counted(world, d
     assert (state.open, state.characters) == (frozenset(), 0)
 
 
+def test_a_stream_is_asked_for_soon_at_first_and_then_less_often(world, door, call):
+    asked_at = []
+
+    def not_there(_):
+        asked_at.append(world.clock.ms)
+        return {"ok": False, "error": {"code": "no_stream", "detail": ""}}
+
+    door.answering = [not_there]
+    with pytest.raises(NoMedia):
+        speak(world, call)
+    pauses = [later - sooner for sooner, later in pairwise(asked_at)]
+    assert pauses == [100, 200, 400] + [800] * (len(pauses) - 3)
+    assert len(asked_at) < 10
+
+
 def test_an_agent_that_was_waited_for_in_vain_is_not_waited_for_again(world, door, call):
     def late(asked):
         world.clock.advance(asked["wait_s"] + 3)
@@ -124,7 +141,7 @@ def test_an_agent_that_was_waited_for_in_vain_is_not_waited_for_again(world, doo
 
 
 def test_the_wait_for_a_stream_is_part_of_the_wait_for_the_answer(world, door, call):
-    door.answering = [refused("no_stream")] * 8 + [done(QUEUED)]
+    door.answering = [refused("no_stream")] * 6 + [done(QUEUED)]
     before = world.clock.ms
     speak(world, call, wait=True)
     passed_s = (world.clock.ms - before) / 1000

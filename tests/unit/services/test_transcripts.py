@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from chalicelib.domain.call_transitions import Act
-from chalicelib.domain.voice_report import Heard, Report
+from chalicelib.domain.voice_report import Heard, Report, Spoken
 from chalicelib.services.call import transcripts, voice_reports
 from chalicelib.services.call.transcripts import Place
 from chalicelib.services.call.transition import settle
@@ -69,6 +69,32 @@ def test_what_was_reported_meanwhile_is_between_what_the_host_heard(world, door,
     found = listen(world, call, wait_s=20)
     assert [entry.text for entry in found.entries] == ["before", "Yes"]
     assert found.next == 900
+
+
+def test_an_entry_that_is_reported_after_a_listener_had_a_later_one_is_not_missed(
+    world, door, call
+):
+    uttered = {
+        "sequence": 800, "utterance_id": "utt_1", "text": "Hello?", "started_ms": 100,
+        "ended_ms": 700, "interrupted": True,
+    }  # fmt: skip
+    result = {"said": [said("Yes", 900)], "uttered": [uttered], "next": 900, "speaking": False}
+    door.answering = [done(result)]
+    found = listen(world, call, wait_s=20)
+    items = [
+        Spoken(
+            type="speech", utterance_id="utt_1", state="interrupted", sequence=800,
+            heard_text="Hello?", heard_ms=600, started_ms=100,
+        ),
+        Heard(type="transcript", sequence=900, text="Yes", final=True, started_ms=1, ended_ms=2),
+    ]  # fmt: skip
+    voice_reports.take_report(world.deps, call.call_id, Report("voice-1", 1, items))
+    assert found.entries == listen(world, call).entries, "it had all that is kept up to `next`"
+    assert [(each.speaker, each.text) for each in found.entries] == [
+        ("agent", "Hello?"),
+        ("caller", "Yes"),
+    ]
+    assert listen(world, call, after=found.next).entries == []
 
 
 def test_a_listener_looks_at_what_is_reported_if_the_host_is_not_reached(world, door, call):

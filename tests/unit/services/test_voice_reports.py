@@ -163,6 +163,20 @@ def test_utterances_of_a_host_that_went_are_interrupted(world):
     assert store.speech(call.call_id).open == frozenset()
 
 
+def test_what_a_host_reports_after_another_took_over_is_behind_what_listeners_have(world):
+    call = talking(world)
+    take(world, call, heard("one", 1000))
+    world.clock.advance(5)
+    take(world, call, Resumed(type="resumed"), host="voice-2")
+    listened_to = world.clock.ms - call.answered_at
+    take(world, call, heard("two", 1500), sequence=2)
+    take(world, call, heard("three", listened_to + 4000), host="voice-2", sequence=2)
+    one, two, three = entries(world, call)
+    assert [one.text, two.text, three.text] == ["one", "two", "three"]
+    assert (one.sequence, three.sequence) == (1000, listened_to + 4000)
+    assert two.sequence >= listened_to
+
+
 def test_the_largest_report_is_one_transaction(world):
     call, store = talking(world), world.stores.transcripts
     for number in range(transcript.MAX_OPEN):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from common import g711
 from tests.unit.voice.call_scene import ANSWERED_AT, ANSWERED_BEFORE_MS, CallScene
 from tests.unit.voice.tones import pitch, silence, tone
-from voice.core.answers import HOLD_S, MAX_SAID, MAX_WAITING
+from voice.core.answers import HOLD_S, MAX_SAID, MAX_SAID_TEXT, MAX_WAITING
 from voice.core.call_settings import CallSettings
 from voice.core.hearing import KEPT_FINALS, MAX_TURN_TEXT, MAX_UNRECOGNISED
 from voice.engines.base import Heard
@@ -193,6 +193,57 @@ def test_listen_returns_so_many_texts_at_once_and_the_rest_with_the_next(scene: 
     first = scene.result(scene.request("listen", after=0))
     assert len(first["said"]) == MAX_SAID
     assert len(scene.result(scene.request("listen", after=first["next"]))["said"]) == 1
+
+
+def test_listen_returns_what_was_heard_of_the_agent_too_since_it_may_not_be_reported_yet(
+    scene: CallScene,
+):
+    scene.say("utt_1", "Hello.")
+    scene.speak()
+    scene.play(*scene.marks())
+    request = scene.request("listen", after=0, wait_s=10)
+    assert scene.answer(request) is None, "it waits for the caller"
+    scene.caller_says(400)
+    result = scene.result(request)
+    (uttered,), (said,) = result["uttered"], result["said"]
+    (_, item) = scene.spoken_items("utt_1")
+    assert uttered == {
+        "sequence": item["sequence"],
+        "utterance_id": "utt_1",
+        "text": "Hello.",
+        "started_ms": item["started_ms"],
+        "ended_ms": item["started_ms"] + item["heard_ms"],
+        "interrupted": False,
+    }
+    assert uttered["sequence"] < said["sequence"] == result["next"]
+
+
+def test_an_answer_of_listen_is_never_too_long_and_skips_nothing(scene: CallScene):
+    for number in range(6):
+        scene.say(f"utt_{number}", "la " * 600)
+        while scene.speak():
+            scene.now += 20
+            scene.play(*scene.marks())
+        scene.caller_says(400)
+    found, following = [], 0
+    while True:
+        result = scene.result(scene.request("listen", after=following))
+        both = [*result["said"], *result["uttered"]]
+        if not both:
+            break
+        assert sum(len(each["text"]) for each in both) <= MAX_SAID_TEXT
+        found += sorted(each["sequence"] for each in both)
+        following = result["next"]
+    assert found == [each["sequence"] for each in scene.world.items if each.get("sequence")]
+    assert len(found) == 12
+
+
+def test_without_a_transcript_listen_returns_nothing_of_the_agent():
+    scene = CallScene(CallSettings(transcript=False, answered_at=ANSWERED_AT)).start()
+    scene.say("utt_1", "Hello.")
+    scene.speak()
+    scene.play(*scene.marks())
+    assert scene.result(scene.request("listen", after=0))["uttered"] == []
 
 
 def test_a_text_that_cannot_have_been_said_is_cut(scene: CallScene):

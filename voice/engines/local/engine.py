@@ -120,15 +120,19 @@ class LocalSynthesiser:
         return [VoiceInfo(name, LANGUAGE, NAME) for name in self._pool.voices]
 
     async def speak(self, text: str, voice: VoiceInfo, speed: float) -> AsyncGenerator[bytes, None]:
-        """Yield the speech of a sentence. EngineError."""
-        job = messages.Speak(text, voice.name, speed)
-        # Each sentence counts as a call of its own: a call has one sentence made at a time.
-        async with contextlib.aclosing(self._pool.run(object(), job)) as answers:
-            async for answer in answers:
-                if isinstance(answer, messages.Audio):
-                    yield answer.pcm
-                elif not isinstance(answer, messages.Done):
-                    raise EngineError(f"synthesis failed: {answer}")
+        """Yield the speech of a sentence, in one job or several. EngineError."""
+        job: messages.Job | None = messages.Speak(text, voice.name, speed)
+        while job is not None:
+            # Each job counts as a call of its own: a call has one sentence made at a time.
+            async with contextlib.aclosing(self._pool.run(object(), job)) as answers:
+                job = None
+                async for answer in answers:
+                    if isinstance(answer, messages.Audio):
+                        yield answer.pcm
+                    elif not isinstance(answer, messages.Done):
+                        raise EngineError(f"synthesis failed: {answer}")
+                    elif answer.rest:
+                        job = messages.SpeakOn(answer.rest, voice.name, speed)
 
 
 def pieces(pcm: bytes) -> list[bytes]:

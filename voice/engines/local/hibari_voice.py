@@ -15,6 +15,7 @@ from hibari.voices import DEFAULT
 
 from voice.engines.base import SAMPLE_RATE
 from voice.engines.local import messages
+from voice.engines.local.phonemes import stretches
 
 _GAIN = 2.0
 """The model speaks softly (peaks at -12 dBFS); with this it is as loud as people on telephones."""
@@ -29,26 +30,34 @@ class HibariVoice:
     def __init__(self) -> None:
         self._model = Hibari()
         self.names = [DEFAULT]
-        for _ in self.speak("I am ready, on the 3rd of May.", 1.0):
+        for _ in self.work(messages.Speak("I am ready, on the 3rd of May.", DEFAULT, 1.0)):
             pass
 
     def work(self, job: messages.Job) -> Iterator[messages.Answer]:
-        """Do a job of `Speak`."""
-        if not isinstance(job, messages.Speak):
+        """Do a job of `Speak` or `SpeakOn`: speak one stretch."""
+        if isinstance(job, messages.Speak):
+            wanted = self._phonemes(job.text, job.speed)
+        elif isinstance(job, messages.SpeakOn):
+            wanted = job.rest
+        else:
             raise TypeError(f"it speaks only, and was to do {job}")
-        for pcm in self.speak(job.text, job.speed):
+        if wanted and (pcm := self._speech(wanted[0], job.speed)):
             yield messages.Audio(pcm)
-        yield messages.Done()
+        yield messages.Done(wanted[1:])
 
-    def speak(self, text: str, speed: float) -> Iterator[bytes]:
-        """Yield the speech of `text`, sentence by sentence; none of mere punctuation."""
+    def _phonemes(self, text: str, speed: float) -> list[str]:
+        """Return the phonemes of a text, stretch by stretch; none of mere punctuation."""
         if not any(map(str.isalnum, text)):
-            return
-        for wave in self._model.stream(text, speed=speed):
-            narrow = soxr.resample(wave, self._model.sample_rate, SAMPLE_RATE, quality="HQ")
-            speech = _trimmed(narrow) * (_GAIN * 32767)
-            if len(speech):
-                yield np.clip(speech, -32768, 32767).astype("<i2").tobytes()
+            return []
+        return stretches(self._model.phonemize(text), speed)
+
+    def _speech(self, phonemes: str, speed: float) -> bytes:
+        wave = self._model.from_phonemes(phonemes, speed)
+        if not len(wave):
+            return b""
+        narrow = soxr.resample(wave, self._model.sample_rate, SAMPLE_RATE, quality="HQ")
+        speech = _trimmed(narrow) * (_GAIN * 32767)
+        return bytes(np.clip(speech, -32768, 32767).astype("<i2").tobytes())
 
 
 def _trimmed(wave: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

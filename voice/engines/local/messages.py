@@ -1,7 +1,8 @@
 """Messages between the voice host and its worker processes: MessagePack behind a length.
 
-A worker has one job at a time. It answers `Hear` with one `Text`, and `Speak` with `Audio` as it is
-made and then `Done`; either with `Failed` instead. When its model is loaded, it says `Ready`.
+A worker has one job at a time. It answers `Hear` with one `Text`, and `Speak` and `SpeakOn` with
+`Audio` as it is made and then `Done`; each with `Failed` instead. When its model is loaded, it says
+`Ready`.
 """
 
 from __future__ import annotations
@@ -29,6 +30,14 @@ class Speak(msgspec.Struct, tag="speak"):
     speed: float
 
 
+class SpeakOn(msgspec.Struct, tag="speak_on"):
+    """Make speech of what the job before has left: the `rest` of its `Done`."""
+
+    rest: list[str]
+    voice: str
+    speed: float
+
+
 class Text(msgspec.Struct, tag="text"):
     """The text that was heard; blank if there is no speech in it."""
 
@@ -43,7 +52,11 @@ class Audio(msgspec.Struct, tag="audio"):
 
 
 class Done(msgspec.Struct, tag="done"):
-    """All of the speech is made."""
+    """The speech is made, all of it or a stretch. `rest`: the phonemes that are still to be spoken,
+    in a job of their own, so that others have a turn before it.
+    """
+
+    rest: list[str] = []
 
 
 class Failed(msgspec.Struct, tag="failed"):
@@ -58,7 +71,7 @@ class Ready(msgspec.Struct, tag="ready"):
     voices: list[str] = []
 
 
-Job = Hear | Speak
+Job = Hear | Speak | SpeakOn
 Answer = Text | Audio | Done | Failed | Ready
 
 _jobs = msgspec.msgpack.Decoder(Job)

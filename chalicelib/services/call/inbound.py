@@ -92,7 +92,8 @@ def poll(
     if call.state is CallState.RINGING:
         call = _at_its_deadline(deps, call)
     if call.state is CallState.RINGING and call.auto_answer:
-        call = _pick_up(deps, call)  # a crash may have kept the voice webhook from it
+        # A crash may have kept the voice webhook from it.
+        call = _pick_up(deps, call, each_second=not redirects)
     elif _being_steered(deps, call):
         return KeepRinging(POLL_S)
     return _next_step(deps, call, redirects=redirects)
@@ -128,13 +129,15 @@ def caller_gone(
         settle(deps, call, Act.CALLER_HANGUP)
 
 
-def _pick_up(deps: Dependencies, call: Call) -> Call:
-    """Answer a call whose number has auto-answer; return it."""
+def _pick_up(deps: Dependencies, call: Call, *, each_second: bool = False) -> Call:
+    """Answer a call whose number has auto-answer; return it. `each_second`: its polls come so
+    often.
+    """
     if call.voice == "own":
         return settle(deps, call, Act.ANSWER)
     from chalicelib.services.call import voice  # most calls need none of it
 
-    return voice.pick_up(deps, call)
+    return voice.pick_up(deps, call, each_second=each_second)
 
 
 def _at_its_deadline(deps: Dependencies, call: Call) -> Call:

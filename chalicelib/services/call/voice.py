@@ -29,8 +29,8 @@ from chalicelib.services.line.voice_offer import hosts_of, takes_part
 log = logging.getLogger(__name__)
 
 AGAIN_EVERY_MS, POLLED_EVERY_MS = 5_000, 1_000
-"""A call with auto-answer for which there was no place rings. Polls in the first second of every
-five ask the voice hosts again."""
+"""A call with auto-answer for which there was no place rings. Of polls that come each second, those
+in the first second of every five ask the voice hosts again; of rarer ones, each does."""
 
 _WHY = {
     "hosted_voice_gated": "hosted speech is not open to this account",
@@ -93,12 +93,12 @@ def renew_place(deps: Dependencies, call: Call) -> CallVoice | None:
     return CallVoice("hosted", settings, host, call.voice_detail)
 
 
-def pick_up(deps: Dependencies, call: Call) -> Call:
+def pick_up(deps: Dependencies, call: Call, *, each_second: bool = False) -> Call:
     """Answer a ringing call of a number with auto-answer and a hosted voice, and return it. Without
     a place at a voice host it rings on, with the reason: a person or an agent may still accept it,
-    and polls try again.
+    and polls try again; if they come `each_second`, one of five.
     """
-    if call.voice_detail is not None and not _due_again(deps, call):
+    if call.voice_detail is not None and each_second and not _due_again(deps, call):
         return call
     try:
         voice = replace(take_place(deps, call), detail=None)

@@ -286,6 +286,24 @@ def test_a_hosted_number_answers_as_soon_as_a_place_is_free(world):
     assert world.timer.started == [call.call_id]
 
 
+def test_each_of_the_rare_polls_of_a_call_that_is_redirected_asks_for_a_place(world):
+    """They come late when there is load, and would drift past any window of time."""
+    house = with_voice_hosts(world)
+    set_number(world, auto_answer=True)
+    house.hosts[0].capacity = 0
+    call = world.ringing()
+    for _ in range(3):
+        world.clock.advance(6.9)
+        asked = len(house.poster.asked)
+        step = inbound.poll(world.deps, "gateway", call.provider_call_id, redirects=True)
+        assert step == KeepRinging(5)
+        assert len(house.poster.asked) > asked
+    house.hosts[0].capacity = 1
+    world.clock.advance(6.9)
+    step = inbound.poll(world.deps, "gateway", call.provider_call_id, redirects=True)
+    assert isinstance(step, Connect)
+
+
 def test_a_call_that_rings_on_can_be_accepted_and_its_redirect_is_waited_for(world):
     house = with_voice_hosts(world)
     set_number(world, auto_answer=True)

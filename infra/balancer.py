@@ -1,4 +1,4 @@
-"""One load balancer for relays, voice hosts and the gateway's HTTP, told apart by name, with TLS.
+"""Forwards HTTPS and WebSockets to relays, voice hosts and gateways, by the name of the host.
 
 It forwards only the paths that are meant for the public; their `/metrics` is not among them.
 """

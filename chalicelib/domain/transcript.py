@@ -61,7 +61,7 @@ Why = Literal["barge_in", "cleared", "replaced", "call_over", "failed", "host_lo
 
 
 class Entry(Model):
-    """One text of a transcript. Times are in ms since the call was answered; `sequence` rises from
+    """An entry of a transcript. Times are in ms since the call was answered; `sequence` rises from
     entry to entry. `utterance_id` and `interrupted` are of the agent's entries.
     """
 

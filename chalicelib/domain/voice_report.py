@@ -130,7 +130,7 @@ def take_items(call: Call, before: Speech, report: Report, now: int, *, told: bo
 
 
 class _Taking:
-    """One report, being taken."""
+    """Collects what the items of a report lead to."""
 
     def __init__(self, call: Call, before: Speech, report: Report, now: int, told: bool) -> None:
         self._call, self._now, self._told = call, now, told

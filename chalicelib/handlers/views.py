@@ -147,7 +147,7 @@ class CallFacts(View):
 
 
 class TranscriptEntry(View):
-    """One text of a transcript. Times are in ms since the call was answered."""
+    """An entry of a transcript. Times are in ms since the call was answered."""
 
     sequence: int = Field(description="rises from entry to entry")
     speaker: Literal["caller", "agent"]

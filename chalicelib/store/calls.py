@@ -63,7 +63,7 @@ class BoundElsewhere(Exception):
 
 @dataclass(frozen=True)
 class Relay:
-    """One relay process: its name, the base URL at which other relays reach it, and that of its
+    """A relay process: its name, the base URL at which other relays reach it, and that of its
     control door.
     """
 

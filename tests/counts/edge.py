@@ -25,7 +25,7 @@ from tests.support.world import World
 
 WATCH_S = 12.5
 REDIRECTS = {"RedirectRinging": "work"}
-"""What our gateway posts of a ringing call: it can be redirected."""
+"""The parameter by which our gateway says that a ringing call takes a redirect."""
 _PAUSE = re.compile(r'<Pause length="(\d+)"')
 RELAY, STREAM_URL = "relay-a", "wss://relay.test/media/provider/token"
 HANDSHAKE = {

@@ -86,7 +86,7 @@ FAULTS = {
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory):
-    """One with all alarms."""
+    """Synthesise an installation that has all alarms."""
     wanted = {"all": {"hosted_voice": True}}
     return synthesised_variants(tmp_path_factory.mktemp("alarms"), wanted)["all"]
 

@@ -54,8 +54,8 @@ _callers = itertools.count(1)
 
 @dataclass(frozen=True)
 class Turn:
-    """One turn, in ms from the caller's last frame: until the agent had the text, and until the
-    caller heard the answer."""
+    """The times of a turn, in ms from the caller's last frame: until the agent had the text, and
+    until the caller heard the answer."""
 
     text_ms: float
     heard_ms: float

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import ipaddress
 import secrets
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from common.rotation import well_formed
 from relay.core.timeouts import WATCH_WITH_DOOR_S, Timeouts
+from runtime.settings import authority, loopback, needed, number, secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,19 +52,19 @@ class Config:
 def from_env(env: Mapping[str, str]) -> Config:
     """Read the settings from the environment. ValueError names one that is missing or wrong."""
     host = env.get("RELAY_HOST") or "127.0.0.1"
-    port = int(_number(env, "RELAY_PORT", 8702))
+    port = int(number(env, "RELAY_PORT", 8702))
     # Containers may all have the same port and settings, so the host's name tells them apart; a
     # random suffix tells a process from the one that it replaces.
     name = socket.gethostname()
-    authority = _authority(host) if _loopback(host) else name
-    base = f"ws://{authority}:{port}"
-    door_port = int(_number(env, "RELAY_DOOR_PORT", 0)) or None
-    door_url = env.get("RELAY_DOOR_URL") or f"http://{authority}:{door_port}"
+    reached = authority(host) if loopback(host) else name
+    base = f"ws://{reached}:{port}"
+    door_port = int(number(env, "RELAY_DOOR_PORT", 0)) or None
+    door_url = env.get("RELAY_DOOR_URL") or f"http://{reached}:{door_port}"
     timeouts = Timeouts()
     watch = timeouts.watch if door_port is None else WATCH_WITH_DOOR_S
     return Config(
-        control_url=_needed(env, "CHAMADE_CONTROL_URL").rstrip("/"),
-        control_secret=_secret(env, "CHAMADE_CONTROL_SECRET"),
+        control_url=needed(env, "CHAMADE_CONTROL_URL").rstrip("/"),
+        control_secret=secret(env, "CHAMADE_CONTROL_SECRET"),
         host=host,
         port=port,
         relay_id=env.get("RELAY_ID") or f"{name}-{port}-{secrets.token_hex(3)}",
@@ -73,56 +72,21 @@ def from_env(env: Mapping[str, str]) -> Config:
         door_port=door_port,
         door_url=door_url.rstrip("/") if door_port else "",
         public_url=(env.get("RELAY_PUBLIC_URL") or base).rstrip("/"),
-        drain_s=_number(env, "RELAY_DRAIN_S", 100.0),
-        max_waiting=int(_number(env, "RELAY_MAX_WAITING", 200, least=1)),
-        max_waiting_providers=int(_number(env, "RELAY_MAX_WAITING_PROVIDERS", 200, least=1)),
-        max_waiting_address=int(_number(env, "RELAY_MAX_WAITING_ADDRESS", 50, least=1)),
-        max_connections=int(_number(env, "RELAY_MAX_CONNECTIONS", 8192, least=64)),
+        drain_s=number(env, "RELAY_DRAIN_S", 100.0),
+        max_waiting=int(number(env, "RELAY_MAX_WAITING", 200, least=1)),
+        max_waiting_providers=int(number(env, "RELAY_MAX_WAITING_PROVIDERS", 200, least=1)),
+        max_waiting_address=int(number(env, "RELAY_MAX_WAITING_ADDRESS", 50, least=1)),
+        max_connections=int(number(env, "RELAY_MAX_CONNECTIONS", 8192, least=64)),
         behind_proxy=env.get("RELAY_BEHIND_PROXY") == "1",
         allow_private_agents=env.get("RELAY_ALLOW_PRIVATE_AGENTS") == "1",
         timeouts=Timeouts(
-            agent_back=_number(env, "RELAY_AGENT_BACK_S", timeouts.agent_back),
-            agent_first=_number(env, "RELAY_AGENT_FIRST_S", timeouts.agent_first),
-            provider_back=_number(env, "RELAY_PROVIDER_BACK_S", timeouts.provider_back),
-            provider_start=_number(env, "RELAY_PROVIDER_START_S", timeouts.provider_start),
-            unreachable=_number(env, "RELAY_UNREACHABLE_S", timeouts.unreachable),
-            watch=_number(env, "RELAY_WATCH_S", watch, least=1),
+            agent_back=number(env, "RELAY_AGENT_BACK_S", timeouts.agent_back),
+            agent_first=number(env, "RELAY_AGENT_FIRST_S", timeouts.agent_first),
+            provider_back=number(env, "RELAY_PROVIDER_BACK_S", timeouts.provider_back),
+            provider_start=number(env, "RELAY_PROVIDER_START_S", timeouts.provider_start),
+            unreachable=number(env, "RELAY_UNREACHABLE_S", timeouts.unreachable),
+            watch=number(env, "RELAY_WATCH_S", watch, least=1),
         ),
-        counts_s=_number(env, "RELAY_COUNTS_S", 0.0),
+        counts_s=number(env, "RELAY_COUNTS_S", 0.0),
         ecs_agent_uri=env.get("ECS_AGENT_URI", ""),
     )
-
-
-def _needed(env: Mapping[str, str], name: str) -> str:
-    value = env.get(name)
-    if not value:
-        raise ValueError(f"{name} is not set")
-    return value
-
-
-def _secret(env: Mapping[str, str], name: str) -> str:
-    value = _needed(env, name)
-    if not well_formed(value):
-        raise ValueError(f"{name} has a comma too many: a value is blank")
-    return value
-
-
-def _loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def _authority(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
-
-
-def _number(env: Mapping[str, str], name: str, default: float, *, least: float = 0) -> float:
-    try:
-        value = float(env.get(name) or default)
-    except ValueError:
-        raise ValueError(f"{name} is not a number") from None
-    if not least <= value < float("inf"):
-        raise ValueError(f"{name} is not a sensible number")
-    return value

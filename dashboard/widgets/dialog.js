@@ -8,7 +8,7 @@ export function confirm(title, text, action) {
   return new Promise((resolve) => {
     const closeWith = (answer) => () => {
       resolve(answer);
-      node.close();
+      takeAway(node);
     };
     const node = dialog(
       title,
@@ -33,11 +33,17 @@ export function showSecret(title, text, secret, label) {
     h(
       "div",
       { class: "actions" },
-      h("button", { type: "button", class: "primary", onclick: () => node.close() }, "I have kept it"),
+      h("button", { type: "button", class: "primary", onclick: () => takeAway(node) }, "I have kept it"),
     ),
   );
   node.addEventListener("cancel", (event) => event.preventDefault()); // not lost by a slip of the hand
   return new Promise((resolve) => node.addEventListener("close", resolve));
+}
+
+/** Close a dialog and forget what it showed: its `close` event comes later, and a secret must not stay until then. */
+function takeAway(node) {
+  node.close();
+  node.remove();
 }
 
 /** Show a `<dialog>`; it closes by Escape and its buttons, and gives the focus back. */

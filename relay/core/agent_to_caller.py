@@ -46,6 +46,8 @@ class AgentToCaller:
         self._playout: PlayoutEstimate | None = None
         self._transcode: pcm.ToCaller | None = None
         self._bytes_per_ms = ULAW_PER_MS
+        self.held = False
+        """True while the caller hears something else: the agent's audio goes nowhere."""
 
     def attach(self, agent: AgentLeg, audio: AudioFormat, transcode: pcm.ToCaller | None) -> None:
         """Take audio of this format from the agent's new connection."""
@@ -71,6 +73,9 @@ class AgentToCaller:
     def play(self, audio: bytes | memoryview, now: float) -> None:
         """Play binary audio from the agent, of any length. Hot path."""
         playout = self._playout
+        if self.held:
+            self._skip(len(audio), now)
+            return
         if playout is None:
             self.drop(len(audio), "no_stream", now)
             return
@@ -86,16 +91,40 @@ class AgentToCaller:
             self._counters.to_caller += 1
             playout.play(ulaw, now)
 
+    def play_ulaw(self, ulaw: bytes, now: float) -> None:
+        """Play mu-law that is not the agent's. What there is no room for is left out."""
+        playout = self._playout
+        if playout is None or playout.refusal(now) is not None:
+            return
+        if len(ulaw) > MAX_MESSAGE:
+            for at in range(0, len(ulaw), MAX_MESSAGE):
+                self.play_ulaw(ulaw[at : at + MAX_MESSAGE], now)
+        else:
+            self._counters.to_caller += 1
+            playout.play(ulaw, now)
+
     def drop(self, size: int, why: str, now: float) -> None:
         """Drop `size` bytes of the agent's audio."""
         if self._transcode is not None:
             self._transcode.skip(size)
         self._drop_ms(why, size / self._bytes_per_ms, now)
 
+    def _skip(self, size: int, now: float) -> None:
+        """Leave out what the agent sends while it is held. That is no fault of its own, but it is
+        charged: nobody hears it.
+        """
+        if self._transcode is not None:
+            self._transcode.skip(size)
+        self.charge(size / self._bytes_per_ms / 1000, now)
+
     @property
     def streaming(self) -> bool:
         """Return whether there is a stream to play to."""
         return self._playout is not None
+
+    def queued(self, now: float) -> float:
+        """Return the seconds of audio that have not been played yet."""
+        return 0.0 if self._playout is None else self._playout.queued(now)
 
     def refusal(self, now: float) -> str | None:
         """Return the reason why nothing can be played, or None."""
@@ -128,13 +157,17 @@ class AgentToCaller:
         if self._playout is not None:
             self._playout.forget_marks()
 
-    def clear(self, now: float) -> list[str]:
-        """Empty the queue (barge-in). Return the names of marks that will not be played."""
+    def clear(self, now: float, *, by_agent: bool = True) -> list[str]:
+        """Empty the queue (barge-in). Return the names of marks that will not be played.
+        `by_agent`: the agent wanted it, so that it is charged and its next audio begins a new
+        sample.
+        """
         if self._transcode is not None:
-            self._transcode.clear()
+            self._transcode.clear() if by_agent else self._transcode.skip(0)
         if self._playout is None:
             return []
-        self.charge(self._playout.queued(now), now)
+        if by_agent:
+            self.charge(self._playout.queued(now), now)
         return self._playout.clear()
 
     def charge(self, seconds: float, now: float) -> None:

@@ -10,6 +10,7 @@ from typing import Any, Literal, Protocol
 import msgspec
 
 from relay.protocol.agent import FromAgent, Sids
+from relay.protocol.line import Line
 
 LIVE = frozenset(("connecting", "ringing", "active"))
 """The states of a call that goes on; any other is final."""
@@ -94,6 +95,14 @@ class Dialect(Protocol):
         """Encode that the call is over."""
         ...
 
+    def held(self, why: str) -> bytes | None:
+        """Encode that the caller neither hears the agent nor is heard from here on."""
+        ...
+
+    def unheld(self, ms: int) -> bytes | None:
+        """Encode that they hear each other again, after `ms` of the caller's audio left out."""
+        ...
+
     def request(self, id_: str, method: str, params: msgspec.Raw, /) -> bytes | None:
         """Encode a request, which the agent answers with a `reply`."""
         ...
@@ -134,6 +143,25 @@ class AgentLeg(ProviderLeg, Protocol):
         ...
 
 
+class PeerLink(Protocol):
+    """The way to the other call of a bridge. Once closed it passes nothing on."""
+
+    choked: bool
+    """True while too many bytes wait to be written."""
+
+    def send_ulaw(self, ulaw: bytes, now: float, /) -> None:
+        """Send the caller's audio to the other call. Hot path."""
+        ...
+
+    def send_key(self, digit: str, now: float, /) -> None:
+        """Send a key that the caller pressed."""
+        ...
+
+    def close(self, code: int, reason: str) -> None:
+        """Close the way; the other side is told."""
+        ...
+
+
 class BridgeActions(Protocol):
     """Actions that a bridge asks for: reports, dials and timers."""
 
@@ -151,6 +179,20 @@ class BridgeActions(Protocol):
 
     def pressed(self, digit: str) -> None:
         """Report that the caller pressed a key; nothing follows."""
+        ...
+
+    def fetch_clip(self, clip_id: str) -> None:
+        """Fetch a clip; `clip_fetched` follows."""
+        ...
+
+    def connect_peer(self, line: Line) -> None:
+        """Connect to the other call of a bridge; `peer_joined` or `peer_unreached` follows."""
+        ...
+
+    def bridged(self, number: int) -> None:
+        """Report that the caller hears the other call's, once the line had this number; nothing
+        follows.
+        """
         ...
 
     def dial(self, agent: AgentAddress) -> None:

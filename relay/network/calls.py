@@ -23,9 +23,11 @@ from relay.core.closing_sockets import ClosingSockets
 from relay.core.counters import Counters
 from relay.core.interfaces import AgentAddress
 from relay.network.agent_reports import AgentReports
+from relay.network.clips import Clips
 from relay.network.control import Answer, Control, NoAnswerError, RefusedError
 from relay.network.key_reports import KeyReports
 from relay.protocol.agent import Sids
+from relay.protocol.line import Line
 
 
 class Socket(Protocol):
@@ -77,6 +79,7 @@ class Calls:
         """Reports and dials that are under way, also of calls that are forgotten."""
         self.socket_numbers = itertools.count(1)
         """Numbers of the sockets, in the order in which they connect."""
+        self.clips = Clips(control.fetch_clip)
         self._calls: dict[str, _Call] = {}
 
     def __contains__(self, call_id: str | None) -> bool:
@@ -141,6 +144,7 @@ class _Call:
         if answer.account_sid and answer.provider_call_id:
             self.bridge.set_sids(Sids(answer.account_sid, answer.provider_call_id))
         self.bridge.set_agent_address(answer.agent)
+        self.bridge.follow_line(answer.line, now)
         self.bridge.update(answer.call, _ends_at(answer), now)
 
     def follow(self, answer: Answer, kind: str | None = None) -> None:
@@ -150,6 +154,7 @@ class _Call:
             return
         if answer.agent is not None:
             bridge.set_agent_address(answer.agent)
+        bridge.follow_line(answer.line, now)
         if kind is None:
             bridge.update(answer.call, ends_at, now)
         else:
@@ -171,6 +176,16 @@ class _Call:
 
     def dial(self, agent: AgentAddress) -> None:
         self._dial_task = self._spawn(self._dial(agent))
+
+    def fetch_clip(self, clip_id: str) -> None:
+        self._spawn(self._fetch_clip(clip_id))
+
+    def connect_peer(self, line: Line) -> None:
+        self._spawn(self._connect_peer(line))
+
+    def bridged(self, number: int) -> None:
+        logs.info("bridged", call_id=self.call_id, line=number)
+        self._spawn(self._report_bridged(number))
 
     def forget(self) -> None:
         if self._timer is not None:
@@ -198,6 +213,23 @@ class _Call:
             self.bridge.dial_failed(str(error), time.monotonic(), final=error.final)
         else:
             logs.info("agent dialled", call_id=self.call_id, host=host)
+
+    async def _fetch_clip(self, clip_id: str) -> None:
+        ulaw: bytes | None = None
+        try:
+            ulaw = await self._calls.clips.get(self.call_id, clip_id)
+        except (RefusedError, NoAnswerError) as error:
+            logs.warning("no clip; music is played", call_id=self.call_id, why=str(error))
+        self.bridge.line.clip_fetched(clip_id, ulaw, time.monotonic())
+
+    async def _connect_peer(self, _line: Line) -> None:
+        self.bridge.peer.unreached(time.monotonic())
+
+    async def _report_bridged(self, number: int) -> None:
+        try:
+            self.follow(await self._calls.control.report_bridged(self.call_id, number))
+        except (RefusedError, NoAnswerError) as error:
+            logs.warning("not reported as bridged", call_id=self.call_id, why=str(error))
 
     async def _report_or_retry(self, kind: str, why: str | None) -> None:
         if not await self._report(kind, why):

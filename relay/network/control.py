@@ -9,17 +9,19 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 import aiohttp
 import msgspec
 
 from relay.config import Config
 from relay.core.interfaces import LIVE, AgentAddress
+from relay.protocol.line import MAX_CLIP, Line
 from runtime.signed_post import AnswerTooLongError, signed_post
 
-ATTACH, REPORT = "/media/attach", "/media/report"
-_POOLS = ("agent", "provider", REPORT)
+ATTACH, REPORT, CLIP = "/media/attach", "/media/report", "/media/clip"
+_Wanted = TypeVar("_Wanted")
+_POOLS = ("agent", "provider", REPORT, CLIP)
 AT_ONCE = 64
 """Posts of each kind under way at the same time; the others wait, for as long as it takes."""
 
@@ -35,6 +37,8 @@ class Answer(msgspec.Struct):
     agent: AgentAddress | None = None
     agent_detail: str | None = None
     """The reason why the agent was not reached, as the application shows it."""
+    line: Line | None = None
+    """To whom the caller is connected; None: with the agent."""
 
     @property
     def call_id(self) -> str:
@@ -66,6 +70,10 @@ class RefusedError(Exception):
 
 class NoAnswerError(Exception):
     """The application gave no usable answer, after all tries."""
+
+
+class _Clip(msgspec.Struct):
+    ulaw: bytes
 
 
 class _Problem(msgspec.Struct):
@@ -136,47 +144,57 @@ class Control:
         """Report which keys were pressed; `sequence` rises from report to report of a call."""
         return await self._report(call_id, "dtmf", {"digits": digits, "sequence": sequence})
 
+    async def report_bridged(self, call_id: str, number: int) -> Answer:
+        """Report that the caller hears the other call's, since the line had this number."""
+        return await self._report(call_id, "bridged", {"line": number})
+
+    async def fetch_clip(self, call_id: str, clip_id: str) -> bytes:
+        """Fetch the mu-law of a clip. RefusedError, NoAnswerError."""
+        relay = self._config.relay_id
+        payload = {"relay": relay, "call_id": call_id, "clip_id": clip_id}
+        clip = await self._post(CLIP, CLIP, payload, _Clip)
+        if len(clip.ulaw) > MAX_CLIP:
+            raise NoAnswerError(f"the clip is longer than {MAX_CLIP} bytes")
+        return clip.ulaw
+
     async def _report(self, call_id: str, kind: str, more: dict[str, Any]) -> Answer:
         body = {"relay": self._config.relay_id, "call_id": call_id, "type": kind}
-        return await self._post(REPORT, REPORT, body | more)
+        return await self._post(REPORT, REPORT, body | more, Answer)
 
     async def _attach(self, socket: dict[str, Any]) -> Answer:
         relay = {"relay": self._config.relay_id, "relay_url": self._config.relay_url}
         if self._config.door_url:
             relay["door_url"] = self._config.door_url
-        return await self._post(socket["leg"], ATTACH, relay | socket)
+        return await self._post(socket["leg"], ATTACH, relay | socket, Answer)
 
-    async def _post(self, pool: str, path: str, payload: dict[str, Any]) -> Answer:
+    async def _post(
+        self, pool: str, path: str, payload: dict[str, Any], wanted: type[_Wanted]
+    ) -> _Wanted:
         body = msgspec.json.encode(payload)
         why = ""
         for pause in (*self._retries.pauses, None):
             try:
-                return await self._try(pool, path, body)
+                return _parse(*await self._try(pool, path, body), wanted)
             except (aiohttp.ClientError, TimeoutError, AnswerTooLongError, NoAnswerError) as error:
                 why = str(error) or type(error).__name__
             if pause is not None:
                 await asyncio.sleep(pause)
         raise NoAnswerError(why)
 
-    async def _try(self, pool: str, path: str, body: bytes) -> Answer:
+    async def _try(self, pool: str, path: str, body: bytes) -> tuple[int, bytes]:
         session = self._sessions.get(pool)
         if session is None:
             raise RuntimeError("Control is used outside its context")
         async with self._slots[pool]:
-            return await self._ask(session, path, body)
-
-    async def _ask(self, session: aiohttp.ClientSession, path: str, body: bytes) -> Answer:
-        config = self._config
-        return _parse(
-            *await signed_post(session, config.control_url, config.control_secret, path, body)
-        )
+            config = self._config
+            return await signed_post(session, config.control_url, config.control_secret, path, body)
 
 
-def _parse(status: int, content: bytes) -> Answer:
+def _parse(status: int, content: bytes, wanted: type[_Wanted]) -> _Wanted:
     """Parse an HTTP answer. RefusedError for 4xx, NoAnswerError for what is no answer."""
     try:
         if status == 200:
-            return msgspec.json.decode(content, type=Answer)
+            return msgspec.json.decode(content, type=wanted)
         problem = msgspec.json.decode(content, type=_Problem)
     except (msgspec.DecodeError, msgspec.ValidationError, RecursionError):
         problem = _Problem()

@@ -191,6 +191,8 @@ class ChamadeDialect:
     def __init__(self, audio: AudioFormat, *, takes_requests: bool = False) -> None:
         """`takes_requests`: the agent answers requests, too."""
         self.started = False
+        self.is_held = False
+        """True if the agent was told `held` last."""
         self._audio = audio
         self._takes_requests = takes_requests
 
@@ -232,6 +234,18 @@ class ChamadeDialect:
     def stop(self, reason: str | None, state: str) -> bytes | None:
         """Encode the last message: the call is over."""
         return _encode({"type": "stop", "reason": reason, "state": state})
+
+    def held(self, why: str) -> bytes | None:
+        """Encode that the caller neither hears the agent nor is heard from here on. `why` is `hold`
+        or `transfer`.
+        """
+        self.is_held = True
+        return _encode({"type": "held", "why": why})
+
+    def unheld(self, _ms: int) -> bytes | None:
+        """Encode that they hear each other again."""
+        self.is_held = False
+        return _encode({"type": "unheld"})
 
     def request(self, id_: str, method: str, params: msgspec.Raw) -> bytes | None:
         """Encode a request, which the agent answers with a `reply`."""

@@ -1,4 +1,4 @@
-"""DTMF tones as mu-law at 8 kHz (ITU-T Q.23).
+"""DTMF tones as mu-law at 8 kHz (ITU-T Q.23), and the ringing tone that a caller hears.
 
 Tones are only made, not recognized: keys that a caller presses come from the provider as messages.
 """
@@ -42,6 +42,25 @@ def duration_ms(digits: str) -> int:
     return waits * WAIT_MS + (len(digits) - waits) * (TONE_MS + GAP_MS)
 
 
+_RINGING = {
+    "": ((425,), 1000, 4000),
+    "US": ((440, 480), 2000, 4000),
+    "CA": ((440, 480), 2000, 4000),
+}
+"""Country -> frequencies in Hz, ms on and ms off (ITU-T E.180, supplement 2); "": any other."""
+
+
+@cache
+def _ringback(plan: tuple[tuple[int, ...], int, int]) -> bytes:
+    frequencies, on_ms, off_ms = plan
+    return _tone(frequencies, on_ms) + silence(off_ms)
+
+
+def ringback(country: str = "") -> bytes:
+    """Return one period of the ringing tone of a country (ISO 3166-1)."""
+    return _ringback(_RINGING.get(country) or _RINGING[""])
+
+
 def silence(ms: int) -> bytes:
     """Return so much silence as mu-law."""
     return bytes([g711.SILENCE]) * (ms * _SAMPLES_PER_MS)
@@ -51,9 +70,13 @@ def silence(ms: int) -> bytes:
 def _key(key: str) -> bytes:
     if key == "w":
         return silence(WAIT_MS)
-    t = np.arange(TONE_MS * _SAMPLES_PER_MS) / 8000
-    wave = sum(np.sin(2 * np.pi * hz * t) for hz in PAIRS[key]) * _LEVEL
+    return _tone(PAIRS[key], TONE_MS) + silence(GAP_MS)
+
+
+def _tone(frequencies: tuple[int, ...], ms: int) -> bytes:
+    t = np.arange(ms * _SAMPLES_PER_MS) / 8000
+    wave = sum(np.sin(2 * np.pi * hz * t) for hz in frequencies) * _LEVEL
     # A hard edge clicks, and some detectors take a click for speech.
     ramp = np.minimum(1, np.arange(len(t)) / (_RAMP_MS * _SAMPLES_PER_MS))
     shaped = wave * ramp * ramp[::-1]
-    return g711.encode(shaped.astype("<i2").tobytes()) + silence(GAP_MS)
+    return g711.encode(shaped.astype("<i2").tobytes())

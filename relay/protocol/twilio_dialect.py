@@ -74,6 +74,14 @@ class TwilioDialect:
         outgoing, self._outgoing = self._outgoing, None
         return None if outgoing is None else outgoing.stop()
 
+    def held(self, _why: str) -> None:
+        """Return None: at Twilio a stream that is held is just silent."""
+
+    def unheld(self, ms: int) -> None:
+        """Have the time stamps go on by what the agent did not hear."""
+        if self._outgoing is not None and self._outgoing.heard:
+            self._outgoing.skip(ms)
+
     def request(self, _id: str, _method: str, _params: msgspec.Raw) -> None:
         """Return None: Media Streams has no requests."""
 

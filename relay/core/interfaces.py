@@ -61,6 +61,8 @@ class Dialect(Protocol):
 
     started: bool
     """True once the agent has been sent its `start`."""
+    is_held: bool
+    """True if `held` was the last that it was told of that."""
 
     @property
     def resumes(self) -> bool:
@@ -69,6 +71,12 @@ class Dialect(Protocol):
 
     def start(self, call: dict[str, Any], sids: Sids, /, *, resumed: bool) -> list[bytes]:
         """Encode that audio flows from here on."""
+        ...
+
+    def restarted(self) -> bytes | None:
+        """Encode a `start` for an agent that has had one: it is not held, unless it is told so
+        next.
+        """
         ...
 
     def dtmf(self, digit: str) -> bytes | None:

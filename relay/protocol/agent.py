@@ -208,6 +208,12 @@ class ChamadeDialect:
         }
         return [_encode(message)]
 
+    def restarted(self) -> bytes | None:
+        """Encode that another relay has the call, where the agent is not held, unless it is told so
+        next. None: it knows.
+        """
+        return self.unheld(0) if self.is_held else None
+
     def dtmf(self, digit: str) -> bytes | None:
         """Encode that the caller pressed a key."""
         return _encode({"type": "dtmf", "digit": digit})

@@ -28,7 +28,7 @@ class TwilioDialect:
     """At Twilio a new connection is another stream, with marks of its own."""
 
     def __init__(self, log: Callable[[str, str], None]) -> None:
-        self.started = False
+        self.started = self.is_held = False
         self.stream_sid = f"MZ{secrets.token_hex(16)}"
         self.decode_media = media_stream.MediaDecoder(self.stream_sid)
         self._log = log
@@ -39,6 +39,9 @@ class TwilioDialect:
         self.started = True
         self._outgoing = outgoing = media_stream.Outgoing(self.stream_sid, sids.account, sids.call)
         return [outgoing.connected(), outgoing.start(parameters(call))]
+
+    def restarted(self) -> None:
+        """Return None: at Twilio a stream that is held is just silent."""
 
     def media(self, ulaw: bytes) -> bytes:
         """Encode the caller's audio; only after `start`. Hot path."""

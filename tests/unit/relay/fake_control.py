@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import time
 from collections.abc import Awaitable, Callable
@@ -69,6 +70,11 @@ class FakeApplication:
     """Name and URL of the relay that holds the caller's stream; None: any relay may."""
     owns: bool = False
     """True: the relay with the latest stream holds the call, and others are refused."""
+    line: dict[str, Any] | None = None
+    """The line, as relays are told it."""
+    clips: dict[str, bytes] = field(default_factory=dict)
+    asked_for: list[str] = field(default_factory=list)
+    """Ids of the clips that were asked for."""
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     """Attaches are answered once it is set."""
     stalled: set[str] = field(default_factory=set)
@@ -131,6 +137,7 @@ class FakeApplication:
                 "agent": self.agent,
                 "agent_detail": self.agent_detail,
                 "owner": None,
+                "line": self.line,
                 "ends_at_ms": self.ends_in_s and int((time.time() + self.ends_in_s) * 1000),
             }
         )
@@ -157,7 +164,18 @@ class FakeApplication:
         if kind in self.endings:
             self.end(self.endings[kind])
         self.reports.put_nowait(kind)
-        return web.json_response({"call": self.call(), "ends_at_ms": None, "agent": self.agent})
+        return web.json_response(self.news() | {"agent": self.agent})
+
+    def news(self) -> dict[str, Any]:
+        """Return what the door's `changed` has."""
+        return {"call": self.call(), "ends_at_ms": None, "line": self.line}
+
+    async def clip(self, body: dict[str, Any]) -> web.Response:
+        self.asked_for.append(body["clip_id"])
+        ulaw = self.clips.get(body["clip_id"])
+        if ulaw is None:
+            return problem(404, "no_such_clip")
+        return web.json_response({"ulaw": base64.b64encode(ulaw).decode(), "name": "a clip"})
 
     def signed(
         self, handle: Callable[[dict[str, Any]], Awaitable[web.Response]]
@@ -179,6 +197,7 @@ class FakeApplication:
         app = web.Application()
         app.router.add_post("/media/attach", self.signed(self.attach))
         app.router.add_post("/media/report", self.signed(self.report))
+        app.router.add_post("/media/clip", self.signed(self.clip))
         runner = web.AppRunner(app)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)

@@ -28,7 +28,7 @@ def sample(counters: Counters) -> tuple[dict[str, float], dict[str, int]]:
 def _families(counters: Counters) -> Iterator[Metric]:
     frames = {"to_agent": counters.to_agent, "to_caller": counters.to_caller}
     dropped, refused = counters.dropped, counters.refused
-    legs = {leg: counters.legs[leg] for leg in ("agent", "provider")}
+    legs = {leg: counters.legs[leg] for leg in ("agent", "provider", "peer")}
     of = "chamade_relay_"
     yield gauge(of + "calls", "Calls that are carried.", counters.calls)
     yield gauge(of + "legs", "Sockets that are open.", legs, "leg")

@@ -42,6 +42,8 @@ class Socket(Protocol):
 
 Dial = Callable[["Calls", str, Bridge, AgentAddress], Awaitable[None]]
 """Connects to the agent of a call, which then joins the bridge. DialError."""
+ConnectPeer = Callable[["Calls", str, Bridge, Line], Awaitable[bool]]
+"""Connects a call with the other one of its bridge. Returns False if that is not possible now."""
 
 
 class DialError(Exception):
@@ -60,9 +62,16 @@ class DialError(Exception):
 class Calls:
     """All calls that have a leg at this relay, or wait for one to come back."""
 
-    def __init__(self, control: Control, config: Config, counters: Counters, dial: Dial) -> None:
+    def __init__(
+        self,
+        control: Control,
+        config: Config,
+        counters: Counters,
+        dial: Dial,
+        connect_peer: ConnectPeer,
+    ) -> None:
         self.control = control
-        self.dial = dial
+        self.dial, self.connect_peer = dial, connect_peer
         self.timeouts = config.timeouts
         self.counters = counters
         self.empty = asyncio.Event()
@@ -134,6 +143,7 @@ class _Call:
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._dial_task: asyncio.Task[None] | None = None
+        self._peer_task: asyncio.Task[None] | None = None
         send = partial(calls.control.report_keys, call_id)
         self.pressed = KeyReports(call_id, send, spawn=self._spawn).press
         self.tell_of_agent = AgentReports(self._report_agent, spawn=self._spawn).tell
@@ -181,7 +191,7 @@ class _Call:
         self._spawn(self._fetch_clip(clip_id))
 
     def connect_peer(self, line: Line) -> None:
-        self._spawn(self._connect_peer(line))
+        self._peer_task = self._spawn(self._connect_peer(line))
 
     def bridged(self, number: int) -> None:
         logs.info("bridged", call_id=self.call_id, line=number)
@@ -192,6 +202,8 @@ class _Call:
             self._timer.cancel()
         if self._dial_task is not None:
             self._dial_task.cancel()
+        if self._peer_task is not None:
+            self._peer_task.cancel()
         self._calls.forget(self)
 
     def _wake(self) -> None:
@@ -222,8 +234,9 @@ class _Call:
             logs.warning("no clip; music is played", call_id=self.call_id, why=str(error))
         self.bridge.line.clip_fetched(clip_id, ulaw, time.monotonic())
 
-    async def _connect_peer(self, _line: Line) -> None:
-        self.bridge.peer.unreached(time.monotonic())
+    async def _connect_peer(self, line: Line) -> None:
+        if not await self._calls.connect_peer(self._calls, self.call_id, self.bridge, line):
+            self.bridge.peer.unreached(time.monotonic())
 
     async def _report_bridged(self, number: int) -> None:
         try:

@@ -7,6 +7,7 @@ import pytest
 from common import media_stream
 from relay.core.agent_to_caller import UNHEARD
 from relay.core.line_source import AHEAD_S
+from relay.core.interfaces import AgentAddress
 from relay.core.requests_to_agent import RefusedRequestError
 from relay.protocol import tones
 from relay.protocol.agent import AudioFormat
@@ -313,3 +314,83 @@ def test_a_twilio_agents_time_stamps_go_on_by_the_hold(scene: Scene) -> None:
     resume(scene)
     scene.bridge.caller_audio(CALLER, scene.now)
     assert [m["media"]["timestamp"] for m in leg.said("media")] == ["0", "3020"]
+
+
+# Agents that the relay dials
+
+
+AGENT_ADDRESS = AgentAddress("wss://agent.example/")
+
+
+def join_dialled(scene: Scene) -> RecordingLeg:
+    scene.bridge.tick(scene.now)
+    scene.actions.dialled.clear()
+    scene.agent = RecordingLeg(dialled=True)
+    scene.bridge.agent_joined(scene.agent, MULAW, scene.now)
+    return scene.agent
+
+
+@pytest.fixture
+def dialled(scene: Scene) -> Scene:
+    """A call whose agent was dialled and is there."""
+    scene.bridge.set_agent_address(AGENT_ADDRESS)
+    scene.start_stream()
+    join_dialled(scene)
+    return scene
+
+
+def test_a_dialled_agent_that_is_lost_during_a_hold_is_dialled_again_and_held(
+    dialled: Scene,
+) -> None:
+    hold(dialled)
+    dialled.lose_agent()
+    dialled.wait(0.1)
+    assert dialled.actions.dialled == [AGENT_ADDRESS]
+    again = join_dialled(dialled)
+    assert [message["type"] for message in again.said()] == ["start", "held"]
+
+
+@pytest.mark.parametrize(("before", "report"), [(True, "agent_lost"), (False, "no_agent")])
+def test_a_dial_that_fails_for_good_during_a_hold_is_reported_at_its_end(
+    scene: Scene, before: bool, report: str
+) -> None:
+    scene.bridge.set_agent_address(AGENT_ADDRESS)
+    scene.start_stream()
+    if before:
+        join_dialled(scene)
+    hold(scene)
+    if before:
+        scene.lose_agent()
+    scene.wait(0.1)
+    scene.bridge.dial_failed("private", scene.now, final=True)
+    assert scene.wait_without_watches(60) == []
+    resume(scene)
+    assert scene.wait_without_watches(0) == [report]
+
+
+def test_an_agent_that_is_to_leave_while_it_is_dialled_is_turned_away(scene: Scene) -> None:
+    scene.bridge.set_agent_address(AGENT_ADDRESS)
+    scene.start_stream()
+    scene.wait(0.1)
+    follow(scene, 1, "hold", source={"kind": "music"}, agent="leave")
+    late = join_dialled(scene)
+    assert late.closed == (1000, "the call was transferred")
+    scene.wait(60)
+    assert scene.actions.dialled == []
+    resume(scene)
+    scene.wait(0.5)
+    assert scene.actions.dialled == [AGENT_ADDRESS]
+
+
+def test_a_dialled_agent_that_left_is_not_dialled_until_it_is_wanted_again(
+    dialled: Scene,
+) -> None:
+    follow(dialled, 1, "hold", source={"kind": "music"}, agent="leave")
+    dialled.lose_agent()
+    dialled.lose_stream()
+    dialled.start_stream()
+    dialled.wait(60)
+    assert dialled.actions.dialled == []
+    resume(dialled)
+    dialled.wait(0.5)
+    assert dialled.actions.dialled == [AGENT_ADDRESS]

@@ -6,8 +6,8 @@ import pytest
 
 from common import media_stream
 from relay.core.agent_to_caller import UNHEARD
-from relay.core.line_source import AHEAD_S
 from relay.core.interfaces import AgentAddress
+from relay.core.line_source import AHEAD_S
 from relay.core.requests_to_agent import RefusedRequestError
 from relay.protocol import tones
 from relay.protocol.agent import AudioFormat

@@ -156,6 +156,8 @@ async def connect_peer(calls: Calls, call_id: str, bridge: Bridge, line: Line) -
                 lambda: leg,
                 line.peer_url.rstrip("/") + path,
                 extra_headers={"Authorization": f"Bearer {line.peer_token or ''}"},
+                # Cancelled alone, picows leaves the connection open.
+                websocket_handshake_timeout=CONNECT_S,
                 max_redirects=0,
                 enable_auto_ping=True,
                 enable_auto_pong=False,

@@ -15,6 +15,7 @@ from websockets.exceptions import InvalidStatus
 from common import media_token
 from relay.config import Config
 from relay.core.admission import CONNECTS
+from relay.network import peer_leg
 from relay.network.control import Control, RetryPolicy
 from relay.network.server import Relay
 from tests.support.ports import free_port
@@ -297,3 +298,39 @@ async def test_a_call_has_one_socket_to_the_other_and_few_are_opened(
     assert await refused(relay, "call_2", "call_1", token) == 429
     await sockets[-1].send(TWO)
     assert relay.relay.counters.legs["peer"] == 1
+
+
+async def test_what_is_neither_audio_nor_a_key_is_ignored(
+    relay_of: Start, pair: PairApplication
+) -> None:
+    relay = await relay_of("a")
+    caller = await stream(relay, "call_2")
+    pair.bridge()
+    await tell(relay, "call_2")
+    token = media_token.issue(SECRET, "call_2", "peer", EXPIRES_S)
+    headers = {"Authorization": f"Bearer {token}"}
+    peer = await relay.open("/media/peer/call_2?from=call_1", additional_headers=headers)
+    for text in ("", "[", '{"type":"dtmf","digit":"55"}', '{"type":"other"}', "é" * 2000):
+        await peer.send(text)
+    await peer.send(TWO)
+    assert await played(caller, 160) == TWO
+
+
+async def test_a_relay_that_never_answers_is_given_up(
+    relay_of: Start, pair: PairApplication, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(peer_leg, "CONNECT_S", 0.05)
+    came: asyncio.Queue[asyncio.StreamReader] = asyncio.Queue()
+    silent = await asyncio.start_server(lambda reader, _: came.put_nowait(reader), "127.0.0.1", 0)
+    async with silent:
+        near = await relay_of("a")
+        await stream(near, "call_1")
+        url = f"ws://127.0.0.1:{silent.sockets[0].getsockname()[1]}"
+        pair.owners["call_2"] = {"relay": "silent", "relay_url": url}
+        pair.bridge()
+        await tell(near, "call_1")
+        async with asyncio.timeout(5):
+            first = await came.get()
+            assert (await first.read()).startswith(b"GET /media/peer/call_2?from=call_1 ")
+            await came.get()
+        assert near.relay.counters.legs["peer"] == 0

@@ -25,6 +25,7 @@ from relay.core.interfaces import AgentAddress
 from relay.network.agent_reports import AgentReports
 from relay.network.control import Answer, Control, NoAnswerError, RefusedError
 from relay.network.key_reports import KeyReports
+from relay.network.recording_uploads import RecordingUploads
 from relay.protocol.agent import Sids
 
 
@@ -134,6 +135,8 @@ class _Call:
         send = partial(calls.control.report_keys, call_id)
         self.pressed = KeyReports(call_id, send, spawn=self._spawn).press
         self.tell_of_agent = AgentReports(self._report_agent, spawn=self._spawn).tell
+        uploads = RecordingUploads(call_id, calls.control, calls.counters, self._spawn)
+        self.recorded, self.recording_over = uploads.add, uploads.add_over
         self.bridge = Bridge(self, calls.timeouts, calls.counters)
 
     def take(self, answer: Answer, now: float) -> None:
@@ -141,6 +144,7 @@ class _Call:
         if answer.account_sid and answer.provider_call_id:
             self.bridge.set_sids(Sids(answer.account_sid, answer.provider_call_id))
         self.bridge.set_agent_address(answer.agent)
+        self._record(answer, now)
         self.bridge.update(answer.call, _ends_at(answer), now)
 
     def follow(self, answer: Answer, kind: str | None = None) -> None:
@@ -150,6 +154,7 @@ class _Call:
             return
         if answer.agent is not None:
             bridge.set_agent_address(answer.agent)
+        self._record(answer, now)
         if kind is None:
             bridge.update(answer.call, ends_at, now)
         else:
@@ -157,6 +162,11 @@ class _Call:
         if bridge.over:
             reason = answer.call.get("end_reason")
             logs.info("call over", call_id=self.call_id, state=answer.state, reason=reason)
+
+    def _record(self, answer: Answer, now: float) -> None:
+        if answer.recording is not None:
+            began = now + answer.recording.since_ms / 1000 - time.time()
+            self.bridge.record(answer.recording, began, now)
 
     def wake_at(self, at: float) -> None:
         if self._timer is not None:

@@ -1,4 +1,5 @@
-"""The signed HTTP client to the application: attaches of sockets and reports of calls.
+"""The signed HTTP client to the application: attaches of sockets, reports of calls, and the URLs
+to which recordings go.
 
 See docs/contracts.md. Every post is idempotent, so connection errors, time-outs and 5xx answers
 are tried again; a 4xx is an answer. It keeps no state about calls and decides nothing.
@@ -9,17 +10,21 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 import aiohttp
 import msgspec
 
 from relay.config import Config
 from relay.core.interfaces import LIVE, AgentAddress
+from relay.protocol.recording import WantedRecording
 from runtime.signed_post import AnswerTooLongError, signed_post
 
-ATTACH, REPORT = "/media/attach", "/media/report"
-_POOLS = ("agent", "provider", REPORT)
+_T = TypeVar("_T")
+
+ATTACH, REPORT, RECORDING = "/media/attach", "/media/report", "/media/recording"
+_STORAGE = "storage"
+_POOLS = ("agent", "provider", REPORT, RECORDING, _STORAGE)
 AT_ONCE = 64
 """Posts of each kind under way at the same time; the others wait, for as long as it takes."""
 
@@ -36,6 +41,8 @@ class Answer(msgspec.Struct):
     agent_detail: str | None = None
     """The reason why the agent was not reached, as the application shows it."""
 
+    recording: WantedRecording | None = None
+
     @property
     def call_id(self) -> str:
         """Return the call's id."""
@@ -50,6 +57,21 @@ class Answer(msgspec.Struct):
     def over(self) -> bool:
         """Return whether the state is final; an unknown one counts as final."""
         return self.state not in LIVE
+
+
+class Upload(msgspec.Struct, frozen=True):
+    """The URL to which a segment of a recording is put, with the headers that its signature
+    covers.
+    """
+
+    url: str
+    headers: dict[str, str] = {}
+
+
+class Uploads(msgspec.Struct):
+    """The answer about a recording: where its segments go, by their starts in ms."""
+
+    uploads: dict[int, Upload] = {}
 
 
 class RefusedError(Exception):
@@ -85,8 +107,9 @@ class RetryPolicy:
 class Control:
     """The control client; to be used as an async context manager.
 
-    Agents' attaches, providers' attaches and reports have a connection pool each: agents cause
-    attaches as they please, and those must hold up neither a caller's stream nor a report.
+    Agents' attaches, providers' attaches, reports and recordings have a connection pool each:
+    agents cause attaches as they please, and those must hold up neither a caller's stream nor a
+    report.
     """
 
     def __init__(
@@ -136,47 +159,76 @@ class Control:
         """Report which keys were pressed; `sequence` rises from report to report of a call."""
         return await self._report(call_id, "dtmf", {"digits": digits, "sequence": sequence})
 
+    async def upload_urls(
+        self, call_id: str, recording_id: str, starts_ms: list[int]
+    ) -> dict[int, Upload]:
+        """Ask where the segments go that begin at these times. RefusedError, NoAnswerError."""
+        return (await self._recording(call_id, recording_id, starts_ms=starts_ms)).uploads
+
+    async def recording_over(self, call_id: str, recording_id: str) -> None:
+        """Tell that no more of a recording comes from here. RefusedError, NoAnswerError."""
+        await self._recording(call_id, recording_id, over=True)
+
+    async def upload(self, where: Upload, content: bytes) -> None:
+        """Put a segment to its URL. NoAnswerError."""
+        try:
+            async with (
+                self._slots[_STORAGE],
+                self._sessions[_STORAGE].put(
+                    where.url, data=content, headers=where.headers, allow_redirects=False
+                ) as response,
+            ):
+                status = response.status
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            raise NoAnswerError(f"storage: {type(error).__name__}") from None
+        if not 200 <= status < 300:
+            raise NoAnswerError(f"storage: HTTP {status}")
+
+    async def _recording(self, call_id: str, recording_id: str, **more: Any) -> Uploads:
+        body = {"relay": self._config.relay_id, "call_id": call_id, "recording_id": recording_id}
+        return await self._post(RECORDING, RECORDING, body | more, Uploads)
+
     async def _report(self, call_id: str, kind: str, more: dict[str, Any]) -> Answer:
         body = {"relay": self._config.relay_id, "call_id": call_id, "type": kind}
-        return await self._post(REPORT, REPORT, body | more)
+        return await self._post(REPORT, REPORT, body | more, Answer)
 
     async def _attach(self, socket: dict[str, Any]) -> Answer:
         relay = {"relay": self._config.relay_id, "relay_url": self._config.relay_url}
         if self._config.door_url:
             relay["door_url"] = self._config.door_url
-        return await self._post(socket["leg"], ATTACH, relay | socket)
+        return await self._post(socket["leg"], ATTACH, relay | socket, Answer)
 
-    async def _post(self, pool: str, path: str, payload: dict[str, Any]) -> Answer:
+    async def _post(self, pool: str, path: str, payload: dict[str, Any], of: type[_T]) -> _T:
         body = msgspec.json.encode(payload)
         why = ""
         for pause in (*self._retries.pauses, None):
             try:
-                return await self._try(pool, path, body)
+                return await self._try(pool, path, body, of)
             except (aiohttp.ClientError, TimeoutError, AnswerTooLongError, NoAnswerError) as error:
                 why = str(error) or type(error).__name__
             if pause is not None:
                 await asyncio.sleep(pause)
         raise NoAnswerError(why)
 
-    async def _try(self, pool: str, path: str, body: bytes) -> Answer:
+    async def _try(self, pool: str, path: str, body: bytes, of: type[_T]) -> _T:
         session = self._sessions.get(pool)
         if session is None:
             raise RuntimeError("Control is used outside its context")
         async with self._slots[pool]:
-            return await self._ask(session, path, body)
+            return _parse(*await self._ask(session, path, body), of)
 
-    async def _ask(self, session: aiohttp.ClientSession, path: str, body: bytes) -> Answer:
+    async def _ask(
+        self, session: aiohttp.ClientSession, path: str, body: bytes
+    ) -> tuple[int, bytes]:
         config = self._config
-        return _parse(
-            *await signed_post(session, config.control_url, config.control_secret, path, body)
-        )
+        return await signed_post(session, config.control_url, config.control_secret, path, body)
 
 
-def _parse(status: int, content: bytes) -> Answer:
+def _parse(status: int, content: bytes, of: type[_T]) -> _T:
     """Parse an HTTP answer. RefusedError for 4xx, NoAnswerError for what is no answer."""
     try:
         if status == 200:
-            return msgspec.json.decode(content, type=Answer)
+            return msgspec.json.decode(content, type=of)
         problem = msgspec.json.decode(content, type=_Problem)
     except (msgspec.DecodeError, msgspec.ValidationError, RecursionError):
         problem = _Problem()

@@ -69,6 +69,13 @@ class FakeApplication:
     """Name and URL of the relay that holds the caller's stream; None: any relay may."""
     owns: bool = False
     """True: the relay with the latest stream holds the call, and others are refused."""
+    recording: dict[str, Any] | None = None
+    """The recording that is wanted."""
+    stored: dict[int, bytes] = field(default_factory=dict)
+    """Start in ms -> the segment that was put."""
+    store: Callable[[], Awaitable[int]] | None = None
+    """Returns the status with which the next segment is answered."""
+    recordings_over: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     """Attaches are answered once it is set."""
     stalled: set[str] = field(default_factory=set)
@@ -130,6 +137,7 @@ class FakeApplication:
                 "account_sid": "AC1",
                 "agent": self.agent,
                 "agent_detail": self.agent_detail,
+                "recording": self.recording,
                 "owner": None,
                 "ends_at_ms": self.ends_in_s and int((time.time() + self.ends_in_s) * 1000),
             }
@@ -157,7 +165,25 @@ class FakeApplication:
         if kind in self.endings:
             self.end(self.endings[kind])
         self.reports.put_nowait(kind)
-        return web.json_response({"call": self.call(), "ends_at_ms": None, "agent": self.agent})
+        told = {"call": self.call(), "ends_at_ms": None, "agent": self.agent}
+        return web.json_response({**told, "recording": self.recording})
+
+    async def record(self, body: dict[str, Any]) -> web.Response:
+        if body.get("over"):
+            self.recordings_over.put_nowait(body["recording_id"])
+            return web.json_response({})
+        uploads = {
+            str(start): {"url": f"{self.url}/storage/{start}", "headers": {"X-Sealed": "yes"}}
+            for start in body["starts_ms"]
+        }
+        return web.json_response({"uploads": uploads})
+
+    async def put(self, request: web.Request) -> web.Response:
+        assert request.headers["X-Sealed"] == "yes"
+        status = 200 if self.store is None else await self.store()
+        if status == 200:
+            self.stored[int(request.match_info["start"])] = await request.read()
+        return web.Response(status=status)
 
     def signed(
         self, handle: Callable[[dict[str, Any]], Awaitable[web.Response]]
@@ -179,6 +205,8 @@ class FakeApplication:
         app = web.Application()
         app.router.add_post("/media/attach", self.signed(self.attach))
         app.router.add_post("/media/report", self.signed(self.report))
+        app.router.add_post("/media/recording", self.signed(self.record))
+        app.router.add_put("/storage/{start}", self.put)
         runner = web.AppRunner(app)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)

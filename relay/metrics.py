@@ -42,4 +42,5 @@ def _families(counters: Counters) -> Iterator[Metric]:
     yield counter(
         of + "door_commands", "Commands through the door.", counters.door, "method", "answer"
     )
+    yield counter(of + "segments", "Segments of recordings.", counters.segments, "outcome")
     yield counter(of + "control_unanswered", "Reports given up.", counters.unanswered)

@@ -12,7 +12,8 @@ from common import media_stream
 from common.budget import Budget
 from relay.core.counters import Counters
 from relay.core.interfaces import AgentLeg, ProviderLeg
-from relay.core.playout_estimate import MAX_MESSAGE, PlayoutEstimate
+from relay.core.playout_estimate import MAX_MESSAGE, Listener, PlayoutEstimate
+from relay.core.recorder import Recorder
 from relay.protocol import pcm, tones
 from relay.protocol.agent import AudioFormat
 
@@ -48,6 +49,13 @@ class AgentToCaller:
         self._bytes_per_ms = ULAW_PER_MS
         self.held = False
         """True while the caller hears something else: the agent's audio goes nowhere."""
+        self._recorder: Recorder | None = None
+
+    def record(self, recorder: Recorder | None) -> None:
+        """Record what the caller hears from now on; None: record nothing."""
+        self._recorder = recorder
+        if self._playout is not None:
+            self._playout.listener = self._listener()
 
     def attach(self, agent: AgentLeg, audio: AudioFormat, transcode: pcm.ToCaller | None) -> None:
         """Take audio of this format from the agent's new connection."""
@@ -63,6 +71,7 @@ class AgentToCaller:
         if self._transcode is not None:
             self._transcode.skip(0)
         self._playout = PlayoutEstimate(leg, stream_sid, keys=keys, on_pace=self._check_rate)
+        self._playout.listener = self._listener()
         return unplayed
 
     def end(self) -> list[str]:
@@ -140,6 +149,11 @@ class AgentToCaller:
         else:
             self._play_long(playout, tones.dtmf(digits), now)
 
+    def beep(self, now: float) -> None:
+        """Play a beep, behind what is queued."""
+        if self._playout is not None:
+            self._play_long(self._playout, tones.beep(), now)
+
     def mark(self, name: str) -> bool | None:
         """Set a mark at the end of what is queued. Return False if too many are set, None if there
         is no stream.
@@ -166,6 +180,8 @@ class AgentToCaller:
             self._transcode.clear() if by_agent else self._transcode.skip(0)
         if self._playout is None:
             return []
+        if self._recorder is not None:
+            self._recorder.cut(now)
         if by_agent:
             self.charge(self._playout.queued(now), now)
         return self._playout.clear()
@@ -175,6 +191,9 @@ class AgentToCaller:
         wait = self._unheard.spend(seconds, now)
         if wait and self._agent is not None:
             self._agent.pause(wait)
+
+    def _listener(self) -> Listener | None:
+        return None if self._recorder is None else self._recorder.plays
 
     def _check_rate(self, pace: float) -> None:
         """Report a wrong sample rate if audio twice came as much too fast as another rate explains.

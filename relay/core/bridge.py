@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from common import media_stream
+from relay.core.call_recording import CallRecording
 from relay.core.counters import Counters
 from relay.core.current_agent import CurrentAgent
 from relay.core.deadlines import (
@@ -39,6 +40,7 @@ from relay.core.status_polling import StatusPolling
 from relay.core.timeouts import Timeouts
 from relay.protocol.agent import AudioFormat, Sids
 from relay.protocol.line import Line
+from relay.protocol.recording import WantedRecording
 
 RETRY_S = 2.0
 """Before a report is sent again that got no answer or changed nothing."""
@@ -79,6 +81,7 @@ class Bridge:
         self.line = CallLine(self._agent, self._missing, self.peer, self._deadlines, actions)
         self.commands = DoorCommands(self._agent, self._redial)
         self.agent_audio = self._agent.to_caller.play
+        self._recording = CallRecording(actions, self._agent.to_caller)
         self.caller_audio = self._agent.to_agent.receive
 
     # The call, as the application sees it
@@ -109,6 +112,14 @@ class Bridge:
     def set_agent_detail(self, detail: str) -> None:
         """Set the reason why the agent was not reached that the application shows so far."""
         self._redial.set_told(detail)
+
+    def record(self, wanted: WantedRecording | None, began: float, now: float) -> None:
+        """Record as the application wants; `began`: when the recording did, on the clock of
+        `now`.
+        """
+        if not self.over:
+            self._recording.follow(wanted, began, now)
+            self.caller_audio = self._recording.tap(self._agent.to_agent.receive)
 
     def answered(self, kind: str, call: dict[str, Any], ends_at: float | None, now: float) -> None:
         """Take the answer to a report."""
@@ -164,6 +175,7 @@ class Bridge:
         self._agent.detach()
         self._agent.to_caller.end()
         self.peer.leave(code, reason)
+        self._recording.end()
         if agent is not None:
             agent.close(code, reason)
         if provider is not None:
@@ -208,6 +220,7 @@ class Bridge:
         agent = self._agent
         agent.marks_unplayed(agent.to_caller.begin(leg, stream_sid, keys=keys))
         agent.to_agent.reset()
+        self._recording.change_stream(now)
         self._deadlines.cancel(MEDIA_LOST)
         self._schedule_watch(now)
         if agent.leg is not None:
@@ -223,6 +236,7 @@ class Bridge:
         if leg is not self._provider:
             return
         self._agent.marks_unplayed(self._agent.to_caller.end())
+        self._recording.change_stream(now)
         self._provider = None
         self._polling.stream_lost()
         self._missing.stream_lost()

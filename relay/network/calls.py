@@ -26,6 +26,7 @@ from relay.network.agent_reports import AgentReports
 from relay.network.clips import Clips
 from relay.network.control import Answer, Control, NoAnswerError, RefusedError
 from relay.network.key_reports import KeyReports
+from relay.network.recording_uploads import RecordingUploads
 from relay.protocol.agent import Sids
 from relay.protocol.line import Line
 
@@ -147,6 +148,8 @@ class _Call:
         send = partial(calls.control.report_keys, call_id)
         self.pressed = KeyReports(call_id, send, spawn=self._spawn).press
         self.tell_of_agent = AgentReports(self._report_agent, spawn=self._spawn).tell
+        uploads = RecordingUploads(call_id, calls.control, calls.counters, self._spawn)
+        self.recorded, self.recording_over = uploads.add, uploads.add_over
         self.bridge = Bridge(self, calls.timeouts, calls.counters)
 
     def take(self, answer: Answer, now: float) -> None:
@@ -155,6 +158,7 @@ class _Call:
             self.bridge.set_sids(Sids(answer.account_sid, answer.provider_call_id))
         self.bridge.set_agent_address(answer.agent)
         self.bridge.follow_line(answer.line, now)
+        self._record(answer, now)
         self.bridge.update(answer.call, _ends_at(answer), now)
 
     def follow(self, answer: Answer, kind: str | None = None) -> None:
@@ -165,6 +169,7 @@ class _Call:
         if answer.agent is not None:
             bridge.set_agent_address(answer.agent)
         bridge.follow_line(answer.line, now)
+        self._record(answer, now)
         if kind is None:
             bridge.update(answer.call, ends_at, now)
         else:
@@ -172,6 +177,11 @@ class _Call:
         if bridge.over:
             reason = answer.call.get("end_reason")
             logs.info("call over", call_id=self.call_id, state=answer.state, reason=reason)
+
+    def _record(self, answer: Answer, now: float) -> None:
+        if answer.recording is not None:
+            began = now + answer.recording.since_ms / 1000 - time.time()
+            self.bridge.record(answer.recording, began, now)
 
     def wake_at(self, at: float) -> None:
         if self._timer is not None:

@@ -13,6 +13,7 @@ from common.budget import Budget
 from relay.core.counters import Counters
 from relay.core.interfaces import AgentLeg, ProviderLeg
 from relay.core.playout_estimate import MAX_MESSAGE, PlayoutEstimate
+from relay.core.quality import CallQuality
 from relay.protocol import pcm, tones
 from relay.protocol.agent import AudioFormat
 
@@ -35,6 +36,7 @@ class AgentToCaller:
         on_wrong_rate: Callable[[int, int], None] = lambda *_: None,
     ) -> None:
         self._counters = counters
+        self.quality = CallQuality(counters)
         self._on_dropped = on_dropped
         """Called with (why, ms, now)."""
         self._on_wrong_rate = on_wrong_rate
@@ -60,7 +62,13 @@ class AgentToCaller:
         unplayed = self.end()
         if self._transcode is not None:
             self._transcode.skip(0)
-        self._playout = PlayoutEstimate(leg, stream_sid, keys=keys, on_pace=self._check_rate)
+        self._playout = PlayoutEstimate(
+            leg,
+            stream_sid,
+            keys=keys,
+            on_pace=self._check_rate,
+            on_played=self.quality.played,
+        )
         return unplayed
 
     def end(self) -> list[str]:
@@ -134,7 +142,9 @@ class AgentToCaller:
             self._transcode.clear()
         if self._playout is None:
             return []
-        self.charge(self._playout.queued(now), now)
+        queued = self._playout.queued(now)
+        self.charge(queued, now)
+        self.quality.cleared(queued, now, marks=self._playout.marked)
         return self._playout.clear()
 
     def charge(self, seconds: float, now: float) -> None:

@@ -7,21 +7,26 @@ are tried again; a 4xx is an answer. It keeps no state about calls and decides n
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 import aiohttp
 import msgspec
 
+from common.call_facts import PATH as FACTS
+from common.call_facts import FactsReport
 from relay.config import Config
 from relay.core.interfaces import LIVE, AgentAddress
 from runtime.signed_post import AnswerTooLongError, signed_post
 
 ATTACH, REPORT = "/media/attach", "/media/report"
-_POOLS = ("agent", "provider", REPORT)
+_POOLS = ("agent", "provider", REPORT, FACTS)
 AT_ONCE = 64
 """Posts of each kind under way at the same time; the others wait, for as long as it takes."""
+
+
+_T = TypeVar("_T")
 
 
 class Answer(msgspec.Struct):
@@ -72,6 +77,10 @@ class _Problem(msgspec.Struct):
     code: str = ""
     call: dict[str, Any] | None = None
     relay_url: str | None = None
+
+
+class _Taken(msgspec.Struct):
+    """The answer to a report of facts: nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +145,11 @@ class Control:
         """Report which keys were pressed; `sequence` rises from report to report of a call."""
         return await self._report(call_id, "dtmf", {"digits": digits, "sequence": sequence})
 
+    async def report_facts(self, report: FactsReport) -> None:
+        """Report the quality of a call. RefusedError, NoAnswerError."""
+        told = asdict(replace(report, relay=self._config.relay_id))
+        await self._ask_for(_Taken, FACTS, FACTS, told)
+
     async def _report(self, call_id: str, kind: str, more: dict[str, Any]) -> Answer:
         body = {"relay": self._config.relay_id, "call_id": call_id, "type": kind}
         return await self._post(REPORT, REPORT, body | more)
@@ -147,36 +161,39 @@ class Control:
         return await self._post(socket["leg"], ATTACH, relay | socket)
 
     async def _post(self, pool: str, path: str, payload: dict[str, Any]) -> Answer:
+        return await self._ask_for(Answer, pool, path, payload)
+
+    async def _ask_for(self, kind: type[_T], pool: str, path: str, payload: dict[str, Any]) -> _T:
         body = msgspec.json.encode(payload)
         why = ""
         for pause in (*self._retries.pauses, None):
             try:
-                return await self._try(pool, path, body)
+                return _parse(*await self._try(pool, path, body), kind)
             except (aiohttp.ClientError, TimeoutError, AnswerTooLongError, NoAnswerError) as error:
                 why = str(error) or type(error).__name__
             if pause is not None:
                 await asyncio.sleep(pause)
         raise NoAnswerError(why)
 
-    async def _try(self, pool: str, path: str, body: bytes) -> Answer:
+    async def _try(self, pool: str, path: str, body: bytes) -> tuple[int, bytes]:
         session = self._sessions.get(pool)
         if session is None:
             raise RuntimeError("Control is used outside its context")
         async with self._slots[pool]:
             return await self._ask(session, path, body)
 
-    async def _ask(self, session: aiohttp.ClientSession, path: str, body: bytes) -> Answer:
+    async def _ask(
+        self, session: aiohttp.ClientSession, path: str, body: bytes
+    ) -> tuple[int, bytes]:
         config = self._config
-        return _parse(
-            *await signed_post(session, config.control_url, config.control_secret, path, body)
-        )
+        return await signed_post(session, config.control_url, config.control_secret, path, body)
 
 
-def _parse(status: int, content: bytes) -> Answer:
+def _parse(status: int, content: bytes, kind: type[_T]) -> _T:
     """Parse an HTTP answer. RefusedError for 4xx, NoAnswerError for what is no answer."""
     try:
         if status == 200:
-            return msgspec.json.decode(content, type=Answer)
+            return msgspec.json.decode(content, type=kind)
         problem = msgspec.json.decode(content, type=_Problem)
     except (msgspec.DecodeError, msgspec.ValidationError, RecursionError):
         problem = _Problem()

@@ -54,6 +54,8 @@ class FakeApplication:
     """Number of posts that are still to be answered 500."""
     attaches: list[dict[str, Any]] = field(default_factory=list)
     reports: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
+    facts: asyncio.Queue[dict[str, Any]] = field(default_factory=asyncio.Queue)
+    """Reports of the call's quality."""
     bodies: list[dict[str, Any]] = field(default_factory=list)
     """Reports as they came, but for `watch`."""
     agent_whys: list[str] = field(default_factory=list)
@@ -159,6 +161,10 @@ class FakeApplication:
         self.reports.put_nowait(kind)
         return web.json_response({"call": self.call(), "ends_at_ms": None, "agent": self.agent})
 
+    async def take_facts(self, body: dict[str, Any]) -> web.Response:
+        self.facts.put_nowait(body)
+        return web.json_response({})
+
     def signed(
         self, handle: Callable[[dict[str, Any]], Awaitable[web.Response]]
     ) -> Callable[[web.Request], Awaitable[web.Response]]:
@@ -179,6 +185,7 @@ class FakeApplication:
         app = web.Application()
         app.router.add_post("/media/attach", self.signed(self.attach))
         app.router.add_post("/media/report", self.signed(self.report))
+        app.router.add_post("/media/facts", self.signed(self.take_facts))
         runner = web.AppRunner(app)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)

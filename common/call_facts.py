@@ -23,6 +23,9 @@ MAX_REPORTS = 300
 """Reports of one relay about one call: four hours of them, and a few."""
 MAX_PIECE = 1800
 """Levels of one direction in a report: three minutes, as a stalled relay may be late with it."""
+_MAX_PACKED = MAX_PIECE // 2 * 4 // 3 + 4
+MAX_SUM = 2**40
+MAX_RELAY = 255
 MAX_MARKS = 64
 """Marks in one report; more are left out."""
 
@@ -62,6 +65,15 @@ class Sums:
     added_latency: tuple[int, ...] = (0,) * (len(ADDED_LATENCY_MS) + 1)
     clear_to_silence: tuple[int, ...] = (0,) * (len(CLEAR_TO_SILENCE_MS) + 1)
 
+    def __post_init__(self) -> None:
+        """Raise ValueError for sums that no relay has."""
+        _need(len(self.added_latency) == len(ADDED_LATENCY_MS) + 1, "added_latency")
+        _need(len(self.clear_to_silence) == len(CLEAR_TO_SILENCE_MS) + 1, "clear_to_silence")
+        for name in self.__slots__:
+            value = getattr(self, name)
+            for each in value if isinstance(value, tuple) else (value,):
+                _need(each is None or abs(each) < MAX_SUM, name)
+
 
 @dataclass(frozen=True, slots=True)
 class Mark:
@@ -70,6 +82,10 @@ class Mark:
     type: str
     at_ms: int
     ms: int = 0
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for a mark that no relay makes."""
+        _need(self.type in MARKS and abs(self.at_ms) < MAX_SUM and 0 <= self.ms < MAX_SUM, "mark")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +98,14 @@ class Piece:
     caller: str = ""
     heard: str = ""
     marks: tuple[Mark, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for a piece that no relay sends."""
+        _need(0 <= self.step <= MAX_STEPS, "step")
+        _need(len(self.marks) <= MAX_MARKS, "marks")
+        for packed in (self.caller, self.heard):
+            _need(len(packed) <= _MAX_PACKED, "levels")
+            unpack(packed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +123,16 @@ class FactsReport:
     piece: Piece
     last: bool = False
     relay: str = ""
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for a report beyond the bounds."""
+        _need(1 <= self.sequence <= MAX_REPORTS and 0 <= self.began_ms < 2**45, "sequence")
+        _need(len(self.relay) <= MAX_RELAY, "relay")
+
+
+def _need(holds: bool, what: str) -> None:
+    if not holds:
+        raise ValueError(f"{what} is beyond its bounds")
 
 
 def pack(levels: Sequence[int]) -> str:

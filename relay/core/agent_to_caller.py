@@ -13,6 +13,7 @@ from common.budget import Budget
 from relay.core.counters import Counters
 from relay.core.interfaces import AgentLeg, ProviderLeg
 from relay.core.playout_estimate import MAX_MESSAGE, Listener, PlayoutEstimate
+from relay.core.quality import CallQuality
 from relay.core.recorder import Recorder
 from relay.protocol import pcm, tones
 from relay.protocol.agent import AudioFormat
@@ -36,6 +37,7 @@ class AgentToCaller:
         on_wrong_rate: Callable[[int, int], None] = lambda *_: None,
     ) -> None:
         self._counters = counters
+        self.quality = CallQuality(counters)
         self._on_dropped = on_dropped
         """Called with (why, ms, now)."""
         self._on_wrong_rate = on_wrong_rate
@@ -70,7 +72,13 @@ class AgentToCaller:
         unplayed = self.end()
         if self._transcode is not None:
             self._transcode.skip(0)
-        self._playout = PlayoutEstimate(leg, stream_sid, keys=keys, on_pace=self._check_rate)
+        self._playout = PlayoutEstimate(
+            leg,
+            stream_sid,
+            keys=keys,
+            on_pace=self._check_rate,
+            on_played=self.quality.played,
+        )
         self._playout.listener = self._listener()
         return unplayed
 
@@ -182,8 +190,10 @@ class AgentToCaller:
             return []
         if self._recorder is not None:
             self._recorder.cut(now)
+        queued = self._playout.queued(now)
+        self.quality.cleared(queued, now, marks=self._playout.marked)
         if by_agent:
-            self.charge(self._playout.queued(now), now)
+            self.charge(queued, now)
         return self._playout.clear()
 
     def charge(self, seconds: float, now: float) -> None:

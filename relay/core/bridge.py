@@ -76,9 +76,11 @@ class Bridge:
         self._keypad = KeyRate(counters)
         self._provider: ProviderLeg | None = None
         self._agent = CurrentAgent(counters, self._deadlines, self._hang_up)
+        self.quality = self._agent.to_caller.quality
         self._missing = MissingAgent(self._deadlines, timeouts, self._redial)
         self.peer = Peer(self._agent.to_caller, self._deadlines, actions, counters)
         self.line = CallLine(self._agent, self._missing, self.peer, self._deadlines, actions)
+        self.quality = self._agent.to_caller.quality
         self.commands = DoorCommands(self._agent, self._redial)
         self.agent_audio = self._agent.to_caller.play
         self._recording = CallRecording(actions, self._agent.to_caller)
@@ -215,6 +217,7 @@ class Bridge:
             leg.close(1000, "a newer stream is here")
             return False
         self._provider = leg
+        self.quality.stream_began(now)
         if old is not None:
             old.close(1000, "replaced by a newer stream")
         agent = self._agent
@@ -249,9 +252,11 @@ class Bridge:
         if isinstance(message, media_stream.Dtmf):
             digit = message.dtmf.digit
             if self._keypad.accepts(digit, now):
+                self.quality.pressed(now)
                 (self.peer.send_key if self.line.bridged else self._agent.pressed)(digit, now)
                 self._actions.pressed(digit)
         elif isinstance(message, media_stream.Mark):
+            self.quality.mark_came(now)
             self._agent.passed_mark(message.mark.name)
 
     # The agent's leg
@@ -281,6 +286,7 @@ class Bridge:
         if old is not None:
             old.close(4409, "replaced by a newer connection")
         self._agent.attach(leg, audio)
+        self.quality.agent_came(now)
         if leg.dialled:
             self._redial.joined(now)
         else:

@@ -68,7 +68,10 @@ class AgentSocket(Leg):
             and frame.fin
             and not (self._fragments or transport.is_close_frame_sent)
         ):
-            bridge.agent_audio(frame.get_payload_as_memoryview(), now())
+            came = now()
+            bridge.agent_audio(frame.get_payload_as_memoryview(), came)
+            if came >= bridge.quality.sample_agent_at:
+                bridge.quality.answered(came, now())
         elif bridge is None and self._pipe is None and self._is_early_audio(transport, frame):
             self._early_audio += frame.payload_size
         else:

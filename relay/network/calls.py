@@ -25,6 +25,7 @@ from relay.core.interfaces import AgentAddress
 from relay.network.agent_reports import AgentReports
 from relay.network.clips import Clips
 from relay.network.control import Answer, Control, NoAnswerError, RefusedError
+from relay.network.facts_reports import FactsReports
 from relay.network.key_reports import KeyReports
 from relay.network.recording_uploads import RecordingUploads
 from relay.protocol.agent import Sids
@@ -77,6 +78,8 @@ class Calls:
         self.counters = counters
         self.empty = asyncio.Event()
         self.empty.set()
+        self.ending = asyncio.Event()
+        """Set when the relay ends."""
         self.legs: set[Socket] = set()
         """Sockets that are open, admitted or not."""
         self.admission = Admission(
@@ -117,7 +120,8 @@ class Calls:
             call.follow(answer)
 
     def close(self, code: int, reason: str) -> None:
-        """Close every leg of every call, without a report."""
+        """Close every leg of every call, without a report about its state."""
+        self.ending.set()
         for call in list(self._calls.values()):
             call.bridge.close(code, reason)
 
@@ -151,9 +155,17 @@ class _Call:
         uploads = RecordingUploads(call_id, calls.control, calls.counters, self._spawn)
         self.recorded, self.recording_over = uploads.add, uploads.add_over
         self.bridge = Bridge(self, calls.timeouts, calls.counters)
+        self._facts = FactsReports(
+            call_id,
+            self.bridge.quality,
+            calls.control.report_facts,
+            spawn=self._spawn,
+            hurry=calls.ending,
+        )
 
     def take(self, answer: Answer, now: float) -> None:
         """Take the application's answer to an attach."""
+        self._facts.begin()
         if answer.account_sid and answer.provider_call_id:
             self.bridge.set_sids(Sids(answer.account_sid, answer.provider_call_id))
         self.bridge.set_agent_address(answer.agent)
@@ -214,6 +226,7 @@ class _Call:
             self._dial_task.cancel()
         if self._peer_task is not None:
             self._peer_task.cancel()
+        self._facts.end()
         self._calls.forget(self)
 
     def _wake(self) -> None:

@@ -8,13 +8,15 @@ are tried again; a 4xx is an answer. It keeps no state about calls and decides n
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from types import TracebackType
 from typing import Any, TypeVar
 
 import aiohttp
 import msgspec
 
+from common.call_facts import PATH as FACTS
+from common.call_facts import FactsReport
 from relay.config import Config
 from relay.core.interfaces import LIVE, AgentAddress
 from relay.protocol.line import MAX_CLIP, Line
@@ -29,9 +31,11 @@ ATTACH, REPORT, CLIP, RECORDING = (
     "/media/recording",
 )
 _STORAGE = "storage"
-_POOLS = ("agent", "provider", REPORT, CLIP, RECORDING, _STORAGE)
+_POOLS = ("agent", "provider", REPORT, CLIP, FACTS, RECORDING, _STORAGE)
 AT_ONCE = 64
 """Posts of each kind under way at the same time; the others wait, for as long as it takes."""
+
+
 
 
 class Answer(msgspec.Struct):
@@ -105,6 +109,10 @@ class _Problem(msgspec.Struct):
     code: str = ""
     call: dict[str, Any] | None = None
     relay_url: str | None = None
+
+
+class _Taken(msgspec.Struct):
+    """The answer to a report of facts: nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +219,11 @@ class Control:
     async def _recording(self, call_id: str, recording_id: str, **more: Any) -> Uploads:
         body = {"relay": self._config.relay_id, "call_id": call_id, "recording_id": recording_id}
         return await self._post(RECORDING, RECORDING, body | more, Uploads)
+
+    async def report_facts(self, report: FactsReport) -> None:
+        """Report the quality of a call. RefusedError, NoAnswerError."""
+        told = asdict(replace(report, relay=self._config.relay_id))
+        await self._post(FACTS, FACTS, told, _Taken)
 
     async def _report(self, call_id: str, kind: str, more: dict[str, Any]) -> Answer:
         body = {"relay": self._config.relay_id, "call_id": call_id, "type": kind}

@@ -55,6 +55,8 @@ class FakeApplication:
     """Number of posts that are still to be answered 500."""
     attaches: list[dict[str, Any]] = field(default_factory=list)
     reports: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
+    facts: asyncio.Queue[dict[str, Any]] = field(default_factory=asyncio.Queue)
+    """Reports of the call's quality."""
     bodies: list[dict[str, Any]] = field(default_factory=list)
     """Reports as they came, but for `watch`."""
     agent_whys: list[str] = field(default_factory=list)
@@ -203,6 +205,10 @@ class FakeApplication:
             self.stored[int(request.match_info["start"])] = await request.read()
         return web.Response(status=status)
 
+    async def take_facts(self, body: dict[str, Any]) -> web.Response:
+        self.facts.put_nowait(body)
+        return web.json_response({})
+
     def signed(
         self, handle: Callable[[dict[str, Any]], Awaitable[web.Response]]
     ) -> Callable[[web.Request], Awaitable[web.Response]]:
@@ -226,6 +232,7 @@ class FakeApplication:
         app.router.add_post("/media/clip", self.signed(self.clip))
         app.router.add_post("/media/recording", self.signed(self.record))
         app.router.add_put("/storage/{start}", self.put)
+        app.router.add_post("/media/facts", self.signed(self.take_facts))
         runner = web.AppRunner(app)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)

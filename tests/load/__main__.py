@@ -16,7 +16,17 @@ from tests.load.c_programs import CannotCompile
 from tests.load.machine import circumstances
 from tests.load.report import Options
 
-BENCHES = ("relay", "answer", "ringing", "sip", "trunks", "dashboard", "voice", "voice_engine")
+BENCHES = (
+    "codecs",
+    "relay",
+    "answer",
+    "ringing",
+    "sip",
+    "trunks",
+    "dashboard",
+    "voice",
+    "voice_engine",
+)
 
 
 def main() -> int:

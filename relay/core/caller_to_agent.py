@@ -70,8 +70,10 @@ class CallerToAgent:
                 self._on_dropped("no_agent", lost / ULAW_PER_MS, now)
         elif agent.choked:
             self._on_dropped("slow_agent", len(ulaw) / ULAW_PER_MS, now)
-        else:
-            self._send(agent, ulaw)
+        else:  # as `_send`, without the call
+            transcode = self._transcode
+            self._counters.to_agent += 1
+            agent.send_audio(ulaw if transcode is None else transcode(ulaw))
 
     def tell(self, message: Message) -> None:
         """Send a message to the agent, or keep it in its place among the audio."""

@@ -68,7 +68,7 @@ class AgentSocket(Leg):
             and frame.fin
             and not (self._fragments or transport.is_close_frame_sent)
         ):
-            bridge.agent_audio(frame.get_payload_as_memoryview(), now())
+            bridge.agent_audio(frame.get_payload_as_bytes(), now())
         elif bridge is None and self._pipe is None and self._is_early_audio(transport, frame):
             self._early_audio += frame.payload_size
         else:

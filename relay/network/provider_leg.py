@@ -55,7 +55,7 @@ class ProviderSocket(Leg):
             and frame.fin
             and not (self._fragments or transport.is_close_frame_sent)
         ):
-            ulaw = media_stream.decode_media(frame.get_payload_as_memoryview())
+            ulaw = media_stream.decode_media(frame.get_payload_as_bytes())
             if ulaw is not None:
                 bridge.caller_audio(ulaw, now())
                 return

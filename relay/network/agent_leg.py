@@ -69,7 +69,7 @@ class AgentSocket(Leg):
             and not (self._fragments or transport.is_close_frame_sent)
         ):
             came = now()
-            bridge.agent_audio(frame.get_payload_as_memoryview(), came)
+            bridge.agent_audio(frame.get_payload_as_bytes(), came)
             if came >= bridge.quality.sample_agent_at:
                 bridge.quality.answered(came, now())
         elif bridge is None and self._pipe is None and self._is_early_audio(transport, frame):

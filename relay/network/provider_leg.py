@@ -56,7 +56,7 @@ class ProviderSocket(Leg):
             and not (self._fragments or transport.is_close_frame_sent)
         ):
             came = now()
-            ulaw = media_stream.decode_media(frame.get_payload_as_memoryview())
+            ulaw = media_stream.decode_media(frame.get_payload_as_bytes())
             if ulaw is not None:
                 quality = bridge.quality
                 quality.caller_spoke(ulaw, came)

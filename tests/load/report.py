@@ -27,7 +27,11 @@ class Options:
     sip_calls: tuple[int, ...] = ()
     """Loads of the SIP bench; none: its own."""
     subjects: tuple[str, ...] = ()
-    """Subjects of the SIP bench; none: all."""
+    """Subjects of the SIP and the relay bench; none: all."""
+    former: str = ""
+    """The relay bench: a commit whose relay is measured, too."""
+    minutes: float = 0
+    """The long run of the relay; 0: its own time."""
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,17 @@ from tests.load.c_programs import CannotCompile
 from tests.load.machine import circumstances
 from tests.load.report import Options
 
-BENCHES = ("relay", "answer", "ringing", "sip", "trunks", "dashboard", "voice", "voice_engine")
+BENCHES = (
+    "relay",
+    "answer",
+    "ringing",
+    "sip",
+    "trunks",
+    "dashboard",
+    "voice",
+    "voice_engine",
+    "deaths",
+)
 
 
 def main() -> int:
@@ -35,6 +45,7 @@ def main() -> int:
         ringing_carried=arguments.carried,
         sip_calls=tuple(arguments.calls or ()),
         subjects=tuple(arguments.subjects or ()),
+        kills=arguments.kills,
     )
     out.mkdir(parents=True, exist_ok=True)
     combined: dict[str, Any] = {**circumstances(), "quick": quick, "benches": {}}
@@ -63,7 +74,10 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="fewer and shorter, for a look")
     parser.add_argument("--out", type=Path, default=ROOT / ".local" / "bench")
     parser.add_argument("--calls", type=_numbers, metavar="N,N", help="relay, sip: loads to try")
-    parser.add_argument("--subjects", type=_words, metavar="NAME,NAME", help="sip: what to measure")
+    parser.add_argument(
+        "--subjects", type=_words, metavar="NAME,NAME", help="sip, deaths: what to measure"
+    )
+    parser.add_argument("--kills", type=int, metavar="N", help="deaths: of each kind")
     parser.add_argument("--ringing", type=int, metavar="N", help="ringing: calls at once")
     parser.add_argument("--over", type=float, default=0, metavar="S", help="ringing: in which time")
     parser.add_argument("--carried", type=int, metavar="N", help="ringing: the gateway's limit")

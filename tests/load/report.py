@@ -27,7 +27,9 @@ class Options:
     sip_calls: tuple[int, ...] = ()
     """Loads of the SIP bench; none: its own."""
     subjects: tuple[str, ...] = ()
-    """Subjects of the SIP bench; none: all."""
+    """Subjects of the SIP bench, or kinds of death; none: all."""
+    kills: int | None = None
+    """Deaths of each kind; None: as many as the bench thinks right."""
 
 
 @dataclass(frozen=True)

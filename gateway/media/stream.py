@@ -11,7 +11,7 @@ import asyncio
 import time
 from collections.abc import Callable
 
-from picows import WSCloseCode, WSError, WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
+from picows import WSCloseCode, WSError, WSFrame, WSListener, WSMsgType, WSTransport
 
 from common import media_stream as ms
 from gateway.errors import (
@@ -28,6 +28,7 @@ from gateway.media.ticker import PERIOD
 from gateway.sids import new_sid
 from gateway.telemetry import logs
 from gateway.telemetry.metrics import Metrics
+from runtime.websocket import connect
 
 MAX_MESSAGE = 10 * 1024 * 1024
 """Limit of a message of the server, in bytes: ten minutes of audio are less."""
@@ -79,7 +80,7 @@ class MediaStream(WSListener):  # type: ignore[misc, unused-ignore]
             return self._failed(refusal)
         try:
             async with asyncio.timeout(_CONNECT_TIMEOUT):
-                await ws_connect(
+                await connect(
                     lambda: self,
                     self._opening.url,
                     extra_headers={"X-Twilio-Signature": self._opening.signature},

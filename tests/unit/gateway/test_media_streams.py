@@ -332,3 +332,22 @@ async def test_a_server_that_only_listens_keeps_its_stream(connect, application,
     await wait_for(call.play(speech), 10)
     await session.hear(speech)
     assert [post.path for post in application.posts] == ["/voice"]
+
+
+async def test_a_server_that_ends_during_the_handshake_does_not_silence_the_call(
+    application, media, phone, tone
+):
+    async def end(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.close()
+
+    dying = await asyncio.start_server(end, "127.0.0.1", 0)
+    port = dying.sockets[0].getsockname()[1]
+    redirect = "<Redirect>/after-stream</Redirect>"
+    application.on("/voice", f'<Connect><Stream url="ws://127.0.0.1:{port}"/></Connect>{redirect}')
+    application.on("/after-stream", f'<Connect><Stream url="{media.url}/s"/></Connect>')
+    async with dying:
+        call = await phone.place_call(TO)
+        session = await media.accept()
+        await session.say(tone(440, 0.1))
+        await wait_for_audio(call, tone(440, 0.1))

@@ -42,6 +42,14 @@ class Socket(Protocol):
         ...
 
 
+class StreamWatcher(Protocol):
+    """Somebody who wants to know when a call's stream comes to this relay."""
+
+    def stream_came(self) -> None:
+        """Take note of it."""
+        ...
+
+
 Dial = Callable[["Calls", str, Bridge, AgentAddress], Awaitable[None]]
 """Connects to the agent of a call, which then joins the bridge. DialError."""
 ConnectPeer = Callable[["Calls", str, Bridge, Line], Awaitable[bool]]
@@ -90,6 +98,8 @@ class Calls:
         self.closing = ClosingSockets(asyncio.get_running_loop().call_later)
         self.tasks: set[asyncio.Task[None]] = set()
         """Reports and dials that are under way, also of calls that are forgotten."""
+        self.pipes: dict[str, set[StreamWatcher]] = {}
+        """The pipes of agents whose calls other relays hold, by call."""
         self.socket_numbers = itertools.count(1)
         """Numbers of the sockets, in the order in which they connect."""
         self.clips = Clips(control.fetch_clip)
@@ -130,6 +140,11 @@ class Calls:
         if self._calls.get(call.call_id) is call:
             del self._calls[call.call_id]
             self._count()
+
+    def stream_came(self, call_id: str) -> None:
+        """Tell the pipes of a call that its stream has come to this relay."""
+        for pipe in tuple(self.pipes.get(call_id, ())):
+            pipe.stream_came()
 
     def _count(self) -> None:
         self.counters.calls = len(self._calls)

@@ -36,8 +36,6 @@ AT_ONCE = 64
 """Posts of each kind under way at the same time; the others wait, for as long as it takes."""
 
 
-
-
 class Answer(msgspec.Struct):
     """The application's answer about a call. Fields that do not apply are None."""
 

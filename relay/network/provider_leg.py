@@ -123,6 +123,7 @@ class ProviderSocket(Leg):
         ):
             return
         self.on_joined(bridge)
+        self.calls.stream_came(answer.call_id)
         while self._kept:
             self._to_bridge(self._kept.popleft()[0])
 

@@ -240,10 +240,13 @@ async def test_after_the_bridge_nobody_hears_the_other_call(
     for caller in (one, two):
         await caller.send(media(b"\x33" * 160))
     with pytest.raises(TimeoutError):
-        async with asyncio.timeout(0.3):
-            while (await played(two, 160)) != b"\x33" * 160:
-                pass
+        await asyncio.wait_for(wait_to_hear(two, b"\x33" * 160), 0.3)
     assert far.relay.counters.legs["peer"] == 0
+
+
+async def wait_to_hear(ws: ClientConnection, sound: bytes) -> None:
+    while (await played(ws, len(sound))) != sound:
+        pass
 
 
 async def refused(relay: DoorStack, call_id: str, peer_id: str, token: str) -> int:

@@ -12,7 +12,9 @@ from common import media_stream
 from common.budget import Budget
 from relay.core.counters import Counters
 from relay.core.interfaces import AgentLeg, ProviderLeg
-from relay.core.playout_estimate import MAX_MESSAGE, PlayoutEstimate
+from relay.core.playout_estimate import MAX_MESSAGE, Listener, PlayoutEstimate
+from relay.core.quality import CallQuality
+from relay.core.recorder import Recorder
 from relay.protocol import pcm, tones
 from relay.protocol.agent import AudioFormat
 
@@ -35,6 +37,7 @@ class AgentToCaller:
         on_wrong_rate: Callable[[int, int], None] = lambda *_: None,
     ) -> None:
         self._counters = counters
+        self.quality = CallQuality(counters)
         self._on_dropped = on_dropped
         """Called with (why, ms, now)."""
         self._on_wrong_rate = on_wrong_rate
@@ -48,6 +51,13 @@ class AgentToCaller:
         self._bytes_per_ms = ULAW_PER_MS
         self.held = False
         """True while the caller hears something else: the agent's audio goes nowhere."""
+        self._recorder: Recorder | None = None
+
+    def record(self, recorder: Recorder | None) -> None:
+        """Record what the caller hears from now on; None: record nothing."""
+        self._recorder = recorder
+        if self._playout is not None:
+            self._playout.listener = self._listener()
 
     def attach(self, agent: AgentLeg, audio: AudioFormat, transcode: pcm.ToCaller | None) -> None:
         """Take audio of this format from the agent's new connection."""
@@ -62,7 +72,14 @@ class AgentToCaller:
         unplayed = self.end()
         if self._transcode is not None:
             self._transcode.skip(0)
-        self._playout = PlayoutEstimate(leg, stream_sid, keys=keys, on_pace=self._check_rate)
+        self._playout = PlayoutEstimate(
+            leg,
+            stream_sid,
+            keys=keys,
+            on_pace=self._check_rate,
+            on_played=self.quality.played,
+        )
+        self._playout.listener = self._listener()
         return unplayed
 
     def end(self) -> list[str]:
@@ -140,6 +157,11 @@ class AgentToCaller:
         else:
             self._play_long(playout, tones.dtmf(digits), now)
 
+    def beep(self, now: float) -> None:
+        """Play a beep, behind what is queued."""
+        if self._playout is not None:
+            self._play_long(self._playout, tones.beep(), now)
+
     def mark(self, name: str) -> bool | None:
         """Set a mark at the end of what is queued. Return False if too many are set, None if there
         is no stream.
@@ -166,8 +188,12 @@ class AgentToCaller:
             self._transcode.clear() if by_agent else self._transcode.skip(0)
         if self._playout is None:
             return []
+        if self._recorder is not None:
+            self._recorder.cut(now)
+        queued = self._playout.queued(now)
+        self.quality.cleared(queued, now, marks=self._playout.marked)
         if by_agent:
-            self.charge(self._playout.queued(now), now)
+            self.charge(queued, now)
         return self._playout.clear()
 
     def charge(self, seconds: float, now: float) -> None:
@@ -175,6 +201,9 @@ class AgentToCaller:
         wait = self._unheard.spend(seconds, now)
         if wait and self._agent is not None:
             self._agent.pause(wait)
+
+    def _listener(self) -> Listener | None:
+        return None if self._recorder is None else self._recorder.plays
 
     def _check_rate(self, pace: float) -> None:
         """Report a wrong sample rate if audio twice came as much too fast as another rate explains.

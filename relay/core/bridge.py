@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from common import media_stream
+from relay.core.call_recording import CallRecording
 from relay.core.counters import Counters
 from relay.core.current_agent import CurrentAgent
 from relay.core.deadlines import (
@@ -39,6 +40,7 @@ from relay.core.status_polling import StatusPolling
 from relay.core.timeouts import Timeouts
 from relay.protocol.agent import AudioFormat, Sids
 from relay.protocol.line import Line
+from relay.protocol.recording import WantedRecording
 
 RETRY_S = 2.0
 """Before a report is sent again that got no answer or changed nothing."""
@@ -77,8 +79,10 @@ class Bridge:
         self._missing = MissingAgent(self._deadlines, timeouts, self._redial)
         self.peer = Peer(self._agent.to_caller, self._deadlines, actions, counters)
         self.line = CallLine(self._agent, self._missing, self.peer, self._deadlines, actions)
+        self.quality = self._agent.to_caller.quality
         self.commands = DoorCommands(self._agent, self._redial)
         self.agent_audio = self._agent.to_caller.play
+        self._recording = CallRecording(actions, self._agent.to_caller)
         self.caller_audio = self._agent.to_agent.receive
 
     # The call, as the application sees it
@@ -109,6 +113,14 @@ class Bridge:
     def set_agent_detail(self, detail: str) -> None:
         """Set the reason why the agent was not reached that the application shows so far."""
         self._redial.set_told(detail)
+
+    def record(self, wanted: WantedRecording | None, began: float, now: float) -> None:
+        """Record as the application wants; `began`: when the recording did, on the clock of
+        `now`.
+        """
+        if not self.over:
+            self._recording.follow(wanted, began, now)
+            self.caller_audio = self._recording.tap(self._agent.to_agent.receive)
 
     def answered(self, kind: str, call: dict[str, Any], ends_at: float | None, now: float) -> None:
         """Take the answer to a report."""
@@ -164,6 +176,7 @@ class Bridge:
         self._agent.detach()
         self._agent.to_caller.end()
         self.peer.leave(code, reason)
+        self._recording.end()
         if agent is not None:
             agent.close(code, reason)
         if provider is not None:
@@ -203,11 +216,13 @@ class Bridge:
             leg.close(1000, "a newer stream is here")
             return False
         self._provider = leg
+        self.quality.stream_began(now)
         if old is not None:
             old.close(1000, "replaced by a newer stream")
         agent = self._agent
         agent.marks_unplayed(agent.to_caller.begin(leg, stream_sid, keys=keys))
         agent.to_agent.reset()
+        self._recording.change_stream(now)
         self._deadlines.cancel(MEDIA_LOST)
         self._schedule_watch(now)
         if agent.leg is not None:
@@ -223,6 +238,7 @@ class Bridge:
         if leg is not self._provider:
             return
         self._agent.marks_unplayed(self._agent.to_caller.end())
+        self._recording.change_stream(now)
         self._provider = None
         self._polling.stream_lost()
         self._missing.stream_lost()
@@ -235,9 +251,11 @@ class Bridge:
         if isinstance(message, media_stream.Dtmf):
             digit = message.dtmf.digit
             if self._keypad.accepts(digit, now):
+                self.quality.pressed(now)
                 (self.peer.send_key if self.line.bridged else self._agent.pressed)(digit, now)
                 self._actions.pressed(digit)
         elif isinstance(message, media_stream.Mark):
+            self.quality.mark_came(now)
             self._agent.passed_mark(message.mark.name)
 
     # The agent's leg
@@ -267,6 +285,7 @@ class Bridge:
         if old is not None:
             old.close(4409, "replaced by a newer connection")
         self._agent.attach(leg, audio)
+        self.quality.agent_came(now)
         if leg.dialled:
             self._redial.joined(now)
         else:

@@ -75,8 +75,10 @@ class CallerToAgent:
                 self._on_dropped("no_agent", lost / ULAW_PER_MS, now)
         elif agent.choked:
             self._on_dropped("slow_agent", len(ulaw) / ULAW_PER_MS, now)
-        else:
-            self._send(agent, ulaw)
+        else:  # as `_send`, without the call
+            transcode = self._transcode
+            self._counters.to_agent += 1
+            agent.send_audio(ulaw if transcode is None else transcode(ulaw))
 
     def forget_audio(self) -> None:
         """Forget the audio that was kept: it is not for an agent that comes later."""

@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
+from relay.core.recorder import Segment
 from relay.protocol.agent import FromAgent, Sids
 from relay.protocol.line import Line
 
@@ -205,6 +206,14 @@ class BridgeActions(Protocol):
 
     def dial(self, agent: AgentAddress) -> None:
         """Open a connection to the agent; `agent_joined` or `dial_failed` follows."""
+        ...
+
+    def recorded(self, segment: Segment) -> None:
+        """Upload a part of the call's recording; nothing follows."""
+        ...
+
+    def recording_over(self, recording_id: str) -> None:
+        """Tell the application, once all is uploaded, that no more of a recording comes."""
         ...
 
     def wake_at(self, at: float) -> None:

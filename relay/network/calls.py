@@ -25,7 +25,9 @@ from relay.core.interfaces import AgentAddress
 from relay.network.agent_reports import AgentReports
 from relay.network.clips import Clips
 from relay.network.control import Answer, Control, NoAnswerError, RefusedError
+from relay.network.facts_reports import FactsReports
 from relay.network.key_reports import KeyReports
+from relay.network.recording_uploads import RecordingUploads
 from relay.protocol.agent import Sids
 from relay.protocol.line import Line
 
@@ -37,6 +39,14 @@ class Socket(Protocol):
 
     def close(self, code: int, reason: str) -> None:
         """Send CLOSE."""
+        ...
+
+
+class StreamWatcher(Protocol):
+    """Somebody who wants to know when a call's stream comes to this relay."""
+
+    def stream_came(self) -> None:
+        """Take note of it."""
         ...
 
 
@@ -76,6 +86,8 @@ class Calls:
         self.counters = counters
         self.empty = asyncio.Event()
         self.empty.set()
+        self.ending = asyncio.Event()
+        """Set when the relay ends."""
         self.legs: set[Socket] = set()
         """Sockets that are open, admitted or not."""
         self.admission = Admission(
@@ -86,6 +98,8 @@ class Calls:
         self.closing = ClosingSockets(asyncio.get_running_loop().call_later)
         self.tasks: set[asyncio.Task[None]] = set()
         """Reports and dials that are under way, also of calls that are forgotten."""
+        self.pipes: dict[str, set[StreamWatcher]] = {}
+        """The pipes of agents whose calls other relays hold, by call."""
         self.socket_numbers = itertools.count(1)
         """Numbers of the sockets, in the order in which they connect."""
         self.clips = Clips(control.fetch_clip)
@@ -116,7 +130,8 @@ class Calls:
             call.follow(answer)
 
     def close(self, code: int, reason: str) -> None:
-        """Close every leg of every call, without a report."""
+        """Close every leg of every call, without a report about its state."""
+        self.ending.set()
         for call in list(self._calls.values()):
             call.bridge.close(code, reason)
 
@@ -125,6 +140,11 @@ class Calls:
         if self._calls.get(call.call_id) is call:
             del self._calls[call.call_id]
             self._count()
+
+    def stream_came(self, call_id: str) -> None:
+        """Tell the pipes of a call that its stream has come to this relay."""
+        for pipe in tuple(self.pipes.get(call_id, ())):
+            pipe.stream_came()
 
     def _count(self) -> None:
         self.counters.calls = len(self._calls)
@@ -147,14 +167,25 @@ class _Call:
         send = partial(calls.control.report_keys, call_id)
         self.pressed = KeyReports(call_id, send, spawn=self._spawn).press
         self.tell_of_agent = AgentReports(self._report_agent, spawn=self._spawn).tell
+        uploads = RecordingUploads(call_id, calls.control, calls.counters, self._spawn)
+        self.recorded, self.recording_over = uploads.add, uploads.add_over
         self.bridge = Bridge(self, calls.timeouts, calls.counters)
+        self._facts = FactsReports(
+            call_id,
+            self.bridge.quality,
+            calls.control.report_facts,
+            spawn=self._spawn,
+            hurry=calls.ending,
+        )
 
     def take(self, answer: Answer, now: float) -> None:
         """Take the application's answer to an attach."""
+        self._facts.begin()
         if answer.account_sid and answer.provider_call_id:
             self.bridge.set_sids(Sids(answer.account_sid, answer.provider_call_id))
         self.bridge.set_agent_address(answer.agent)
         self.bridge.follow_line(answer.line, now)
+        self._record(answer, now)
         self.bridge.update(answer.call, _ends_at(answer), now)
 
     def follow(self, answer: Answer, kind: str | None = None) -> None:
@@ -165,6 +196,7 @@ class _Call:
         if answer.agent is not None:
             bridge.set_agent_address(answer.agent)
         bridge.follow_line(answer.line, now)
+        self._record(answer, now)
         if kind is None:
             bridge.update(answer.call, ends_at, now)
         else:
@@ -172,6 +204,11 @@ class _Call:
         if bridge.over:
             reason = answer.call.get("end_reason")
             logs.info("call over", call_id=self.call_id, state=answer.state, reason=reason)
+
+    def _record(self, answer: Answer, now: float) -> None:
+        if answer.recording is not None:
+            began = now + answer.recording.since_ms / 1000 - time.time()
+            self.bridge.record(answer.recording, began, now)
 
     def wake_at(self, at: float) -> None:
         if self._timer is not None:
@@ -204,6 +241,7 @@ class _Call:
             self._dial_task.cancel()
         if self._peer_task is not None:
             self._peer_task.cancel()
+        self._facts.end()
         self._calls.forget(self)
 
     def _wake(self) -> None:

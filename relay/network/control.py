@@ -1,4 +1,5 @@
-"""The signed HTTP client to the application: attaches of sockets and reports of calls.
+"""The signed HTTP client to the application: attaches of sockets, reports of calls, and the URLs
+to which recordings go.
 
 See docs/contracts.md. Every post is idempotent, so connection errors, time-outs and 5xx answers
 are tried again; a 4xx is an answer. It keeps no state about calls and decides nothing.
@@ -7,21 +8,30 @@ are tried again; a 4xx is an answer. It keeps no state about calls and decides n
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from types import TracebackType
 from typing import Any, TypeVar
 
 import aiohttp
 import msgspec
 
+from common.call_facts import PATH as FACTS
+from common.call_facts import FactsReport
 from relay.config import Config
 from relay.core.interfaces import LIVE, AgentAddress
 from relay.protocol.line import MAX_CLIP, Line
+from relay.protocol.recording import WantedRecording
 from runtime.signed_post import AnswerTooLongError, signed_post
 
-ATTACH, REPORT, CLIP = "/media/attach", "/media/report", "/media/clip"
 _Wanted = TypeVar("_Wanted")
-_POOLS = ("agent", "provider", REPORT, CLIP)
+ATTACH, REPORT, CLIP, RECORDING = (
+    "/media/attach",
+    "/media/report",
+    "/media/clip",
+    "/media/recording",
+)
+_STORAGE = "storage"
+_POOLS = ("agent", "provider", REPORT, CLIP, FACTS, RECORDING, _STORAGE)
 AT_ONCE = 64
 """Posts of each kind under way at the same time; the others wait, for as long as it takes."""
 
@@ -40,6 +50,8 @@ class Answer(msgspec.Struct):
     line: Line | None = None
     """To whom the caller is connected; None: with the agent."""
 
+    recording: WantedRecording | None = None
+
     @property
     def call_id(self) -> str:
         """Return the call's id."""
@@ -54,6 +66,21 @@ class Answer(msgspec.Struct):
     def over(self) -> bool:
         """Return whether the state is final; an unknown one counts as final."""
         return self.state not in LIVE
+
+
+class Upload(msgspec.Struct, frozen=True):
+    """The URL to which a segment of a recording is put, with the headers that its signature
+    covers.
+    """
+
+    url: str
+    headers: dict[str, str] = {}
+
+
+class Uploads(msgspec.Struct):
+    """The answer about a recording: where its segments go, by their starts in ms."""
+
+    uploads: dict[int, Upload] = {}
 
 
 class RefusedError(Exception):
@@ -82,6 +109,10 @@ class _Problem(msgspec.Struct):
     relay_url: str | None = None
 
 
+class _Taken(msgspec.Struct):
+    """The answer to a report of facts: nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
     """The time-out of one try, and the pause before each further one, in seconds."""
@@ -93,8 +124,9 @@ class RetryPolicy:
 class Control:
     """The control client; to be used as an async context manager.
 
-    Agents' attaches, providers' attaches and reports have a connection pool each: agents cause
-    attaches as they please, and those must hold up neither a caller's stream nor a report.
+    Agents' attaches, providers' attaches, reports and recordings have a connection pool each:
+    agents cause attaches as they please, and those must hold up neither a caller's stream nor a
+    report.
     """
 
     def __init__(
@@ -156,6 +188,40 @@ class Control:
         if len(clip.ulaw) > MAX_CLIP:
             raise NoAnswerError(f"the clip is longer than {MAX_CLIP} bytes")
         return clip.ulaw
+
+    async def upload_urls(
+        self, call_id: str, recording_id: str, starts_ms: list[int]
+    ) -> dict[int, Upload]:
+        """Ask where the segments go that begin at these times. RefusedError, NoAnswerError."""
+        return (await self._recording(call_id, recording_id, starts_ms=starts_ms)).uploads
+
+    async def recording_over(self, call_id: str, recording_id: str) -> None:
+        """Tell that no more of a recording comes from here. RefusedError, NoAnswerError."""
+        await self._recording(call_id, recording_id, over=True)
+
+    async def upload(self, where: Upload, content: bytes) -> None:
+        """Put a segment to its URL. NoAnswerError."""
+        try:
+            async with (
+                self._slots[_STORAGE],
+                self._sessions[_STORAGE].put(
+                    where.url, data=content, headers=where.headers, allow_redirects=False
+                ) as response,
+            ):
+                status = response.status
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            raise NoAnswerError(f"storage: {type(error).__name__}") from None
+        if not 200 <= status < 300:
+            raise NoAnswerError(f"storage: HTTP {status}")
+
+    async def _recording(self, call_id: str, recording_id: str, **more: Any) -> Uploads:
+        body = {"relay": self._config.relay_id, "call_id": call_id, "recording_id": recording_id}
+        return await self._post(RECORDING, RECORDING, body | more, Uploads)
+
+    async def report_facts(self, report: FactsReport) -> None:
+        """Report the quality of a call. RefusedError, NoAnswerError."""
+        told = asdict(replace(report, relay=self._config.relay_id))
+        await self._post(FACTS, FACTS, told, _Taken)
 
     async def _report(self, call_id: str, kind: str, more: dict[str, Any]) -> Answer:
         body = {"relay": self._config.relay_id, "call_id": call_id, "type": kind}

@@ -1,4 +1,4 @@
-"""DTMF tones as mu-law at 8 kHz (ITU-T Q.23), and the ringing tone that a caller hears.
+"""DTMF tones (ITU-T Q.23), the ringing tone and the beep of a recording, as mu-law at 8 kHz.
 
 Tones are only made, not recognized: keys that a caller presses come from the provider as messages.
 """
@@ -19,6 +19,8 @@ _SAMPLES_PER_MS = 8
 _LEVEL = 8000.0
 """The peak of each of the two sines: about -9 dBm0, and no clipping when they add up."""
 _RAMP_MS = 2
+BEEP_HZ, BEEP_MS = 1000, 200
+"""The beep that tells a caller that a recording begins."""
 
 _LOW = (697, 770, 852, 941)
 _HIGH = (1209, 1336, 1477, 1633)
@@ -64,6 +66,12 @@ def ringback(country: str = "") -> bytes:
 def silence(ms: int) -> bytes:
     """Return so much silence as mu-law."""
     return bytes([g711.SILENCE]) * (ms * _SAMPLES_PER_MS)
+
+
+@cache
+def beep() -> bytes:
+    """Return the beep that tells a caller that a recording begins."""
+    return _tone((BEEP_HZ,), BEEP_MS)
 
 
 @cache

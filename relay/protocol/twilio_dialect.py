@@ -15,10 +15,20 @@ from typing import Any, Final
 import msgspec
 
 from common import media_stream
+from common.sip_headers import FIELD
 from relay.protocol.agent import BadMessageError, Clear, FromAgent, Mark, Sids
 
 MAX_MARK_NAME: Final = 1024
-_CALL_FIELDS = ("call_id", "direction", "from", "to", "line", "forwarded_from")
+_CALL_FIELDS = (
+    "call_id",
+    "direction",
+    "from",
+    "to",
+    "line",
+    "forwarded_from",
+    "caller_name",
+    "stir_verstat",
+)
 
 
 class TwilioDialect:
@@ -106,13 +116,15 @@ class TwilioDialect:
 
 
 def parameters(call: dict[str, Any]) -> dict[str, str]:
-    """Return `customParameters`: the call's main fields, and the text, numbers and booleans at the
-    top level of its metadata. The call's fields win over metadata of the same name.
+    """Return `customParameters`: the call's main fields, `SipHeader_…` for each header of its
+    INVITE, and the text, numbers and booleans at the top level of its metadata. The call's fields
+    win over metadata of the same name.
     """
     metadata = call.get("metadata") or {}
     of_metadata = {name: _text(value) for name, value in metadata.items() if _scalar(value)}
     of_call = {name: str(call[name]) for name in _CALL_FIELDS if call.get(name) is not None}
-    return of_metadata | of_call
+    headers = {f"{FIELD}{name}": text for name, text in (call.get("sip_headers") or {}).items()}
+    return of_metadata | headers | of_call
 
 
 def _scalar(value: Any) -> bool:

@@ -11,6 +11,7 @@ from common import media_stream
 from relay.core.bridge import Bridge
 from relay.core.counters import Counters
 from relay.core.interfaces import AgentAddress, Dialect
+from relay.core.recorder import Segment
 from relay.core.timeouts import Timeouts
 from relay.protocol import agent
 from relay.protocol.agent import AudioFormat
@@ -76,6 +77,8 @@ class RecordingActions:
     keys: list[str] = field(default_factory=list)
     dialled: list[AgentAddress] = field(default_factory=list)
     wakes: list[float] = field(default_factory=list)
+    segments: list[Segment] = field(default_factory=list)
+    recordings_over: list[str] = field(default_factory=list)
     forgotten: bool = False
     clips: list[str] = field(default_factory=list)
     peers: list[Line] = field(default_factory=list)
@@ -102,6 +105,12 @@ class RecordingActions:
 
     def dial(self, agent: AgentAddress) -> None:
         self.dialled.append(agent)
+
+    def recorded(self, segment: Segment) -> None:
+        self.segments.append(segment)
+
+    def recording_over(self, recording_id: str) -> None:
+        self.recordings_over.append(recording_id)
 
     def wake_at(self, at: float) -> None:
         self.wakes.append(at)

@@ -61,6 +61,11 @@ class MissingAgent:
             elif self._name is not None:
                 self._wait(self._name, now)
 
+    def hung_up(self, now: float) -> None:
+        """Dial nobody any more: the agent has hung up, and the call goes on without it."""
+        self._redial.stop()
+        self.lost(now)
+
     def forgo(self) -> None:
         """Miss and dial nobody: the call shall have no agent."""
         self._redial.pause()

@@ -270,10 +270,27 @@ def test_an_end_during_a_hold_closes_both_legs(live: Scene) -> None:
     assert live.wait(60) == []
 
 
-def test_an_agent_that_hangs_up_while_held_is_reported(live: Scene) -> None:
+def test_an_agent_that_hangs_up_while_held_may_go_if_the_call_goes_on(live: Scene) -> None:
     hold(live)
     live.send(type="hangup")
     assert live.wait_without_watches(0) == ["agent_hangup"]
+    live.agent.said()
+    live.answer("agent_hangup")
+    assert live.agent.said() == [{"type": "stop", "reason": "transferred", "state": "active"}]
+    assert live.agent.closed == (1000, "the call was transferred")
+    assert live.wait_without_watches(60) == []
+    resume(live)
+    assert live.wait_without_watches(9.9) == []
+    assert live.wait_without_watches(0.2) == ["agent_lost"]
+
+
+def test_a_hang_up_that_ends_a_held_call_ends_it(live: Scene) -> None:
+    hold(live)
+    live.send(type="hangup")
+    live.wait(0)
+    live.agent.said()
+    live.answer("agent_hangup", "ended", "agent_hangup")
+    assert live.agent.said() == [{"type": "stop", "reason": "agent_hangup", "state": "ended"}]
 
 
 def test_a_call_whose_agent_is_to_leave_goes_on_without_one(live: Scene) -> None:
@@ -394,3 +411,16 @@ def test_a_dialled_agent_that_left_is_not_dialled_until_it_is_wanted_again(
     resume(dialled)
     dialled.wait(0.5)
     assert dialled.actions.dialled == [AGENT_ADDRESS]
+
+
+def test_a_dialled_agent_that_hangs_up_while_held_is_missed_after_the_hold_and_not_dialled(
+    dialled: Scene,
+) -> None:
+    hold(dialled)
+    dialled.bridge.agent_gone(dialled.agent, dialled.now, hung_up=True)
+    assert dialled.wait_without_watches(0) == ["agent_hangup"]
+    dialled.answer("agent_hangup")
+    assert dialled.wait_without_watches(60) == []
+    resume(dialled)
+    assert dialled.wait_without_watches(10.1) == ["agent_lost"]
+    assert dialled.actions.dialled == []

@@ -17,6 +17,7 @@ from relay.config import Config
 from relay.core.admission import CONNECTS
 from relay.network import peer_leg
 from relay.network.control import Control, RetryPolicy
+from relay.network.peer_leg import PeerSocket
 from relay.network.server import Relay
 from tests.support.ports import free_port
 from tests.unit.relay.door_client import DoorStack, command, until
@@ -220,6 +221,23 @@ async def test_when_a_relay_goes_away_the_other_one_waits_for_the_next(
     await relays[gone].relay.drain()
     callers[gone] = await stream(await relay_of("c"), IDS[gone])
     await talk(callers[0], callers[1])
+
+
+async def test_when_the_connection_of_two_relays_breaks_they_make_another(
+    relay_of: Start, pair: PairApplication
+) -> None:
+    near, far = await relay_of("a"), await relay_of("b")
+    one, two = await stream(near, "call_1"), await stream(far, "call_2")
+    pair.bridge()
+    await tell(near, "call_1")
+    await tell(far, "call_2")
+    for relay in (near, far):
+        await talk(one, two)
+        broken = [leg for leg in relay.relay._calls.legs if isinstance(leg, PeerSocket)]
+        assert len(broken) == 1
+        broken[0].disconnect()
+        await asyncio.wait_for(broken[0].transport.wait_disconnected(), 5)
+    await talk(one, two)
 
 
 async def test_while_the_other_relay_is_away_each_third_try_asks_where_it_is(

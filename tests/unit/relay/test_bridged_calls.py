@@ -128,12 +128,13 @@ def test_a_way_that_is_lost_is_looked_for_again_and_the_caller_hears_silence(
     assert bridged.ears[0].queued == TWO
 
 
+@pytest.mark.parametrize("url", ["ws://other", None])
 def test_while_the_other_call_is_away_it_is_tried_each_half_second_and_asked_for_at_each_third(
-    pair: Pair,
+    pair: Pair, url: str | None
 ) -> None:
     pair.reachable = False
     pair.scenes[1].lose_stream()
-    pair.change(0, "bridge")
+    pair.change(0, "bridge", peer_url=url)
     one = pair.scenes[0]
     one.reports()
     one.actions.peers.clear()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -23,19 +22,11 @@ from tests.support.ports import free_port
 from tests.unit.relay.door_client import DoorStack, command, until
 from tests.unit.relay.fake_control import EXPIRES_S, SECRET
 from tests.unit.relay.pair_application import PairApplication
+from tests.unit.relay.peer_callers import TWO, heard_within, open_stream, talk
 from tests.unit.relay.stack import START, TIMEOUTS, closed, media, message, played
 
-ONE, TWO = b"\x11" * 160, b"\x22" * 160
 IDS = ("call_1", "call_2")
 Start = Callable[[str], Awaitable[DoorStack]]
-
-
-@pytest.fixture
-async def pair() -> AsyncIterator[PairApplication]:
-    application = PairApplication()
-    runner = await application.start()
-    yield application
-    await runner.cleanup()
 
 
 @pytest.fixture
@@ -68,11 +59,8 @@ async def relay_of(pair: PairApplication) -> AsyncIterator[Start]:
 
 
 async def stream(relay: DoorStack, call_id: str) -> ClientConnection:
-    """Open the stream of a call's caller."""
-    token = media_token.issue(SECRET, call_id, "provider", EXPIRES_S)
-    ws = await relay.open(f"/media/provider/{token}")
-    await ws.send('{"event":"connected","protocol":"Call","version":"1.0.0"}')
-    await ws.send(json.dumps(START))
+    """Open the stream of a call's caller, and wait until the relay has it."""
+    ws = await open_stream(relay.closing, relay.port, call_id)
     await until(lambda: relay.relay._calls.held(call_id) is not None)
     return ws
 
@@ -83,35 +71,6 @@ async def tell(relay: DoorStack, call_id: str) -> None:
     body = command("changed", params=relay.app.told(call_id))
     status, answer = await relay.post(body, path=f"/door/call/{call_id}")
     assert (status, answer["ok"]) == (200, True)
-
-
-async def hears(speaker: ClientConnection, listener: ClientConnection, sound: bytes) -> None:
-    """Let one caller speak until the other hears it, and nothing else."""
-    for _ in range(250):
-        await speaker.send(media(sound))
-        try:
-            async with asyncio.timeout(0.02):
-                heard = await played(listener, 160)
-        except TimeoutError:
-            continue
-        assert heard == sound
-        return
-    pytest.fail("the other caller hears nothing")
-
-
-async def talk(one: ClientConnection, two: ClientConnection) -> None:
-    await hears(one, two, ONE)
-    await hears(two, one, TWO)
-
-
-async def heard_within(seconds: float, caller: ClientConnection) -> bytes:
-    """Return what a caller's provider is sent meanwhile."""
-    sound = b""
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            while True:
-                sound += await played(caller, 160)
-    return sound
 
 
 @pytest.mark.parametrize("names", ["aa", "ab"])

@@ -50,7 +50,7 @@ class RelayService(FargateService):
         # A task that gets an agent's socket for another task's call pipes it to that task.
         group.add_ingress_rule(group, ec2.Port.tcp(self.port), "other relays")
         # And one that gets a command for it passes the command on.
-        group.add_ingress_rule(group, ec2.Port.tcp(self.door), "other relays' commands")
+        group.add_ingress_rule(group, ec2.Port.tcp(self.door), "commands of other relays")
         return group
 
     def _allow_protection(self, task: ecs.FargateTaskDefinition) -> None:

@@ -35,7 +35,8 @@ class PlayoutEstimate:
         """True if the provider presses keys itself; else it is sent their tones."""
         self._leg = leg
         self._stream_sid = stream_sid
-        self._encode = media_stream.MediaEncoder(stream_sid)
+        # A bound method takes less to call than an object.
+        self._encode = media_stream.MediaEncoder(stream_sid).__call__
         self._empty_at = 0.0
         self._on_pace = on_pace
         """Called with how many times faster than real time audio has come, at `PACE_CHECKS_S`."""

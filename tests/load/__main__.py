@@ -20,6 +20,7 @@ from tests.load.report import Options
 BENCHES = (
     "codecs",
     "hot_path",
+    "import_app",
     "relay",
     "answer",
     "ringing",
@@ -83,7 +84,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=ROOT / ".local" / "bench")
     parser.add_argument("--calls", type=_numbers, metavar="N,N", help="relay, sip: loads to try")
     parser.add_argument("--subjects", type=_words, metavar="NAME,NAME", help="what to measure")
-    parser.add_argument("--former", default="", metavar="COMMIT", help="relay, hot_path")
+    parser.add_argument("--former", default="", metavar="COMMIT", help="to compare with")
     parser.add_argument(
         "--minutes", type=float, default=0, metavar="N", help="relay_long: how long"
     )

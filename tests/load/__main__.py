@@ -31,7 +31,7 @@ BENCHES = (
     "voice_engine",
 )
 
-ON_DEMAND = ("cost_per_call", "relay_long")
+ON_DEMAND = ("cost_per_call", "relay_long", "deaths")
 """Benches that run only when they are named."""
 
 
@@ -53,6 +53,7 @@ def main() -> int:
         subjects=tuple(arguments.subjects or ()),
         former=arguments.former,
         minutes=arguments.minutes,
+        kills=arguments.kills,
     )
     out.mkdir(parents=True, exist_ok=True)
     combined: dict[str, Any] = {**circumstances(), "quick": quick, "benches": {}}
@@ -83,11 +84,14 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="fewer and shorter, for a look")
     parser.add_argument("--out", type=Path, default=ROOT / ".local" / "bench")
     parser.add_argument("--calls", type=_numbers, metavar="N,N", help="relay, sip: loads to try")
-    parser.add_argument("--subjects", type=_words, metavar="NAME,NAME", help="what to measure")
     parser.add_argument("--former", default="", metavar="COMMIT", help="to compare with")
     parser.add_argument(
         "--minutes", type=float, default=0, metavar="N", help="relay_long: how long"
     )
+    parser.add_argument(
+        "--subjects", type=_words, metavar="NAME,NAME", help="relay, sip, deaths: which"
+    )
+    parser.add_argument("--kills", type=int, metavar="N", help="deaths: of each kind")
     parser.add_argument("--ringing", type=int, metavar="N", help="ringing: calls at once")
     parser.add_argument("--over", type=float, default=0, metavar="S", help="ringing: in which time")
     parser.add_argument("--carried", type=int, metavar="N", help="ringing: the gateway's limit")

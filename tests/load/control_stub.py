@@ -77,6 +77,8 @@ class _Handler(BaseHTTPRequestHandler):
 def _answer(path: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
     if path == "/media/report":
         return 200, {"call": _call(body["call_id"]), "ends_at_ms": None}
+    if path == "/media/facts":
+        return 200, {}
     if path != "/media/attach":
         return 404, {"code": "no_such_route"}
     try:

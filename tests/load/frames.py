@@ -24,6 +24,7 @@ from common import media_stream
 from relay.core.bridge import Bridge
 from relay.core.counters import Counters
 from relay.core.timeouts import Timeouts
+from relay.network import agent_leg, provider_leg, twilio_agent_leg
 from relay.network.agent_leg import AgentSocket
 from relay.network.provider_leg import ProviderSocket
 from relay.network.twilio_agent_leg import TwilioAgentSocket
@@ -70,14 +71,14 @@ def call(kind: str) -> tuple[ProviderSocket, Any]:
     return provider, agent
 
 
-def least_ns(leg: Any, frame: Any, clear: Any = None) -> float:
-    """Return the least time that a leg took for a frame. `clear` comes before each round."""
-    rounds = timeit.repeat(
-        lambda: leg.on_ws_frame(TRANSPORT, frame),
-        setup=clear or "pass",
-        number=FRAMES,
-        repeat=ROUNDS,
-    )
+def least_ns(leg: Any, frame: Any) -> float:
+    """Return the least time that a leg took for a frame. Its clock goes on by almost 20 ms each
+    time that it is read, so that what is done every 100 ms has its share.
+    """
+    clock = itertools.count(1.0, 0.019).__next__
+    for module in (provider_leg, agent_leg, twilio_agent_leg):
+        module.now = clock  # type: ignore[attr-defined]
+    rounds = timeit.repeat(lambda: leg.on_ws_frame(TRANSPORT, frame), number=FRAMES, repeat=ROUNDS)
     return min(rounds) / FRAMES * 1e9
 
 
@@ -95,14 +96,9 @@ def main() -> None:
             samples = bytes(itertools.islice(itertools.cycle(ULAW), audio.bytes_per_ms * 20))
             frame = _make_test_ws_frame(WSMsgType.BINARY, samples, True, False)
 
-        def clear(agent: Any = agent) -> None:
-            """Empty the queue, which a round of frames fills faster than it is played."""
-            agent.bridge._agent.to_caller.clear(0.0)
-            agent.bridge._agent.to_caller._unheard = SimpleNamespace(spend=lambda *_: 0)
-
         figures[kind] = {
             "to_agent": least_ns(provider, from_provider),
-            "to_caller": least_ns(agent, frame, clear),
+            "to_caller": least_ns(agent, frame),
         }
     sys.stdout.write(json.dumps(figures) + "\n")
 

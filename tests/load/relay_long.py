@@ -40,7 +40,7 @@ def measure(options: Options) -> Result:
             for part in measured.parts(variant, (LIVE, calls), times, (pid, port)):
                 parts.append(part)
                 say(
-                    f"{part['relay_rss_kb'] / 1024:.1f} MB, p99 {part['p99_ms']} ms, {part['lost']}"
+                    f"{part['relay_rss_kb'] * 1024 / 1e6:.1f} MB, p99 {part['p99_ms']} ms, {part['lost']}"
                 )
     *parts, whole = parts
     rows = [_row(number, part, parts[number - 1]) for number, part in enumerate(parts)]
@@ -96,7 +96,7 @@ def _row(number: int, part: Row, before: Row) -> Row:
     return {
         "part": number + 1,
         "sent": part["sent"] - begun.get("sent", 0),
-        "rss_mb": part["relay_rss_kb"] / 1024,
+        "rss_mb": part["relay_rss_kb"] * 1024 / 1e6,
         "p50_ms": part["p50_ms"],
         "p99_ms": part["p99_ms"],
         "max_ms": part["max_ms"],

@@ -86,7 +86,7 @@ class PlayoutEstimate:
 
     def press(self, digit: str) -> None:
         """Have the provider press a key once playout gets here. Silence for it must follow."""
-        message = media_stream.Dtmf(media_stream.DtmfDetail(digit, "outbound"), self._stream_sid)
+        message = media_stream.key(digit, "outbound", self._stream_sid)
         self._leg.send_text(media_stream.encode(message))
 
     def queued(self, now: float) -> float:

@@ -115,7 +115,7 @@ VOICE_HOST = {"dialect": "chamade", "format": "mulaw", "rate": 8000, "trusted": 
 
 
 def _call(deps: Dependencies, call: Call) -> dict[str, Any]:
-    return {**told_to_relay(call), "agent": _agent(media.agent_to_dial(deps, call))}
+    return {**told_to_relay(deps, call), "agent": _agent(media.agent_to_dial(deps, call))}
 
 
 def _agent(agent: media.AgentToDial | None) -> dict[str, Any] | None:

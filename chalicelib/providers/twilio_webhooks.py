@@ -53,6 +53,10 @@ class Post(Model):
     sip_code: Annotated[int | None, BeforeValidator(_sip_code)] = Field(
         alias="SipResponseCode", default=None
     )
+    refer_code: Annotated[int | None, BeforeValidator(_sip_code)] = Field(
+        alias="ReferStatus", default=None
+    )
+    """Our gateway's own."""
     redirect_ringing: str = Field(alias="RedirectRinging", default="", max_length=32)
     """Our gateway's own: what it does with a redirect of a ringing call, `work` or `21220`."""
 
@@ -79,6 +83,7 @@ def update_of(form: dict[str, str]) -> CallUpdate:
         trusted=post.trunk_source is None or post.standing in TRUSTED,
         sip_call_id=post.sip_call_id,
         sip_code=post.sip_code,
+        refer_code=post.refer_code,
         redirects_ringing=post.redirect_ringing == "work",
     )
 

@@ -36,8 +36,16 @@ DEFAULT_MAX_DURATION_S = 4 * 3600
 CAPABILITIES = ("audio_in", "audio_out")
 
 _IF_SET = (
-    "agent_detail", "trunk", "voice_settings", "voice_detail", "kind", "parent_call_id",
-)  # fmt: skip
+    "agent_detail",
+    "trunk",
+    "voice_settings",
+    "voice_detail",
+    "caller_name",
+    "stir_verstat",
+    "sip_headers",
+    "kind",
+    "parent_call_id",
+)
 
 _EVENT_OF = {
     CallState.CONNECTING: EventType.CALL_CONNECTING,
@@ -80,6 +88,7 @@ class Call(Model):
     `agent_detail`: why the agent at `agent_url` was not reached, None if it was. `voice`: who
     speaks in the call, until it is answered who shall; `voice_host`: the URL of the voice host that
     keeps a place for it; `voice_detail`: why it was not answered at once though its number is.
+    `caller_name`, `stir_verstat` and `sip_headers`: see `common/sip_headers.py`.
     `media_line`: who its far end talks to. A `transfer_leg` calls the third party of a transfer of
     `parent_call_id`.
     """
@@ -98,6 +107,9 @@ class Call(Model):
     to: str
     line: str
     forwarded_from: str | None = None
+    caller_name: str | None = None
+    stir_verstat: str | None = None
+    sip_headers: dict[str, str] | None = None
     provider: str
     provider_call_id: str | None = None
     trunk_id: str | None = None
@@ -226,9 +238,9 @@ def _with_line(
 
 def public_view(call: Call) -> dict[str, Any]:
     """Return the call as REST, events and webhooks show it (JSON types only). Not the agent's URL:
-    such URLs hold tokens, and events go to more places than that one. `agent_detail`, `trunk` and
-    what is about a hosted voice are there only if there is something to say: each byte of an event
-    is paid for.
+    such URLs hold tokens, and events go to more places than that one. `agent_detail`, `trunk`, what
+    is told of the caller and what is about a hosted voice are there only if there is something to
+    say: each byte of an event is paid for.
     """
     kept = {"account_id", "trunk_id", "routes", "agent_url", "voice_host", "media_line"}
     kept |= {name for name in _IF_SET if getattr(call, name) is None}

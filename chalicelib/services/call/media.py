@@ -30,8 +30,9 @@ log = logging.getLogger(__name__)
 _MEDIA_ITEM_KEPT_S = 3600
 
 Report = Literal[
-    "watch", "agent_hangup", "agent_lost", "no_agent", "media_lost", "max_duration", "dtmf"
-]
+    "watch", "agent_hangup", "agent_lost", "no_agent", "media_lost", "max_duration", "dtmf",
+    "bridged",
+]  # fmt: skip
 
 _LOSSES = frozenset({"watch", "agent_lost", "no_agent", "media_lost"})
 
@@ -82,12 +83,13 @@ class CallOver(Failure):
 @dataclass(frozen=True)
 class Facts:
     """Details of a report: `digits` and `sequence` of a `dtmf`; `why` the agent was not reached,
-    "" once it is there, None: nothing new.
+    "" once it is there, None: nothing new. `line`: the number of the line that is `bridged`.
     """
 
     digits: str | None = None
     sequence: int | None = None
     why: str | None = None
+    line: int | None = None
 
 
 @dataclass(frozen=True)
@@ -159,6 +161,9 @@ def report(
         raise UnknownCall(call_id)
     if facts.why:
         log.warning("relay: %s", facts.why, extra={"call_id": call_id, "report": kind})
+    if kind == "bridged":
+        waited = {"ms": deps.now() - call.updated_at, "line": facts.line}
+        log.info("the far end hears the other one", extra={"call_id": call_id, **waited})
     if kind == "dtmf" and facts.digits and facts.sequence is not None:
         # Also for a call that is over by now: the caller may press a key and hang up at once.
         pressed_keys.take_report(deps, call, facts.digits, facts.sequence)

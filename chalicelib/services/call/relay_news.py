@@ -33,12 +33,14 @@ def tell_relay(deps: Dependencies, call: Call) -> None:
 
 
 _SHOWN = ("call_id", "state", "end_reason", "direction", "from", "to", "line", "forwarded_from")
+_IF_KNOWN = ("caller_name", "stir_verstat", "sip_headers")
 
 
 def told_to_relay(deps: Dependencies, call: Call) -> dict[str, Any]:
     """Return a call as relays get it, without its agent."""
     shown = public_view(call)
     told = {name: shown[name] for name in (*_SHOWN, "metadata")}
+    told |= {name: shown[name] for name in _IF_KNOWN if name in shown}
     line = {} if call.media_line.number == 0 else {"line": _line(deps, call)}
     return {"call": told, "ends_at_ms": call.ends_at, **line}
 
@@ -50,6 +52,8 @@ def _line(deps: Dependencies, call: Call) -> dict[str, Any]:
     line = call.media_line
     source = line.source.model_dump(mode="json", exclude_none=True) if line.source else None
     told: dict[str, Any] = {"number": line.number, "mode": line.mode, "source": source}
+    if line.by == "transfer":
+        told["why"] = "transfer"
     if line.mode != "bridge" or line.peer is None:
         return told
     told |= {"peer": line.peer, "agent": line.agent}

@@ -77,7 +77,9 @@ def state_of(world, call):
 def test_a_cold_transfer_joins_the_two_when_the_third_party_answers(world, door, call):
     call, leg = start(world, call)
     assert (leg.kind, leg.parent_call_id, leg.to) == ("transfer_leg", call.call_id, CALLEE)
-    assert lines(door, call)[-1] == {"number": 1, "mode": "hold", "source": {"kind": "ringback"}}
+    assert lines(door, call)[-1] == {
+        "number": 1, "mode": "hold", "source": {"kind": "ringback"}, "why": "transfer",
+    }  # fmt: skip
     outbound.handle_status(
         world.deps, "gateway", leg.call_id, leg.provider_call_id, "ringing", None
     )
@@ -416,6 +418,16 @@ class TestRefer:
             self.start(world, call)
         assert refused.value.code == "refer_unsupported"
         assert told(world) == []
+
+
+def test_a_relay_may_report_that_the_far_end_hears_the_other_one(world, call):
+    call, leg = start(world, call)
+    answer(world, leg)
+    facts = media.Facts(line=2)
+    for each in (call, leg):
+        after = media.report(world.deps, "relay-1", each.call_id, "bridged", facts)
+        assert after == world.reread(each)
+        assert after.state is CallState.ACTIVE
 
 
 def test_a_second_stream_of_a_joined_call_finds_it_joined(world, door, call):

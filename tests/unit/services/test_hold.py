@@ -6,10 +6,12 @@ import threading
 
 import pytest
 
-from chalicelib.domain.call import Refused
+from chalicelib.domain.call import Refused, apply, change_line
+from chalicelib.domain.call_line import MUSIC, LineAct
 from chalicelib.domain.call_transitions import Act, CallState
 from chalicelib.services.call import call_control, hold, media
 from chalicelib.services.call.transition import UnknownCall, settle
+from chalicelib.store.calls import Stale
 from tests.support.relay_door import talking, with_door
 
 
@@ -108,3 +110,18 @@ def test_holds_and_an_end_at_the_same_time_lose_nothing(world, call):
     told = world.events()
     assert told.count("call.ended") == 1
     assert 0 <= told.count("call.held") - told.count("call.unheld") <= 1
+
+
+def test_a_write_from_an_old_reading_of_the_line_is_refused(world, call):
+    now = world.clock.ms
+    held = change_line(call, LineAct.HOLD, now, source=MUSIC)
+    world.stores.call_lines.change(now, (call, held))
+    with pytest.raises(Stale):
+        world.stores.call_lines.change(now, (call, held))
+    with pytest.raises(Stale):
+        world.stores.calls.move(call, apply(call, Act.CALLER_HANGUP, now), now)
+    assert world.reread(call) == held.call
+    world.stores.calls.move(held.call, apply(held.call, Act.CALLER_HANGUP, now), now)
+    with pytest.raises(Stale):
+        world.stores.call_lines.change(now, (held.call, held))
+    assert world.reread(call).state is CallState.ENDED

@@ -33,7 +33,7 @@ UNDER_SPEECH_DB = 14.0
 """What is so far below the loudest speech so far is no speech: it is an echo, breath, or other
 people in the room."""
 FORGET_DB = 0.04
-"""The loudest speech counts so much less with each block: it may have been a clunk of the handset."""
+"""The loudest speech counts so much less with each block: it may have been a handset's clunk."""
 _FLOOR_BLOCKS, _FLOORS = 25, 4
 _TONE_BLOCKS = TONE_MS // BLOCK_MS
 _STEADY_HZ, _STEADY_DB = 25.0, 2.5

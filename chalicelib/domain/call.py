@@ -17,6 +17,14 @@ from chalicelib.domain.event import Event, EventType
 from chalicelib.domain.failure import Failure
 from chalicelib.domain.instant import Instant
 from chalicelib.domain.model import Model
+from chalicelib.domain.recording import (
+    NOT_RECORDED,
+    CallRecordings,
+    at_the_answer,
+    at_the_end,
+    call_view,
+    started_event,
+)
 from chalicelib.domain.voice import CallVoice, Voice, VoiceSettings
 
 DEFAULT_MAX_DURATION_S = 4 * 3600
@@ -102,6 +110,7 @@ class Call(Model):
     ended_at: Instant | None = None
     max_duration_s: int = DEFAULT_MAX_DURATION_S
     metadata: dict[str, Any] = Field(default_factory=dict)
+    recordings: CallRecordings = NOT_RECORDED
     history: tuple[HistoryEntry, ...] = ()
 
     @property
@@ -117,10 +126,13 @@ class Call(Model):
 
 @dataclass(frozen=True)
 class Transition:
-    """The result of a transition: the call after it, and its event."""
+    """The result of a transition: the call after it, and its event. `later`: events of what has
+    begun with it.
+    """
 
     call: Call
     event: Event
+    later: tuple[Event, ...] = ()
 
 
 class Refused(Failure):
@@ -154,7 +166,15 @@ def apply(
         after = after.model_copy(update=voice.members())
     if sip_code is not None:
         after = after.model_copy(update={"sip_code": sip_code})
-    return Transition(after, call_event(after))
+    return Transition(after, call_event(after), recording_begun(call, after))
+
+
+def recording_begun(before: Call, after: Call) -> tuple[Event, ...]:
+    """Return the event of the recording that has begun since `before`, if one has."""
+    current = after.recordings.current
+    if current is None or before.recordings.begun == after.recordings.begun:
+        return ()
+    return (started_event(after.account_id, after.call_id, current),)
 
 
 def public_view(call: Call) -> dict[str, Any]:
@@ -163,12 +183,12 @@ def public_view(call: Call) -> dict[str, Any]:
     what is about a hosted voice are there only if there is something to say: each byte of an event
     is paid for.
     """
-    kept = {"account_id", "trunk_id", "routes", "agent_url", "voice_host"}
+    kept = {"account_id", "trunk_id", "routes", "agent_url", "voice_host", "recordings"}
     kept |= {name for name in _IF_SET if getattr(call, name) is None}
     if call.voice == "own":
         kept |= {"voice", "voice_settings"}
     view = call.model_dump(mode="json", exclude=kept)
-    return {**view, "capabilities": list(CAPABILITIES)}
+    return {**view, **call_view(call.recordings), "capabilities": list(CAPABILITIES)}
 
 
 def moved(call: Call, state: CallState, reason: EndReason | None, now: int) -> Call:
@@ -186,8 +206,10 @@ def moved(call: Call, state: CallState, reason: EndReason | None, now: int) -> C
     }
     if state is CallState.ACTIVE:
         changes["answered_at"] = at
+        changes["recordings"] = at_the_answer(call.recordings, call.call_id, at)
     if state.final:
         changes["ended_at"] = at
+        changes["recordings"] = at_the_end(call.recordings)
     return call.model_copy(update=changes)
 
 

@@ -16,6 +16,7 @@ from chalicelib.domain.metadata import MAX_BYTES, Metadata
 from chalicelib.domain.model import Strict
 from chalicelib.domain.new_call import DEFAULT_RING_TIMEOUT_S, RING_TIMEOUT_S
 from chalicelib.domain.phone import E164
+from chalicelib.domain.recording import Announce, Choice, WantedRecording
 from chalicelib.domain.trunk_fields import TrunkName
 from chalicelib.domain.voice import Voice, VoiceSettings, WantedVoice
 from chalicelib.handlers import views
@@ -43,6 +44,7 @@ AUDIO = {
 
 
 CALL_VOICE_PROBLEMS = (*VOICE_PROBLEMS, "hosted_voice_busy")
+RECORDING_PROBLEMS = ("recordings_full", "recording_unavailable")
 
 
 class Voiced(Strict):
@@ -58,11 +60,24 @@ class Voiced(Strict):
     )
 
 
-class Acceptance(Voiced):
+class Recorded(Strict):
+    """The recording that a call is to have."""
+
+    recording: Choice | None = Field(
+        default=None,
+        description="`on`: it is recorded, from the answer on. Default: as its number has it; "
+        "`off` if you dial",
+    )
+    recording_announce: Announce | None = Field(
+        default=None, description="what the far end hears when it begins; default: `beep`"
+    )
+
+
+class Acceptance(Voiced, Recorded):
     """An answer to a call; without a body, as its number says."""
 
 
-class NewCall(Voiced):
+class NewCall(Voiced, Recorded):
     """A call to be dialled."""
 
     platform: Literal["sip"] = Field(description="always `sip`")
@@ -150,6 +165,7 @@ class CallQuery(Strict):
         "vault_missing",
         "vault_unavailable",
         *CALL_VOICE_PROBLEMS,
+        *RECORDING_PROBLEMS,
     ),
     example={"platform": "sip", "meeting_url": "sip:+33199001234@sip.carrier.example"},
     idempotent=True,
@@ -163,10 +179,13 @@ def dial_call(request: Request[NewCall, NoQuery]) -> Answer:
     `fallback` names are tried. With an Idempotency-Key the provider is asked once,
     even if the request is repeated; without one, each request dials.
     """
-    given = request.body.model_dump(exclude={"platform", *Voiced.model_fields})
-    dial_request = dial.DialRequest(**given, voice=_wanted(request))
+    by_name = {"platform", *Voiced.model_fields, *Recorded.model_fields}
+    given = request.body.model_dump(exclude=by_name)
+    dial_request = dial.DialRequest(
+        **given, voice=_wanted(request), recording=_wanted_recording(request)
+    )
     call_id = derived_call_id(request.seed) if request.seed else None
-    return _view(request.deps, dial.dial(request.deps, request.account_id, dial_request, call_id))
+    return view(request.deps, dial.dial(request.deps, request.account_id, dial_request, call_id))
 
 
 @operations.get("/api/calls", query=ListQuery, answer=views.Calls, problems=("bad_cursor",))
@@ -177,7 +196,7 @@ def list_calls(request: Request[NoBody, ListQuery]) -> Answer:
     go on.
     """
     calls, cursor = call_list.page(request.deps, request.account_id, **request.query.model_dump())
-    return {"calls": [_view(request.deps, call) for call in calls], "next_cursor": cursor}
+    return {"calls": [view(request.deps, call) for call in calls], "next_cursor": cursor}
 
 
 @operations.get(
@@ -187,7 +206,7 @@ def get_call(request: Request[NoBody, CallQuery]) -> Answer:
     """Show a call as it is now."""
     deps, wanted = request.deps, request.query.transcript
     call = own_call(deps, request.account_id, request.path["call_id"])
-    return _view(deps, call) | (_transcript(deps, call, wanted) if wanted else {})
+    return view(deps, call) | (_transcript(deps, call, wanted) if wanted else {})
 
 
 @operations.post(
@@ -201,6 +220,7 @@ def get_call(request: Request[NoBody, CallQuery]) -> Answer:
         "ring_deadline_passed",
         "call_outbound",
         *CALL_VOICE_PROBLEMS,
+        *RECORDING_PROBLEMS,
     ),
     example={"voice": "own"},
 )
@@ -212,7 +232,8 @@ def accept_call(request: Request[Acceptance, NoQuery]) -> Answer:
     place for the call before it is answered; if none can, the call rings on.
     """
     deps, call_id = request.deps, request.path["call_id"]
-    return _view(deps, call_control.accept(deps, request.account_id, call_id, _wanted(request)))
+    wanted, recording = _wanted(request), _wanted_recording(request)
+    return view(deps, call_control.accept(deps, request.account_id, call_id, wanted, recording))
 
 
 @operations.post(
@@ -222,7 +243,7 @@ def accept_call(request: Request[Acceptance, NoQuery]) -> Answer:
 )
 def refuse_call(request: Request[NoBody, NoQuery]) -> Answer:
     """Decline a ringing call; the caller gets a busy tone."""
-    return _view(
+    return view(
         request.deps,
         call_control.decline(request.deps, request.account_id, request.path["call_id"]),
     )
@@ -235,7 +256,7 @@ def refuse_call(request: Request[NoBody, NoQuery]) -> Answer:
 )
 def leave_call(request: Request[NoBody, NoQuery]) -> Answer:
     """Hang up, whatever the call is doing; one that you dialled stops ringing."""
-    return _view(
+    return view(
         request.deps, call_control.leave(request.deps, request.account_id, request.path["call_id"])
     )
 
@@ -263,6 +284,10 @@ def _wanted(request: Request[Any, Any]) -> WantedVoice:
     return WantedVoice(body.voice, body.voice_settings, request.text_only)
 
 
+def _wanted_recording(request: Request[Any, Any]) -> WantedRecording:
+    return WantedRecording(request.body.recording, request.body.recording_announce)
+
+
 def _transcript(deps: Dependencies, call: Call, limit: int) -> dict[str, Any]:
     from chalicelib.services.call import transcripts  # most requests need none of it
 
@@ -270,7 +295,8 @@ def _transcript(deps: Dependencies, call: Call, limit: int) -> dict[str, Any]:
     return {} if entries is None else {"transcript": shown_entries(entries)}
 
 
-def _view(deps: Dependencies, call: Call) -> dict[str, Any]:
+def view(deps: Dependencies, call: Call) -> dict[str, Any]:
+    """Return a call as REST answers with it."""
     return {**public_view(call), "audio": None if call.state.final else _audio(deps, call)}
 
 

@@ -14,6 +14,7 @@ from chalicelib.domain.call_id import CALL_ID
 from chalicelib.domain.call_transitions import CallState, Direction, EndReason
 from chalicelib.domain.event import EventType
 from chalicelib.domain.model import Strict
+from chalicelib.domain.recording import RECORDING_ID, Announce, Choice
 from chalicelib.domain.trunk_fields import Provider
 from chalicelib.domain.voice import Voice
 
@@ -59,6 +60,8 @@ class NumberFacts(View):
     label: str
     voice: Voice = Field(description="who speaks in its calls: an agent, or this service")
     voice_settings: VoiceFacts | None
+    recording: Choice = Field(description="whether its calls are recorded")
+    recording_announce: Announce = Field(description="what the far end hears when it begins")
     activated_at: Time | None
 
 
@@ -94,6 +97,13 @@ class HistoryEntry(View):
     state: CallState
     at: Time
     end_reason: EndReason | None
+
+
+class CurrentRecording(View):
+    """The recording that a call has now."""
+
+    recording_id: str = Field(pattern=f"^{RECORDING_ID.pattern}$")
+    state: Literal["on", "paused"]
 
 
 class CallFacts(View):
@@ -133,6 +143,9 @@ class CallFacts(View):
         default=None,
         description="only there if no voice host could answer at once, as the number's "
         "`auto_answer` wants: why. It rings on, and can be accepted",
+    )
+    recording: CurrentRecording | Absent = Field(
+        default=None, description="only there while it is recorded"
     )
     auto_answer: bool
     created_at: Time

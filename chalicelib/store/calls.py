@@ -13,17 +13,20 @@ from __future__ import annotations
 
 import contextlib
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from chalicelib.domain.call import Call, Route, Transition
 from chalicelib.domain.call_transitions import CallState
 from chalicelib.domain.dial_rules import RecentDials
+from chalicelib.domain.event import Event
 from chalicelib.domain.instant import from_text, to_text
+from chalicelib.domain.recording import NOT_RECORDED
 from chalicelib.store import dialling
 from chalicelib.store.call_condition import unchanged
 from chalicelib.store.events import outbox_put
+from chalicelib.store.recordings import recording_writes
 from chalicelib.store.table import ConditionFailed, Contention, Item, Table, put, update
 
 LISTING = ("listing", "listing", "listing_order")
@@ -34,7 +37,9 @@ LIVE_SHARDS = 8
 FILTERED_READ, MAX_READS = 100, 5
 """Items read in one query where a filter applies, and queries for one page of an answer."""
 
-_KEY_ATTRIBUTES = frozenset({"pk", "sk", "listing", "listing_order", "live", "live_order"})
+_KEY_ATTRIBUTES = frozenset(
+    {"pk", "sk", "listing", "listing_order", "live", "live_order", "recording_number"}
+)
 
 
 class AlreadyThere(Exception):
@@ -227,13 +232,47 @@ class CallStore:
         try:
             self._table.write(
                 put(_to_item(moved.call), condition, names, values),
-                outbox_put(moved.event),
+                *map(outbox_put, (moved.event, *moved.later)),
                 *dialling.end(moved.call),
+                *recording_writes(before, moved.call, moved.call.updated_at),
             )
         except ConditionFailed as lost:
             item = lost.items[0]
             raise Stale(_to_call(item) if item else None) from None
         except Contention:
+            raise Stale(None) from None
+
+    def record(self, before: Call, after: Call, events: Iterable[Event], now: int) -> None:
+        """Write a change of an active call's recordings with its events. Raises Stale if the call
+        is not active any more, or its recordings have changed.
+
+        This is no transition, as with `bind`: `move` names the number of recordings' changes.
+        """
+        was, now_is = before.recordings.number, after.recordings.number
+        try:
+            self._table.write(
+                update(
+                    f"CALL#{before.call_id}",
+                    "CALL",
+                    "SET #recordings = :after, #number = :number",
+                    condition="#state = :state AND "
+                    + ("#number = :before" if was else "attribute_not_exists(#number)"),
+                    names={
+                        "#recordings": "recordings",
+                        "#number": "recording_number",
+                        "#state": "state",
+                    },
+                    values={
+                        ":after": after.recordings.model_dump(mode="json", exclude_none=True),
+                        ":number": now_is,
+                        ":state": CallState.ACTIVE.value,
+                        **({":before": was} if was else {}),
+                    },
+                ),
+                *map(outbox_put, events),
+                *recording_writes(before, after, now),
+            )
+        except (ConditionFailed, Contention):
             raise Stale(None) from None
 
     def page(
@@ -332,7 +371,11 @@ class CallStore:
 
 
 def _to_item(call: Call) -> Item:
-    usual = {"routes": not call.routes, "voice": call.voice == "own"}
+    usual = {
+        "routes": not call.routes,
+        "voice": call.voice == "own",
+        "recordings": call.recordings == NOT_RECORDED,
+    }
     absent = {name for name, is_usual in usual.items() if is_usual}
     item: Item = {
         "pk": f"CALL#{call.call_id}",
@@ -341,6 +384,8 @@ def _to_item(call: Call) -> Item:
         "listing_order": f"{to_text(call.created_at)}#{call.call_id}",
         **{k: v for k, v in call.model_dump(mode="json", exclude=absent).items() if v is not None},
     }
+    if call.recordings.number:
+        item["recording_number"] = call.recordings.number
     if not call.state.final:
         item["live"] = f"LIVE#{zlib.crc32(call.call_id.encode()) % LIVE_SHARDS}"
         item["live_order"] = f"{call.state.value}#{to_text(call.ring_deadline)}"

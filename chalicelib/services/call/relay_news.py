@@ -6,6 +6,7 @@ import logging
 from typing import Any
 
 from chalicelib.domain.call import Call, public_view
+from chalicelib.domain.recording import told_to_relay as recording_told
 from chalicelib.services.dependencies import Dependencies
 
 log = logging.getLogger(__name__)
@@ -37,4 +38,5 @@ def told_to_relay(call: Call) -> dict[str, Any]:
     """Return a call as relays get it, without its agent."""
     shown = public_view(call)
     told = {name: shown[name] for name in (*_SHOWN, "metadata")}
-    return {"call": told, "ends_at_ms": call.ends_at}
+    recording = recording_told(call.recordings, call.call_id)
+    return {"call": told, "ends_at_ms": call.ends_at, **recording}

@@ -19,6 +19,7 @@ from chalicelib.domain.call_transitions import CallState, EndReason
 from chalicelib.domain.recording import Announce, recorded
 from chalicelib.domain.trunk import Trunk
 from chalicelib.domain.voice import OWN, CallVoice
+from common.sip_headers import NO_INTRODUCTION, Introduction
 
 RING_MS = 60_000
 """Time for which an inbound call rings before it is missed."""
@@ -48,6 +49,7 @@ def new_inbound(  # noqa: PLR0913 - the fields of a call
     voice: CallVoice = OWN,
     trunk: Trunk | None = None,
     record: Announce | None = None,
+    introduction: Introduction = NO_INTRODUCTION,
 ) -> Transition:
     """Return a call that came in and rings until `now + RING_MS`. `voice`: its number's; `record`:
     how a recording from the answer on is announced, if it is to be recorded.
@@ -61,6 +63,7 @@ def new_inbound(  # noqa: PLR0913 - the fields of a call
         to=to,
         line=line,
         forwarded_from=forwarded_from,
+        **_told(introduction),
         provider=provider,
         provider_call_id=provider_call_id,
         trunk_id=trunk.trunk_id if trunk else None,
@@ -94,6 +97,7 @@ def new_outbound(  # noqa: PLR0913 - the fields of a call
     trunk: str | None = None,
     routes: Sequence[Route] = (),
     record: Announce | None = None,
+    introduction: Introduction = NO_INTRODUCTION,
 ) -> Transition:
     """Return a call that the provider is about to be asked for. `call_id`: a derived id, if there
     is one. `trunk`: the trunk's name; `routes`: all that may place it, that trunk first. `record`:
@@ -107,6 +111,7 @@ def new_outbound(  # noqa: PLR0913 - the fields of a call
         from_=caller_id,
         to=to,
         line=caller_id,
+        **_told(introduction),
         provider=provider,
         trunk_id=trunk_id,
         trunk=trunk,
@@ -127,6 +132,14 @@ def speaking(new: Transition, voice: CallVoice) -> Transition:
     """Return a new call with the voice that it is dialled with."""
     call = new.call.model_copy(update=voice.members())
     return Transition(call, call_event(call))
+
+
+def _told(introduction: Introduction) -> dict[str, Any]:
+    return {
+        "caller_name": introduction.caller_name or None,
+        "stir_verstat": introduction.stir_verstat or None,
+        "sip_headers": dict(introduction.headers) or None,
+    }
 
 
 def new_missed(ringing: Transition) -> Transition:

@@ -33,6 +33,7 @@ class PlayoutEstimate:
         *,
         keys: bool = False,
         on_pace: Callable[[float], None] = lambda _: None,
+        on_played: Callable[[bytes | memoryview, float, float], None] = lambda *_: None,
     ) -> None:
         self.keys = keys
         """True if the provider presses keys itself; else it is sent their tones."""
@@ -42,6 +43,8 @@ class PlayoutEstimate:
         self._empty_at = 0.0
         self._on_pace = on_pace
         """Called with how many times faster than real time audio has come, at `PACE_CHECKS_S`."""
+        self._on_played = on_played
+        """Called with (mu-law, when the queue before it is empty, now)."""
         self._busy_since = 0.0
         self._check_above, self._checks = PACE_CHECKS_S[0], 0
         self._marks: dict[str, str] = {}
@@ -61,6 +64,7 @@ class PlayoutEstimate:
     def play(self, ulaw: bytes | memoryview, now: float) -> None:
         """Queue up to `MAX_MESSAGE` bytes of mu-law. Hot path."""
         empty_at = self._empty_at
+        self._on_played(ulaw, empty_at, now)
         if empty_at <= now:
             empty_at = self._busy_since = now
             self._check_above, self._checks = PACE_CHECKS_S[0], 0
@@ -87,6 +91,11 @@ class PlayoutEstimate:
     def queued(self, now: float) -> float:
         """Return the seconds of audio that have not been played yet."""
         return max(0.0, self._empty_at - now)
+
+    @property
+    def marked(self) -> bool:
+        """Return whether marks are set that were not reached."""
+        return bool(self._marks)
 
     def mark(self, name: str) -> bool:
         """Have the provider say when playout gets here. Return False if too many marks are set."""

@@ -8,23 +8,30 @@ are tried again; a 4xx is an answer. It keeps no state about calls and decides n
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from types import TracebackType
 from typing import Any, TypeVar
 
 import aiohttp
 import msgspec
 
+from common.call_facts import PATH as FACTS
+from common.call_facts import FactsReport
 from relay.config import Config
 from relay.core.interfaces import LIVE, AgentAddress
+from relay.protocol.line import MAX_CLIP, Line
 from relay.protocol.recording import WantedRecording
 from runtime.signed_post import AnswerTooLongError, signed_post
 
-_T = TypeVar("_T")
-
-ATTACH, REPORT, RECORDING = "/media/attach", "/media/report", "/media/recording"
+_Wanted = TypeVar("_Wanted")
+ATTACH, REPORT, CLIP, RECORDING = (
+    "/media/attach",
+    "/media/report",
+    "/media/clip",
+    "/media/recording",
+)
 _STORAGE = "storage"
-_POOLS = ("agent", "provider", REPORT, RECORDING, _STORAGE)
+_POOLS = ("agent", "provider", REPORT, CLIP, FACTS, RECORDING, _STORAGE)
 AT_ONCE = 64
 """Posts of each kind under way at the same time; the others wait, for as long as it takes."""
 
@@ -40,6 +47,8 @@ class Answer(msgspec.Struct):
     agent: AgentAddress | None = None
     agent_detail: str | None = None
     """The reason why the agent was not reached, as the application shows it."""
+    line: Line | None = None
+    """To whom the caller is connected; None: with the agent."""
 
     recording: WantedRecording | None = None
 
@@ -90,10 +99,18 @@ class NoAnswerError(Exception):
     """The application gave no usable answer, after all tries."""
 
 
+class _Clip(msgspec.Struct):
+    ulaw: bytes
+
+
 class _Problem(msgspec.Struct):
     code: str = ""
     call: dict[str, Any] | None = None
     relay_url: str | None = None
+
+
+class _Taken(msgspec.Struct):
+    """The answer to a report of facts: nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +176,19 @@ class Control:
         """Report which keys were pressed; `sequence` rises from report to report of a call."""
         return await self._report(call_id, "dtmf", {"digits": digits, "sequence": sequence})
 
+    async def report_bridged(self, call_id: str, number: int) -> Answer:
+        """Report that the caller hears the other call's, since the line had this number."""
+        return await self._report(call_id, "bridged", {"line": number})
+
+    async def fetch_clip(self, call_id: str, clip_id: str) -> bytes:
+        """Fetch the mu-law of a clip. RefusedError, NoAnswerError."""
+        relay = self._config.relay_id
+        payload = {"relay": relay, "call_id": call_id, "clip_id": clip_id}
+        clip = await self._post(CLIP, CLIP, payload, _Clip)
+        if len(clip.ulaw) > MAX_CLIP:
+            raise NoAnswerError(f"the clip is longer than {MAX_CLIP} bytes")
+        return clip.ulaw
+
     async def upload_urls(
         self, call_id: str, recording_id: str, starts_ms: list[int]
     ) -> dict[int, Upload]:
@@ -188,6 +218,11 @@ class Control:
         body = {"relay": self._config.relay_id, "call_id": call_id, "recording_id": recording_id}
         return await self._post(RECORDING, RECORDING, body | more, Uploads)
 
+    async def report_facts(self, report: FactsReport) -> None:
+        """Report the quality of a call. RefusedError, NoAnswerError."""
+        told = asdict(replace(report, relay=self._config.relay_id))
+        await self._post(FACTS, FACTS, told, _Taken)
+
     async def _report(self, call_id: str, kind: str, more: dict[str, Any]) -> Answer:
         body = {"relay": self._config.relay_id, "call_id": call_id, "type": kind}
         return await self._post(REPORT, REPORT, body | more, Answer)
@@ -198,37 +233,34 @@ class Control:
             relay["door_url"] = self._config.door_url
         return await self._post(socket["leg"], ATTACH, relay | socket, Answer)
 
-    async def _post(self, pool: str, path: str, payload: dict[str, Any], of: type[_T]) -> _T:
+    async def _post(
+        self, pool: str, path: str, payload: dict[str, Any], wanted: type[_Wanted]
+    ) -> _Wanted:
         body = msgspec.json.encode(payload)
         why = ""
         for pause in (*self._retries.pauses, None):
             try:
-                return await self._try(pool, path, body, of)
+                return _parse(*await self._try(pool, path, body), wanted)
             except (aiohttp.ClientError, TimeoutError, AnswerTooLongError, NoAnswerError) as error:
                 why = str(error) or type(error).__name__
             if pause is not None:
                 await asyncio.sleep(pause)
         raise NoAnswerError(why)
 
-    async def _try(self, pool: str, path: str, body: bytes, of: type[_T]) -> _T:
+    async def _try(self, pool: str, path: str, body: bytes) -> tuple[int, bytes]:
         session = self._sessions.get(pool)
         if session is None:
             raise RuntimeError("Control is used outside its context")
         async with self._slots[pool]:
-            return _parse(*await self._ask(session, path, body), of)
-
-    async def _ask(
-        self, session: aiohttp.ClientSession, path: str, body: bytes
-    ) -> tuple[int, bytes]:
-        config = self._config
-        return await signed_post(session, config.control_url, config.control_secret, path, body)
+            config = self._config
+            return await signed_post(session, config.control_url, config.control_secret, path, body)
 
 
-def _parse(status: int, content: bytes, of: type[_T]) -> _T:
+def _parse(status: int, content: bytes, wanted: type[_Wanted]) -> _Wanted:
     """Parse an HTTP answer. RefusedError for 4xx, NoAnswerError for what is no answer."""
     try:
         if status == 200:
-            return msgspec.json.decode(content, type=of)
+            return msgspec.json.decode(content, type=wanted)
         problem = msgspec.json.decode(content, type=_Problem)
     except (msgspec.DecodeError, msgspec.ValidationError, RecursionError):
         problem = _Problem()

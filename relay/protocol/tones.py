@@ -1,4 +1,4 @@
-"""DTMF tones (ITU-T Q.23) and the beep of a recording, as mu-law at 8 kHz.
+"""DTMF tones (ITU-T Q.23), the ringing tone and the beep of a recording, as mu-law at 8 kHz.
 
 Tones are only made, not recognized: keys that a caller presses come from the provider as messages.
 """
@@ -42,6 +42,25 @@ def duration_ms(digits: str) -> int:
     """Return the duration of the tones of `digits`, in ms."""
     waits = digits.count("w")
     return waits * WAIT_MS + (len(digits) - waits) * (TONE_MS + GAP_MS)
+
+
+_RINGING = {
+    "": ((425,), 1000, 4000),
+    "US": ((440, 480), 2000, 4000),
+    "CA": ((440, 480), 2000, 4000),
+}
+"""Country -> frequencies in Hz, ms on and ms off (ITU-T E.180, supplement 2); "": any other."""
+
+
+@cache
+def _ringback(plan: tuple[tuple[int, ...], int, int]) -> bytes:
+    frequencies, on_ms, off_ms = plan
+    return _tone(frequencies, on_ms) + silence(off_ms)
+
+
+def ringback(country: str = "") -> bytes:
+    """Return one period of the ringing tone of a country (ISO 3166-1)."""
+    return _ringback(_RINGING.get(country) or _RINGING[""])
 
 
 def silence(ms: int) -> bytes:

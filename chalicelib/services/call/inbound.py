@@ -224,6 +224,7 @@ def _new_call(deps: Dependencies, incoming: Incoming, called: Called, owner: Acc
         now=deps.now(),
         trunk=called.trunk,
         record=_record_as(deps, owner, wanted_by(number)),
+        introduction=incoming.introduction,
     )
 
 

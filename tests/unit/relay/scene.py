@@ -15,6 +15,7 @@ from relay.core.recorder import Segment
 from relay.core.timeouts import Timeouts
 from relay.protocol import agent
 from relay.protocol.agent import AudioFormat
+from relay.protocol.line import Line
 
 MULAW = AudioFormat("mulaw", 8000)
 STREAM = "MZ1"
@@ -79,6 +80,18 @@ class RecordingActions:
     segments: list[Segment] = field(default_factory=list)
     recordings_over: list[str] = field(default_factory=list)
     forgotten: bool = False
+    clips: list[str] = field(default_factory=list)
+    peers: list[Line] = field(default_factory=list)
+    bridged_lines: list[int] = field(default_factory=list)
+
+    def fetch_clip(self, clip_id: str) -> None:
+        self.clips.append(clip_id)
+
+    def connect_peer(self, line: Line) -> None:
+        self.peers.append(line)
+
+    def bridged(self, number: int) -> None:
+        self.bridged_lines.append(number)
 
     def report(self, kind: str, why: str | None = None) -> None:
         self.reports.append(kind)

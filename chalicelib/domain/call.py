@@ -75,6 +75,8 @@ class Call(Model):
     `agent_detail`: why the agent at `agent_url` was not reached, None if it was. `voice`: who
     speaks in the call, until it is answered who shall; `voice_host`: the URL of the voice host that
     keeps a place for it; `voice_detail`: why it was not answered at once though its number is.
+    `far_end_held`: whether the far end has put it on hold, as the provider's status post number
+    `far_end_hold_sequence` says.
     `caller_name`, `stir_verstat` and `sip_headers`: see `common/sip_headers.py`.
     """
 
@@ -113,6 +115,8 @@ class Call(Model):
     answered_at: Instant | None = None
     ended_at: Instant | None = None
     max_duration_s: int = DEFAULT_MAX_DURATION_S
+    far_end_held: bool = False
+    far_end_hold_sequence: int | None = None
     metadata: dict[str, Any] = Field(default_factory=dict)
     history: tuple[HistoryEntry, ...] = ()
 
@@ -176,10 +180,13 @@ def public_view(call: Call) -> dict[str, Any]:
     say: each byte of an event is paid for.
     """
     kept = {"account_id", "trunk_id", "routes", "agent_url", "voice_host"}
+    kept |= {"far_end_held", "far_end_hold_sequence"}
     kept |= {name for name in _IF_SET if getattr(call, name) is None}
     if call.voice == "own":
         kept |= {"voice", "voice_settings"}
     view = call.model_dump(mode="json", exclude=kept)
+    if call.far_end_held and call.state is CallState.ACTIVE:
+        view["hold"] = "far_end"
     return {**view, "capabilities": list(CAPABILITIES)}
 
 

@@ -32,6 +32,8 @@ class EventType(StrEnum):
     CALL_ENDED = "call.ended"
     CALL_FAILED = "call.failed"
     CALL_DTMF = "call.dtmf"
+    CALL_HELD = "call.held"
+    CALL_UNHELD = "call.unheld"
     CALL_SPEECH = "call.speech"
     CALL_TRANSCRIPT = "call.transcript"
     CALL_VOICE = "call.voice"

@@ -43,6 +43,13 @@ class DtmfData(View):
     )
 
 
+class HoldData(View):
+    """A call that was put on hold, or taken off."""
+
+    call_id: str = Field(pattern=f"^{CALL_ID.pattern}$")
+    by: Literal["far_end"] = Field(description="who did it")
+
+
 class SpeechData(View):
     """An utterance that began, or is over. Times are in ms since the call was answered."""
 
@@ -156,6 +163,8 @@ CATALOGUE: dict[EventType, Entry] = {
     _T.CALL_ENDED: Entry(CallData, "somebody hung up, or its time was over"),
     _T.CALL_FAILED: Entry(CallData, "it broke, or could not be put through"),
     _T.CALL_DTMF: Entry(DtmfData, "the far end pressed keys"),
+    _T.CALL_HELD: Entry(HoldData, "the far end has put the call on hold: it hears nothing"),
+    _T.CALL_UNHELD: Entry(HoldData, "it goes on"),
     _T.CALL_SPEECH: Entry(SpeechData, "a text that you have spoken began, or is over"),
     _T.CALL_TRANSCRIPT: Entry(TranscriptData, "the caller said something (hosted voices)"),
     _T.CALL_VOICE: Entry(

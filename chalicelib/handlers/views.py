@@ -150,6 +150,10 @@ class CallFacts(View):
         description="only there if no voice host could answer at once, as the number's "
         "`auto_answer` wants: why. It rings on, and can be accepted",
     )
+    hold: Literal["far_end"] | Absent = Field(
+        default=None,
+        description="only there while the call is on hold: `far_end`, by the other party",
+    )
     auto_answer: bool
     created_at: Time
     updated_at: Time

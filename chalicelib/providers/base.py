@@ -93,6 +93,10 @@ class CallUpdate:
     """The SIP code by which the far end ended the call, where the provider says so."""
     redirects_ringing: bool = False
     """True if the provider takes a redirect of this call while it rings (`Provider.steer`)."""
+    held: bool | None = None
+    """True if the far end has put the call on hold, False if it goes on, None: nothing new."""
+    sequence: int | None = None
+    """The place of a status post among those of the call: they may overtake each other."""
 
 
 @dataclass(frozen=True)

@@ -82,6 +82,7 @@ class Call(Shown):
     voice: str = "own"
     voice_settings: VoiceSettings | None = None
     voice_detail: str | None = None
+    hold: str = "none"
     auto_answer: bool = False
     max_duration_s: int = 0
     metadata: dict[str, Any] = field(default_factory=dict)

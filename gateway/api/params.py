@@ -12,6 +12,8 @@ from typing import Annotated, Literal
 import msgspec
 from multidict import MultiDictProxy
 
+from common.sip_headers import Introduction, name_fault
+from common.uri_headers import decode
 from gateway.api.errors import RestError, invalid
 from gateway.calls.leg import Destination, Route
 from gateway.calls.live_call import Plan
@@ -61,9 +63,12 @@ class Update:
 
 def create(form: Form) -> Create:
     """Check the fields of `POST …/Calls.json`."""
-    to, from_ = form.get("To", ""), form.get("From", "")
+    to, question, in_uri = form.get("To", "").partition("?")
+    from_ = form.get("From", "")
     if not to:
         raise invalid(21201, "No 'To' number is specified")
+    if question and _E164.fullmatch(to):
+        raise invalid(21211, "Headers behind a ? are for SIP URIs; for a number use SipHeaders")
     if not (_E164.fullmatch(to) or (_SIP_URI.fullmatch(to) and len(to) <= 255)):
         raise invalid(21211, f"Invalid 'To' Phone Number: {to[:64]}")
     if not from_:
@@ -82,6 +87,7 @@ def create(form: Form) -> Create:
         from_=caller,
         trunk_id=trunk_id,
         routes=_routes(form, trunk_id),
+        introduction=_introduction(form, in_uri),
         sip_username=form.get("SipAuthUsername") or None,
         sip_password=form.get("SipAuthPassword") or None,
     )
@@ -97,6 +103,17 @@ def create(form: Form) -> Create:
         time_limit=_seconds(form, "TimeLimit", *_TIME_LIMIT),
     )
     return Create(destination, plan)
+
+
+def _introduction(form: Form, in_uri: str) -> Introduction:
+    """Return what the INVITE shall tell: headers stand in `SipHeaders`, or in the URI of `To`."""
+    name, text = form.get("CallerName", ""), form.get("SipHeaders") or in_uri
+    if name and (why := name_fault(name)) is not None:
+        raise invalid(20001, f"CallerName: {why}")
+    try:
+        return Introduction(name, headers=decode(text) if text else {})
+    except ValueError as error:
+        raise invalid(20001, f"SipHeaders: {error}") from None
 
 
 def _routes(form: Form, trunk_id: str | None) -> tuple[Route, ...]:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+from common.sip_headers import NO_INTRODUCTION, Introduction
+
 Standing = Literal["trunk", "local", "peer", "carrier", "stranger"]
 """The source of an inbound call: a trunk; this machine or an account holder; a peer's address
 (listed by the operator) for no trunk; an address in the networks of several trunks; any other."""
@@ -43,6 +45,8 @@ class Destination:
     from_: str
     trunk_id: str | None = None
     routes: tuple[Route, ...] = ()
+    introduction: Introduction = NO_INTRODUCTION
+    """The caller's name and the headers that the INVITE shall have."""
     sip_username: str | None = None
     sip_password: str | None = field(default=None, repr=False)
 
@@ -71,6 +75,9 @@ class LegEvents(Protocol):
 
     def on_dtmf(self, digit: str) -> None:
         """Take a key that the far end pressed, one of `0-9*#ABCD`."""
+
+    def on_hold(self, held: bool) -> None:
+        """Note whether the far end has put the call on hold: it wants to hear nothing."""
 
     def on_hangup(self, sip_code: int, reason: str) -> None:
         """Note that the far end is gone, or did not take the call: 200 normal, 486 busy, 603

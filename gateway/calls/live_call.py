@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from gateway.calls import outcomes
 from gateway.calls.call import Call
+from gateway.calls.hold import FarEndHold
 from gateway.calls.leg import Leg, Release
 from gateway.calls.outcomes import Outcome
 from gateway.calls.pace import Pace
@@ -71,6 +72,7 @@ class LiveCall:
         self._timer: asyncio.TimerHandle | None = None
         self._early = EarlyMedia()
         self._keys = Pace(KEYS_A_SECOND, KEYS_BURST)
+        self._hold = FarEndHold(self._tell_hold)
         self._sequence = 0
         self._interpreter = Interpreter(self, self, switch.config.max_redirects)
 
@@ -152,6 +154,10 @@ class LiveCall:
         else:
             self._early.keep_key(digit)
 
+    def on_hold(self, held: bool) -> None:
+        """Tell that the far end holds the call, or no longer does."""
+        self._hold.change(held)
+
     def on_hangup(self, sip_code: int, reason: str) -> None:
         """End the call, because the far end is gone."""
         self._finish(outcomes.of_far_end(self.call, sip_code), reason)
@@ -226,6 +232,7 @@ class LiveCall:
         self._after(self._plan.time_limit, outcomes.COMPLETED, "time limit")
         self._log.info("answered")
         self._tell("answered")
+        self._hold.begin()
 
     def _tick(self) -> None:
         # From answer to end the far end gets a frame every 20 ms, with or without a stream.
@@ -244,10 +251,21 @@ class LiveCall:
         self._timer = loop.call_later(seconds, self._finish, outcome, reason)
 
     def _tell(self, event: str) -> None:
-        if self._plan.status_url and event in self._plan.events:
-            params = self.call.status_params(self._sequence, time.time())
+        if event in self._plan.events:
+            self._post()
+
+    def _post(self, **more: str) -> None:
+        """Send a status callback, if anybody wants them."""
+        if self._plan.status_url:
+            params = self.call.status_params(self._sequence, time.time()) | more
             self._sequence += 1
             self._switch.webhooks.notify(self._plan.status_url, self._plan.status_method, params)
+
+    def _tell_hold(self, held: bool) -> None:
+        status = "held" if held else "unheld"
+        self._log.info("the far end's hold", extra={"hold": status})
+        if self._plan.events:
+            self._post(HoldStatus=status)
 
     def _finish(self, outcome: Outcome, reason: str) -> None:
         call = self.call
@@ -258,6 +276,7 @@ class LiveCall:
         if self._timer is not None:
             self._timer.cancel()
         self._switch.ticker.discard(self._tick)
+        self._hold.stop()
         if self._stream is not None:
             self._stream.close()
         if self._leg is not None:

@@ -60,6 +60,8 @@ class SipLeg:
         self._over = False
         self._answering = False
         """True if our 200 waits for its ACK."""
+        self._held = False
+        """True if the far end wants to hear nothing."""
         self._keys_by_rtp = False
         self._key_by_info = ("", 0.0)
         """The last key that came by INFO, and when."""
@@ -159,6 +161,12 @@ class SipLeg:
         audio.media = media
         if audio.media.negotiated is not None:
             audio.agree(audio.media.negotiated, self._stack.now)
+            self._note_hold(audio.media.negotiated.held)
+
+    def _note_hold(self, held: bool) -> None:
+        if held != self._held and self._events is not None:
+            self._held = held
+            self._events.on_hold(held)
 
     def _establish(self) -> None:
         self._up.set()

@@ -103,6 +103,11 @@ class RoutedLeg:
         if self._events is not None:
             self._events.on_dtmf(digit)
 
+    def on_hold(self, held: bool) -> None:
+        """Pass it on."""
+        if self._events is not None:
+            self._events.on_hold(held)
+
     def on_hangup(self, sip_code: int, reason: str) -> None:
         """Go on to the next route if this one is the reason, or pass the end on."""
         if self._over:

@@ -231,3 +231,20 @@ def test_a_caller_beyond_the_limit_hears_a_busy_tone_and_no_call_is_created(api,
     assert verbs(api.webhook("voice", post)) == [("Reject", {"reason": "busy"}, None)]
     assert api.webhook("status", {**post, "CallStatus": "busy"}).status_code == 204
     assert api.call("GET", "/api/calls").json_body["calls"] == []
+
+
+def test_a_status_post_of_the_far_end_s_hold_is_shown_in_the_call(api, world):
+    post = form(world)
+    api.webhook("voice", post)
+    call = world.call_of(world.incoming(sid=post["CallSid"]))
+    call_control.accept(world.deps, world.account_id, call.call_id)
+    held = {**post, "CallStatus": "in-progress", "HoldStatus": "held", "SequenceNumber": "3"}
+    assert api.webhook("status", held).status_code == 204
+    assert api.call("GET", f"/api/call/{call.call_id}").json_body["hold"] == "far_end"
+    late = {**held, "HoldStatus": "unheld", "SequenceNumber": "2"}
+    nonsense = {**held, "HoldStatus": "maybe", "SequenceNumber": "x"}
+    for post in (late, nonsense):
+        assert api.webhook("status", post).status_code == 204
+    assert api.call("GET", f"/api/call/{call.call_id}").json_body["hold"] == "far_end"
+    api.webhook("status", {**held, "HoldStatus": "unheld", "SequenceNumber": "4"})
+    assert "hold" not in api.call("GET", f"/api/call/{call.call_id}").json_body

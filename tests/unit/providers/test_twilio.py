@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import threading
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs
 
@@ -28,6 +29,7 @@ from chalicelib.providers.twilio import (
     TwilioAccount,
     TwilioProvider,
 )
+from common.sip_headers import Introduction
 from tests.support.ports import free_port
 
 SID, TOKEN = "AC" + "1" * 32, "token-that-must-not-show"
@@ -228,6 +230,22 @@ def test_a_call_is_placed_by_uri_with_the_trunks_credentials(twilio, ours):
         ["pw"],
     )
     assert "Byoc" not in body
+
+
+TOLD = Introduction("Zoë Ltd", headers={"X-Order": "a b&c", "User-to-User": "00;encoding=hex"})
+IN_URI = "X-Order=a%20b%26c&User-to-User=00%3Bencoding%3Dhex"
+
+
+def test_headers_stand_in_the_uri_and_our_gateway_gets_them_with_the_name(twilio, ours):
+    twilio.says = (201, {"sid": "CA7", "status": "queued"})
+    uri = "sip:+33199001234@sip.carrier.example;transport=tls"
+    ours.dial(Dial(CALL_ID, uri, "+33199005678", 30, 600, introduction=TOLD))
+    ours.dial(replace(ORDER, introduction=TOLD))
+    by_uri, by_trunk = (request[2] for request in twilio.requests)
+    assert by_uri["To"] == [f"{uri}?{IN_URI}"]
+    assert not {"CallerName", "SipHeaders"} & set(by_uri)
+    assert by_trunk["To"] == ["+33199001234"]
+    assert (by_trunk["CallerName"], by_trunk["SipHeaders"]) == (["Zoë Ltd"], [IN_URI])
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ class TwilioDialect:
     """At Twilio a new connection is another stream, with marks of its own."""
 
     def __init__(self, log: Callable[[str, str], None]) -> None:
-        self.started = False
+        self.started = self.is_held = False
         self.stream_sid = f"MZ{secrets.token_hex(16)}"
         self.decode_media = media_stream.MediaDecoder(self.stream_sid)
         self._log = log
@@ -49,6 +49,9 @@ class TwilioDialect:
         self.started = True
         self._outgoing = outgoing = media_stream.Outgoing(self.stream_sid, sids.account, sids.call)
         return [outgoing.connected(), outgoing.start(parameters(call))]
+
+    def restarted(self) -> None:
+        """Return None: at Twilio a stream that is held is just silent."""
 
     def media(self, ulaw: bytes) -> bytes:
         """Encode the caller's audio; only after `start`. Hot path."""
@@ -83,6 +86,14 @@ class TwilioDialect:
         """Encode the last message, once. Return None if there was no `start`."""
         outgoing, self._outgoing = self._outgoing, None
         return None if outgoing is None else outgoing.stop()
+
+    def held(self, _why: str) -> None:
+        """Return None: at Twilio a stream that is held is just silent."""
+
+    def unheld(self, ms: int) -> None:
+        """Have the time stamps go on by what the agent did not hear."""
+        if self._outgoing is not None and self._outgoing.heard:
+            self._outgoing.skip(ms)
 
     def request(self, _id: str, _method: str, _params: msgspec.Raw) -> None:
         """Return None: Media Streams has no requests."""

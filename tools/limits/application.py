@@ -196,6 +196,7 @@ _ACCOUNTS = (
     ),
     _rate("API keys made", "api_keys:KEYS_MADE_AN_HOUR", "an hour"),
     _rate("rotations of the agent token", "account:ROTATIONS_AN_HOUR", "an hour"),
+    _rate("requests for the levels of a call", "call_facts:READS_A_MINUTE", "a minute"),
     _rate("lists of hosted voices", "calls:VOICES_A_MINUTE", "a minute"),
     Limit(
         "answers kept under an Idempotency-Key", "chalicelib.domain.idempotency:KEPT_S", "s",

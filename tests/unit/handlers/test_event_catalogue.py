@@ -34,7 +34,7 @@ from chalicelib.domain.voice_report import Heard, Report, Resumed, Spoken, take_
 from chalicelib.handlers import event_catalogue
 from chalicelib.handlers.event_catalogue import CATALOGUE
 from chalicelib.services import inbox
-from chalicelib.services.call import far_end_hold, inbound, pressed_keys, voice_reports
+from chalicelib.services.call import facts, far_end_hold, inbound, pressed_keys, voice_reports
 from chalicelib.services.call.transition import settle
 from chalicelib.services.line import dids, trunks
 from chalicelib.services.line.numbers import release
@@ -104,6 +104,7 @@ def _live(world: World) -> None:
     pressed_keys.take_report(deps, talking, "12#", 1)
     for sequence, held in enumerate((True, False)):
         far_end_hold.note(deps, talking.call_id, held=held, sequence=sequence)
+    facts.note_quality(deps, talking, "poor", 2.9)
     settle(deps, talking, Act.AGENT_HANGUP)
     _talk(world)
     account_admin.set_limits(deps, account_id, {"max_concurrent_calls": 0})

@@ -95,6 +95,9 @@ class CallUpdate:
     """True if the provider takes a redirect of this call while it rings (`Provider.steer`)."""
     held: bool | None = None
     """True if the far end has put the call on hold, False if it goes on, None: nothing new."""
+    refer_status: int | None = None
+    """The final SIP code of a transfer (`Provider.refer`), once it is known. 202: the far end has
+    agreed, and hung up without saying more."""
     sequence: int | None = None
     """The place of a status post among those of the call: they may overtake each other."""
 
@@ -213,6 +216,12 @@ class Provider(Protocol):
     def hang_up(self, provider_call_id: str, *, answered: bool) -> None:
         """End the call, without answering one that rings (also if `answered` is out of date). A
         call that is over already is no error.
+        """
+
+    def refer(self, provider_call_id: str, target: str) -> None:
+        """Ask the far end of an answered call to call `target`, a SIP URI or an E.164 number, in
+        our place (SIP REFER). A status post tells the outcome. Raises ProviderError if the provider
+        cannot.
         """
 
     def status(self, provider_call_id: str) -> RemoteStatus:

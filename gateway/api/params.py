@@ -17,6 +17,8 @@ from common.uri_headers import decode
 from gateway.api.errors import RestError, invalid
 from gateway.calls.leg import Destination, Route
 from gateway.calls.live_call import Plan
+from gateway.sip.errors import SipSyntaxError
+from gateway.sip.syntax.uri import parse_sip_uri
 from gateway.twiml.interpreter import Fetch, Inline, Program, is_web_url
 from gateway.twiml.verbs import Method
 
@@ -31,6 +33,8 @@ _TIMEOUT = (60, 600)
 _TIME_LIMIT = (4 * 3600, 24 * 3600)
 
 
+MAX_REFER = 255
+"""Characters of the URI to which the far end is to be transferred."""
 MAX_ROUTES = 4
 """Trunks that are tried for one call."""
 
@@ -55,10 +59,12 @@ class Create:
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """A change to a live call; nothing if both are None."""
+    """A change to a live call; nothing if all are None."""
 
     status: Literal["canceled", "completed"] | None = None
     program: Program | None = None
+    refer: str | None = None
+    """The SIP URI or number that the far end is to call."""
 
 
 def create(form: Form) -> Create:
@@ -135,6 +141,8 @@ def _routes(form: Form, trunk_id: str | None) -> tuple[Route, ...]:
 def update(form: Form) -> Update:
     """Check the fields of `POST …/Calls/{sid}.json`."""
     match form.get("Status"):
+        case None | "" if target := form.get("Refer"):
+            return Update(refer=_refer(target))
         case None | "":
             return Update(program=_program(form))
         case "canceled":
@@ -143,6 +151,19 @@ def update(form: Form) -> Update:
             return Update("completed")
         case other:
             raise invalid(20001, f"Status must be canceled or completed, not {other[:32]}")
+
+
+def _refer(target: str) -> str:
+    """Return a number or SIP URI to which REFER may lead; no headers, which could act as a call."""
+    if _E164.fullmatch(target):
+        return target
+    try:
+        uri = parse_sip_uri(target) if target.isascii() and len(target) <= MAX_REFER else None
+    except SipSyntaxError:
+        uri = None
+    if uri is None or not uri.user or uri.headers or uri.password is not None:
+        raise invalid(21211, f"Invalid 'Refer' URI or phone number: {target[:64]}")
+    return str(uri)
 
 
 def _program(form: Form) -> Program | None:

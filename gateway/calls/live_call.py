@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from gateway.calls import outcomes
 from gateway.calls.call import Call
 from gateway.calls.hold import FarEndHold
-from gateway.calls.leg import Leg, Release
+from gateway.calls.leg import Leg, Referable, Release
 from gateway.calls.outcomes import Outcome
 from gateway.calls.pace import Pace
 from gateway.calls.webhooks import Webhooks
@@ -119,6 +119,12 @@ class LiveCall:
         """End the call as `failed`: neither side wanted it to end."""
         self._finish(outcomes.BROKEN, reason)
 
+    def refer(self, target: str) -> bool:
+        """Ask the far end to call somebody else. Return False if that is not possible now."""
+        leg = self._leg
+        ready = self.call.answered and not self.call.ended
+        return ready and isinstance(leg, Referable) and leg.refer(target)
+
     # LegEvents.
 
     def on_trunk(self, trunk_id: str) -> None:
@@ -158,6 +164,15 @@ class LiveCall:
     def on_hold(self, held: bool) -> None:
         """Tell that the far end holds the call, or no longer does."""
         self._hold.change(held)
+
+    def on_refer(self, status: int) -> None:
+        """Tell the outcome of a transfer; after one that went through the call is over."""
+        self.call.refer_status = status
+        self._log.info("transfer", extra={"refer_status": status})
+        if self._plan.events:
+            self._post()
+        if 200 <= status < 300:
+            self._finish(outcomes.COMPLETED, "the far end calls somebody else")
 
     def on_hangup(self, sip_code: int, reason: str) -> None:
         """End the call, because the far end is gone."""

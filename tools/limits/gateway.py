@@ -117,6 +117,14 @@ CALLS = (
         test=f"{_NOISY}::test_keys_beyond_the_pace_are_dropped",
     ),
     Limit(
+        resource="The SIP URI of a transfer",
+        constant="gateway.api.params:MAX_REFER",
+        unit="characters",
+        owner="call",
+        beyond="400",
+        test=f"{_UNIT}/test_rest.py::test_a_target_to_which_no_refer_may_lead_is_refused",
+    ),
+    Limit(
         resource="Changes of the far end's hold that are told",
         constant="gateway.calls.hold:HOLDS_BURST",
         unit="at once, then one each 30 s",

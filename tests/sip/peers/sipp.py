@@ -156,7 +156,7 @@ class Sipp:
         **options: Any,
     ) -> Self:
         """A caller: `hangs_up` (talk_ms), `is_hung_up`, `cancels` (ring_ms), `is_refused` (code),
-        `is_not_taken`, `holds` (held_ms).
+        `is_not_taken`, `holds` (held_ms), `is_referred` (outcome, e.g. `200 OK`).
 
         `to`: where the packets go. `number`: user part of the request URI. `caller`, `called`: the
         whole From and To, if they are to differ from what the number says. `headers`: more of them

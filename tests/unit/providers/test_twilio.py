@@ -26,6 +26,7 @@ from chalicelib.providers.base import (
 from chalicelib.providers.twilio import (
     DIAL_TIMEOUT_S,
     REST_TIMEOUT_S,
+    TWILIO_API,
     TwilioAccount,
     TwilioProvider,
 )
@@ -191,6 +192,20 @@ def test_routes_of_a_dial_are_sent_in_order_with_their_numbers(twilio, ours):
         {"trunk": "trunk_b", "to": "+331990", "from": "+331992"},
     ]
     assert "Routes" not in one
+
+
+def test_a_call_at_our_gateway_is_referred_and_none_at_twilio(twilio, ours):
+    twilio.says = (200, {"sid": "CA1"})
+    ours.refer("CA1", "+33199007777")
+    method, path, body, _ = twilio.requests[0]
+    assert (method, path, body) == (
+        "POST", f"/2010-04-01/Accounts/{SID}/Calls/CA1.json", {"Refer": ["+33199007777"]},
+    )  # fmt: skip
+    twilio.says = (400, {"code": 21220, "message": "not possible now", "status": 400})
+    with pytest.raises(ProviderError, match="21220"):
+        ours.refer("CA1", "+33199007777")
+    with pytest.raises(ProviderError, match="Twilio takes no Refer"):
+        TwilioProvider(replace(ours._account, api_url=TWILIO_API)).refer("CA1", "+33199007777")
 
 
 def test_a_document_that_keeps_ringing_redirects_to_the_same_webhook(ours):

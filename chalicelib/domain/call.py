@@ -185,9 +185,8 @@ def public_view(call: Call) -> dict[str, Any]:
     if call.voice == "own":
         kept |= {"voice", "voice_settings"}
     view = call.model_dump(mode="json", exclude=kept)
-    if call.far_end_held and call.state is CallState.ACTIVE:
-        view["hold"] = "far_end"
-    return {**view, "capabilities": list(CAPABILITIES)}
+    held = {"hold": "far_end"} if call.far_end_held and call.state is CallState.ACTIVE else {}
+    return {**view, **held, "capabilities": list(CAPABILITIES)}
 
 
 def moved(call: Call, state: CallState, reason: EndReason | None, now: int) -> Call:

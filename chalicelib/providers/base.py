@@ -31,6 +31,10 @@ class ProviderError(Exception):
     """The provider could not be reached or refused. The message holds no secret."""
 
 
+class NotSupported(Exception):
+    """The provider, or this call at it, does not do that at all."""
+
+
 class RemoteStatus(StrEnum):
     """The state of a call at the provider."""
 
@@ -95,9 +99,9 @@ class CallUpdate:
     """True if the provider takes a redirect of this call while it rings (`Provider.steer`)."""
     held: bool | None = None
     """True if the far end has put the call on hold, False if it goes on, None: nothing new."""
-    refer_status: int | None = None
-    """The final SIP code of a transfer (`Provider.refer`), once it is known. 202: the far end has
-    agreed, and hung up without saying more."""
+    refer_code: int | None = None
+    """The SIP code that a REFER has come to, if the post is about one. 202: the far end has agreed,
+    and hung up without saying more."""
     sequence: int | None = None
     """The place of a status post among those of the call: they may overtake each other."""
 
@@ -191,6 +195,8 @@ class Provider(Protocol):
     name: str
     content_type: str
     """The content type of its documents."""
+    refers: bool
+    """True if it has the far end's network take calls over (`refer`)."""
 
     def parse_webhook(self, webhook: Webhook) -> CallUpdate:
         """Check a post's signature, then read it. Raises BadSignature, BadForm, ValidationError."""
@@ -218,10 +224,9 @@ class Provider(Protocol):
         call that is over already is no error.
         """
 
-    def refer(self, provider_call_id: str, target: str) -> None:
-        """Ask the far end of an answered call to call `target`, a SIP URI or an E.164 number, in
-        our place (SIP REFER). A status post tells the outcome. Raises ProviderError if the provider
-        cannot.
+    def refer(self, provider_call_id: str, to: str) -> None:
+        """Have the far end's network take an active call over to another number, or SIP URI
+        (REFER). How it went, a status webhook tells. Raises NotSupported, ProviderError.
         """
 
     def status(self, provider_call_id: str) -> RemoteStatus:

@@ -27,6 +27,7 @@ from chalicelib.providers.base import (
     HangUp,
     Instruction,
     KeepRinging,
+    NotSupported,
     ProviderError,
     Reject,
     RemoteStatus,
@@ -79,6 +80,7 @@ class TwilioProvider:
 
     def __init__(self, account: TwilioAccount) -> None:
         self.name = account.name
+        self.refers = account.api_url != TWILIO_API
         self._account = account
         self._validators = [RequestValidator(each) for each in accepted(account.auth_token)]
 
@@ -191,15 +193,15 @@ class TwilioProvider:
         if answered or _cancel(call) == _IN_PROGRESS:
             _end(call, "completed")
 
-    def refer(self, provider_call_id: str, target: str) -> None:
-        """Have our gateway send REFER. Twilio's REST has no such parameter."""
+    def refer(self, provider_call_id: str, to: str) -> None:
+        """Have our gateway send REFER. Twilio has none for a call that has a stream."""
         from twilio.base.exceptions import TwilioException
 
-        if self._account.api_url == TWILIO_API:
-            raise ProviderError("Twilio takes no Refer over REST")
+        if not self.refers:
+            raise NotSupported
         path = f"/Accounts/{self._account.account_sid}/Calls/{provider_call_id}.json"
         try:
-            self._client.api.v2010.create("POST", path, data={"Refer": target})
+            self._client.api.v2010.create("POST", path, data={"Refer": to})
         except TwilioException as error:
             raise ProviderError(_describe(error)) from None
         except OSError as error:

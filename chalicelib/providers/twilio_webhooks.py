@@ -62,10 +62,10 @@ class Post(Model):
     """Our gateway's own: what it does with a redirect of a ringing call, `work` or `21220`."""
     hold_status: str = Field(alias="HoldStatus", default="", max_length=32)
     """Our gateway's own: `held` or `unheld` by the far end."""
-    refer_status: Annotated[int | None, BeforeValidator(_sip_code)] = Field(
+    refer_code: Annotated[int | None, BeforeValidator(_sip_code)] = Field(
         alias="ReferStatus", default=None
     )
-    """Our gateway's own: the outcome of a transfer."""
+    """Our gateway's own."""
     sequence: Annotated[int | None, BeforeValidator(_sequence)] = Field(
         alias="SequenceNumber", default=None
     )
@@ -96,7 +96,7 @@ def update_of(form: dict[str, str]) -> CallUpdate:
         sip_code=post.sip_code,
         redirects_ringing=post.redirect_ringing == "work",
         held={"held": True, "unheld": False}.get(post.hold_status),
-        refer_status=post.refer_status,
+        refer_code=post.refer_code,
         sequence=post.sequence,
     )
 

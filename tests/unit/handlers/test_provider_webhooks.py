@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chalicelib.domain.call import public_view
-from chalicelib.providers.twilio_webhooks import MAX_FIELD
+from chalicelib.providers.twilio_webhooks import MAX_FIELD, update_of
 from chalicelib.services import inbox
 from chalicelib.services.call import call_control
 from chalicelib.services.call.relay_news import told_to_relay
@@ -248,3 +248,9 @@ def test_a_status_post_of_the_far_end_s_hold_is_shown_in_the_call(api, world):
     assert api.call("GET", f"/api/call/{call.call_id}").json_body["hold"] == "far_end"
     api.webhook("status", {**held, "HoldStatus": "unheld", "SequenceNumber": "4"})
     assert "hold" not in api.call("GET", f"/api/call/{call.call_id}").json_body
+
+
+def test_a_status_post_about_a_refer_says_what_it_has_come_to(world):
+    for text, code in (("202", 202), ("486", 486), ("", None), ("soon", None)):
+        update = update_of(form(world, CallStatus="in-progress", ReferStatus=text))
+        assert update.refer_code == code

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 from pydantic import BaseModel, Field, TypeAdapter
 
 from chalicelib.domain.call_id import CALL_ID
+from chalicelib.domain.call_line import TransferMode
 from chalicelib.domain.endpoint import DisabledReason
 from chalicelib.domain.event import Event, EventType
 from chalicelib.domain.foreign_text import MAX_SHOWN
@@ -41,13 +42,6 @@ class DtmfData(View):
         description="only there if no event about later keys of this call follows: it has had its "
         "limit",
     )
-
-
-class HoldData(View):
-    """A call that was put on hold, or taken off."""
-
-    call_id: str = Field(pattern=f"^{CALL_ID.pattern}$")
-    by: Literal["far_end"] = Field(description="who did it")
 
 
 class SpeechData(View):
@@ -88,6 +82,36 @@ class VoiceData(View):
 
     call_id: str = Field(pattern=f"^{CALL_ID.pattern}$")
     state: Literal["resumed"]
+
+
+class HeldData(View):
+    """A call that was put on hold, or taken off it."""
+
+    call_id: str = Field(pattern=f"^{CALL_ID.pattern}$")
+    by: Literal["agent", "transfer", "far_end"] = Field(
+        description="what it was held by; `far_end`: the other party holds you"
+    )
+
+
+class TransferData(View):
+    """A step of a call's transfer."""
+
+    call_id: str = Field(pattern=f"^{CALL_ID.pattern}$", description="the call that is transferred")
+    transfer_id: str
+    mode: TransferMode
+    to: str = Field(description="the third party")
+    transfer_call_id: str | Absent = Field(
+        default=None,
+        description="the third party's call; not there where the caller's network dials",
+    )
+    sip_code: int | Absent = Field(
+        default=None, description="only there if it failed: the last SIP answer, if it is known"
+    )
+    why: str | Absent = Field(
+        default=None,
+        description="only there if it failed: the `end_reason` of the third party's call, "
+        "`cancelled`, or `call_over`",
+    )
 
 
 class TurnedAwayData(View):
@@ -172,12 +196,20 @@ CATALOGUE: dict[EventType, Entry] = {
     _T.CALL_FAILED: Entry(CallData, "it broke, or could not be put through"),
     _T.CALL_QUALITY: Entry(QualityData, "its audio has become poor, or is good again"),
     _T.CALL_DTMF: Entry(DtmfData, "the far end pressed keys"),
-    _T.CALL_HELD: Entry(HoldData, "the far end has put the call on hold: it hears nothing"),
-    _T.CALL_UNHELD: Entry(HoldData, "it goes on"),
     _T.CALL_SPEECH: Entry(SpeechData, "a text that you have spoken began, or is over"),
     _T.CALL_TRANSCRIPT: Entry(TranscriptData, "the caller said something (hosted voices)"),
     _T.CALL_VOICE: Entry(
         VoiceData, "another voice host has taken the call over: what was not spoken yet is lost"
+    ),
+    _T.CALL_HELD: Entry(HeldData, "its far end was put on hold, or has put you on hold"),
+    _T.CALL_UNHELD: Entry(HeldData, "it was taken off hold"),
+    _T.CALL_TRANSFER_STARTED: Entry(TransferData, "a transfer began: the third party is called"),
+    _T.CALL_TRANSFER_ANSWERED: Entry(TransferData, "the third party has answered"),
+    _T.CALL_TRANSFER_COMPLETED: Entry(
+        TransferData, "the two parties talk to each other; your agent is out"
+    ),
+    _T.CALL_TRANSFER_FAILED: Entry(
+        TransferData, "the third party was not reached, or the transfer was cancelled"
     ),
     _T.CALL_TURNED_AWAY: Entry(
         TurnedAwayData, "calls got a busy tone, as you have as many as you may: once a minute"

@@ -58,14 +58,14 @@ class Post(Model):
     sip_code: Annotated[int | None, BeforeValidator(_sip_code)] = Field(
         alias="SipResponseCode", default=None
     )
-    redirect_ringing: str = Field(alias="RedirectRinging", default="", max_length=32)
-    """Our gateway's own: what it does with a redirect of a ringing call, `work` or `21220`."""
-    hold_status: str = Field(alias="HoldStatus", default="", max_length=32)
-    """Our gateway's own: `held` or `unheld` by the far end."""
     refer_code: Annotated[int | None, BeforeValidator(_sip_code)] = Field(
         alias="ReferStatus", default=None
     )
     """Our gateway's own."""
+    redirect_ringing: str = Field(alias="RedirectRinging", default="", max_length=32)
+    """Our gateway's own: what it does with a redirect of a ringing call, `work` or `21220`."""
+    hold_status: str = Field(alias="HoldStatus", default="", max_length=32)
+    """Our gateway's own: `held` or `unheld` by the far end."""
     sequence: Annotated[int | None, BeforeValidator(_sequence)] = Field(
         alias="SequenceNumber", default=None
     )
@@ -94,9 +94,9 @@ def update_of(form: dict[str, str]) -> CallUpdate:
         sip_call_id=post.sip_call_id,
         introduction=introduction_in(form),
         sip_code=post.sip_code,
+        refer_code=post.refer_code,
         redirects_ringing=post.redirect_ringing == "work",
         held={"held": True, "unheld": False}.get(post.hold_status),
-        refer_code=post.refer_code,
         sequence=post.sequence,
     )
 

@@ -14,8 +14,8 @@ def unchanged(before: Call, after: Call, now: int) -> tuple[str, dict[str, str],
 
     It names the version (which implies the state), the state (for whoever reads a trace), what
     comes without a transition (the provider's id, the far end's hold, the trunk if there are
-    several, the details about an agent that we dial and about a hosted voice) and, for the answer
-    of an inbound call, the deadline on the item itself.
+    several, the details about an agent that we dial and about a hosted voice, the number of its
+    line) and, for the answer of an inbound call, the deadline on the item itself.
     """
     parts = ["#version = :version", "#state = :state"]
     names = {"#version": "version", "#state": "state", "#id": "provider_call_id"}
@@ -32,7 +32,10 @@ def unchanged(before: Call, after: Call, now: int) -> tuple[str, dict[str, str],
     if before.auto_answer and before.voice == "hosted":
         names["#voice_detail"] = "voice_detail"
         _same(parts, values, "voice_detail", before.voice_detail)
-    if after.state is CallState.ACTIVE and before.direction == "inbound":
+    if before.state is CallState.ACTIVE:
+        names["#line_number"] = "line_number"
+        _same(parts, values, "line_number", before.media_line.number or None)
+    elif after.state is CallState.ACTIVE and before.direction == "inbound":
         names["#deadline"] = "ring_deadline"
         parts.append("#deadline > :now")
         values[":now"] = to_text(now)

@@ -133,14 +133,14 @@ def test_what_the_caller_s_side_tells_is_in_the_call_its_event_and_what_relays_g
         "sip_headers": {"X-Order": "4711", "User-to-User": "00aa"},
     }
     assert told_of(call) == told
-    assert told.items() <= told_to_relay(call)["call"].items()
+    assert told.items() <= told_to_relay(world.deps, call)["call"].items()
     events, _ = inbox.read(world.deps, world.account_id, None, 0)
     assert told.items() <= events[-1].data["call"].items()
 
 
 def test_a_call_of_which_nothing_is_told_has_no_such_members(api, world):
     call = world.ringing()
-    for shown in (public_view(call), told_to_relay(call)["call"]):
+    for shown in (public_view(call), told_to_relay(world.deps, call)["call"]):
         assert not {"caller_name", "stir_verstat", "sip_headers"} & set(shown)
 
 

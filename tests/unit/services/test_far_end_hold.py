@@ -9,7 +9,7 @@ import pytest
 from chalicelib.domain.call import public_view
 from chalicelib.domain.call_transitions import Act
 from chalicelib.services import inbox
-from chalicelib.services.call import far_end_hold, transition
+from chalicelib.services.call import far_end_hold, hold, transition
 from chalicelib.store.calls import Stale
 
 HELD, UNHELD = "call.held", "call.unheld"
@@ -98,3 +98,16 @@ def test_a_write_on_an_old_state_is_refused(world, call):
 def test_a_post_about_no_call_changes_nothing(world):
     far_end_hold.note(world.deps, "call_" + "a" * 26, held=True, sequence=1)
     assert holds(world) == []
+
+
+def test_a_hold_of_ones_own_is_shown_before_the_far_end_s(world, call):
+    posted(world, call, held=True, sequence=1)
+    world.clock.advance(0.01)
+    hold.hold(world.deps, world.account_id, call.call_id, music=False)
+    assert shown(world, call) == "agent"
+    posted(world, call, held=False, sequence=2)
+    posted(world, call, held=True, sequence=3)
+    world.clock.advance(0.01)
+    hold.resume(world.deps, world.account_id, call.call_id)
+    assert shown(world, call) == "far_end"
+    assert holds(world) == [HELD, HELD, UNHELD, HELD, UNHELD]

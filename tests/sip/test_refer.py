@@ -8,7 +8,7 @@ import pytest
 
 from chalicelib.providers.twilio import TwilioAccount, TwilioProvider
 from tests.sip.peers import HOST, Sipp
-from tests.sip.support import fresh_caller
+from tests.sip.support import CALLED, DID, fresh_caller
 
 
 @pytest.fixture(scope="session")
@@ -56,6 +56,33 @@ async def test_a_far_end_that_has_called_the_other_party_is_hung_up(talking, lin
     (refer,) = caller.received("REFER")
     assert refer.header("Refer-To") == f"<sip:+33199007777@{HOST}>"
     assert await line.owner.ending(call) == ("ended", "caller_hangup")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "event"),
+    [("200 OK", "call.transfer.completed"), ("486 Busy Here", "call.transfer.failed")],
+)
+async def test_a_call_through_a_trunk_is_transferred_by_its_carrier(
+    up, connected, carrier, outcome, event
+):
+    caller = await up(Sipp.uac("is_referred", carrier.pstn_port, number=DID, outcome=outcome))
+    call = await connected.rings()
+    await connected.accept(call)
+    await caller.receives(200)
+    await connected.is_active(call)
+    await caller.sends("ACK")
+    transfer = {"to": CALLED, "mode": "refer"}
+    await connected.rest("POST", f"/api/call/{call['call_id']}/transfer", transfer)
+    told = await connected.happens(event, lambda data: data["call_id"] == call["call_id"])
+    if event == "call.transfer.completed":
+        assert (await connected.ending(call))[0] == "ended"
+    else:
+        assert told["sip_code"] == 486
+        assert (await connected.call(call["call_id"]))["state"] == "active"
+        await connected.leave(call)
+    await caller.finished()
+    (refer,) = caller.received("REFER")
+    assert refer.header("Refer-To").startswith(f"<sip:{CALLED}@")
 
 
 async def test_a_call_whose_transfer_fails_goes_on(talking, line, provider):

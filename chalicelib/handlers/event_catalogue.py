@@ -90,7 +90,9 @@ class HeldData(View):
     """A call that was put on hold, or taken off it."""
 
     call_id: str = Field(pattern=f"^{CALL_ID.pattern}$")
-    by: Literal["agent", "transfer"] = Field(description="what it was held by")
+    by: Literal["agent", "transfer", "far_end"] = Field(
+        description="what it was held by; `far_end`: the other party holds you"
+    )
 
 
 class TransferData(View):
@@ -231,7 +233,7 @@ CATALOGUE: dict[EventType, Entry] = {
     _T.CALL_VOICE: Entry(
         VoiceData, "another voice host has taken the call over: what was not spoken yet is lost"
     ),
-    _T.CALL_HELD: Entry(HeldData, "its far end was put on hold"),
+    _T.CALL_HELD: Entry(HeldData, "its far end was put on hold, or has put you on hold"),
     _T.CALL_UNHELD: Entry(HeldData, "it was taken off hold"),
     _T.CALL_TRANSFER_STARTED: Entry(TransferData, "a transfer began: the third party is called"),
     _T.CALL_TRANSFER_ANSWERED: Entry(TransferData, "the third party has answered"),

@@ -182,8 +182,9 @@ class CallFacts(View):
         description="only there if no voice host could answer at once, as the number's "
         "`auto_answer` wants: why. It rings on, and can be accepted",
     )
-    hold: Literal["agent", "transfer"] | Absent = Field(
-        default=None, description="only there if it is on hold: who put it there"
+    hold: Literal["agent", "transfer", "far_end"] | Absent = Field(
+        default=None,
+        description="only there if it is on hold: who put it there; `far_end`: the other party",
     )
     transfer: TransferFacts | Absent = Field(
         default=None, description="only there if it was transferred, or is to be"

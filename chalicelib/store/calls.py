@@ -244,6 +244,38 @@ class CallStore:
             return self.get(call.call_id) or call
         return call.model_copy(update={name: detail})
 
+    def note_far_end_hold(self, call: Call, held: bool, sequence: int, event: Event | None) -> Call:
+        """Note whether the far end holds a call, with the event about it; return the call after it.
+        Raises Stale if it has changed since it was read, Contention.
+
+        This is no transition, as with `bind`: `move` names what it has read.
+        """
+        first = call.far_end_hold_sequence is None
+        condition = "#state = :state AND #version = :version AND "
+        condition += "attribute_not_exists(#sequence)" if first else "#sequence = :before"
+        values: dict[str, Any] = {
+            ":held": held,
+            ":sequence": sequence,
+            ":before": call.far_end_hold_sequence,
+        }
+        values |= {":state": call.state.value, ":version": call.version}
+        names = {"#held": "far_end_held", "#sequence": "far_end_hold_sequence"}
+        try:
+            self._table.write(
+                update(
+                    f"CALL#{call.call_id}",
+                    "CALL",
+                    "SET #held = :held, #sequence = :sequence",
+                    condition=condition,
+                    names={**names, "#state": "state", "#version": "version"},
+                    values={name: value for name, value in values.items() if value is not None},
+                ),
+                *([] if event is None else [outbox_put(event)]),
+            )
+        except ConditionFailed:
+            raise Stale(None) from None
+        return call.model_copy(update={"far_end_held": held, "far_end_hold_sequence": sequence})
+
     def move(self, before: Call, moved: Transition, now: int) -> None:
         """Write one transition with its event, if the call is still as `before` says. Raises Stale
         otherwise. The end of an outbound call takes it out of those that its account is dialling.
@@ -398,6 +430,7 @@ def to_item(call: Call) -> Item:
         "voice": call.voice == "own",
         "media_line": line == 0,
         "recordings": call.recordings == NOT_RECORDED,
+        "far_end_held": not call.far_end_held,
     }
     absent = {name for name, is_usual in usual.items() if is_usual}
     item: Item = {

@@ -125,6 +125,10 @@ def status(provider: str) -> Response:
                 failed=update.status is CallStatus.FAILED,
                 rejected=update.status is CallStatus.BUSY,
             )
+        if update.facts is not None or update.quality is not None:
+            from chalicelib.services.call import facts  # most webhooks tell nothing of it
+
+            facts.take_update(deps, posted.call_id, update)
     return no_content()
 
 

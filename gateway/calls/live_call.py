@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from gateway.calls import outcomes
 from gateway.calls.call import Call
-from gateway.calls.leg import Leg, Release
+from gateway.calls.leg import Leg, Quality, Release
 from gateway.calls.outcomes import Outcome
 from gateway.calls.pace import Pace
 from gateway.calls.webhooks import Webhooks
@@ -80,6 +80,7 @@ class LiveCall:
         """Let an inbound call ring, and run its script."""
         self._leg = leg
         self.call.status = "ringing"
+        self.call.ringing_at = time.time()
         leg.attach(self, self.call.sid)
         leg.ring()
         self._script = asyncio.create_task(self._run(self._plan.program))
@@ -126,6 +127,7 @@ class LiveCall:
         """Note that the far end of an outbound call rings."""
         if self.call.status == "initiated":
             self.call.status = "ringing"
+            self.call.ringing_at = time.time()
             self._tell("ringing")
 
     def on_answered(self) -> None:
@@ -151,6 +153,17 @@ class LiveCall:
             self._stream.dtmf(digit)
         else:
             self._early.keep_key(digit)
+
+    def on_quality(self, quality: Quality, mos: float) -> None:
+        """Tell the application, whichever callbacks it has asked for: they are Twilio's."""
+        if self.call.ended or not self._plan.status_url:
+            return
+        self._log.info("the audio is %s", quality, extra={"mos": round(mos, 2)})
+        self._post_status({"MediaQuality": quality, "MediaMos": f"{mos:.2f}"})
+
+    def on_media(self, facts: dict[str, str]) -> None:
+        """Keep them for the last callback."""
+        self.call.media = facts
 
     def on_hangup(self, sip_code: int, reason: str) -> None:
         """End the call, because the far end is gone."""
@@ -244,8 +257,12 @@ class LiveCall:
         self._timer = loop.call_later(seconds, self._finish, outcome, reason)
 
     def _tell(self, event: str) -> None:
-        if self._plan.status_url and event in self._plan.events:
-            params = self.call.status_params(self._sequence, time.time())
+        if event in self._plan.events:
+            self._post_status({})
+
+    def _post_status(self, more: dict[str, str]) -> None:
+        if self._plan.status_url:
+            params = self.call.status_params(self._sequence, time.time()) | more
             self._sequence += 1
             self._switch.webhooks.notify(self._plan.status_url, self._plan.status_method, params)
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from chalicelib.domain.call import Call, Transition, apply
+from chalicelib.domain.call_facts import QualityNote
 from chalicelib.domain.call_transitions import MOVES, Act, Direction
 from chalicelib.domain.delivery import MAX_BODY_BYTES, body_of
 from chalicelib.domain.endpoint import (
@@ -102,7 +103,7 @@ def _live(world: World) -> None:
         settle(deps, call, act)
     talking = settle(deps, world.ringing(), Act.ANSWER)
     pressed_keys.take_report(deps, talking, "12#", 1)
-    facts.note_quality(deps, talking, "poor", 2.9)
+    facts.note_quality(deps, talking, QualityNote("poor", 2.9))
     settle(deps, talking, Act.AGENT_HANGUP)
     _talk(world)
     account_admin.set_limits(deps, account_id, {"max_concurrent_calls": 0})

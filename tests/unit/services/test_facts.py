@@ -7,8 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from chalicelib.domain.call_facts import LATE_MS, MAX_QUALITY_EVENTS, ProviderFacts
+from chalicelib.domain.call_facts import LATE_MS, MAX_QUALITY_EVENTS, ProviderFacts, QualityNote
 from chalicelib.domain.call_transitions import Act
+from chalicelib.providers.base import CallUpdate
 from chalicelib.services import inbox
 from chalicelib.services.call import facts
 from chalicelib.services.call.transition import UnknownCall, settle
@@ -155,7 +156,8 @@ def test_a_report_about_no_call_or_another_time_is_not_kept(world, call):
 def test_the_end_of_a_call_is_one_line_in_the_log_with_both_sides(world, call, caplog):
     over = settle(world.deps, call, Act.AGENT_HANGUP)
     told = ProviderFacts(codec="PCMU", mos=3.02, loss_pct=4.5, invite_at=call.created_at)
-    facts.take_provider(world.deps, over, told)
+    update = CallUpdate(call.provider_call_id, facts=told)
+    facts.take_update(world.deps, over.call_id, update)
     with caplog.at_level(logging.INFO):
         added = histogram(ADDED_LATENCY_MS, _2=5)
         facts.take_report(world.deps, report(over, 1, gaps=2, added_latency=added))
@@ -181,7 +183,7 @@ def events_of(world):
 
 def test_each_change_of_quality_is_one_event(world, call):
     for quality, mos in (("good", 4.2), ("poor", 2.9), ("poor", 2.8), ("good", 4.1)):
-        facts.note_quality(world.deps, call, quality, mos)
+        facts.note_quality(world.deps, call, QualityNote(quality, mos))
     assert events_of(world) == [
         {"call_id": call.call_id, "quality": "poor", "mos": 2.9},
         {"call_id": call.call_id, "quality": "good", "mos": 4.1},
@@ -190,11 +192,12 @@ def test_each_change_of_quality_is_one_event(world, call):
 
 def test_events_about_quality_are_bounded_in_a_call(world, call):
     for _ in range(MAX_QUALITY_EVENTS):
-        facts.note_quality(world.deps, call, "poor", 2.9)
-        facts.note_quality(world.deps, call, "good", None)
+        facts.note_quality(world.deps, call, QualityNote("poor", 2.9))
+        facts.note_quality(world.deps, call, QualityNote("good"))
     assert len(events_of(world)) == MAX_QUALITY_EVENTS
 
 
 def test_a_call_that_is_over_gets_no_event_about_its_quality(world, call):
-    facts.note_quality(world.deps, settle(world.deps, call, Act.AGENT_HANGUP), "poor", 2.0)
+    over = settle(world.deps, call, Act.AGENT_HANGUP)
+    facts.note_quality(world.deps, over, QualityNote("poor", 2.0))
     assert events_of(world) == []

@@ -1,4 +1,4 @@
-"""`/media/attach`, `/media/report`, `/media/facts`: what relays ask and report (docs/contracts.md)."""
+"""`/media/attach`, `/media/report`, `/media/facts`: posts of relays (docs/contracts.md)."""
 
 from __future__ import annotations
 

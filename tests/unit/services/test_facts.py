@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from dataclasses import replace
 
@@ -22,6 +23,8 @@ from common.call_facts import (
     Sums,
     pack,
 )
+from common.log_lines import JsonFormatter
+from infra.queries import QUALITY
 from tests.support.engine import everything_in
 from tests.support.world import World
 
@@ -168,6 +171,25 @@ def test_the_end_of_a_call_is_one_line_in_the_log_with_both_sides(world, call, c
     assert (line["call_id"], line["mos"], line["gaps"]) == (call.call_id, 3.02, 2)
     assert (line["added_latency_p95_ms"], line["codec"]) == (0.5, "PCMU")
     assert "+336" not in str(line), "numbers of people are not in it"
+
+
+def test_the_saved_query_about_the_worst_calls_names_fields_of_the_line(world, call, caplog):
+    world.clock.advance(30)
+    over = settle(world.deps, call, Act.AGENT_HANGUP)
+    told = ProviderFacts("PCMU", 3.0, 0.5, 31.5, 120, 4.2, call.created_at)
+    facts.take_update(world.deps, over.call_id, CallUpdate("CA1", facts=told))
+    full = report(
+        over,
+        last=True,
+        added_latency=histogram(ADDED_LATENCY_MS, _2=5),
+        clear_to_silence=histogram(CLEAR_TO_SILENCE_MS, _2=1),
+    )
+    with caplog.at_level(logging.INFO):
+        facts.take_report(world.deps, full)
+    (record,) = [each for each in caplog.records if each.getMessage() == "call quality"]
+    line = json.loads(JsonFormatter().format(record))
+    assert set(QUALITY) - {"trunk_id"} <= set(line), "trunk_id is there only if there is a trunk"
+    assert line["talked_ms"] >= 29_000
 
 
 def test_a_call_that_goes_on_elsewhere_has_no_line_yet(world, call, caplog):

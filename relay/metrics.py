@@ -29,7 +29,7 @@ def sample(counters: Counters) -> tuple[dict[str, float], dict[str, int]]:
 def _families(counters: Counters) -> Iterator[Metric]:
     frames = {"to_agent": counters.to_agent, "to_caller": counters.to_caller}
     dropped, refused = counters.dropped, counters.refused
-    legs = {leg: counters.legs[leg] for leg in ("agent", "provider")}
+    legs = {leg: counters.legs[leg] for leg in ("agent", "provider", "peer")}
     of = "chamade_relay_"
     yield gauge(of + "calls", "Calls that are carried.", counters.calls)
     yield gauge(of + "legs", "Sockets that are open.", legs, "leg")
@@ -43,6 +43,7 @@ def _families(counters: Counters) -> Iterator[Metric]:
     yield counter(
         of + "door_commands", "Commands through the door.", counters.door, "method", "answer"
     )
+    yield counter(of + "segments", "Segments of recordings.", counters.segments, "outcome")
     yield counter(of + "control_unanswered", "Reports given up.", counters.unanswered)
     yield _seconds(
         "added_latency", "From reading a message of audio to writing it.", counters.added_latency

@@ -20,8 +20,9 @@ from gateway.calls.webhooks import Webhooks
 from gateway.config import Config
 from gateway.errors import CallFailedError
 from gateway.media.early import EarlyMedia
+from gateway.media.opening import Opening
 from gateway.media.playout_queue import SILENT_FRAME
-from gateway.media.stream import MediaStream, Opening
+from gateway.media.stream import MediaStream
 from gateway.media.ticker import Ticker
 from gateway.telemetry import logs
 from gateway.telemetry.metrics import Metrics

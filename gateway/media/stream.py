@@ -8,10 +8,10 @@ Source: https://www.twilio.com/docs/voice/media-streams/websocket-messages
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
-from picows import WSCloseCode, WSError, WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
+from picows import WSCloseCode, WSError, WSFrame, WSListener, WSMsgType, WSTransport
 
 from common import media_stream as ms
 from gateway.errors import (
@@ -21,10 +21,14 @@ from gateway.errors import (
     STREAM_SLOW_READER,
 )
 from gateway.media.early import EarlyMedia
+from gateway.media.liveness import LOOK_S, Liveness
+from gateway.media.opening import Opening
 from gateway.media.playout_queue import Key, Marker, PlayoutQueue
+from gateway.media.ticker import PERIOD
 from gateway.sids import new_sid
 from gateway.telemetry import logs
 from gateway.telemetry.metrics import Metrics
+from runtime.websocket import connect
 
 MAX_MESSAGE = 10 * 1024 * 1024
 """Limit of a message of the server, in bytes: ten minutes of audio are less."""
@@ -33,23 +37,15 @@ MAX_UNREAD = 1 << 20
 must not be lost silently: beyond this limit the stream is ended."""
 MAX_MARK = 1024
 """Limit of a mark's name, in characters."""
-_CONNECT_TIMEOUT = 10.0
+_CONNECT_TIMEOUT = 3.0
+"""Seconds for the handshake. A server that hangs accepts connections and answers nothing; the
+application is asked for another stream all the sooner."""
 _CLOSE_TIMEOUT = 2.0
+_TICKS_A_LOOK = round(LOOK_S / PERIOD)
 
 _KEYS = frozenset("0123456789*#ABCD")
 WARNINGS = 5
 """Warnings of one kind that a stream logs; a broken server sends fifty a second."""
-
-
-@dataclass(frozen=True, slots=True)
-class Opening:
-    """The facts of a stream that its server is told at the start."""
-
-    url: str
-    signature: str
-    account_sid: str
-    call_sid: str
-    parameters: dict[str, str]
 
 
 class MediaStream(WSListener):  # type: ignore[misc, unused-ignore]
@@ -74,20 +70,22 @@ class MediaStream(WSListener):  # type: ignore[misc, unused-ignore]
         self._fragments = bytearray()
         self._early = EarlyMedia()
         self._warned: dict[int, int] = {}
+        self._server = Liveness(0.0)
+        self._ticks = 0
 
     async def run(self) -> bool:
         """Connect, and run until either side closes. Return False if there was no connection."""
-        refusal = _refusal(self._opening.url)
+        refusal = self._opening.refusal
         if refusal:
             return self._failed(refusal)
         try:
             async with asyncio.timeout(_CONNECT_TIMEOUT):
-                await ws_connect(
+                await connect(
                     lambda: self,
                     self._opening.url,
                     extra_headers={"X-Twilio-Signature": self._opening.signature},
                     websocket_handshake_timeout=_CONNECT_TIMEOUT,
-                    enable_auto_ping=True,
+                    enable_auto_ping=False,  # `Liveness` pings
                     max_frame_size=MAX_MESSAGE,
                     enable_auto_pong=False,
                     max_redirects=0,
@@ -132,6 +130,9 @@ class MediaStream(WSListener):  # type: ignore[misc, unused-ignore]
         frame, passed = self._playout.tick()
         for marker in passed:
             self._reached(marker)
+        self._ticks += 1
+        if self._ticks % _TICKS_A_LOOK == 0:
+            self._look(time.monotonic())
         return frame
 
     def close(self) -> None:
@@ -154,6 +155,7 @@ class MediaStream(WSListener):  # type: ignore[misc, unused-ignore]
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         """Handle a frame of the server."""
+        self._server.heard = True
         if transport.is_close_frame_sent or self._closed.is_set():
             return
         match frame.msg_type:
@@ -185,9 +187,27 @@ class MediaStream(WSListener):  # type: ignore[misc, unused-ignore]
         """Send audio again: the socket's buffer has drained."""
         self._congested = False
 
+    def _look(self, now: float) -> None:
+        """Ping a server that is silent; give the stream up if it hangs."""
+        transport = self._transport
+        if transport is None:
+            return
+        match self._server.look(now):
+            case "ping":
+                transport.send_ping()
+            case "hung":
+                self._metrics.streams_hung += 1
+                extra = {"error_code": STREAM_CONNECTION}
+                self._log.error("the server is silent; the stream is given up", extra=extra)
+                self._transport = None
+                transport.disconnect(False)
+            case _:
+                pass
+
     def _open(self, transport: WSTransport) -> None:
         self._metrics.streams += 1
         self._transport = transport
+        self._server = Liveness(time.monotonic())
         self._log.info("stream opened", extra={"url": self._opening.url.rpartition("/")[0]})
         self._send(self._says.connected())
         self._send(self._says.start(self._opening.parameters, keys=True))
@@ -277,12 +297,3 @@ def _name(name: str) -> str:
     if len(name) > MAX_MARK:
         raise ValueError(f"mark.name has more than {MAX_MARK} characters")
     return name
-
-
-def _refusal(url: str) -> str | None:
-    if not url.startswith(("ws://", "wss://")):
-        # Twilio takes wss only; ws is for stacks on one machine and inside a private network.
-        return "no stream: the URL is neither wss nor ws"
-    if "?" in url or "#" in url:
-        return "no stream: the URL has a query string; use <Parameter> or the path"
-    return None

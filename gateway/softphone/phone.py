@@ -11,12 +11,13 @@ import asyncio
 from typing import Any
 from urllib.parse import urlencode
 
-from picows import WSError, WSInvalidStatusError, ws_connect
+from picows import WSError, WSInvalidStatusError
 
 from gateway.http import auth
 from gateway.media.ticker import Ticker
 from gateway.softphone.call import Ending, Heard, PhoneCall, is_silent
 from gateway.softphone.link import Link
+from runtime.websocket import connect
 
 __all__ = [
     "Ending",
@@ -116,7 +117,7 @@ class Softphone:
 
     async def _connect(self, link: Link, path: str) -> None:
         try:
-            await ws_connect(
+            await connect(
                 lambda: link,
                 self._base + path,
                 extra_headers=self._headers,

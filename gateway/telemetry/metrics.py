@@ -20,6 +20,8 @@ class Metrics:
     webhook_errors: Counter[str] = field(default_factory=Counter)
     streams: int = 0
     streams_failed: int = 0
+    streams_hung: int = 0
+    """Streams that were given up because their server went silent."""
     streams_open: int = 0
     bytes_dropped: int = 0
     refused: int = 0
@@ -61,4 +63,5 @@ class Metrics:
         yield counter("gateway_calls_refused", "Calls refused at the limit.", self.refused)
         yield counter("gateway_streams", "Media streams opened.", self.streams)
         yield counter("gateway_streams_failed", "Media streams that failed.", self.streams_failed)
+        yield counter("gateway_streams_hung", "Media streams given up.", self.streams_hung)
         yield counter("gateway_stream_bytes_dropped", "Bytes of audio dropped.", self.bytes_dropped)

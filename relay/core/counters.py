@@ -15,7 +15,7 @@ from relay.core.histogram import Histogram
 
 @dataclass(slots=True)
 class Counters:
-    """Counts since the process began; `calls`, `legs` and `draining` are those of the moment."""
+    """Counts since the process began; `calls`, `legs`, `draining`, `segments_waiting`: of now."""
 
     to_agent: int = 0
     """Audio messages sent to agents."""
@@ -29,6 +29,10 @@ class Counters:
     """why -> dials to agents that failed."""
     door: Counter[tuple[str, str]] = field(default_factory=Counter)
     """(method, answer) -> commands that came through the door; `ok` is an answer."""
+    segments: Counter[str] = field(default_factory=Counter)
+    """outcome -> segments of recordings: `stored`, `dropped` for want of room, `lost`."""
+    segments_waiting: int = 0
+    """Segments of recordings that wait for their upload."""
     unanswered: int = 0
     """Reports given up after their retries."""
     added_latency: Histogram = field(default_factory=lambda: Histogram(ADDED_LATENCY_MS))

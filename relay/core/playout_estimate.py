@@ -19,6 +19,9 @@ MAX_MARKS = 256
 PACE_CHECKS_S = 5.0, 10.0
 """Lengths of the queue, in seconds, at which the pace of the audio is looked at."""
 
+Listener = Callable[[bytes | memoryview, float, float], None]
+"""(mu-law, when the caller begins to hear it, now)."""
+
 
 class PlayoutEstimate:
     """The direction from agent to caller of one provider stream."""
@@ -49,6 +52,8 @@ class PlayoutEstimate:
         self._marked = 0
         self._cleared = False
         """True if the last `clear` was sent while the leg was choked."""
+        self.listener: Listener | None = None
+        """Records what is played."""
 
     def refusal(self, now: float) -> str | None:
         """Return the reason why there is no room, or None: to be asked before `play`. Hot path."""
@@ -63,6 +68,8 @@ class PlayoutEstimate:
         if empty_at <= now:
             empty_at = self._busy_since = now
             self._check_above, self._checks = PACE_CHECKS_S[0], 0
+        if self.listener is not None:
+            self.listener(ulaw, empty_at, now)
         self._empty_at = empty_at = empty_at + len(ulaw) / media_stream.SAMPLE_RATE
         if empty_at - now > self._check_above:
             self._check_pace(now)

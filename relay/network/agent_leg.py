@@ -69,7 +69,7 @@ class AgentSocket(Leg):
             and not (self._fragments or transport.is_close_frame_sent)
         ):
             came = now()
-            bridge.agent_audio(frame.get_payload_as_memoryview(), came)
+            bridge.agent_audio(frame.get_payload_as_bytes(), came)
             if came >= bridge.quality.sample_agent_at:
                 bridge.quality.answered(came, now())
         elif bridge is None and self._pipe is None and self._is_early_audio(transport, frame):
@@ -153,6 +153,7 @@ class AgentSocket(Leg):
         self.leave_waiting()
         texts, self._kept_texts = self._kept_texts, []
         self._pipe = Pipe(self, self.handshake, self.calls.timeouts.agent_back, texts)
+        self.calls.pipes.setdefault(self.call_id or "", set()).add(self._pipe)
         self._pipe.begin(relay_url)
         return True
 
@@ -170,14 +171,21 @@ class AgentSocket(Leg):
         self.on_admitted(answer)
 
     def _leave_pipe(self) -> None:
-        self._pipe = None
+        pipe, self._pipe = self._pipe, None
+        pipes = self.calls.pipes.get(self.call_id or "", set())
+        if pipe is not None:
+            pipes.discard(pipe)
+        if not pipes:
+            self.calls.pipes.pop(self.call_id or "", None)
         self.calls.admission.leave_pipe(self.call_id or "")
 
     def _skip_start(self, text: bytes) -> None:
         """Send the first text message unless it is a `start`; later ones go out as they are."""
         self.send_text = self._send_text
-        if not text.startswith(START_PREFIXES):
-            self.send_text(text)
+        # The dialect has encoded another `start` by now; it still knows whether the agent is held.
+        again = self.dialect.restarted() if text.startswith(START_PREFIXES) else text
+        if again is not None:
+            self.send_text(again)
 
     def pause_writing(self) -> None:
         """Be choked, and have the piped relay's frames wait, too."""

@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from textwrap import shorten
 from urllib.parse import urlsplit
 
-from picows import WSInvalidStatusError, ws_connect
+from picows import WSInvalidStatusError
 
 from common.addresses import forbidden
 from relay.core.bridge import Bridge
@@ -25,6 +25,7 @@ from relay.core.interfaces import AgentAddress
 from relay.network.calls import Calls, DialError
 from relay.network.dialled_leg import DialledAgent, dialled_leg
 from relay.network.leg import MAX_MESSAGE
+from runtime.websocket import connect
 
 WITHIN_S = 5.0
 """For name, TCP, TLS and handshake together."""
@@ -98,7 +99,7 @@ class Dialler:
         ping_s = _PING_TRUSTED_S if agent.trusted else _PING_S
         # Without a user name and password, which the URL may have.
         name = parts.netloc.rpartition("@")[2]
-        await ws_connect(
+        await connect(
             lambda: leg,
             agent.url,
             ssl_context=self._trust,

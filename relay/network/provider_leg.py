@@ -56,7 +56,7 @@ class ProviderSocket(Leg):
             and not (self._fragments or transport.is_close_frame_sent)
         ):
             came = now()
-            ulaw = media_stream.decode_media(frame.get_payload_as_memoryview())
+            ulaw = media_stream.decode_media(frame.get_payload_as_bytes())
             if ulaw is not None:
                 quality = bridge.quality
                 quality.caller_spoke(ulaw, came)
@@ -123,6 +123,7 @@ class ProviderSocket(Leg):
         ):
             return
         self.on_joined(bridge)
+        self.calls.stream_came(answer.call_id)
         while self._kept:
             self._to_bridge(self._kept.popleft()[0])
 

@@ -16,29 +16,35 @@ import itertools
 import socket
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Protocol
 
-from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
+from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
 
 from relay import logs
 from relay.core.interfaces import Dialect
 from relay.network.control import Answer, NoAnswerError, RefusedError
 from relay.network.handshake import AgentHandshake
+from runtime.websocket import connect
 
 PIPED_HEADER = "X-Chamade-Led"
 """Header of a connection from another relay. It must not be piped further, or two relays that each
 take the other for the owner would pipe it in a circle."""
 MAX_FRAME = 1 << 20
 HIGH_WATER = 64 * 1024
-CONNECT_S = 3.0
+CONNECT_S = 1.0
+"""For the connection to another relay. One that hangs accepts it and answers nothing."""
 PAUSES_S = (0.1, 0.2, 0.4, 0.8)
 """Before each question where the call is; the last one again and again."""
-_PING_S = 20.0
+_PING_S = 0.75
+"""Seconds without anything from the owner until it is pinged, and from then until it is given up:
+an owner that hangs closes nothing, and in a call fifty frames a second come."""
 _RECONNECT = frozenset({0, 1001, 1006, 1011, 1012, 1013})
 """Close codes after which an agent connects again (docs/protocol.md, 8); 0: CLOSE without one."""
 _DATA = frozenset({WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.CONTINUATION})
 START_PREFIXES = (b'{"type":"start"', b'{"event":"start"')
 """The first bytes of a relay's `start`, in either dialect."""
+_HELD, _UNHELD = b'{"type":"held"', b'{"type":"unheld"'
 
 
 class PipedAgent(Protocol):
@@ -87,10 +93,17 @@ class Pipe:
         self._owner_has_sent = False
         """True if the owner has sent something since it was last looked for."""
         self._task: asyncio.Task[None] | None = None
+        self._here = asyncio.Event()
 
     def begin(self, relay_url: str) -> None:
         """Pipe the agent to that relay, and to later owners of the call."""
         self._task = asyncio.get_running_loop().create_task(self._run(relay_url))
+
+    def stream_came(self) -> None:
+        """Ask at once where the call is: its stream has come to this relay. The former owner may
+        hang, and say nothing.
+        """
+        self._here.set()
 
     def end(self) -> None:
         """Close the connection to the owner: the agent is gone."""
@@ -114,12 +127,24 @@ class Pipe:
         """Send a frame of the owner's to the agent."""
         self._owner_has_sent = True
         payload = frame.get_payload_as_bytes()
-        if frame.msg_type == WSMsgType.TEXT and payload.startswith(START_PREFIXES):
-            if self._agent.dialect.started:
+        if frame.msg_type == WSMsgType.TEXT:
+            text = self._in_place_of(payload)
+            if text is None:
                 return
-            self._agent.dialect.started = True
+            payload = text
         if not self._agent.closing:
             self._agent.transport.send(frame.msg_type, payload, frame.fin)
+
+    def _in_place_of(self, text: bytes) -> bytes | None:
+        """Return the text that the agent gets, None for none: it knows what it was told before."""
+        dialect = self._agent.dialect
+        if text.startswith(START_PREFIXES):
+            if dialect.started:
+                return dialect.restarted()
+            dialect.started = True
+        elif text.startswith((_HELD, _UNHELD)):
+            dialect.is_held = text.startswith(_HELD)
+        return text
 
     def pause_owner(self) -> None:
         """Read no more from the owner: the agent does not read."""
@@ -147,7 +172,7 @@ class Pipe:
         try:
             owner_url: str | None = relay_url
             while owner_url is not None:
-                code, reason = await self._pipe_to(owner_url)
+                code, reason = await self._pipe_until_moved(owner_url)
                 if self._owner_has_sent:
                     self._owner_has_sent, pauses = False, _pauses()
                     until = time.monotonic() + self._away_s
@@ -163,6 +188,17 @@ class Pipe:
             logs.exception("pipe failed", call_id=self._agent.call_id)
             self._agent.close(1011, "internal error")
 
+    async def _pipe_until_moved(self, owner_url: str) -> tuple[int, str]:
+        """Pipe as `_pipe_to` does, but give the owner up when the call's stream has come here."""
+        piping = asyncio.ensure_future(self._pipe_to(owner_url))
+        here = asyncio.ensure_future(self._here.wait())
+        try:
+            await asyncio.wait([piping, here], return_when=asyncio.FIRST_COMPLETED)
+            return piping.result() if piping.done() else (1006, "")
+        finally:
+            here.cancel()
+            piping.cancel()
+
     async def _pipe_to(self, owner_url: str) -> tuple[int, str]:
         """Pipe until the owner's connection is closed. Return its close code and reason; 1006: it
         could not be opened.
@@ -171,7 +207,7 @@ class Pipe:
         path = self._handshake.path(started=self._agent.dialect.started)
         try:
             async with asyncio.timeout(CONNECT_S):
-                await ws_connect(
+                await connect(
                     lambda: owner,
                     owner_url.rstrip("/") + path,
                     extra_headers={**self._handshake.headers, PIPED_HEADER: "1"},
@@ -191,7 +227,10 @@ class Pipe:
         try:
             await owner.gone.wait()
         finally:
-            self._owner = None
+            if not owner.gone.is_set():
+                owner.close()
+            if self._owner is owner:
+                self._owner = None
             self.resume_agent()
         return owner.code, owner.reason
 
@@ -209,7 +248,10 @@ class Pipe:
         for pause in pauses:
             if time.monotonic() > until:
                 break
-            await asyncio.sleep(pause)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self._here.wait()
+            self._here.clear()
             try:
                 answer = await self._agent.request_admission()
             except NoAnswerError:

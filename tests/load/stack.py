@@ -74,7 +74,7 @@ def stack(voice_hosts: int = 0, **settings: str) -> Iterator[World]:
         temporary_stack(Path(folder), say, voice_hosts=voice_hosts) as running,
     ):
         layout, credentials = running.layout, running.credentials
-        _allow_many_calls(layout, credentials)
+        allow_many_calls(layout, credentials)
         yield World(
             Rest(layout.api_url, credentials.api_key),
             layout,
@@ -87,7 +87,7 @@ def stack(voice_hosts: int = 0, **settings: str) -> Iterator[World]:
         )
 
 
-def _allow_many_calls(layout: Layout, credentials: Credentials) -> None:
+def allow_many_calls(layout: Layout, credentials: Credentials) -> None:
     """Raise the limits of the stack's account, as its operator would."""
     deps = application_dependencies(layout, credentials)
     account_id = accounts.account_of(deps, credentials.api_key)

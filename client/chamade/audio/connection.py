@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from http import HTTPStatus
 
 from websockets.asyncio.client import ClientConnection, connect
@@ -12,6 +14,11 @@ from chamade.models import Audio
 
 PING_S = 5.0
 """Seconds between pings: a dead connection must be noticed within the grace time."""
+
+QUIET_S, ANSWER_S = 0.5, 1.0
+"""Seconds without a message in a call until the relay is asked whether it is there, and from then
+until its connection is given up: fifty frames a second come, and a relay that hangs closes nothing.
+"""
 
 _PASSING_STATUSES = frozenset({429, 500, 502, 503, 504})
 _WRONG, _BAD_TOKEN, _BROKEN = 4400, 4401, 1006
@@ -42,7 +49,7 @@ async def opened(where: Audio, line_format: Format, *, if_free: bool = False) ->
             additional_headers={"Authorization": f"Bearer {where.token}"},
             compression=None,
             max_size=1 << 20,
-            open_timeout=5,
+            open_timeout=3,
             close_timeout=2,
             ping_interval=PING_S,
             ping_timeout=PING_S,
@@ -55,6 +62,30 @@ async def opened(where: Audio, line_format: Format, *, if_free: bool = False) ->
         raise NotConnected(f"the relay answers HTTP {status}", code) from None
     except (OSError, TimeoutError, WebSocketException) as error:
         raise NotConnected(str(error) or type(error).__name__) from None
+
+
+async def message(socket: ClientConnection, *, flows: Callable[[], bool]) -> str | bytes | None:
+    """Return the next message; None if the relay hangs while audio `flows`. Raises
+    ConnectionClosed.
+    """
+    while True:
+        try:
+            async with asyncio.timeout(QUIET_S):
+                return await socket.recv()
+        except TimeoutError:
+            if flows() and not await _answers(socket):
+                return None
+
+
+async def _answers(socket: ClientConnection) -> bool:
+    pong = asyncio.ensure_future(await socket.ping())
+    # `wait` and not a time-out: if this program was held up, the answer may just be read.
+    await asyncio.wait([pong], timeout=ANSWER_S)
+    if not pong.done():
+        pong.cancel()
+        return False
+    pong.exception()  # the connection may be closed; the next message tells
+    return True
 
 
 def ending(socket: ClientConnection) -> tuple[int | None, str]:

@@ -18,7 +18,7 @@ from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
 from chamade.audio import sound
-from chamade.audio.connection import NotConnected, ending, opened
+from chamade.audio.connection import NotConnected, ending, message, opened
 from chamade.audio.line import MAX_MARKS, Comeback, Format, Line, may_return
 from chamade.audio.messages import Heard, Mark, Stop
 from chamade.endings import why_over
@@ -274,10 +274,12 @@ class AsyncAudio:
             return failure.code, failure.why
         try:
             self._socket = socket
-            async for message in socket:
-                if self._line.received(message):
+            while (heard := await message(socket, flows=lambda: self._line.started)) is not None:
+                if self._line.received(heard):
                     self._probe()
                 self._tell_news()
+            socket.transport.abort()  # it hangs, and would not answer a CLOSE either
+            return None, "the relay does not answer"
         except ConnectionClosed:
             pass
         finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from http import HTTPStatus
 
 import pytest
@@ -117,3 +118,23 @@ async def test_reconnecting_stops_when_the_call_cannot_still_be_up(monkeypatch):
     async with on_the_line(relay) as audio:
         with pytest.raises(AudioLost, match="no connection"):
             await take(audio, 1)
+
+
+async def test_a_relay_that_hangs_is_left_for_another_within_two_seconds(relay):
+    async with on_the_line(relay) as audio:
+        assert await audio.started()
+        began = time.monotonic()
+        relay.connections[0].transport.pause_reading()  # it answers no ping either
+        await relay.until(lambda: len(relay.connections) == 2)
+        assert 1.4 < time.monotonic() - began < 3.5
+        await relay.connections[1].send(FRAME)
+        assert await take(audio, 1) == [FRAME]
+
+
+async def test_a_relay_that_is_silent_and_answers_pings_is_kept(relay):
+    async with on_the_line(relay) as audio:
+        assert await audio.started()
+        await asyncio.sleep(2.5)
+        await relay.connections[0].send(FRAME)
+        assert await take(audio, 1) == [FRAME]
+        assert len(relay.connections) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from asyncio import wait_for
 
@@ -304,3 +305,49 @@ async def test_audio_for_a_server_that_reads_too_slowly_is_dropped(gateway, conn
     await session.hear(tone(700, 0.1))
     assert tone(440, 0.1) not in session.heard
     assert 31930 in [getattr(r, "error_code", 0) for r in caplog.records]
+
+
+@pytest.mark.parametrize("audio", [False, True])
+async def test_a_server_that_hangs_loses_the_call_within_two_seconds_to_another_stream(
+    connect, application, media, tone, audio
+):
+    call, session = await connect()
+    application.on("/after-stream", f'<Connect><Stream url="{media.url}/s"/></Connect>')
+    if audio:
+        await session.say(tone(440, 0.3))
+    began = asyncio.get_running_loop().time()
+    session.ws.transport.pause_reading()
+    another = await wait_for(media.accept(), 5)
+    assert another.sid != session.sid
+    speech = tone(700, 0.1)
+    await another.say(speech)
+    await wait_for_audio(call, speech)
+    # HUNG_AFTER_S, a look, and room for a busy machine.
+    assert 1.0 < asyncio.get_running_loop().time() - began < 4.0
+
+
+async def test_a_server_that_only_listens_keeps_its_stream(connect, application, tone):
+    call, session = await connect()
+    speech = tone(440, 3.0)
+    await wait_for(call.play(speech), 10)
+    await session.hear(speech)
+    assert [post.path for post in application.posts] == ["/voice"]
+
+
+async def test_a_server_that_ends_during_the_handshake_does_not_silence_the_call(
+    application, media, phone, tone
+):
+    async def end(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.close()
+
+    dying = await asyncio.start_server(end, "127.0.0.1", 0)
+    port = dying.sockets[0].getsockname()[1]
+    redirect = "<Redirect>/after-stream</Redirect>"
+    application.on("/voice", f'<Connect><Stream url="ws://127.0.0.1:{port}"/></Connect>{redirect}')
+    application.on("/after-stream", f'<Connect><Stream url="{media.url}/s"/></Connect>')
+    async with dying:
+        call = await phone.place_call(TO)
+        session = await media.accept()
+        await session.say(tone(440, 0.1))
+        await wait_for_audio(call, tone(440, 0.1))

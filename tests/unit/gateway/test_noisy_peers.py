@@ -25,7 +25,8 @@ from gateway.http.auth import basic
 from gateway.legs.socket import routes as socket_routes
 from gateway.legs.socket.leg import QUEUE_MESSAGES, Socket
 from gateway.media.early import EARLY
-from gateway.media.stream import MAX_MARK, MAX_MESSAGE, MAX_UNREAD, MediaStream, Opening
+from gateway.media.opening import Opening
+from gateway.media.stream import MAX_MARK, MAX_MESSAGE, MAX_UNREAD, MediaStream
 from gateway.softphone.phone import SoftphoneError
 from gateway.telemetry.metrics import Metrics
 from gateway.trunks import application as trunk_application

@@ -14,6 +14,7 @@ from websockets.exceptions import InvalidStatus
 from relay.config import Config
 from relay.core.admission import PIPED_PER_CALL
 from relay.network.control import Control, RetryPolicy
+from relay.network.relay_pipe import CONNECT_S
 from relay.network.server import Relay
 from tests.support.ports import free_port
 from tests.unit.relay.fake_control import SECRET, FakeApplication
@@ -155,6 +156,23 @@ async def test_when_the_stream_moves_to_the_agents_relay_the_pipe_ends(
     two.app.end("caller_hangup")
     await moved.close()
     assert (await message(agent))["type"] == "stop"  # and no other `start` before it
+
+
+async def test_an_agent_of_an_owner_that_hangs_hears_the_stream_that_comes_to_its_relay(
+    relay_of: Start, app: FakeApplication
+) -> None:
+    async def hang(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+        await reader.read()  # no handshake: the kernel takes connections, and nobody answers
+
+    far = await relay_of("b")
+    async with await asyncio.start_server(hang, "127.0.0.1", 0) as owner:
+        app.owner = "a", f"ws://127.0.0.1:{owner.sockets[0].getsockname()[1]}"
+        agent = await far.agent()
+        began = asyncio.get_running_loop().time()
+        provider = await far.provider()
+        assert (await message(agent))["type"] == "start"
+        await both_hear(provider, agent)
+    assert asyncio.get_running_loop().time() - began < CONNECT_S
 
 
 async def test_an_agent_whose_owner_is_gone_is_closed_after_the_time_it_may_be_away(

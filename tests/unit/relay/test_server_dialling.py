@@ -9,6 +9,7 @@ from dataclasses import replace
 from http import HTTPStatus
 
 import pytest
+from websockets.asyncio.server import ServerConnection
 
 from relay.network.control import Control
 from relay.network.server import Relay
@@ -57,6 +58,23 @@ async def test_the_callers_words_during_dialling_reach_the_agent(
     again = await agent.stream()
     await again.begun()
     assert await again.heard(160) == b"\x05" * 160
+
+
+async def test_an_agent_that_ends_during_the_handshake_is_dialled_again(
+    stack: Stack, agent: TwilioAgent
+) -> None:
+    ended = 0
+
+    async def end_once(socket: ServerConnection, _: object) -> None:
+        nonlocal ended
+        ended += 1
+        if ended == 1:
+            socket.transport.abort()
+
+    agent.answer = end_once  # type: ignore[assignment]
+    await stack.provider()
+    await (await agent.stream()).begun()
+    assert ended == 2
 
 
 async def test_a_dialled_agent_can_set_and_clear_marks(stack: Stack, agent: TwilioAgent) -> None:

@@ -11,6 +11,7 @@ from common.call_facts import (
     CLEAR_TO_SILENCE_MS,
     MAX_MARKS,
     MAX_PIECE,
+    MAX_STEPS,
     STEP_MS,
     Mark,
     Piece,
@@ -105,12 +106,17 @@ class CallQuality:
                 self._agent_audio_at = empty_at
             self._heard.add(ulaw, empty_at)
 
+    def cut(self, now: float) -> None:
+        """Note that what was queued is not heard."""
+        self._heard.cut(now)
+
     def cleared(self, queued_s: float, now: float, *, marks: bool) -> None:
-        """Note that what was queued is not heard; `marks`: the provider will echo some of it."""
+        """Note that the agent cut its own audio, so much of it; `marks`: the provider will echo
+        some of it.
+        """
         if queued_s <= 0:
             return
         self._clears += 1
-        self._heard.cut(now)
         self._mark("clear", now, queued_s * 1000)
         self._cleared_at = now if marks else None
 
@@ -125,6 +131,10 @@ class CallQuality:
     def pressed(self, now: float) -> None:
         """Note that the caller pressed a key."""
         self._mark("key", now)
+
+    def switched(self, mode: str, now: float) -> None:
+        """Note whom the caller hears from now on: a mode of the line (`relay/core/line.py`)."""
+        self._mark("talk" if mode == "agent" else mode, now)
 
     def passed(self, began: float, now: float) -> None:
         """Note how long a message of the caller's took from the socket to the agent's."""
@@ -161,7 +171,7 @@ class CallQuality:
         """Return the levels and marks since this was last called, and forget them."""
         step, began = self._step, self.began if self.began is not None else now
         # Pieces are of an even number of levels, as two make a byte.
-        until = int((now - began) * 1000 / STEP_MS) // 2 * 2
+        until = min(int((now - began) * 1000 / STEP_MS) // 2 * 2, MAX_STEPS)
         if until - step > MAX_PIECE:
             step = until - MAX_PIECE
             self._caller.take(step)

@@ -34,6 +34,10 @@ class ProviderError(Exception):
     """The provider could not be reached or refused. The message holds no secret."""
 
 
+class NotSupported(Exception):
+    """The provider, or this call at it, does not do that at all."""
+
+
 class RemoteStatus(StrEnum):
     """The state of a call at the provider."""
 
@@ -98,6 +102,8 @@ class CallUpdate:
     """The facts of its audio, where the provider tells them at the end."""
     quality: QualityNote | None = None
     """The quality of its audio, where the provider says that it has changed."""
+    refer_code: int | None = None
+    """The SIP code that a REFER has come to, if the post is about one."""
     redirects_ringing: bool = False
     """True if the provider takes a redirect of this call while it rings (`Provider.steer`)."""
 
@@ -191,6 +197,8 @@ class Provider(Protocol):
     name: str
     content_type: str
     """The content type of its documents."""
+    refers: bool
+    """True if it has the far end's network take calls over (`refer`)."""
 
     def parse_webhook(self, webhook: Webhook) -> CallUpdate:
         """Check a post's signature, then read it. Raises BadSignature, BadForm, ValidationError."""
@@ -216,6 +224,11 @@ class Provider(Protocol):
     def hang_up(self, provider_call_id: str, *, answered: bool) -> None:
         """End the call, without answering one that rings (also if `answered` is out of date). A
         call that is over already is no error.
+        """
+
+    def refer(self, provider_call_id: str, to: str) -> None:
+        """Have the far end's network take an active call over to another number (REFER). How it
+        went, a status webhook tells. Raises NotSupported, ProviderError.
         """
 
     def status(self, provider_call_id: str) -> RemoteStatus:

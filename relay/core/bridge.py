@@ -135,7 +135,8 @@ class Bridge:
             self._schedule_watch(now)
         elif kind == AGENT_HANGUP:
             self._deadlines.cancel(kind)
-            self._agent.messages.error("not_active", f"the call is {call.get('state')}")
+            if not self.line.agent_hung_up(now, str(call.get("state"))):
+                self._agent.messages.error("not_active", f"the call is {call.get('state')}")
         elif kind != DURATION_OVER:
             self._deadlines.set(kind, now + RETRY_S)
 

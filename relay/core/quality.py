@@ -39,10 +39,31 @@ class CallQuality:
     """The quality of one call. It does nothing before the first stream."""
 
     __slots__ = (
-        "_added", "_agent_at", "_agent_audio_at", "_agents", "_caller", "_caller_audio_at",
-        "_cleared_at", "_clears", "_counters", "_frames", "_gap_ms", "_gaps", "_heard", "_last",
-        "_late", "_marks", "_silence", "_step", "_streams", "_underrun_ms", "_underruns", "began",
-        "sample_agent_at", "sample_caller_at",
+        "_added",
+        "_agent_at",
+        "_agent_audio_at",
+        "_agent_talks",
+        "_agents",
+        "_caller",
+        "_caller_audio_at",
+        "_cleared_at",
+        "_clears",
+        "_counters",
+        "_frames",
+        "_gap_ms",
+        "_gaps",
+        "_heard",
+        "_last",
+        "_late",
+        "_marks",
+        "_silence",
+        "_step",
+        "_streams",
+        "_underrun_ms",
+        "_underruns",
+        "began",
+        "sample_agent_at",
+        "sample_caller_at",
     )  # fmt: skip
 
     def __init__(self, counters: Counters) -> None:
@@ -61,6 +82,8 @@ class CallQuality:
         self._caller_audio_at: float | None = None
         self._agent_audio_at: float | None = None
         self._cleared_at: float | None = None
+        self._agent_talks = True
+        """False while the caller hears a source or another call."""
         self._added, self._silence = Histogram(ADDED_LATENCY_MS), Histogram(CLEAR_TO_SILENCE_MS)
         self._marks: list[Mark] = []
 
@@ -102,7 +125,7 @@ class CallQuality:
                 self._run_empty(empty_at, now)
             empty_at = now
         if empty_at + len(ulaw) / 8000 > self._heard.due:
-            if self._agent_audio_at is None:
+            if self._agent_audio_at is None and self._agent_talks:
                 self._agent_audio_at = empty_at
             self._heard.add(ulaw, empty_at)
 
@@ -134,7 +157,8 @@ class CallQuality:
 
     def switched(self, mode: str, now: float) -> None:
         """Note whom the caller hears from now on: a mode of the line (`relay/core/line.py`)."""
-        self._mark("talk" if mode == "agent" else mode, now)
+        self._agent_talks = mode == "agent"
+        self._mark("talk" if self._agent_talks else mode, now)
 
     def passed(self, began: float, now: float) -> None:
         """Note how long a message of the caller's took from the socket to the agent's."""
@@ -190,6 +214,8 @@ class CallQuality:
             self._late += 1
 
     def _run_empty(self, empty_at: float, now: float) -> None:
+        if not self._agent_talks:
+            return  # a source or another caller
         self._underruns += 1
         self._underrun_ms += (now - empty_at) * 1000
         self._mark("underrun", empty_at, (now - empty_at) * 1000)

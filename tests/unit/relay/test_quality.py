@@ -201,3 +201,14 @@ def test_holds_are_marked_and_are_no_barge_ins() -> None:
     marks = [(mark.type, mark.at_ms) for mark in quality.take_piece(scene.now).marks]
     assert marks[-2:] == [("hold", 300), ("talk", 1300)]
     assert quality.sums().clears == 0
+
+
+def test_audio_of_a_source_or_another_call_says_nothing_of_the_agent() -> None:
+    quality = begun()
+    quality.switched("hold", 1000.0)
+    quality.played(SILENCE, 0.0, 1000.0)
+    quality.played(SILENCE, 1000.02, 1000.2)
+    assert (quality.sums().underruns, quality.sums().agent_audio_ms) == (0, None)
+    quality.switched("agent", 1001.0)
+    quality.played(SILENCE, 0.0, 1002.0)
+    assert quality.sums().agent_audio_ms == 2000

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 
 from chalicelib.domain.instant import from_text
 from tests.sip.support import Agent, fresh_caller, hears, spoken
@@ -21,7 +22,9 @@ async def facts_of(owner, call):
             await asyncio.sleep(0.2)
 
 
-async def test_a_call_over_sip_shows_codec_quality_and_its_moments(up, line, softphone, speech):
+async def test_a_call_over_sip_shows_codec_quality_and_its_moments(
+    stack, up, line, softphone, speech
+):
     owner, callers = line.owner, speech("caller")
     phone = await softphone(user=fresh_caller(), says=spoken(callers), codec="pcma")
     calling = await phone.dial(line.uri)
@@ -48,3 +51,17 @@ async def test_a_call_over_sip_shows_codec_quality_and_its_moments(up, line, sof
     levels = await owner.rest("GET", f"/api/call/{call['call_id']}/levels")
     assert max(levels["caller"]) >= 8
     assert max(levels["heard"]) >= 8
+    line_ = await logged(stack, call["call_id"])
+    assert (line_["codec"], line_["mos"]) == ("PCMA", facts["mos"])
+    assert line_["end_reason"] == "caller_hangup"
+
+
+async def logged(stack, call_id):
+    """The line about the call's quality, in the application's log."""
+    async with asyncio.timeout(FACTS_S):
+        while True:
+            for log in (stack.state_dir / "logs").glob("*.log"):
+                for text in log.read_text(errors="replace").splitlines():
+                    if '"call quality"' in text and call_id in text:
+                        return json.loads(text)
+            await asyncio.sleep(0.2)

@@ -1,6 +1,4 @@
-"""`/media/attach`, `/media/report`, `/media/facts`: requests and reports of relays
-(docs/contracts.md).
-"""
+"""`/media/attach`, `/media/report`, `/media/facts`: posts of relays (docs/contracts.md)."""
 
 from __future__ import annotations
 

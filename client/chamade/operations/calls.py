@@ -14,6 +14,7 @@ from chamade.models import Call
 from chamade.operations.shapes import nothing, page, shape
 from chamade.operations.trunks import MAIN, Trunks
 from chamade.operations.voices import VoiceOptions
+from chamade.quality import Levels
 from chamade.speech_models import Transcript, Utterance
 
 SPEAKS_FOR_S = 45.0
@@ -251,6 +252,11 @@ class Calls(Group[Shell]):
         query = {"after": after, "limit": limit, "wait": wait}
         path = f"/api/call/{part(call_id)}/transcript"
         return Request("GET", path, shape(Transcript), query, timeout_s=SPEAKS_FOR_S)
+
+    @operation
+    def levels(self, call_id: str) -> Request[Levels]:
+        """Get the loudness of both sides over time, and what happened when."""
+        return Request("GET", f"/api/call/{part(call_id)}/levels", shape(Levels))
 
     @operation
     def delete_transcript(self, call_id: str) -> Request[None]:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from chalicelib.domain.call import Call, Transition, apply
+from chalicelib.domain.call_facts import QualityNote
 from chalicelib.domain.call_transitions import MOVES, Act, Direction
 from chalicelib.domain.delivery import MAX_BODY_BYTES, body_of
 from chalicelib.domain.endpoint import (
@@ -112,7 +113,7 @@ def _live(world: World) -> None:
     pressed_keys.take_report(deps, talking, "12#", 1)
     for sequence, held in enumerate((True, False)):
         far_end_hold.note(deps, talking.call_id, held=held, sequence=sequence)
-    facts.note_quality(deps, talking, "poor", 2.9)
+    facts.note_quality(deps, talking, QualityNote("poor", 2.9))
     hold.hold(deps, account_id, talking.call_id, music=True)
     hold.resume(deps, account_id, talking.call_id)
     _transfer(world, talking)

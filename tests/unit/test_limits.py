@@ -43,6 +43,7 @@ NO_ROW = {
     "chalicelib.domain.delivery:MAX_BODY_BYTES": "what is posted is made of bounded events",
     "chalicelib.domain.delivery:MAX_RETRY_AFTER_S": "a wait, and the delivery's item has a row",
     "chalicelib.domain.endpoint:MAX_OVERLAP_S": "how long a former secret signs, too",
+    "chalicelib.services.call.pair:MAX_STEPS": "steps of one request; the next goes on",
     "chalicelib.domain.metadata:MAX_DEPTH": "part of the row about metadata",
     "chalicelib.domain.agent:MAX_WHY": "text of a relay, which cuts it, too",
     "chalicelib.domain.trunk:MAX_DETAIL": "text of the gateway, which bounds it, too",

@@ -18,9 +18,9 @@ from chalicelib.domain.instant import Instant, to_text
 from chalicelib.domain.model import Model
 
 Choice = Literal["off", "on"]
-"""Whether calls of a number are recorded."""
+"""The setting of a number: its calls are recorded, or not."""
 Announce = Literal["none", "beep"]
-"""What the far end hears when a recording begins."""
+"""The sound by which the far end learns that a recording begins."""
 Action = Literal["start", "pause", "resume", "stop"]
 State = Literal["recording", "stopped", "composing", "ready", "failed"]
 
@@ -47,7 +47,7 @@ class CurrentRecording(Model):
 
 
 class CallRecordings(Model):
-    """What a call knows of its recordings. `number` counts the changes, `begun` the recordings;
+    """All that a call knows of its recordings. `number` counts the changes, `begun` the recordings;
     `wanted`: it is recorded from its answer on, and announced so.
     """
 

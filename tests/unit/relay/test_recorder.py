@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relay.core.recorder import SEGMENT_S, Recorder, Segment
-from relay.core.recording_tracks import JITTER
+from relay.core.recording_tracks import JITTER, MAX_HELD, LiveTrack
 from relay.protocol import tones
 from relay.protocol.recording import WantedRecording
 from tests.unit.relay.scene import Scene
@@ -219,6 +219,17 @@ def test_a_gap_in_the_stream_is_silence_as_long_as_it_was(live: Scene) -> None:
     left, _ = line.end()
     assert left[: len(before) * FRAME].tobytes() == b"".join(before)
     assert abs(place(left, b"".join(after)) - (100 * FRAME + 8000)) <= JITTER
+
+
+def test_a_burst_of_more_than_is_held_is_placed_at_once() -> None:
+    track = LiveTrack(0)
+    burst = speech(MAX_HELD // FRAME + 1)
+    for frame in burst[:-1]:
+        track.receive(frame, 8 * MAX_HELD)
+    assert not track.settle(8 * MAX_HELD)
+    track.receive(burst[-1], 8 * MAX_HELD)
+    assert track.settle(8 * MAX_HELD)
+    assert track.take(8 * MAX_HELD).endswith(b"".join(burst))
 
 
 @pytest.mark.parametrize("drift", [60e-6, -60e-6])

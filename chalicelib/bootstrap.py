@@ -25,6 +25,7 @@ from chalicelib.services.dependencies import (
     Timers,
 )
 from chalicelib.store.accounts import AccountStore
+from chalicelib.store.call_lines import CallLineStore
 from chalicelib.store.calls import CallStore
 from chalicelib.store.deliveries import DeliveryStore
 from chalicelib.store.dialling import DiallingStore
@@ -114,6 +115,7 @@ def stores(table: Table) -> Stores:
     dids = DidStore(table)
     return Stores(
         accounts=AccountStore(table),
+        call_lines=CallLineStore(table),
         calls=CallStore(table),
         deliveries=DeliveryStore(table),
         dialling=DiallingStore(table),

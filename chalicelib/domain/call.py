@@ -6,14 +6,25 @@ It is pure: the store makes the result true with one conditional write, together
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from pydantic import ConfigDict, Field
 
+from chalicelib.domain.call_line import (
+    USUAL_LINE,
+    CallLine,
+    LineAct,
+    LineRefused,
+    at_the_end,
+    changed,
+    transfer_view,
+    what_happened,
+)
 from chalicelib.domain.call_transitions import MOVES, TALKING, Act, CallState, Direction, EndReason
 from chalicelib.domain.endings import why_over
-from chalicelib.domain.event import Event, EventType
+from chalicelib.domain.event import Event, EventType, event_id
 from chalicelib.domain.failure import Failure
 from chalicelib.domain.instant import Instant
 from chalicelib.domain.model import Model
@@ -21,8 +32,8 @@ from chalicelib.domain.recording import (
     NOT_RECORDED,
     CallRecordings,
     at_the_answer,
-    at_the_end,
     call_view,
+    ended_with_call,
     started_event,
 )
 from chalicelib.domain.voice import CallVoice, Voice, VoiceSettings
@@ -40,6 +51,8 @@ _IF_SET = (
     "caller_name",
     "stir_verstat",
     "sip_headers",
+    "kind",
+    "parent_call_id",
 )
 
 _EVENT_OF = {
@@ -84,6 +97,8 @@ class Call(Model):
     speaks in the call, until it is answered who shall; `voice_host`: the URL of the voice host that
     keeps a place for it; `voice_detail`: why it was not answered at once though its number is.
     `caller_name`, `stir_verstat` and `sip_headers`: see `common/sip_headers.py`.
+    `media_line`: who its far end talks to. A `transfer_leg` calls the third party of a transfer of
+    `parent_call_id`.
     """
 
     model_config = ConfigDict(frozen=True, populate_by_name=True, serialize_by_alias=True)
@@ -114,6 +129,9 @@ class Call(Model):
     voice_settings: VoiceSettings | None = None
     voice_host: str | None = None
     voice_detail: str | None = None
+    media_line: CallLine = USUAL_LINE
+    kind: Literal["transfer_leg"] | None = None
+    parent_call_id: str | None = None
     auto_answer: bool = False
     created_at: Instant
     updated_at: Instant
@@ -138,13 +156,22 @@ class Call(Model):
 
 @dataclass(frozen=True)
 class Transition:
-    """The result of a transition: the call after it, and its event. `later`: events of what has
-    begun with it.
+    """The result of a transition: the call after it, and its event. `earlier`: events of what came
+    to an end with it; `later`: of what has begun with it.
     """
 
     call: Call
     event: Event
+    earlier: tuple[Event, ...] = ()
     later: tuple[Event, ...] = ()
+
+
+@dataclass(frozen=True)
+class LineChange:
+    """The result of a change of a call's line: the call after it, and the events."""
+
+    call: Call
+    events: tuple[Event, ...]
 
 
 class Refused(Failure):
@@ -173,12 +200,13 @@ def apply(
         raise Refused(call, "ring_deadline_passed", "The call rang for 60 seconds: it is missed.")
     if act is Act.EXPIRE and now < call.ring_deadline:
         raise Refused(call, "still_ringing", "The ring deadline is not over yet.")
-    after = moved(call, *move, now)
+    before, earlier = (call, ()) if not move[0].final else _with_line(call, at_the_end, now)
+    after = moved(before, *move, now)
     if voice is not None:
         after = after.model_copy(update=voice.members())
     if sip_code is not None:
         after = after.model_copy(update={"sip_code": sip_code})
-    return Transition(after, call_event(after), recording_begun(call, after))
+    return Transition(after, call_event(after), earlier, recording_begun(call, after))
 
 
 def recording_begun(before: Call, after: Call) -> tuple[Event, ...]:
@@ -189,6 +217,43 @@ def recording_begun(before: Call, after: Call) -> tuple[Event, ...]:
     return (started_event(after.account_id, after.call_id, current),)
 
 
+def change_line(call: Call, act: LineAct, now: int, **facts: Any) -> LineChange:
+    """Return an active call after an act on its line, at `now` (epoch ms), with its events; `facts`
+    are those of `call_line.changed`. Raises Refused.
+    """
+    if call.state is not CallState.ACTIVE:
+        raise Refused(call, *_why_not(call, Act.MAX_DURATION))
+    try:
+        return LineChange(*_with_line(call, lambda line: changed(line, act, **facts), now))
+    except LineRefused as refused:
+        raise Refused(call, refused.code, refused.detail) from None
+
+
+def _with_line(
+    call: Call, change: Callable[[CallLine], CallLine], now: int
+) -> tuple[Call, tuple[Event, ...]]:
+    """Return the call with its line changed, and the events of that: each a millisecond later than
+    the one before, so that they stay in order.
+    """
+    after = change(call.media_line)
+    if after == call.media_line:
+        return call, ()
+    at, told = max(now, call.updated_at + 1), what_happened(call.media_line, after)
+    events = tuple(
+        Event(
+            event_id=event_id(call.call_id.removeprefix("call_"), f"L{after.number}", what.value),
+            type=what,
+            account_id=call.account_id,
+            at=at + place,
+            call_id=call.call_id,
+            data={"call_id": call.call_id, **data},
+        )
+        for place, (what, data) in enumerate(told)
+    )
+    updated_at = at + max(0, len(told) - 1)
+    return call.model_copy(update={"media_line": after, "updated_at": updated_at}), events
+
+
 def public_view(call: Call) -> dict[str, Any]:
     """Return the call as REST, events and webhooks show it (JSON types only). Not the agent's URL:
     such URLs hold tokens, and events go to more places than that one. `agent_detail`, `trunk`, what
@@ -196,11 +261,18 @@ def public_view(call: Call) -> dict[str, Any]:
     say: each byte of an event is paid for.
     """
     kept = {"account_id", "trunk_id", "routes", "agent_url", "voice_host", "recordings"}
+    kept |= {"media_line"}
     kept |= {name for name in _IF_SET if getattr(call, name) is None}
     if call.voice == "own":
         kept |= {"voice", "voice_settings"}
     view = call.model_dump(mode="json", exclude=kept)
-    return {**view, **call_view(call.recordings), "capabilities": list(CAPABILITIES)}
+    shown = {**_line_view(call.media_line), **call_view(call.recordings)}
+    return {**view, **shown, "capabilities": list(CAPABILITIES)}
+
+
+def _line_view(line: CallLine) -> dict[str, Any]:
+    held = {"hold": line.by} if line.mode == "hold" else {}
+    return held if line.transfer is None else {**held, "transfer": transfer_view(line.transfer)}
 
 
 def moved(call: Call, state: CallState, reason: EndReason | None, now: int) -> Call:
@@ -221,7 +293,7 @@ def moved(call: Call, state: CallState, reason: EndReason | None, now: int) -> C
         changes["recordings"] = at_the_answer(call.recordings, call.call_id, at)
     if state.final:
         changes["ended_at"] = at
-        changes["recordings"] = at_the_end(call.recordings)
+        changes["recordings"] = ended_with_call(call.recordings)
     return call.model_copy(update=changes)
 
 

@@ -170,7 +170,7 @@ def at_the_answer(recordings: CallRecordings, call_id: str, now: int) -> CallRec
     return begun(recordings, call_id, recordings.wanted, now)
 
 
-def at_the_end(recordings: CallRecordings) -> CallRecordings:
+def ended_with_call(recordings: CallRecordings) -> CallRecordings:
     """Return what a call knows when it is over."""
     return recordings if recordings.current is None else recordings.after(None)
 

@@ -47,6 +47,27 @@ CALL_VOICE_PROBLEMS = (*VOICE_PROBLEMS, "hosted_voice_busy")
 RECORDING_PROBLEMS = ("recordings_full", "recording_unavailable")
 
 
+DIAL_PROBLEMS = (
+    "country_not_allowed",
+    "premium_number",
+    "no_trunk:409",
+    "trunk_not_registered",
+    "bad_number",
+    "wrong_host",
+    "bad_caller_id",
+    "no_caller_id",
+    "too_long",
+    "too_many_dials",
+    "dial_rate",
+    "recently_declined",
+    "provider_error",
+    "vault_missing",
+    "vault_unavailable",
+    *CALL_VOICE_PROBLEMS,
+    *RECORDING_PROBLEMS,
+)
+
+
 class Voiced(Strict):
     """The voice that a call is to have."""
 
@@ -148,25 +169,7 @@ class CallQuery(Strict):
     body=NewCall,
     answer=views.Call,
     location=lambda call, _: f"/api/call/{call['call_id']}",
-    problems=(
-        "country_not_allowed",
-        "premium_number",
-        "no_trunk:409",
-        "trunk_not_registered",
-        "bad_number",
-        "wrong_host",
-        "bad_caller_id",
-        "no_caller_id",
-        "too_long",
-        "too_many_dials",
-        "dial_rate",
-        "recently_declined",
-        "provider_error",
-        "vault_missing",
-        "vault_unavailable",
-        *CALL_VOICE_PROBLEMS,
-        *RECORDING_PROBLEMS,
-    ),
+    problems=DIAL_PROBLEMS,
     example={"platform": "sip", "meeting_url": "sip:+33199001234@sip.carrier.example"},
     idempotent=True,
     resumes=True,
@@ -300,7 +303,7 @@ def _transcript(deps: Dependencies, call: Call, limit: int) -> dict[str, Any]:
 
 
 def view(deps: Dependencies, call: Call) -> dict[str, Any]:
-    """Return a call as REST answers with it."""
+    """Return a call as answers show it, with its audio."""
     return {**public_view(call), "audio": None if call.state.final else _audio(deps, call)}
 
 

@@ -14,14 +14,13 @@ from __future__ import annotations
 import contextlib
 import functools
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.domain.call import Call, Route, Transition
 from chalicelib.domain.call_transitions import CallState
 from chalicelib.domain.dial_rules import RecentDials
-from chalicelib.domain.event import Event
 from chalicelib.domain.instant import from_text, to_text
 from chalicelib.domain.recording import NOT_RECORDED
 from chalicelib.store import dialling
@@ -42,7 +41,16 @@ FILTERED_READ, MAX_READS = 100, 5
 """Items read in one query where a filter applies, and queries for one page of an answer."""
 
 _KEY_ATTRIBUTES = frozenset(
-    {"pk", "sk", "listing", "listing_order", "live", "live_order", "recording_number"}
+    {
+        "pk",
+        "sk",
+        "listing",
+        "listing_order",
+        "live",
+        "live_order",
+        "line_number",
+        "recording_number",
+    }
 )
 
 
@@ -114,7 +122,7 @@ class CallStore:
     def get(self, call_id: str) -> Call | None:
         """Return the call as it is now."""
         item = self._table.get(f"CALL#{call_id}", "CALL")
-        return None if item is None else _to_call(item)
+        return None if item is None else to_call(item)
 
     def create(self, new: Transition) -> None:
         """Write a new call with its event. Raises AlreadyThere if it exists: its webhook came
@@ -122,11 +130,11 @@ class CallStore:
         """
         try:
             self._table.write(
-                put(_to_item(new.call), "attribute_not_exists(pk)"), outbox_put(new.event)
+                put(to_item(new.call), "attribute_not_exists(pk)"), outbox_put(new.event)
             )
         except ConditionFailed as lost:
             item = lost.items[0]
-            existing = _to_call(item) if item else self.get(new.call.call_id)
+            existing = to_call(item) if item else self.get(new.call.call_id)
             if existing is None:
                 raise Contention from None
             raise AlreadyThere(existing) from None
@@ -143,13 +151,13 @@ class CallStore:
         """
         try:
             self._table.write(
-                put(_to_item(new.call), "attribute_not_exists(pk)"),
+                put(to_item(new.call), "attribute_not_exists(pk)"),
                 dialling.begin(new.call, before),
                 outbox_put(new.event),
             )
         except ConditionFailed as lost:
             if lost.failed[0] and lost.items[0]:
-                raise AlreadyThere(_to_call(lost.items[0])) from None
+                raise AlreadyThere(to_call(lost.items[0])) from None
             raise DialConflict from None
 
     def bind(self, call_id: str, provider_call_id: str) -> Call:
@@ -242,48 +250,15 @@ class CallStore:
         condition, names, values = unchanged(before, moved.call, now)
         try:
             self._table.write(
-                put(_to_item(moved.call), condition, names, values),
-                *map(outbox_put, (moved.event, *moved.later)),
+                put(to_item(moved.call), condition, names, values),
+                *map(outbox_put, (*moved.earlier, moved.event, *moved.later)),
                 *dialling.end(moved.call),
                 *recording_writes(before, moved.call, moved.call.updated_at),
             )
         except ConditionFailed as lost:
             item = lost.items[0]
-            raise Stale(_to_call(item) if item else None) from None
+            raise Stale(to_call(item) if item else None) from None
         except Contention:
-            raise Stale(None) from None
-
-    def record(self, before: Call, after: Call, events: Iterable[Event], now: int) -> None:
-        """Write a change of an active call's recordings with its events. Raises Stale if the call
-        is not active any more, or its recordings have changed.
-
-        This is no transition, as with `bind`: `move` names the number of recordings' changes.
-        """
-        was, now_is = before.recordings.number, after.recordings.number
-        try:
-            self._table.write(
-                update(
-                    f"CALL#{before.call_id}",
-                    "CALL",
-                    "SET #recordings = :after, #number = :number",
-                    condition="#state = :state AND "
-                    + ("#number = :before" if was else "attribute_not_exists(#number)"),
-                    names={
-                        "#recordings": "recordings",
-                        "#number": "recording_number",
-                        "#state": "state",
-                    },
-                    values={
-                        ":after": after.recordings.model_dump(mode="json", exclude_none=True),
-                        ":number": now_is,
-                        ":state": CallState.ACTIVE.value,
-                        **({":before": was} if was else {}),
-                    },
-                ),
-                *map(outbox_put, events),
-                *recording_writes(before, after, now),
-            )
-        except (ConditionFailed, Contention):
             raise Stale(None) from None
 
     def page(
@@ -319,13 +294,13 @@ class CallStore:
         if len(found) > limit:
             found = found[:limit]
             after = {name: found[-1][name] for name in ("pk", "sk", "listing", "listing_order")}
-        return [_to_call(item) for item in found], after
+        return [to_call(item) for item in found], after
 
     def live(self) -> Iterator[Call]:
         """Yield every call that is not over (as the index knows, which may lag by moments)."""
         for shard in range(LIVE_SHARDS):
             for item in self._table.query_all(f"LIVE#{shard}", index=LIVE):
-                yield _to_call(item)
+                yield to_call(item)
 
     def media(self, call_id: str) -> Media:
         """Return which relay holds the call's media."""
@@ -381,10 +356,13 @@ class CallStore:
         )
 
 
-def _to_item(call: Call) -> Item:
+def to_item(call: Call) -> Item:
+    """Return a call as the table has it."""
+    line = call.media_line.number
     usual = {
         "routes": not call.routes,
         "voice": call.voice == "own",
+        "media_line": line == 0,
         "recordings": call.recordings == NOT_RECORDED,
     }
     absent = {name for name, is_usual in usual.items() if is_usual}
@@ -397,11 +375,14 @@ def _to_item(call: Call) -> Item:
     }
     if call.recordings.number:
         item["recording_number"] = call.recordings.number
+    if line:
+        item["line_number"] = line
     if not call.state.final:
         item["live"] = f"LIVE#{zlib.crc32(call.call_id.encode()) % LIVE_SHARDS}"
         item["live_order"] = f"{call.state.value}#{to_text(call.ring_deadline)}"
     return item
 
 
-def _to_call(item: dict[str, Any]) -> Call:
+def to_call(item: dict[str, Any]) -> Call:
+    """Return the call of an item."""
     return Call.model_validate({k: v for k, v in item.items() if k not in _KEY_ATTRIBUTES})

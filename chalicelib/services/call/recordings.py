@@ -16,10 +16,9 @@ from chalicelib.domain.recording import (
     changed,
 )
 from chalicelib.services.call.at_the_relay import check_active
-from chalicelib.services.call.relay_news import told_to_relay
+from chalicelib.services.call.relay_news import tell_relay
 from chalicelib.services.call.transition import TooBusy, own_call
 from chalicelib.services.dependencies import Dependencies, RecordingStorage
-from chalicelib.store.calls import Stale
 from chalicelib.store.contention import tries
 from chalicelib.store.recordings import RecordingMoved
 
@@ -116,11 +115,11 @@ def change(
             return call
         after = call.model_copy(update={"recordings": recordings})
         try:
-            deps.stores.calls.record(call, after, recording_begun(call, after), now)
-        except Stale:
+            deps.stores.recordings.change_call(call, after, recording_begun(call, after), now)
+        except RecordingMoved:
             continue
         log.info("recording: %s", action, extra={"call_id": call_id, "account_id": account_id})
-        _tell(deps, after)
+        tell_relay(deps, after)
         return after
     raise TooBusy(call_id)
 
@@ -199,16 +198,3 @@ def _of(deps: Dependencies, call_id: str, recording_id: str) -> Recording:
     if recording is None or recording.call_id != call_id:
         raise UnknownRecording(recording_id)
     return recording
-
-
-def _tell(deps: Dependencies, call: Call) -> None:
-    """Tell the relay at once. Its next answer tells it, too, if this is lost."""
-    if deps.relay_door is None:
-        return
-    try:
-        owner = deps.stores.calls.media(call.call_id)
-        if owner.relay is not None:
-            news = {**told_to_relay(call), "agent": None}
-            deps.relay_door.tell(call.call_id, owner.door_url, news)
-    except Exception:
-        log.exception("relay not told", extra={"call_id": call.call_id})

@@ -66,10 +66,10 @@ def finished(world: World, seconds: int = 3):
 
 def test_a_call_is_recorded_from_a_request_until_another_and_relays_are_told(recorded):
     call = active(recorded)
-    assert "recording" not in told_to_relay(call)
+    assert "recording" not in told_to_relay(recorded.deps, call)
     call = change(recorded, call, "start", "beep")
     recording_id = call.recordings.current.recording_id
-    told = told_to_relay(call)["recording"]
+    told = told_to_relay(recorded.deps, call)["recording"]
     assert told == {
         "number": 1,
         "recording_id": recording_id,
@@ -78,10 +78,15 @@ def test_a_call_is_recorded_from_a_request_until_another_and_relays_are_told(rec
         "beep": True,
     }
     assert public_view(call)["recording"] == {"recording_id": recording_id, "state": "on"}
-    assert told_to_relay(change(recorded, call, "pause"))["recording"]["state"] == "paused"
-    assert told_to_relay(change(recorded, call, "resume"))["recording"]["state"] == "on"
+    assert (
+        told_to_relay(recorded.deps, change(recorded, call, "pause"))["recording"]["state"]
+        == "paused"
+    )
+    assert (
+        told_to_relay(recorded.deps, change(recorded, call, "resume"))["recording"]["state"] == "on"
+    )
     call = change(recorded, call, "stop")
-    told = told_to_relay(call)["recording"]
+    told = told_to_relay(recorded.deps, call)["recording"]
     assert (told["number"], told["state"], told["recording_id"]) == (4, "off", recording_id)
     assert "recording" not in public_view(call)
     assert recorded.events()[-1] == "call.recording.started"
@@ -166,14 +171,14 @@ def test_calls_of_a_number_are_recorded_from_the_answer_to_the_end(recorded):
     trunk = recorded.register_trunk()
     recorded.new_did("+442079460002", recording="on", recording_announce="none")
     call = recorded.call_of(recorded.call_number(trunk, "+442079460002"))
-    assert "recording" not in told_to_relay(call)
+    assert "recording" not in told_to_relay(recorded.deps, call)
     call = settle(recorded.deps, call, Act.ANSWER)
     assert call.recordings.current.since == call.answered_at
-    told = told_to_relay(call)["recording"]
+    told = told_to_relay(recorded.deps, call)["recording"]
     assert (told["state"], told["beep"]) == ("on", False)
     assert recorded.events()[-2:] == ["call.answered", "call.recording.started"]
     call = settle(recorded.deps, call, Act.CALLER_HANGUP)
-    assert told_to_relay(call)["recording"]["state"] == "off"
+    assert told_to_relay(recorded.deps, call)["recording"]["state"] == "off"
     recording = recorded.deps.stores.recordings.of_call(call.call_id)[0]
     assert (recording.state, recording.stopped_at) == ("stopped", call.ended_at)
 

@@ -71,20 +71,20 @@ class RecordingClient:
     def read(self) -> bytes:
         return bytes(SEGMENT)
 
-    def put_object(self, *, Body: bytes, **_: Any) -> None:  # noqa: N803 - as S3 calls it
+    def put_object(self, *, Body: bytes, **_: Any) -> None:
         self.parts.append(len(Body))
 
     def create_multipart_upload(self, **_: Any) -> dict[str, str]:
         self.begun += 1
         return {"UploadId": "u"}
 
-    def upload_part(self, *, Body: bytes, **_: Any) -> dict[str, str]:  # noqa: N803
+    def upload_part(self, *, Body: bytes, **_: Any) -> dict[str, str]:
         if self.breaks and self.parts:
             raise OSError("broken")
         self.parts.append(len(Body))
         return {"ETag": "e"}
 
-    def complete_multipart_upload(self, *, MultipartUpload: Any, **_: Any) -> None:  # noqa: N803
+    def complete_multipart_upload(self, *, MultipartUpload: Any, **_: Any) -> None:
         assert len(MultipartUpload["Parts"]) == len(self.parts)
         self.completed += 1
 
@@ -107,7 +107,7 @@ def test_a_recording_of_four_hours_is_composed_in_the_memory_of_a_few_parts() ->
         tracemalloc.stop()
     assert size == made.size == sum(client.parts) == len(header(0)) + HOURS_MS * 16
     assert set(client.parts[:-1]) == {PART}
-    assert most < 6 * PART
+    assert most < 8 * PART
     assert client.completed == 1
 
 

@@ -32,8 +32,8 @@ from chalicelib.domain.recording import (
     NOT_RECORDED,
     CallRecordings,
     at_the_answer,
-    at_the_end,
     call_view,
+    ended_with_call,
     started_event,
 )
 from chalicelib.domain.voice import CallVoice, Voice, VoiceSettings
@@ -303,7 +303,7 @@ def moved(call: Call, state: CallState, reason: EndReason | None, now: int) -> C
         changes["recordings"] = at_the_answer(call.recordings, call.call_id, at)
     if state.final:
         changes["ended_at"] = at
-        changes["recordings"] = at_the_end(call.recordings)
+        changes["recordings"] = ended_with_call(call.recordings)
     return call.model_copy(update=changes)
 
 

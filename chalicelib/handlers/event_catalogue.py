@@ -18,7 +18,7 @@ from chalicelib.domain.foreign_text import MAX_SHOWN
 from chalicelib.domain.recording import RECORDING_ID, Announce
 from chalicelib.domain.rejected_calls import Reason
 from chalicelib.domain.transcript import MAX_TEXT, Why
-from chalicelib.handlers.recording_views import Why as FailedWhy
+from chalicelib.handlers.recordings import Why as FailedWhy
 from chalicelib.handlers.trunk_views import DidFacts, TrunkFacts
 from chalicelib.handlers.views import Absent, CallFacts, Number164, NumberFacts, Time, View
 

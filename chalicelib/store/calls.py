@@ -14,7 +14,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -294,39 +294,6 @@ class CallStore:
         except Contention:
             raise Stale(None) from None
 
-    def record(self, before: Call, after: Call, events: Iterable[Event], now: int) -> None:
-        """Write a change of an active call's recordings with its events. Raises Stale if the call
-        is not active any more, or its recordings have changed.
-
-        This is no transition, as with `bind`: `move` names the number of recordings' changes.
-        """
-        was, now_is = before.recordings.number, after.recordings.number
-        try:
-            self._table.write(
-                update(
-                    f"CALL#{before.call_id}",
-                    "CALL",
-                    "SET #recordings = :after, #number = :number",
-                    condition="#state = :state AND "
-                    + ("#number = :before" if was else "attribute_not_exists(#number)"),
-                    names={
-                        "#recordings": "recordings",
-                        "#number": "recording_number",
-                        "#state": "state",
-                    },
-                    values={
-                        ":after": after.recordings.model_dump(mode="json", exclude_none=True),
-                        ":number": now_is,
-                        ":state": CallState.ACTIVE.value,
-                        **({":before": was} if was else {}),
-                    },
-                ),
-                *map(outbox_put, events),
-                *recording_writes(before, after, now),
-            )
-        except (ConditionFailed, Contention):
-            raise Stale(None) from None
-
     def page(
         self,
         account_id: str,
@@ -440,6 +407,8 @@ def to_item(call: Call) -> Item:
         "listing_order": f"{to_text(call.created_at)}#{call.call_id}",
         **{k: v for k, v in call.model_dump(mode="json", exclude=absent).items() if v is not None},
     }
+    if call.recordings.number:
+        item["recording_number"] = call.recordings.number
     if line:
         item["line_number"] = line
     if not call.state.final:

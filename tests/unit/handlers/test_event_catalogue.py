@@ -5,6 +5,7 @@ large.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import get_args
 
 import pytest
@@ -36,11 +37,13 @@ from chalicelib.handlers import event_catalogue
 from chalicelib.handlers.event_catalogue import CATALOGUE
 from chalicelib.services import inbox
 from chalicelib.services.call import (
+    compose,
     facts,
     far_end_hold,
     hold,
     inbound,
     pressed_keys,
+    recordings,
     transfer,
     voice_reports,
 )
@@ -49,6 +52,7 @@ from chalicelib.services.line import dids, trunks
 from chalicelib.services.line.numbers import release
 from chalicelib.services.operator import account_admin
 from tests.support.engine import ROOT
+from tests.support.object_store import objects_of, storage
 from tests.support.world import World
 
 NOW = 1_790_000_000_000
@@ -119,6 +123,7 @@ def _live(world: World) -> None:
     _transfer(world, talking)
     settle(deps, talking, Act.AGENT_HANGUP)
     _talk(world)
+    _record(world)
     account_admin.set_limits(deps, account_id, {"max_concurrent_calls": 0})
     inbound.receive(deps, world.incoming())
     dids.remove(deps, account_id, "+33199005678")
@@ -133,6 +138,20 @@ def _transfer(world: World, call: Call) -> None:
         call = transfer.start(world.deps, world.account_id, call.call_id, request)
         leg = world.stores.calls.get(call.media_line.transfer.call_id)
         settle(world.deps, leg, act, sip_code=486 if act is Act.BUSY else None)
+
+
+def _record(world: World) -> None:
+    """A recording that is ready, and one of which nothing was stored."""
+    deps = replace(world.deps, recordings=storage())
+    call = settle(deps, world.ringing(), Act.ANSWER)
+    for stored in (True, False):
+        for action in ("start", "stop"):
+            recordings.change(deps, call.account_id, call.call_id, action, "beep")
+        recording = deps.stores.recordings.of_call(call.call_id)[-1]
+        if stored:
+            objects_of(deps).kept[recording.segment(0)] = bytes(16)
+        compose.compose(deps, recording.recording_id)
+    settle(deps, call, Act.AGENT_HANGUP)
 
 
 def _talk(world: World) -> None:

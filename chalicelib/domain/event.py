@@ -35,6 +35,7 @@ class EventType(StrEnum):
     CALL_SPEECH = "call.speech"
     CALL_TRANSCRIPT = "call.transcript"
     CALL_VOICE = "call.voice"
+    CALL_MEDIA_MOVED = "call.media_moved"
     CALL_TURNED_AWAY = "call.turned_away"
     NUMBER_ACTIVATED = "number.activated"
     NUMBER_RELEASED = "number.released"

@@ -83,6 +83,12 @@ class VoiceData(View):
     state: Literal["resumed"]
 
 
+class MediaMovedData(View):
+    """A call whose audio goes on over a new stream."""
+
+    call_id: str = Field(pattern=f"^{CALL_ID.pattern}$")
+
+
 class TurnedAwayData(View):
     """Data about calls that got a busy tone, since the account has as many as it may."""
 
@@ -160,6 +166,11 @@ CATALOGUE: dict[EventType, Entry] = {
     _T.CALL_TRANSCRIPT: Entry(TranscriptData, "the caller said something (hosted voices)"),
     _T.CALL_VOICE: Entry(
         VoiceData, "another voice host has taken the call over: what was not spoken yet is lost"
+    ),
+    _T.CALL_MEDIA_MOVED: Entry(
+        MediaMovedData,
+        "the relay that carried it is gone, and another one carries it: audio that was queued and "
+        "not played is lost",
     ),
     _T.CALL_TURNED_AWAY: Entry(
         TurnedAwayData, "calls got a busy tone, as you have as many as you may: once a minute"

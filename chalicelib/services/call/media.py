@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from chalicelib.domain.agent import handshake_headers, not_reached
-from chalicelib.domain.call import Call
+from chalicelib.domain.call import Call, media_moved
 from chalicelib.domain.call_id import CALL_ID
 from chalicelib.domain.call_transitions import Act, CallState
 from chalicelib.domain.failure import Failure
@@ -122,7 +122,11 @@ def attach_provider(
     if call.state is not CallState.ACTIVE:
         raise NotActive
     expires = call.media_expiry + _MEDIA_ITEM_KEPT_S
-    deps.stores.calls.take_media(call.call_id, relay, deps.now(), expires)
+    moved = media_moved(call, relay.name, deps.now())
+    former = deps.stores.calls.take_media(call.call_id, relay, deps.now(), expires, moved)
+    if former is not None:
+        facts = {"call_id": call.call_id, "from_relay": former, "to_relay": relay.name}
+        log.warning("the call's audio has moved to another relay", extra=facts)
     return Attachment(call, relay.name)
 
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from chalicelib.domain.call import Call, Transition, apply
+from chalicelib.domain.call import Call, Transition, apply, media_moved
 from chalicelib.domain.call_transitions import MOVES, Act, Direction
 from chalicelib.domain.delivery import MAX_BODY_BYTES, body_of
 from chalicelib.domain.endpoint import (
@@ -39,6 +39,7 @@ from chalicelib.services.call.transition import settle
 from chalicelib.services.line import dids, trunks
 from chalicelib.services.line.numbers import release
 from chalicelib.services.operator import account_admin
+from chalicelib.store.calls import Relay
 from tests.support.engine import ROOT
 from tests.support.world import World
 
@@ -102,6 +103,10 @@ def _live(world: World) -> None:
         settle(deps, call, act)
     talking = settle(deps, world.ringing(), Act.ANSWER)
     pressed_keys.take_report(deps, talking, "12#", 1)
+    for relay in ("relay-1", "relay-2"):
+        moved = media_moved(talking, relay, world.clock.ms)
+        owner = Relay(relay, f"ws://{relay}:8702")
+        world.stores.calls.take_media(talking.call_id, owner, NOW, talking.media_expiry, moved)
     settle(deps, talking, Act.AGENT_HANGUP)
     _talk(world)
     account_admin.set_limits(deps, account_id, {"max_concurrent_calls": 0})

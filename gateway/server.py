@@ -15,7 +15,6 @@ from dataclasses import dataclass
 import aiohttp
 from aiohttp import web
 
-from gateway import leash
 from gateway.api.calls import CallsApi
 from gateway.api.errors import as_json
 from gateway.api.operator import OperatorApi
@@ -37,6 +36,7 @@ from gateway.trunks.lease import Lease
 from gateway.trunks.registry import Trunks
 from gateway.trunks.ssrf import system_resolver
 from gateway.trunks.trunk import Status
+from runtime import leash
 from runtime.metrics import CONTENT_TYPE
 from runtime.periodic_counts import Sample, log_counts
 

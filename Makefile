@@ -99,6 +99,7 @@ fuzz: .venv/.dev  ## Made-up requests and orders of events by the thousand, twen
 	@CHAMADE_TESTS=thorough $(BIN)/python -m pytest -q -s tests/integration/test_schemathesis.py \
 	  tests/unit/services/test_any_order.py tests/integration/test_webhooks_out.py tests/integration/test_races.py \
 	  tests/unit/gateway/sip/test_many_trunks.py tests/unit/sip/test_mutated_messages.py \
+	  tests/unit/relay/test_mutated_wire_messages.py \
 	  tests/unit/sip/syntax tests/unit/sip/transaction/test_unreliable_network.py tests/neighbours
 
 lint: .venv/.dev  ## Style, types, layers

@@ -24,8 +24,9 @@ PROTOCOL = "Call"
 VERSION = "1.0.0"
 ENCODING = "audio/x-mulaw"
 SAMPLE_RATE = 8000
-UNREADABLE = (msgspec.ValidationError, msgspec.DecodeError, RecursionError)
-"""The errors of decoding a text that is no message; RecursionError if it is nested too deep."""
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""The errors of decoding a text that is no message. UnicodeDecodeError: it is no UTF-8, as it may
+come from a WebSocket; RecursionError: it is nested too deep."""
 
 
 class MediaFormat(msgspec.Struct, rename="camel"):
@@ -57,6 +58,12 @@ class MediaDetail(msgspec.Struct, gc=False):
     track: Any = "inbound"
     chunk: Any = ""
     timestamp: Any = ""
+
+
+class _Audio(msgspec.Struct, gc=False):
+    """The `media` object without the fields that nobody reads, which are skipped unread."""
+
+    payload: bytes
 
 
 class _LooseDetail(msgspec.Struct, gc=False):
@@ -106,6 +113,13 @@ class Media(msgspec.Struct, tag_field="event", tag="media", rename="camel"):
     media: MediaDetail
     stream_sid: str = ""
     sequence_number: Any = ""
+
+
+class _AudioMessage(msgspec.Struct, tag_field="event", tag="media", rename="camel", gc=False):
+    """A `media` message as the hot path takes it."""
+
+    media: _Audio
+    stream_sid: str = ""
 
 
 class _LooseMedia(msgspec.Struct, tag_field="event", tag="media", rename="camel"):
@@ -161,7 +175,7 @@ ToProvider = Media | Mark | Clear | Dtmf
 
 _from_provider = msgspec.json.Decoder(FromProvider)
 _to_provider = msgspec.json.Decoder(ToProvider)
-_media = msgspec.json.Decoder(Media)
+_audio = msgspec.json.Decoder(_AudioMessage).decode
 _loose_media = msgspec.json.Decoder(_LooseMedia)
 _encoder = msgspec.json.Encoder()
 
@@ -186,7 +200,10 @@ def parse_to_provider(text: bytes | memoryview) -> ToProvider:
 
 def decode_media(text: bytes | memoryview) -> bytes | None:
     """Return the mu-law of a `media` message, None for another (or no) message. Hot path."""
-    message = _decode_media(text)
+    try:
+        return _audio(text).media.payload
+    except UNREADABLE:
+        message = _decode_loosely(text)
     return None if message is None else message.media.payload
 
 
@@ -199,12 +216,12 @@ class MediaEncoder:
     """An encoder of `media` messages *to* the provider for one stream. Hot path."""
 
     def __init__(self, stream_sid: str) -> None:
-        sid = msgspec.json.encode(stream_sid)
-        self._prefix = b'{"event":"media","streamSid":' + sid + b',"media":{"payload":"'
+        sid = msgspec.json.encode(stream_sid).replace(b"%", b"%%")
+        self._template = b'{"event":"media","streamSid":' + sid + b',"media":{"payload":"%b"}}'
 
     def __call__(self, ulaw: bytes | memoryview) -> bytes:
         """Encode mu-law of any length as one JSON text message."""
-        return self._prefix + pybase64.b64encode(ulaw) + b'"}}'
+        return self._template % pybase64.b64encode(ulaw)
 
 
 class MediaDecoder:
@@ -215,7 +232,11 @@ class MediaDecoder:
 
     def __call__(self, text: bytes | memoryview) -> bytes | None:
         """Return the mu-law; None for another message, another stream's, or no message."""
-        message = _decode_media(text)
+        message: _AudioMessage | Media | None
+        try:
+            message = _audio(text)
+        except UNREADABLE:
+            message = _decode_loosely(text)
         if message is None or message.stream_sid != self._stream_sid:
             return None
         return message.media.payload
@@ -289,14 +310,6 @@ class Outgoing:
     def _next(self) -> str:
         self._sequence += 1
         return str(self._sequence)
-
-
-def _decode_media(text: bytes | memoryview) -> Media | None:
-    try:
-        message: Media = _media.decode(text)
-    except UNREADABLE:
-        return _decode_loosely(text)
-    return message
 
 
 def _decode_loosely(text: bytes | memoryview) -> Media | None:

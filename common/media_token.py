@@ -1,5 +1,6 @@
-"""The tokens that open a call's two audio sockets. The application issues them; a relay checks them
-before it upgrades a connection, and the application checks them again at each attach.
+"""The tokens that open a call's audio sockets: the provider's, the agent's, and that of the relay
+which holds the call that it is joined with (`peer`). The application issues them; a relay checks
+them before it upgrades a connection, and the application checks them again at each attach.
 
 `<call_id>.<leg>.<expires, epoch s>.<base64url HMAC-SHA256>`: bound to one call and one leg. Signed
 with the secret that application and relays share for control requests, which may have former values
@@ -17,13 +18,13 @@ from typing import Literal
 
 from common.rotation import accepted, same, signing
 
-Leg = Literal["provider", "agent"]
+Leg = Literal["provider", "agent", "peer"]
 
 MAX_LENGTH = 256
 """Limit in characters; our tokens have less than half as many."""
 
 _CONTEXT = b"media."
-_SHAPE = re.compile(r"([A-Za-z0-9_-]+)\.(provider|agent)\.([0-9]{1,12})\.[A-Za-z0-9_-]+")
+_SHAPE = re.compile(r"([A-Za-z0-9_-]+)\.(provider|agent|peer)\.([0-9]{1,12})\.[A-Za-z0-9_-]+")
 
 
 class BadTokenError(ValueError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -86,6 +87,9 @@ def main() -> int:
         return 2
     set_up("relay", subjects=("call_id",), fields={"relay": config.relay_id})
     connections = files.affordable(config.max_connections, files.raise_limit())
+    # What is loaded by now stays: collections of garbage, which hold up all audio, leave it out.
+    # They are as frequent as ever: a call that is over is freed by them only.
+    gc.freeze()
     return asyncio.run(serve(replace(config, max_connections=connections)))
 
 

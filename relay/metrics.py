@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from prometheus_client.core import Metric
 
 from relay.core.counters import Counters
-from runtime.metrics import counter, gauge, page
+from relay.core.histogram import Histogram
+from runtime.metrics import counter, gauge, histogram, page
 
 
 def render(counters: Counters) -> bytes:
@@ -28,7 +29,7 @@ def sample(counters: Counters) -> tuple[dict[str, float], dict[str, int]]:
 def _families(counters: Counters) -> Iterator[Metric]:
     frames = {"to_agent": counters.to_agent, "to_caller": counters.to_caller}
     dropped, refused = counters.dropped, counters.refused
-    legs = {leg: counters.legs[leg] for leg in ("agent", "provider")}
+    legs = {leg: counters.legs[leg] for leg in ("agent", "provider", "peer")}
     of = "chamade_relay_"
     yield gauge(of + "calls", "Calls that are carried.", counters.calls)
     yield gauge(of + "legs", "Sockets that are open.", legs, "leg")
@@ -42,4 +43,19 @@ def _families(counters: Counters) -> Iterator[Metric]:
     yield counter(
         of + "door_commands", "Commands through the door.", counters.door, "method", "answer"
     )
+    yield counter(of + "segments", "Segments of recordings.", counters.segments, "outcome")
     yield counter(of + "control_unanswered", "Reports given up.", counters.unanswered)
+    yield _seconds(
+        "added_latency", "From reading a message of audio to writing it.", counters.added_latency
+    )
+    yield _seconds(
+        "clear_to_silence", "From a barge-in to the provider's echo.", counters.clear_to_silence
+    )
+    yield _seconds("gap", "Pauses in which nothing came from a caller.", counters.gaps)
+
+
+def _seconds(name: str, text: str, of: Histogram) -> Metric:
+    """Return a histogram of ms in seconds, which Prometheus wants."""
+    bounds = [bound / 1000 for bound in of.bounds]
+    name = f"chamade_relay_{name}_seconds"
+    return histogram(name, text, bounds, of.counts, of.total / 1000)

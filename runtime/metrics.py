@@ -6,11 +6,17 @@ they become metrics when the page is asked for.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import accumulate
 from typing import Any
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
 from prometheus_client.registry import Collector, CollectorRegistry
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
@@ -27,6 +33,19 @@ def counter(name: str, text: str, values: Values, *labels: str) -> Metric:
 def gauge(name: str, text: str, values: Values, *labels: str) -> Metric:
     """Return a gauge."""
     return _filled(GaugeMetricFamily(name, text, labels=labels), values)
+
+
+def histogram(
+    name: str, text: str, bounds: Sequence[float], counts: Sequence[int], total: float
+) -> Metric:
+    """Return a histogram. `counts`: how many values were up to each bound, and above all; `total`:
+    the sum of the values.
+    """
+    names = [*map(str, map(float, bounds)), "+Inf"]
+    buckets = list(zip(names, accumulate(counts), strict=True))
+    family = HistogramMetricFamily(name, text)
+    family.add_metric((), buckets, sum_value=total)
+    return family
 
 
 def page(families: Iterable[Metric]) -> bytes:

@@ -24,7 +24,15 @@ DEFAULT_MAX_DURATION_S = 4 * 3600
 
 CAPABILITIES = ("audio_in", "audio_out")
 
-_IF_SET = ("agent_detail", "trunk", "voice_settings", "voice_detail")
+_IF_SET = (
+    "agent_detail",
+    "trunk",
+    "voice_settings",
+    "voice_detail",
+    "caller_name",
+    "stir_verstat",
+    "sip_headers",
+)
 
 _EVENT_OF = {
     CallState.CONNECTING: EventType.CALL_CONNECTING,
@@ -67,6 +75,7 @@ class Call(Model):
     `agent_detail`: why the agent at `agent_url` was not reached, None if it was. `voice`: who
     speaks in the call, until it is answered who shall; `voice_host`: the URL of the voice host that
     keeps a place for it; `voice_detail`: why it was not answered at once though its number is.
+    `caller_name`, `stir_verstat` and `sip_headers`: see `common/sip_headers.py`.
     """
 
     model_config = ConfigDict(frozen=True, populate_by_name=True, serialize_by_alias=True)
@@ -83,6 +92,9 @@ class Call(Model):
     to: str
     line: str
     forwarded_from: str | None = None
+    caller_name: str | None = None
+    stir_verstat: str | None = None
+    sip_headers: dict[str, str] | None = None
     provider: str
     provider_call_id: str | None = None
     trunk_id: str | None = None
@@ -159,9 +171,9 @@ def apply(
 
 def public_view(call: Call) -> dict[str, Any]:
     """Return the call as REST, events and webhooks show it (JSON types only). Not the agent's URL:
-    such URLs hold tokens, and events go to more places than that one. `agent_detail`, `trunk` and
-    what is about a hosted voice are there only if there is something to say: each byte of an event
-    is paid for.
+    such URLs hold tokens, and events go to more places than that one. `agent_detail`, `trunk`, what
+    is told of the caller and what is about a hosted voice are there only if there is something to
+    say: each byte of an event is paid for.
     """
     kept = {"account_id", "trunk_id", "routes", "agent_url", "voice_host"}
     kept |= {name for name in _IF_SET if getattr(call, name) is None}

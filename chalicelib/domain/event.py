@@ -31,6 +31,7 @@ class EventType(StrEnum):
     CALL_DECLINED = "call.declined"
     CALL_ENDED = "call.ended"
     CALL_FAILED = "call.failed"
+    CALL_QUALITY = "call.quality"
     CALL_DTMF = "call.dtmf"
     CALL_SPEECH = "call.speech"
     CALL_TRANSCRIPT = "call.transcript"

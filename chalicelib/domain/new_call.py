@@ -18,6 +18,7 @@ from chalicelib.domain.call_id import inbound_call_id, new_call_id
 from chalicelib.domain.call_transitions import CallState, EndReason
 from chalicelib.domain.trunk import Trunk
 from chalicelib.domain.voice import OWN, CallVoice
+from common.sip_headers import NO_INTRODUCTION, Introduction
 
 RING_MS = 60_000
 """Time for which an inbound call rings before it is missed."""
@@ -46,6 +47,7 @@ def new_inbound(  # noqa: PLR0913 - the fields of a call
     agent_url: str | None = None,
     voice: CallVoice = OWN,
     trunk: Trunk | None = None,
+    introduction: Introduction = NO_INTRODUCTION,
 ) -> Transition:
     """Return a call that came in and rings until `now + RING_MS`. `voice`: its number's."""
     call = Call(
@@ -57,6 +59,7 @@ def new_inbound(  # noqa: PLR0913 - the fields of a call
         to=to,
         line=line,
         forwarded_from=forwarded_from,
+        **_told(introduction),
         provider=provider,
         provider_call_id=provider_call_id,
         trunk_id=trunk.trunk_id if trunk else None,
@@ -88,6 +91,7 @@ def new_outbound(  # noqa: PLR0913 - the fields of a call
     call_id: str | None = None,
     trunk: str | None = None,
     routes: Sequence[Route] = (),
+    introduction: Introduction = NO_INTRODUCTION,
 ) -> Transition:
     """Return a call that the provider is about to be asked for. `call_id`: a derived id, if there
     is one. `trunk`: the trunk's name; `routes`: all that may place it, that trunk first.
@@ -100,6 +104,7 @@ def new_outbound(  # noqa: PLR0913 - the fields of a call
         from_=caller_id,
         to=to,
         line=caller_id,
+        **_told(introduction),
         provider=provider,
         trunk_id=trunk_id,
         trunk=trunk,
@@ -119,6 +124,14 @@ def speaking(new: Transition, voice: CallVoice) -> Transition:
     """Return a new call with the voice that it is dialled with."""
     call = new.call.model_copy(update=voice.members())
     return Transition(call, call_event(call))
+
+
+def _told(introduction: Introduction) -> dict[str, Any]:
+    return {
+        "caller_name": introduction.caller_name or None,
+        "stir_verstat": introduction.stir_verstat or None,
+        "sip_headers": dict(introduction.headers) or None,
+    }
 
 
 def new_missed(ringing: Transition) -> Transition:

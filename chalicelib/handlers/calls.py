@@ -18,7 +18,7 @@ from chalicelib.domain.new_call import DEFAULT_RING_TIMEOUT_S, RING_TIMEOUT_S
 from chalicelib.domain.phone import E164
 from chalicelib.domain.trunk_fields import TrunkName
 from chalicelib.domain.voice import Voice, VoiceSettings, WantedVoice
-from chalicelib.handlers import views
+from chalicelib.handlers import call_facts, views
 from chalicelib.handlers.numbers import VOICE_PROBLEMS
 from chalicelib.handlers.operation import Answer, Limit, NoBody, NoQuery, Operations, Request
 from chalicelib.handlers.speech import shown_entries
@@ -181,13 +181,17 @@ def list_calls(request: Request[NoBody, ListQuery]) -> Answer:
 
 
 @operations.get(
-    "/api/call/{call_id}", query=CallQuery, answer=views.Call, problems=("call_not_found",)
+    "/api/call/{call_id}",
+    query=CallQuery,
+    answer=call_facts.CallWithFacts,
+    problems=("call_not_found",),
 )
 def get_call(request: Request[NoBody, CallQuery]) -> Answer:
     """Show a call as it is now."""
     deps, wanted = request.deps, request.query.transcript
     call = own_call(deps, request.account_id, request.path["call_id"])
-    return _view(deps, call) | (_transcript(deps, call, wanted) if wanted else {})
+    shown = _view(deps, call) | (_transcript(deps, call, wanted) if wanted else {})
+    return shown | call_facts.shown(deps, call)
 
 
 @operations.post(

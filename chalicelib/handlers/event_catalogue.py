@@ -100,6 +100,14 @@ class TurnedAwayData(View):
     detail: str = Field(description="what to do")
 
 
+class QualityData(View):
+    """Data of a change in the quality of a call's audio."""
+
+    call_id: str
+    quality: Literal["poor", "good"]
+    mos: float | Absent = Field(default=None, description="estimated, 1 to 4.5 (ITU-T G.107)")
+
+
 class NumberData(View):
     """Data of a routing number."""
 
@@ -161,6 +169,7 @@ CATALOGUE: dict[EventType, Entry] = {
     _T.CALL_DECLINED: Entry(CallData, "you refused it, or the called party did"),
     _T.CALL_ENDED: Entry(CallData, "somebody hung up, or its time was over"),
     _T.CALL_FAILED: Entry(CallData, "it broke, or could not be put through"),
+    _T.CALL_QUALITY: Entry(QualityData, "its audio has become poor, or is good again"),
     _T.CALL_DTMF: Entry(DtmfData, "the far end pressed keys"),
     _T.CALL_SPEECH: Entry(SpeechData, "a text that you have spoken began, or is over"),
     _T.CALL_TRANSCRIPT: Entry(TranscriptData, "the caller said something (hosted voices)"),

@@ -1,4 +1,4 @@
-"""`/media/attach`, `/media/report`: requests and reports of relays (docs/contracts.md)."""
+"""`/media/attach`, `/media/report`, `/media/facts`: what relays ask and report (docs/contracts.md)."""
 
 from __future__ import annotations
 
@@ -108,6 +108,17 @@ def report() -> dict[str, Any]:
     facts = media.Facts(posted.digits, posted.sequence, posted.why)
     with log_context(call_id=posted.call_id):
         return _call(deps, media.report(deps, posted.relay, posted.call_id, posted.type, facts))
+
+
+@routes.route("/media/facts", methods=["POST"])
+def facts() -> dict[str, str]:
+    """Keep what a relay tells of the audio of a call."""
+    from chalicelib.services.call import facts as service  # most processes get no such report
+
+    report = service.read_report(_signed_body("/media/facts"))
+    with log_context(call_id=report.call_id):
+        service.take_report(bootstrap.dependencies(), report)
+    return {}
 
 
 VOICE_HOST = {"dialect": "chamade", "format": "mulaw", "rate": 8000, "trusted": True}

@@ -155,6 +155,7 @@ def _incoming(posted: VerifiedWebhook) -> Incoming:
         trunk_source=update.trunk_source,
         trusted=update.trusted,
         redirects_ringing=update.redirects_ringing,
+        introduction=update.introduction,
     )
 
 

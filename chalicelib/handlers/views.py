@@ -112,6 +112,22 @@ class CallFacts(View):
     to: str = Field(description="who is called")
     line: str = Field(description="the number of yours that the call is on")
     forwarded_from: str | None
+    caller_name: str | Absent = Field(
+        default=None,
+        description="only there if it is known: the name of who calls. Of a call that came in it "
+        "is a stranger's text; of one that you dial, the name that you gave",
+    )
+    stir_verstat: str | Absent = Field(
+        default=None,
+        description="only there if the network says whether `from` is really who calls (STIR)",
+        examples=["TN-Validation-Passed-A"],
+    )
+    sip_headers: dict[str, str] | Absent = Field(
+        default=None,
+        description="only there if there are any: headers of the INVITE, `X-…` and User-to-User. "
+        "Of a call that came in they are a stranger's text; of one that you dial, what you gave",
+        examples=[{"X-Order": "4711"}],
+    )
     provider: str
     provider_call_id: str | None
     trunk: str | Absent = Field(

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from chalicelib.domain.failure import Failure
+from common.sip_headers import NO_INTRODUCTION, Introduction
 
 
 class BadSignature(Failure):
@@ -86,6 +87,8 @@ class CallUpdate:
     """False if the call comes from a network of trunks alone, and not from a carrier of the
     operator's: then no number of the pool rings."""
     sip_call_id: str | None = None
+    introduction: Introduction = NO_INTRODUCTION
+    """The words of the caller's side beside the numbers, of a call that comes in."""
     sip_code: int | None = None
     """The SIP code by which the far end ended the call, where the provider says so."""
     redirects_ringing: bool = False
@@ -163,6 +166,8 @@ class Dial:
     routes: tuple[DialRoute, ...] = ()
     username: str | None = None
     password: str | None = field(default=None, repr=False)
+    introduction: Introduction = NO_INTRODUCTION
+    """The name and the headers that the called party shall get."""
 
 
 class Provider(Protocol):

@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, Field
 
 from chalicelib.domain.model import Model
 from chalicelib.providers.base import BadForm, CallStatus, CallUpdate
+from common.sip_headers import introduction_in
 
 SIGNATURE = "x-twilio-signature"
 TRUSTED = frozenset({"peer", "local"})
@@ -78,6 +79,7 @@ def update_of(form: dict[str, str]) -> CallUpdate:
         trunk_source=post.trunk_source,
         trusted=post.trunk_source is None or post.standing in TRUSTED,
         sip_call_id=post.sip_call_id,
+        introduction=introduction_in(form),
         sip_code=post.sip_code,
         redirects_ringing=post.redirect_ringing == "work",
     )

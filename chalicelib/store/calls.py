@@ -12,10 +12,11 @@ a sweep reads only those. Media ownership is an item of its own: it changes with
 from __future__ import annotations
 
 import contextlib
+import functools
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chalicelib.domain.call import Call, Route, Transition
 from chalicelib.domain.call_transitions import CallState
@@ -27,6 +28,9 @@ from chalicelib.store.call_condition import unchanged
 from chalicelib.store.contention import tries
 from chalicelib.store.events import outbox_put
 from chalicelib.store.table import ConditionFailed, Contention, Item, Table, Write, put, update
+
+if TYPE_CHECKING:
+    from chalicelib.store.call_facts import FactsStore
 
 LISTING = ("listing", "listing", "listing_order")
 LIVE = ("live", "live", "live_order")
@@ -96,6 +100,13 @@ class CallStore:
 
     def __init__(self, table: Table) -> None:
         self._table = table
+
+    @functools.cached_property
+    def facts(self) -> FactsStore:
+        """Return the store of facts about the audio of calls, loaded when it is needed."""
+        from chalicelib.store.call_facts import FactsStore
+
+        return FactsStore(self._table)
 
     def get(self, call_id: str) -> Call | None:
         """Return the call as it is now."""

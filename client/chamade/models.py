@@ -72,6 +72,9 @@ class Call(Shown):
     sip_code: int | None = None
     platform: str = "sip"
     forwarded_from: str | None = None
+    caller_name: str | None = None
+    stir_verstat: str | None = None
+    sip_headers: dict[str, str] = field(default_factory=dict)
     provider: str = ""
     provider_call_id: str | None = None
     trunk: str | None = None

@@ -123,6 +123,7 @@ class CallView {
         ["From", isTestCall(call) ? otherPartyName(call) : number(call.from)],
         ["To", number(call.to)],
         call.line !== call.to && call.line !== call.from && ["Line", number(call.line)],
+        ["Caller's name", call.caller_name],
         ["Forwarded from", call.forwarded_from && number(call.forwarded_from)],
         ["Direction", call.direction],
         ["Auto-answer", call.direction === "inbound" ? (call.auto_answer ? "on" : "off") : null],
@@ -130,6 +131,7 @@ class CallView {
         ["Provider", call.provider],
         ["Call id", id(call.call_id, "the call id")],
         ["Provider's id", id(call.provider_call_id, "the provider's call id")],
+        call.sip_headers && ["SIP headers", h("code", {}, JSON.stringify(call.sip_headers))],
         Object.keys(call.metadata).length > 0 && ["Metadata", h("code", {}, JSON.stringify(call.metadata))],
       ),
     );

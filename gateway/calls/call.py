@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from email.utils import formatdate
 from typing import Any, Literal
 
+from common.sip_headers import NO_INTRODUCTION, Introduction
 from gateway.calls.leg import Standing
 from gateway.sids import new_sid
 
@@ -49,6 +50,7 @@ class Call:
     """The `Call-ID` of its INVITE: carriers ask for it."""
     standing: Standing = "local"
     """The kind of source of an inbound call."""
+    introduction: Introduction = NO_INTRODUCTION
     sid: str = field(default_factory=lambda: new_sid("CA"))
     status: Status = "queued"
     answered_at: float | None = None
@@ -94,7 +96,7 @@ class Call:
             params |= {"TrunkSource": self.trunk_source, "Standing": self.standing}
         if self.sip_call_id:
             params["SipCallId"] = self.sip_call_id
-        return params
+        return params | self.introduction.fields()
 
     def status_params(self, sequence: int, now: float) -> dict[str, str]:
         """Return the parameters of a status callback; `sequence` counts the call's callbacks from
@@ -134,7 +136,7 @@ class Call:
             "price": None,
             "price_unit": "USD",
             "answered_by": None,
-            "caller_name": None,
+            "caller_name": self.introduction.caller_name or None,
             "phone_number_sid": None,
             "group_sid": None,
             "trunk_sid": self.trunk_id,

@@ -11,6 +11,7 @@ import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable
 
+from common.sip_headers import NO_INTRODUCTION, Introduction
 from gateway.calls.call import Call
 from gateway.calls.leg import Destination, Dialler, Leg, Release, Standing
 from gateway.calls.live_call import LiveCall, Plan, Switch
@@ -58,6 +59,7 @@ class Exchange:
         trunk_source: str | None = None,
         sip_call_id: str | None = None,
         standing: Standing = "local",
+        introduction: Introduction = NO_INTRODUCTION,
     ) -> LiveCall | None:
         """Admit an inbound call on `leg`.
 
@@ -80,6 +82,7 @@ class Exchange:
             trunk_source=trunk_source,
             sip_call_id=sip_call_id,
             standing=standing,
+            introduction=introduction,
         )
         plan = Plan(Fetch(config.voice_url), config.status_url, time_limit=config.time_limit)
         live = self._enter(call, plan)

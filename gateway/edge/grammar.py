@@ -44,6 +44,10 @@ KEPT = (
 """Headers that a child gets, besides Via, From, To, Call-ID, CSeq, Contact, Record-Route,
 Max-Forwards and Content-*. Replaces, Join and Refer-To are left out, so that nobody outside can
 take over a call."""
+SHOWN = r"User-to-User|X-[A-Za-z0-9._-]+"
+"""Headers of an INVITE that a child shows to applications (`common/sip_headers.py`); those of our
+own and of Twilio are removed before.
+"""
 UNUSABLE = ("v=0", "o=- 0 0 IN IP4 0.0.0.0", "s=-", "t=0 0", "m=video 0 RTP/AVP 96")
 """A session description that answers no offer of ours."""
 SCANNERS = (

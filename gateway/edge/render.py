@@ -156,6 +156,7 @@ def _values(settings: Settings, guard_port: int) -> dict[str, str]:
         "METHODS": "|".join(grammar.METHODS),
         "ALLOW": ", ".join(grammar.METHODS),
         "KEEP": "|".join(grammar.KEPT),
+        "SHOWN": grammar.SHOWN,
         "SCANNERS": "|".join(grammar.SCANNERS),
         "SIP_URI": _quoted(grammar.URI),
         "NAME_ADDR": _quoted(grammar.NAME_ADDR),

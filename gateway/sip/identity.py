@@ -1,7 +1,8 @@
 """Tells who calls, who is called and who forwarded a call, from the headers of its INVITE.
 
 All of it was written by strangers. A party is read by the grammar, from the user part of a SIP URI
-or from a tel URI: never from a display name, a URI parameter or a URI header.
+or from a tel URI: never from a display name, a URI parameter or a URI header. The display name is
+that of the header that names the caller, or else From's.
 
     who calls       P-Asserted-Identity (RFC 3325), Remote-Party-ID (draft-ietf-sip-privacy-01),
                     From (RFC 3261 20.20), P-Preferred-Identity (RFC 3325)
@@ -56,6 +57,10 @@ class Party:
     """The global prefix within which a local number is valid: `+33` (RFC 3966 5.1.5)."""
     hidden: bool = False
     """True if the URI is one that stands for nobody."""
+    name: str = ""
+    """The display name as it was written: any text of a stranger's."""
+    verstat: str = ""
+    """The carrier's word about the number (3GPP TS 24.229 7.2A.20), e.g. `TN-Validation-Passed`."""
 
     def __str__(self) -> str:
         if self.context:
@@ -103,7 +108,7 @@ def parties_of(headers: Headers, request_uri: str = "") -> Parties:
     called = _called(headers, request_uri, history, diversions)
     privacy = {word for line in headers.all("Privacy") for word in _words(line)}
     return Parties(
-        caller=_caller(headers, privacy),
+        caller=_introduced(_caller(headers, privacy), headers, privacy),
         called=called,
         forwarder=_forwarder(diversions, history, called, privacy),
     )
@@ -132,6 +137,18 @@ def _caller(headers: Headers, privacy: set[str]) -> Party | None:
     first = [from_] if from_ else []
     candidates = [*first, *preferred, *remote]
     return _first_number(candidates) or (_shown(candidates[0]) if candidates else None)
+
+
+def _introduced(caller: Party | None, headers: Headers, privacy: set[str]) -> Party | None:
+    """Return the caller with the name, and the word about the number, that From has, where the
+    header that names the caller has none.
+    """
+    from_ = _named(headers.get("From"))
+    if caller is None or from_ is None or from_.party.hidden:
+        return caller
+    name = "" if "user" in privacy else from_.party.name
+    verstat = from_.party.verstat if _same(from_.party, caller) else ""
+    return replace(caller, name=caller.name or name, verstat=caller.verstat or verstat)
 
 
 def _is_caller(named: _Named) -> bool:
@@ -224,7 +241,8 @@ def _named(text: str) -> _Named | None:
         address = Address.parse(text)
     except SipSyntaxError:
         return None
-    return _Named(_party(address), address.params, _escaped(address.uri))
+    party = replace(_party(address), name=address.name)
+    return _Named(party, address.params, _escaped(address.uri))
 
 
 def _party(address: Address) -> Party:
@@ -234,13 +252,16 @@ def _party(address: Address) -> Party:
     # Without brackets the parameters of the URI are taken for the header's (RFC 3261 20).
     params = Params({**address.params, **uri.params})
     if isinstance(uri, TelUri):
-        return _subscriber(uri.number, params, _clean(f"tel:{uri.number}"))
+        found = _subscriber(uri.number, params, _clean(f"tel:{uri.number}"))
+        return replace(found, verstat=params.text("verstat")[:MAX_TEXT])
     user = uri.decoded_user
     shown = _clean(str(replace(uri.bare(), user=_readable(uri))))
     phone = params.text("user").partition("?")[0].lower() == "phone"
     number = _number_in(user, phone=phone)
-    found = _subscriber(number, Params({**params, **uri.user_params}), shown)
-    return replace(found, hidden=user.lower() in _NOBODY or _names_nobody(uri.host))
+    params = Params({**params, **uri.user_params})
+    found = _subscriber(number, params, shown)
+    hidden = user.lower() in _NOBODY or _names_nobody(uri.host)
+    return replace(found, hidden=hidden, verstat=params.text("verstat")[:MAX_TEXT])
 
 
 def _readable(uri: SipUri) -> str:

@@ -70,7 +70,11 @@ class Admission:
         # A provider has few addresses, and all its calls come from them.
         if leg == "agent" and not here and waiting[arrival.source] >= self._per_address:
             return ADDRESS_FULL
-        return None if self._connects.take((leg, arrival.call_id), now) else TOO_OFTEN
+        return self.refusal_to_open(arrival, now)
+
+    def refusal_to_open(self, arrival: Arrival, now: float) -> Refusal | None:
+        """Return a refusal if the leg's sockets are opened too often, and count this one if not."""
+        return None if self._connects.take((arrival.leg, arrival.call_id), now) else TOO_OFTEN
 
     def enter(self, arrival: Arrival) -> None:
         """Count a socket that begins to wait."""

@@ -76,6 +76,16 @@ class AgentMessages:
         if self._leg is not None:
             self._send(self._leg.dialect.stop(reason, state))
 
+    def held(self, why: str) -> None:
+        """Tell the agent that the caller does not hear it, nor it the caller."""
+        if self._leg is not None:
+            self._send(self._leg.dialect.held(why))
+
+    def unheld(self, ms: int) -> None:
+        """Tell the agent that they hear each other again, after `ms` that were left out."""
+        if self._leg is not None:
+            self._send(self._leg.dialect.unheld(ms))
+
     def error(self, code: str, detail: str) -> bool:
         """Send an `error`. Return False if the dialect has none."""
         text = None if self._leg is None else self._leg.dialect.error(code, detail)
@@ -120,9 +130,17 @@ class AgentRequests:
         self._hang_up, self._on_reply = hang_up, on_reply
 
     def handle(
-        self, agent: AgentLeg, text: bytes | memoryview, now: float, *, started: bool
+        self,
+        agent: AgentLeg,
+        text: bytes | memoryview,
+        now: float,
+        *,
+        started: bool,
+        held: bool = False,
     ) -> None:
-        """Handle a text message of `agent`; `started`: it has been sent its `start`."""
+        """Handle a text message of `agent`; `started`: it has been sent its `start`; `held`: the
+        caller hears something else.
+        """
         self._audio.charge(TEXT_COST_S, now)
         try:
             message = agent.dialect.parse(text)
@@ -134,11 +152,19 @@ class AgentRequests:
         elif isinstance(message, Hangup):
             self._hang_up(now)
         elif isinstance(message, Clear):
+            # While it is held nothing of the agent's is queued, and nothing else is its to drop.
+            if held:
+                return
             self._messages.unplayed(self._audio.clear(now))
         elif not started:
             self._messages.error("not_started", "wait for start")
         elif isinstance(message, Mark):
-            self._set_mark(message.name)
+            if held:
+                self._messages.unplayed([message.name])
+            else:
+                self._set_mark(message.name)
+        elif held:
+            self._messages.error("held", "the caller is on hold; wait for unheld")
         else:
             self._audio.press(message.digits, now)
 

@@ -12,7 +12,9 @@ from common import media_stream
 from common.budget import Budget
 from relay.core.counters import Counters
 from relay.core.interfaces import AgentLeg, ProviderLeg
-from relay.core.playout_estimate import MAX_MESSAGE, PlayoutEstimate
+from relay.core.playout_estimate import MAX_MESSAGE, Listener, PlayoutEstimate
+from relay.core.quality import CallQuality
+from relay.core.recorder import Recorder
 from relay.protocol import pcm, tones
 from relay.protocol.agent import AudioFormat
 
@@ -35,6 +37,7 @@ class AgentToCaller:
         on_wrong_rate: Callable[[int, int], None] = lambda *_: None,
     ) -> None:
         self._counters = counters
+        self.quality = CallQuality(counters)
         self._on_dropped = on_dropped
         """Called with (why, ms, now)."""
         self._on_wrong_rate = on_wrong_rate
@@ -46,6 +49,15 @@ class AgentToCaller:
         self._playout: PlayoutEstimate | None = None
         self._transcode: pcm.ToCaller | None = None
         self._bytes_per_ms = ULAW_PER_MS
+        self.held = False
+        """True while the caller hears something else: the agent's audio goes nowhere."""
+        self._recorder: Recorder | None = None
+
+    def record(self, recorder: Recorder | None) -> None:
+        """Record what the caller hears from now on; None: record nothing."""
+        self._recorder = recorder
+        if self._playout is not None:
+            self._playout.listener = self._listener()
 
     def attach(self, agent: AgentLeg, audio: AudioFormat, transcode: pcm.ToCaller | None) -> None:
         """Take audio of this format from the agent's new connection."""
@@ -60,7 +72,14 @@ class AgentToCaller:
         unplayed = self.end()
         if self._transcode is not None:
             self._transcode.skip(0)
-        self._playout = PlayoutEstimate(leg, stream_sid, keys=keys, on_pace=self._check_rate)
+        self._playout = PlayoutEstimate(
+            leg,
+            stream_sid,
+            keys=keys,
+            on_pace=self._check_rate,
+            on_played=self.quality.played,
+        )
+        self._playout.listener = self._listener()
         return unplayed
 
     def end(self) -> list[str]:
@@ -71,6 +90,9 @@ class AgentToCaller:
     def play(self, audio: bytes | memoryview, now: float) -> None:
         """Play binary audio from the agent, of any length. Hot path."""
         playout = self._playout
+        if self.held:
+            self._skip(len(audio), now)
+            return
         if playout is None:
             self.drop(len(audio), "no_stream", now)
             return
@@ -86,16 +108,40 @@ class AgentToCaller:
             self._counters.to_caller += 1
             playout.play(ulaw, now)
 
+    def play_ulaw(self, ulaw: bytes, now: float) -> None:
+        """Play mu-law that is not the agent's. What there is no room for is left out."""
+        playout = self._playout
+        if playout is None or playout.refusal(now) is not None:
+            return
+        if len(ulaw) > MAX_MESSAGE:
+            for at in range(0, len(ulaw), MAX_MESSAGE):
+                self.play_ulaw(ulaw[at : at + MAX_MESSAGE], now)
+        else:
+            self._counters.to_caller += 1
+            playout.play(ulaw, now)
+
     def drop(self, size: int, why: str, now: float) -> None:
         """Drop `size` bytes of the agent's audio."""
         if self._transcode is not None:
             self._transcode.skip(size)
         self._drop_ms(why, size / self._bytes_per_ms, now)
 
+    def _skip(self, size: int, now: float) -> None:
+        """Leave out what the agent sends while it is held. That is no fault of its own, but it is
+        charged: nobody hears it.
+        """
+        if self._transcode is not None:
+            self._transcode.skip(size)
+        self.charge(size / self._bytes_per_ms / 1000, now)
+
     @property
     def streaming(self) -> bool:
         """Return whether there is a stream to play to."""
         return self._playout is not None
+
+    def queued(self, now: float) -> float:
+        """Return the seconds of audio that have not been played yet."""
+        return 0.0 if self._playout is None else self._playout.queued(now)
 
     def refusal(self, now: float) -> str | None:
         """Return the reason why nothing can be played, or None."""
@@ -110,6 +156,11 @@ class AgentToCaller:
             self._press_by_message(playout, digits, now)
         else:
             self._play_long(playout, tones.dtmf(digits), now)
+
+    def beep(self, now: float) -> None:
+        """Play a beep, behind what is queued."""
+        if self._playout is not None:
+            self._play_long(self._playout, tones.beep(), now)
 
     def mark(self, name: str) -> bool | None:
         """Set a mark at the end of what is queued. Return False if too many are set, None if there
@@ -128,13 +179,21 @@ class AgentToCaller:
         if self._playout is not None:
             self._playout.forget_marks()
 
-    def clear(self, now: float) -> list[str]:
-        """Empty the queue (barge-in). Return the names of marks that will not be played."""
+    def clear(self, now: float, *, by_agent: bool = True) -> list[str]:
+        """Empty the queue (barge-in). Return the names of marks that will not be played.
+        `by_agent`: the agent wanted it, so that it is charged and its next audio begins a new
+        sample.
+        """
         if self._transcode is not None:
-            self._transcode.clear()
+            self._transcode.clear() if by_agent else self._transcode.skip(0)
         if self._playout is None:
             return []
-        self.charge(self._playout.queued(now), now)
+        if self._recorder is not None:
+            self._recorder.cut(now)
+        queued = self._playout.queued(now)
+        self.quality.cleared(queued, now, marks=self._playout.marked)
+        if by_agent:
+            self.charge(queued, now)
         return self._playout.clear()
 
     def charge(self, seconds: float, now: float) -> None:
@@ -142,6 +201,9 @@ class AgentToCaller:
         wait = self._unheard.spend(seconds, now)
         if wait and self._agent is not None:
             self._agent.pause(wait)
+
+    def _listener(self) -> Listener | None:
+        return None if self._recorder is None else self._recorder.plays
 
     def _check_rate(self, pace: float) -> None:
         """Report a wrong sample rate if audio twice came as much too fast as another rate explains.

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from common import media_stream
+from relay.core.call_recording import CallRecording
 from relay.core.counters import Counters
 from relay.core.current_agent import CurrentAgent
 from relay.core.deadlines import (
@@ -22,6 +23,8 @@ from relay.core.deadlines import (
     DURATION_OVER,
     MEDIA_LOST,
     NO_AGENT,
+    PEER,
+    SOURCE,
     TELL_DROPPED,
     WATCH,
     Deadlines,
@@ -29,10 +32,15 @@ from relay.core.deadlines import (
 from relay.core.door_commands import DoorCommands
 from relay.core.interfaces import LIVE, AgentAddress, AgentLeg, BridgeActions, ProviderLeg
 from relay.core.key_rate import KeyRate
+from relay.core.line import CallLine
+from relay.core.missing_agent import MissingAgent
+from relay.core.peer import Peer
 from relay.core.redial import AgentRedial
 from relay.core.status_polling import StatusPolling
 from relay.core.timeouts import Timeouts
 from relay.protocol.agent import AudioFormat, Sids
+from relay.protocol.line import Line
+from relay.protocol.recording import WantedRecording
 
 RETRY_S = 2.0
 """Before a report is sent again that got no answer or changed nothing."""
@@ -68,8 +76,14 @@ class Bridge:
         self._keypad = KeyRate(counters)
         self._provider: ProviderLeg | None = None
         self._agent = CurrentAgent(counters, self._deadlines, self._hang_up)
+        self.quality = self._agent.to_caller.quality
+        self._missing = MissingAgent(self._deadlines, timeouts, self._redial)
+        self.peer = Peer(self._agent.to_caller, self._deadlines, actions, counters)
+        self.line = CallLine(self._agent, self._missing, self.peer, self._deadlines, actions)
+        self.quality = self._agent.to_caller.quality
         self.commands = DoorCommands(self._agent, self._redial)
         self.agent_audio = self._agent.to_caller.play
+        self._recording = CallRecording(actions, self._agent.to_caller)
         self.caller_audio = self._agent.to_agent.receive
 
     # The call, as the application sees it
@@ -84,6 +98,11 @@ class Bridge:
         else:
             self._deadlines.set(DURATION_OVER, ends_at if ends_at > now else now + RETRY_S)
 
+    def follow_line(self, line: Line | None, now: float) -> None:
+        """Connect the caller as the application says: with the agent, on hold, or another call."""
+        if not self.over:
+            self.line.follow(line, now, state=str(self._call.get("state")))
+
     def set_sids(self, sids: Sids) -> None:
         """Set the ids of account and call for agents of Twilio's dialect."""
         self._sids = sids
@@ -95,6 +114,14 @@ class Bridge:
     def set_agent_detail(self, detail: str) -> None:
         """Set the reason why the agent was not reached that the application shows so far."""
         self._redial.set_told(detail)
+
+    def record(self, wanted: WantedRecording | None, began: float, now: float) -> None:
+        """Record as the application wants; `began`: when the recording did, on the clock of
+        `now`.
+        """
+        if not self.over:
+            self._recording.follow(wanted, began, now)
+            self.caller_audio = self._recording.tap(self._agent.to_agent.receive)
 
     def answered(self, kind: str, call: dict[str, Any], ends_at: float | None, now: float) -> None:
         """Take the answer to a report."""
@@ -130,6 +157,10 @@ class Bridge:
             if name == TELL_DROPPED:
                 self._deadlines.cancel(name)
                 self._agent.tell_dropped(now)
+            elif name == SOURCE:
+                self.line.play_on(now)
+            elif name == PEER:
+                self.peer.connect()
             elif name == DIAL:
                 self._redial.dial()
             else:
@@ -145,6 +176,8 @@ class Bridge:
         self._provider = None
         self._agent.detach()
         self._agent.to_caller.end()
+        self.peer.leave(code, reason)
+        self._recording.end()
         if agent is not None:
             agent.close(code, reason)
         if provider is not None:
@@ -184,17 +217,20 @@ class Bridge:
             leg.close(1000, "a newer stream is here")
             return False
         self._provider = leg
+        self.quality.stream_began(now)
         if old is not None:
             old.close(1000, "replaced by a newer stream")
         agent = self._agent
         agent.marks_unplayed(agent.to_caller.begin(leg, stream_sid, keys=keys))
         agent.to_agent.reset()
+        self._recording.change_stream(now)
         self._deadlines.cancel(MEDIA_LOST)
         self._schedule_watch(now)
         if agent.leg is not None:
             agent.start(self._call, self._sids, now)
-        elif AGENT_LOST not in self._deadlines:
-            self._deadlines.set(NO_AGENT, now + self._timeouts.agent_first)
+        else:
+            self._missing.never_came(now)
+        self.line.stream_began(now)
         self._dial_if_missing(now)
         return True
 
@@ -203,9 +239,11 @@ class Bridge:
         if leg is not self._provider:
             return
         self._agent.marks_unplayed(self._agent.to_caller.end())
+        self._recording.change_stream(now)
         self._provider = None
         self._polling.stream_lost()
-        self._deadlines.cancel(NO_AGENT, DIAL)
+        self._missing.stream_lost()
+        self._deadlines.cancel(DIAL)
         self._deadlines.set(MEDIA_LOST, now + self._timeouts.provider_back)
         self._schedule_watch(now)
 
@@ -214,9 +252,11 @@ class Bridge:
         if isinstance(message, media_stream.Dtmf):
             digit = message.dtmf.digit
             if self._keypad.accepts(digit, now):
-                self._agent.pressed(digit, now)
+                self.quality.pressed(now)
+                (self.peer.send_key if self.line.bridged else self._agent.pressed)(digit, now)
                 self._actions.pressed(digit)
         elif isinstance(message, media_stream.Mark):
+            self.quality.mark_came(now)
             self._agent.passed_mark(message.mark.name)
 
     # The agent's leg
@@ -228,6 +268,10 @@ class Bridge:
         Return False if it is the older, or was dialled while another agent connected by itself, or
         wants a free call and there is an agent.
         """
+        if self.line.turns_away(leg, str(self._call.get("state"))):
+            if leg.dialled:
+                self._redial.turned_away()
+            return False
         if leg.dialled and self._redial.stopped:
             leg.close(1000, "another agent has come by itself")
             return False
@@ -242,11 +286,12 @@ class Bridge:
         if old is not None:
             old.close(4409, "replaced by a newer connection")
         self._agent.attach(leg, audio)
+        self.quality.agent_came(now)
         if leg.dialled:
             self._redial.joined(now)
         else:
             self._redial.stop()
-        self._deadlines.cancel(AGENT_LOST, NO_AGENT)
+        self._missing.found()
         if self._provider is not None:
             self._agent.start(self._call, self._sids, now)
         elif WATCH not in self._deadlines:
@@ -265,7 +310,7 @@ class Bridge:
             self._deadlines.set(AGENT_HANGUP, now)
         elif self._agent.ever_started or leg.dialled:
             since = self._redial.lost(now) if leg.dialled else now
-            self._deadlines.set(AGENT_LOST, since + self._timeouts.agent_back)
+            self._missing.lost(since)
             self._dial_if_missing(now)
         elif MEDIA_LOST not in self._deadlines:
             # The call rings, or its stream is not here yet: nothing of it is left on this relay.
@@ -278,8 +323,7 @@ class Bridge:
         if self._redial.stopped or self._agent.leg is not None or self._provider is None:
             return
         if final:
-            was_there = AGENT_LOST in self._deadlines
-            self._deadlines.set(AGENT_LOST if was_there else NO_AGENT, now)
+            self._missing.give_up(now)
         else:
             self._redial.schedule(now)
 

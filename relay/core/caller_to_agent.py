@@ -34,6 +34,8 @@ class CallerToAgent:
         """The agent, once it has been sent its `start`."""
         self._transcode: pcm.Transcoder | None = None
         self._preroll = PrerollBuffer()
+        self.diverted: Callable[[bytes, float], None] | None = None
+        """(ulaw, now): takes the caller's audio in place of the agent; None: the agent has it."""
 
     def attach(self, transcode: pcm.Transcoder | None) -> None:
         """Transcode for the agent's new connection, which gets nothing before `begin`."""
@@ -63,6 +65,9 @@ class CallerToAgent:
 
     def receive(self, ulaw: bytes, now: float) -> None:
         """Send mu-law from the caller to the agent, or keep it. Hot path."""
+        if self.diverted is not None:
+            self.diverted(ulaw, now)
+            return
         agent = self.listener
         if agent is None:
             lost = self._preroll.keep(ulaw)
@@ -70,8 +75,14 @@ class CallerToAgent:
                 self._on_dropped("no_agent", lost / ULAW_PER_MS, now)
         elif agent.choked:
             self._on_dropped("slow_agent", len(ulaw) / ULAW_PER_MS, now)
-        else:
-            self._send(agent, ulaw)
+        else:  # as `_send`, without the call
+            transcode = self._transcode
+            self._counters.to_agent += 1
+            agent.send_audio(ulaw if transcode is None else transcode(ulaw))
+
+    def forget_audio(self) -> None:
+        """Forget the audio that was kept: it is not for an agent that comes later."""
+        self._preroll.forget_audio()
 
     def tell(self, message: Message) -> None:
         """Send a message to the agent, or keep it in its place among the audio."""
@@ -110,6 +121,11 @@ class PrerollBuffer:
     def keep_message(self, message: Message) -> None:
         """Keep a message behind the audio so far. Callers bound how many there are."""
         self._messages.append((self._dropped + len(self._ulaw), message))
+
+    def forget_audio(self) -> None:
+        """Drop the audio. The messages stay."""
+        self._dropped += len(self._ulaw)
+        self._ulaw.clear()
 
     def take(self) -> Iterator[bytes | Message]:
         """Empty the buffer. Yield its audio in frames as providers send them, and each message in

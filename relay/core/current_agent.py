@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from math import inf
-from typing import Any
+from typing import Any, Literal
 
 from relay.core.agent_channel import AgentMessages, AgentRequests
 from relay.core.agent_to_caller import AgentToCaller
@@ -20,6 +20,8 @@ from relay.core.interfaces import AgentLeg
 from relay.core.requests_to_agent import RequestsToAgent
 from relay.protocol import pcm
 from relay.protocol.agent import AudioFormat, Sids
+
+Why = Literal["hold", "transfer"]
 
 KEPT_KEYS = 256
 """Keys that are kept for an agent that is not there. Marks are as many as can be outstanding."""
@@ -49,6 +51,10 @@ class CurrentAgent:
         self._warned: AgentLeg | None = None
         """The connection that was warned of a wrong sample rate: each is warned once."""
         self._kept_keys = 0
+        self.held: Why | None = None
+        """The reason why the caller neither hears the agent nor is heard by it; None: they talk."""
+        self._deaf_since = 0.0
+        """The time from which the agent's connection has heard nothing, while it is held."""
         self._marks_of = 0
         """Counts the agents: one that does not resume knows nothing of the marks before it."""
 
@@ -83,13 +89,37 @@ class CurrentAgent:
         self._kept_keys = 0
         self.tell_dropped(now)
         self.to_agent.begin(self.leg)
+        if self.held:
+            self._deaf_since = now
+            self.messages.held(self.held)
         self.requests.begin(self.leg.dialect)
+
+    def hold(self, why: Why, divert: Callable[[bytes, float], None], now: float) -> None:
+        """Take the audio both ways from the agent; `divert(ulaw, now)` gets the caller's."""
+        told, self.held = self.held, why
+        self.to_caller.held, self.to_agent.diverted = True, divert
+        if told is None:
+            self.to_agent.forget_audio()
+            self._deaf_since = now
+        if told != why and self.to_agent.listener is not None:
+            self.messages.held(why)
+
+    def unhold(self, now: float) -> None:
+        """Give the audio back to the agent."""
+        if self.held is None:
+            return
+        self.held = None
+        self.to_caller.held, self.to_agent.diverted = False, None
+        self.to_agent.reset()
+        if self.to_agent.listener is not None:
+            self.messages.unheld(round((now - self._deaf_since) * 1000))
 
     def handle(self, text: bytes | memoryview, now: float) -> None:
         """Handle a JSON message from the agent."""
         if self.leg is not None:
             started = self.to_agent.listener is not None
-            self._handler.handle(self.leg, text, now, started=started)
+            held = self.held is not None
+            self._handler.handle(self.leg, text, now, started=started, held=held)
 
     def pressed(self, digit: str, now: float) -> None:
         """Tell the agent that the caller pressed a key: now, or when it is there."""

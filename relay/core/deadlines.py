@@ -26,6 +26,10 @@ TELL_DROPPED = "tell_dropped"
 """No report: tell the agent about dropped audio."""
 DIAL = "dial"
 """No report: dial the agent."""
+SOURCE = "source"
+"""No report: send the next piece of what a caller on hold hears."""
+PEER = "peer"
+"""No report: connect to the other call of a bridge."""
 
 _FIRED = inf
 

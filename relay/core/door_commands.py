@@ -12,6 +12,7 @@ from relay.core.redial import AgentRedial
 from relay.core.requests_to_agent import OnReply, RefusedRequestError
 
 _REFUSALS = {
+    "held": "the caller is on hold or bridged with another call; resume it first",
     "no_stream": "there is no stream to the caller; ask again in a second",
     "queue_full": "five minutes of audio are queued; clear them first",
     "slow_provider": "the telephone provider does not read; ask again in a second",
@@ -33,11 +34,13 @@ class DoorCommands:
         """Empty the queue of audio, as if the agent had asked for it."""
         if not self.streaming:
             raise _refused("no_stream")
+        if self._agent.held:
+            raise _refused("held")
         self._agent.marks_unplayed(self._agent.to_caller.clear(now))
 
     def press(self, digits: str, now: float) -> int:
         """Press keys behind the audio that is queued. Return how many, without the pauses."""
-        why = self._agent.to_caller.refusal(now)
+        why = self._agent.to_caller.refusal(now) or (self._agent.held and "held")
         if why is not None:
             raise _refused(why)
         self._agent.to_caller.press(digits, now)

@@ -9,7 +9,9 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
+from relay.core.recorder import Segment
 from relay.protocol.agent import FromAgent, Sids
+from relay.protocol.line import Line
 
 LIVE = frozenset(("connecting", "ringing", "active"))
 """The states of a call that goes on; any other is final."""
@@ -60,6 +62,8 @@ class Dialect(Protocol):
 
     started: bool
     """True once the agent has been sent its `start`."""
+    is_held: bool
+    """True if `held` was the last that it was told of that."""
 
     @property
     def resumes(self) -> bool:
@@ -68,6 +72,12 @@ class Dialect(Protocol):
 
     def start(self, call: dict[str, Any], sids: Sids, /, *, resumed: bool) -> list[bytes]:
         """Encode that audio flows from here on."""
+        ...
+
+    def restarted(self) -> bytes | None:
+        """Encode a `start` for an agent that has had one: it is not held, unless it is told so
+        next.
+        """
         ...
 
     def dtmf(self, digit: str) -> bytes | None:
@@ -92,6 +102,14 @@ class Dialect(Protocol):
 
     def stop(self, reason: str | None, state: str, /) -> bytes | None:
         """Encode that the call is over."""
+        ...
+
+    def held(self, why: str) -> bytes | None:
+        """Encode that the caller neither hears the agent nor is heard from here on."""
+        ...
+
+    def unheld(self, ms: int) -> bytes | None:
+        """Encode that they hear each other again, after `ms` of the caller's audio left out."""
         ...
 
     def request(self, id_: str, method: str, params: msgspec.Raw, /) -> bytes | None:
@@ -134,6 +152,25 @@ class AgentLeg(ProviderLeg, Protocol):
         ...
 
 
+class PeerLink(Protocol):
+    """The way to the other call of a bridge. Once closed it passes nothing on."""
+
+    choked: bool
+    """True while too many bytes wait to be written."""
+
+    def send_ulaw(self, ulaw: bytes, now: float, /) -> None:
+        """Send the caller's audio to the other call. Hot path."""
+        ...
+
+    def send_key(self, digit: str, now: float, /) -> None:
+        """Send a key that the caller pressed."""
+        ...
+
+    def close(self, code: int, reason: str) -> None:
+        """Close the way; the other side is told."""
+        ...
+
+
 class BridgeActions(Protocol):
     """Actions that a bridge asks for: reports, dials and timers."""
 
@@ -153,8 +190,30 @@ class BridgeActions(Protocol):
         """Report that the caller pressed a key; nothing follows."""
         ...
 
+    def fetch_clip(self, clip_id: str) -> None:
+        """Fetch a clip; `clip_fetched` follows."""
+        ...
+
+    def connect_peer(self, line: Line) -> None:
+        """Connect to the other call of a bridge; `peer_joined` or `peer_unreached` follows."""
+        ...
+
+    def bridged(self, number: int) -> None:
+        """Report that the caller hears the other call's, once the line had this number; nothing
+        follows.
+        """
+        ...
+
     def dial(self, agent: AgentAddress) -> None:
         """Open a connection to the agent; `agent_joined` or `dial_failed` follows."""
+        ...
+
+    def recorded(self, segment: Segment) -> None:
+        """Upload a part of the call's recording; nothing follows."""
+        ...
+
+    def recording_over(self, recording_id: str) -> None:
+        """Tell the application, once all is uploaded, that no more of a recording comes."""
         ...
 
     def wake_at(self, at: float) -> None:

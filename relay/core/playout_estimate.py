@@ -19,6 +19,9 @@ MAX_MARKS = 256
 PACE_CHECKS_S = 5.0, 10.0
 """Lengths of the queue, in seconds, at which the pace of the audio is looked at."""
 
+Listener = Callable[[bytes | memoryview, float, float], None]
+"""(mu-law, when the caller begins to hear it, now)."""
+
 
 class PlayoutEstimate:
     """The direction from agent to caller of one provider stream."""
@@ -30,6 +33,7 @@ class PlayoutEstimate:
         *,
         keys: bool = False,
         on_pace: Callable[[float], None] = lambda _: None,
+        on_played: Callable[[bytes | memoryview, float, float], None] = lambda *_: None,
     ) -> None:
         self.keys = keys
         """True if the provider presses keys itself; else it is sent their tones."""
@@ -39,6 +43,8 @@ class PlayoutEstimate:
         self._empty_at = 0.0
         self._on_pace = on_pace
         """Called with how many times faster than real time audio has come, at `PACE_CHECKS_S`."""
+        self._on_played = on_played
+        """Called with (mu-law, when the queue before it is empty, now)."""
         self._busy_since = 0.0
         self._check_above, self._checks = PACE_CHECKS_S[0], 0
         self._marks: dict[str, str] = {}
@@ -46,6 +52,8 @@ class PlayoutEstimate:
         self._marked = 0
         self._cleared = False
         """True if the last `clear` was sent while the leg was choked."""
+        self.listener: Listener | None = None
+        """Records what is played."""
 
     def refusal(self, now: float) -> str | None:
         """Return the reason why there is no room, or None: to be asked before `play`. Hot path."""
@@ -56,9 +64,12 @@ class PlayoutEstimate:
     def play(self, ulaw: bytes | memoryview, now: float) -> None:
         """Queue up to `MAX_MESSAGE` bytes of mu-law. Hot path."""
         empty_at = self._empty_at
+        self._on_played(ulaw, empty_at, now)
         if empty_at <= now:
             empty_at = self._busy_since = now
             self._check_above, self._checks = PACE_CHECKS_S[0], 0
+        if self.listener is not None:
+            self.listener(ulaw, empty_at, now)
         self._empty_at = empty_at = empty_at + len(ulaw) / media_stream.SAMPLE_RATE
         if empty_at - now > self._check_above:
             self._check_pace(now)
@@ -80,6 +91,11 @@ class PlayoutEstimate:
     def queued(self, now: float) -> float:
         """Return the seconds of audio that have not been played yet."""
         return max(0.0, self._empty_at - now)
+
+    @property
+    def marked(self) -> bool:
+        """Return whether marks are set that were not reached."""
+        return bool(self._marks)
 
     def mark(self, name: str) -> bool:
         """Have the provider say when playout gets here. Return False if too many marks are set."""

@@ -23,6 +23,8 @@ class AgentRedial:
         self._agent: AgentAddress | None = None
         self.stopped = False
         """True once an agent has connected by itself, or the dialled one has hung up."""
+        self.paused = False
+        """True while the call shall have no agent, as its line says."""
         self._under_way = False
         self._tries = 0
         self._turn = 0
@@ -41,7 +43,7 @@ class AgentRedial:
     @property
     def expects_agent(self) -> bool:
         """Return whether an agent is dialled, as often as needed, or is there."""
-        return self._agent is not None and not self.stopped
+        return self._agent is not None and not self.stopped and not self.paused
 
     @property
     def has_others(self) -> bool:
@@ -58,9 +60,22 @@ class AgentRedial:
         self._deadlines.cancel(DIAL)
         self._tell("")
 
+    def pause(self) -> None:
+        """Dial nobody until `resume`. What is under way is turned away when it joins."""
+        self.paused = True
+        self._deadlines.cancel(DIAL)
+
+    def resume(self) -> None:
+        """Dial again, when it is scheduled."""
+        self.paused = False
+
+    def turned_away(self) -> None:
+        """Note that the dialled agent came and was not wanted."""
+        self._under_way = False
+
     def schedule(self, now: float) -> None:
         """Set the deadline of the next dial: the call has no agent."""
-        if self._agent is None or self.stopped or self._under_way:
+        if self._agent is None or self.stopped or self.paused or self._under_way:
             return
         rounds = self._tries // (1 + len(self._agent.others))
         pause = PAUSES_S[min(rounds, len(PAUSES_S) - 1)]
@@ -69,12 +84,13 @@ class AgentRedial:
     def dial(self) -> None:
         """Dial the agent, unless dialling has stopped or a dial is under way."""
         self._deadlines.cancel(DIAL)
-        if self._agent is not None and not self.stopped and not self._under_way:
-            self._under_way = True
-            agent = self._agent.at(self._turn)
-            self._tries += 1
-            self._turn += 1
-            self._actions.dial(agent)
+        agent = self._agent
+        if agent is None or self.stopped or self.paused or self._under_way:
+            return
+        self._under_way = True
+        self._tries += 1
+        self._turn += 1
+        self._actions.dial(agent.at(self._turn - 1))
 
     def failed(self, why: str) -> None:
         """Note that a dial has failed. Tell the application why, unless an agent has come by itself

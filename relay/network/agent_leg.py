@@ -68,7 +68,10 @@ class AgentSocket(Leg):
             and frame.fin
             and not (self._fragments or transport.is_close_frame_sent)
         ):
-            bridge.agent_audio(frame.get_payload_as_memoryview(), now())
+            came = now()
+            bridge.agent_audio(frame.get_payload_as_bytes(), came)
+            if came >= bridge.quality.sample_agent_at:
+                bridge.quality.answered(came, now())
         elif bridge is None and self._pipe is None and self._is_early_audio(transport, frame):
             self._early_audio += frame.payload_size
         else:
@@ -179,8 +182,10 @@ class AgentSocket(Leg):
     def _skip_start(self, text: bytes) -> None:
         """Send the first text message unless it is a `start`; later ones go out as they are."""
         self.send_text = self._send_text
-        if not text.startswith(START_PREFIXES):
-            self.send_text(text)
+        # The dialect has encoded another `start` by now; it still knows whether the agent is held.
+        again = self.dialect.restarted() if text.startswith(START_PREFIXES) else text
+        if again is not None:
+            self.send_text(again)
 
     def pause_writing(self) -> None:
         """Be choked, and have the piped relay's frames wait, too."""

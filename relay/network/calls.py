@@ -23,9 +23,13 @@ from relay.core.closing_sockets import ClosingSockets
 from relay.core.counters import Counters
 from relay.core.interfaces import AgentAddress
 from relay.network.agent_reports import AgentReports
+from relay.network.clips import Clips
 from relay.network.control import Answer, Control, NoAnswerError, RefusedError
+from relay.network.facts_reports import FactsReports
 from relay.network.key_reports import KeyReports
+from relay.network.recording_uploads import RecordingUploads
 from relay.protocol.agent import Sids
+from relay.protocol.line import Line
 
 
 class Socket(Protocol):
@@ -48,6 +52,8 @@ class StreamWatcher(Protocol):
 
 Dial = Callable[["Calls", str, Bridge, AgentAddress], Awaitable[None]]
 """Connects to the agent of a call, which then joins the bridge. DialError."""
+ConnectPeer = Callable[["Calls", str, Bridge, Line], Awaitable[bool]]
+"""Connects a call with the other one of its bridge. Returns False if that is not possible now."""
 
 
 class DialError(Exception):
@@ -66,13 +72,22 @@ class DialError(Exception):
 class Calls:
     """All calls that have a leg at this relay, or wait for one to come back."""
 
-    def __init__(self, control: Control, config: Config, counters: Counters, dial: Dial) -> None:
+    def __init__(
+        self,
+        control: Control,
+        config: Config,
+        counters: Counters,
+        dial: Dial,
+        connect_peer: ConnectPeer,
+    ) -> None:
         self.control = control
-        self.dial = dial
+        self.dial, self.connect_peer = dial, connect_peer
         self.timeouts = config.timeouts
         self.counters = counters
         self.empty = asyncio.Event()
         self.empty.set()
+        self.ending = asyncio.Event()
+        """Set when the relay ends."""
         self.legs: set[Socket] = set()
         """Sockets that are open, admitted or not."""
         self.admission = Admission(
@@ -87,6 +102,7 @@ class Calls:
         """The pipes of agents whose calls other relays hold, by call."""
         self.socket_numbers = itertools.count(1)
         """Numbers of the sockets, in the order in which they connect."""
+        self.clips = Clips(control.fetch_clip)
         self._calls: dict[str, _Call] = {}
 
     def __contains__(self, call_id: str | None) -> bool:
@@ -114,7 +130,8 @@ class Calls:
             call.follow(answer)
 
     def close(self, code: int, reason: str) -> None:
-        """Close every leg of every call, without a report."""
+        """Close every leg of every call, without a report about its state."""
+        self.ending.set()
         for call in list(self._calls.values()):
             call.bridge.close(code, reason)
 
@@ -146,16 +163,29 @@ class _Call:
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._dial_task: asyncio.Task[None] | None = None
+        self._peer_task: asyncio.Task[None] | None = None
         send = partial(calls.control.report_keys, call_id)
         self.pressed = KeyReports(call_id, send, spawn=self._spawn).press
         self.tell_of_agent = AgentReports(self._report_agent, spawn=self._spawn).tell
+        uploads = RecordingUploads(call_id, calls.control, calls.counters, self._spawn)
+        self.recorded, self.recording_over = uploads.add, uploads.add_over
         self.bridge = Bridge(self, calls.timeouts, calls.counters)
+        self._facts = FactsReports(
+            call_id,
+            self.bridge.quality,
+            calls.control.report_facts,
+            spawn=self._spawn,
+            hurry=calls.ending,
+        )
 
     def take(self, answer: Answer, now: float) -> None:
         """Take the application's answer to an attach."""
+        self._facts.begin()
         if answer.account_sid and answer.provider_call_id:
             self.bridge.set_sids(Sids(answer.account_sid, answer.provider_call_id))
         self.bridge.set_agent_address(answer.agent)
+        self.bridge.follow_line(answer.line, now)
+        self._record(answer, now)
         self.bridge.update(answer.call, _ends_at(answer), now)
 
     def follow(self, answer: Answer, kind: str | None = None) -> None:
@@ -165,6 +195,8 @@ class _Call:
             return
         if answer.agent is not None:
             bridge.set_agent_address(answer.agent)
+        bridge.follow_line(answer.line, now)
+        self._record(answer, now)
         if kind is None:
             bridge.update(answer.call, ends_at, now)
         else:
@@ -172,6 +204,11 @@ class _Call:
         if bridge.over:
             reason = answer.call.get("end_reason")
             logs.info("call over", call_id=self.call_id, state=answer.state, reason=reason)
+
+    def _record(self, answer: Answer, now: float) -> None:
+        if answer.recording is not None:
+            began = now + answer.recording.since_ms / 1000 - time.time()
+            self.bridge.record(answer.recording, began, now)
 
     def wake_at(self, at: float) -> None:
         if self._timer is not None:
@@ -187,11 +224,24 @@ class _Call:
     def dial(self, agent: AgentAddress) -> None:
         self._dial_task = self._spawn(self._dial(agent))
 
+    def fetch_clip(self, clip_id: str) -> None:
+        self._spawn(self._fetch_clip(clip_id))
+
+    def connect_peer(self, line: Line) -> None:
+        self._peer_task = self._spawn(self._connect_peer(line))
+
+    def bridged(self, number: int) -> None:
+        logs.info("bridged", call_id=self.call_id, line=number)
+        self._spawn(self._report_bridged(number))
+
     def forget(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
         if self._dial_task is not None:
             self._dial_task.cancel()
+        if self._peer_task is not None:
+            self._peer_task.cancel()
+        self._facts.end()
         self._calls.forget(self)
 
     def _wake(self) -> None:
@@ -213,6 +263,24 @@ class _Call:
             self.bridge.dial_failed(str(error), time.monotonic(), final=error.final)
         else:
             logs.info("agent dialled", call_id=self.call_id, host=host)
+
+    async def _fetch_clip(self, clip_id: str) -> None:
+        ulaw: bytes | None = None
+        try:
+            ulaw = await self._calls.clips.get(self.call_id, clip_id)
+        except (RefusedError, NoAnswerError) as error:
+            logs.warning("no clip; music is played", call_id=self.call_id, why=str(error))
+        self.bridge.line.clip_fetched(clip_id, ulaw, time.monotonic())
+
+    async def _connect_peer(self, line: Line) -> None:
+        if not await self._calls.connect_peer(self._calls, self.call_id, self.bridge, line):
+            self.bridge.peer.unreached(time.monotonic())
+
+    async def _report_bridged(self, number: int) -> None:
+        try:
+            self.follow(await self._calls.control.report_bridged(self.call_id, number))
+        except (RefusedError, NoAnswerError) as error:
+            logs.warning("not reported as bridged", call_id=self.call_id, why=str(error))
 
     async def _report_or_retry(self, kind: str, why: str | None) -> None:
         if not await self._report(kind, why):

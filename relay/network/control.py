@@ -1,4 +1,5 @@
-"""The signed HTTP client to the application: attaches of sockets and reports of calls.
+"""The signed HTTP client to the application: attaches of sockets, reports of calls, and the URLs
+to which recordings go.
 
 See docs/contracts.md. Every post is idempotent, so connection errors, time-outs and 5xx answers
 are tried again; a 4xx is an answer. It keeps no state about calls and decides nothing.
@@ -7,19 +8,30 @@ are tried again; a 4xx is an answer. It keeps no state about calls and decides n
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 import aiohttp
 import msgspec
 
+from common.call_facts import PATH as FACTS
+from common.call_facts import FactsReport
 from relay.config import Config
 from relay.core.interfaces import LIVE, AgentAddress
+from relay.protocol.line import MAX_CLIP, Line
+from relay.protocol.recording import WantedRecording
 from runtime.signed_post import AnswerTooLongError, signed_post
 
-ATTACH, REPORT = "/media/attach", "/media/report"
-_POOLS = ("agent", "provider", REPORT)
+_Wanted = TypeVar("_Wanted")
+ATTACH, REPORT, CLIP, RECORDING = (
+    "/media/attach",
+    "/media/report",
+    "/media/clip",
+    "/media/recording",
+)
+_STORAGE = "storage"
+_POOLS = ("agent", "provider", REPORT, CLIP, FACTS, RECORDING, _STORAGE)
 AT_ONCE = 64
 """Posts of each kind under way at the same time; the others wait, for as long as it takes."""
 
@@ -35,6 +47,10 @@ class Answer(msgspec.Struct):
     agent: AgentAddress | None = None
     agent_detail: str | None = None
     """The reason why the agent was not reached, as the application shows it."""
+    line: Line | None = None
+    """To whom the caller is connected; None: with the agent."""
+
+    recording: WantedRecording | None = None
 
     @property
     def call_id(self) -> str:
@@ -50,6 +66,21 @@ class Answer(msgspec.Struct):
     def over(self) -> bool:
         """Return whether the state is final; an unknown one counts as final."""
         return self.state not in LIVE
+
+
+class Upload(msgspec.Struct, frozen=True):
+    """The URL to which a segment of a recording is put, with the headers that its signature
+    covers.
+    """
+
+    url: str
+    headers: dict[str, str] = {}
+
+
+class Uploads(msgspec.Struct):
+    """The answer about a recording: where its segments go, by their starts in ms."""
+
+    uploads: dict[int, Upload] = {}
 
 
 class RefusedError(Exception):
@@ -68,10 +99,18 @@ class NoAnswerError(Exception):
     """The application gave no usable answer, after all tries."""
 
 
+class _Clip(msgspec.Struct):
+    ulaw: bytes
+
+
 class _Problem(msgspec.Struct):
     code: str = ""
     call: dict[str, Any] | None = None
     relay_url: str | None = None
+
+
+class _Taken(msgspec.Struct):
+    """The answer to a report of facts: nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +124,9 @@ class RetryPolicy:
 class Control:
     """The control client; to be used as an async context manager.
 
-    Agents' attaches, providers' attaches and reports have a connection pool each: agents cause
-    attaches as they please, and those must hold up neither a caller's stream nor a report.
+    Agents' attaches, providers' attaches, reports and recordings have a connection pool each:
+    agents cause attaches as they please, and those must hold up neither a caller's stream nor a
+    report.
     """
 
     def __init__(
@@ -136,47 +176,91 @@ class Control:
         """Report which keys were pressed; `sequence` rises from report to report of a call."""
         return await self._report(call_id, "dtmf", {"digits": digits, "sequence": sequence})
 
+    async def report_bridged(self, call_id: str, number: int) -> Answer:
+        """Report that the caller hears the other call's, since the line had this number."""
+        return await self._report(call_id, "bridged", {"line": number})
+
+    async def fetch_clip(self, call_id: str, clip_id: str) -> bytes:
+        """Fetch the mu-law of a clip. RefusedError, NoAnswerError."""
+        relay = self._config.relay_id
+        payload = {"relay": relay, "call_id": call_id, "clip_id": clip_id}
+        clip = await self._post(CLIP, CLIP, payload, _Clip)
+        if len(clip.ulaw) > MAX_CLIP:
+            raise NoAnswerError(f"the clip is longer than {MAX_CLIP} bytes")
+        return clip.ulaw
+
+    async def upload_urls(
+        self, call_id: str, recording_id: str, starts_ms: list[int]
+    ) -> dict[int, Upload]:
+        """Ask where the segments go that begin at these times. RefusedError, NoAnswerError."""
+        return (await self._recording(call_id, recording_id, starts_ms=starts_ms)).uploads
+
+    async def recording_over(self, call_id: str, recording_id: str) -> None:
+        """Tell that no more of a recording comes from here. RefusedError, NoAnswerError."""
+        await self._recording(call_id, recording_id, over=True)
+
+    async def upload(self, where: Upload, content: bytes) -> None:
+        """Put a segment to its URL. NoAnswerError."""
+        try:
+            async with (
+                self._slots[_STORAGE],
+                self._sessions[_STORAGE].put(
+                    where.url, data=content, headers=where.headers, allow_redirects=False
+                ) as response,
+            ):
+                status = response.status
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            raise NoAnswerError(f"storage: {type(error).__name__}") from None
+        if not 200 <= status < 300:
+            raise NoAnswerError(f"storage: HTTP {status}")
+
+    async def _recording(self, call_id: str, recording_id: str, **more: Any) -> Uploads:
+        body = {"relay": self._config.relay_id, "call_id": call_id, "recording_id": recording_id}
+        return await self._post(RECORDING, RECORDING, body | more, Uploads)
+
+    async def report_facts(self, report: FactsReport) -> None:
+        """Report the quality of a call. RefusedError, NoAnswerError."""
+        told = asdict(replace(report, relay=self._config.relay_id))
+        await self._post(FACTS, FACTS, told, _Taken)
+
     async def _report(self, call_id: str, kind: str, more: dict[str, Any]) -> Answer:
         body = {"relay": self._config.relay_id, "call_id": call_id, "type": kind}
-        return await self._post(REPORT, REPORT, body | more)
+        return await self._post(REPORT, REPORT, body | more, Answer)
 
     async def _attach(self, socket: dict[str, Any]) -> Answer:
         relay = {"relay": self._config.relay_id, "relay_url": self._config.relay_url}
         if self._config.door_url:
             relay["door_url"] = self._config.door_url
-        return await self._post(socket["leg"], ATTACH, relay | socket)
+        return await self._post(socket["leg"], ATTACH, relay | socket, Answer)
 
-    async def _post(self, pool: str, path: str, payload: dict[str, Any]) -> Answer:
+    async def _post(
+        self, pool: str, path: str, payload: dict[str, Any], wanted: type[_Wanted]
+    ) -> _Wanted:
         body = msgspec.json.encode(payload)
         why = ""
         for pause in (*self._retries.pauses, None):
             try:
-                return await self._try(pool, path, body)
+                return _parse(*await self._try(pool, path, body), wanted)
             except (aiohttp.ClientError, TimeoutError, AnswerTooLongError, NoAnswerError) as error:
                 why = str(error) or type(error).__name__
             if pause is not None:
                 await asyncio.sleep(pause)
         raise NoAnswerError(why)
 
-    async def _try(self, pool: str, path: str, body: bytes) -> Answer:
+    async def _try(self, pool: str, path: str, body: bytes) -> tuple[int, bytes]:
         session = self._sessions.get(pool)
         if session is None:
             raise RuntimeError("Control is used outside its context")
         async with self._slots[pool]:
-            return await self._ask(session, path, body)
-
-    async def _ask(self, session: aiohttp.ClientSession, path: str, body: bytes) -> Answer:
-        config = self._config
-        return _parse(
-            *await signed_post(session, config.control_url, config.control_secret, path, body)
-        )
+            config = self._config
+            return await signed_post(session, config.control_url, config.control_secret, path, body)
 
 
-def _parse(status: int, content: bytes) -> Answer:
+def _parse(status: int, content: bytes, wanted: type[_Wanted]) -> _Wanted:
     """Parse an HTTP answer. RefusedError for 4xx, NoAnswerError for what is no answer."""
     try:
         if status == 200:
-            return msgspec.json.decode(content, type=Answer)
+            return msgspec.json.decode(content, type=wanted)
         problem = msgspec.json.decode(content, type=_Problem)
     except (msgspec.DecodeError, msgspec.ValidationError, RecursionError):
         problem = _Problem()

@@ -33,7 +33,8 @@ FRAME_COST = 32
 now = time.monotonic
 """The clock of every bridge."""
 TEXT, BINARY = int(WSMsgType.TEXT.value), int(WSMsgType.BINARY.value)
-"""As plain integers: an enum's look-up takes as long as parsing a frame."""
+"""As plain integers: an enum's look-up takes as long as parsing a frame. On the hot path frames are
+read as bytes: for 20 ms of audio a copy takes less than a view."""
 _SEND_BUFFER = 64 * 1024
 _REFUSALS = {
     "bad_token": (4401, "the token is not good for this call"),

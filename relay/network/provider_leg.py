@@ -55,9 +55,14 @@ class ProviderSocket(Leg):
             and frame.fin
             and not (self._fragments or transport.is_close_frame_sent)
         ):
-            ulaw = media_stream.decode_media(frame.get_payload_as_memoryview())
+            came = now()
+            ulaw = media_stream.decode_media(frame.get_payload_as_bytes())
             if ulaw is not None:
-                bridge.caller_audio(ulaw, now())
+                quality = bridge.quality
+                quality.caller_spoke(ulaw, came)
+                bridge.caller_audio(ulaw, came)
+                if came >= quality.sample_caller_at:
+                    quality.passed(came, now())
                 return
         super().on_ws_frame(transport, frame)
 
@@ -134,6 +139,7 @@ class ProviderSocket(Leg):
         if self.bridge is None:
             return
         if isinstance(message, media_stream.Media):
+            self.bridge.quality.caller_spoke(message.media.payload, now())
             self.bridge.caller_audio(message.media.payload, now())
         else:
             self.bridge.caller_message(message, now())

@@ -44,6 +44,7 @@ _RECONNECT = frozenset({0, 1001, 1006, 1011, 1012, 1013})
 _DATA = frozenset({WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.CONTINUATION})
 START_PREFIXES = (b'{"type":"start"', b'{"event":"start"')
 """The first bytes of a relay's `start`, in either dialect."""
+_HELD, _UNHELD = b'{"type":"held"', b'{"type":"unheld"'
 
 
 class PipedAgent(Protocol):
@@ -126,12 +127,24 @@ class Pipe:
         """Send a frame of the owner's to the agent."""
         self._owner_has_sent = True
         payload = frame.get_payload_as_bytes()
-        if frame.msg_type == WSMsgType.TEXT and payload.startswith(START_PREFIXES):
-            if self._agent.dialect.started:
+        if frame.msg_type == WSMsgType.TEXT:
+            text = self._in_place_of(payload)
+            if text is None:
                 return
-            self._agent.dialect.started = True
+            payload = text
         if not self._agent.closing:
             self._agent.transport.send(frame.msg_type, payload, frame.fin)
+
+    def _in_place_of(self, text: bytes) -> bytes | None:
+        """Return the text that the agent gets, None for none: it knows what it was told before."""
+        dialect = self._agent.dialect
+        if text.startswith(START_PREFIXES):
+            if dialect.started:
+                return dialect.restarted()
+            dialect.started = True
+        elif text.startswith((_HELD, _UNHELD)):
+            dialect.is_held = text.startswith(_HELD)
+        return text
 
     def pause_owner(self) -> None:
         """Read no more from the owner: the agent does not read."""

@@ -34,6 +34,7 @@ from relay.network.dialler import Dialler
 from relay.network.door import Door
 from relay.network.handshake import AgentHandshake
 from relay.network.leg import MAX_MESSAGE, Leg
+from relay.network.peer_leg import PeerSocket, connect_peer
 from relay.network.provider_leg import ProviderSocket
 from relay.network.relay_pipe import PIPED_HEADER
 from relay.network.source import of_request
@@ -46,6 +47,7 @@ _Leg = TypeVar("_Leg", bound=Leg)
 
 _PROVIDER = re.compile(r"/media/provider/([A-Za-z0-9._~=-]{1,1024})/?")
 _AGENT = re.compile(r"/media/agent/([A-Za-z0-9_-]{1,128})")
+_PEER = re.compile(r"/media/peer/([A-Za-z0-9_-]{1,128})")
 _SIGNATURE, _FORWARDED = "X-Twilio-Signature", "X-Forwarded-For"
 _SUBPROTOCOL = "Sec-WebSocket-Protocol"
 _PING_S = 20.0
@@ -62,7 +64,7 @@ class Relay:
         self.counters = Counters()
         self._config = config
         dialler = Dialler(allow_private=config.allow_private_agents)
-        self._calls = Calls(control, config, self.counters, dialler.dial)
+        self._calls = Calls(control, config, self.counters, dialler.dial, connect_peer)
         # Behind a proxy all connections come from its few addresses, and slow clients wait there.
         self._connections = Connections(config.max_connections, per_address=not config.behind_proxy)
         self._servers: list[asyncio.Server] = []
@@ -135,15 +137,41 @@ class Relay:
             return _response(503, b"draining\n") if draining else _response(200, b"ok")
         if path == "/metrics":
             return _response(200, render(self.counters))
-        if "upgrade" not in request.headers:
-            return None
+        return self._socket(path, query, request) if "upgrade" in request.headers else None
+
+    def _socket(self, path: str, query: str, request: WSUpgradeRequest) -> _Answer:
         if found := _PROVIDER.fullmatch(path):
             return self._provider(found[1], request)
         if found := _AGENT.fullmatch(path):
             values = parse_qs(query, keep_blank_values=True)
             last = {name: given[-1] for name, given in values.items()}
             return self._agent(found[1], last, request)
+        if found := _PEER.fullmatch(path):
+            peer_id = parse_qs(query).get("from", [""])[-1]
+            return self._peer(found[1], peer_id, request)
         return None
+
+    def _peer(self, call_id: str, peer_id: str, request: WSUpgradeRequest) -> _Answer:
+        """Let another relay's socket in that brings the other call of a bridge."""
+        token = handshake.agent_token(request.headers.get("Authorization", ""), (), {})
+        try:
+            arrival = self._arrival("peer", token, request)
+            if arrival.call_id != call_id:
+                raise media_token.BadTokenError("the token is another call's")
+        except media_token.BadTokenError as error:
+            return self._refuse("peer", 401, "bad_token", str(error))
+        bridge = self._calls.held(call_id)
+        if bridge is None:
+            return self._refuse("peer", 404, "not_here", "this relay does not hold the call")
+        if not bridge.peer.expects(peer_id):
+            return self._refuse("peer", 409, "not_bridged", "the call has another line")
+        refusal = self._calls.admission.refusal_to_open(arrival, time.monotonic())
+        if refusal is not None:
+            return self._refuse("peer", refusal.status, refusal.code, refusal.why)
+        leg = PeerSocket(self._calls, call_id, bridge, peer_id)
+        connection = current_connection.get()
+        leg.accepted = None if connection is None else (self._connections, connection)
+        return leg
 
     def _provider(self, token: str, request: WSUpgradeRequest) -> _Answer:
         try:

@@ -39,7 +39,7 @@ class TwilioAgentSocket(AgentSocket):
             and frame.fin
             and not (self._fragments or transport.is_close_frame_sent)
         ):
-            ulaw = self.dialect.decode_media(frame.get_payload_as_memoryview())
+            ulaw = self.dialect.decode_media(frame.get_payload_as_bytes())
             if ulaw is not None:
                 bridge.agent_audio(ulaw, now())
                 return

@@ -191,6 +191,8 @@ class ChamadeDialect:
     def __init__(self, audio: AudioFormat, *, takes_requests: bool = False) -> None:
         """`takes_requests`: the agent answers requests, too."""
         self.started = False
+        self.is_held = False
+        """True if the agent was told `held` last."""
         self._audio = audio
         self._takes_requests = takes_requests
 
@@ -205,6 +207,12 @@ class ChamadeDialect:
             "audio": self._audio.describe(),
         }
         return [_encode(message)]
+
+    def restarted(self) -> bytes | None:
+        """Encode that another relay has the call, where the agent is not held, unless it is told so
+        next. None: it knows.
+        """
+        return self.unheld(0) if self.is_held else None
 
     def dtmf(self, digit: str) -> bytes | None:
         """Encode that the caller pressed a key."""
@@ -232,6 +240,18 @@ class ChamadeDialect:
     def stop(self, reason: str | None, state: str) -> bytes | None:
         """Encode the last message: the call is over."""
         return _encode({"type": "stop", "reason": reason, "state": state})
+
+    def held(self, why: str) -> bytes | None:
+        """Encode that the caller neither hears the agent nor is heard from here on. `why` is `hold`
+        or `transfer`.
+        """
+        self.is_held = True
+        return _encode({"type": "held", "why": why})
+
+    def unheld(self, _ms: int) -> bytes | None:
+        """Encode that they hear each other again."""
+        self.is_held = False
+        return _encode({"type": "unheld"})
 
     def request(self, id_: str, method: str, params: msgspec.Raw) -> bytes | None:
         """Encode a request, which the agent answers with a `reply`."""

@@ -15,10 +15,20 @@ from typing import Any, Final
 import msgspec
 
 from common import media_stream
+from common.sip_headers import FIELD
 from relay.protocol.agent import BadMessageError, Clear, FromAgent, Mark, Sids
 
 MAX_MARK_NAME: Final = 1024
-_CALL_FIELDS = ("call_id", "direction", "from", "to", "line", "forwarded_from")
+_CALL_FIELDS = (
+    "call_id",
+    "direction",
+    "from",
+    "to",
+    "line",
+    "forwarded_from",
+    "caller_name",
+    "stir_verstat",
+)
 
 
 class TwilioDialect:
@@ -28,7 +38,7 @@ class TwilioDialect:
     """At Twilio a new connection is another stream, with marks of its own."""
 
     def __init__(self, log: Callable[[str, str], None]) -> None:
-        self.started = False
+        self.started = self.is_held = False
         self.stream_sid = f"MZ{secrets.token_hex(16)}"
         self.decode_media = media_stream.MediaDecoder(self.stream_sid)
         self._log = log
@@ -39,6 +49,9 @@ class TwilioDialect:
         self.started = True
         self._outgoing = outgoing = media_stream.Outgoing(self.stream_sid, sids.account, sids.call)
         return [outgoing.connected(), outgoing.start(parameters(call))]
+
+    def restarted(self) -> None:
+        """Return None: at Twilio a stream that is held is just silent."""
 
     def media(self, ulaw: bytes) -> bytes:
         """Encode the caller's audio; only after `start`. Hot path."""
@@ -74,6 +87,14 @@ class TwilioDialect:
         outgoing, self._outgoing = self._outgoing, None
         return None if outgoing is None else outgoing.stop()
 
+    def held(self, _why: str) -> None:
+        """Return None: at Twilio a stream that is held is just silent."""
+
+    def unheld(self, ms: int) -> None:
+        """Have the time stamps go on by what the agent did not hear."""
+        if self._outgoing is not None and self._outgoing.heard:
+            self._outgoing.skip(ms)
+
     def request(self, _id: str, _method: str, _params: msgspec.Raw) -> None:
         """Return None: Media Streams has no requests."""
 
@@ -95,13 +116,15 @@ class TwilioDialect:
 
 
 def parameters(call: dict[str, Any]) -> dict[str, str]:
-    """Return `customParameters`: the call's main fields, and the text, numbers and booleans at the
-    top level of its metadata. The call's fields win over metadata of the same name.
+    """Return `customParameters`: the call's main fields, `SipHeader_…` for each header of its
+    INVITE, and the text, numbers and booleans at the top level of its metadata. The call's fields
+    win over metadata of the same name.
     """
     metadata = call.get("metadata") or {}
     of_metadata = {name: _text(value) for name, value in metadata.items() if _scalar(value)}
     of_call = {name: str(call[name]) for name in _CALL_FIELDS if call.get(name) is not None}
-    return of_metadata | of_call
+    headers = {f"{FIELD}{name}": text for name, text in (call.get("sip_headers") or {}).items()}
+    return of_metadata | headers | of_call
 
 
 def _scalar(value: Any) -> bool:

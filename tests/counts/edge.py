@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from dataclasses import asdict, replace
 from typing import Any
 
 from twilio.request_validator import RequestValidator
@@ -17,6 +18,7 @@ from twilio.request_validator import RequestValidator
 import app
 from chalicelib.services.account import sessions
 from common import media_token
+from common.call_facts import PATH, FactsReport, Mark, Piece, Sums, pack
 from tests.counts.effort import Effort
 from tests.counts.machines import walk
 from tests.counts.meter import Meter
@@ -121,7 +123,8 @@ class Edge:
 
     def talk(self, call_id: str, seconds: float) -> None:
         """Audio flows, and now and then the relay asks how the call is."""
-        until = self.world.clock.ms + round(seconds * 1000)
+        began, until = self.world.clock.ms, self.world.clock.ms + round(seconds * 1000)
+        self.tell_facts(call_id, began, seconds)
         while self.world.clock.ms + WATCH_S * 1000 <= until:
             self.world.clock.advance(WATCH_S)
             self.watch(call_id)
@@ -130,6 +133,17 @@ class Edge:
     def watch(self, call_id: str) -> None:
         """The relay asks how the call is."""
         self._control("/media/report", {"relay": RELAY, "call_id": call_id, "type": "watch"})
+
+    def tell_facts(self, call_id: str, began: int, seconds: float) -> None:
+        """The relay tells of the audio, each minute and at the end: as many levels as it has."""
+        step, steps = 0, round(seconds * 10)
+        for sequence, upto in enumerate((*range(600, steps, 600), steps), start=1):
+            levels = pack([number % 16 for number in range(step, upto)])
+            piece = Piece(step, levels, levels, (Mark("clear", step * 100, 500),) * 4)
+            sums = Sums(frames=upto * 5, streams=1, agents=1, agent_ms=5, agent_audio_ms=700)
+            report = FactsReport(call_id, began, sequence, sums, piece, last=upto == steps)
+            self._control(PATH, asdict(replace(report, relay=RELAY)))
+            step = upto
 
     def _control(self, path: str, body: dict[str, Any]) -> None:
         with self.effort.of("relay"):

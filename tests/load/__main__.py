@@ -13,10 +13,12 @@ from typing import Any
 from local.layout import ROOT
 from tests.load import report
 from tests.load.c_programs import CannotCompile
+from tests.load.former_gateway import CannotBuild
 from tests.load.machine import circumstances
 from tests.load.report import Options
 
 BENCHES = (
+    "codecs",
     "relay",
     "answer",
     "ringing",
@@ -25,8 +27,10 @@ BENCHES = (
     "dashboard",
     "voice",
     "voice_engine",
-    "deaths",
 )
+
+ON_DEMAND = ("cost_per_call", "relay_long", "deaths")
+"""Benches that run only when they are named."""
 
 
 def main() -> int:
@@ -45,6 +49,8 @@ def main() -> int:
         ringing_carried=arguments.carried,
         sip_calls=tuple(arguments.calls or ()),
         subjects=tuple(arguments.subjects or ()),
+        former=arguments.former,
+        minutes=arguments.minutes,
         kills=arguments.kills,
     )
     out.mkdir(parents=True, exist_ok=True)
@@ -54,7 +60,7 @@ def main() -> int:
         before = circumstances()  # the code may be edited while it is measured
         try:
             result = importlib.import_module(f"tests.load.{name}").measure(options).document()
-        except CannotCompile as error:
+        except (CannotCompile, CannotBuild) as error:
             print(f"error: {error}", file=sys.stderr)
             return 2
         combined["benches"][name] = result
@@ -70,10 +76,16 @@ def main() -> int:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.load", description="Measures.")
-    parser.add_argument("names", nargs="*", metavar="name", help=f"of {', '.join(BENCHES)}")
+    parser.add_argument(
+        "names", nargs="*", metavar="name", help=f"of {', '.join(BENCHES + ON_DEMAND)}"
+    )
     parser.add_argument("--quick", action="store_true", help="fewer and shorter, for a look")
     parser.add_argument("--out", type=Path, default=ROOT / ".local" / "bench")
     parser.add_argument("--calls", type=_numbers, metavar="N,N", help="relay, sip: loads to try")
+    parser.add_argument("--former", default="", metavar="COMMIT", help="relay: an older one, too")
+    parser.add_argument(
+        "--minutes", type=float, default=0, metavar="N", help="relay_long: how long"
+    )
     parser.add_argument(
         "--subjects", type=_words, metavar="NAME,NAME", help="sip, deaths: what to measure"
     )
@@ -83,7 +95,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--carried", type=int, metavar="N", help="ringing: the gateway's limit")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="print a report, run nothing")
     arguments = parser.parse_args()
-    if unknown := set(arguments.names) - set(BENCHES):
+    if unknown := set(arguments.names) - {*BENCHES, *ON_DEMAND}:
         parser.error(f"no such bench: {', '.join(sorted(unknown))}")
     return arguments
 

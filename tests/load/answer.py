@@ -102,6 +102,13 @@ async def _one_call(
     call = await phone.place_call(number, from_=caller)
     shown = await world.ringing_from(caller)
     await asyncio.sleep(random.uniform(*RINGS_S))
+    return await accept_and_hear(world, call, shown, connects)
+
+
+async def accept_and_hear(
+    world: World, call: PhoneCall, shown: dict[str, Any], connects: str = AFTER_ACCEPT
+) -> Timed:
+    """Accept a call that rings (`shown` by REST), speak, and end it once its phone has heard."""
     talk = Talk(shown["audio"])
     talking = None
     if connects == WHILE_RINGING:

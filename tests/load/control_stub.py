@@ -19,6 +19,7 @@ from common import control, media_token
 
 SECRET = secrets.token_hex(16)
 EXPIRES_S = 4_000_000_000
+LONGEST_CALL_S = 4 * 3600
 
 
 def paths(calls: int, query: str) -> Iterator[str]:
@@ -76,6 +77,8 @@ class _Handler(BaseHTTPRequestHandler):
 def _answer(path: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
     if path == "/media/report":
         return 200, {"call": _call(body["call_id"]), "ends_at_ms": None}
+    if path == "/media/facts":
+        return 200, {}
     if path != "/media/attach":
         return 404, {"code": "no_such_route"}
     try:
@@ -89,7 +92,7 @@ def _answer(path: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         "call": _call(call_id),
         "provider_call_id": f"CA{number:032d}",
         "owner": body["relay"],
-        "ends_at_ms": int((time.time() + 3600) * 1000),
+        "ends_at_ms": int((time.time() + LONGEST_CALL_S) * 1000),
     }
 
 

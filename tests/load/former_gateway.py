@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -53,11 +53,18 @@ def environment(work: Path) -> Path:
 def former_gateway(work: Path) -> Iterator[Former]:
     """Check out the former gateway meanwhile. Raises CannotBuild."""
     python = environment(work)
-    with tempfile.TemporaryDirectory(prefix="former-gateway-") as name:
-        packed = io.BytesIO(_git("archive", COMMIT, *_PARTS))
+    with code_of(COMMIT, _PARTS) as folder:
+        yield Former(folder, python)
+
+
+@contextmanager
+def code_of(commit: str, parts: Sequence[str]) -> Iterator[Path]:
+    """The folder with these folders of a commit, meanwhile. Raises CannotBuild."""
+    packed = io.BytesIO(_git("archive", commit, *parts))
+    with tempfile.TemporaryDirectory(prefix="former-") as name:
         with tarfile.open(fileobj=packed) as archive:
             archive.extractall(name, filter="data")
-        yield Former(Path(name), python)
+        yield Path(name)
 
 
 def _git(*arguments: str) -> bytes:

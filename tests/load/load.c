@@ -1,13 +1,14 @@
-/* load PORT CALLS WARM SECONDS FORMAT PACE PID: calls through a relay, both ways, and what becomes of them.
- * Reads the paths that the legs connect to from its standard input: for each call a line with the
+/* load PORT CALLS WARM SECONDS EVERY FORMAT PACE PID: calls through a relay, both ways, and what becomes of
+ * them. Reads the paths that the legs connect to from its standard input: for each call a line with the
  * agent's, then one with the provider's.
  *
- * Every call has a provider's leg (Twilio Media Streams) and an agent's leg (FORMAT `mulaw`, or
- * `pcm`: PCM16 at 16 kHz). With PACE `live` each sends a frame every 20 ms, at a phase of its own; with
+ * Every call has a provider's leg (Twilio Media Streams) and an agent's leg (FORMAT `mulaw`; `pcm16` or
+ * `pcm24`: PCM16 at 16 or 24 kHz; `twilio`: Media Streams, too). With PACE `live` each sends a frame every 20 ms, at a phase of its own; with
  * `closed` each sends a frame whenever it gets one, so that the relay never has nothing to do. Every
  * frame is numbered; its time of sending is remembered here, and its content is checked when it comes
  * out at the other side. Prints one line of JSON about the SECONDS after WARM seconds; PID is the
- * relay's process, whose CPU time is read at both ends of that window.
+ * relay's process, whose CPU time is read at both ends of that window. If EVERY is not 0, a line comes
+ * each so many seconds too: counts since the window's begin, latencies and CPU time of these seconds.
  *
  * A frame's number travels in its first four bytes where the bytes pass untouched (mu-law). Where
  * they are transcoded (pcm), frame n is 20 ms of one constant level, the nth modulo LEVELS: a filter
@@ -29,7 +30,8 @@
 
 enum {
     FRAME = 160,        /* bytes of mu-law in 20 ms */
-    SAMPLES = 320,      /* samples in 20 ms at 16 kHz */
+    MAX_SAMPLES = 480,  /* samples in 20 ms at 24 kHz */
+    LONGEST = 2000000,  /* microseconds: what took longer counts as this */
     IN_FLIGHT = 1024,   /* sending times kept a leg: 20 s */
     LEVELS = 16,
     EVENTS = 64,
@@ -45,6 +47,7 @@ struct leg {
     uint32_t sent, expected;     /* number of the next frame to send, and to receive */
     int64_t sent_at[IN_FLIGHT];  /* ns */
     unsigned char sound[FRAME];  /* what this leg says (mu-law) */
+    char sid[40];                /* of the stream, as the provider or the relay named it */
     unsigned char in[BUFFER];
     size_t filled;
     unsigned char *out; /* what the socket did not take yet */
@@ -52,13 +55,18 @@ struct leg {
 };
 
 static struct leg *legs, **by_phase;
-static int leg_count, pcm, closed, epoll, started;
+static int leg_count, samples, twilio, closed, epoll, started; /* samples in a frame of PCM16; 0: mu-law */
 static int64_t begin, end; /* of the measured window, ns */
 static struct {
-    uint32_t *latency_us, *late_us;
-    size_t latencies, lates, room;
     uint64_t sent, received, in_window, mismatches, blocked;
 } seen;
+struct times {
+    uint32_t of_us[LONGEST + 1]; /* how many took so many microseconds */
+    uint64_t count;
+    uint32_t longest;
+};
+static struct times latency, lateness;
+static int64_t relay_cpu, client_cpu; /* ns, when the window or its last part began */
 static unsigned char level_code[LEVELS]; /* mu-law */
 static int level_value[LEVELS];          /* PCM16 */
 
@@ -77,6 +85,16 @@ static int64_t clock_ns(clockid_t clock)
 }
 
 static int64_t now(void) { return clock_ns(CLOCK_MONOTONIC); }
+
+static void note(struct times *times, int64_t ns)
+{
+    int64_t us = ns / 1000;
+    uint32_t at = us < 0 ? 0 : us > LONGEST ? LONGEST : (uint32_t)us;
+    times->of_us[at]++;
+    times->count++;
+    if (at > times->longest)
+        times->longest = at;
+}
 
 /* Sending */
 
@@ -115,34 +133,38 @@ static void send_frame(struct leg *leg, int opcode, const void *payload, size_t 
 static void send_media(struct leg *leg, const unsigned char *ulaw, uint32_t number)
 {
     char text[512], payload[FRAME * 2];
-    int length = snprintf(text, sizeof text,
+    int size = (int)base64_encode(ulaw, FRAME, payload), length;
+    if (leg->provider)
+        length = snprintf(text, sizeof text,
                           "{\"event\":\"media\",\"sequenceNumber\":\"%u\",\"media\":{\"track\":\"inbound\","
-                          "\"chunk\":\"%u\",\"timestamp\":\"%u\",\"payload\":\"%.*s\"},"
-                          "\"streamSid\":\"MZ%032d\"}",
-                          number + 2, number + 1, number * 20, (int)base64_encode(ulaw, FRAME, payload),
-                          payload, leg->call);
+                          "\"chunk\":\"%u\",\"timestamp\":\"%u\",\"payload\":\"%.*s\"},\"streamSid\":\"%s\"}",
+                          number + 2, number + 1, number * 20, size, payload, leg->sid);
+    else
+        length = snprintf(text, sizeof text,
+                          "{\"event\":\"media\",\"streamSid\":\"%s\",\"media\":{\"payload\":\"%.*s\"}}", leg->sid,
+                          size, payload);
     send_frame(leg, TEXT, text, (size_t)length);
 }
 
 static void speak(struct leg *leg, int64_t due)
 {
     uint32_t number = leg->sent++;
-    if (!pcm)
+    if (!samples)
         memcpy(leg->sound, &number, sizeof number);
     int64_t at = leg->sent_at[number % IN_FLIGHT] = now();
-    if (at >= begin && at < end && seen.lates < seen.room) {
+    if (at >= begin && at < end) {
         seen.sent++;
-        seen.late_us[seen.lates++] = (uint32_t)((at - due) / 1000);
+        note(&lateness, at - due);
     }
-    if (leg->provider) {
-        if (pcm)
+    if (leg->provider || twilio) {
+        if (samples)
             memset(leg->sound, level_code[number % LEVELS], FRAME);
         send_media(leg, leg->sound, number);
-    } else if (pcm) {
-        int16_t samples[SAMPLES];
-        for (int i = 0; i < SAMPLES; i++)
-            samples[i] = (int16_t)level_value[number % LEVELS];
-        send_frame(leg, BINARY, samples, sizeof samples);
+    } else if (samples) {
+        int16_t level[MAX_SAMPLES];
+        for (int i = 0; i < samples; i++)
+            level[i] = (int16_t)level_value[number % LEVELS];
+        send_frame(leg, BINARY, level, (size_t)samples * sizeof *level);
     } else {
         send_frame(leg, BINARY, leg->sound, FRAME);
     }
@@ -154,7 +176,7 @@ static void speak(struct leg *leg, int64_t due)
 static int right(struct leg *leg, const unsigned char *audio, size_t length, uint32_t *number)
 {
     *number = leg->expected;
-    if (!pcm) {
+    if (!samples) {
         if (length != FRAME)
             return 0;
         memcpy(number, audio, sizeof *number);
@@ -163,10 +185,10 @@ static int right(struct leg *leg, const unsigned char *audio, size_t length, uin
     int level = (int)(*number % LEVELS);
     if (leg->provider)
         return length == FRAME && abs(audio[FRAME / 2] - level_code[level]) <= 1;
-    if (length != SAMPLES * sizeof(int16_t))
+    if (length != (size_t)samples * sizeof(int16_t))
         return 0;
     int16_t middle;
-    memcpy(&middle, audio + SAMPLES, sizeof middle);
+    memcpy(&middle, audio + samples / 2 * 2, sizeof middle);
     return abs(middle - level_value[level]) <= level_value[level] / 16 + 8;
 }
 
@@ -179,29 +201,45 @@ static void hear(struct leg *leg, const unsigned char *audio, size_t length, int
     int64_t sent_at = leg->other->sent_at[number % IN_FLIGHT];
     if (at >= begin && at < end)
         seen.in_window++;
-    if (sent_at >= begin && sent_at < end && seen.latencies < seen.room) {
+    if (sent_at >= begin && sent_at < end) {
         seen.received++;
-        seen.latency_us[seen.latencies++] = (uint32_t)((at - sent_at) / 1000);
+        note(&latency, at - sent_at);
     }
     if (closed && at < end)
         speak(leg, at);
+}
+
+/* Takes the relay's `start`, if it is one, and the name that it gives to the stream of a Twilio agent. */
+static void begin_agent(struct leg *leg, const struct frame *frame)
+{
+    static const char sid[] = "\"streamSid\":\"";
+    if (!twilio) {
+        started += memmem(frame->payload, frame->length, "\"type\":\"start\"", 14) != NULL;
+        return;
+    }
+    const char *found = memmem(frame->payload, frame->length, sid, sizeof sid - 1);
+    if (found == NULL || memmem(frame->payload, frame->length, "\"event\":\"start\"", 15) == NULL)
+        return;
+    found += sizeof sid - 1;
+    for (size_t at = 0; at < sizeof leg->sid - 1 && found[at] != '"'; at++)
+        leg->sid[at] = found[at];
+    started++;
 }
 
 static void take(struct leg *leg, struct frame *frame, int64_t at)
 {
     if (frame->opcode == CLOSE)
         fail("the relay closed a leg");
-    if (leg->provider && frame->opcode == TEXT) {
+    if (frame->opcode == BINARY && !leg->provider) {
+        hear(leg, frame->payload, frame->length, at);
+    } else if (frame->opcode == TEXT) {
         unsigned char audio[BUFFER];
         size_t length;
         const char *payload = media_payload(frame->payload, frame->length, &length);
-        if (payload != NULL)
+        if (payload != NULL && (leg->provider || twilio))
             hear(leg, audio, base64_decode(payload, length, audio), at);
-    } else if (!leg->provider && frame->opcode == BINARY) {
-        hear(leg, frame->payload, frame->length, at);
-    } else if (!leg->provider && frame->opcode == TEXT) {
-        if (memmem(frame->payload, frame->length, "\"type\":\"start\"", 14) != NULL)
-            started++;
+        else if (!leg->provider)
+            begin_agent(leg, frame);
     }
 }
 
@@ -311,18 +349,15 @@ static int phase_order(const void *left, const void *right_)
     return (a > b) - (a < b);
 }
 
-static void prepare(int calls, int port, double seconds)
+static void prepare(int calls, int port)
 {
     base64_prepare();
     prepare_levels();
     leg_count = 2 * calls;
     legs = calloc((size_t)leg_count, sizeof *legs);
     by_phase = calloc((size_t)leg_count, sizeof *by_phase);
-    seen.room = (size_t)((seconds + 1) * (closed ? 200000 : leg_count * 55)) + 1000;
-    seen.latency_us = calloc(seen.room, sizeof(uint32_t));
-    seen.late_us = calloc(seen.room, sizeof(uint32_t));
     epoll = epoll_create1(0);
-    if (!legs || !by_phase || !seen.latency_us || !seen.late_us || epoll < 0)
+    if (!legs || !by_phase || epoll < 0)
         fail("prepare");
     srandom(1); /* the same phases for every relay */
     for (int i = 0; i < leg_count; i++) {
@@ -333,6 +368,8 @@ static void prepare(int calls, int port, double seconds)
         leg->phase = random() % PERIOD;
         for (int at = 0; at < FRAME; at++)
             leg->sound[at] = (unsigned char)(at * 37 + leg->call * 11 + leg->provider * 101);
+        if (leg->provider)
+            snprintf(leg->sid, sizeof leg->sid, "MZ%032d", leg->call);
         connect_leg(leg, port);
         if (leg->provider)
             begin_stream(leg);
@@ -347,77 +384,123 @@ static void prepare(int calls, int port, double seconds)
 
 /* Measuring */
 
-static int ascending(const void *left, const void *right_)
+/* Milliseconds; `share` of all are no greater. */
+static double quantile(const struct times *times, double share)
 {
-    uint32_t a = *(const uint32_t *)left, b = *(const uint32_t *)right_;
-    return (a > b) - (a < b);
+    uint64_t wanted = (uint64_t)(share * (double)times->count), passed = 0;
+    if (times->count == 0)
+        return -1;
+    for (uint32_t us = 0; us < times->longest; us++)
+        if ((passed += times->of_us[us]) > wanted)
+            return us / 1000.0;
+    return times->longest / 1000.0;
 }
 
-/* Milliseconds; `share` of the sorted values are no greater. */
-static double quantile(const uint32_t *sorted, size_t count, double share)
+/* The relay's resident memory, in kilobytes. */
+static long resident_kb(int pid)
 {
-    size_t at = (size_t)(share * (double)count);
-    return count == 0 ? -1 : sorted[at < count ? at : count - 1] / 1000.0;
+    char path[64];
+    long size, resident = -1;
+    snprintf(path, sizeof path, "/proc/%d/statm", pid);
+    FILE *file = fopen(path, "r");
+    if (file == NULL)
+        return -1;
+    if (fscanf(file, "%ld %ld", &size, &resident) != 2)
+        resident = -1;
+    fclose(file);
+    return resident < 0 ? -1 : resident * (sysconf(_SC_PAGESIZE) / 1024);
 }
 
-static void report(double relay_cpu, double client_cpu)
+static void begin_part(clockid_t relay_clock)
 {
-    qsort(seen.latency_us, seen.latencies, sizeof(uint32_t), ascending);
-    qsort(seen.late_us, seen.lates, sizeof(uint32_t), ascending);
+    relay_cpu = clock_ns(relay_clock);
+    client_cpu = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+    memset(&latency, 0, sizeof latency);
+    memset(&lateness, 0, sizeof lateness);
+}
+
+/* CPU times are those up to now. */
+static void end_part(clockid_t relay_clock)
+{
+    relay_cpu = clock_ns(relay_clock) - relay_cpu;
+    client_cpu = clock_ns(CLOCK_PROCESS_CPUTIME_ID) - client_cpu;
+}
+
+static void report(long rss_kb)
+{
     printf("{\"sent\":%lu,\"lost\":%lu,\"delivered_in_window\":%lu,\"mismatches\":%lu,\"blocked\":%lu,"
-           "\"relay_cpu_s\":%.6f,\"client_cpu_s\":%.6f,",
+           "\"relay_cpu_s\":%.6f,\"client_cpu_s\":%.6f,\"relay_rss_kb\":%ld,",
            seen.sent, seen.sent - seen.received, seen.in_window, seen.mismatches, seen.blocked,
-           relay_cpu, client_cpu);
+           (double)relay_cpu / 1e9, (double)client_cpu / 1e9, rss_kb);
     printf("\"p50_ms\":%.3f,\"p95_ms\":%.3f,\"p99_ms\":%.3f,\"max_ms\":%.3f,\"client_late_p99_ms\":%.3f}\n",
-           quantile(seen.latency_us, seen.latencies, 0.5), quantile(seen.latency_us, seen.latencies, 0.95),
-           quantile(seen.latency_us, seen.latencies, 0.99), quantile(seen.latency_us, seen.latencies, 1),
-           quantile(seen.late_us, seen.lates, 0.99));
+           quantile(&latency, 0.5), quantile(&latency, 0.95), quantile(&latency, 0.99),
+           quantile(&latency, 1), quantile(&lateness, 0.99));
+    fflush(stdout);
+}
+
+/* Sends what is due. Returns when the next frame is, ns; `then` with the pace `closed`. */
+static int64_t send_due(int64_t origin, int64_t then)
+{
+    static uint64_t turn;
+    for (int i = 0; !closed && i < SENDS_AT_ONCE; i++) {
+        struct leg *leg = by_phase[turn % (uint64_t)leg_count];
+        then = origin + (int64_t)(turn / (uint64_t)leg_count) * PERIOD + leg->phase;
+        if (then > now())
+            break;
+        speak(leg, then);
+        turn++;
+    }
+    return then;
+}
+
+/* Carries calls until the end of the window, of which a part is reported each `every` ns, if not 0. */
+static void carry(int64_t origin, int64_t every, clockid_t relay_clock, int pid)
+{
+    int measuring = 0;
+    int64_t part_end = every ? begin + every : end;
+    for (int i = 0; closed && i < leg_count; i++)
+        speak(&legs[i], origin);
+    for (;;) {
+        listen_until(send_due(origin, measuring ? end : begin));
+        int64_t at = now();
+        if (!measuring && at >= begin) {
+            measuring = 1;
+            begin_part(relay_clock);
+        }
+        if (at >= end)
+            return;
+        if (at >= part_end) {
+            end_part(relay_clock);
+            report(resident_kb(pid));
+            begin_part(relay_clock);
+            part_end += every;
+        }
+    }
 }
 
 int main(int count, char **arguments)
 {
-    if (count != 8)
+    if (count != 9)
         return 2;
-    int port = atoi(arguments[1]), calls = atoi(arguments[2]);
-    double warm = atof(arguments[3]), seconds = atof(arguments[4]);
-    pcm = strcmp(arguments[5], "pcm") == 0;
-    closed = strcmp(arguments[6], "closed") == 0;
+    int port = atoi(arguments[1]), calls = atoi(arguments[2]), pid = atoi(arguments[8]);
+    double warm = atof(arguments[3]), seconds = atof(arguments[4]), every = atof(arguments[5]);
+    samples = strcmp(arguments[6], "pcm16") == 0 ? 320 : strcmp(arguments[6], "pcm24") == 0 ? 480 : 0;
+    twilio = strcmp(arguments[6], "twilio") == 0;
+    closed = strcmp(arguments[7], "closed") == 0;
     clockid_t relay_clock;
-    if (clock_getcpuclockid(atoi(arguments[7]), &relay_clock) != 0)
+    if (clock_getcpuclockid(pid, &relay_clock) != 0)
         fail("no such process");
     prctl(PR_SET_TIMERSLACK, 1000); /* ns: wake up when asked */
-    prepare(calls, port, seconds);
+    prepare(calls, port);
 
-    int64_t origin = now(), relay_cpu = 0, client_cpu = 0;
-    int measuring = 0;
+    int64_t origin = now();
     begin = origin + (int64_t)(warm * 1e9);
     end = begin + (int64_t)(seconds * 1e9);
-    for (int i = 0; closed && i < leg_count; i++)
-        speak(&legs[i], origin);
-    for (uint64_t turn = 0;;) {
-        int64_t due = measuring ? end : begin;
-        for (int i = 0; !closed && i < SENDS_AT_ONCE; i++) {
-            struct leg *leg = by_phase[turn % (uint64_t)leg_count];
-            due = origin + (int64_t)(turn / (uint64_t)leg_count) * PERIOD + leg->phase;
-            if (due > now())
-                break;
-            speak(leg, due);
-            turn++;
-        }
-        listen_until(due);
-        int64_t at = now();
-        if (!measuring && at >= begin) {
-            measuring = 1;
-            relay_cpu = clock_ns(relay_clock);
-            client_cpu = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
-        }
-        if (at >= end)
-            break;
-    }
-    relay_cpu = clock_ns(relay_clock) - relay_cpu;
-    client_cpu = clock_ns(CLOCK_PROCESS_CPUTIME_ID) - client_cpu;
+    carry(origin, (int64_t)(every * 1e9), relay_clock, pid);
+    end_part(relay_clock);
+    long rss_kb = resident_kb(pid);
     for (int64_t until = now() + DRAIN; now() < until && seen.received < seen.sent;)
         listen_until(until);
-    report((double)relay_cpu / 1e9, (double)client_cpu / 1e9);
+    report(rss_kb);
     return 0;
 }

@@ -14,6 +14,7 @@ from pathlib import Path
 from local.layout import ROOT
 from local.ports import free_port_base
 from tests.load.control_stub import SECRET
+from tests.load.former_gateway import code_of
 
 START_S = 15.0
 STOP_S = 5.0
@@ -32,22 +33,49 @@ VARIANTS = (
     Variant("floor", "floor"),
     Variant("ours", "ours"),
     Variant("peer", "peer"),
-    Variant("ours pcm16", "ours", agent="pcm"),
+    Variant("ours pcm16", "ours", agent="pcm16"),
+    Variant("ours pcm24", "ours", agent="pcm24"),
+    Variant("ours twilio", "ours", agent="twilio"),
 )
+FORMER = Variant("former", "former")
+PARTS = ("relay", "common", "runtime")
+"""The folders of a relay's code."""
+
+
+@dataclass(frozen=True)
+class Programs:
+    """Where the compared programs are: the C floor's, and the folder of a former relay's code."""
+
+    floor: Path
+    former: Path | None = None
 
 
 @contextmanager
-def running(program: str, floor: Path, control_url: str, log: Path) -> Iterator[tuple[int, int]]:
+def former_relay(commit: str) -> Iterator[Path]:
+    """The folder of a relay as it was at a commit, meanwhile; its filters are those of this one's
+    environment. CannotBuild.
+    """
+    with code_of(commit, PARTS) as folder:
+        yield folder
+
+
+@contextmanager
+def running(
+    program: str, programs: Programs, control_url: str, log: Path
+) -> Iterator[tuple[int, int]]:
     """(pid, port) of a relay that serves meanwhile."""
     port = free_port_base()
+    ours = [sys.executable, "-m", "relay"], _our_settings(port, control_url)
     command, settings = {
-        "floor": ([str(floor), str(port)], {}),
+        "floor": ([str(programs.floor), str(port)], {}),
         "peer": ([sys.executable, "-m", "tests.load.peer_websockets", str(port)], {}),
-        "ours": ([sys.executable, "-m", "relay"], _our_settings(port, control_url)),
+        "ours": ours,
+        "former": ours,
     }[program]
+    folder = programs.former if program == "former" else ROOT
     with log.open("wb") as output:
         process = subprocess.Popen(
-            command, cwd=ROOT, env={**os.environ, **settings}, stdout=output, stderr=output
+            command, cwd=folder, env={**os.environ, **settings}, stdout=output, stderr=output
         )
     try:
         _wait_until_up(process, port, log)

@@ -27,7 +27,11 @@ class Options:
     sip_calls: tuple[int, ...] = ()
     """Loads of the SIP bench; none: its own."""
     subjects: tuple[str, ...] = ()
-    """Subjects of the SIP bench, or kinds of death; none: all."""
+    """Subjects of the SIP and the relay bench, or kinds of death; none: all."""
+    former: str = ""
+    """The relay bench: a commit whose relay is measured, too."""
+    minutes: float = 0
+    """The long run of the relay; 0: its own time."""
     kills: int | None = None
     """Deaths of each kind; None: as many as the bench thinks right."""
 

@@ -1,4 +1,5 @@
 """Measures when ringing calls that nobody accepts are missed: each on its deadline, a minute later?
+And how soon an agent is heard that accepts one of them, while the others ring.
 
 Deadlines are measured by the application's own times (`ended_at` - `created_at`). A call can be
 expired by its Step Functions execution or by the provider's next poll, whichever comes first; the
@@ -13,10 +14,12 @@ import time
 from collections import Counter
 from typing import Any
 
+from gateway.softphone.call import PhoneCall
 from gateway.softphone.phone import Softphone
 from local import aws
 from local.environment import STATE_MACHINE_ARN
 from local.layout import Layout
+from tests.load.answer import CALL_LIMIT_S, Timed, accept_and_hear
 from tests.load.report import Figure, Options, Result
 from tests.load.stack import World, epoch_s, quantile, say, stack
 
@@ -24,20 +27,26 @@ NUMBERS = 5
 BETWEEN_S = (60.0, 61.5)
 ARRIVE_S, RING_S, SETTLE_S = 60.0, 90.0, 40.0
 BUSY = 486
+ACCEPTED, PART_ACCEPTED = 40, 10
+"""So many calls are accepted at most, and no more than one in ten."""
 CONNECTING = 100
 """Sockets that connect at a time: the gateway closes the oldest of too many strangers."""
 EXPIRED = "call expire: ringing -> missed"
 
 
 def measure(options: Options) -> Result:
-    """One stack, all calls at once."""
+    """One stack, all calls at once; a few are accepted, one after the other."""
     wanted = options.ringing_calls
     limit = options.ringing_carried or max(500, 2 * wanted)
     carried = min(limit, wanted)
     with stack(GATEWAY_MAX_CALLS=str(limit)) as world:
-        came_s, calls, refused = asyncio.run(_ring(world, wanted, carried, options.ringing_over_s))
+        came_s, all_calls, refused, heard = asyncio.run(
+            _ring(world, wanted, carried, options.ringing_over_s)
+        )
         executions, lasted = _executions(world.layout, carried)
         by_polls = _expired_by_polls(world.layout)
+    calls = [call for call in all_calls if not call["answered_at"]]
+    nobodys = carried - len(heard)
     durations = [epoch_s(call["ended_at"]) - epoch_s(call["created_at"]) for call in calls]
     endings = Counter(f"{call['state']}/{call['end_reason']}" for call in calls)
     created = [epoch_s(call["created_at"]) for call in calls]
@@ -55,10 +64,13 @@ def measure(options: Options) -> Result:
         "by_executions": endings["missed/ring_timeout"] - by_polls,
         "execution_p50_s": f"{quantile(lasted, 0.5):.3f}",
         "execution_max_s": f"{max(lasted):.3f}",
+        "accepted": len(heard),
+        "audio_p50_ms": quantile([1000 * one.first_audio for one in heard], 0.5),
+        "audio_p95_ms": quantile([1000 * one.first_audio for one in heard], 0.95),
     }
     say(f"{row} {dict(endings)} {dict(executions)}")
     return Result(
-        title="calls ringing at once that nobody answers",
+        title="calls ringing at once, of which a few are accepted",
         parameters={
             "calls": wanted,
             "carried": carried,
@@ -67,10 +79,14 @@ def measure(options: Options) -> Result:
         },
         rows=[row],
         figures=[
-            _all("calls that came in", len(calls), carried),
+            _all("calls that came in", len(all_calls), carried),
             _all("calls beyond the limit, refused before they rang", refused, wanted - carried),
-            _all("missed with `ring_timeout`", endings["missed/ring_timeout"], carried),
-            _all(f"missed after {low} to {high} s", in_time, carried),
+            _all("missed with `ring_timeout`", endings["missed/ring_timeout"], nobodys),
+            _all(f"missed after {low} to {high} s", in_time, nobodys),
+            Figure(
+                "accept → first audio meanwhile, p95",
+                f"{row['audio_p95_ms']:.0f} ms of {len(heard)} calls",
+            ),
             _all("executions that succeeded", executions["SUCCEEDED"], carried),
         ],
         raw=[
@@ -79,6 +95,7 @@ def measure(options: Options) -> Result:
                 "endings": dict(endings),
                 "executions": dict(executions),
                 "executions_lasted_s": lasted,
+                "heard": [vars(one) for one in heard],
             }
         ],
     )
@@ -90,8 +107,10 @@ def _all(what: str, measured: int, wanted: int) -> Figure:
 
 async def _ring(
     world: World, wanted: int, carried: int, over_s: float
-) -> tuple[float, list[dict[str, Any]], int]:
-    """(seconds until all rang, the calls once all are over, how many were refused at once)."""
+) -> tuple[float, list[dict[str, Any]], int, list[Timed]]:
+    """(seconds until all rang, the calls once all are over, how many were refused at once, the
+    times of those that were accepted).
+    """
     numbers, phone = await world.numbers(NUMBERS), world.phone()
     connecting = asyncio.Semaphore(CONNECTING)
     began = time.monotonic()
@@ -108,6 +127,7 @@ async def _ring(
         await asyncio.sleep(0.1)
     came_s = time.monotonic() - began
     say(f"{carried} calls came in within {came_s:.1f} s, {refused} were refused")
+    heard = await _accept_some(world, phones, carried)
     # Left alone: looking often would take from the stack what is to be measured.
     await asyncio.wait([asyncio.create_task(each.ended.wait()) for each in phones], timeout=RING_S)
     for each in phones:
@@ -115,12 +135,26 @@ async def _ring(
     deadline = time.monotonic() + SETTLE_S
     while time.monotonic() < deadline and await world.calls("ringing"):  # noqa: ASYNC110
         await asyncio.sleep(0.5)
-    return came_s, [call for call in await world.calls() if call["ended_at"]], refused
+    return came_s, [call for call in await world.calls() if call["ended_at"]], refused, heard
+
+
+async def _accept_some(world: World, phones: list[PhoneCall], carried: int) -> list[Timed]:
+    """Accept some of the calls, the youngest first: the others' deadlines are nearer."""
+    by_caller = {each.from_: each for each in phones}
+    ringing = (await world.calls("ringing"))[: max(1, min(ACCEPTED, carried // PART_ACCEPTED))]
+    heard = []
+    for shown in ringing:
+        phone = by_caller[shown["from"]]
+        phone.keep_audio = True
+        async with asyncio.timeout(CALL_LIMIT_S):
+            heard.append(await accept_and_hear(world, phone, shown))
+    say(f"{len(heard)} of them were accepted")
+    return heard
 
 
 async def _place(
     phone: Softphone, number: str, caller: str, after_s: float, connecting: asyncio.Semaphore
-) -> Any:
+) -> PhoneCall:
     await asyncio.sleep(after_s)
     async with connecting:
         call = await phone.place_call(number, from_=caller, speak=False)

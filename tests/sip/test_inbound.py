@@ -243,3 +243,32 @@ async def test_the_caller_is_the_carrier_s_asserted_identity(carried_in):
     )
     assert call["from"] == "+33612345678"
     await caller.finished()
+
+
+async def test_the_caller_s_name_and_headers_reach_the_agent(up, line):
+    from_ = fresh_caller()
+    headers = {
+        "X-Order": "4711",
+        "User-to-User": "00aa;encoding=hex",
+        "X-Chamade-Trunk": "trunk_" + "a" * 26,
+        "X-Long": "a" * 300,
+    }
+    caller = await up(
+        Sipp.uac(
+            "is_hung_up", line.port, number=line.number, headers=headers,
+            caller=f'"Zoé \\"Z\\" Dupont" <sip:{from_}@{HOST}>',
+        )
+    )  # fmt: skip
+    call = await line.owner.rings(from_)
+    told = {
+        "caller_name": 'Zoé "Z" Dupont',
+        "sip_headers": {"X-Order": "4711", "User-to-User": "00aa;encoding=hex"},
+    }
+    assert told.items() <= call.items()
+    agent = await up(Agent(call))
+    await line.owner.accept(call)
+    await asyncio.wait_for(agent.talk.started.wait(), 5)
+    start = next(message for message in agent.talk.told if message["type"] == "start")
+    assert told.items() <= start["call"].items()
+    await line.owner.leave(call)
+    await caller.finished()

@@ -12,9 +12,10 @@ from chalicelib.domain.call_transitions import Act
 from chalicelib.domain.voice import CallVoice, VoiceSettings
 from chalicelib.domain.voice_report import Heard, Report
 from chalicelib.handlers.operation import OPERATIONS, Operation
-from chalicelib.services.call import voice_reports
+from chalicelib.services.call import facts, voice_reports
 from chalicelib.services.call.transition import settle
 from chalicelib.services.operator import account_admin
+from common.call_facts import FactsReport, Piece, Sums, pack
 from tests.support.http import Api
 from tests.support.world import World
 
@@ -71,6 +72,7 @@ def settle_in(api: Api, number: str) -> Tenant:
         world.new_did(number, account_id, name=each)
     world.clock.advance(0.001)
     calls = [world.ringing(e164) for _ in range(2)]
+    _make_levels(world, calls[-1], number)
     hosted = hosted_call(world, account_id, e164, f"This is the account of {number}.")
     keys = [made(api, key, "/api/keys", {"label": "second"})["key_id"] for _ in range(2)]
     tenant.things = {
@@ -84,6 +86,15 @@ def settle_in(api: Api, number: str) -> Tenant:
         ("endpoints", "delivery_id"): deliveries[-1]["delivery_id"],
     }
     return tenant
+
+
+def _make_levels(world: World, call: Call, number: str) -> None:
+    """Have a relay tell levels of a call, which are the digits of a number."""
+    levels = pack([int(digit) for digit in number.removeprefix("+")])
+    piece = Piece(0, levels, levels)
+    facts.take_report(
+        world.deps, FactsReport(call.call_id, call.created_at, 1, Sums(), piece, relay="relay-1")
+    )
 
 
 def hosted_call(world: World, account_id: str, e164: str, text: str) -> Call:

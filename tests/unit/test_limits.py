@@ -75,6 +75,10 @@ NO_ROW = {
     "common.voice_requests:MAX_ID": "part of a message, which has a row",
     "common.voice_requests:MAX_NAME": "part of a message, which has a row",
     "common.voice_requests:MAX_WAIT_S": "part of the row about the time for which a request waits",
+    "chalicelib.domain.call_facts:MAX_RUNS": "how many runs of relays are shown",
+    "common.call_facts:MAX_SUM": "what a number in a report may be",
+    "common.call_facts:_MAX_PACKED": "part of the row about levels",
+    "common.call_facts:MAX_RELAY": "part of a report, which has a row",
     "common.media_token:MAX_LENGTH": "part of a request's head, which has a row",
 }
 """Bounds that need no row, each with the reason."""

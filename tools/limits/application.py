@@ -11,6 +11,7 @@ _HTTP = "tests/unit/handlers"
 _RATES = f"{_HTTP}/test_rest_errors.py::test_operations_with_a_rate_limit_answer_429_beyond_it"
 _VOICE_SETTINGS = f"{_HTTP}/test_hosted_voice.py::test_voice_settings_that_cannot_be_are_named"
 _VOICE_HOSTS = "tests/unit/providers/test_voice_hosts.py"
+_SIP_HEADERS = "tests/unit/common/test_sip_headers.py"
 _ACCOUNT = "chalicelib.domain.account:DEFAULT_MAX_"
 _TOO_OFTEN = "429 `too_many_requests`"
 
@@ -75,6 +76,29 @@ _CALLS = (
     Limit(
         "metadata of a call", "chalicelib.domain.metadata:MAX_BYTES", "bytes", "call", "422",
         f"{_HTTP}/test_dialling.py::test_an_invalid_body_is_422_and_names_the_field",
+    ),
+    Limit(
+        "headers of an INVITE that applications see or send", "common.sip_headers:MAX_HEADERS",
+        "headers", "call", "in: left out; out: 422",
+        f"{_SIP_HEADERS}::test_headers_beyond_the_number_are_left_out_or_refused",
+    ),
+    Limit(
+        "… their names", "common.sip_headers:MAX_NAME", "characters", "call",
+        "in: left out; out: 422", f"{_SIP_HEADERS}::test_other_headers_do_not_pass",
+    ),
+    Limit(
+        "… their values", "common.sip_headers:MAX_VALUE", "characters", "call",
+        "in: left out; out: 422",
+        f"{_SIP_HEADERS}::test_values_that_cannot_be_shown_are_left_out_coming_in",
+    ),
+    Limit(
+        "… names and values together", "common.sip_headers:MAX_BYTES", "bytes", "call",
+        "in: left out; out: 422",
+        f"{_SIP_HEADERS}::test_headers_beyond_the_bytes_are_left_out_or_refused",
+    ),
+    Limit(
+        "a caller's name", "common.sip_headers:MAX_CALLER_NAME", "characters", "call",
+        "in: cut; out: 422", f"{_SIP_HEADERS}::test_a_name_is_one_line_and_short",
     ),
 )  # fmt: skip
 
@@ -166,6 +190,7 @@ _ACCOUNTS = (
     ),
     _rate("API keys made", "api_keys:KEYS_MADE_AN_HOUR", "an hour"),
     _rate("rotations of the agent token", "account:ROTATIONS_AN_HOUR", "an hour"),
+    _rate("requests for the levels of a call", "call_facts:READS_A_MINUTE", "a minute"),
     _rate("lists of hosted voices", "calls:VOICES_A_MINUTE", "a minute"),
     Limit(
         "answers kept under an Idempotency-Key", "chalicelib.domain.idempotency:KEPT_S", "s",

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tools.limits import application, aws, edge, gateway, local, relay, voice
+from tools.limits import application, aws, edge, gateway, local, quality, relay, voice
 from tools.limits.limit import Limit
 
 DOC = Path(__file__).resolve().parents[2] / "docs/limits.md"
 
 PARTS: dict[str, tuple[Limit, ...]] = {
-    "Application (Lambda, DynamoDB)": application.LIMITS,
+    "Application (Lambda, DynamoDB)": (*application.LIMITS, *quality.APPLICATION),
     "AWS": aws.LIMITS,
-    "Relay": relay.LIMITS,
+    "Relay": (*relay.LIMITS, *quality.RELAY),
     "Voice host": voice.LIMITS,
     "Gateway": gateway.LIMITS,
     "SIP edge": edge.LIMITS,

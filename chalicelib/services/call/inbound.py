@@ -222,6 +222,7 @@ def _new_call(deps: Dependencies, incoming: Incoming, called: Called, owner: Acc
         max_duration_s=min(owner.max_call_s, DEFAULT_MAX_DURATION_S),
         now=deps.now(),
         trunk=called.trunk,
+        introduction=incoming.introduction,
     )
 
 

@@ -13,6 +13,7 @@ from chalicelib.domain.phone import called_number
 from chalicelib.domain.trunk import GATEWAY_IP, Trunk
 from chalicelib.services.dependencies import Dependencies
 from chalicelib.services.line.numbering_plans import DialledIn, plans_of
+from common.sip_headers import NO_INTRODUCTION, Introduction
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class Incoming:
     """False if that network is all that lets the call in."""
     redirects_ringing: bool = False
     """True if the provider takes a redirect of the call while it rings."""
+    introduction: Introduction = NO_INTRODUCTION
 
 
 @dataclass(frozen=True)

@@ -31,10 +31,12 @@ def tell_relay(deps: Dependencies, call: Call) -> None:
 
 
 _SHOWN = ("call_id", "state", "end_reason", "direction", "from", "to", "line", "forwarded_from")
+_IF_KNOWN = ("caller_name", "stir_verstat", "sip_headers")
 
 
 def told_to_relay(call: Call) -> dict[str, Any]:
     """Return a call as relays get it, without its agent."""
     shown = public_view(call)
     told = {name: shown[name] for name in (*_SHOWN, "metadata")}
+    told |= {name: shown[name] for name in _IF_KNOWN if name in shown}
     return {"call": told, "ends_at_ms": call.ends_at}

@@ -1,12 +1,14 @@
-"""Reads the parties of a call as webhooks name them: telephone numbers, else whole URIs.
+"""Reads the parties of a call as webhooks name them: telephone numbers, else whole URIs; and what
+else its INVITE tells the application.
 
-The rules are the SIP library's (`gateway/sip/identity.py`).
+The rules are the SIP library's (`gateway/sip/identity.py`), and those of `common/sip_headers.py`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from common.sip_headers import NO_INTRODUCTION, Introduction, introduction
 from gateway.sip.identity import Party, parties_of
 from gateway.sip.syntax.fields import Headers
 
@@ -18,6 +20,7 @@ class Parties:
     to: str
     from_: str
     forwarded_from: str | None
+    introduction: Introduction = NO_INTRODUCTION
 
 
 def parties(headers: Headers, request_uri: str) -> Parties:
@@ -27,6 +30,11 @@ def parties(headers: Headers, request_uri: str) -> Parties:
         to=_text(who.called),
         from_=_text(who.caller),
         forwarded_from=str(who.forwarder) if who.forwarder else None,
+        introduction=introduction(
+            who.caller.name if who.caller else "",
+            who.caller.verstat if who.caller else "",
+            headers,
+        ),
     )
 
 

@@ -273,6 +273,7 @@ class SipLegs:
                 trunk_source=found.source,
                 sip_call_id=leg.sip_call_id,
                 standing=standing,
+                introduction=who.introduction,
             )
         except Exception:
             leg.refuse(500)  # whatever is wrong, its place and its port are free again

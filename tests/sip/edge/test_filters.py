@@ -198,7 +198,9 @@ def test_the_edge_s_own_headers_cannot_be_forged(edge, children, peer):
         "x-chamade-request-uri: sip:boss@x",
         "X-CHAMADE-Trunk: t",
         "Replaces: 1;to-tag=2;from-tag=3",
-        "X-Anything: 1",
+        "X-Twilio-CallSid: CA1",
+        "X-Call-Sid: CA1",
+        "Subject: 1",
     ]
     peer.send(invite(edge, peer, extra=forged), edge.public)
     got = reached(children)
@@ -206,7 +208,18 @@ def test_the_edge_s_own_headers_cannot_be_forged(edge, children, peer):
     assert got.all("X-Chamade-Request-URI") == [edge.uri("+33123456789")]
     assert not got.all("X-Chamade-Trunk")
     assert not got.all("Replaces")
-    assert not got.all("X-Anything")
+    for name in ("X-Twilio-CallSid", "X-Call-Sid", "Subject"):
+        assert not got.all(name)
+    refuse_politely(got, children)
+
+
+def test_headers_for_the_application_reach_the_child(edge, children, peer):
+    headers = ["X-Order: 4711", "x-tier: gold", "User-to-User: 00aa;encoding=hex"]
+    peer.send(invite(edge, peer, extra=headers), edge.public)
+    got = reached(children)
+    assert [got[name] for name in ("X-Order", "X-Tier", "User-to-User")] == [
+        "4711", "gold", "00aa;encoding=hex",
+    ]  # fmt: skip
     refuse_politely(got, children)
 
 

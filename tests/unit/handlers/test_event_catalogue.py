@@ -34,7 +34,7 @@ from chalicelib.domain.voice_report import Heard, Report, Resumed, Spoken, take_
 from chalicelib.handlers import event_catalogue
 from chalicelib.handlers.event_catalogue import CATALOGUE
 from chalicelib.services import inbox
-from chalicelib.services.call import inbound, pressed_keys, voice_reports
+from chalicelib.services.call import facts, inbound, pressed_keys, voice_reports
 from chalicelib.services.call.transition import settle
 from chalicelib.services.line import dids, trunks
 from chalicelib.services.line.numbers import release
@@ -107,6 +107,7 @@ def _live(world: World) -> None:
         moved = media_moved(talking, relay, world.clock.ms)
         owner = Relay(relay, f"ws://{relay}:8702")
         world.stores.calls.take_media(talking.call_id, owner, NOW, talking.media_expiry, moved)
+    facts.note_quality(deps, talking, "poor", 2.9)
     settle(deps, talking, Act.AGENT_HANGUP)
     _talk(world)
     account_admin.set_limits(deps, account_id, {"max_concurrent_calls": 0})

@@ -9,9 +9,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from chalicelib.domain.call import public_view
 from chalicelib.providers.twilio_webhooks import MAX_FIELD
+from chalicelib.services import inbox
 from chalicelib.services.call import call_control
+from chalicelib.services.call.relay_news import told_to_relay
 from chalicelib.services.operator import account_admin
+from common.sip_headers import fault, name_fault
 from tests.support.engine import everything_in
 
 
@@ -107,6 +111,61 @@ def test_a_forwarded_call_names_the_forwarding_number(api, world):
     post = form(world, ForwardedFrom="+33198765432")
     api.webhook("voice", post)
     assert world.call_of(world.incoming(sid=post["CallSid"])).forwarded_from == "+33198765432"
+
+
+def told_of(call):
+    view = public_view(call)
+    return {n: view.get(n) for n in ("caller_name", "stir_verstat", "sip_headers")}
+
+
+def test_what_the_caller_s_side_tells_is_in_the_call_its_event_and_what_relays_get(api, world):
+    post = form(
+        world,
+        CallerName="Zoë Dupont",
+        StirVerstat="TN-Validation-Passed-A",
+        **{"SipHeader_X-Order": "4711", "SipHeader_User-to-User": "00aa"},
+    )
+    api.webhook("voice", post)
+    call = world.call_of(world.incoming(sid=post["CallSid"]))
+    told = {
+        "caller_name": "Zoë Dupont",
+        "stir_verstat": "TN-Validation-Passed-A",
+        "sip_headers": {"X-Order": "4711", "User-to-User": "00aa"},
+    }
+    assert told_of(call) == told
+    assert told.items() <= told_to_relay(call)["call"].items()
+    events, _ = inbox.read(world.deps, world.account_id, None, 0)
+    assert told.items() <= events[-1].data["call"].items()
+
+
+def test_a_call_of_which_nothing_is_told_has_no_such_members(api, world):
+    call = world.ringing()
+    for shown in (public_view(call), told_to_relay(call)["call"]):
+        assert not {"caller_name", "stir_verstat", "sip_headers"} & set(shown)
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    fields=st.fixed_dictionaries(
+        {
+            "CallerName": st.text(max_size=300),
+            "StirVerstat": st.text(max_size=50),
+        }
+    ),
+    header=st.text("X-abChamadeTwilio\r\n:. ", max_size=70),
+    value=st.text(max_size=300),
+)
+def test_whatever_strangers_tell_the_call_rings_and_shows_one_clean_line_each(
+    api, world, fields, header, value
+):
+    world.allow_many_calls()
+    post = form(world, **fields, **{f"SipHeader_{header}": value})
+    assert api.webhook("voice", post).status_code == 200
+    call = world.call_of(world.incoming(sid=post["CallSid"]))
+    told = told_of(call)
+    assert told["caller_name"] is None or name_fault(told["caller_name"]) is None
+    assert fault(told["sip_headers"] or {}) is None
+    assert (told["stir_verstat"] or "x").isprintable()
 
 
 FORGED = base64.b64encode(b"\0" * 20).decode()

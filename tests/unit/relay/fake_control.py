@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import time
 from collections.abc import Awaitable, Callable
@@ -54,6 +55,8 @@ class FakeApplication:
     """Number of posts that are still to be answered 500."""
     attaches: list[dict[str, Any]] = field(default_factory=list)
     reports: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
+    facts: asyncio.Queue[dict[str, Any]] = field(default_factory=asyncio.Queue)
+    """Reports of the call's quality."""
     bodies: list[dict[str, Any]] = field(default_factory=list)
     """Reports as they came, but for `watch`."""
     agent_whys: list[str] = field(default_factory=list)
@@ -69,6 +72,18 @@ class FakeApplication:
     """Name and URL of the relay that holds the caller's stream; None: any relay may."""
     owns: bool = False
     """True: the relay with the latest stream holds the call, and others are refused."""
+    line: dict[str, Any] | None = None
+    """The line, as relays are told it."""
+    clips: dict[str, bytes] = field(default_factory=dict)
+    asked_for: list[str] = field(default_factory=list)
+    """Ids of the clips that were asked for."""
+    recording: dict[str, Any] | None = None
+    """The recording that is wanted."""
+    stored: dict[int, bytes] = field(default_factory=dict)
+    """Start in ms -> the segment that was put."""
+    store: Callable[[], Awaitable[int]] | None = None
+    """Returns the status with which the next segment is answered."""
+    recordings_over: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     """Attaches are answered once it is set."""
     stalled: set[str] = field(default_factory=set)
@@ -130,7 +145,9 @@ class FakeApplication:
                 "account_sid": "AC1",
                 "agent": self.agent,
                 "agent_detail": self.agent_detail,
+                "recording": self.recording,
                 "owner": None,
+                "line": self.line,
                 "ends_at_ms": self.ends_in_s and int((time.time() + self.ends_in_s) * 1000),
             }
         )
@@ -157,7 +174,40 @@ class FakeApplication:
         if kind in self.endings:
             self.end(self.endings[kind])
         self.reports.put_nowait(kind)
-        return web.json_response({"call": self.call(), "ends_at_ms": None, "agent": self.agent})
+        return web.json_response(self.news() | {"agent": self.agent})
+
+    def news(self) -> dict[str, Any]:
+        """Return what the door's `changed` has."""
+        told = {"call": self.call(), "ends_at_ms": None}
+        return told | {"line": self.line, "recording": self.recording}
+
+    async def clip(self, body: dict[str, Any]) -> web.Response:
+        self.asked_for.append(body["clip_id"])
+        ulaw = self.clips.get(body["clip_id"])
+        if ulaw is None:
+            return problem(404, "no_such_clip")
+        return web.json_response({"ulaw": base64.b64encode(ulaw).decode(), "name": "a clip"})
+
+    async def record(self, body: dict[str, Any]) -> web.Response:
+        if body.get("over"):
+            self.recordings_over.put_nowait(body["recording_id"])
+            return web.json_response({})
+        uploads = {
+            str(start): {"url": f"{self.url}/storage/{start}", "headers": {"X-Sealed": "yes"}}
+            for start in body["starts_ms"]
+        }
+        return web.json_response({"uploads": uploads})
+
+    async def put(self, request: web.Request) -> web.Response:
+        assert request.headers["X-Sealed"] == "yes"
+        status = 200 if self.store is None else await self.store()
+        if status == 200:
+            self.stored[int(request.match_info["start"])] = await request.read()
+        return web.Response(status=status)
+
+    async def take_facts(self, body: dict[str, Any]) -> web.Response:
+        self.facts.put_nowait(body)
+        return web.json_response({})
 
     def signed(
         self, handle: Callable[[dict[str, Any]], Awaitable[web.Response]]
@@ -179,6 +229,10 @@ class FakeApplication:
         app = web.Application()
         app.router.add_post("/media/attach", self.signed(self.attach))
         app.router.add_post("/media/report", self.signed(self.report))
+        app.router.add_post("/media/clip", self.signed(self.clip))
+        app.router.add_post("/media/recording", self.signed(self.record))
+        app.router.add_put("/storage/{start}", self.put)
+        app.router.add_post("/media/facts", self.signed(self.take_facts))
         runner = web.AppRunner(app)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)

@@ -11,9 +11,11 @@ from common import media_stream
 from relay.core.bridge import Bridge
 from relay.core.counters import Counters
 from relay.core.interfaces import AgentAddress, Dialect
+from relay.core.recorder import Segment
 from relay.core.timeouts import Timeouts
 from relay.protocol import agent
 from relay.protocol.agent import AudioFormat
+from relay.protocol.line import Line
 
 MULAW = AudioFormat("mulaw", 8000)
 STREAM = "MZ1"
@@ -75,7 +77,21 @@ class RecordingActions:
     keys: list[str] = field(default_factory=list)
     dialled: list[AgentAddress] = field(default_factory=list)
     wakes: list[float] = field(default_factory=list)
+    segments: list[Segment] = field(default_factory=list)
+    recordings_over: list[str] = field(default_factory=list)
     forgotten: bool = False
+    clips: list[str] = field(default_factory=list)
+    peers: list[Line] = field(default_factory=list)
+    bridged_lines: list[int] = field(default_factory=list)
+
+    def fetch_clip(self, clip_id: str) -> None:
+        self.clips.append(clip_id)
+
+    def connect_peer(self, line: Line) -> None:
+        self.peers.append(line)
+
+    def bridged(self, number: int) -> None:
+        self.bridged_lines.append(number)
 
     def report(self, kind: str, why: str | None = None) -> None:
         self.reports.append(kind)
@@ -89,6 +105,12 @@ class RecordingActions:
 
     def dial(self, agent: AgentAddress) -> None:
         self.dialled.append(agent)
+
+    def recorded(self, segment: Segment) -> None:
+        self.segments.append(segment)
+
+    def recording_over(self, recording_id: str) -> None:
+        self.recordings_over.append(recording_id)
 
     def wake_at(self, at: float) -> None:
         self.wakes.append(at)

@@ -18,6 +18,7 @@ from relay.core.counters import Counters
 from relay.core.interfaces import AgentAddress
 from relay.network.calls import Calls, DialError
 from relay.network.dialler import _REMEDIES, _RESOLVERS, Dialler, _dial_error
+from relay.network.peer_leg import connect_peer
 from tests.unit.relay.scene import Scene
 from tests.unit.relay.twilio_agent import TwilioAgent, twilio_agent
 
@@ -35,8 +36,8 @@ class Names:
 
 async def dial(url: str, others: tuple[str, ...] = (), **options: Any) -> None:
     dialler = Dialler(**options)
-    control: Any = SimpleNamespace(report_keys=None)
-    calls = Calls(control, Config("", ""), Counters(), dialler.dial)
+    control: Any = SimpleNamespace(report_keys=None, fetch_clip=None)
+    calls = Calls(control, Config("", ""), Counters(), dialler.dial, connect_peer)
     address = AgentAddress(url, {"X-A": "b"}, others=others)
     await dialler.dial(calls, "call_1", Scene().bridge, address)
     for leg in calls.legs:
@@ -230,7 +231,8 @@ async def test_a_bounded_number_of_names_is_resolved_at_a_time(
         return []
 
     dialler = Dialler(resolve=slow)
-    calls = Calls(SimpleNamespace(report_keys=None), Config("", ""), Counters(), dialler.dial)  # type: ignore[arg-type]
+    control: Any = SimpleNamespace(report_keys=None, fetch_clip=None)
+    calls = Calls(control, Config("", ""), Counters(), dialler.dial, connect_peer)
     dials = [
         dialler.dial(calls, "call_1", Scene().bridge, AgentAddress(f"ws://agent-{n}.example/", {}))
         for n in range(3 * _RESOLVERS)

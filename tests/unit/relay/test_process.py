@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import logging
 import os
@@ -16,8 +17,9 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from common import media_token
+from relay import __main__ as process
 from relay import logs
-from relay.config import from_env
+from relay.config import Config, from_env
 from relay.core.timeouts import WATCH_WITH_DOOR_S, Timeouts
 from runtime.logs import set_up
 
@@ -40,6 +42,26 @@ def test_a_relay_with_a_door_says_where_it_is_and_asks_less_often() -> None:
     asked = {"RELAY_DOOR_PORT": "1", "RELAY_DOOR_URL": "https://relay/", "RELAY_WATCH_S": "7"}
     config = from_env(NEEDED | asked)
     assert (config.door_url, config.timeouts.watch) == ("https://relay", 7)
+
+
+def test_collections_of_garbage_leave_out_what_is_loaded_at_the_start(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    left_out = []
+
+    async def serve(_config: Config) -> int:
+        left_out.append(gc.get_freeze_count())
+        return 0
+
+    monkeypatch.setattr(process, "serve", serve)
+    monkeypatch.setattr(process, "set_up", lambda *_args, **_options: None)
+    for name, value in NEEDED.items():
+        monkeypatch.setenv(name, value)
+    try:
+        assert process.main() == 0
+    finally:
+        gc.unfreeze()
+    assert left_out[0] > 10_000
 
 
 def test_relays_with_the_same_settings_have_different_ids(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -36,6 +36,23 @@ async def test_text_that_is_not_utf8_closes_the_socket(stack: Stack) -> None:
     assert (await closed(agent))[0] == 1007
 
 
+NOT_UTF8 = b'{"event":"media","media":{"payload":"AQID"},"streamSid":"MZ1\xff"}'
+
+
+async def test_audio_of_a_stream_whose_name_is_not_utf8_closes_the_provider(stack: Stack) -> None:
+    provider, _ = await stack.both()
+    await provider.send(NOT_UTF8, text=True)
+    assert (await closed(provider))[0] == 1007
+
+
+async def test_audio_of_a_stream_whose_name_is_not_utf8_closes_a_twilio_agent(stack: Stack) -> None:
+    await stack.provider()
+    agent = await stack.agent("dialect=twilio")
+    await message(agent, "start")
+    await agent.send(NOT_UTF8, text=True)
+    assert (await closed(agent))[0] == 1007
+
+
 AGENT_PATH = f"/media/agent/call_1?token={AGENT_TOKEN}&format=mulaw"
 
 

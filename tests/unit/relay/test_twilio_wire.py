@@ -134,7 +134,10 @@ def test_malformed_messages_are_refused(message, code) -> None:
 def test_metadata_is_sent_as_text_and_cannot_replace_the_calls_fields() -> None:
     metadata = {"customer": "A 7", "tries": 2, "vip": True, "rate": 0.5, "none": None,
                 "list": [1], "map": {}, "from": "+999", "call_id": "call_2"}  # fmt: skip
-    assert parameters({**CALL, "forwarded_from": "+332", "metadata": metadata}) == {
+    told = {"caller_name": "Zoë", "sip_headers": {"X-Order": "4711"}}
+    assert parameters({**CALL, **told, "forwarded_from": "+332", "metadata": metadata}) == {
+        "caller_name": "Zoë",
+        "SipHeader_X-Order": "4711",
         "customer": "A 7", "tries": "2", "vip": "true", "rate": "0.5", "call_id": "call_1",
         "direction": "inbound", "from": "+331", "to": "+1555", "line": "+1555",
         "forwarded_from": "+332",

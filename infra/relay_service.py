@@ -1,4 +1,4 @@
-"""The media relay on Fargate: one process in each task, at least one task in each zone.
+"""The media relay on Fargate: a process for each vCPU of a task, at least one task in each zone.
 
 A call survives the end of its relay (docs/architecture.md, Media), so scaling in and deploying may
 end tasks. They end late and gently: while a task carries calls it holds ECS's protection
@@ -65,6 +65,12 @@ class RelayService(MediaService):
         self.group.add_ingress_rule(self.group, ec2.Port.tcp(self.port), "other relays")
         # And one that gets a command for it passes the command on.
         self.group.add_ingress_rule(self.group, ec2.Port.tcp(self.door), "other relays' commands")
+        # With several processes in a task each is reached at ports of its own.
+        processes = self.settings.sizes.relay_processes
+        if processes > 1:
+            first = environment.PRIVATE_PORT
+            own = ec2.Port.tcp_range(first, first + 2 * processes - 1)
+            self.group.add_ingress_rule(self.group, own, "other relays' processes")
         service = ecs.FargateService(
             self,
             "Service",

@@ -82,6 +82,11 @@ class Sizes(_Strict):
     gateway_memory_mb: int = 3072
     log_days: int = 30
 
+    @property
+    def relay_processes(self) -> int:
+        """Return the processes of a relay task: one for each of its vCPUs."""
+        return max(1, self.relay_cpu // 1024)
+
     @model_validator(mode="after")
     def _fits(self) -> Sizes:
         if unknown := set(self.reserved_concurrency) - set(FUNCTIONS):

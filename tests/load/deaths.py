@@ -22,11 +22,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.load.deaths_calls import Call, DialledAgents, begin, end
 from tests.load.deaths_world import RELAYS, DeathsWorld, world
 from tests.load.report import Figure, Options, Result, Row
 from tests.load.stack import quantile, say
 from tests.support.rolling import keeping
+from tests.support.toned_calls import Call, DialledAgents, begin, end
 
 CALLS = 10
 KINDS = ("kill", "term", "stop", "cut", "outage")
@@ -66,10 +66,10 @@ def measure(options: Options) -> Result:
 async def _measure(kills: int, kinds: tuple[str, ...], logs: Path) -> Result:
     async with world(logs) as up, DialledAgents().listening() as agents:
         own, dialled = await _lines(up, agents)
-        calls = [
-            await begin(up, n, *(("own", own) if n % 2 == 0 else ("dialled", dialled)), agents)
-            for n in range(CALLS)
-        ]
+        calls = []
+        for number in range(CALLS):
+            line = (own, None) if number % 2 == 0 else (dialled, agents)
+            calls.append(await begin(up.rest, up.phone, number, *line))
         await _until_all_hear(calls, time.monotonic())
         measured = {}
         for kind in kinds:

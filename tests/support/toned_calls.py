@@ -26,8 +26,9 @@ from chamade.audio.socket import AsyncAudio
 from chamade.models import Audio
 from common import g711
 from gateway.softphone.call import PhoneCall
+from gateway.softphone.phone import Softphone
+from local.agent import Rest
 from local.layout import HOST
-from tests.load.deaths_world import DeathsWorld
 
 FRAME, FRAME_S = 160, 0.02
 _BIN_HZ = 50
@@ -181,17 +182,19 @@ async def _speak_by_phone(call: Call) -> None:
 
 
 async def begin(
-    world: DeathsWorld, number: int, kind: str, line: str, agents: DialledAgents
+    rest: Rest, softphone: Softphone, number: int, line: str, agents: DialledAgents | None = None
 ) -> Call:
-    """Set a call up: `kind` is `own` for an agent that connects by itself, or `dialled`."""
+    """Set a call up. Its agent connects by itself, unless it is one of `agents` that is dialled."""
+    kind = "own" if agents is None else "dialled"
     caller = f"+1555{number:07d}"
-    phone = await world.phone.place_call(line, from_=caller)
-    call_id, shown = await _shown(world.rest, caller)
+    phone = await softphone.place_call(line, from_=caller)
+    call_id, shown = await _shown(rest, caller)
     call = Call(number, kind, phone, call_id)
-    agents.calls[call_id] = call
-    if kind == "own":
+    if agents is not None:
+        agents.calls[call_id] = call
+    else:
         if shown["state"] == "ringing":
-            shown = await world.rest("POST", f"/api/call/{call_id}/accept")
+            shown = await rest("POST", f"/api/call/{call_id}/accept")
         where = Audio(url=shown["audio"]["url"], token=shown["audio"]["token"])
         call.agent = AsyncAudio(call_id, where, Format("mulaw", 8000))
         call.tasks.append(asyncio.create_task(_speak_by_client(call, call.agent)))
@@ -201,7 +204,7 @@ async def begin(
     return call
 
 
-async def _shown(rest: Any, caller: str) -> tuple[str, dict[str, Any]]:
+async def _shown(rest: Rest, caller: str) -> tuple[str, dict[str, Any]]:
     async with asyncio.timeout(20):
         while True:
             for call in (await rest("GET", "/api/calls?limit=50"))["calls"]:

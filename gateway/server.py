@@ -34,6 +34,7 @@ from gateway.trunks.application import Application, pause_s
 from gateway.trunks.host import NoSip, TrunkHost
 from gateway.trunks.lease import Lease
 from gateway.trunks.registry import Trunks
+from gateway.trunks.shed import Shed
 from gateway.trunks.ssrf import system_resolver
 from gateway.trunks.trunk import Status
 from runtime import leash
@@ -107,6 +108,10 @@ async def start(config: Config) -> Gateway:
         await session.close()
         raise
     tasks = []
+    if application is not None:
+        shed = Shed(application, lambda: switch.webhooks.behind)
+        exchange.on_shed = shed.counted.count
+        tasks.append(asyncio.create_task(shed.run()))
     if trunks is not None:
         host: TrunkHost = sip if sip is not None else NoSip(trunks.on_status)
         tasks.append(asyncio.create_task(trunks.run(host)))

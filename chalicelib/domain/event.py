@@ -46,6 +46,7 @@ class EventType(StrEnum):
     TRUNK_CONNECTED = "trunk.connected"
     TRUNK_DISCONNECTED = "trunk.disconnected"
     TRUNK_REGISTERED = "trunk.registered"
+    TRUNK_SHED = "trunk.shed"
     TRUNK_FAILED = "trunk.failed"
     WEBHOOK_DISABLED = "webhook.disabled"
     WEBHOOK_TEST = "webhook.test"

@@ -120,6 +120,15 @@ class DidData(View):
     number: DidFacts
 
 
+class ShedData(View):
+    """Data about calls through your trunk that were refused."""
+
+    trunk_id: str
+    reason: Literal["overload"]
+    count: int = Field(ge=1, description="refused since the event before this one")
+    detail: str = Field(description="what happened, and what to do")
+
+
 class NotAddedData(View):
     """Data of a call that came through your trunk. `to` and `from` are text of strangers."""
 
@@ -192,6 +201,9 @@ CATALOGUE: dict[EventType, Entry] = {
     _T.TRUNK_CONNECTED: Entry(TrunkData, "you connected a trunk, or replaced its settings"),
     _T.TRUNK_DISCONNECTED: Entry(TrunkData, "you disconnected it"),
     _T.TRUNK_REGISTERED: Entry(TrunkData, "it can be used now: it is registered, or ready"),
+    _T.TRUNK_SHED: Entry(
+        ShedData, "calls through it were refused, as we were overloaded: once a minute at most"
+    ),
     _T.TRUNK_FAILED: Entry(TrunkData, "it cannot be used: `sip_code` and `detail` say why"),
     _T.WEBHOOK_DISABLED: Entry(DisabledData, "an endpoint answered 410, or took nothing for days"),
     _T.WEBHOOK_TEST: Entry(EndpointData, "you asked for it; it goes to that endpoint alone"),

@@ -36,7 +36,7 @@ from chalicelib.handlers.event_catalogue import CATALOGUE
 from chalicelib.services import inbox
 from chalicelib.services.call import facts, inbound, pressed_keys, voice_reports
 from chalicelib.services.call.transition import settle
-from chalicelib.services.line import dids, trunks
+from chalicelib.services.line import dids, gateway_trunks, trunks
 from chalicelib.services.line.numbers import release
 from chalicelib.services.operator import account_admin
 from chalicelib.store.calls import Relay
@@ -93,6 +93,7 @@ def _live(world: World) -> None:
     world.new_did("+33199005678", agent_url="wss://a.example/?agent-secret")
     inbound.receive(deps, world.call_number(trunk, "+33199009999"))
     world.report_trunk(trunk, TrunkStatus.FAILED, 403, "Not allowed.")
+    gateway_trunks.note_shed(deps, trunk.trunk_id, 7, world.clock.ms)
     world.report_trunk(trunk, TrunkStatus.REGISTERED, 200)
     for act in (Act.BUSY, Act.CALLEE_DECLINED):
         world.clock.advance(60)

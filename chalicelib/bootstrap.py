@@ -18,6 +18,7 @@ from chalicelib.providers.trunk_host import GatewayTrunkHost, TrunkHost
 from chalicelib.providers.twilio import TwilioAccount, TwilioProvider
 from chalicelib.services.dependencies import Dependencies, Secrets, Settings, Stores, Timers
 from chalicelib.store.accounts import AccountStore
+from chalicelib.store.call_lines import CallLineStore
 from chalicelib.store.calls import CallStore
 from chalicelib.store.deliveries import DeliveryStore
 from chalicelib.store.dialling import DiallingStore
@@ -105,6 +106,7 @@ def stores(table: Table) -> Stores:
     dids = DidStore(table)
     return Stores(
         accounts=AccountStore(table),
+        call_lines=CallLineStore(table),
         calls=CallStore(table),
         deliveries=DeliveryStore(table),
         dialling=DiallingStore(table),

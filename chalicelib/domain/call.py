@@ -6,11 +6,22 @@ It is pure: the store makes the result true with one conditional write, together
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from pydantic import ConfigDict, Field
 
+from chalicelib.domain.call_line import (
+    USUAL_LINE,
+    CallLine,
+    LineAct,
+    LineRefused,
+    at_the_end,
+    changed,
+    transfer_view,
+    what_happened,
+)
 from chalicelib.domain.call_transitions import MOVES, TALKING, Act, CallState, Direction, EndReason
 from chalicelib.domain.endings import why_over
 from chalicelib.domain.event import Event, EventType, event_id
@@ -32,6 +43,8 @@ _IF_SET = (
     "caller_name",
     "stir_verstat",
     "sip_headers",
+    "kind",
+    "parent_call_id",
 )
 
 _EVENT_OF = {
@@ -76,6 +89,8 @@ class Call(Model):
     speaks in the call, until it is answered who shall; `voice_host`: the URL of the voice host that
     keeps a place for it; `voice_detail`: why it was not answered at once though its number is.
     `caller_name`, `stir_verstat` and `sip_headers`: see `common/sip_headers.py`.
+    `media_line`: who its far end talks to. A `transfer_leg` calls the third party of a transfer of
+    `parent_call_id`.
     """
 
     model_config = ConfigDict(frozen=True, populate_by_name=True, serialize_by_alias=True)
@@ -106,6 +121,9 @@ class Call(Model):
     voice_settings: VoiceSettings | None = None
     voice_host: str | None = None
     voice_detail: str | None = None
+    media_line: CallLine = USUAL_LINE
+    kind: Literal["transfer_leg"] | None = None
+    parent_call_id: str | None = None
     auto_answer: bool = False
     created_at: Instant
     updated_at: Instant
@@ -129,10 +147,21 @@ class Call(Model):
 
 @dataclass(frozen=True)
 class Transition:
-    """The result of a transition: the call after it, and its event."""
+    """The result of a transition: the call after it, and its event. `earlier`: events of what came
+    to an end with it.
+    """
 
     call: Call
     event: Event
+    earlier: tuple[Event, ...] = ()
+
+
+@dataclass(frozen=True)
+class LineChange:
+    """The result of a change of a call's line: the call after it, and the events."""
+
+    call: Call
+    events: tuple[Event, ...]
 
 
 class Refused(Failure):
@@ -161,12 +190,50 @@ def apply(
         raise Refused(call, "ring_deadline_passed", "The call rang for 60 seconds: it is missed.")
     if act is Act.EXPIRE and now < call.ring_deadline:
         raise Refused(call, "still_ringing", "The ring deadline is not over yet.")
-    after = moved(call, *move, now)
+    before, earlier = (call, ()) if not move[0].final else _with_line(call, at_the_end, now)
+    after = moved(before, *move, now)
     if voice is not None:
         after = after.model_copy(update=voice.members())
     if sip_code is not None:
         after = after.model_copy(update={"sip_code": sip_code})
-    return Transition(after, call_event(after))
+    return Transition(after, call_event(after), earlier)
+
+
+def change_line(call: Call, act: LineAct, now: int, **facts: Any) -> LineChange:
+    """Return an active call after an act on its line, at `now` (epoch ms), with its events; `facts`
+    are those of `call_line.changed`. Raises Refused.
+    """
+    if call.state is not CallState.ACTIVE:
+        raise Refused(call, *_why_not(call, Act.MAX_DURATION))
+    try:
+        return LineChange(*_with_line(call, lambda line: changed(line, act, **facts), now))
+    except LineRefused as refused:
+        raise Refused(call, refused.code, refused.detail) from None
+
+
+def _with_line(
+    call: Call, change: Callable[[CallLine], CallLine], now: int
+) -> tuple[Call, tuple[Event, ...]]:
+    """Return the call with its line changed, and the events of that: each a millisecond later than
+    the one before, so that they stay in order.
+    """
+    after = change(call.media_line)
+    if after == call.media_line:
+        return call, ()
+    at, told = max(now, call.updated_at + 1), what_happened(call.media_line, after)
+    events = tuple(
+        Event(
+            event_id=event_id(call.call_id.removeprefix("call_"), f"L{after.number}", what.value),
+            type=what,
+            account_id=call.account_id,
+            at=at + place,
+            call_id=call.call_id,
+            data={"call_id": call.call_id, **data},
+        )
+        for place, (what, data) in enumerate(told)
+    )
+    updated_at = at + max(0, len(told) - 1)
+    return call.model_copy(update={"media_line": after, "updated_at": updated_at}), events
 
 
 def public_view(call: Call) -> dict[str, Any]:
@@ -175,12 +242,17 @@ def public_view(call: Call) -> dict[str, Any]:
     is told of the caller and what is about a hosted voice are there only if there is something to
     say: each byte of an event is paid for.
     """
-    kept = {"account_id", "trunk_id", "routes", "agent_url", "voice_host"}
+    kept = {"account_id", "trunk_id", "routes", "agent_url", "voice_host", "media_line"}
     kept |= {name for name in _IF_SET if getattr(call, name) is None}
     if call.voice == "own":
         kept |= {"voice", "voice_settings"}
     view = call.model_dump(mode="json", exclude=kept)
-    return {**view, "capabilities": list(CAPABILITIES)}
+    return {**view, **_line_view(call.media_line), "capabilities": list(CAPABILITIES)}
+
+
+def _line_view(line: CallLine) -> dict[str, Any]:
+    held = {"hold": line.by} if line.mode == "hold" else {}
+    return held if line.transfer is None else {**held, "transfer": transfer_view(line.transfer)}
 
 
 def moved(call: Call, state: CallState, reason: EndReason | None, now: int) -> Call:

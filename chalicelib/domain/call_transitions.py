@@ -57,11 +57,15 @@ class EndReason(StrEnum):
     MEDIA_FAILED = "media_failed"
     MAX_DURATION = "max_duration"
     PROVIDER_ERROR = "provider_error"
+    PEER_ENDED = "peer_ended"
+    TRANSFERRED = "transferred"
 
 
 class Act(StrEnum):
     """An act on a call. ANSWER is the agent's act on an inbound call and the called party's on an
-    outbound one; DECLINE is the agent's, CALLEE_DECLINED the called party's.
+    outbound one; DECLINE is the agent's, CALLEE_DECLINED the called party's. PEER_ENDED: the call
+    that it was, or was to be, joined with is over; TRANSFERRED: the far end's network has taken it
+    over.
     """
 
     RING = "ring"
@@ -80,6 +84,8 @@ class Act(StrEnum):
     MAX_DURATION = "max_duration"
     MEDIA_LOST = "media_lost"
     PROVIDER_FAILED = "provider_failed"
+    PEER_ENDED = "peer_ended"
+    TRANSFERRED = "transferred"
 
 
 _S, _R = CallState, EndReason
@@ -94,6 +100,8 @@ TALKING: _Moves = {
     Act.MEDIA_LOST: {_S.ACTIVE: (_S.FAILED, _R.MEDIA_FAILED)},
     Act.AGENT_HANGUP: dict.fromkeys(LIVE_STATES, (_S.ENDED, _R.AGENT_HANGUP)),
     Act.PROVIDER_FAILED: dict.fromkeys(LIVE_STATES, (_S.FAILED, _R.PROVIDER_ERROR)),
+    Act.PEER_ENDED: dict.fromkeys(LIVE_STATES, (_S.ENDED, _R.PEER_ENDED)),
+    Act.TRANSFERRED: {_S.ACTIVE: (_S.ENDED, _R.TRANSFERRED)},
 }
 """Acts that are possible on every call, most of them while it is active."""
 

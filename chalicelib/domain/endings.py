@@ -20,6 +20,8 @@ WHY: dict[EndReason, str] = {
     _R.MEDIA_FAILED: "the caller's audio broke off",
     _R.MAX_DURATION: "it reached its longest duration",
     _R.PROVIDER_ERROR: "the telephone provider could not put it through, or lost it",
+    _R.PEER_ENDED: "the other party of its transfer hung up",
+    _R.TRANSFERRED: "it was transferred, and goes on without this service",
 }
 """Clauses by the reason of the end: "The call is over: nobody accepted it in time." """
 

@@ -1,6 +1,6 @@
-"""Events of an account: one for each transition of a call and for the keys that its caller presses,
-and for changes of its numbers, its trunk and its webhook endpoints. The content of each type is in
-`handlers/event_catalogue.py`, with the models of REST.
+"""Events of an account: one for each transition of a call, for changes of its line and for the keys
+that its caller presses, and for changes of its numbers, its trunk and its webhook endpoints. The
+content of each type is in `handlers/event_catalogue.py`, with the models of REST.
 
 An event is written in the transaction that it is about (outbox). `event_id` is derived from the
 content, so writing it twice has the same effect as writing it once.
@@ -37,6 +37,12 @@ class EventType(StrEnum):
     CALL_TRANSCRIPT = "call.transcript"
     CALL_VOICE = "call.voice"
     CALL_MEDIA_MOVED = "call.media_moved"
+    CALL_HELD = "call.held"
+    CALL_UNHELD = "call.unheld"
+    CALL_TRANSFER_STARTED = "call.transfer.started"
+    CALL_TRANSFER_ANSWERED = "call.transfer.answered"
+    CALL_TRANSFER_COMPLETED = "call.transfer.completed"
+    CALL_TRANSFER_FAILED = "call.transfer.failed"
     CALL_TURNED_AWAY = "call.turned_away"
     NUMBER_ACTIVATED = "number.activated"
     NUMBER_RELEASED = "number.released"

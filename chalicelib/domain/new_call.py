@@ -16,6 +16,7 @@ from chalicelib.domain.call import (
 )
 from chalicelib.domain.call_id import inbound_call_id, new_call_id
 from chalicelib.domain.call_transitions import CallState, EndReason
+from chalicelib.domain.dial_rules import MIN_CALL_S
 from chalicelib.domain.trunk import Trunk
 from chalicelib.domain.voice import OWN, CallVoice
 from common.sip_headers import NO_INTRODUCTION, Introduction
@@ -117,6 +118,18 @@ def new_outbound(  # noqa: PLR0913 - the fields of a call
         metadata=metadata,
         history=(HistoryEntry(version=1, state=CallState.CONNECTING, at=now),),
     )
+    return Transition(call, call_event(call))
+
+
+def third_partys(new: Transition, parent: Call) -> Transition:
+    """Return a new outbound call as that to the third party of a transfer of `parent`: it lasts no
+    longer than that call may.
+    """
+    ends_at = parent.ends_at or new.call.created_at
+    left_s = max(MIN_CALL_S, (ends_at - new.call.created_at) // 1000)
+    facts = {"kind": "transfer_leg", "parent_call_id": parent.call_id}
+    most = {"max_duration_s": min(new.call.max_duration_s, left_s)}
+    call = new.call.model_copy(update={**facts, **most})
     return Transition(call, call_event(call))
 
 

@@ -45,6 +45,26 @@ AUDIO = {
 CALL_VOICE_PROBLEMS = (*VOICE_PROBLEMS, "hosted_voice_busy")
 
 
+DIAL_PROBLEMS = (
+    "country_not_allowed",
+    "premium_number",
+    "no_trunk:409",
+    "trunk_not_registered",
+    "bad_number",
+    "wrong_host",
+    "bad_caller_id",
+    "no_caller_id",
+    "too_long",
+    "too_many_dials",
+    "dial_rate",
+    "recently_declined",
+    "provider_error",
+    "vault_missing",
+    "vault_unavailable",
+    *CALL_VOICE_PROBLEMS,
+)
+
+
 class Voiced(Strict):
     """The voice that a call is to have."""
 
@@ -133,24 +153,7 @@ class CallQuery(Strict):
     body=NewCall,
     answer=views.Call,
     location=lambda call, _: f"/api/call/{call['call_id']}",
-    problems=(
-        "country_not_allowed",
-        "premium_number",
-        "no_trunk:409",
-        "trunk_not_registered",
-        "bad_number",
-        "wrong_host",
-        "bad_caller_id",
-        "no_caller_id",
-        "too_long",
-        "too_many_dials",
-        "dial_rate",
-        "recently_declined",
-        "provider_error",
-        "vault_missing",
-        "vault_unavailable",
-        *CALL_VOICE_PROBLEMS,
-    ),
+    problems=DIAL_PROBLEMS,
     example={"platform": "sip", "meeting_url": "sip:+33199001234@sip.carrier.example"},
     idempotent=True,
     resumes=True,
@@ -166,7 +169,7 @@ def dial_call(request: Request[NewCall, NoQuery]) -> Answer:
     given = request.body.model_dump(exclude={"platform", *Voiced.model_fields})
     dial_request = dial.DialRequest(**given, voice=_wanted(request))
     call_id = derived_call_id(request.seed) if request.seed else None
-    return _view(request.deps, dial.dial(request.deps, request.account_id, dial_request, call_id))
+    return view(request.deps, dial.dial(request.deps, request.account_id, dial_request, call_id))
 
 
 @operations.get("/api/calls", query=ListQuery, answer=views.Calls, problems=("bad_cursor",))
@@ -177,7 +180,7 @@ def list_calls(request: Request[NoBody, ListQuery]) -> Answer:
     go on.
     """
     calls, cursor = call_list.page(request.deps, request.account_id, **request.query.model_dump())
-    return {"calls": [_view(request.deps, call) for call in calls], "next_cursor": cursor}
+    return {"calls": [view(request.deps, call) for call in calls], "next_cursor": cursor}
 
 
 @operations.get(
@@ -190,7 +193,7 @@ def get_call(request: Request[NoBody, CallQuery]) -> Answer:
     """Show a call as it is now."""
     deps, wanted = request.deps, request.query.transcript
     call = own_call(deps, request.account_id, request.path["call_id"])
-    shown = _view(deps, call) | (_transcript(deps, call, wanted) if wanted else {})
+    shown = view(deps, call) | (_transcript(deps, call, wanted) if wanted else {})
     return shown | call_facts.shown(deps, call)
 
 
@@ -216,7 +219,7 @@ def accept_call(request: Request[Acceptance, NoQuery]) -> Answer:
     place for the call before it is answered; if none can, the call rings on.
     """
     deps, call_id = request.deps, request.path["call_id"]
-    return _view(deps, call_control.accept(deps, request.account_id, call_id, _wanted(request)))
+    return view(deps, call_control.accept(deps, request.account_id, call_id, _wanted(request)))
 
 
 @operations.post(
@@ -226,7 +229,7 @@ def accept_call(request: Request[Acceptance, NoQuery]) -> Answer:
 )
 def refuse_call(request: Request[NoBody, NoQuery]) -> Answer:
     """Decline a ringing call; the caller gets a busy tone."""
-    return _view(
+    return view(
         request.deps,
         call_control.decline(request.deps, request.account_id, request.path["call_id"]),
     )
@@ -239,7 +242,7 @@ def refuse_call(request: Request[NoBody, NoQuery]) -> Answer:
 )
 def leave_call(request: Request[NoBody, NoQuery]) -> Answer:
     """Hang up, whatever the call is doing; one that you dialled stops ringing."""
-    return _view(
+    return view(
         request.deps, call_control.leave(request.deps, request.account_id, request.path["call_id"])
     )
 
@@ -274,7 +277,8 @@ def _transcript(deps: Dependencies, call: Call, limit: int) -> dict[str, Any]:
     return {} if entries is None else {"transcript": shown_entries(entries)}
 
 
-def _view(deps: Dependencies, call: Call) -> dict[str, Any]:
+def view(deps: Dependencies, call: Call) -> dict[str, Any]:
+    """Return a call as answers show it, with its audio."""
     return {**public_view(call), "audio": None if call.state.final else _audio(deps, call)}
 
 

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 from pydantic import BaseModel, Field, TypeAdapter
 
 from chalicelib.domain.call_id import CALL_ID
+from chalicelib.domain.call_line import TransferMode
 from chalicelib.domain.endpoint import DisabledReason
 from chalicelib.domain.event import Event, EventType
 from chalicelib.domain.foreign_text import MAX_SHOWN
@@ -87,6 +88,34 @@ class MediaMovedData(View):
     """A call whose audio goes on over a new stream."""
 
     call_id: str = Field(pattern=f"^{CALL_ID.pattern}$")
+
+
+class HeldData(View):
+    """A call that was put on hold, or taken off it."""
+
+    call_id: str = Field(pattern=f"^{CALL_ID.pattern}$")
+    by: Literal["agent", "transfer"] = Field(description="what it was held by")
+
+
+class TransferData(View):
+    """A step of a call's transfer."""
+
+    call_id: str = Field(pattern=f"^{CALL_ID.pattern}$", description="the call that is transferred")
+    transfer_id: str
+    mode: TransferMode
+    to: str = Field(description="the third party")
+    transfer_call_id: str | Absent = Field(
+        default=None,
+        description="the third party's call; not there where the caller's network dials",
+    )
+    sip_code: int | Absent = Field(
+        default=None, description="only there if it failed: the last SIP answer, if it is known"
+    )
+    why: str | Absent = Field(
+        default=None,
+        description="only there if it failed: the `end_reason` of the third party's call, "
+        "`cancelled`, or `call_over`",
+    )
 
 
 class TurnedAwayData(View):
@@ -189,6 +218,16 @@ CATALOGUE: dict[EventType, Entry] = {
         MediaMovedData,
         "the relay that carried it is gone, and another one carries it: audio that was queued and "
         "not played is lost",
+    ),
+    _T.CALL_HELD: Entry(HeldData, "its far end was put on hold"),
+    _T.CALL_UNHELD: Entry(HeldData, "it was taken off hold"),
+    _T.CALL_TRANSFER_STARTED: Entry(TransferData, "a transfer began: the third party is called"),
+    _T.CALL_TRANSFER_ANSWERED: Entry(TransferData, "the third party has answered"),
+    _T.CALL_TRANSFER_COMPLETED: Entry(
+        TransferData, "the two parties talk to each other; your agent is out"
+    ),
+    _T.CALL_TRANSFER_FAILED: Entry(
+        TransferData, "the third party was not reached, or the transfer was cancelled"
     ),
     _T.CALL_TURNED_AWAY: Entry(
         TurnedAwayData, "calls got a busy tone, as you have as many as you may: once a minute"

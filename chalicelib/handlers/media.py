@@ -1,4 +1,6 @@
-"""`/media/attach`, `/media/report`, `/media/facts`: what relays ask and report (docs/contracts.md)."""
+"""`/media/attach`, `/media/report`, `/media/facts`: requests and reports of relays
+(docs/contracts.md).
+"""
 
 from __future__ import annotations
 
@@ -61,6 +63,7 @@ class Report(Model):
     digits: str | None = Field(default=None, pattern=r"^[0-9*#A-D]{1,64}$")
     sequence: int | None = Field(default=None, ge=1, lt=2**53)
     why: Why | None = None
+    line: int | None = Field(default=None, ge=0, lt=2**53)
 
     @model_validator(mode="after")
     def _keys_and_their_place(self) -> Report:
@@ -105,7 +108,7 @@ def report() -> dict[str, Any]:
     """Note what happened to a call's sockets; return the call as it is now."""
     posted = Report.model_validate_json(_signed_body("/media/report"))
     deps = bootstrap.dependencies()
-    facts = media.Facts(posted.digits, posted.sequence, posted.why)
+    facts = media.Facts(posted.digits, posted.sequence, posted.why, posted.line)
     with log_context(call_id=posted.call_id):
         return _call(deps, media.report(deps, posted.relay, posted.call_id, posted.type, facts))
 
@@ -126,7 +129,7 @@ VOICE_HOST = {"dialect": "chamade", "format": "mulaw", "rate": 8000, "trusted": 
 
 
 def _call(deps: Dependencies, call: Call) -> dict[str, Any]:
-    return {**told_to_relay(call), "agent": _agent(media.agent_to_dial(deps, call))}
+    return {**told_to_relay(deps, call), "agent": _agent(media.agent_to_dial(deps, call))}
 
 
 def _agent(agent: media.AgentToDial | None) -> dict[str, Any] | None:

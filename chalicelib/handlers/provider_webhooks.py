@@ -108,6 +108,10 @@ def status(provider: str) -> Response:
     posted = _checked(provider, "status")
     deps, update = bootstrap.dependencies(), posted.update
     with log_context(call_id=posted.call_id, sip_call_id=update.sip_call_id):
+        if update.refer_code is not None:
+            from chalicelib.services.call import transfer  # most posts need none of it
+
+            transfer.referred(deps, posted.call_id, update.provider_call_id, update.refer_code)
         if posted.dialled:
             outbound.handle_status(
                 deps,

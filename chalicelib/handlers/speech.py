@@ -130,6 +130,8 @@ def _without_reply(answer: Content) -> Content:
     answer=views.Utterance,
     problems=(
         *LIVE_PROBLEMS,
+        "call_held",
+        "call_transferred",
         "queue_full",
         "too_much_said",
         "unknown_voice",

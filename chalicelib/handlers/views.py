@@ -11,6 +11,7 @@ from pydantic import ConfigDict, Field
 from pydantic.json_schema import SkipJsonSchema
 
 from chalicelib.domain.call_id import CALL_ID
+from chalicelib.domain.call_line import TransferState
 from chalicelib.domain.call_transitions import CallState, Direction, EndReason
 from chalicelib.domain.event import EventType
 from chalicelib.domain.model import Strict
@@ -96,6 +97,27 @@ class HistoryEntry(View):
     end_reason: EndReason | None
 
 
+class TransferFacts(View):
+    """The last transfer of a call."""
+
+    transfer_id: str
+    mode: Literal["cold", "warm", "refer"]
+    to: str = Field(description="the third party")
+    state: TransferState
+    call_id: str | Absent = Field(
+        default=None,
+        description="the third party's call; not there where the caller's network dials",
+    )
+    sip_code: int | Absent = Field(
+        default=None, description="only there if it failed: the last SIP answer, if it is known"
+    )
+    why: str | Absent = Field(
+        default=None,
+        description="only there if it failed or was cancelled: the `end_reason` of the third "
+        "party's call, `cancelled`, or `call_over`",
+    )
+
+
 class CallFacts(View):
     """A call, without its audio."""
 
@@ -149,6 +171,18 @@ class CallFacts(View):
         default=None,
         description="only there if no voice host could answer at once, as the number's "
         "`auto_answer` wants: why. It rings on, and can be accepted",
+    )
+    hold: Literal["agent", "transfer"] | Absent = Field(
+        default=None, description="only there if it is on hold: who put it there"
+    )
+    transfer: TransferFacts | Absent = Field(
+        default=None, description="only there if it was transferred, or is to be"
+    )
+    kind: Literal["transfer_leg"] | Absent = Field(
+        default=None, description="only there in a call to the third party of a transfer"
+    )
+    parent_call_id: str | Absent = Field(
+        default=None, description="only there with `kind`: the call that is transferred"
     )
     auto_answer: bool
     created_at: Time

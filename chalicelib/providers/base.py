@@ -31,6 +31,10 @@ class ProviderError(Exception):
     """The provider could not be reached or refused. The message holds no secret."""
 
 
+class NotSupported(Exception):
+    """The provider, or this call at it, does not do that at all."""
+
+
 class RemoteStatus(StrEnum):
     """The state of a call at the provider."""
 
@@ -91,6 +95,8 @@ class CallUpdate:
     """The words of the caller's side beside the numbers, of a call that comes in."""
     sip_code: int | None = None
     """The SIP code by which the far end ended the call, where the provider says so."""
+    refer_code: int | None = None
+    """The SIP code that a REFER has come to, if the post is about one."""
     redirects_ringing: bool = False
     """True if the provider takes a redirect of this call while it rings (`Provider.steer`)."""
 
@@ -184,6 +190,8 @@ class Provider(Protocol):
     name: str
     content_type: str
     """The content type of its documents."""
+    refers: bool
+    """True if it has the far end's network take calls over (`refer`)."""
 
     def parse_webhook(self, webhook: Webhook) -> CallUpdate:
         """Check a post's signature, then read it. Raises BadSignature, BadForm, ValidationError."""
@@ -209,6 +217,11 @@ class Provider(Protocol):
     def hang_up(self, provider_call_id: str, *, answered: bool) -> None:
         """End the call, without answering one that rings (also if `answered` is out of date). A
         call that is over already is no error.
+        """
+
+    def refer(self, provider_call_id: str, to: str) -> None:
+        """Have the far end's network take an active call over to another number (REFER). How it
+        went, a status webhook tells. Raises NotSupported, ProviderError.
         """
 
     def status(self, provider_call_id: str) -> RemoteStatus:

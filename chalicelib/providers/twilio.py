@@ -27,6 +27,7 @@ from chalicelib.providers.base import (
     HangUp,
     Instruction,
     KeepRinging,
+    NotSupported,
     ProviderError,
     Reject,
     RemoteStatus,
@@ -189,6 +190,12 @@ class TwilioProvider:
         call = self._call(provider_call_id)
         if answered or _cancel(call) == _IN_PROGRESS:
             _end(call, "completed")
+
+    refers = False
+
+    def refer(self, provider_call_id: str, to: str) -> None:  # noqa: ARG002
+        """Refuse: Twilio has no REFER for a call that has a stream."""
+        raise NotSupported
 
     def status(self, provider_call_id: str) -> RemoteStatus:
         """Fetch the call."""

@@ -54,6 +54,10 @@ class Post(Model):
     sip_code: Annotated[int | None, BeforeValidator(_sip_code)] = Field(
         alias="SipResponseCode", default=None
     )
+    refer_code: Annotated[int | None, BeforeValidator(_sip_code)] = Field(
+        alias="ReferStatus", default=None
+    )
+    """Our gateway's own."""
     redirect_ringing: str = Field(alias="RedirectRinging", default="", max_length=32)
     """Our gateway's own: what it does with a redirect of a ringing call, `work` or `21220`."""
 
@@ -81,6 +85,7 @@ def update_of(form: dict[str, str]) -> CallUpdate:
         sip_call_id=post.sip_call_id,
         introduction=introduction_in(form),
         sip_code=post.sip_code,
+        refer_code=post.refer_code,
         redirects_ringing=post.redirect_ringing == "work",
     )
 

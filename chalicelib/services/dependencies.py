@@ -12,6 +12,7 @@ from chalicelib.providers.browser_calls import BrowserCalls
 from chalicelib.providers.outgoing_http import Poster
 from chalicelib.providers.trunk_host import TrunkHost
 from chalicelib.store.accounts import AccountStore
+from chalicelib.store.call_lines import CallLineStore
 from chalicelib.store.calls import CallStore
 from chalicelib.store.deliveries import DeliveryStore
 from chalicelib.store.dialling import DiallingStore
@@ -42,6 +43,7 @@ class Stores:
     """The stores, one for each aggregate."""
 
     accounts: AccountStore
+    call_lines: CallLineStore
     calls: CallStore
     deliveries: DeliveryStore
     dialling: DiallingStore

@@ -4,6 +4,7 @@ times: it only does what the deadline, the provider or a webhook should have don
 * a call that rang past its deadline is missed; one that we dialled was not answered,
 * a call that still rings gets a timer (its execution may have died with the engine),
 * an active call that the provider does not know any more has failed,
+* of two calls of a transfer, each follows the other,
 * deliveries that are missing for an event are made, and a delivery whose execution was lost is sent
   again.
 """
@@ -18,7 +19,7 @@ from chalicelib.domain.call_transitions import Act, CallState
 from chalicelib.providers.base import RemoteStatus
 from chalicelib.services.call.call_control import expire
 from chalicelib.services.call.relay_news import tell_relay
-from chalicelib.services.call.transition import settle
+from chalicelib.services.call.transition import follow, settle
 from chalicelib.services.delivery import backlog, delivery_tries
 from chalicelib.services.dependencies import Dependencies
 
@@ -64,6 +65,9 @@ def _put_right(deps: Dependencies, call_id: str) -> str:
     call = deps.stores.calls.get(call_id)
     if call is None or call.state.final:
         return "alone"
+    before, call = call, follow(deps, call)
+    if call.state.final:
+        return "failed" if before.answered_at else "unanswered"
     unanswered = call.state in (CallState.CONNECTING, CallState.RINGING)
     if unanswered and deps.now() >= call.ring_deadline:
         expire(deps, call_id)

@@ -14,8 +14,8 @@ def unchanged(before: Call, after: Call, now: int) -> tuple[str, dict[str, str],
 
     It names the version (which implies the state), the state (for whoever reads a trace), what
     comes without a transition (the provider's id, the trunk if there are several, the details about
-    an agent that we dial and about a hosted voice) and, for the answer of an inbound call, the
-    deadline on the item itself.
+    an agent that we dial and about a hosted voice, the number of its line) and, for the answer of
+    an inbound call, the deadline on the item itself.
     """
     parts = ["#version = :version", "#state = :state"]
     names = {"#version": "version", "#state": "state", "#id": "provider_call_id"}
@@ -30,14 +30,17 @@ def unchanged(before: Call, after: Call, now: int) -> tuple[str, dict[str, str],
     if before.auto_answer and before.voice == "hosted":
         names["#voice_detail"] = "voice_detail"
         _same(parts, values, "voice_detail", before.voice_detail)
-    if after.state is CallState.ACTIVE and before.direction == "inbound":
+    if before.state is CallState.ACTIVE:
+        names["#line_number"] = "line_number"
+        _same(parts, values, "line_number", before.media_line.number or None)
+    elif after.state is CallState.ACTIVE and before.direction == "inbound":
         names["#deadline"] = "ring_deadline"
         parts.append("#deadline > :now")
         values[":now"] = to_text(now)
     return " AND ".join(parts), names, values
 
 
-def _same(parts: list[str], values: dict[str, Any], name: str, value: str | None) -> None:
+def _same(parts: list[str], values: dict[str, Any], name: str, value: str | int | None) -> None:
     if value is None:
         parts.append(f"attribute_not_exists(#{name})")
     else:

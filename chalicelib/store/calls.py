@@ -40,7 +40,9 @@ LIVE_SHARDS = 8
 FILTERED_READ, MAX_READS = 100, 5
 """Items read in one query where a filter applies, and queries for one page of an answer."""
 
-_KEY_ATTRIBUTES = frozenset({"pk", "sk", "listing", "listing_order", "live", "live_order"})
+_KEY_ATTRIBUTES = frozenset(
+    {"pk", "sk", "listing", "listing_order", "live", "live_order", "line_number"}
+)
 
 
 class AlreadyThere(Exception):
@@ -111,7 +113,7 @@ class CallStore:
     def get(self, call_id: str) -> Call | None:
         """Return the call as it is now."""
         item = self._table.get(f"CALL#{call_id}", "CALL")
-        return None if item is None else _to_call(item)
+        return None if item is None else to_call(item)
 
     def create(self, new: Transition) -> None:
         """Write a new call with its event. Raises AlreadyThere if it exists: its webhook came
@@ -119,11 +121,11 @@ class CallStore:
         """
         try:
             self._table.write(
-                put(_to_item(new.call), "attribute_not_exists(pk)"), outbox_put(new.event)
+                put(to_item(new.call), "attribute_not_exists(pk)"), outbox_put(new.event)
             )
         except ConditionFailed as lost:
             item = lost.items[0]
-            existing = _to_call(item) if item else self.get(new.call.call_id)
+            existing = to_call(item) if item else self.get(new.call.call_id)
             if existing is None:
                 raise Contention from None
             raise AlreadyThere(existing) from None
@@ -140,13 +142,13 @@ class CallStore:
         """
         try:
             self._table.write(
-                put(_to_item(new.call), "attribute_not_exists(pk)"),
+                put(to_item(new.call), "attribute_not_exists(pk)"),
                 dialling.begin(new.call, before),
                 outbox_put(new.event),
             )
         except ConditionFailed as lost:
             if lost.failed[0] and lost.items[0]:
-                raise AlreadyThere(_to_call(lost.items[0])) from None
+                raise AlreadyThere(to_call(lost.items[0])) from None
             raise DialConflict from None
 
     def bind(self, call_id: str, provider_call_id: str) -> Call:
@@ -239,13 +241,13 @@ class CallStore:
         condition, names, values = unchanged(before, moved.call, now)
         try:
             self._table.write(
-                put(_to_item(moved.call), condition, names, values),
-                outbox_put(moved.event),
+                put(to_item(moved.call), condition, names, values),
+                *map(outbox_put, (*moved.earlier, moved.event)),
                 *dialling.end(moved.call),
             )
         except ConditionFailed as lost:
             item = lost.items[0]
-            raise Stale(_to_call(item) if item else None) from None
+            raise Stale(to_call(item) if item else None) from None
         except Contention:
             raise Stale(None) from None
 
@@ -282,13 +284,13 @@ class CallStore:
         if len(found) > limit:
             found = found[:limit]
             after = {name: found[-1][name] for name in ("pk", "sk", "listing", "listing_order")}
-        return [_to_call(item) for item in found], after
+        return [to_call(item) for item in found], after
 
     def live(self) -> Iterator[Call]:
         """Yield every call that is not over (as the index knows, which may lag by moments)."""
         for shard in range(LIVE_SHARDS):
             for item in self._table.query_all(f"LIVE#{shard}", index=LIVE):
-                yield _to_call(item)
+                yield to_call(item)
 
     def media(self, call_id: str) -> Media:
         """Return which relay holds the call's media."""
@@ -361,8 +363,10 @@ def _media_update(
     )
 
 
-def _to_item(call: Call) -> Item:
-    usual = {"routes": not call.routes, "voice": call.voice == "own"}
+def to_item(call: Call) -> Item:
+    """Return a call as the table has it."""
+    line = call.media_line.number
+    usual = {"routes": not call.routes, "voice": call.voice == "own", "media_line": line == 0}
     absent = {name for name, is_usual in usual.items() if is_usual}
     item: Item = {
         "pk": f"CALL#{call.call_id}",
@@ -371,11 +375,14 @@ def _to_item(call: Call) -> Item:
         "listing_order": f"{to_text(call.created_at)}#{call.call_id}",
         **{k: v for k, v in call.model_dump(mode="json", exclude=absent).items() if v is not None},
     }
+    if line:
+        item["line_number"] = line
     if not call.state.final:
         item["live"] = f"LIVE#{zlib.crc32(call.call_id.encode()) % LIVE_SHARDS}"
         item["live_order"] = f"{call.state.value}#{to_text(call.ring_deadline)}"
     return item
 
 
-def _to_call(item: dict[str, Any]) -> Call:
+def to_call(item: dict[str, Any]) -> Call:
+    """Return the call of an item."""
     return Call.model_validate({k: v for k, v in item.items() if k not in _KEY_ATTRIBUTES})

@@ -16,6 +16,8 @@ WHY = {
     "media_failed": "the caller's audio broke off",
     "max_duration": "it reached its longest duration",
     "provider_error": "the telephone provider could not put it through, or lost it",
+    "peer_ended": "the other party of its transfer hung up",
+    "transferred": "it was transferred, and goes on without this service",
 }
 """Clauses by `end_reason`."""
 

@@ -50,10 +50,26 @@ class HistoryEntry(Shown):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Transfer(Shown):
+    """The last transfer of a call. `call_id`: the third party's call, if it is one of yours; `why`:
+    why it failed.
+    """
+
+    transfer_id: str
+    mode: str
+    to: str
+    state: str
+    call_id: str | None = None
+    sip_code: int | None = None
+    why: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Call(Shown):
     """A call. `from_` is who calls, `line` the number of yours, `audio` None once it is over.
     `agent_detail`: why the agent at `agent_url` was not reached, and what to do; None if it was.
-    `voice_detail`: why no hosted voice answered it at once, though its number says so.
+    `voice_detail`: why no hosted voice answered it at once, though its number says so. `hold`: who
+    holds it, None if nobody does. `parent_call_id`: the call for whose transfer this one is.
     """
 
     call_id: str
@@ -82,6 +98,10 @@ class Call(Shown):
     voice: str = "own"
     voice_settings: VoiceSettings | None = None
     voice_detail: str | None = None
+    hold: str | None = None
+    transfer: Transfer | None = None
+    kind: str | None = None
+    parent_call_id: str | None = None
     auto_answer: bool = False
     max_duration_s: int = 0
     metadata: dict[str, Any] = field(default_factory=dict)

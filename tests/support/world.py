@@ -46,11 +46,13 @@ class RecordingProvider:
     strict: bool = False
     down: bool = False
     trusts: bool = True
+    refers: bool = False
     remote: RemoteStatus = RemoteStatus.LIVE
     steered: list[tuple[str, Instruction]] = field(default_factory=list)
     hung_up: list[str] = field(default_factory=list)
     canceled: list[str] = field(default_factory=list)
     dialled: list[Dial] = field(default_factory=list)
+    referred: list[tuple[str, str]] = field(default_factory=list)
     meanwhile: Callable[[Dial, str], None] | None = None
 
     def signed(
@@ -85,6 +87,11 @@ class RecordingProvider:
         self.hung_up.append(provider_call_id)
         if not answered:
             self.canceled.append(provider_call_id)
+
+    def refer(self, provider_call_id: str, to: str) -> None:
+        if self.down:
+            raise ProviderError("down")
+        self.referred.append((provider_call_id, to))
 
     def status(self, provider_call_id: str) -> RemoteStatus:
         return self.remote

@@ -64,7 +64,7 @@ _CALLS = (
     ),
     Limit(
         "streams handed out one after the other, none of which lasts",
-        "chalicelib.services.call.instructions:MAX_STREAMS", "", "call",
+        "chalicelib.services.call.streams:MAX_STREAMS", "", "call",
         "the call has failed, `media_failed`",
         f"{_UNIT}/test_inbound.py::test_a_call_that_no_relay_takes_fails",
     ),

@@ -19,6 +19,21 @@ _BY_CODE = {
     "ring_deadline_passed": (
         "The call is missed. Tell the user who called; chamade_call_join can call back."
     ),
+    "call_held": "Take it off hold with chamade_call_resume: then they hear you.",
+    "call_transferred": (
+        "The two parties talk to each other without you. Nothing is left to be done: "
+        "chamade_inbox tells when the call ends."
+    ),
+    "transfer_under_way": (
+        "See its `transfer` with chamade_call_status; chamade_inbox tells when it ends, and "
+        "chamade_call_transfer_cancel gives it up."
+    ),
+    "transfer_not_answered": (
+        "Wait until `transfer.state` is consulting (chamade_inbox tells `call.transfer.answered`)."
+    ),
+    "transfer_leg": "Transfer the call that it belongs to, `parent_call_id`, not this one.",
+    "no_transfer": "See with chamade_call_status what the call is now.",
+    "refer_unsupported": 'Call the tool again with mode "cold".',
     "call_outbound": (
         "You dialled this call, so the called party answers it. chamade_call_status shows its "
         "state, chamade_call_leave ends it."

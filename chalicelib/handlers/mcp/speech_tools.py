@@ -1,4 +1,6 @@
-"""Tools to talk in a call with a hosted voice, with their descriptions for language models."""
+"""Tools for calls that are answered, with their descriptions for language models: to talk with a
+hosted voice, to hold a call, to transfer it.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,7 @@ from chalicelib.handlers.mcp.tool import Tool
 REPLY_WAIT_S = 10
 LISTEN_WAIT_S = 20
 
-SPEECH_TOOLS = (
+TALKING_TOOLS = (
     Tool(
         name="chamade_call_say",
         title="Say something in a call, and hear the reply",
@@ -91,5 +93,78 @@ SPEECH_TOOLS = (
             "digits": "0-9, *, #, A-D, 1 to 64 of them, as in 12#; w is a pause of half a second.",
         },
         open_world=True,
+    ),
+    Tool(
+        name="chamade_call_hold",
+        title="Put a call on hold",
+        operation="hold_call",
+        description=(
+            "Put an active call on hold: the other side hears music and neither hears the other, "
+            "while you look something up. Tell them before, and do not let them wait for long: "
+            "chamade_call_resume takes them off hold. What you were still saying is cut off."
+        ),
+        arguments={
+            "call_id": CALL_ID,
+            "music": "True: they hear music, which is the default. False: silence.",
+        },
+        idempotent=True,
+    ),
+    Tool(
+        name="chamade_call_resume",
+        title="Take a call off hold",
+        operation="resume_call",
+        description=(
+            "Take a call off hold: both sides hear each other again. Speak at once. It is no error "
+            "if the call is not on hold."
+        ),
+        arguments={"call_id": CALL_ID},
+        idempotent=True,
+    ),
+    Tool(
+        name="chamade_call_transfer",
+        title="Transfer a call to somebody else",
+        operation="transfer_call",
+        description=(
+            "Connect the other side of an active call with a third party. A real phone rings and "
+            "it may cost money, as with chamade_call_join; do it when the user or the caller wants "
+            "that, and tell the caller first.\n"
+            'With mode "cold" they hear a ringing tone and are connected when the third party '
+            'answers; you are out. With "warm" they hear music while you talk to the third party: '
+            "wait until `transfer.state` is consulting (chamade_inbox: `call.transfer.answered`), "
+            "talk in the call `transfer.call_id` (chamade_call_say), then "
+            "chamade_call_transfer_complete or chamade_call_transfer_cancel.\n"
+            "If the third party is not reached (`call.transfer.failed`), you have the call again: "
+            "tell the caller."
+        ),
+        arguments={
+            "call_id": CALL_ID,
+            "to": "Whom to connect: a number in E.164 form, or sip:NUMBER@HOST of a trunk.",
+            "mode": '"cold", "warm", or "refer": the caller\'s own network takes the call over.',
+            "caller_id": "The number to call the third party as. Default: the trunk's caller_id.",
+            "timeout_s": "Seconds that it may ring there, 5 to 120; default 30.",
+            "on_failure": '"resume": you have the call again, the default. "hang_up": it ends.',
+        },
+        open_world=True,
+    ),
+    Tool(
+        name="chamade_call_transfer_complete",
+        title="Complete a transfer",
+        operation="complete_transfer",
+        description=(
+            "Connect the caller with the third party that you have talked to in a warm transfer. "
+            "You are out of both calls then."
+        ),
+        arguments={"call_id": "The id of the call that is transferred, not the third party's."},
+        idempotent=True,
+    ),
+    Tool(
+        name="chamade_call_transfer_cancel",
+        title="Give up a transfer",
+        operation="cancel_transfer",
+        description=(
+            "Give up a transfer that is under way: the third party is hung up, and you have the "
+            "caller again. Speak to the caller at once."
+        ),
+        arguments={"call_id": "The id of the call that is transferred, not the third party's."},
     ),
 )

@@ -89,6 +89,14 @@ def check_active(call: Call) -> None:
         raise Refused(call, "call_not_active", "Nobody has answered it yet.")
 
 
+def check_heard(call: Call) -> None:
+    """Raise Refused for a call whose far end does not hear the agent at the moment."""
+    if call.media_line.mode == "bridge":
+        raise Refused(call, "call_transferred", "The two parties talk to each other.")
+    if call.media_line.mode == "hold":
+        raise Refused(call, "call_held", "The far end is on hold, and hears nobody.")
+
+
 def ask_host(
     deps: Dependencies, call: Call, method: str, params: Mapping[str, Any], wait_s: float = 0
 ) -> dict[str, Any]:

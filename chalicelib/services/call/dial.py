@@ -8,20 +8,26 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Protocol
 
 from chalicelib.domain.account import Account
 from chalicelib.domain.call import Call, Transition
 from chalicelib.domain.call_transitions import Act, EndReason
 from chalicelib.domain.dial_rules import (
     NotDialled,
+    RecentDials,
     check_declined,
     check_pace,
     check_room,
     shown_host,
 )
 from chalicelib.domain.failure import Failure
-from chalicelib.domain.new_call import DEFAULT_RING_TIMEOUT_S, new_outbound, speaking
+from chalicelib.domain.new_call import (
+    DEFAULT_RING_TIMEOUT_S,
+    new_outbound,
+    speaking,
+    third_partys,
+)
 from chalicelib.domain.voice import USUAL, CallVoice, WantedVoice
 from chalicelib.providers.base import Dial, DialRoute, ProviderError
 from chalicelib.services.call.admission import count_inbound
@@ -31,7 +37,7 @@ from chalicelib.services.call.routes import Plan, Planner
 from chalicelib.services.call.transition import settle
 from chalicelib.services.dependencies import Dependencies
 from chalicelib.services.line.trunks import UnknownTrunk, credentials
-from chalicelib.store.calls import AlreadyThere, DialConflict
+from chalicelib.store.calls import AlreadyThere, DialConflict, Stale
 from chalicelib.store.contention import tries
 from chalicelib.store.table import Contention
 
@@ -51,6 +57,19 @@ class NotPlaced(Failure):
         self.call, self.detail = call, why
 
 
+class Parent(Protocol):
+    """The call for whose transfer a third party is dialled."""
+
+    @property
+    def call(self) -> Call:
+        """Return the call as it was read."""
+
+    def write(self, deps: Dependencies, new: Transition, before: RecentDials) -> None:
+        """Write the third party's call together with the transfer. Raises Refused if the call can
+        not be transferred (any more), and as `CallLineStore.dial` does.
+        """
+
+
 @dataclass(frozen=True)
 class DialRequest:
     """A request to dial. None stands for the setting of the trunk or the account."""
@@ -66,10 +85,15 @@ class DialRequest:
 
 
 def dial(
-    deps: Dependencies, account_id: str, request: DialRequest, call_id: str | None = None
+    deps: Dependencies,
+    account_id: str,
+    request: DialRequest,
+    call_id: str | None = None,
+    parent: Parent | None = None,
 ) -> Call:
     """Dial a call; return it, `connecting` or further if the provider was quick. Raises NotDialled
-    if the account may not dial it, NotPlaced if the provider did not place it.
+    if the account may not dial it, NotPlaced if the provider did not place it. `parent`: the call
+    that is transferred to the one that is dialled; then Refused, too.
 
     `call_id` is given for a request that may come again, with the same id. If the call is written
     already, the provider is not asked again: the first request has asked it, or died before it, and
@@ -86,10 +110,11 @@ def dial(
         _check_hosted(deps, account_id)
     plan = Planner(deps, account_id).plan(request.meeting_url, request.trunk, request.caller_id)
     new = _new_call(deps, account, plan, request, call_id)
+    new = third_partys(new, parent.call) if parent else new
     dial_order = _order(deps, plan, new.call, request.ring_timeout_s)
     new, voice = _with_voice(deps, new, request.voice)
     try:
-        _record(deps, account, new)
+        _record(deps, account, new, parent)
     except AlreadyThere as existing:
         _give_up(deps, voice, existing.call)
         return _existing_call(existing.call)
@@ -201,7 +226,7 @@ def _order(deps: Dependencies, plan: Plan, call: Call, ring_timeout_s: int) -> D
     )
 
 
-def _record(deps: Dependencies, account: Account, new: Transition) -> None:
+def _record(deps: Dependencies, account: Account, new: Transition, parent: Parent | None) -> None:
     """Write the call and start its ring timer, if the account does not dial too much."""
     call = new.call
     for _ in tries(DIAL_TRIES):
@@ -210,9 +235,12 @@ def _record(deps: Dependencies, account: Account, new: Transition) -> None:
         enough = account.max_concurrent_calls - len(before.calls)
         check_room(before, account, count_inbound(deps, account, enough))
         try:
-            deps.stores.calls.dial(new, before)
+            if parent is None:
+                deps.stores.calls.dial(new, before)
+            else:
+                parent.write(deps, new, before)
             break
-        except (DialConflict, Contention):
+        except (DialConflict, Contention, Stale):
             continue  # another dial of the account, or the end of one, at the same moment
     else:
         raise Contention

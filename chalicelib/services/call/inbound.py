@@ -23,13 +23,14 @@ from chalicelib.domain.voice import CallVoice
 from chalicelib.providers.base import HangUp, Instruction, KeepRinging, Reject
 from chalicelib.services.call import admission
 from chalicelib.services.call.admission import TurnedAway
-from chalicelib.services.call.instructions import NOT_TAKEN, another_stream, while_ringing
+from chalicelib.services.call.instructions import NOT_TAKEN, while_ringing
 from chalicelib.services.call.number_called import (
     Called,
     Incoming,
     find_called,
     with_full_numbers,
 )
+from chalicelib.services.call.streams import another_stream
 from chalicelib.services.call.transition import settle
 from chalicelib.services.dependencies import Dependencies
 from chalicelib.services.line.dids import note_called, tell_not_added

@@ -6,29 +6,15 @@ Used by the answers to its webhooks (`ring.py`, `outbound.py`), and by requests 
 
 from __future__ import annotations
 
-import logging
-
 from chalicelib.domain.call import Call
-from chalicelib.domain.call_transitions import Act, CallState
+from chalicelib.domain.call_transitions import CallState
 from chalicelib.providers.base import Connect, HangUp, Instruction, KeepRinging, Reject
-from chalicelib.services.call.transition import settle
 from chalicelib.services.dependencies import Dependencies
 from common import media_token
-
-log = logging.getLogger(__name__)
 
 NOT_TAKEN = Reject(busy=True)
 """For a call that nobody took: it stays unanswered, and costs nothing (for `<Hangup>` the provider
 would answer it first)."""
-
-LASTING_MS = 10_000
-"""A stream that a relay has held this long did work: later breaks are counted from one again."""
-
-STREAMS_AT_ONCE = 2
-"""Streams handed out without a pause when one breaks; after these, one a second."""
-
-MAX_STREAMS = 12
-"""Streams handed out, none of which lasted, before the call has failed."""
 
 
 def instruction(deps: Dependencies, call: Call) -> Instruction:
@@ -51,21 +37,6 @@ def while_ringing(deps: Dependencies, call: Call) -> Instruction:
     accept.
     """
     return NOT_TAKEN if call.state.final else instruction(deps, call)
-
-
-def another_stream(deps: Dependencies, call: Call) -> Instruction:
-    """Return the instruction after a call's stream has ended, whichever direction the call has."""
-    if call.state is not CallState.ACTIVE:
-        return HangUp()
-    media = deps.stores.calls.media(call.call_id)
-    lasted = media.attached_at is not None and deps.now() - media.attached_at >= LASTING_MS
-    streams = deps.stores.calls.count_stream(call.call_id, call.media_expiry, afresh=lasted)
-    if streams > MAX_STREAMS:
-        log.error("no stream of the call lasts", extra={"call_id": call.call_id})
-        settle(deps, call, Act.MEDIA_LOST)
-        return HangUp()
-    pause_s = 0 if streams <= STREAMS_AT_ONCE else 1
-    return Connect(provider_token(deps, call), pause_s)
 
 
 def provider_token(deps: Dependencies, call: Call) -> str:

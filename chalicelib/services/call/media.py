@@ -10,15 +10,17 @@ from dataclasses import dataclass
 from typing import Literal
 
 from chalicelib.domain.agent import handshake_headers, not_reached
-from chalicelib.domain.call import Call, media_moved
+from chalicelib.domain.call import Call, Refused, media_moved
 from chalicelib.domain.call_id import CALL_ID
+from chalicelib.domain.call_line import CallLine, LineAct, LinePhase, phase
 from chalicelib.domain.call_transitions import Act, CallState
 from chalicelib.domain.failure import Failure
 from chalicelib.domain.voice import NOT_REACHED, VoiceSettings
 from chalicelib.services.account import agent_token as agent_tokens
 from chalicelib.services.call import pressed_keys
+from chalicelib.services.call.call_writes import change
 from chalicelib.services.call.provider_control import hang_up
-from chalicelib.services.call.transition import UnknownCall, settle
+from chalicelib.services.call.transition import UnknownCall, follow, settle
 from chalicelib.services.dependencies import Dependencies
 from chalicelib.store.calls import Relay
 from common import media_token
@@ -28,8 +30,9 @@ log = logging.getLogger(__name__)
 _MEDIA_ITEM_KEPT_S = 3600
 
 Report = Literal[
-    "watch", "agent_hangup", "agent_lost", "no_agent", "media_lost", "max_duration", "dtmf"
-]
+    "watch", "agent_hangup", "agent_lost", "no_agent", "media_lost", "max_duration", "dtmf",
+    "bridged",
+]  # fmt: skip
 
 _LOSSES = frozenset({"watch", "agent_lost", "no_agent", "media_lost"})
 
@@ -80,12 +83,13 @@ class CallOver(Failure):
 @dataclass(frozen=True)
 class Facts:
     """Details of a report: `digits` and `sequence` of a `dtmf`; `why` the agent was not reached,
-    "" once it is there, None: nothing new.
+    "" once it is there, None: nothing new. `line`: the number of the line that is `bridged`.
     """
 
     digits: str | None = None
     sequence: int | None = None
     why: str | None = None
+    line: int | None = None
 
 
 @dataclass(frozen=True)
@@ -127,6 +131,11 @@ def attach_provider(
     if former is not None:
         facts = {"call_id": call.call_id, "from_relay": former, "to_relay": relay.name}
         log.warning("the call's audio has moved to another relay", extra=facts)
+    call = follow(deps, call)
+    if call.media_line.peer is not None:
+        from chalicelib.services.call import pair  # most calls need none of it
+
+        pair.tell_peer(deps, call)
     return Attachment(call, relay.name)
 
 
@@ -156,6 +165,9 @@ def report(
         raise UnknownCall(call_id)
     if facts.why:
         log.warning("relay: %s", facts.why, extra={"call_id": call_id, "report": kind})
+    if kind == "bridged":
+        waited = {"ms": deps.now() - call.updated_at, "line": facts.line}
+        log.info("the far end hears the other one", extra={"call_id": call_id, **waited})
     if kind == "dtmf" and facts.digits and facts.sequence is not None:
         # Also for a call that is over by now: the caller may press a key and hang up at once.
         pressed_keys.take_report(deps, call, facts.digits, facts.sequence)
@@ -170,15 +182,45 @@ def report(
         # What a relay says of a voice host is the operator's to read: it is in the log.
         detail = NOT_REACHED if call.voice == "hosted" else not_reached(facts.why)
         call = _note_agent(deps, call, detail if facts.why else None)
+    call = _agent_left(deps, call) if kind == "agent_hangup" else follow(deps, call)
     act = _ACT_OF.get(kind)
     # An agent may give up a call that it dialled before anybody answers.
     dialling = kind == "agent_hangup" and call.direction == "outbound"
     if act is None or (call.state is not CallState.ACTIVE and not dialling):
         return call
-    after = settle(deps, call, act)
+    after = settle(deps, call, act, unless=lambda now: _goes_on_without(now.media_line, kind))
     if after.state.final and not call.state.final:
         hang_up(deps, after)
     return after
+
+
+def _agent_left(deps: Dependencies, call: Call) -> Call:
+    """Note that the agent of a call that is being transferred has left, so that there is nobody to
+    go back to; return the call as it is now. Any other call is returned as it is.
+    """
+    if phase(call.media_line) not in _WITHOUT_AGENT:
+        return call
+    try:
+        return change(deps, call, LineAct.AGENT_LEFT)
+    except Refused as refused:
+        return refused.call
+
+
+_WITHOUT_AGENT = (LinePhase.COLD, LinePhase.REFER)
+"""Phases of a transfer that need no agent any more."""
+
+_OF_THE_AGENT = ("agent_hangup", "agent_lost", "no_agent")
+
+
+def _goes_on_without(line: CallLine, kind: Report) -> bool:
+    """Return whether a call goes on though its agent is gone: the far end is held, which an agent
+    may be lost meanwhile of, or it talks to somebody else.
+    """
+    if kind not in _OF_THE_AGENT:
+        return False
+    if line.mode == "hold":
+        return kind != "agent_hangup" or phase(line) in _WITHOUT_AGENT
+    return line.mode == "bridge"
 
 
 def _note_agent(deps: Dependencies, call: Call, detail: str | None) -> Call:
@@ -189,11 +231,11 @@ def _note_agent(deps: Dependencies, call: Call, detail: str | None) -> Call:
 
 
 def agent_to_dial(deps: Dependencies, call: Call) -> AgentToDial | None:
-    """Return the agent that the relay shall dial, if the call is active and hosted or has an
-    agent's URL. The headers are signed each time: agents may refuse an old signature, and the token
-    may be new.
+    """Return the agent that the relay shall dial, if the call is active, joined with no other call,
+    and hosted or has an agent's URL. The headers are signed each time: agents may refuse an old
+    signature, and the token may be new.
     """
-    if call.state is not CallState.ACTIVE:
+    if call.state is not CallState.ACTIVE or call.media_line.mode == "bridge":
         return None
     if call.voice == "hosted":
         return _voice_host(deps, call)

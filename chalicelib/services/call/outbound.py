@@ -13,8 +13,9 @@ from chalicelib.domain.call import Call, moved_on
 from chalicelib.domain.call_transitions import Act, CallState
 from chalicelib.domain.voice import CallVoice
 from chalicelib.providers.base import OVER, CallStatus, Instruction
-from chalicelib.services.call.instructions import another_stream, instruction
+from chalicelib.services.call.instructions import instruction
 from chalicelib.services.call.provider_control import hang_up
+from chalicelib.services.call.streams import another_stream
 from chalicelib.services.call.transition import TooBusy, UnknownCall, settle
 from chalicelib.services.dependencies import Dependencies
 from chalicelib.store.calls import BoundElsewhere

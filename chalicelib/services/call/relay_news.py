@@ -1,4 +1,4 @@
-"""Tell a relay that a call is over, and show calls as relays get them."""
+"""Tell a relay that a call is over or its line has changed, and show calls as relays get them."""
 
 from __future__ import annotations
 
@@ -7,23 +7,25 @@ from typing import Any
 
 from chalicelib.domain.call import Call, public_view
 from chalicelib.services.dependencies import Dependencies
+from common import media_token
 
 log = logging.getLogger(__name__)
 
 
 def tell_relay(deps: Dependencies, call: Call) -> None:
-    """Tell the relay what an ended call is now, so that it need not ask. Never raises; takes a
-    second at most.
+    """Tell the relay what a call is now that is over, or whose line has changed, so that it need
+    not ask. Never raises; takes a second at most.
 
     Only ends that no relay notices are told: by requests of people and agents, and by the sweep.
     When a webhook tells of an end, the provider closes the stream; so no webhook waits for a relay.
     """
-    if deps.relay_door is None or not call.state.final or call.answered_at is None:
+    news_there_are = call.state.final or call.media_line.number > 0
+    if deps.relay_door is None or not news_there_are or call.answered_at is None:
         return
     try:
         owner = deps.stores.calls.media(call.call_id)
         if owner.relay is not None:
-            news = {**told_to_relay(call), "agent": None}
+            news = {**told_to_relay(deps, call), "agent": None}
             deps.relay_door.tell(call.call_id, owner.door_url, news)
     except Exception:
         # It asks by itself, a little later.
@@ -34,9 +36,37 @@ _SHOWN = ("call_id", "state", "end_reason", "direction", "from", "to", "line", "
 _IF_KNOWN = ("caller_name", "stir_verstat", "sip_headers")
 
 
-def told_to_relay(call: Call) -> dict[str, Any]:
+def told_to_relay(deps: Dependencies, call: Call) -> dict[str, Any]:
     """Return a call as relays get it, without its agent."""
     shown = public_view(call)
     told = {name: shown[name] for name in (*_SHOWN, "metadata")}
     told |= {name: shown[name] for name in _IF_KNOWN if name in shown}
-    return {"call": told, "ends_at_ms": call.ends_at}
+    line = {} if call.media_line.number == 0 else {"line": _line(deps, call)}
+    return {"call": told, "ends_at_ms": call.ends_at, **line}
+
+
+def _line(deps: Dependencies, call: Call) -> dict[str, Any]:
+    """Return the line of a call as relays get it. Of two calls that are joined, the one that was
+    transferred has the way to the other one.
+    """
+    line = call.media_line
+    source = line.source.model_dump(mode="json", exclude_none=True) if line.source else None
+    told: dict[str, Any] = {"number": line.number, "mode": line.mode, "source": source}
+    if line.by == "transfer":
+        told["why"] = "transfer"
+    if line.mode != "bridge" or line.peer is None:
+        return told
+    told |= {"peer": line.peer, "agent": line.agent}
+    if call.parent_call_id is None and not call.state.final:
+        told |= _way_to(deps, line.peer)
+    return told
+
+
+def _way_to(deps: Dependencies, peer_id: str) -> dict[str, Any]:
+    """Return where the peer's stream is, and the token for it; nothing while no relay has it."""
+    relay_url = deps.stores.calls.media(peer_id).relay_url
+    peer = deps.stores.calls.get(peer_id)
+    if relay_url is None or peer is None:
+        return {}
+    token = media_token.issue(deps.secrets.media, peer_id, "peer", peer.media_expiry)
+    return {"peer_url": relay_url, "peer_token": token}

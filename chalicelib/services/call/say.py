@@ -20,6 +20,7 @@ from chalicelib.services.call.at_the_relay import (
     QueueFull,
     ask_host,
     check_active,
+    check_heard,
 )
 from chalicelib.services.call.transition import own_call
 from chalicelib.services.call.waits import waiting
@@ -81,6 +82,7 @@ def say(
     """
     call = hosted_call(deps, account_id, call_id)
     check_active(call)
+    check_heard(call)
     utterance_id = _utterance_id(seed or secrets.token_hex(16))
     wait_s = LONGEST_S if words.wait or words.wait_for_reply_s else 0
     with waiting(deps, account_id, wait_s):

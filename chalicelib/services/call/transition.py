@@ -1,109 +1,60 @@
-"""Change a call, in the only way there is: read, decide by the domain's rules, write if unchanged.
-
-A lost write is not an error: the loser reads the call again and decides again, until the rules
-refuse the act. A call has few transitions, so this ends soon. After a collision of transactions,
-which changes nothing, it pauses for a moment.
-"""
+"""Make a transition of a call, and what follows from it for the call that it is joined with."""
 
 from __future__ import annotations
 
-import logging
+from collections.abc import Callable
 
-from chalicelib.domain.call import Call, Refused, apply
+from chalicelib.domain.call import Call, Refused
 from chalicelib.domain.call_id import CALL_ID
 from chalicelib.domain.call_transitions import Act
-from chalicelib.domain.failure import Failure
 from chalicelib.domain.voice import CallVoice
-from chalicelib.services.call.admission import give_back
+from chalicelib.services.call.call_writes import TooBusy, UnknownCall, move
 from chalicelib.services.dependencies import Dependencies
-from chalicelib.store.calls import Stale
-from chalicelib.store.contention import step_aside
 
-log = logging.getLogger(__name__)
-
-MAX_TRIES = 30
+__all__ = ["TooBusy", "UnknownCall", "act_on", "follow", "own_call", "own_incoming_call", "settle"]
 
 
-class UnknownCall(Failure, LookupError):
-    """There is no such call of the account. A call of another account must give the same answer."""
+def follow(deps: Dependencies, call: Call) -> Call:
+    """Take the steps that are due for the call and the one that it is to be joined with, if it
+    belongs to a transfer; return the call as it is then. Never raises.
+    """
+    if call.parent_call_id is None and call.media_line.transfer is None:
+        return call
+    from chalicelib.services.call import pair  # most calls need none of it
 
-    code = "call_not_found"
-
-
-class TooBusy(Failure, RuntimeError):
-    """Too many other writes changed the item at the same time."""
-
-    code = "too_busy"
-    retry_after_s = 1
+    return pair.follow(deps, call)
 
 
-def act_on(
+def act_on(  # noqa: PLR0913, PLR0917 - the facts of a transition
     deps: Dependencies,
     call: Call,
     act: Act,
     sip_code: int | None = None,
     voice: CallVoice | None = None,
+    unless: Callable[[Call], bool] | None = None,
 ) -> Call:
     """Write the transition of `act` together with its event; return the call after it. `voice`: who
-    speaks from now on, if that is new. Raises Refused if the rules forbid it.
+    speaks from now on, if that is new. Raises Refused if the rules forbid it, or `unless` is true
+    of the call as it is then.
     """
-    for _ in range(MAX_TRIES):
-        now = deps.now()
-        moved = apply(call, act, now, sip_code, voice)
-        try:
-            deps.stores.calls.move(call, moved, now)
-        except Stale as stale:
-            call = stale.call or _read_again(deps, call)
-            continue
-        if moved.call.state.final:
-            _free_places(deps, moved.call)
-        log.info(
-            "call %s: %s -> %s",
-            act.value,
-            call.state.value,
-            moved.call.state.value,
-            extra={
-                "call_id": call.call_id,
-                "account_id": call.account_id,
-                "state": moved.call.state.value,
-                "end_reason": moved.call.end_reason,
-            },
-        )
-        return moved.call
-    raise TooBusy(call.call_id)
+    return follow(deps, move(deps, call, act, sip_code, voice, unless))
 
 
-def settle(
+def settle(  # noqa: PLR0913, PLR0917 - the facts of a transition
     deps: Dependencies,
     call: Call,
     act: Act,
     sip_code: int | None = None,
     voice: CallVoice | None = None,
+    unless: Callable[[Call], bool] | None = None,
 ) -> Call:
     """Do as `act_on` does, for acts that may come too late; return the call as it is afterwards,
     whoever won.
     """
     try:
-        return act_on(deps, call, act, sip_code, voice)
+        return act_on(deps, call, act, sip_code, voice, unless)
     except Refused as refused:
-        return refused.call
-
-
-def _free_places(deps: Dependencies, call: Call) -> None:
-    """Free the places of a call that is over. A voice host frees that of a call which was answered
-    when its audio ends.
-    """
-    give_back(deps, call)
-    if call.voice_host is not None and call.answered_at is None and deps.voice_hosts is not None:
-        deps.voice_hosts.release(call.call_id)
-
-
-def _read_again(deps: Dependencies, call: Call) -> Call:
-    step_aside()
-    current = deps.stores.calls.get(call.call_id)
-    if current is None:
-        raise UnknownCall(call.call_id)
-    return current
+        return follow(deps, refused.call)
 
 
 def own_incoming_call(deps: Dependencies, account_id: str, call_id: str) -> Call:

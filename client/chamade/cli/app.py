@@ -11,7 +11,7 @@ from typing import Any
 import click
 from click.shell_completion import get_completion_class
 
-from chamade.cli import account, did, event, number, speech, trunk, voice, webhook
+from chamade.cli import account, did, event, number, transfer, trunk, voice, webhook
 from chamade.cli.common import Session, json_option, pass_session, quiet_option
 from chamade.cli.failures import FAILED, INTERRUPTED, USAGE, complain, exit_code
 from chamade.errors import ChamadeError
@@ -64,7 +64,7 @@ def root() -> None:
 
 
 for _group in (
-    speech.group,  # that of `call`, with these verbs added
+    transfer.group,  # that of `call`, with these verbs and those of `speech` added
     number.group,
     trunk.group,
     did.group,

@@ -1,4 +1,6 @@
-"""`/api/call…`: dial, see calls, answer, refuse, hang up; speak and hear with a hosted voice."""
+"""`/api/call…`: dial, see calls, answer, refuse, hang up, hold, transfer; speak and hear with a
+hosted voice.
+"""
 
 from __future__ import annotations
 
@@ -134,6 +136,63 @@ class Calls(Group[Shell]):
         """
         path = f"/api/call/{part(call_id)}/leave"
         return Request("POST", path, shape(Call), repeatable=True)
+
+    @operation
+    def hold(self, call_id: str, *, music: bool | None = None) -> Request[Call]:
+        """Put an active call on hold: its far end hears music, or with `music=False` silence."""
+        path = f"/api/call/{part(call_id)}/hold"
+        return Request("POST", path, shape(Call), body=given(music=music), repeatable=True)
+
+    @operation
+    def resume(self, call_id: str) -> Request[Call]:
+        """Take a call off hold."""
+        path = f"/api/call/{part(call_id)}/resume"
+        return Request("POST", path, shape(Call), repeatable=True)
+
+    @operation
+    def transfer(
+        self,
+        call_id: str,
+        to: str,
+        mode: str = "cold",
+        *,
+        trunk: str | None = None,
+        caller_id: str | None = None,
+        timeout_s: int | None = None,
+        music: bool | None = None,
+        on_failure: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> Request[Call]:
+        """Transfer an active call to a third party, a number or a SIP URI. `cold`: they are joined
+        when it answers; `warm`: your agent talks to it first, in the call
+        `call.transfer.call_id`; `refer`: the caller's network takes the call over.
+        """
+        wishes = given(
+            trunk=trunk,
+            caller_id=caller_id,
+            timeout_s=timeout_s,
+            music=music,
+            on_failure=on_failure,
+        )
+        return Request(
+            "POST",
+            f"/api/call/{part(call_id)}/transfer",
+            shape(Call),
+            body={"to": to, "mode": mode, **wishes},
+            creates=True,
+            idempotency_key=idempotency_key,
+        )
+
+    @operation
+    def complete_transfer(self, call_id: str) -> Request[Call]:
+        """Join the caller with the third party of a warm transfer. The agent is out then."""
+        path = f"/api/call/{part(call_id)}/transfer/complete"
+        return Request("POST", path, shape(Call), repeatable=True)
+
+    @operation
+    def cancel_transfer(self, call_id: str) -> Request[Call]:
+        """Give a transfer up: the third party is hung up, the agent has the caller again."""
+        return Request("POST", f"/api/call/{part(call_id)}/transfer/cancel", shape(Call))
 
     @operation
     def say(

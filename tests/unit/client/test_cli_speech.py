@@ -101,6 +101,39 @@ def test_keys_are_pressed_speech_is_cleared_and_a_transcript_is_deleted(api, cap
     assert [request.method for request in api.requests] == ["POST", "POST", "DELETE"]
 
 
+HELD = {**CALL, "hold": "agent"}
+TRANSFER = {"transfer_id": "transfer_1", "mode": "cold", "to": "+33199001234", "state": "dialling"}
+
+
+@pytest.mark.parametrize(
+    ("words", "end", "sent"),
+    [
+        (["hold", CALL_ID], "hold", {}),
+        (["hold", CALL_ID, "--silence"], "hold", {"music": False}),
+        (["resume", CALL_ID], "resume", None),
+        (["transfer", CALL_ID, "+33199001234"], "transfer", {"to": "+33199001234", "mode": "cold"}),
+        (
+            ["transfer", CALL_ID, "+33199001234", "--warm", "--timeout", "20", "--hang-up"],
+            "transfer",
+            {"to": "+33199001234", "mode": "warm", "timeout_s": 20, "on_failure": "hang_up"},
+        ),
+        (["transfer", CALL_ID, "--complete"], "transfer/complete", None),
+        (["transfer", CALL_ID, "--cancel"], "transfer/cancel", None),
+    ],
+)
+def test_calls_are_held_and_transferred(api, words, end, sent):
+    api.on("POST", f"{PATH}/{end}", 200, {**HELD, "transfer": TRANSFER})
+    assert main(["call", *words]) == 0
+    (request,) = api.requests
+    assert (body_of(request) if request.content else None) == sent
+
+
+def test_a_transfer_needs_somebody_to_call(api):
+    assert main(["call", "transfer", CALL_ID]) == 2
+    assert main(["call", "transfer", CALL_ID, "+331", "--cancel"]) == 2
+    assert api.requests == []
+
+
 @pytest.mark.parametrize(
     ("words", "request_line", "sent"),
     [

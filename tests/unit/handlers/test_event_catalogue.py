@@ -34,7 +34,7 @@ from chalicelib.domain.voice_report import Heard, Report, Resumed, Spoken, take_
 from chalicelib.handlers import event_catalogue
 from chalicelib.handlers.event_catalogue import CATALOGUE
 from chalicelib.services import inbox
-from chalicelib.services.call import facts, inbound, pressed_keys, voice_reports
+from chalicelib.services.call import facts, hold, inbound, pressed_keys, transfer, voice_reports
 from chalicelib.services.call.transition import settle
 from chalicelib.services.line import dids, gateway_trunks, trunks
 from chalicelib.services.line.numbers import release
@@ -109,6 +109,9 @@ def _live(world: World) -> None:
         owner = Relay(relay, f"ws://{relay}:8702")
         world.stores.calls.take_media(talking.call_id, owner, NOW, talking.media_expiry, moved)
     facts.note_quality(deps, talking, "poor", 2.9)
+    hold.hold(deps, account_id, talking.call_id, music=True)
+    hold.resume(deps, account_id, talking.call_id)
+    _transfer(world, talking)
     settle(deps, talking, Act.AGENT_HANGUP)
     _talk(world)
     account_admin.set_limits(deps, account_id, {"max_concurrent_calls": 0})
@@ -116,6 +119,15 @@ def _live(world: World) -> None:
     dids.remove(deps, account_id, "+33199005678")
     trunks.disconnect(deps, account_id)
     release(deps, account_id, world.number)
+
+
+def _transfer(world: World, call: Call) -> None:
+    """A transfer that fails, and one that is completed."""
+    request = transfer.TransferRequest("+33199004321", "cold")
+    for act in (Act.BUSY, Act.ANSWER):
+        call = transfer.start(world.deps, world.account_id, call.call_id, request)
+        leg = world.stores.calls.get(call.media_line.transfer.call_id)
+        settle(world.deps, leg, act, sip_code=486 if act is Act.BUSY else None)
 
 
 def _talk(world: World) -> None:

@@ -79,11 +79,11 @@ def test_a_slow_holder_does_not_dial_after_another_took_over(once, world, monkey
     world.register_trunk()
     record, answers = dial._record, []
 
-    def slow(deps, account, moved):
+    def slow(deps, account, moved, parent):
         monkeypatch.setattr(dial, "_record", record)
         world.clock.advance(CLAIM_MS / 1000)
         answers.append(once("/api/call", DIAL))
-        record(deps, account, moved)
+        record(deps, account, moved, parent)
 
     monkeypatch.setattr(dial, "_record", slow)
     answers.append(once("/api/call", DIAL))
@@ -98,14 +98,14 @@ def test_a_refusal_after_a_take_over_does_not_lose_the_first_holders_call(once, 
     world.register_trunk()
     record, refused = dial._record, []
 
-    def slow(deps, account, moved):
+    def slow(deps, account, moved, parent):
         monkeypatch.setattr(dial, "_record", record)
         world.clock.advance(CLAIM_MS / 1000)
         with monkeypatch.context() as elsewhere:
             premium = NumberingFacts(valid=True, country="FR", kind="premium_rate")
             elsewhere.setattr(routes, "facts_of", lambda _: premium)
             refused.append(once("/api/call", DIAL))
-        record(deps, account, moved)
+        record(deps, account, moved, parent)
 
     monkeypatch.setattr(dial, "_record", slow)
     first = once("/api/call", DIAL)

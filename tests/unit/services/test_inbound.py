@@ -10,7 +10,7 @@ from chalicelib.domain.call_id import inbound_call_id
 from chalicelib.domain.call_transitions import Act, CallState, EndReason
 from chalicelib.domain.line import LineChanges
 from chalicelib.providers.base import Connect, HangUp, KeepRinging, Reject
-from chalicelib.services.call import call_control, inbound, instructions
+from chalicelib.services.call import call_control, inbound, streams
 from chalicelib.services.call.number_called import Called
 from chalicelib.services.call.transition import settle
 from chalicelib.services.line import numbers
@@ -267,7 +267,7 @@ def test_a_broken_stream_is_replaced_while_the_call_is_up(world):
 
 def test_a_call_that_no_relay_takes_fails(world):
     call = settle(world.deps, world.ringing(), Act.ANSWER)
-    for _ in range(instructions.MAX_STREAMS):
+    for _ in range(streams.MAX_STREAMS):
         assert isinstance(inbound.resume(world.deps, "gateway", call.provider_call_id), Connect)
     assert inbound.resume(world.deps, "gateway", call.provider_call_id) == HangUp()
     assert world.reread(call).end_reason is EndReason.MEDIA_FAILED

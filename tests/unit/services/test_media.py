@@ -6,7 +6,7 @@ import pytest
 
 from chalicelib.domain.call_transitions import Act, CallState, EndReason
 from chalicelib.providers.base import Connect
-from chalicelib.services.call import inbound, instructions, media
+from chalicelib.services.call import inbound, instructions, media, streams
 from chalicelib.services.call.media import (
     BadToken,
     CallOver,
@@ -62,17 +62,17 @@ def test_the_owner_of_the_account_is_told_when_the_audio_moves_to_another_relay(
 
 def test_a_stream_that_lasted_resets_the_count_of_broken_ones(world):
     call = active(world)
-    for _ in range(instructions.MAX_STREAMS):
+    for _ in range(streams.MAX_STREAMS):
         inbound.resume(world.deps, "gateway", call.provider_call_id)
     provider_in(world, call)
-    world.clock.advance(instructions.LASTING_MS / 1000)
+    world.clock.advance(streams.LASTING_MS / 1000)
     again = inbound.resume(world.deps, "gateway", call.provider_call_id)
     assert again == Connect(instructions.provider_token(world.deps, call), 0)
 
 
 def test_streams_that_break_right_after_attaching_end_the_call(world):
     call = active(world)
-    for _ in range(instructions.MAX_STREAMS):
+    for _ in range(streams.MAX_STREAMS):
         inbound.resume(world.deps, "gateway", call.provider_call_id)
         provider_in(world, call)
     assert inbound.resume(world.deps, "gateway", call.provider_call_id) == inbound.HangUp()

@@ -82,7 +82,12 @@ class Teller:
         self._beat += 1
         gauges, counters = metrics.sample(self._counters)
         own = metrics.render(self._counters).decode()
-        self._board.write(self._index, msgspec.json.encode(News(self._beat, gauges, counters, own)))
+        news = News(self._beat, gauges, counters, own)
+        try:
+            self._board.write(self._index, msgspec.json.encode(news))
+        except ValueError:  # a page that is too long must not look like a process that hangs
+            news.page = ""
+            self._board.write(self._index, msgspec.json.encode(news))
 
     def render(self) -> bytes:
         """Return the page for Prometheus of all processes, each with the label `process`."""

@@ -15,9 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relay.config import Config, Member, from_env
-from relay.group import parent
+from relay.core.counters import Counters
+from relay.group import member, parent
 from relay.group.board import PLACE, Board
-from relay.group.member import News, join, read
+from relay.group.member import News, Teller, join, read
 from relay.group.parent import Group, Totals
 from tests.support.ports import HOST, free_port
 
@@ -47,6 +48,19 @@ def test_a_document_that_is_half_written_or_too_long_counts_as_none() -> None:
     assert read(board, 0) is None
     with pytest.raises(ValueError, match="too long"):
         board.write(1, bytes(PLACE))
+    os.close(board.file)
+
+
+def test_a_process_whose_metrics_are_too_long_still_tells_that_it_lives(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    board, counters = Board.new(1), Counters()
+    counters.calls = 3
+    monkeypatch.setattr(member.metrics, "render", lambda _: b"x" * PLACE)
+    Teller(board, 0, counters).tell()
+    told = read(board, 0)
+    assert told is not None
+    assert (told.beat, told.gauges["calls"], told.page) == (1, 3, "")
     os.close(board.file)
 
 

@@ -8,6 +8,7 @@ from chalicelib.domain.call_id import CALL_ID
 from chalicelib.domain.delivery import DELIVERY_ID
 from chalicelib.domain.endpoint import ENDPOINT_ID
 from chalicelib.domain.idempotency import KEPT_S
+from chalicelib.domain.recording import RECORDING_ID
 from chalicelib.domain.trunk_fields import NAME_PATTERN
 
 ABOUT = """\
@@ -28,6 +29,7 @@ TAGS = {
     "account": "Open an account; see its limits.",
     "keys": "API keys.",
     "calls": "Dial, see calls, answer, refuse, hang up.",
+    "recordings": "Recordings of calls: start, pause and stop them, read their files.",
     "speech": "What is said in calls: speak, read the transcript, press keys.",
     "numbers": "Routing numbers from the pool of this installation.",
     "trunks": "SIP trunks of your own, and their numbers (DIDs). `/api/trunk` is the one `main`.",
@@ -64,6 +66,11 @@ PATH_PARAMETERS: dict[str, dict[str, Any]] = {
         "description": "the delivery",
         "schema": {"type": "string", "pattern": f"^{DELIVERY_ID.pattern}$"},
         "example": "dlv_x7q2mwz4kqjtvrudv2eky6h5hf",
+    },
+    "recording_id": {
+        "description": "the recording",
+        "schema": {"type": "string", "pattern": f"^{RECORDING_ID.pattern}$"},
+        "example": "rec_kqjtvrudv2eky6h5hflyw7sv2e_01",
     },
     "e164": _E164,
     "endpoint_id": {

@@ -10,13 +10,9 @@ answered` takes them.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 from relay.core.sound_blocks import BLOCK, BLOCK_MS, SoundBlocks, Tone
-
-AnsweredBy = Literal["human", "machine", "fax", "unknown"]
-EndedBy = Literal["beep", "silence", "timeout"]
-Until = Literal["answer", "greeting_end"]
+from relay.protocol.detection import AnsweredBy, EndedBy, Until
 
 WORD_MS, SHORT_PAUSE_MS = 80, 60
 """Speech that is shorter, between pauses that are longer, is a click, or the edge of a tone."""
@@ -67,7 +63,8 @@ class AnswerDetector:
     __slots__ = ("_at", "_began", "_blocks", "_decided", "_first_word", "_last_speech",
                  "_last_tone", "_last_word", "_rest", "_sound", "_until", "over")  # fmt: skip
 
-    def __init__(self, until: Until) -> None:
+    def __init__(self, until: Until, decided: AnsweredBy | None = None) -> None:
+        """`decided`: who answered is known already, and only the end of the greeting is not."""
         self.over = False
         self._until = until
         self._blocks = SoundBlocks()
@@ -81,7 +78,7 @@ class AnswerDetector:
         """ms of speech since a short pause, and when it ended: what is too short is a click."""
         self._last_tone: tuple[Tone, int] | None = None
         """The tone that ended last, and when."""
-        self._decided: AnsweredBy | None = None
+        self._decided = decided
         self._rest = b""
 
     def hear(self, ulaw: bytes, now: float) -> list[Found]:

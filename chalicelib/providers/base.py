@@ -111,7 +111,7 @@ class CallUpdate:
     """The SIP code that a REFER has come to, if the post is about one. 202: the far end has agreed,
     and hung up without saying more."""
     found: Found | None = None
-    """Who answered, if the post is about that."""
+    """The facts about the answer, if the post is about that."""
     sequence: int | None = None
     """The place of a status post among those of the call: they may overtake each other."""
 

@@ -6,7 +6,7 @@ tests/infra checks that the page has the section.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 RUNBOOKS = "docs/runbooks.md"
@@ -52,6 +52,8 @@ class Alarm:
     periods: int = 1
     silence_is_bad: bool = False
     """True if missing data raises the alarm."""
+    gateway: int = 1
+    """Number of the gateway that the sources `gateway` and `machine` are of."""
 
     @property
     def runbook(self) -> str:
@@ -210,17 +212,33 @@ what the dashboard shows on an ordinary day."""
 
 OF_SIP = {"gateway-down", "gateway-machine", "trunks-failed", "sip-late"}
 """Alarms that exist only with a gateway."""
+OF_EACH_GATEWAY = {"gateway-down", "gateway-machine"}
+"""Alarms that exist for each gateway."""
 OF_VOICE = {"voice-down", "voice-5xx", "voice-failed"}
 """Alarms that exist only with voice hosts."""
 OF_RESERVED = {"executions-used"}
 """Alarms that exist only if executions are reserved."""
 
 
-def of_installation(*, sip: bool, hosted_voice: bool, reserved: bool) -> list[Alarm]:
+def of_installation(*, gateways: int, hosted_voice: bool, reserved: bool) -> list[Alarm]:
     """Return the alarms of the parts that are installed."""
     absent = {
-        *(() if sip else OF_SIP),
+        *(() if gateways else OF_SIP),
         *(() if hosted_voice else OF_VOICE),
         *(() if reserved else OF_RESERVED),
     }
-    return [alarm for alarm in ALARMS if alarm.name not in absent]
+    there = [alarm for alarm in ALARMS if alarm.name not in absent]
+    more = [
+        _of_gateway(alarm, number)
+        for number in range(2, gateways + 1)
+        for alarm in there
+        if alarm.name in OF_EACH_GATEWAY
+    ]
+    return [*there, *more]
+
+
+def _of_gateway(alarm: Alarm, number: int) -> Alarm:
+    """Return the alarm for a further gateway: `gateway-down` is `gateway-2-down` there."""
+    part = f"gateway-{number}"
+    name = alarm.name.replace("gateway", part)
+    return replace(alarm, name=name, says=f"{alarm.says} ({part})", gateway=number)

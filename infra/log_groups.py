@@ -13,6 +13,10 @@ from constructs import Construct
 from infra.removal import KEPT
 from infra.settings import Settings
 
+_USES = ("Encrypt", "Decrypt", "ReEncrypt", "GenerateDataKey", "Describe")
+"""What CloudWatch Logs does with the key (CloudWatch Logs user guide, "Encrypt log data using
+KMS")."""
+
 
 def log_key(stack: cdk.Stack, settings: Settings) -> kms.Key:
     """Make a key that CloudWatch Logs may use, for the groups of this installation only."""
@@ -28,7 +32,7 @@ def log_key(stack: cdk.Stack, settings: Settings) -> kms.Key:
     key.add_to_resource_policy(
         iam.PolicyStatement(
             principals=[iam.ServicePrincipal(f"logs.{stack.region}.amazonaws.com")],
-            actions=["kms:Encrypt*", "kms:Decrypt*", "kms:ReEncrypt*", "kms:GenerateDataKey*"],
+            actions=[f"kms:{each}*" for each in _USES],
             resources=["*"],  # in a key's own policy: this key
             conditions={"ArnLike": {"kms:EncryptionContext:aws:logs:arn": groups}},
         )

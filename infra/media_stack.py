@@ -20,7 +20,7 @@ from infra.data_stack import DataStack
 from infra.gateway_service import GatewayService
 from infra.log_groups import log_group, log_key
 from infra.media_service import Ground
-from infra.parameters import publish
+from infra.parameters import of_gateway, publish
 from infra.relay_service import RelayService
 from infra.settings import Settings
 from infra.voice_service import VoiceService
@@ -45,12 +45,13 @@ class MediaStack(cdk.Stack):
         self.balancer = Balancer(self, "Balancer", settings, vpc, self.key)
         ground = Ground(settings, data, self.cluster, self.balancer)
         self.relay = RelayService(self, "Relay", ground, self._log("relay", settings))
-        self.gateway = None
+        self.gateways = []
         if settings.sip:
             log = self._log("gateway", settings)
-            self.gateway = GatewayService(self, "Gateway", ground, log)
-            for number in range(2, settings.sizes.gateways + 1):
-                GatewayService(self, f"Gateway{number}", ground, log, number)
+            self.gateways = [
+                GatewayService(self, f"Gateway{'' if number == 1 else number}", ground, log, number)
+                for number in range(1, settings.sizes.gateways + 1)
+            ]
         self.voice = None
         if settings.hosted_voice:
             log = self._log("voice", settings)
@@ -60,12 +61,15 @@ class MediaStack(cdk.Stack):
     def _names(self) -> dict[str, str]:
         """Return the names of the resources that the alarms look at
         (infra/monitored_resources.py)."""
+        gateways = {"gateway-instance": "", "gateway-targets": ""}
+        for number, each in enumerate(self.gateways, 1):
+            gateways[of_gateway(number, "instance")] = each.instance_id
+            gateways[of_gateway(number, "targets")] = each.targets.target_group_full_name
         return {
+            **gateways,
             "media-certificate": self.balancer.certificate,
             "balancer": self.balancer.balancer.load_balancer_full_name,
             "relay-targets": self.relay.targets.target_group_full_name,
-            "gateway-instance": self.gateway.instance_id if self.gateway else "",
-            "gateway-targets": self.gateway.targets.target_group_full_name if self.gateway else "",
             "voice-targets": self.voice.targets.target_group_full_name if self.voice else "",
         }
 

@@ -69,7 +69,8 @@ METRICS = (
         "WebhooksUnsigned",
         ("access",),
         '{ ($.route = "/webhooks/*" && $.status = 403) || '
-        '(($.route = "/media/*" || $.route = "/gateway/*") && $.status = 401) }',
+        '(($.route = "/media/*" || $.route = "/gateway/*" || $.route = "/voice/*") '
+        "&& $.status = 401) }",
     ),
     LineMetric(
         "DeliveriesDelivered",

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch as cloudwatch
 
 from infra.alarms import TRUNKS_AT_LEAST, Alarm
-from infra.parameters import NONE, published
+from infra.parameters import NONE, of_gateway, published
 from infra.settings import FUNCTIONS, Settings
 from infra.state_machines import MACHINES, machine_arn
 
@@ -31,10 +31,11 @@ class MonitoredResources:
     """The balancer's full name, app/…"""
     relay_targets: str
     """The target group's full name, targetgroup/…"""
-    gateway_targets: str
+    gateway_targets: Sequence[str]
+    """Of each gateway; none without SIP."""
     voice_targets: str
-    gateway_instance: str
-    """The id of the gateway's EC2 instance."""
+    gateway_instances: Sequence[str]
+    """The id of each gateway's EC2 instance."""
     api: str
     """The API's name."""
     api_certificate: str
@@ -48,6 +49,7 @@ class MonitoredResources:
         def name(of: str) -> str:
             return published(stack, settings, of)
 
+        gateways = range(1, len(settings.gateway_hosts) + 1)
         return cls(
             settings,
             functions={each: name(f"function-{each}") for each in FUNCTIONS},
@@ -55,9 +57,9 @@ class MonitoredResources:
             queue=name("lost-batches"),
             balancer=name("balancer"),
             relay_targets=name("relay-targets"),
-            gateway_targets=name("gateway-targets") if settings.sip else NONE,
+            gateway_targets=[name(of_gateway(number, "targets")) for number in gateways],
             voice_targets=name("voice-targets") if settings.hosted_voice else NONE,
-            gateway_instance=name("gateway-instance") if settings.sip else NONE,
+            gateway_instances=[name(of_gateway(number, "instance")) for number in gateways],
             api=settings.name("api"),
             api_certificate=name("api-certificate"),
             media_certificate=name("media-certificate"),
@@ -80,7 +82,7 @@ class MonitoredResources:
         }.get(alarm.source)
         if made:
             return made(period)
-        namespace, dimensions = self._dimensions(alarm.source)
+        namespace, dimensions = self._dimensions(alarm)
         return cloudwatch.Metric(
             namespace=namespace,
             metric_name=alarm.metric,
@@ -264,18 +266,21 @@ class MonitoredResources:
             period=period,
         )
 
-    def _dimensions(self, source: str) -> tuple[str, dict[str, str]]:
+    def _dimensions(self, alarm: Alarm) -> tuple[str, dict[str, str]]:
         balancer = {"LoadBalancer": self.balancer}
+        which = alarm.gateway - 1
+        if alarm.source == "gateway":
+            return "AWS/ApplicationELB", {**balancer, "TargetGroup": self.gateway_targets[which]}
+        if alarm.source == "machine":
+            return "AWS/EC2", {"InstanceId": self.gateway_instances[which]}
         return {
             "api": ("AWS/ApiGateway", {"ApiName": self.api}),
             "balancer": ("AWS/ApplicationELB", {**balancer, "TargetGroup": self.relay_targets}),
-            "gateway": ("AWS/ApplicationELB", {**balancer, "TargetGroup": self.gateway_targets}),
             "voice": ("AWS/ApplicationELB", {**balancer, "TargetGroup": self.voice_targets}),
             "account": ("AWS/Logs", {}),  # all groups together
             "stream": ("AWS/Lambda", {"FunctionName": self.functions["fan_out_events"]}),
             "sweep": ("AWS/Lambda", {"FunctionName": self.functions["sweep"]}),
-            "machine": ("AWS/EC2", {"InstanceId": self.gateway_instance}),
             "queue": ("AWS/SQS", {"QueueName": self.queue}),
             "ring": ("AWS/States", {"StateMachineArn": self.machines["ring"]}),
             "delivery": ("AWS/States", {"StateMachineArn": self.machines["delivery"]}),
-        }[source]
+        }[alarm.source]

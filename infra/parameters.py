@@ -21,7 +21,8 @@ NONE = "none"
 
 
 def publish(stack: cdk.Stack, settings: Settings, names: Mapping[str, str]) -> None:
-    """Make a parameter of each name. The same ones are made whatever the settings are."""
+    """Make a parameter of each name. The same ones are made whatever the settings are, but for
+    those of further gateways."""
     for name, value in names.items():
         words = "".join(part.capitalize() for part in name.replace("_", "-").split("-"))
         ssm.StringParameter(
@@ -31,6 +32,11 @@ def publish(stack: cdk.Stack, settings: Settings, names: Mapping[str, str]) -> N
             string_value=value or NONE,
             description=f"For the stack {settings.name('watch')}",
         )
+
+
+def of_gateway(number: int, what: str) -> str:
+    """Return the name of what is told of a gateway. `number` counts from 1."""
+    return f"gateway-{what}" if number == 1 else f"gateway-{number}-{what}"
 
 
 def published(stack: cdk.Stack, settings: Settings, name: str) -> str:

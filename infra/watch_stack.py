@@ -42,7 +42,9 @@ class WatchStack(cdk.Stack):
         topic = self._topic()
         reserved = bool(self.watched.reserved)
         wanted = alarms.of_installation(
-            sip=settings.sip, hosted_voice=settings.hosted_voice, reserved=reserved
+            gateways=len(settings.gateway_hosts),
+            hosted_voice=settings.hosted_voice,
+            reserved=reserved,
         )
         made = [self._alarm(each, topic) for each in wanted]
         dashboard(self, settings, self.watched, made)

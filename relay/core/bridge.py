@@ -76,7 +76,6 @@ class Bridge:
         self._keypad = KeyRate(counters)
         self._provider: ProviderLeg | None = None
         self._agent = CurrentAgent(counters, self._deadlines, self._hang_up)
-        self.quality = self._agent.to_caller.quality
         self._missing = MissingAgent(self._deadlines, timeouts, self._redial)
         self.peer = Peer(self._agent.to_caller, self._deadlines, actions, counters)
         self.line = CallLine(self._agent, self._missing, self.peer, self._deadlines, actions)
@@ -136,7 +135,8 @@ class Bridge:
             self._schedule_watch(now)
         elif kind == AGENT_HANGUP:
             self._deadlines.cancel(kind)
-            self._agent.messages.error("not_active", f"the call is {call.get('state')}")
+            if not self.line.agent_hung_up(now, str(call.get("state"))):
+                self._agent.messages.error("not_active", f"the call is {call.get('state')}")
         elif kind != DURATION_OVER:
             self._deadlines.set(kind, now + RETRY_S)
 

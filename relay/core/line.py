@@ -11,6 +11,7 @@ What happens to a call, in each mode:
 | a new stream begins | the agent is played | the source goes on | the other call is played |
 | `provider_gone`: the stream is lost | `media_lost` after 10 s | the same | the same; the way to the other call stays |
 | the agent is lost | `agent_lost` after 10 s | kept, dialled again; 10 s run from the end of the hold | the same |
+| the agent hangs up, and the call goes on | `error`, `not_active` | the agent is sent `stop`, `transferred`, and closed | the same |
 | no agent has come (`NO_AGENT`) | reported after 30 s | 30 s run from the end of the hold | the same |
 | a dial fails for good | reported at once | reported at the end of the hold | the same |
 | `hand_over`: another relay has the stream | the agent is led there | the same; `held` comes from there | the same; the other call looks for the new relay |
@@ -105,6 +106,16 @@ class CallLine:
             self._source.choose(ulaw, loop=source.loop)
         self._play_source(now)
 
+    def agent_hung_up(self, now: float, state: str) -> bool:
+        """Let an agent go that has hung up although the application keeps the call. Return False if
+        the caller talks to it, so that it has to stay.
+        """
+        if self.now.mode == "agent":
+            return False
+        self._missing.hung_up(now)
+        self._close_agent(state)
+        return True
+
     def turns_away(self, leg: AgentLeg, state: str) -> bool:
         """Return whether the call shall have no agent, after telling so to one that comes."""
         if self.now.agent != "leave":
@@ -153,8 +164,11 @@ class CallLine:
             self._missing.suspend()
 
     def _dismiss(self, state: str) -> None:
-        """Close the agent's connection: it has to do with the call no more."""
+        """Have no agent from now on: the application says so."""
         self._missing.forgo()
+        self._close_agent(state)
+
+    def _close_agent(self, state: str) -> None:
         leg = self._agent.leg
         if leg is not None:
             self._agent.messages.stop(TRANSFERRED, state)

@@ -19,6 +19,7 @@ class MissingAgent:
         self._waits = {NO_AGENT: timeouts.agent_first, AGENT_LOST: timeouts.agent_back}
         self._name: str | None = None
         self._suspended = False
+        self._hopeless = False
 
     def never_came(self, now: float) -> None:
         """Wait for the first agent, unless one was lost: there is a stream."""
@@ -31,7 +32,7 @@ class MissingAgent:
 
     def found(self) -> None:
         """Wait no more: the agent is there."""
-        self._name = None
+        self._name, self._hopeless = None, False
         self._deadlines.cancel(AGENT_LOST, NO_AGENT)
 
     def stream_lost(self) -> None:
@@ -40,9 +41,9 @@ class MissingAgent:
             self.found()
 
     def give_up(self, now: float) -> None:
-        """Report it at once: no agent can come."""
-        name = self._name or NO_AGENT
-        self._name = name
+        """Report it at once, or when it counts again: no agent can come."""
+        name = self._name = self._name or NO_AGENT
+        self._hopeless = True
         if not self._suspended:
             self._deadlines.set(name, now)
 
@@ -55,8 +56,15 @@ class MissingAgent:
         """Let an agent that is missing have its whole time from now on."""
         if self._suspended:
             self._suspended = False
-            if self._name is not None:
+            if self._name is not None and self._hopeless:
+                self._deadlines.set(self._name, now)
+            elif self._name is not None:
                 self._wait(self._name, now)
+
+    def hung_up(self, now: float) -> None:
+        """Dial nobody any more: the agent has hung up, and the call goes on without it."""
+        self._redial.stop()
+        self.lost(now)
 
     def forgo(self) -> None:
         """Miss and dial nobody: the call shall have no agent."""

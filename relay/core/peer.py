@@ -90,16 +90,18 @@ class Peer:
         self._link = None
         # The other call may be at another relay by now, which the application knows.
         self._deadlines.set(WATCH, now)
-        self._try_again(now)
+        self._deadlines.set(PEER, now + RETRY_S)
 
     def unreached(self, now: float) -> None:
-        """Note that the way was looked for in vain."""
+        """Look for the way again: it was looked for in vain. Without a URL it is looked for in this
+        process only, and the application is asked, as it may have a URL by now.
+        """
         if self._link is not None or self._line.peer is None:
             return
         self._failures += 1
-        if self._line.peer_url is not None and self._failures % ASK_EVERY == 0:
+        if self._failures % ASK_EVERY == 0:
             self._deadlines.set(WATCH, now)
-        self._try_again(now)
+        self._deadlines.set(PEER, now + RETRY_S)
 
     def send(self, ulaw: bytes, now: float) -> None:
         """Send the caller's audio to the other call, or to nobody while that is away. Hot path."""
@@ -138,9 +140,3 @@ class Peer:
         """Press a key for the caller of the other call."""
         if link is self._link and self._keypad.accepts(digit, now):
             self._to_caller.press(digit, now)
-
-    def _try_again(self, now: float) -> None:
-        # The side without a URL is connected to, or finds the other call in its own process when
-        # that gets there.
-        if self._line.peer_url is not None:
-            self._deadlines.set(PEER, now + RETRY_S)

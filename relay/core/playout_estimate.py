@@ -39,7 +39,8 @@ class PlayoutEstimate:
         """True if the provider presses keys itself; else it is sent their tones."""
         self._leg = leg
         self._stream_sid = stream_sid
-        self._encode = media_stream.MediaEncoder(stream_sid)
+        # A bound method takes less to call than an object.
+        self._encode = media_stream.MediaEncoder(stream_sid).__call__
         self._empty_at = 0.0
         self._on_pace = on_pace
         """Called with how many times faster than real time audio has come, at `PACE_CHECKS_S`."""
@@ -85,7 +86,7 @@ class PlayoutEstimate:
 
     def press(self, digit: str) -> None:
         """Have the provider press a key once playout gets here. Silence for it must follow."""
-        message = media_stream.Dtmf(media_stream.DtmfDetail(digit, "outbound"), self._stream_sid)
+        message = media_stream.key(digit, "outbound", self._stream_sid)
         self._leg.send_text(media_stream.encode(message))
 
     def queued(self, now: float) -> float:

@@ -184,9 +184,9 @@ class _Call:
         if answer.account_sid and answer.provider_call_id:
             self.bridge.set_sids(Sids(answer.account_sid, answer.provider_call_id))
         self.bridge.set_agent_address(answer.agent)
+        self.bridge.update(answer.call, _ends_at(answer), now)
         self.bridge.follow_line(answer.line, now)
         self._record(answer, now)
-        self.bridge.update(answer.call, _ends_at(answer), now)
 
     def follow(self, answer: Answer, kind: str | None = None) -> None:
         """Follow what the application says: the answer to a report of this kind, or unasked."""

@@ -12,7 +12,7 @@ from typing import Literal
 from urllib.parse import urlencode
 
 import msgspec
-from picows import WSFrame, WSTransport, ws_connect
+from picows import WSFrame, WSTransport
 
 from relay import logs
 from relay.core.bridge import Bridge
@@ -20,10 +20,12 @@ from relay.network.calls import Calls
 from relay.network.control import Answer
 from relay.network.leg import BINARY, MAX_MESSAGE, Leg, now
 from relay.protocol.line import Line
+from runtime.websocket import connect
 
-CONNECT_S = 2.0
-PING_S = 4.0
-"""A relay that has died silently is to be missed soon: the callers hear nothing meanwhile."""
+CONNECT_S = 1.0
+PING_S = 0.75
+"""Seconds without anything from the other relay until it is pinged, and from then until it is given
+up: one that hangs closes nothing, and in a call fifty frames a second come."""
 
 
 class _Key(msgspec.Struct, tag_field="type", tag="dtmf"):
@@ -152,10 +154,12 @@ async def connect_peer(calls: Calls, call_id: str, bridge: Bridge, line: Line) -
     path = f"/media/peer/{line.peer}?{urlencode({'from': call_id})}"
     try:
         async with asyncio.timeout(CONNECT_S):
-            await ws_connect(
+            await connect(
                 lambda: leg,
                 line.peer_url.rstrip("/") + path,
                 extra_headers={"Authorization": f"Bearer {line.peer_token or ''}"},
+                # Cancelled alone, picows leaves the connection open.
+                websocket_handshake_timeout=CONNECT_S,
                 max_redirects=0,
                 enable_auto_ping=True,
                 enable_auto_pong=False,

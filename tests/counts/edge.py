@@ -1,9 +1,9 @@
 """Everything around the application, driven by hand and counted: a provider with its ringing loop,
 a relay with its watch, the table's stream, the state machines, an agent.
 
-Polls come at the pace of the parts: as the documents of a ringing call say, a watch every 12.5 s
-(10 to 15, `relay/core/status_polling.py`). The clock is moved, nothing is waited for, so a minute
-costs a second.
+Polls come at the pace of the parts: as the documents of a ringing call say, and as often as a relay
+with a door reports on average. The clock is moved, nothing is waited for, so a minute costs a
+second.
 """
 
 from __future__ import annotations
@@ -19,13 +19,15 @@ import app
 from chalicelib.services.account import sessions
 from common import media_token
 from common.call_facts import PATH, FactsReport, Mark, Piece, Sums, pack
+from relay.core.timeouts import WATCH_WITH_DOOR_S
 from tests.counts.effort import Effort
 from tests.counts.machines import walk
 from tests.counts.meter import Meter
 from tests.support.http import AUTH_TOKEN, Api
 from tests.support.world import World
 
-WATCH_S = 12.5
+WATCH_S = 1.25 * WATCH_WITH_DOOR_S
+"""Up to half as much is added at random (`relay/core/status_polling.py`)."""
 REDIRECTS = {"RedirectRinging": "work"}
 """The parameter by which our gateway says that a ringing call takes a redirect."""
 _PAUSE = re.compile(r'<Pause length="(\d+)"')

@@ -85,10 +85,15 @@ FAULTS = {
 
 
 @pytest.fixture(scope="module")
-def installed(tmp_path_factory):
-    """Synthesise an installation that has all alarms."""
-    wanted = {"all": {"hosted_voice": True}}
-    return synthesised_variants(tmp_path_factory.mktemp("alarms"), wanted)["all"]
+def variants(tmp_path_factory):
+    wanted = {"all": {"hosted_voice": True}, "two gateways": {"sizes": {"gateways": 2}}}
+    return synthesised_variants(tmp_path_factory.mktemp("alarms"), wanted)
+
+
+@pytest.fixture(scope="module")
+def installed(variants):
+    """Return an installation that has all alarms."""
+    return variants["all"]
 
 
 def alarms(installation):
@@ -127,3 +132,20 @@ def test_each_alarm_is_raised_by_its_fault(installed, name):
 def test_trunks_raise_an_alarm_only_if_most_have_failed(installed, failed, registered, expected):
     data = {**HEALTHY, "TrunksFailed": failed, "TrunksRegistered": registered}
     assert ("trunks-failed" in raised(installed, data)) == expected
+
+
+@pytest.mark.parametrize(
+    ("fault", "expected"),
+    [
+        ({}, set()),
+        ({"HealthyHostCount of gateway2targets": None}, {"gateway-2-down"}),
+        ({"HealthyHostCount of gateway2targets": 0}, {"gateway-2-down"}),
+        ({f"HealthyHostCount of {GATEWAY}": 0}, {"gateway-down"}),
+        ({"StatusCheckFailed of gateway2instance": 1}, {"gateway-2-machine"}),
+        ({"StatusCheckFailed of gatewayinstance": 1}, {"gateway-machine"}),
+    ],
+)  # fmt: skip
+def test_each_of_several_gateways_raises_alarms_of_its_own(variants, fault, expected):
+    second = {"HealthyHostCount of gateway2targets": 1}
+    data = {**fault, **{k: v for k, v in {**second, **HEALTHY}.items() if k not in fault}}
+    assert raised(variants["two gateways"], data) == expected

@@ -8,6 +8,7 @@ import re
 
 import pytest
 
+from infra.settings import context
 from tests.infra.templates import STACKS, synthesised_variants
 from tests.support.engine import ROOT
 from tools.cost import idle, sums
@@ -40,6 +41,22 @@ def test_an_installation_without_a_gateway_pays_for_none(with_options):
     found = counted(with_options)
     assert found.get("gateways", 0) == 0
     assert found["public addresses"] == 2 + 3 + 2  # the balancer's zones, relays, voice hosts
+
+
+def test_each_further_gateway_costs_what_the_pages_say(tmp_path):
+    sizes = {"one": {}, "three": {"sizes": {**context()["chamade"]["sizes"], "gateways": 3}}}
+    one, three = map(counted, synthesised_variants(tmp_path, sizes).values())
+    added = {name: count / 2 for name in three if (count := three[name] - one.get(name, 0))}
+    assert added == {
+        "gateways": 1, "GB of disks": 30, "public addresses": 1, "custom metrics": 7,
+        "Container Insights metrics": 6 + 11, "alarm metrics": 2,
+    }  # fmt: skip
+    sums_ = (idle.terms(each, sums.PRICES, 720) for each in (one, three))
+    cheaper, dearer = (sum(each.values()) for each in sums_)
+    for page in ("cost.md", "aws.md"):
+        text = " ".join((ROOT / "docs" / page).read_text().split())
+        (said,) = re.findall(r"[Ee]ach further gateway costs about USD (\d+) a month", text)
+        assert abs(int(said) - (dearer - cheaper) / 2) < 1
 
 
 def test_every_type_of_resource_is_priced_or_costs_nothing_by_the_month(installed):

@@ -72,7 +72,8 @@ def test_refused_dials_are_counted(installed, route, status, counts):
     ("route", "status", "counts"),
     [
         ("/webhooks/twilio/voice", "403", True), ("/media/{call_id}/attach", "401", True),
-        ("/gateway/trunks", "401", True), ("/webhooks/twilio/voice", "200", False),
+        ("/gateway/trunks", "401", True), ("/voice/report", "401", True),
+        ("/voice/report", "204", False), ("/webhooks/twilio/voice", "200", False),
         ("/api/call", "403", False),
     ],
 )  # fmt: skip

@@ -80,6 +80,6 @@ def test_cloudwatch_logs_can_use_the_key_of_each_stack_s_log_groups(installed):
             group = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/chamade/prod/relay"
             service = f"logs.{REGION}.amazonaws.com"
             context = {"kms__EncryptionContext__aws__logs__arn": group}
-            for action in ("kms:Encrypt", "kms:Decrypt", "kms:GenerateDataKey"):
-                assert allows(policy, service, action, "*", **context)
+            for action in ("Encrypt", "Decrypt", "GenerateDataKey", "DescribeKey"):
+                assert allows(policy, service, f"kms:{action}", "*", **context)
             assert not allows(policy, service, "kms:Decrypt", "*")

@@ -19,6 +19,8 @@ from tests.load.report import Options
 
 BENCHES = (
     "codecs",
+    "hot_path",
+    "import_app",
     "relay",
     "answer",
     "ringing",
@@ -82,12 +84,12 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="fewer and shorter, for a look")
     parser.add_argument("--out", type=Path, default=ROOT / ".local" / "bench")
     parser.add_argument("--calls", type=_numbers, metavar="N,N", help="relay, sip: loads to try")
-    parser.add_argument("--former", default="", metavar="COMMIT", help="relay: an older one, too")
+    parser.add_argument("--former", default="", metavar="COMMIT", help="to compare with")
     parser.add_argument(
         "--minutes", type=float, default=0, metavar="N", help="relay_long: how long"
     )
     parser.add_argument(
-        "--subjects", type=_words, metavar="NAME,NAME", help="sip, deaths: what to measure"
+        "--subjects", type=_words, metavar="NAME,NAME", help="relay, sip, deaths: which"
     )
     parser.add_argument("--kills", type=int, metavar="N", help="deaths: of each kind")
     parser.add_argument("--ringing", type=int, metavar="N", help="ringing: calls at once")

@@ -5,7 +5,8 @@ the provider's polls; then the clock runs from the sending of `POST …/accept` 
 the caller's phone that is not silent. The agent sends its clip, loud from its first sample, when it
 is told `start`. Twice two variants: the provider takes a redirect while the call rings (the fast
 path), or refuses it with 21220 and learns of the accept by its next poll, at most a second later;
-and the agent opens its socket after the accept, or already while it rings.
+and the agent opens its socket after the accept, or already while it rings. Then voice webhooks are
+posted as a provider does, and timed until its instructions are there.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from gateway.softphone.phone import Softphone
 from local.agent import Talk
 from tests.load.report import Figure, Options, Result, Row
 from tests.load.stack import World, quantile, say, stack
+from tests.load.voice_webhook import answer_times
 
 P95_MS = 150.0
 RINGS_S = (0.3, 1.3)
@@ -48,9 +50,13 @@ def measure(options: Options) -> Result:
     calls = 10 if options.quick else 50
     rows = []
     raw: list[Row] = []
+    waited: list[float] = []
     for redirect in (FAST, POLLED):
         with stack(GATEWAY_REDIRECT_RINGING=redirect) as world:
             timed = asyncio.run(_measure_all(world, calls))
+            if redirect == FAST:
+                [number] = asyncio.run(world.numbers(1))
+                waited = answer_times(world, number, calls)
         for connects, times in timed.items():
             rows.append(_row(redirect, connects, times))
             raw.extend(
@@ -73,13 +79,17 @@ def measure(options: Options) -> Result:
                 p95[FAST, connects] < P95_MS,
             )
             for connects in (AFTER_ACCEPT, WHILE_RINGING)
+        ]
+        + [
+            Figure(f"voice webhook → TwiML, {name}", f"{1000 * quantile(waited, share):.1f} ms")
+            for name, share in (("p50", 0.5), ("p95", 0.95))
         ],
         notes=[
             "`cold_ms` is the first call of all on its stack, not counted in the others. The three "
             "last columns are medians of the steps: accept answered to the agent over REST, call "
             "answered at the caller's phone, `start` at the agent."
         ],
-        raw=raw,
+        raw=[*raw, {"webhook_s": waited}],
     )
 
 

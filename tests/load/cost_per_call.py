@@ -73,7 +73,7 @@ def _row(runs: list[Row], name: str, calls: int) -> Row:
         # One per cent of a core is 10 ms of CPU time a second.
         "cpu_ms_a_call_s": median("core_percent") * 10 / calls,
         "cpu_us": median("cpu_us"),
-        "rss_mb": median("relay_rss_kb") / 1024,
+        "rss_mb": median("relay_rss_kb") * 1024 / 1e6,
         "kb_a_call": (median("relay_rss_kb") - median("idle_rss_kb")) / calls,
         "p50_ms": median("p50_ms"),
         "p99_ms": median("p99_ms"),

@@ -457,7 +457,7 @@ static int64_t send_due(int64_t origin, int64_t then)
 static void carry(int64_t origin, int64_t every, clockid_t relay_clock, int pid)
 {
     int measuring = 0;
-    int64_t part_end = every ? begin + every : end;
+    int64_t part_end = begin + every;
     for (int i = 0; closed && i < leg_count; i++)
         speak(&legs[i], origin);
     for (;;) {
@@ -467,14 +467,14 @@ static void carry(int64_t origin, int64_t every, clockid_t relay_clock, int pid)
             measuring = 1;
             begin_part(relay_clock);
         }
-        if (at >= end)
-            return;
-        if (at >= part_end) {
+        if (every && at >= part_end) {
             end_part(relay_clock);
             report(resident_kb(pid));
             begin_part(relay_clock);
             part_end += every;
         }
+        if (at >= end)
+            return;
     }
 }
 

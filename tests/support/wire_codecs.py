@@ -63,7 +63,7 @@ class Codecs:
         self._from_stream = media_stream.MediaDecoder(SID)
         self._own = agent.ChamadeDialect(agent.AudioFormat(), takes_requests=True)
         self._twilio = TwilioDialect(lambda _code, _text: None)
-        self._twilio.stream_sid, self._twilio.decode_media = SID, self._from_stream
+        self._twilio.stream_sid = SID
         self._gateway = _a_stream_of_the_gateway()
         self.of_wire: dict[str, list[Codec]] = {
             "media stream": [self._provider, self._to_provider, self._twilio_agent, self._stream],

@@ -58,9 +58,10 @@ FLAT, SLOW = [2.0] * 30, [2.0] * 15 + [9.0] * 15
         ([60.0] * 18 + [70.0] * 162, FLAT, [True, True]),
         ([70 + minute * 0.1 for minute in range(180)], FLAT, [False, True]),
         ([70.0] * 180, SLOW, [True, False]),
+        ([70.0] * 180, [2.0, 9.0], [True, None]),
     ],
 )
 def test_a_run_is_flat_once_it_has_settled_and_not_if_it_grows_or_slows(
-    rss_mb: list[float], p99_ms: list[float], met: list[bool]
+    rss_mb: list[float], p99_ms: list[float], met: list[bool | None]
 ) -> None:
     assert [figure.met for figure in verdict(rss_mb, p99_ms, calls=150)] == met

@@ -64,7 +64,6 @@ NO_ROW = {
     "relay.network.dialler:_MAX_ADDRESSES": "attempts of ours to reach an agent",
     "relay.network.dialler:_MAX_CAUSE": "how we cut what we report",
     "relay.network.relay_pipe:MAX_FRAME": "as the row about messages",
-    "relay.core.playout_estimate:MAX_MESSAGE": "how we cut what we send",
     "relay.protocol.agent:MAX_DIGITS": "part of a message, which has a row",
     "relay.protocol.agent:MAX_MARK_NAME": "part of a message, which has a row",
     "relay.protocol.twilio_dialect:MAX_MARK_NAME": "part of a message, which has a row",

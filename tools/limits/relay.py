@@ -5,6 +5,7 @@ from __future__ import annotations
 from tools.limits.limit import Limit
 
 _TESTS = "tests/unit/relay/test_"
+_PEERS = f"{_TESTS}peer_"
 _STRANGERS = f"{_TESTS}server_strangers.py::test_"
 _ADMISSION = f"{_TESTS}admission.py::test_"
 _BOUNDS = f"{_TESTS}server_bounds.py::test_"
@@ -290,6 +291,53 @@ _TALKING = (
     ),
 )  # fmt: skip
 
+_LINE = (
+    Limit(
+        "audio sent ahead to a caller on hold", "relay.core.line_source:AHEAD_S", "s", "call",
+        "the next piece waits",
+        f"{_TESTS}hold.py::test_the_caller_hears_the_music_from_its_begin_and_in_real_time",
+    ),
+    Limit(
+        "a clip for callers on hold", "relay.protocol.line:MAX_CLIP", "bytes", "call",
+        "music is played instead",
+        f"{_TESTS}server_hold.py::test_a_clip_that_is_too_long_is_music",
+    ),
+    Limit(
+        "clips that are kept", "relay.network.clips:KEPT", "", "process",
+        "the one that was used longest ago is forgotten",
+        f"{_TESTS}server_hold.py::test_a_relay_keeps_sixteen_clips",
+    ),
+    Limit(
+        "sockets to the other call of a bridge", "1", "", "call", "the older one is closed",
+        f"{_PEERS}wire.py::test_a_call_has_one_socket_to_the_other_and_few_are_opened",
+    ),
+    Limit(
+        "time between two tries to reach the other call", "relay.core.peer:RETRY_S", "s", "call",
+        "the next try waits",
+        f"{_TESTS}bridged_calls.py::test_while_the_other_call_is_away_it_is_tried_each_half_second_and_asked_for_at_each_third",
+    ),
+    Limit(
+        "audio of the other call that waits for playout", "relay.core.peer:MAX_AHEAD_S", "s",
+        "call", "left out until little is left",
+        f"{_TESTS}bridged_calls.py::test_after_a_pause_of_the_network_the_conversation_is_not_late",
+    ),
+    Limit(
+        "audio that the other call's relay does not read",
+        "relay.network.peer_leg:PeerSocket.high_water", "bytes", "socket", "dropped",
+        f"{_TESTS}bridged_calls.py::test_audio_for_a_relay_that_does_not_read_is_dropped_and_counted",
+    ),
+    Limit(
+        "a message of the other call's audio", "relay.core.playout_estimate:MAX_MESSAGE", "bytes",
+        "socket", "left out",
+        f"{_TESTS}bridged_calls.py::test_a_message_of_more_than_a_second_is_left_out",
+    ),
+    Limit(
+        "an attempt to reach the other call's relay", "relay.network.peer_leg:CONNECT_S", "s",
+        "call", "the attempt is given up",
+        f"{_PEERS}wire.py::test_a_relay_that_never_answers_is_given_up",
+    ),
+)  # fmt: skip
+
 _DOOR = (
     Limit(
         "a command through the door", "relay.protocol.door_messages:MAX_BODY", "bytes", "socket",
@@ -351,4 +399,4 @@ _DOOR = (
     ),
 )  # fmt: skip
 
-LIMITS: tuple[Limit, ...] = (*_CONNECTIONS, *_WAITING, *_CALLS, *_TALKING, *_DOOR)
+LIMITS: tuple[Limit, ...] = (*_CONNECTIONS, *_WAITING, *_CALLS, *_TALKING, *_LINE, *_DOOR)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import tracemalloc
 
 import pytest
 from hypothesis import given
@@ -51,6 +52,40 @@ def test_fields_that_nobody_reads_may_be_of_any_type(media: bytes) -> None:
     message = ms.parse_to_provider(text)
     assert isinstance(message, ms.Media)
     assert message.media.payload == b"\x01\x02\x03"
+
+
+WIDE = b"[" + b"[]," * 300_000 + b"[]]"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b'{"event":"media","media":{"payload":"AQID","chunk":%b},"streamSid":"MZ1"}',
+        b'{"event":"dtmf","dtmf":{"digit":"5","track":%b},"streamSid":"MZ1"}',
+        b'{"event":"mark","mark":{"name":"a"},"sequenceNumber":%b,"streamSid":"MZ1"}',
+    ],
+)
+def test_fields_that_nobody_reads_are_skipped_and_not_built(text: bytes) -> None:
+    wide = text % WIDE
+    tracemalloc.start()
+    try:
+        message = ms.parse_to_provider(wide)
+        ms.decode_media(wide)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert message == ms.parse_to_provider(text % b"1")
+    assert peak < len(wide)
+
+
+def test_a_providers_messages_are_numbered_and_say_whose_key_it_is() -> None:
+    says = ms.Outgoing("MZ1", "AC1", "CA1")
+    said = [json.loads(text) for text in (
+        says.start({"a": "b"}), says.media(b"\1"), says.dtmf("5"), says.mark("m"), says.stop()
+    )]  # fmt: skip
+    assert [each["sequenceNumber"] for each in said] == ["1", "2", "3", "4", "5"]
+    assert said[2]["dtmf"] == {"digit": "5", "track": "inbound_track"}
+    assert {each["streamSid"] for each in said} == {"MZ1"}
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import pytest
 from tests.unit.relay.chamade_host import ChamadeHost, chamade_host
 from tests.unit.relay.door_client import DoorStack, with_door
 from tests.unit.relay.fake_control import FakeApplication
+from tests.unit.relay.pair_application import PairApplication
 from tests.unit.relay.scene import Scene
 from tests.unit.relay.stack import Stack, running
 from tests.unit.relay.twilio_agent import HEADERS, TwilioAgent, twilio_agent
@@ -37,6 +38,15 @@ async def app() -> AsyncIterator[FakeApplication]:
     yield application
     application.gate.set()
     application.released.set()
+    await runner.cleanup()
+
+
+@pytest.fixture
+async def pair() -> AsyncIterator[PairApplication]:
+    """An application with two calls."""
+    application = PairApplication()
+    runner = await application.start()
+    yield application
     await runner.cleanup()
 
 

@@ -23,6 +23,16 @@ class Player:
         self.heard = bytearray()
         self.longest_queue = 0
 
+    @property
+    def queued(self) -> bytes:
+        """Return what the provider has and has not played."""
+        self.read()
+        return bytes(self._queue)
+
+    def change_stream(self) -> None:
+        """Forget what an older stream had queued."""
+        self._queue.clear()
+
     def read(self) -> None:
         """Take what the provider has been sent since last asked."""
         texts = self._scene.provider.texts

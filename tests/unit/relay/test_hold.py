@@ -6,6 +6,7 @@ import pytest
 
 from common import media_stream
 from relay.core.agent_to_caller import UNHEARD
+from relay.core.interfaces import AgentAddress
 from relay.core.line_source import AHEAD_S
 from relay.core.requests_to_agent import RefusedRequestError
 from relay.protocol import tones
@@ -269,10 +270,27 @@ def test_an_end_during_a_hold_closes_both_legs(live: Scene) -> None:
     assert live.wait(60) == []
 
 
-def test_an_agent_that_hangs_up_while_held_is_reported(live: Scene) -> None:
+def test_an_agent_that_hangs_up_while_held_may_go_if_the_call_goes_on(live: Scene) -> None:
     hold(live)
     live.send(type="hangup")
     assert live.wait_without_watches(0) == ["agent_hangup"]
+    live.agent.said()
+    live.answer("agent_hangup")
+    assert live.agent.said() == [{"type": "stop", "reason": "transferred", "state": "active"}]
+    assert live.agent.closed == (1000, "the call was transferred")
+    assert live.wait_without_watches(60) == []
+    resume(live)
+    assert live.wait_without_watches(9.9) == []
+    assert live.wait_without_watches(0.2) == ["agent_lost"]
+
+
+def test_a_hang_up_that_ends_a_held_call_ends_it(live: Scene) -> None:
+    hold(live)
+    live.send(type="hangup")
+    live.wait(0)
+    live.agent.said()
+    live.answer("agent_hangup", "ended", "agent_hangup")
+    assert live.agent.said() == [{"type": "stop", "reason": "agent_hangup", "state": "ended"}]
 
 
 def test_a_call_whose_agent_is_to_leave_goes_on_without_one(live: Scene) -> None:
@@ -313,3 +331,96 @@ def test_a_twilio_agents_time_stamps_go_on_by_the_hold(scene: Scene) -> None:
     resume(scene)
     scene.bridge.caller_audio(CALLER, scene.now)
     assert [m["media"]["timestamp"] for m in leg.said("media")] == ["0", "3020"]
+
+
+# Agents that the relay dials
+
+
+AGENT_ADDRESS = AgentAddress("wss://agent.example/")
+
+
+def join_dialled(scene: Scene) -> RecordingLeg:
+    scene.bridge.tick(scene.now)
+    scene.actions.dialled.clear()
+    scene.agent = RecordingLeg(dialled=True)
+    scene.bridge.agent_joined(scene.agent, MULAW, scene.now)
+    return scene.agent
+
+
+@pytest.fixture
+def dialled(scene: Scene) -> Scene:
+    """A call whose agent was dialled and is there."""
+    scene.bridge.set_agent_address(AGENT_ADDRESS)
+    scene.start_stream()
+    join_dialled(scene)
+    return scene
+
+
+def test_a_dialled_agent_that_is_lost_during_a_hold_is_dialled_again_and_held(
+    dialled: Scene,
+) -> None:
+    hold(dialled)
+    dialled.lose_agent()
+    dialled.wait(0.1)
+    assert dialled.actions.dialled == [AGENT_ADDRESS]
+    again = join_dialled(dialled)
+    assert [message["type"] for message in again.said()] == ["start", "held"]
+
+
+@pytest.mark.parametrize(("before", "report"), [(True, "agent_lost"), (False, "no_agent")])
+def test_a_dial_that_fails_for_good_during_a_hold_is_reported_at_its_end(
+    scene: Scene, before: bool, report: str
+) -> None:
+    scene.bridge.set_agent_address(AGENT_ADDRESS)
+    scene.start_stream()
+    if before:
+        join_dialled(scene)
+    hold(scene)
+    if before:
+        scene.lose_agent()
+    scene.wait(0.1)
+    scene.bridge.dial_failed("private", scene.now, final=True)
+    assert scene.wait_without_watches(60) == []
+    resume(scene)
+    assert scene.wait_without_watches(0) == [report]
+
+
+def test_an_agent_that_is_to_leave_while_it_is_dialled_is_turned_away(scene: Scene) -> None:
+    scene.bridge.set_agent_address(AGENT_ADDRESS)
+    scene.start_stream()
+    scene.wait(0.1)
+    follow(scene, 1, "hold", source={"kind": "music"}, agent="leave")
+    late = join_dialled(scene)
+    assert late.closed == (1000, "the call was transferred")
+    scene.wait(60)
+    assert scene.actions.dialled == []
+    resume(scene)
+    scene.wait(0.5)
+    assert scene.actions.dialled == [AGENT_ADDRESS]
+
+
+def test_a_dialled_agent_that_left_is_not_dialled_until_it_is_wanted_again(
+    dialled: Scene,
+) -> None:
+    follow(dialled, 1, "hold", source={"kind": "music"}, agent="leave")
+    dialled.lose_agent()
+    dialled.lose_stream()
+    dialled.start_stream()
+    dialled.wait(60)
+    assert dialled.actions.dialled == []
+    resume(dialled)
+    dialled.wait(0.5)
+    assert dialled.actions.dialled == [AGENT_ADDRESS]
+
+
+def test_a_dialled_agent_that_hangs_up_while_held_is_missed_after_the_hold_and_not_dialled(
+    dialled: Scene,
+) -> None:
+    hold(dialled)
+    dialled.bridge.agent_gone(dialled.agent, dialled.now, hung_up=True)
+    assert dialled.wait_without_watches(0) == ["agent_hangup"]
+    dialled.answer("agent_hangup")
+    assert dialled.wait_without_watches(60) == []
+    resume(dialled)
+    assert dialled.wait_without_watches(10.1) == ["agent_lost"]
+    assert dialled.actions.dialled == []

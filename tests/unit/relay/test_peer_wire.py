@@ -14,25 +14,19 @@ from websockets.exceptions import InvalidStatus
 from common import media_token
 from relay.config import Config
 from relay.core.admission import CONNECTS
+from relay.network import peer_leg
 from relay.network.control import Control, RetryPolicy
+from relay.network.peer_leg import PeerSocket
 from relay.network.server import Relay
 from tests.support.ports import free_port
 from tests.unit.relay.door_client import DoorStack, command, until
 from tests.unit.relay.fake_control import EXPIRES_S, SECRET
 from tests.unit.relay.pair_application import PairApplication
+from tests.unit.relay.peer_callers import TWO, heard_within, open_stream, talk
 from tests.unit.relay.stack import START, TIMEOUTS, closed, media, message, played
 
-ONE, TWO = b"\x11" * 160, b"\x22" * 160
 IDS = ("call_1", "call_2")
 Start = Callable[[str], Awaitable[DoorStack]]
-
-
-@pytest.fixture
-async def pair() -> AsyncIterator[PairApplication]:
-    application = PairApplication()
-    runner = await application.start()
-    yield application
-    await runner.cleanup()
 
 
 @pytest.fixture
@@ -65,11 +59,8 @@ async def relay_of(pair: PairApplication) -> AsyncIterator[Start]:
 
 
 async def stream(relay: DoorStack, call_id: str) -> ClientConnection:
-    """Open the stream of a call's caller."""
-    token = media_token.issue(SECRET, call_id, "provider", EXPIRES_S)
-    ws = await relay.open(f"/media/provider/{token}")
-    await ws.send('{"event":"connected","protocol":"Call","version":"1.0.0"}')
-    await ws.send(json.dumps(START))
+    """Open the stream of a call's caller, and wait until the relay has it."""
+    ws = await open_stream(relay.closing, relay.port, call_id)
     await until(lambda: relay.relay._calls.held(call_id) is not None)
     return ws
 
@@ -80,25 +71,6 @@ async def tell(relay: DoorStack, call_id: str) -> None:
     body = command("changed", params=relay.app.told(call_id))
     status, answer = await relay.post(body, path=f"/door/call/{call_id}")
     assert (status, answer["ok"]) == (200, True)
-
-
-async def hears(speaker: ClientConnection, listener: ClientConnection, sound: bytes) -> None:
-    """Let one caller speak until the other hears it, and nothing else."""
-    for _ in range(250):
-        await speaker.send(media(sound))
-        try:
-            async with asyncio.timeout(0.02):
-                heard = await played(listener, 160)
-        except TimeoutError:
-            continue
-        assert heard == sound
-        return
-    pytest.fail("the other caller hears nothing")
-
-
-async def talk(one: ClientConnection, two: ClientConnection) -> None:
-    await hears(one, two, ONE)
-    await hears(two, one, TWO)
 
 
 @pytest.mark.parametrize("names", ["aa", "ab"])
@@ -210,6 +182,23 @@ async def test_when_a_relay_goes_away_the_other_one_waits_for_the_next(
     await talk(callers[0], callers[1])
 
 
+async def test_when_the_connection_of_two_relays_breaks_they_make_another(
+    relay_of: Start, pair: PairApplication
+) -> None:
+    near, far = await relay_of("a"), await relay_of("b")
+    one, two = await stream(near, "call_1"), await stream(far, "call_2")
+    pair.bridge()
+    await tell(near, "call_1")
+    await tell(far, "call_2")
+    for relay in (near, far):
+        await talk(one, two)
+        broken = [leg for leg in relay.relay._calls.legs if isinstance(leg, PeerSocket)]
+        assert len(broken) == 1
+        broken[0].disconnect()
+        await asyncio.wait_for(broken[0].transport.wait_disconnected(), 5)
+    await talk(one, two)
+
+
 async def test_while_the_other_relay_is_away_each_third_try_asks_where_it_is(
     relay_of: Start, pair: PairApplication
 ) -> None:
@@ -239,14 +228,8 @@ async def test_after_the_bridge_nobody_hears_the_other_call(
     await tell(near, "call_1")
     for caller in (one, two):
         await caller.send(media(b"\x33" * 160))
-    with pytest.raises(TimeoutError):
-        await asyncio.wait_for(wait_to_hear(two, b"\x33" * 160), 0.3)
+    assert b"\x33" not in await heard_within(0.3, one) + await heard_within(0.3, two)
     assert far.relay.counters.legs["peer"] == 0
-
-
-async def wait_to_hear(ws: ClientConnection, sound: bytes) -> None:
-    while (await played(ws, len(sound))) != sound:
-        pass
 
 
 async def refused(relay: DoorStack, call_id: str, peer_id: str, token: str) -> int:
@@ -292,3 +275,39 @@ async def test_a_call_has_one_socket_to_the_other_and_few_are_opened(
     assert await refused(relay, "call_2", "call_1", token) == 429
     await sockets[-1].send(TWO)
     assert relay.relay.counters.legs["peer"] == 1
+
+
+async def test_what_is_neither_audio_nor_a_key_is_ignored(
+    relay_of: Start, pair: PairApplication
+) -> None:
+    relay = await relay_of("a")
+    caller = await stream(relay, "call_2")
+    pair.bridge()
+    await tell(relay, "call_2")
+    token = media_token.issue(SECRET, "call_2", "peer", EXPIRES_S)
+    headers = {"Authorization": f"Bearer {token}"}
+    peer = await relay.open("/media/peer/call_2?from=call_1", additional_headers=headers)
+    for text in ("", "[", '{"type":"dtmf","digit":"55"}', '{"type":"other"}', "é" * 2000):
+        await peer.send(text)
+    await peer.send(TWO)
+    assert await played(caller, 160) == TWO
+
+
+async def test_a_relay_that_never_answers_is_given_up(
+    relay_of: Start, pair: PairApplication, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(peer_leg, "CONNECT_S", 0.05)
+    came: asyncio.Queue[asyncio.StreamReader] = asyncio.Queue()
+    silent = await asyncio.start_server(lambda reader, _: came.put_nowait(reader), "127.0.0.1", 0)
+    async with silent:
+        near = await relay_of("a")
+        await stream(near, "call_1")
+        url = f"ws://127.0.0.1:{silent.sockets[0].getsockname()[1]}"
+        pair.owners["call_2"] = {"relay": "silent", "relay_url": url}
+        pair.bridge()
+        await tell(near, "call_1")
+        async with asyncio.timeout(5):
+            first = await came.get()
+            assert (await first.read()).startswith(b"GET /media/peer/call_2?from=call_1 ")
+            await came.get()
+        assert near.relay.counters.legs["peer"] == 0

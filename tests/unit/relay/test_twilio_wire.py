@@ -149,11 +149,11 @@ def test_audio_survives_the_codec_unchanged(audio: list[bytes]) -> None:
     says = media_stream.Outgoing("MZ1", "AC1", "CA1")
     texts = [says.media(ulaw) for ulaw in audio]
     assert [media_stream.decode_media(text) for text in texts] == audio
-    parsed = [media_stream.parse_from_provider(text) for text in texts]
-    assert [m.sequence_number for m in parsed] == [str(n + 1) for n in range(len(audio))]
+    said = [json.loads(text) for text in texts]
+    assert [each["sequenceNumber"] for each in said] == [str(n + 1) for n in range(len(audio))]
     begins, at = [], 0
     for ulaw in audio:
         begins.append(str(at * 1000 // 8000))
         at += len(ulaw)
-    assert [m.media.timestamp for m in parsed] == begins
+    assert [each["media"]["timestamp"] for each in said] == begins
     assert all(json.loads(text)["streamSid"] == "MZ1" for text in texts)

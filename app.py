@@ -12,6 +12,7 @@ from chalicelib.handlers import (
     call_facts,
     call_lines,
     calls,
+    clips,
     dashboard,
     description,
     endpoints,
@@ -37,8 +38,8 @@ app = ProblemChalice(app_name="chamade", configure_logs=False)
 app.api.binary_types = []
 
 for group in (
-    account, api_keys, calls, call_facts, call_lines, speech, numbers, trunks, browser_call, events,
-    endpoints, service, session,
+    account, api_keys, calls, call_facts, call_lines, clips, speech, numbers, trunks, browser_call,
+    events, endpoints, service, session,
 ):  # fmt: skip
     app.register_blueprint(rest.blueprint(group.operations))
 for module in (dashboard, description, provider_webhooks, media, voice_reports, gateway, mcp):

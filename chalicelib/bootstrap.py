@@ -20,6 +20,7 @@ from chalicelib.services.dependencies import Dependencies, Secrets, Settings, St
 from chalicelib.store.accounts import AccountStore
 from chalicelib.store.call_lines import CallLineStore
 from chalicelib.store.calls import CallStore
+from chalicelib.store.clips import ClipStore
 from chalicelib.store.deliveries import DeliveryStore
 from chalicelib.store.dialling import DiallingStore
 from chalicelib.store.dids import DidStore
@@ -108,6 +109,7 @@ def stores(table: Table) -> Stores:
         accounts=AccountStore(table),
         call_lines=CallLineStore(table),
         calls=CallStore(table),
+        clips=ClipStore(table),
         deliveries=DeliveryStore(table),
         dialling=DiallingStore(table),
         dids=dids,

@@ -27,7 +27,8 @@ To take a call: `list_events` with `wait`, or a webhook endpoint, tells of `call
 TAGS = {
     "account": "Open an account; see its limits.",
     "keys": "API keys.",
-    "calls": "Dial, see calls, answer, refuse, hang up.",
+    "calls": "Dial, see calls, answer, refuse, hang up, hold, transfer.",
+    "clips": "Audio of yours that callers hear on hold.",
     "speech": "What is said in calls: speak, read the transcript, press keys.",
     "numbers": "Routing numbers from the pool of this installation.",
     "trunks": "SIP trunks of your own, and their numbers (DIDs). `/api/trunk` is the one `main`.",

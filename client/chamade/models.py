@@ -121,6 +121,23 @@ class Call(Shown):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Clip(Shown):
+    """A clip that callers can hear on hold."""
+
+    name: str
+    duration_ms: int = 0
+    created_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clips(Shown):
+    """Your clips by name, and how many there may be."""
+
+    clips: tuple[Clip, ...] = ()
+    limit: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
 class Number(Shown):
     """A routing number of yours."""
 

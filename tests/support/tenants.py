@@ -11,6 +11,7 @@ from chalicelib.domain.call import Call
 from chalicelib.domain.call_transitions import Act
 from chalicelib.domain.voice import CallVoice, VoiceSettings
 from chalicelib.domain.voice_report import Heard, Report
+from chalicelib.handlers.clips import SILENT_WAV
 from chalicelib.handlers.operation import OPERATIONS, Operation
 from chalicelib.services.call import facts, voice_reports
 from chalicelib.services.call.transition import settle
@@ -75,7 +76,10 @@ def settle_in(api: Api, number: str) -> Tenant:
     _make_levels(world, calls[-1], number)
     hosted = hosted_call(world, account_id, e164, f"This is the account of {number}.")
     keys = [made(api, key, "/api/keys", {"label": "second"})["key_id"] for _ in range(2)]
+    made_clip = api.call("PUT", f"/api/clip/clip-{number[-4:]}", {"wav": SILENT_WAV}, key=key)
+    assert made_clip.status_code == 201, made_clip.body
     tenant.things = {
+        ("clips", "name"): f"clip-{number[-4:]}",
         ("calls", "call_id"): calls[-1].call_id,
         ("speech", "call_id"): hosted.call_id,
         ("numbers", "e164"): e164,

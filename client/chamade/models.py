@@ -115,6 +115,11 @@ class Call(Shown):
         return self.state not in LIVE_STATES
 
     @property
+    def transferred(self) -> bool:
+        """Return whether its far end talks to a third party."""
+        return self.transfer is not None and self.transfer.state == "completed"
+
+    @property
     def hosted(self) -> bool:
         """Return whether a hosted voice speaks in it."""
         return self.voice == "hosted"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from chalicelib.domain.agent import AgentUrl
 from chalicelib.domain.call import Call, public_view
@@ -16,6 +16,7 @@ from chalicelib.domain.metadata import MAX_BYTES, Metadata
 from chalicelib.domain.model import Strict
 from chalicelib.domain.new_call import DEFAULT_RING_TIMEOUT_S, RING_TIMEOUT_S
 from chalicelib.domain.phone import E164
+from chalicelib.domain.recording import Announce, Choice, WantedRecording
 from chalicelib.domain.trunk_fields import TrunkName
 from chalicelib.domain.voice import Voice, VoiceSettings, WantedVoice
 from chalicelib.handlers import call_facts, views
@@ -26,6 +27,17 @@ from chalicelib.services.call import call_control, call_list, dial
 from chalicelib.services.call.media import audio_token
 from chalicelib.services.call.transition import own_call
 from chalicelib.services.dependencies import Dependencies
+from common.sip_headers import (
+    MAX_BYTES as MAX_BYTES_OF_HEADERS,
+)
+from common.sip_headers import (
+    MAX_CALLER_NAME,
+    MAX_HEADERS,
+    MAX_VALUE,
+    Introduction,
+    fault,
+    name_fault,
+)
 
 operations = Operations("calls")
 
@@ -42,7 +54,22 @@ AUDIO = {
 }
 
 
+def _sendable_headers(given: dict[str, str]) -> dict[str, str]:
+    if (why := fault(given)) is not None:
+        raise ValueError(why)
+    return given
+
+
+def _sendable_name(given: str) -> str:
+    if (why := name_fault(given)) is not None:
+        raise ValueError(why)
+    return given
+
+
+SipHeaders = Annotated[dict[str, str], AfterValidator(_sendable_headers)]
+CallerName = Annotated[str, AfterValidator(_sendable_name)]
 CALL_VOICE_PROBLEMS = (*VOICE_PROBLEMS, "hosted_voice_busy")
+RECORDING_PROBLEMS = ("recordings_full", "recording_unavailable")
 
 
 DIAL_PROBLEMS = (
@@ -55,6 +82,7 @@ DIAL_PROBLEMS = (
     "bad_caller_id",
     "no_caller_id",
     "too_long",
+    "headers_too_long",
     "too_many_dials",
     "dial_rate",
     "recently_declined",
@@ -78,11 +106,24 @@ class Voiced(Strict):
     )
 
 
-class Acceptance(Voiced):
+class Recorded(Strict):
+    """The recording that a call is to have."""
+
+    recording: Choice | None = Field(
+        default=None,
+        description="`on`: it is recorded, from the answer on. Default: as its number has it; "
+        "`off` if you dial",
+    )
+    recording_announce: Announce | None = Field(
+        default=None, description="what the far end hears when it begins; default: `beep`"
+    )
+
+
+class Acceptance(Voiced, Recorded):
     """An answer to a call; without a body, as its number says."""
 
 
-class NewCall(Voiced):
+class NewCall(Voiced, Recorded):
     """A call to be dialled."""
 
     platform: Literal["sip"] = Field(description="always `sip`")
@@ -103,6 +144,18 @@ class NewCall(Voiced):
         description="the number to call as: the trunk's `caller_id` (default), or one of its "
         "numbers on which a call has come in",
         examples=["+33199005678"],
+    )
+    caller_name: CallerName | None = Field(
+        default=None,
+        description=f"the name to show beside the number, up to {MAX_CALLER_NAME} characters; of "
+        "trunks with provider `gateway`. Many networks show their own",
+        examples=["Example Ltd"],
+    )
+    sip_headers: SipHeaders | None = Field(
+        default=None,
+        description=f"headers of the INVITE, `X-…` or User-to-User: up to {MAX_HEADERS}, values of "
+        f"{MAX_VALUE} characters, {MAX_BYTES_OF_HEADERS} bytes in all",
+        examples=[{"X-Order": "4711"}],
     )
     agent_url: AgentUrl | None = Field(
         default=None, description="`ws://` or `wss://`; kept, never shown again"
@@ -153,7 +206,7 @@ class CallQuery(Strict):
     body=NewCall,
     answer=views.Call,
     location=lambda call, _: f"/api/call/{call['call_id']}",
-    problems=DIAL_PROBLEMS,
+    problems=(*DIAL_PROBLEMS, *RECORDING_PROBLEMS),
     example={"platform": "sip", "meeting_url": "sip:+33199001234@sip.carrier.example"},
     idempotent=True,
     resumes=True,
@@ -166,8 +219,12 @@ def dial_call(request: Request[NewCall, NoQuery]) -> Answer:
     `fallback` names are tried. With an Idempotency-Key the provider is asked once,
     even if the request is repeated; without one, each request dials.
     """
-    given = request.body.model_dump(exclude={"platform", *Voiced.model_fields})
-    dial_request = dial.DialRequest(**given, voice=_wanted(request))
+    body = request.body
+    told = Introduction(body.caller_name or "", headers=body.sip_headers or {})
+    apart = {"platform", "caller_name", "sip_headers"}
+    given = body.model_dump(exclude=apart | {*Voiced.model_fields, *Recorded.model_fields})
+    voice, recording = _wanted(request), _wanted_recording(request)
+    dial_request = dial.DialRequest(**given, voice=voice, recording=recording, introduction=told)
     call_id = derived_call_id(request.seed) if request.seed else None
     return view(request.deps, dial.dial(request.deps, request.account_id, dial_request, call_id))
 
@@ -208,6 +265,7 @@ def get_call(request: Request[NoBody, CallQuery]) -> Answer:
         "ring_deadline_passed",
         "call_outbound",
         *CALL_VOICE_PROBLEMS,
+        *RECORDING_PROBLEMS,
     ),
     example={"voice": "own"},
 )
@@ -219,7 +277,8 @@ def accept_call(request: Request[Acceptance, NoQuery]) -> Answer:
     place for the call before it is answered; if none can, the call rings on.
     """
     deps, call_id = request.deps, request.path["call_id"]
-    return view(deps, call_control.accept(deps, request.account_id, call_id, _wanted(request)))
+    wanted, recording = _wanted(request), _wanted_recording(request)
+    return view(deps, call_control.accept(deps, request.account_id, call_id, wanted, recording))
 
 
 @operations.post(
@@ -268,6 +327,10 @@ def list_voices(request: Request[NoBody, NoQuery]) -> Answer:
 def _wanted(request: Request[Any, Any]) -> WantedVoice:
     body = request.body
     return WantedVoice(body.voice, body.voice_settings, request.text_only)
+
+
+def _wanted_recording(request: Request[Any, Any]) -> WantedRecording:
+    return WantedRecording(request.body.recording, request.body.recording_announce)
 
 
 def _transcript(deps: Dependencies, call: Call, limit: int) -> dict[str, Any]:

@@ -73,7 +73,7 @@ PATH_PARAMETERS: dict[str, dict[str, Any]] = {
         "example": "ep_kqjtvrudv2eky6h5hflyw7sv2e",
     },
     "name": {
-        "description": "the trunk",
+        "description": "the trunk, or the clip",
         "schema": {"type": "string", "pattern": NAME_PATTERN},
         "example": "main",
     },

@@ -129,6 +129,11 @@ def status(provider: str) -> Response:
                 failed=update.status is CallStatus.FAILED,
                 rejected=update.status is CallStatus.BUSY,
             )
+        if update.held is not None and update.sequence is not None:
+            from chalicelib.services.call import far_end_hold  # most calls need none of it
+
+            call_id, sequence = posted.call_id, update.sequence
+            far_end_hold.note(deps, call_id, held=update.held, sequence=sequence)
     return no_content()
 
 

@@ -15,6 +15,7 @@ from chalicelib.domain.call_line import TransferState
 from chalicelib.domain.call_transitions import CallState, Direction, EndReason
 from chalicelib.domain.event import EventType
 from chalicelib.domain.model import Strict
+from chalicelib.domain.recording import RECORDING_ID, Announce, Choice
 from chalicelib.domain.trunk_fields import Provider
 from chalicelib.domain.voice import Voice
 
@@ -60,6 +61,8 @@ class NumberFacts(View):
     label: str
     voice: Voice = Field(description="who speaks in its calls: an agent, or this service")
     voice_settings: VoiceFacts | None
+    recording: Choice = Field(description="whether its calls are recorded")
+    recording_announce: Announce = Field(description="what the far end hears when it begins")
     activated_at: Time | None
 
 
@@ -133,6 +136,13 @@ class Clips(View):
     limit: int = Field(description="clips that there may be")
 
 
+class CurrentRecording(View):
+    """The recording that a call has now."""
+
+    recording_id: str = Field(pattern=f"^{RECORDING_ID.pattern}$")
+    state: Literal["on", "paused"]
+
+
 class CallFacts(View):
     """A call, without its audio."""
 
@@ -187,8 +197,9 @@ class CallFacts(View):
         description="only there if no voice host could answer at once, as the number's "
         "`auto_answer` wants: why. It rings on, and can be accepted",
     )
-    hold: Literal["agent", "transfer"] | Absent = Field(
-        default=None, description="only there if it is on hold: who put it there"
+    hold: Literal["agent", "transfer", "far_end"] | Absent = Field(
+        default=None,
+        description="only there if it is on hold: who put it there; `far_end`: the other party",
     )
     transfer: TransferFacts | Absent = Field(
         default=None, description="only there if it was transferred, or is to be"
@@ -198,6 +209,9 @@ class CallFacts(View):
     )
     parent_call_id: str | Absent = Field(
         default=None, description="only there with `kind`: the call that is transferred"
+    )
+    recording: CurrentRecording | Absent = Field(
+        default=None, description="only there while it is recorded"
     )
     auto_answer: bool
     created_at: Time

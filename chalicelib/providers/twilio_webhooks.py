@@ -33,6 +33,10 @@ def _sip_code(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) == 3 else None
 
 
+def _sequence(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 9 else None
+
+
 class Post(Model):
     """The parameters of a post that we need; Twilio sends many more."""
 
@@ -60,6 +64,11 @@ class Post(Model):
     """Our gateway's own."""
     redirect_ringing: str = Field(alias="RedirectRinging", default="", max_length=32)
     """Our gateway's own: what it does with a redirect of a ringing call, `work` or `21220`."""
+    hold_status: str = Field(alias="HoldStatus", default="", max_length=32)
+    """Our gateway's own: `held` or `unheld` by the far end."""
+    sequence: Annotated[int | None, BeforeValidator(_sequence)] = Field(
+        alias="SequenceNumber", default=None
+    )
 
 
 def parse_form(body: bytes) -> dict[str, str]:
@@ -87,6 +96,8 @@ def update_of(form: dict[str, str]) -> CallUpdate:
         sip_code=post.sip_code,
         refer_code=post.refer_code,
         redirects_ringing=post.redirect_ringing == "work",
+        held={"held": True, "unheld": False}.get(post.hold_status),
+        sequence=post.sequence,
     )
 
 

@@ -56,6 +56,8 @@ class Call:
     answered_at: float | None = None
     ended_at: float | None = None
     sip_code: int | None = None
+    refer_status: int | None = None
+    """The outcome of the last transfer that the far end was asked for: a final SIP code."""
 
     @property
     def answered(self) -> bool:
@@ -106,6 +108,8 @@ class Call:
             "SequenceNumber": str(sequence),
             "CallbackSource": "call-progress-events",
         }
+        if self.refer_status is not None:
+            params["ReferStatus"] = str(self.refer_status)
         if self.ended:
             params["CallDuration"] = str(self.duration)
             params["Duration"] = str(math.ceil(self.duration / 60))

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 
 from gateway.calls import outcomes
 from gateway.calls.call import Call
-from gateway.calls.leg import Leg, Release
+from gateway.calls.hold import FarEndHold
+from gateway.calls.leg import Leg, Referable, Release
 from gateway.calls.outcomes import Outcome
 from gateway.calls.pace import Pace
 from gateway.calls.webhooks import Webhooks
@@ -72,6 +73,7 @@ class LiveCall:
         self._timer: asyncio.TimerHandle | None = None
         self._early = EarlyMedia()
         self._keys = Pace(KEYS_A_SECOND, KEYS_BURST)
+        self._hold = FarEndHold(self._tell_hold)
         self._sequence = 0
         self._interpreter = Interpreter(self, self, switch.config.max_redirects)
 
@@ -117,6 +119,12 @@ class LiveCall:
         """End the call as `failed`: neither side wanted it to end."""
         self._finish(outcomes.BROKEN, reason)
 
+    def refer(self, target: str) -> bool:
+        """Ask the far end to call somebody else. Return False if that is not possible now."""
+        leg = self._leg
+        ready = self.call.answered and not self.call.ended
+        return ready and isinstance(leg, Referable) and leg.refer(target)
+
     # LegEvents.
 
     def on_trunk(self, trunk_id: str) -> None:
@@ -152,6 +160,19 @@ class LiveCall:
             self._stream.dtmf(digit)
         else:
             self._early.keep_key(digit)
+
+    def on_hold(self, held: bool) -> None:
+        """Tell that the far end holds the call, or no longer does."""
+        self._hold.change(held)
+
+    def on_refer(self, status: int) -> None:
+        """Tell the outcome of a transfer; after one that went through the call is over."""
+        self.call.refer_status = status
+        self._log.info("transfer", extra={"refer_status": status})
+        if self._plan.events:
+            self._post()
+        if 200 <= status < 300:
+            self._finish(outcomes.COMPLETED, "the far end calls somebody else")
 
     def on_hangup(self, sip_code: int, reason: str) -> None:
         """End the call, because the far end is gone."""
@@ -227,6 +248,7 @@ class LiveCall:
         self._after(self._plan.time_limit, outcomes.COMPLETED, "time limit")
         self._log.info("answered")
         self._tell("answered")
+        self._hold.begin()
 
     def _tick(self) -> None:
         # From answer to end the far end gets a frame every 20 ms, with or without a stream.
@@ -245,10 +267,21 @@ class LiveCall:
         self._timer = loop.call_later(seconds, self._finish, outcome, reason)
 
     def _tell(self, event: str) -> None:
-        if self._plan.status_url and event in self._plan.events:
-            params = self.call.status_params(self._sequence, time.time())
+        if event in self._plan.events:
+            self._post()
+
+    def _post(self, **more: str) -> None:
+        """Send a status callback, if anybody wants them."""
+        if self._plan.status_url:
+            params = self.call.status_params(self._sequence, time.time()) | more
             self._sequence += 1
             self._switch.webhooks.notify(self._plan.status_url, self._plan.status_method, params)
+
+    def _tell_hold(self, held: bool) -> None:
+        status = "held" if held else "unheld"
+        self._log.info("the far end's hold", extra={"hold": status})
+        if self._plan.events:
+            self._post(HoldStatus=status)
 
     def _finish(self, outcome: Outcome, reason: str) -> None:
         call = self.call
@@ -259,6 +292,7 @@ class LiveCall:
         if self._timer is not None:
             self._timer.cancel()
         self._switch.ticker.discard(self._tick)
+        self._hold.stop()
         if self._stream is not None:
             self._stream.close()
         if self._leg is not None:

@@ -35,7 +35,7 @@ DETAIL_OF_ITS_OWN = {
     "trunk_not_registered", "bad_number", "wrong_host", "bad_caller_id", "no_caller_id", "too_long",
     "too_many_dials", "dial_rate", "recently_declined", "too_many_dids", "number_not_found",
     "call_held", "call_transferred", "transfer_under_way", "transfer_not_answered", "transfer_leg",
-    "no_transfer", "refer_unsupported", "bad_clip",
+    "no_transfer", "refer_unsupported", "bad_clip", "headers_too_long",
 }  # fmt: skip
 """Codes whose failures say in each case what is wrong."""
 OF_MACHINES = {"trunk_not_found", "bad_token", "not_active", "owned_elsewhere"}

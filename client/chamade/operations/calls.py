@@ -25,6 +25,8 @@ class DialOptions(TypedDict, total=False):
 
     trunk: str
     caller_id: str
+    caller_name: str
+    sip_headers: Mapping[str, str]
     ring_timeout_s: int
     max_duration_s: int
     metadata: Mapping[str, Any]
@@ -78,6 +80,8 @@ class Calls(Group[Shell]):
         *,
         trunk: str | None = None,
         caller_id: str | None = None,
+        caller_name: str | None = None,
+        sip_headers: Mapping[str, str] | None = None,
         ring_timeout_s: int | None = None,
         max_duration_s: int | None = None,
         metadata: Mapping[str, Any] | None = None,
@@ -88,11 +92,14 @@ class Calls(Group[Shell]):
     ) -> Request[Call]:
         """Place a call through a trunk of yours: `sip:+33199001234@sip.carrier.example`. It is
         `connecting` then; the events and its audio tell how it goes on. `trunk`: its name, if
-        several have that host. `voice`: `own`, which is usual, or `hosted`.
+        several have that host. `sip_headers`: `X-…` and `User-to-User`. `voice`: `own`, which is
+        usual, or `hosted`.
         """
         wishes = given(
             trunk=trunk,
             caller_id=caller_id,
+            caller_name=caller_name,
+            sip_headers=sip_headers,
             ring_timeout_s=ring_timeout_s,
             max_duration_s=max_duration_s,
             metadata=metadata,

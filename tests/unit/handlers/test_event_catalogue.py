@@ -34,7 +34,15 @@ from chalicelib.domain.voice_report import Heard, Report, Resumed, Spoken, take_
 from chalicelib.handlers import event_catalogue
 from chalicelib.handlers.event_catalogue import CATALOGUE
 from chalicelib.services import inbox
-from chalicelib.services.call import facts, hold, inbound, pressed_keys, transfer, voice_reports
+from chalicelib.services.call import (
+    facts,
+    far_end_hold,
+    hold,
+    inbound,
+    pressed_keys,
+    transfer,
+    voice_reports,
+)
 from chalicelib.services.call.transition import settle
 from chalicelib.services.line import dids, trunks
 from chalicelib.services.line.numbers import release
@@ -102,6 +110,8 @@ def _live(world: World) -> None:
         settle(deps, call, act)
     talking = settle(deps, world.ringing(), Act.ANSWER)
     pressed_keys.take_report(deps, talking, "12#", 1)
+    for sequence, held in enumerate((True, False)):
+        far_end_hold.note(deps, talking.call_id, held=held, sequence=sequence)
     facts.note_quality(deps, talking, "poor", 2.9)
     hold.hold(deps, account_id, talking.call_id, music=True)
     hold.resume(deps, account_id, talking.call_id)

@@ -1,4 +1,4 @@
-"""What was found out about the answer of a call, on the call's item, with its events."""
+"""Facts about who answered a call, on the call's item, written with their events."""
 
 from __future__ import annotations
 

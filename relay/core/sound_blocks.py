@@ -30,7 +30,7 @@ QUIETEST_DB = -45.0
 """dB of full scale: below this nothing is speech, whatever the noise."""
 LOUDEST_NOISE_DB = -32.0
 UNDER_SPEECH_DB = 14.0
-"""What is so far below the loudest speech so far is no speech: it is an echo, breath, or other
+"""Sound that is so far below the loudest speech is no speech: it is an echo, breath, or other
 people in the room."""
 FORGET_DB = 0.04
 """The loudest speech counts so much less with each block: it may have been a handset's clunk."""

@@ -21,7 +21,6 @@ from chalicelib.handlers import (
     media,
     numbers,
     provider_webhooks,
-    recording_uploads,
     recordings,
     rest,
     service,
@@ -45,8 +44,7 @@ for group in (
 ):  # fmt: skip
     app.register_blueprint(rest.blueprint(group.operations))
 for module in (
-    dashboard, description, provider_webhooks, media, recording_uploads, voice_reports, gateway,
-    mcp,
+    dashboard, description, provider_webhooks, media, voice_reports, gateway, mcp,
 ):  # fmt: skip
     app.register_blueprint(module.routes)
 

@@ -118,7 +118,6 @@ DETAILS: dict[str, Sentence] = {
         "Your account has no recording with this id. Recordings are deleted after some time."
     ),
     "recording_not_over": "It goes on, or its file is being made: wait until it is ready.",
-    "recording_over": "It has ended, and its file is made already.",
     "recording_unavailable": "This installation has no storage for recordings.",
     "recordings_full": (
         "Your recordings have the {limit} bytes that they may have together. Delete some first."

@@ -226,6 +226,12 @@ class End:
     def on_refer(self, status: int) -> None:
         """Do nothing: nobody is asked."""
 
+    def on_quality(self, quality: str, mos: float) -> None:
+        """Do nothing: the carrier tells nobody."""
+
+    def on_media(self, facts: dict[str, str]) -> None:
+        """Do nothing: the carrier tells nobody."""
+
     def on_hangup(self, sip_code: int, reason: str) -> None:
         """End both ends: this one has hung up, or refuses."""
         release = _release(sip_code, reason)

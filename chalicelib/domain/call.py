@@ -26,14 +26,14 @@ from chalicelib.domain.call_transitions import MOVES, TALKING, Act, CallState, D
 from chalicelib.domain.endings import why_over
 from chalicelib.domain.event import Event, EventType, event_id
 from chalicelib.domain.failure import Failure
-from chalicelib.domain.instant import Instant
+from chalicelib.domain.instant import Instant, to_text
 from chalicelib.domain.model import Model
 from chalicelib.domain.recording import (
     NOT_RECORDED,
     CallRecordings,
     at_the_answer,
-    at_the_end,
     call_view,
+    ended_with_call,
     started_event,
 )
 from chalicelib.domain.voice import CallVoice, Voice, VoiceSettings
@@ -303,7 +303,7 @@ def moved(call: Call, state: CallState, reason: EndReason | None, now: int) -> C
         changes["recordings"] = at_the_answer(call.recordings, call.call_id, at)
     if state.final:
         changes["ended_at"] = at
-        changes["recordings"] = at_the_end(call.recordings)
+        changes["recordings"] = ended_with_call(call.recordings)
     return call.model_copy(update=changes)
 
 
@@ -339,3 +339,17 @@ def _why_not(call: Call, act: Act) -> tuple[str, str]:
     if act not in TALKING:
         return "call_not_ringing", f"The call is {call.state}, not ringing."
     return "call_not_active", f"The call is {call.state}, not active."
+
+
+def media_moved(call: Call, relay: str, now: int) -> Event:
+    """Make the event `call.media_moved`: `relay` holds the call's audio from now on, in place of
+    another one.
+    """
+    return Event(
+        event_id=event_id(call.call_id.removeprefix("call_"), "media_moved", relay, to_text(now)),
+        type=EventType.CALL_MEDIA_MOVED,
+        account_id=call.account_id,
+        at=now,
+        call_id=call.call_id,
+        data={"call_id": call.call_id},
+    )

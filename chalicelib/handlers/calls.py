@@ -90,6 +90,7 @@ DIAL_PROBLEMS = (
     "vault_missing",
     "vault_unavailable",
     *CALL_VOICE_PROBLEMS,
+    *RECORDING_PROBLEMS,
 )
 
 

@@ -18,7 +18,7 @@ from chalicelib.domain.foreign_text import MAX_SHOWN
 from chalicelib.domain.recording import RECORDING_ID, Announce
 from chalicelib.domain.rejected_calls import Reason
 from chalicelib.domain.transcript import MAX_TEXT, Why
-from chalicelib.handlers.recording_views import Why as FailedWhy
+from chalicelib.handlers.recordings import Why as FailedWhy
 from chalicelib.handlers.trunk_views import DidFacts, TrunkFacts
 from chalicelib.handlers.views import Absent, CallFacts, Number164, NumberFacts, Time, View
 
@@ -84,6 +84,12 @@ class VoiceData(View):
 
     call_id: str = Field(pattern=f"^{CALL_ID.pattern}$")
     state: Literal["resumed"]
+
+
+class MediaMovedData(View):
+    """A call whose audio goes on over a new stream."""
+
+    call_id: str = Field(pattern=f"^{CALL_ID.pattern}$")
 
 
 class HeldData(View):
@@ -177,6 +183,15 @@ class DidData(View):
     number: DidFacts
 
 
+class ShedData(View):
+    """Data about calls through your trunk that were refused."""
+
+    trunk_id: str
+    reason: Literal["overload"]
+    count: int = Field(ge=1, description="refused since the event before this one")
+    detail: str = Field(description="what happened, and what to do")
+
+
 class NotAddedData(View):
     """Data of a call that came through your trunk. `to` and `from` are text of strangers."""
 
@@ -233,6 +248,11 @@ CATALOGUE: dict[EventType, Entry] = {
     _T.CALL_VOICE: Entry(
         VoiceData, "another voice host has taken the call over: what was not spoken yet is lost"
     ),
+    _T.CALL_MEDIA_MOVED: Entry(
+        MediaMovedData,
+        "the relay that carried it is gone, and another one carries it: audio that was queued and "
+        "not played is lost",
+    ),
     _T.CALL_HELD: Entry(HeldData, "its far end was put on hold, or has put you on hold"),
     _T.CALL_UNHELD: Entry(HeldData, "it was taken off hold"),
     _T.CALL_TRANSFER_STARTED: Entry(TransferData, "a transfer began: the third party is called"),
@@ -257,6 +277,9 @@ CATALOGUE: dict[EventType, Entry] = {
     _T.TRUNK_CONNECTED: Entry(TrunkData, "you connected a trunk, or replaced its settings"),
     _T.TRUNK_DISCONNECTED: Entry(TrunkData, "you disconnected it"),
     _T.TRUNK_REGISTERED: Entry(TrunkData, "it can be used now: it is registered, or ready"),
+    _T.TRUNK_SHED: Entry(
+        ShedData, "calls through it were refused, as we were overloaded: once a minute at most"
+    ),
     _T.TRUNK_FAILED: Entry(TrunkData, "it cannot be used: `sip_code` and `detail` say why"),
     _T.WEBHOOK_DISABLED: Entry(DisabledData, "an endpoint answered 410, or took nothing for days"),
     _T.WEBHOOK_TEST: Entry(EndpointData, "you asked for it; it goes to that endpoint alone"),

@@ -8,6 +8,7 @@ from chalicelib.domain.call_id import CALL_ID
 from chalicelib.domain.delivery import DELIVERY_ID
 from chalicelib.domain.endpoint import ENDPOINT_ID
 from chalicelib.domain.idempotency import KEPT_S
+from chalicelib.domain.recording import RECORDING_ID
 from chalicelib.domain.trunk_fields import NAME_PATTERN
 
 ABOUT = """\
@@ -27,6 +28,7 @@ To take a call: `list_events` with `wait`, or a webhook endpoint, tells of `call
 TAGS = {
     "account": "Open an account; see its limits.",
     "keys": "API keys.",
+    "recordings": "Recordings of calls: start, pause and stop them, read their files.",
     "calls": "Dial, see calls, answer, refuse, hang up, hold, transfer.",
     "clips": "Audio of yours that callers hear on hold.",
     "speech": "What is said in calls: speak, read the transcript, press keys.",
@@ -65,6 +67,11 @@ PATH_PARAMETERS: dict[str, dict[str, Any]] = {
         "description": "the delivery",
         "schema": {"type": "string", "pattern": f"^{DELIVERY_ID.pattern}$"},
         "example": "dlv_x7q2mwz4kqjtvrudv2eky6h5hf",
+    },
+    "recording_id": {
+        "description": "the recording",
+        "schema": {"type": "string", "pattern": f"^{RECORDING_ID.pattern}$"},
+        "example": "rec_kqjtvrudv2eky6h5hflyw7sv2e_01",
     },
     "e164": _E164,
     "endpoint_id": {

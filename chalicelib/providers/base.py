@@ -8,10 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from chalicelib.domain.failure import Failure
 from common.sip_headers import NO_INTRODUCTION, Introduction
+
+if TYPE_CHECKING:
+    from chalicelib.domain.call_facts import ProviderFacts, QualityNote
 
 
 class BadSignature(Failure):
@@ -95,6 +98,10 @@ class CallUpdate:
     """The words of the caller's side beside the numbers, of a call that comes in."""
     sip_code: int | None = None
     """The SIP code by which the far end ended the call, where the provider says so."""
+    facts: ProviderFacts | None = None
+    """The facts of its audio, where the provider tells them at the end."""
+    quality: QualityNote | None = None
+    """The quality of its audio, where the provider says that it has changed."""
     redirects_ringing: bool = False
     """True if the provider takes a redirect of this call while it rings (`Provider.steer`)."""
     held: bool | None = None

@@ -5,7 +5,7 @@ Source: https://www.twilio.com/docs/voice/twiml#twilios-request-to-your-applicat
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import parse_qsl
 
 from pydantic import BeforeValidator, Field
@@ -83,6 +83,7 @@ def update_of(form: dict[str, str]) -> CallUpdate:
     """Read the parameters of a post. Raises ValidationError if they are not Twilio's."""
     post = Post.model_validate(form)
     return CallUpdate(
+        **_of_audio(form),
         provider_call_id=post.call_sid,
         from_=post.from_,
         to=post.to,
@@ -99,6 +100,15 @@ def update_of(form: dict[str, str]) -> CallUpdate:
         held={"held": True, "unheld": False}.get(post.hold_status),
         sequence=post.sequence,
     )
+
+
+def _of_audio(form: dict[str, str]) -> dict[str, Any]:
+    """Read what our gateway tells of a call's audio."""
+    if "InviteAt" not in form and "MediaQuality" not in form:
+        return {}
+    from chalicelib.providers import media_facts  # most webhooks tell nothing of it
+
+    return {"facts": media_facts.facts_of(form), "quality": media_facts.quality_of(form)}
 
 
 def status_of(word: str) -> CallStatus:

@@ -15,8 +15,7 @@ def unchanged(before: Call, after: Call, now: int) -> tuple[str, dict[str, str],
     It names the version (which implies the state), the state (for whoever reads a trace), what
     comes without a transition (the provider's id, the far end's hold, the trunk if there are
     several, the details about an agent that we dial and about a hosted voice, the numbers of its
-    line and its recordings) and, for the answer of an inbound call, the deadline on the item
-    itself.
+    line and its recordings) and, for the answer of an inbound call, the deadline on the item.
     """
     parts = ["#version = :version", "#state = :state"]
     names = {"#version": "version", "#state": "state", "#id": "provider_call_id"}

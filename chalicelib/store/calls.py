@@ -14,7 +14,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -26,9 +26,10 @@ from chalicelib.domain.instant import from_text, to_text
 from chalicelib.domain.recording import NOT_RECORDED
 from chalicelib.store import dialling
 from chalicelib.store.call_condition import unchanged
+from chalicelib.store.contention import tries
 from chalicelib.store.events import outbox_put
 from chalicelib.store.recordings import recording_writes
-from chalicelib.store.table import ConditionFailed, Contention, Item, Table, put, update
+from chalicelib.store.table import ConditionFailed, Contention, Item, Table, Write, put, update
 
 if TYPE_CHECKING:
     from chalicelib.store.call_facts import FactsStore
@@ -294,39 +295,6 @@ class CallStore:
         except Contention:
             raise Stale(None) from None
 
-    def record(self, before: Call, after: Call, events: Iterable[Event], now: int) -> None:
-        """Write a change of an active call's recordings with its events. Raises Stale if the call
-        is not active any more, or its recordings have changed.
-
-        This is no transition, as with `bind`: `move` names the number of recordings' changes.
-        """
-        was, now_is = before.recordings.number, after.recordings.number
-        try:
-            self._table.write(
-                update(
-                    f"CALL#{before.call_id}",
-                    "CALL",
-                    "SET #recordings = :after, #number = :number",
-                    condition="#state = :state AND "
-                    + ("#number = :before" if was else "attribute_not_exists(#number)"),
-                    names={
-                        "#recordings": "recordings",
-                        "#number": "recording_number",
-                        "#state": "state",
-                    },
-                    values={
-                        ":after": after.recordings.model_dump(mode="json", exclude_none=True),
-                        ":number": now_is,
-                        ":state": CallState.ACTIVE.value,
-                        **({":before": was} if was else {}),
-                    },
-                ),
-                *map(outbox_put, events),
-                *recording_writes(before, after, now),
-            )
-        except (ConditionFailed, Contention):
-            raise Stale(None) from None
-
     def page(
         self,
         account_id: str,
@@ -381,19 +349,28 @@ class CallStore:
             door_url=item.get("door_url"),
         )
 
-    def take_media(self, call_id: str, relay: Relay, now: int, expires: int) -> None:
-        """Make the relay that attached last the owner of the call. `expires`: epoch s, when the
-        item may go.
+    def take_media(
+        self, call_id: str, relay: Relay, now: int, expires: int, moved: Event
+    ) -> str | None:
+        """Make the relay that attached last the owner of the call. If another one was, write the
+        event `moved` with it, and return that relay's name. `expires`: epoch s, when the item may
+        go. Raises Contention.
         """
-        since = to_text(now)
-        self._set_media(
-            call_id,
-            expires,
-            relay=relay.name,
-            relay_url=relay.url,
-            door_url=relay.door_url,
-            attached_at=since,
-        )
+        given: dict[str, Any] = {"relay": relay.name, "relay_url": relay.url}
+        given["door_url"] = relay.door_url
+        given |= {"attached_at": to_text(now), "expires_at": expires}
+        unmoved = "attribute_not_exists(#relay) OR #relay = :relay"
+        for _ in tries():
+            try:
+                self._table.write(_media_update(call_id, given, unmoved))
+                return None
+            except ConditionFailed as lost:
+                former = (lost.items[0] or {}).get("relay")
+            from_former = _media_update(call_id, given, "#relay = :former", {":former": former})
+            with contextlib.suppress(ConditionFailed, Contention):
+                self._table.write(from_former, outbox_put(moved))
+                return str(former)
+        raise Contention
 
     def leave_to_polls(self, call_id: str, expires: int) -> None:
         """Note that the provider did not take the accept's redirect, so that its next poll brings
@@ -410,16 +387,24 @@ class CallStore:
         return streams
 
     def _set_media(self, call_id: str, expires: int, **attributes: Any) -> None:
-        given = {**attributes, "expires_at": expires}
-        self._table.write(
-            update(
-                f"CALL#{call_id}",
-                "MEDIA",
-                "SET " + ", ".join(f"#{name} = :{name}" for name in given),
-                names={f"#{name}": name for name in given},
-                values={f":{name}": value for name, value in given.items()},
-            )
-        )
+        self._table.write(_media_update(call_id, {**attributes, "expires_at": expires}))
+
+
+def _media_update(
+    call_id: str,
+    given: dict[str, Any],
+    condition: str | None = None,
+    more: dict[str, Any] | None = None,
+) -> Write:
+    """Make the update of a call's `MEDIA` item that sets the given attributes."""
+    return update(
+        f"CALL#{call_id}",
+        "MEDIA",
+        "SET " + ", ".join(f"#{name} = :{name}" for name in given),
+        condition=condition,
+        names={f"#{name}": name for name in given},
+        values={f":{name}": value for name, value in given.items()} | (more or {}),
+    )
 
 
 def to_item(call: Call) -> Item:
@@ -440,6 +425,8 @@ def to_item(call: Call) -> Item:
         "listing_order": f"{to_text(call.created_at)}#{call.call_id}",
         **{k: v for k, v in call.model_dump(mode="json", exclude=absent).items() if v is not None},
     }
+    if call.recordings.number:
+        item["recording_number"] = call.recordings.number
     if line:
         item["line_number"] = line
     if not call.state.final:

@@ -26,6 +26,7 @@ from chamade.operations import (
     HostedVoices,
     Keys,
     Numbers,
+    Recordings,
     Trunks,
     Webhooks,
 )
@@ -53,6 +54,7 @@ class Client(Closing):
         self._shell = Blocking(find(api_url, api_key), transport)
         self._portal = Portal()
         self.calls: Calls[Blocking] = Calls(self._shell)
+        self.recordings: Recordings[Blocking] = Recordings(self._shell)
         self.clips: ClipsOf[Blocking] = ClipsOf(self._shell)
         self.numbers: Numbers[Blocking] = Numbers(self._shell)
         self.trunks: Trunks[Blocking] = Trunks(self._shell)
@@ -181,6 +183,7 @@ class AsyncClient:
     ) -> None:
         self._shell = Awaiting(find(api_url, api_key), transport)
         self.calls: Calls[Awaiting] = Calls(self._shell)
+        self.recordings: Recordings[Awaiting] = Recordings(self._shell)
         self.clips: ClipsOf[Awaiting] = ClipsOf(self._shell)
         self.numbers: Numbers[Awaiting] = Numbers(self._shell)
         self.trunks: Trunks[Awaiting] = Trunks(self._shell)

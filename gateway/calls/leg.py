@@ -16,6 +16,10 @@ Standing = Literal["trunk", "local", "peer", "carrier", "stranger"]
 (listed by the operator) for no trunk; an address in the networks of several trunks; any other."""
 
 
+Quality = Literal["good", "poor"]
+"""The quality of the audio from the far end."""
+
+
 @dataclass(frozen=True, slots=True)
 class Release:
     """The end of a call: its status in Twilio's words, the SIP code and a sentence for people."""
@@ -82,6 +86,12 @@ class LegEvents(Protocol):
     def on_refer(self, status: int) -> None:
         """Note how the call that the far end was asked to make has ended: its final SIP code. 202:
         the far end has agreed, and is gone without a word."""
+
+    def on_quality(self, quality: Quality, mos: float) -> None:
+        """Note that the audio from the far end has become poor, or is good again."""
+
+    def on_media(self, facts: dict[str, str]) -> None:
+        """Take the facts of the far end's audio, as webhooks have them, just before the end."""
 
     def on_hangup(self, sip_code: int, reason: str) -> None:
         """Note that the far end is gone, or did not take the call: 200 normal, 486 busy, 603

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from gateway.calls import outcomes
 from gateway.calls.call import Call
 from gateway.calls.hold import FarEndHold
-from gateway.calls.leg import Leg, Referable, Release
+from gateway.calls.leg import Leg, Quality, Referable, Release
 from gateway.calls.outcomes import Outcome
 from gateway.calls.pace import Pace
 from gateway.calls.webhooks import Webhooks
@@ -83,6 +83,7 @@ class LiveCall:
         """Let an inbound call ring, and run its script."""
         self._leg = leg
         self.call.status = "ringing"
+        self.call.ringing_at = time.time()
         leg.attach(self, self.call.sid)
         leg.ring()
         self._script = asyncio.create_task(self._run(self._plan.program))
@@ -135,6 +136,7 @@ class LiveCall:
         """Note that the far end of an outbound call rings."""
         if self.call.status == "initiated":
             self.call.status = "ringing"
+            self.call.ringing_at = time.time()
             self._tell("ringing")
 
     def on_answered(self) -> None:
@@ -173,6 +175,17 @@ class LiveCall:
             self._post()
         if 200 <= status < 300:
             self._finish(outcomes.COMPLETED, "the far end calls somebody else")
+
+    def on_quality(self, quality: Quality, mos: float) -> None:
+        """Tell the application, whichever callbacks it has asked for: they are Twilio's."""
+        if self.call.ended or not self._plan.status_url:
+            return
+        self._log.info("the audio is %s", quality, extra={"mos": round(mos, 2)})
+        self._post(MediaQuality=quality, MediaMos=f"{mos:.2f}")
+
+    def on_media(self, facts: dict[str, str]) -> None:
+        """Keep them for the last callback."""
+        self.call.media = facts
 
     def on_hangup(self, sip_code: int, reason: str) -> None:
         """End the call, because the far end is gone."""

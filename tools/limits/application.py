@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tools.limits.deliveries import DELIVERY_LIMITS
 from tools.limits.limit import Limit, Owner
+from tools.limits.recordings import RECORDING_LIMITS
 from tools.limits.speech import SPEECH_LIMITS
 
 _UNIT = "tests/unit/services"
@@ -308,6 +309,7 @@ _STRANGERS = (
 LIMITS: tuple[Limit, ...] = (
     *_CALLS,
     *_VOICES,
+    *RECORDING_LIMITS,
     *SPEECH_LIMITS,
     *_EVENTS,
     *DELIVERY_LIMITS,

@@ -299,7 +299,7 @@ APPLICATION = (
 FRONT = (
     Limit(
         resource="Gateway processes behind one front",
-        constant="gateway.share:MAX_PROCESSES",
+        constant="runtime.processors:MAX_PROCESSES",
         unit="",
         owner="installation",
         beyond="the gateway does not start",

@@ -67,6 +67,10 @@ _BY_CODE = {
     "too_many_waits": (
         "Let one of your waiting tools end first, or pass wait_s 0 or wait_for_reply_s 0."
     ),
+    "not_recorded": 'Start a recording first: chamade_call_record with action "start".',
+    "too_many_recordings": "Do not try again in this call. Tell the user.",
+    "recordings_full": "Tell the user: some recordings have to be deleted first, by them.",
+    "recording_unavailable": "Tell the user: this installation does not record calls.",
     "synthesis_failed": "Say it once more, in other words. If it fails again, tell the user.",
     "media_unavailable": (
         "Then call the tool again. If it fails again, see with chamade_call_status whether the "

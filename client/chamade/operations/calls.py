@@ -14,6 +14,7 @@ from chamade.models import Call
 from chamade.operations.shapes import nothing, page, shape
 from chamade.operations.trunks import MAIN, Trunks
 from chamade.operations.voices import VoiceOptions
+from chamade.quality import Levels
 from chamade.speech_models import Transcript, Utterance
 
 SPEAKS_FOR_S = 45.0
@@ -33,6 +34,8 @@ class DialOptions(TypedDict, total=False):
     agent_url: str
     voice: str
     voice_settings: VoiceOptions
+    recording: str
+    recording_announce: str
     idempotency_key: str
 
 
@@ -88,6 +91,8 @@ class Calls(Group[Shell]):
         agent_url: str | None = None,
         voice: str | None = None,
         voice_settings: VoiceOptions | None = None,
+        recording: str | None = None,
+        recording_announce: str | None = None,
         idempotency_key: str | None = None,
     ) -> Request[Call]:
         """Place a call through a trunk of yours: `sip:+33199001234@sip.carrier.example`. It is
@@ -106,6 +111,8 @@ class Calls(Group[Shell]):
             agent_url=agent_url,
             voice=voice,
             voice_settings=voice_settings,
+            recording=recording,
+            recording_announce=recording_announce,
         )
         return Request(
             "POST",
@@ -123,11 +130,19 @@ class Calls(Group[Shell]):
         *,
         voice: str | None = None,
         voice_settings: VoiceOptions | None = None,
+        recording: str | None = None,
+        recording_announce: str | None = None,
     ) -> Request[Call]:
         """Answer a call that rings. Raises Conflict, with the call, if it does not ring (any
-        more). `voice`: `own` or `hosted`; usually as its number says.
+        more). `voice`: `own` or `hosted`, `recording`: `on` or `off`, `recording_announce`: `beep`
+        or `none`; usually as its number says.
         """
-        wishes = given(voice=voice, voice_settings=voice_settings)
+        wishes = given(
+            voice=voice,
+            voice_settings=voice_settings,
+            recording=recording,
+            recording_announce=recording_announce,
+        )
         path = f"/api/call/{part(call_id)}/accept"
         return Request("POST", path, shape(Call), body=wishes or None)
 
@@ -253,6 +268,11 @@ class Calls(Group[Shell]):
         query = {"after": after, "limit": limit, "wait": wait}
         path = f"/api/call/{part(call_id)}/transcript"
         return Request("GET", path, shape(Transcript), query, timeout_s=SPEAKS_FOR_S)
+
+    @operation
+    def levels(self, call_id: str) -> Request[Levels]:
+        """Get the loudness of both sides over time, and what happened when."""
+        return Request("GET", f"/api/call/{part(call_id)}/levels", shape(Levels))
 
     @operation
     def delete_transcript(self, call_id: str) -> Request[None]:

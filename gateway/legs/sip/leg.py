@@ -140,11 +140,16 @@ class SipLeg:
                 self._end(event)
 
     def look(self, now: float, rtp_timeout: float) -> None:
-        """End a call from which nothing has been heard for too long."""
+        """End a call from which nothing has been heard for too long; tell how good it is."""
         if self._refer is not None and self._refer.late(now):
             self._refer_goes(_NOT_TOLD, final=True)
         audio = self._audio
-        if audio is not None and self._up.is_set() and audio.silent_for(now) >= rtp_timeout:
+        if audio is None:
+            return
+        change = audio.watch(now)
+        if change is not None and self._events is not None:
+            self._events.on_quality(change.quality, change.mos)
+        if self._up.is_set() and audio.silent_for(now) >= rtp_timeout:
             self.lose(f"no audio came for {rtp_timeout:g} s")
 
     def lose(self, reason: str) -> None:
@@ -240,6 +245,9 @@ class SipLeg:
         self.on_over(self)
         self._up.set()  # a task that waits for the answer then checks the state of the call
         if self._audio is not None:
+            facts = self._audio.facts()
+            if facts and self._events is not None:
+                self._events.on_media(facts)
             stats = self._audio.close()
             self._audio = None
             logs.of_call(__name__, self._call_sid).info("audio of the SIP leg", extra=stats)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from gateway.calls.leg import Leg, LegEvents, Referable, Release, Route
+from gateway.calls.leg import Leg, LegEvents, Quality, Referable, Release, Route
 from gateway.legs.sip.fall_over import FallOver
 from gateway.telemetry import logs
 
@@ -116,6 +116,16 @@ class RoutedLeg:
         """Pass it on."""
         if self._events is not None:
             self._events.on_refer(status)
+
+    def on_quality(self, quality: Quality, mos: float) -> None:
+        """Pass it on."""
+        if self._events is not None:
+            self._events.on_quality(quality, mos)
+
+    def on_media(self, facts: dict[str, str]) -> None:
+        """Pass them on."""
+        if self._events is not None:
+            self._events.on_media(facts)
 
     def on_hangup(self, sip_code: int, reason: str) -> None:
         """Go on to the next route if this one is the reason, or pass the end on."""

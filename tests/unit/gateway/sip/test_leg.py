@@ -10,6 +10,7 @@ import pytest
 from gateway.calls.leg import Release
 from gateway.legs.sip.call_audio import CallAudio
 from gateway.legs.sip.referral import TOLD_WITHIN_S
+from gateway.rtp.voice_quality import Packets
 from gateway.sip.events import Ended, MediaAgreed, Side, TransferProgress, TransferRequested
 from gateway.sip.session.call_media import CallMedia
 from gateway.sip.session.offer_answer import OfferAnswer
@@ -71,6 +72,47 @@ async def test_a_caller_who_hangs_up_is_reported_with_200(legs, phone):
     talking, _, call = await up(legs, phone)
     await talking.hang_up()
     assert (await call.hears("on_hangup"))[1] == 200
+
+
+async def test_the_facts_of_the_audio_are_told_just_before_the_end(legs, phone):
+    talking, _, call = await up(legs, phone)
+    await talking.play(SPEECH * 20)
+    await call.hears("on_audio")
+    await talking.hang_up()
+    await call.hears("on_hangup")
+    told = [name for name, *_ in call.events if name in {"on_media", "on_hangup"}]
+    assert told == ["on_media", "on_hangup"]
+    _, facts = await call.hears("on_media")
+    assert (facts["MediaCodec"], facts["MediaLoss"]) == ("PCMU", "0.00")
+    assert float(facts["MediaMos"]) > 4
+    assert float(facts["MediaJitter"]) >= 0
+
+
+async def test_a_call_that_becomes_poor_is_told_once(legs, phone, monkeypatch):
+    _, leg, call = await up(legs, phone)
+    counts = {"received": 0, "lost": 0}
+
+    def stats(_leg):
+        counts["received"] += 35
+        counts["lost"] += 15
+        return Counted(Packets(counts["received"], counts["lost"], counts["lost"]))
+
+    monkeypatch.setattr("gateway.rtp.leg.Leg.stats", stats)
+    for second in range(30):
+        leg.look(legs.stack.now + second, rtp_timeout=1000)
+    monkeypatch.undo()
+    assert [event[:2] for event in call.events if event[0] == "on_quality"] == [
+        ("on_quality", "poor")
+    ]
+
+
+class Counted:
+    """The counts of a leg whose packets a test makes up."""
+
+    one_way = 40.0
+
+    def __init__(self, packets):
+        self.packets = packets
 
 
 async def test_a_caller_who_never_acknowledges_the_answer_is_broken_and_has_not_hung_up(

@@ -124,7 +124,6 @@ def _live(world: World) -> None:
         moved = media_moved(talking, relay, world.clock.ms)
         owner = Relay(relay, f"ws://{relay}:8702")
         world.stores.calls.take_media(talking.call_id, owner, NOW, talking.media_expiry, moved)
-    facts.note_quality(deps, talking, "poor", 2.9)
     hold.hold(deps, account_id, talking.call_id, music=True)
     hold.resume(deps, account_id, talking.call_id)
     _transfer(world, talking)

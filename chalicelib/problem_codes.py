@@ -79,6 +79,7 @@ CODES: dict[str, tuple[int, str]] = {
     "bad_caller_id": (422, "Caller ID not allowed"),
     "no_caller_id": (422, "Caller ID missing"),
     "too_long": (422, "Maximum call duration exceeded"),
+    "headers_too_long": (422, "More headers than the provider takes"),
     "too_many_dials": (429, "Concurrent call limit reached"),
     "dial_rate": (429, "Dial rate limit reached"),
     "recently_declined": (429, "The called party has declined"),

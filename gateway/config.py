@@ -17,7 +17,8 @@ from urllib.parse import urlsplit
 
 from common.gateway_tag import tag_of
 from common.rotation import well_formed
-from gateway.share import Share, count_of
+from gateway.share import Share
+from runtime.processors import count_of
 
 T = TypeVar("T")
 

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 import aiohttp
 from aiohttp import web
 
-from gateway import leash
 from gateway.api.calls import CallsApi
 from gateway.api.errors import as_json
 from gateway.api.operator import OperatorApi
@@ -35,8 +34,10 @@ from gateway.trunks.application import Application, pause_s
 from gateway.trunks.host import NoSip, TrunkHost
 from gateway.trunks.lease import Lease
 from gateway.trunks.registry import Trunks
+from gateway.trunks.shed import Shed
 from gateway.trunks.ssrf import system_resolver
 from gateway.trunks.trunk import Status
+from runtime import leash
 from runtime.metrics import CONTENT_TYPE
 from runtime.periodic_counts import Sample, log_counts
 
@@ -107,6 +108,10 @@ async def start(config: Config) -> Gateway:
         await session.close()
         raise
     tasks = []
+    if application is not None:
+        shed = Shed(application, lambda: switch.webhooks.behind)
+        exchange.on_shed = shed.counted.count
+        tasks.append(asyncio.create_task(shed.run()))
     if trunks is not None:
         host: TrunkHost = sip if sip is not None else NoSip(trunks.on_status)
         tasks.append(asyncio.create_task(trunks.run(host)))

@@ -7,33 +7,18 @@ so that they agree without a word to each other.
 
 from __future__ import annotations
 
-import os
 import re
 import zlib
 from dataclasses import dataclass
 
-MAX_PROCESSES = 32
-"""Limit of the gateway processes behind one front."""
+from runtime.processors import MAX_PROCESSES
 
-AUTO = "auto"
 _SHARE = re.compile(r"([0-9]{1,2})/([0-9]{1,2})", re.ASCII)
 
 
 def process_of(key: str, count: int) -> int:
     """Return the number, from 0, of the process that a key belongs to."""
     return zlib.crc32(key.encode(errors="surrogatepass")) % count
-
-
-def count_of(text: str) -> int:
-    """Read the number of processes: 1 to `MAX_PROCESSES`, or `auto` for one on each processor.
-
-    Raises ValueError.
-    """
-    if text == AUTO:
-        return min(len(os.sched_getaffinity(0)), MAX_PROCESSES)
-    if not re.fullmatch(r"[0-9]{1,2}", text, re.ASCII) or not 1 <= int(text) <= MAX_PROCESSES:
-        raise ValueError(f"must be a number from 1 to {MAX_PROCESSES}, or {AUTO}, not {text!r}")
-    return int(text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,8 @@ from infra.settings import Settings
 
 DOOR_PORT = 8703
 """Port of the relays' control door."""
+PRIVATE_PORT = 8710
+"""First of the ports at which other relays reach a relay process that shares its task: two each."""
 COUNTS_S = "30"
 """Seconds between two log lines of counts of relay and gateway. Metrics are made of these lines,
 and scaling follows the metrics."""
@@ -95,6 +97,8 @@ def relay(settings: Settings, *, drain_s: int) -> dict[str, str]:
         "RELAY_PUBLIC_URL": f"wss://{settings.relay_host}",
         "RELAY_BEHIND_PROXY": "1",
         "RELAY_DOOR_PORT": str(DOOR_PORT),
+        "RELAY_PROCESSES": str(settings.sizes.relay_processes),
+        "RELAY_PRIVATE_PORT": str(PRIVATE_PORT),
         "RELAY_DRAIN_S": str(drain_s),
         "RELAY_COUNTS_S": COUNTS_S,
         **settings.variables.relay,

@@ -1,4 +1,4 @@
-"""The media relay on Fargate: one process in each task, at least one task in each zone.
+"""The media relay on Fargate: a process for each vCPU of a task, at least one task in each zone.
 
 While a task carries calls it holds ECS's protection (relay/network/ecs_task_protection.py), so that
 tasks end late. Calls that are left when one ends go on at another (docs/architecture.md, Media).
@@ -51,6 +51,12 @@ class RelayService(FargateService):
         group.add_ingress_rule(group, ec2.Port.tcp(self.port), "other relays")
         # And one that gets a command for it passes the command on.
         group.add_ingress_rule(group, ec2.Port.tcp(self.door), "commands of other relays")
+        # With several processes in a task each is reached at ports of its own.
+        processes = self.settings.sizes.relay_processes
+        if processes > 1:
+            first = environment.PRIVATE_PORT
+            own = ec2.Port.tcp_range(first, first + 2 * processes - 1)
+            group.add_ingress_rule(group, own, "processes of other relays")
         return group
 
     def _allow_protection(self, task: ecs.FargateTaskDefinition) -> None:

@@ -88,6 +88,11 @@ class Sizes(_Strict):
     recording_gb: int = Field(10, ge=1, le=1000)
     """Gigabytes that the recordings of one account may have together."""
 
+    @property
+    def relay_processes(self) -> int:
+        """Return the processes of a relay task: one for each of its vCPUs."""
+        return max(1, self.relay_cpu // 1024)
+
     @model_validator(mode="after")
     def _fits(self) -> Sizes:
         if unknown := set(self.reserved_concurrency) - set(FUNCTIONS):

@@ -16,10 +16,13 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from relay import files, logs, metrics
 from relay.config import Config, from_env
+from relay.group.board import Board
+from relay.group.member import Sockets, Teller, join
 from relay.network.control import Control
 from relay.network.ecs_task_protection import Protection
 from relay.network.server import Relay
 from relay.protocol.rate_filters import COMPILED
+from runtime import leash
 from runtime.logs import set_up
 from runtime.periodic_counts import log_counts
 
@@ -32,8 +35,14 @@ async def serve(config: Config) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    sockets, member = Sockets(()), config.member
+    if member is not None:
+        try:
+            config, sockets = join(config)
+        except OSError as error:
+            return _cannot_listen(config.host, config.private_port, "RELAY_PRIVATE_PORT", error)
     async with Control(config) as control:
-        relay = Relay(config, control)
+        relay = Relay(config, control, sockets.audio, sockets.door)
         try:
             port = await relay.start()
         except OSError as error:
@@ -51,6 +60,11 @@ async def serve(config: Config) -> int:
             filters="compiled" if COMPILED else "numpy",
         )
         background = [asyncio.create_task(job) for job in _background_jobs(config, relay)]
+        if member is not None:
+            teller = Teller(Board(member.board_file, member.count), member.index, relay.counters)
+            relay.render = teller.render
+            background.append(asyncio.create_task(teller.run()))
+            leash.hold(stop)
         await stop.wait()
         await relay.drain()
         for task in background:
@@ -76,6 +90,15 @@ def _background_jobs(config: Config, relay: Relay) -> Iterator[Coroutine[Any, An
         yield Protection(config.ecs_agent_uri, relay.counters).run()
 
 
+def _run_group(config: Config) -> int:
+    from relay.group import parent
+
+    try:
+        return asyncio.run(parent.run(config, os.environ))
+    except OSError as error:
+        return _cannot_listen(config.host, config.port, "RELAY_PORT", error)
+
+
 def main() -> int:
     """Run the relay. Return the exit status: 0, or 2 if a setting is missing or wrong, or its port
     is taken.
@@ -90,6 +113,8 @@ def main() -> int:
     # What is loaded by now stays: collections of garbage, which hold up all audio, leave it out.
     # They are as frequent as ever: a call that is over is freed by them only.
     gc.freeze()
+    if config.processes > 1 and config.member is None:
+        return _run_group(config)
     return asyncio.run(serve(replace(config, max_connections=connections)))
 
 

@@ -8,7 +8,29 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from relay.core.timeouts import WATCH_WITH_DOOR_S, Timeouts
+from runtime.processors import count_of
 from runtime.settings import authority, loopback, needed, number, secret
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """The place of this process in a group (`relay/group`), and the files that it inherits."""
+
+    index: int
+    """Counted from 0."""
+    count: int
+    audio_files: tuple[int, ...] = ()
+    door_files: tuple[int, ...] = ()
+    board_file: int = -1
+
+    @classmethod
+    def parse(cls, place: str, files: str) -> Member:
+        """Read `2/4`, and `5;6;7`: files of audio, of the door, and of the board. ValueError."""
+        index, count = (int(part) for part in place.split("/"))
+        audio, door, board = (
+            tuple(int(file) for file in part.split(",") if file) for part in files.split(";")
+        )
+        return cls(index - 1, count, audio, door, board[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +67,13 @@ class Config:
     timeouts: Timeouts = field(default_factory=Timeouts)
     counts_s: float = 0.0
     """Seconds between two log lines of counts; 0: none."""
+    processes: int = 1
+    """Processes that share the port; 1: this one alone."""
+    private_port: int = 0
+    """First port at which the processes of a group are reached by other relays: each has two. 0:
+    the system chooses them."""
+    member: Member | None = None
+    """This process's place in a group; None: it is the only one, or the parent."""
     ecs_agent_uri: str = ""
     """URI of Amazon ECS's agent, for task protection; blank outside ECS."""
 
@@ -60,6 +89,8 @@ def from_env(env: Mapping[str, str]) -> Config:
     base = f"ws://{reached}:{port}"
     door_port = int(number(env, "RELAY_DOOR_PORT", 0)) or None
     door_url = env.get("RELAY_DOOR_URL") or f"http://{reached}:{door_port}"
+    place = env.get("RELAY_MEMBER")
+    member = Member.parse(place, env.get("RELAY_FILES", "")) if place else None
     timeouts = Timeouts()
     watch = timeouts.watch if door_port is None else WATCH_WITH_DOOR_S
     return Config(
@@ -67,7 +98,7 @@ def from_env(env: Mapping[str, str]) -> Config:
         control_secret=secret(env, "CHAMADE_CONTROL_SECRET"),
         host=host,
         port=port,
-        relay_id=env.get("RELAY_ID") or f"{name}-{port}-{secrets.token_hex(3)}",
+        relay_id=_relay_id(env, f"{name}-{port}-{secrets.token_hex(3)}", member),
         relay_url=(env.get("RELAY_URL") or base).rstrip("/"),
         door_port=door_port,
         door_url=door_url.rstrip("/") if door_port else "",
@@ -88,5 +119,25 @@ def from_env(env: Mapping[str, str]) -> Config:
             watch=number(env, "RELAY_WATCH_S", watch, least=1),
         ),
         counts_s=number(env, "RELAY_COUNTS_S", 0.0),
+        processes=_processes(env),
+        private_port=int(number(env, "RELAY_PRIVATE_PORT", 0)),
+        member=member,
         ecs_agent_uri=env.get("ECS_AGENT_URI", ""),
     )
+
+
+def _processes(env: Mapping[str, str]) -> int:
+    try:
+        return count_of(env.get("RELAY_PROCESSES") or "1")
+    except ValueError as error:
+        raise ValueError(f"RELAY_PROCESSES {error}") from None
+
+
+def _relay_id(env: Mapping[str, str], own: str, member: Member | None) -> str:
+    """Return the name under which the application knows this process. In a group each process has
+    its own, and another one when it is started again: its calls are elsewhere then.
+    """
+    given = env.get("RELAY_ID")
+    if member is None or not given:
+        return given or own
+    return f"{given}-{member.index + 1}-{secrets.token_hex(3)}"

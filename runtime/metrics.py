@@ -17,6 +17,7 @@ from prometheus_client.core import (
     HistogramMetricFamily,
     Metric,
 )
+from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector, CollectorRegistry
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
@@ -53,6 +54,23 @@ def page(families: Iterable[Metric]) -> bytes:
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Families(families))
     return generate_latest(registry)
+
+
+def merged(pages: Mapping[str, str]) -> list[Metric]:
+    """Join the pages of `GET /metrics` by process. Each value gets the label `process`.
+
+    They are not summed: a counter of a process that was started again begins at 0, which Prometheus
+    sees only if the process has a series of its own.
+    """
+    joined: dict[str, Metric] = {}
+    for process, page in pages.items():
+        for family in text_string_to_metric_families(page):
+            known = joined.setdefault(
+                family.name, Metric(family.name, family.documentation, family.type)
+            )
+            for sample in family.samples:
+                known.add_sample(sample.name, {**sample.labels, "process": process}, sample.value)
+    return list(joined.values())
 
 
 class _Families(Collector):

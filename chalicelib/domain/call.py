@@ -17,8 +17,8 @@ from chalicelib.domain.call_line import (
     CallLine,
     LineAct,
     LineRefused,
-    at_the_end,
     changed,
+    end_line,
     transfer_view,
     what_happened,
 )
@@ -26,7 +26,7 @@ from chalicelib.domain.call_transitions import MOVES, TALKING, Act, CallState, D
 from chalicelib.domain.endings import why_over
 from chalicelib.domain.event import Event, EventType, event_id
 from chalicelib.domain.failure import Failure
-from chalicelib.domain.instant import Instant
+from chalicelib.domain.instant import Instant, to_text
 from chalicelib.domain.model import Model
 from chalicelib.domain.recording import (
     NOT_RECORDED,
@@ -96,6 +96,8 @@ class Call(Model):
     `agent_detail`: why the agent at `agent_url` was not reached, None if it was. `voice`: who
     speaks in the call, until it is answered who shall; `voice_host`: the URL of the voice host that
     keeps a place for it; `voice_detail`: why it was not answered at once though its number is.
+    `far_end_held`: whether the far end has put it on hold, as the provider's status post number
+    `far_end_hold_sequence` says.
     `caller_name`, `stir_verstat` and `sip_headers`: see `common/sip_headers.py`.
     `media_line`: who its far end talks to. A `transfer_leg` calls the third party of a transfer of
     `parent_call_id`.
@@ -139,6 +141,8 @@ class Call(Model):
     answered_at: Instant | None = None
     ended_at: Instant | None = None
     max_duration_s: int = DEFAULT_MAX_DURATION_S
+    far_end_held: bool = False
+    far_end_hold_sequence: int | None = None
     metadata: dict[str, Any] = Field(default_factory=dict)
     recordings: CallRecordings = NOT_RECORDED
     history: tuple[HistoryEntry, ...] = ()
@@ -200,21 +204,13 @@ def apply(
         raise Refused(call, "ring_deadline_passed", "The call rang for 60 seconds: it is missed.")
     if act is Act.EXPIRE and now < call.ring_deadline:
         raise Refused(call, "still_ringing", "The ring deadline is not over yet.")
-    before, earlier = (call, ()) if not move[0].final else _with_line(call, at_the_end, now)
+    before, earlier = (call, ()) if not move[0].final else _with_line(call, end_line, now)
     after = moved(before, *move, now)
     if voice is not None:
         after = after.model_copy(update=voice.members())
     if sip_code is not None:
         after = after.model_copy(update={"sip_code": sip_code})
     return Transition(after, call_event(after), earlier, recording_begun(call, after))
-
-
-def recording_begun(before: Call, after: Call) -> tuple[Event, ...]:
-    """Return the event of the recording that has begun since `before`, if one has."""
-    current = after.recordings.current
-    if current is None or before.recordings.begun == after.recordings.begun:
-        return ()
-    return (started_event(after.account_id, after.call_id, current),)
 
 
 def change_line(call: Call, act: LineAct, now: int, **facts: Any) -> LineChange:
@@ -254,24 +250,38 @@ def _with_line(
     return call.model_copy(update={"media_line": after, "updated_at": updated_at}), events
 
 
+def recording_begun(before: Call, after: Call) -> tuple[Event, ...]:
+    """Return the event of the recording that has begun since `before`, if one has."""
+    current = after.recordings.current
+    if current is None or before.recordings.begun == after.recordings.begun:
+        return ()
+    return (started_event(after.account_id, after.call_id, current),)
+
+
 def public_view(call: Call) -> dict[str, Any]:
     """Return the call as REST, events and webhooks show it (JSON types only). Not the agent's URL:
     such URLs hold tokens, and events go to more places than that one. `agent_detail`, `trunk`, what
     is told of the caller and what is about a hosted voice are there only if there is something to
     say: each byte of an event is paid for.
     """
-    kept = {"account_id", "trunk_id", "routes", "agent_url", "voice_host", "recordings"}
-    kept |= {"media_line"}
+    kept = {"account_id", "trunk_id", "routes", "agent_url", "voice_host", "media_line"}
+    kept |= {"recordings", "far_end_held", "far_end_hold_sequence"}
     kept |= {name for name in _IF_SET if getattr(call, name) is None}
     if call.voice == "own":
         kept |= {"voice", "voice_settings"}
     view = call.model_dump(mode="json", exclude=kept)
-    shown = {**_line_view(call.media_line), **call_view(call.recordings)}
-    return {**view, **shown, "capabilities": list(CAPABILITIES)}
+    more = {**_line_view(call), **call_view(call.recordings)}
+    return {**view, **more, "capabilities": list(CAPABILITIES)}
 
 
-def _line_view(line: CallLine) -> dict[str, Any]:
-    held = {"hold": line.by} if line.mode == "hold" else {}
+def _line_view(call: Call) -> dict[str, Any]:
+    """Return who holds the call, ourselves first, and its transfer, if there are any."""
+    line = call.media_line
+    held: dict[str, Any] = {}
+    if line.mode == "hold":
+        held = {"hold": line.by}
+    elif call.far_end_held and call.state is CallState.ACTIVE:
+        held = {"hold": "far_end"}
     return held if line.transfer is None else {**held, "transfer": transfer_view(line.transfer)}
 
 
@@ -329,3 +339,17 @@ def _why_not(call: Call, act: Act) -> tuple[str, str]:
     if act not in TALKING:
         return "call_not_ringing", f"The call is {call.state}, not ringing."
     return "call_not_active", f"The call is {call.state}, not active."
+
+
+def media_moved(call: Call, relay: str, now: int) -> Event:
+    """Make the event `call.media_moved`: `relay` holds the call's audio from now on, in place of
+    another one.
+    """
+    return Event(
+        event_id=event_id(call.call_id.removeprefix("call_"), "media_moved", relay, to_text(now)),
+        type=EventType.CALL_MEDIA_MOVED,
+        account_id=call.account_id,
+        at=now,
+        call_id=call.call_id,
+        data={"call_id": call.call_id},
+    )

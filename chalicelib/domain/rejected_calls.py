@@ -78,3 +78,22 @@ def not_added_event(trunk: Trunk, to: str, from_: str, now: int) -> Event:
             f"To take such calls {remedy}.",
         },
     )
+
+
+def shed_event(trunk: Trunk, count: int, at: int) -> Event:
+    """Make the event `trunk.shed`: the gateway refused `count` calls that the trunk brought, the
+    last of them about `at`. The same report makes the same event.
+    """
+    return Event(
+        event_id=event_id(trunk.trunk_id.removeprefix("trunk_"), "shed", to_text(at)),
+        type=EventType.TRUNK_SHED,
+        account_id=trunk.account_id,
+        at=at,
+        data={
+            "trunk_id": trunk.trunk_id,
+            "reason": "overload",
+            "count": count,
+            "detail": "Callers were refused with 503, since too many calls waited for an answer of "
+            "the service. Most carriers try another route then. If it lasts, tell the operator.",
+        },
+    )

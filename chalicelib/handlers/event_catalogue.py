@@ -86,6 +86,42 @@ class VoiceData(View):
     state: Literal["resumed"]
 
 
+class MediaMovedData(View):
+    """A call whose audio goes on over a new stream."""
+
+    call_id: str = Field(pattern=f"^{CALL_ID.pattern}$")
+
+
+class HeldData(View):
+    """A call that was put on hold, or taken off it."""
+
+    call_id: str = Field(pattern=f"^{CALL_ID.pattern}$")
+    by: Literal["agent", "transfer", "far_end"] = Field(
+        description="what it was held by; `far_end`: the other party holds you"
+    )
+
+
+class TransferData(View):
+    """A step of a call's transfer."""
+
+    call_id: str = Field(pattern=f"^{CALL_ID.pattern}$", description="the call that is transferred")
+    transfer_id: str
+    mode: TransferMode
+    to: str = Field(description="the third party")
+    transfer_call_id: str | Absent = Field(
+        default=None,
+        description="the third party's call; not there where the caller's network dials",
+    )
+    sip_code: int | Absent = Field(
+        default=None, description="only there if it failed: the last SIP answer, if it is known"
+    )
+    why: str | Absent = Field(
+        default=None,
+        description="only there if it failed: the `end_reason` of the third party's call, "
+        "`cancelled`, or `call_over`",
+    )
+
+
 class RecordingData(View):
     """A recording that has begun."""
 
@@ -113,34 +149,6 @@ class RecordingFailedData(View):
     recording_id: str = Field(pattern=f"^{RECORDING_ID.pattern}$")
     why: FailedWhy = Field(
         description="`no_audio`: no audio of it was stored; `not_composed`: an error of the service"
-    )
-
-
-class HeldData(View):
-    """A call that was put on hold, or taken off it."""
-
-    call_id: str = Field(pattern=f"^{CALL_ID.pattern}$")
-    by: Literal["agent", "transfer"] = Field(description="what it was held by")
-
-
-class TransferData(View):
-    """A step of a call's transfer."""
-
-    call_id: str = Field(pattern=f"^{CALL_ID.pattern}$", description="the call that is transferred")
-    transfer_id: str
-    mode: TransferMode
-    to: str = Field(description="the third party")
-    transfer_call_id: str | Absent = Field(
-        default=None,
-        description="the third party's call; not there where the caller's network dials",
-    )
-    sip_code: int | Absent = Field(
-        default=None, description="only there if it failed: the last SIP answer, if it is known"
-    )
-    why: str | Absent = Field(
-        default=None,
-        description="only there if it failed: the `end_reason` of the third party's call, "
-        "`cancelled`, or `call_over`",
     )
 
 
@@ -173,6 +181,15 @@ class DidData(View):
     """Data of a number of your trunk."""
 
     number: DidFacts
+
+
+class ShedData(View):
+    """Data about calls through your trunk that were refused."""
+
+    trunk_id: str
+    reason: Literal["overload"]
+    count: int = Field(ge=1, description="refused since the event before this one")
+    detail: str = Field(description="what happened, and what to do")
 
 
 class NotAddedData(View):
@@ -231,10 +248,12 @@ CATALOGUE: dict[EventType, Entry] = {
     _T.CALL_VOICE: Entry(
         VoiceData, "another voice host has taken the call over: what was not spoken yet is lost"
     ),
-    _T.CALL_RECORDING_STARTED: Entry(RecordingData, "a call is recorded from now on"),
-    _T.CALL_RECORDING_READY: Entry(RecordingReadyData, "its file can be read"),
-    _T.CALL_RECORDING_FAILED: Entry(RecordingFailedData, "there is no file of it"),
-    _T.CALL_HELD: Entry(HeldData, "its far end was put on hold"),
+    _T.CALL_MEDIA_MOVED: Entry(
+        MediaMovedData,
+        "the relay that carried it is gone, and another one carries it: audio that was queued and "
+        "not played is lost",
+    ),
+    _T.CALL_HELD: Entry(HeldData, "its far end was put on hold, or has put you on hold"),
     _T.CALL_UNHELD: Entry(HeldData, "it was taken off hold"),
     _T.CALL_TRANSFER_STARTED: Entry(TransferData, "a transfer began: the third party is called"),
     _T.CALL_TRANSFER_ANSWERED: Entry(TransferData, "the third party has answered"),
@@ -244,6 +263,9 @@ CATALOGUE: dict[EventType, Entry] = {
     _T.CALL_TRANSFER_FAILED: Entry(
         TransferData, "the third party was not reached, or the transfer was cancelled"
     ),
+    _T.CALL_RECORDING_STARTED: Entry(RecordingData, "a call is recorded from now on"),
+    _T.CALL_RECORDING_READY: Entry(RecordingReadyData, "its file can be read"),
+    _T.CALL_RECORDING_FAILED: Entry(RecordingFailedData, "there is no file of it"),
     _T.CALL_TURNED_AWAY: Entry(
         TurnedAwayData, "calls got a busy tone, as you have as many as you may: once a minute"
     ),
@@ -255,6 +277,9 @@ CATALOGUE: dict[EventType, Entry] = {
     _T.TRUNK_CONNECTED: Entry(TrunkData, "you connected a trunk, or replaced its settings"),
     _T.TRUNK_DISCONNECTED: Entry(TrunkData, "you disconnected it"),
     _T.TRUNK_REGISTERED: Entry(TrunkData, "it can be used now: it is registered, or ready"),
+    _T.TRUNK_SHED: Entry(
+        ShedData, "calls through it were refused, as we were overloaded: once a minute at most"
+    ),
     _T.TRUNK_FAILED: Entry(TrunkData, "it cannot be used: `sip_code` and `detail` say why"),
     _T.WEBHOOK_DISABLED: Entry(DisabledData, "an endpoint answered 410, or took nothing for days"),
     _T.WEBHOOK_TEST: Entry(EndpointData, "you asked for it; it goes to that endpoint alone"),

@@ -82,6 +82,16 @@ class TrunkReport(Model):
     detail: str = ""
 
 
+class ShedReport(Model):
+    """Body of `shed`."""
+
+    gateway: str
+    machine: Name | None = None
+    trunk_id: str
+    count: int = Field(ge=1, le=1_000_000)
+    at_ms: int = Field(ge=0)
+
+
 @routes.route("/gateway/trunks/lease", methods=["POST"])
 def lease() -> dict[str, Any]:
     """Renew a gateway's lease, or end it: only where there are several gateways."""
@@ -133,6 +143,17 @@ def report() -> dict[str, Any]:
             detail=posted.detail,
         )
     return {"revision": revision}
+
+
+@routes.route("/gateway/trunks/shed", methods=["POST"])
+def shed() -> dict[str, Any]:
+    """Note that the gateway refused calls of a trunk while the application was behind."""
+    posted = ShedReport.model_validate_json(_signed_body("/gateway/trunks/shed"))
+    with log_context(trunk_id=posted.trunk_id, gateway=posted.gateway):
+        gateway_trunks.note_shed(
+            bootstrap.dependencies(), posted.trunk_id, posted.count, posted.at_ms
+        )
+    return {}
 
 
 def _ours(machine: str | None) -> Callable[[str], dict[str, bool]]:

@@ -100,13 +100,6 @@ class HistoryEntry(View):
     end_reason: EndReason | None
 
 
-class CurrentRecording(View):
-    """The recording that a call has now."""
-
-    recording_id: str = Field(pattern=f"^{RECORDING_ID.pattern}$")
-    state: Literal["on", "paused"]
-
-
 class TransferFacts(View):
     """The last transfer of a call."""
 
@@ -126,6 +119,13 @@ class TransferFacts(View):
         description="only there if it failed or was cancelled: the `end_reason` of the third "
         "party's call, `cancelled`, or `call_over`",
     )
+
+
+class CurrentRecording(View):
+    """The recording that a call has now."""
+
+    recording_id: str = Field(pattern=f"^{RECORDING_ID.pattern}$")
+    state: Literal["on", "paused"]
 
 
 class CallFacts(View):
@@ -182,11 +182,9 @@ class CallFacts(View):
         description="only there if no voice host could answer at once, as the number's "
         "`auto_answer` wants: why. It rings on, and can be accepted",
     )
-    recording: CurrentRecording | Absent = Field(
-        default=None, description="only there while it is recorded"
-    )
-    hold: Literal["agent", "transfer"] | Absent = Field(
-        default=None, description="only there if it is on hold: who put it there"
+    hold: Literal["agent", "transfer", "far_end"] | Absent = Field(
+        default=None,
+        description="only there if it is on hold: who put it there; `far_end`: the other party",
     )
     transfer: TransferFacts | Absent = Field(
         default=None, description="only there if it was transferred, or is to be"
@@ -196,6 +194,9 @@ class CallFacts(View):
     )
     parent_call_id: str | Absent = Field(
         default=None, description="only there with `kind`: the call that is transferred"
+    )
+    recording: CurrentRecording | Absent = Field(
+        default=None, description="only there while it is recorded"
     )
     auto_answer: bool
     created_at: Time

@@ -21,13 +21,15 @@ from typing import TYPE_CHECKING, Any
 from chalicelib.domain.call import Call, Route, Transition
 from chalicelib.domain.call_transitions import CallState
 from chalicelib.domain.dial_rules import RecentDials
+from chalicelib.domain.event import Event
 from chalicelib.domain.instant import from_text, to_text
 from chalicelib.domain.recording import NOT_RECORDED
 from chalicelib.store import dialling
 from chalicelib.store.call_condition import unchanged
+from chalicelib.store.contention import tries
 from chalicelib.store.events import outbox_put
 from chalicelib.store.recordings import recording_writes
-from chalicelib.store.table import ConditionFailed, Contention, Item, Table, put, update
+from chalicelib.store.table import ConditionFailed, Contention, Item, Table, Write, put, update
 
 if TYPE_CHECKING:
     from chalicelib.store.call_facts import FactsStore
@@ -243,6 +245,38 @@ class CallStore:
             return self.get(call.call_id) or call
         return call.model_copy(update={name: detail})
 
+    def note_far_end_hold(self, call: Call, held: bool, sequence: int, event: Event | None) -> Call:
+        """Note whether the far end holds a call, with the event about it; return the call after it.
+        Raises Stale if it has changed since it was read, Contention.
+
+        This is no transition, as with `bind`: `move` names what it has read.
+        """
+        first = call.far_end_hold_sequence is None
+        condition = "#state = :state AND #version = :version AND "
+        condition += "attribute_not_exists(#sequence)" if first else "#sequence = :before"
+        values: dict[str, Any] = {
+            ":held": held,
+            ":sequence": sequence,
+            ":before": call.far_end_hold_sequence,
+        }
+        values |= {":state": call.state.value, ":version": call.version}
+        names = {"#held": "far_end_held", "#sequence": "far_end_hold_sequence"}
+        try:
+            self._table.write(
+                update(
+                    f"CALL#{call.call_id}",
+                    "CALL",
+                    "SET #held = :held, #sequence = :sequence",
+                    condition=condition,
+                    names={**names, "#state": "state", "#version": "version"},
+                    values={name: value for name, value in values.items() if value is not None},
+                ),
+                *([] if event is None else [outbox_put(event)]),
+            )
+        except ConditionFailed:
+            raise Stale(None) from None
+        return call.model_copy(update={"far_end_held": held, "far_end_hold_sequence": sequence})
+
     def move(self, before: Call, moved: Transition, now: int) -> None:
         """Write one transition with its event, if the call is still as `before` says. Raises Stale
         otherwise. The end of an outbound call takes it out of those that its account is dialling.
@@ -315,19 +349,28 @@ class CallStore:
             door_url=item.get("door_url"),
         )
 
-    def take_media(self, call_id: str, relay: Relay, now: int, expires: int) -> None:
-        """Make the relay that attached last the owner of the call. `expires`: epoch s, when the
-        item may go.
+    def take_media(
+        self, call_id: str, relay: Relay, now: int, expires: int, moved: Event
+    ) -> str | None:
+        """Make the relay that attached last the owner of the call. If another one was, write the
+        event `moved` with it, and return that relay's name. `expires`: epoch s, when the item may
+        go. Raises Contention.
         """
-        since = to_text(now)
-        self._set_media(
-            call_id,
-            expires,
-            relay=relay.name,
-            relay_url=relay.url,
-            door_url=relay.door_url,
-            attached_at=since,
-        )
+        given: dict[str, Any] = {"relay": relay.name, "relay_url": relay.url}
+        given["door_url"] = relay.door_url
+        given |= {"attached_at": to_text(now), "expires_at": expires}
+        unmoved = "attribute_not_exists(#relay) OR #relay = :relay"
+        for _ in tries():
+            try:
+                self._table.write(_media_update(call_id, given, unmoved))
+                return None
+            except ConditionFailed as lost:
+                former = (lost.items[0] or {}).get("relay")
+            from_former = _media_update(call_id, given, "#relay = :former", {":former": former})
+            with contextlib.suppress(ConditionFailed, Contention):
+                self._table.write(from_former, outbox_put(moved))
+                return str(former)
+        raise Contention
 
     def leave_to_polls(self, call_id: str, expires: int) -> None:
         """Note that the provider did not take the accept's redirect, so that its next poll brings
@@ -344,16 +387,24 @@ class CallStore:
         return streams
 
     def _set_media(self, call_id: str, expires: int, **attributes: Any) -> None:
-        given = {**attributes, "expires_at": expires}
-        self._table.write(
-            update(
-                f"CALL#{call_id}",
-                "MEDIA",
-                "SET " + ", ".join(f"#{name} = :{name}" for name in given),
-                names={f"#{name}": name for name in given},
-                values={f":{name}": value for name, value in given.items()},
-            )
-        )
+        self._table.write(_media_update(call_id, {**attributes, "expires_at": expires}))
+
+
+def _media_update(
+    call_id: str,
+    given: dict[str, Any],
+    condition: str | None = None,
+    more: dict[str, Any] | None = None,
+) -> Write:
+    """Make the update of a call's `MEDIA` item that sets the given attributes."""
+    return update(
+        f"CALL#{call_id}",
+        "MEDIA",
+        "SET " + ", ".join(f"#{name} = :{name}" for name in given),
+        condition=condition,
+        names={f"#{name}": name for name in given},
+        values={f":{name}": value for name, value in given.items()} | (more or {}),
+    )
 
 
 def to_item(call: Call) -> Item:
@@ -364,6 +415,7 @@ def to_item(call: Call) -> Item:
         "voice": call.voice == "own",
         "media_line": line == 0,
         "recordings": call.recordings == NOT_RECORDED,
+        "far_end_held": not call.far_end_held,
     }
     absent = {name for name, is_usual in usual.items() if is_usual}
     item: Item = {

@@ -54,6 +54,10 @@ class TrunkStore:
         record = self.record(trunk_id)
         return None if record is None else record.trunk
 
+    def tell(self, event: Event) -> None:
+        """Write an event about a trunk that changes nothing of it. Writing it twice is harmless."""
+        self._table.write(outbox_put(event))
+
     def record(self, trunk_id: str) -> Record | None:
         """Return the trunk with its sealed password and counters, as one write left them."""
         return read_record(self._table, trunk_id)

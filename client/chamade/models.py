@@ -117,6 +117,8 @@ class Call(Shown):
     history: tuple[HistoryEntry, ...] = ()
     capabilities: tuple[str, ...] = ()
     audio: Audio | None = None
+    facts: dict[str, Any] | None = None
+    """The quality of its audio (docs/api.md), once something is known; None in lists."""
 
     @property
     def over(self) -> bool:

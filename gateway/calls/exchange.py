@@ -18,6 +18,9 @@ from gateway.calls.live_call import LiveCall, Plan, Switch
 from gateway.sids import new_sid
 from gateway.twiml.interpreter import Fetch
 
+BEHIND = Release("busy", 503, "the application is behind with its answers")
+"""The refusal of calls while the application is overloaded."""
+
 
 class Exchange:
     """The gateway's calls."""
@@ -33,6 +36,8 @@ class Exchange:
         must not replace it, since that would end the calls which are to end by themselves.
         """
         self.stopping = False
+        self.on_shed: Callable[[str | None], None] = lambda _: None
+        """Called with the trunk of each call that is refused because the application is behind."""
 
     @property
     def full(self) -> bool:
@@ -68,6 +73,9 @@ class Exchange:
         config = self._switch.config
         if (refusal := self._refusal(trunk_id, standing)) is not None:
             self._switch.metrics.refused += 1
+            if refusal is BEHIND:
+                self._switch.metrics.shed += 1
+                self.on_shed(trunk_id)
             leg.reject(refusal)
             return None
         call = Call(
@@ -107,7 +115,7 @@ class Exchange:
         if self.full or self.trunk_full(trunk_id) or self._standing_full(standing):
             return Release("busy", 486, "the gateway takes no more calls")
         if self._switch.webhooks.behind:
-            return Release("busy", 503, "the application is behind with its answers")
+            return BEHIND
         return None
 
     def _standing_full(self, standing: Standing) -> bool:

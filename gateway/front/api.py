@@ -22,7 +22,7 @@ from gateway.front.link import Answer, Link, LinkError
 from gateway.front.pool import Pool
 from gateway.front.routing import of_dial
 from gateway.http import auth
-from runtime.metrics import CONTENT_TYPE, counter, gauge, page
+from runtime.metrics import CONTENT_TYPE, counter, gauge, merged, page
 from runtime.strangers import BODY_S
 
 _ROOT = "/2010-04-01/Accounts/{account_sid}"
@@ -138,7 +138,7 @@ class FrontApi:
             gauge("gateway_processes", "Gateway processes.", states, "state"),
             counter("gateway_process_restarts", "Processes started again.", restarts),
         ]
-        families = [*own, *merge.metrics(pages)]
+        families = [*own, *merged(pages)]
         return web.Response(body=page(families), headers={"Content-Type": CONTENT_TYPE})
 
     async def counts(self) -> dict[Link, merge.Sample]:

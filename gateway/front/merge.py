@@ -6,9 +6,6 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from prometheus_client.core import Metric
-from prometheus_client.parser import text_string_to_metric_families
-
 _WORST = "_ms"
 """End of the names of gauges whose worst value counts; of all others the sum does."""
 
@@ -35,23 +32,6 @@ def totals(documents: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "trunks": _sum(document["trunks"] for document in documents),
         "application": silent or next(iter(applications), None),
     }
-
-
-def metrics(pages: Mapping[str, str]) -> list[Metric]:
-    """Join the pages of `GET /metrics` by process. Each value gets the label `process`.
-
-    They are not summed: a counter of a process that was started again begins at 0, which Prometheus
-    sees only if the process has a series of its own.
-    """
-    joined: dict[str, Metric] = {}
-    for process, page in pages.items():
-        for family in text_string_to_metric_families(page):
-            known = joined.setdefault(
-                family.name, Metric(family.name, family.documentation, family.type)
-            )
-            for sample in family.samples:
-                known.add_sample(sample.name, {**sample.labels, "process": process}, sample.value)
-    return list(joined.values())
 
 
 class Totals:

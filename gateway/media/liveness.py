@@ -13,7 +13,7 @@ LOOK_S = 0.2
 """Seconds between two looks."""
 PING_AFTER_S = 0.4
 """Silence after which the server is pinged: it has nothing to say while the agent listens."""
-HUNG_AFTER_S = 1.4
+HUNG_AFTER_S = 1.2
 """Silence after which the server is given up. A call must have its audio again within two seconds,
 of which another stream takes a few tenths. A relay whose event loop is a second late carries no
 call any more."""

@@ -25,6 +25,8 @@ class Metrics:
     streams_open: int = 0
     bytes_dropped: int = 0
     refused: int = 0
+    shed: int = 0
+    """Of the refused calls: those that came while the application was behind."""
     sip_lag_ms: float = 0.0
     """Lateness of the clock of the calls' audio: the worst of its last ten seconds."""
 
@@ -61,6 +63,7 @@ class Metrics:
         yield counter("gateway_webhooks", "Webhooks posted.", self.webhooks, "kind")
         yield counter("gateway_webhook_errors", "Webhooks failed.", self.webhook_errors, "kind")
         yield counter("gateway_calls_refused", "Calls refused at the limit.", self.refused)
+        yield counter("gateway_calls_shed", "Calls refused with 503.", self.shed)
         yield counter("gateway_streams", "Media streams opened.", self.streams)
         yield counter("gateway_streams_failed", "Media streams that failed.", self.streams_failed)
         yield counter("gateway_streams_hung", "Media streams given up.", self.streams_hung)

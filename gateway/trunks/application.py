@@ -17,8 +17,8 @@ import msgspec
 from gateway.trunks.trunk import TRUNK_ID, Status, Trunk
 from runtime.signed_post import AnswerTooLongError, signed_post
 
-LIST, FETCH, REPORT, LEASE = (
-    f"/gateway/trunks/{what}" for what in ("list", "fetch", "report", "lease")
+LIST, FETCH, REPORT, LEASE, SHED = (
+    f"/gateway/trunks/{what}" for what in ("list", "fetch", "report", "lease", "shed")
 )
 
 _TIMEOUT_S = 5.0
@@ -78,12 +78,16 @@ class _Reported(msgspec.Struct):
     revision: int
 
 
+class _Noted(msgspec.Struct):
+    """The answer to a report that asks for nothing."""
+
+
 class _Problem(msgspec.Struct):
     code: str = ""
 
 
 class Application:
-    """The four requests to the application. Each raises ApplicationError if it fails."""
+    """The requests to the application. Each raises ApplicationError if it fails."""
 
     def __init__(
         self,
@@ -162,6 +166,11 @@ class Application:
                 return None
             raise
         return answer.revision
+
+    async def report_shed(self, trunk_id: str, count: int, at_ms: int) -> None:
+        """Report that `count` calls of a trunk were refused while the application was behind, up to
+        `at_ms` (epoch ms), which also tells a repeated report."""
+        await self._post(SHED, _Noted, trunk_id=trunk_id, count=count, at_ms=at_ms)
 
     async def renew(self, url: str, *, draining: bool) -> Standing:
         """Renew the lease of this gateway, which is at `url`."""

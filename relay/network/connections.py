@@ -9,10 +9,10 @@ and is never the oldest for long.
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, TypeVar
 
 from relay.network.source import of_peer
 
@@ -102,14 +102,27 @@ class Connections:
         self.open -= 1
 
 
+_Socket = TypeVar("_Socket", bound=socket.socket)
+
+
 class Listener(socket.socket):
     """A listening socket that accepts as many connections as there is room for."""
 
     connections: Connections
+    shared = False
+    """True if other processes accept from it, too. Then one connection is accepted at a time, so
+    that a burst is divided."""
+    _has_accepted = False
 
     def accept(self) -> tuple[socket.socket, Any]:
-        """Accept a connection. ConnectionAbortedError, which event loops ignore: no room."""
+        """Accept a connection. ConnectionAbortedError, which event loops ignore: no room.
+        BlockingIOError: the others may accept first.
+        """
+        if self.shared and self._has_accepted:
+            self._has_accepted = False
+            raise BlockingIOError
         accepted, address = super().accept()
+        self._has_accepted = True
         connection = Connection(self.family, self.type, self.proto, fileno=accepted.detach())
         if not self.connections.add(connection, str(address[0])):
             connection.close()
@@ -118,16 +131,17 @@ class Listener(socket.socket):
         return connection, address
 
 
-def listen(host: str, port: int, connections: Connections) -> list[Listener]:
-    """Bind a socket to each address of `host`, all to the same port. OSError."""
+def bound(host: str, port: int, of: type[_Socket]) -> list[_Socket]:
+    """Bind a socket of this class to each address of `host`, all to the same port; 0: the system
+    chooses it. OSError.
+    """
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    listeners: list[Listener] = []
+    listeners: list[_Socket] = []
     try:
         for family, kind, protocol, _, address in dict.fromkeys(found):
             same_port = listeners[0].getsockname()[1] if listeners else port
-            listener = Listener(family, kind, protocol)
+            listener = of(family, kind, protocol)
             listeners.append(listener)
-            listener.connections = connections
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if family == socket.AF_INET6:
                 listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
@@ -136,4 +150,12 @@ def listen(host: str, port: int, connections: Connections) -> list[Listener]:
         for listener in listeners:
             listener.close()
         raise
+    return listeners
+
+
+def inherited(files: Sequence[int]) -> list[Listener]:
+    """Return the listening sockets behind these descriptors, which other processes have, too."""
+    listeners = [Listener(fileno=file) for file in files]
+    for listener in listeners:
+        listener.shared = True
     return listeners

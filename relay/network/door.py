@@ -7,7 +7,9 @@ call's state, and the relay asks for it now and then.
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -52,12 +54,13 @@ class _Outcome:
 class Door:
     """The door of one relay; `open` it, then `close` it. Without a port it stays closed."""
 
-    def __init__(self, config: Config, calls: Calls) -> None:
-        self._config, self._calls = config, calls
+    def __init__(self, config: Config, calls: Calls, sockets: Sequence[socket.socket] = ()) -> None:
+        """`sockets` are bound ones to listen on; without them it binds its own."""
+        self._config, self._calls, self._sockets = config, calls, sockets
         self._seen = SeenIds()
         self._forwarding = Forwarding(config)
         self._runner: web.AppRunner | None = None
-        self._listener: asyncio.Server | None = None
+        self._listeners: list[asyncio.Server] = []
 
     async def open(self) -> int | None:
         """Listen. Return the port, None if there is no door. OSError."""
@@ -75,20 +78,27 @@ class Door:
         server, strangers = self._runner.server, Strangers()
         if server is None:
             raise RuntimeError("the door's server is not set up")
+        loop = asyncio.get_running_loop()
+
+        def make() -> asyncio.BaseProtocol:
+            return strangers.protocol(server)
+
         try:
-            self._listener = await asyncio.get_running_loop().create_server(
-                lambda: strangers.protocol(server), self._config.host, self._config.door_port
-            )
+            if not self._sockets:
+                host, port = self._config.host, self._config.door_port
+                self._listeners.append(await loop.create_server(make, host, port))
+            for each in self._sockets:
+                self._listeners.append(await loop.create_server(make, sock=each))
         except OSError:
             await self.close()
             raise
-        port: int = self._listener.sockets[0].getsockname()[1]
-        return port
+        chosen: int = self._listeners[0].sockets[0].getsockname()[1]
+        return chosen
 
     async def close(self) -> None:
         """Listen no more, and give up what is under way."""
-        if self._listener is not None:
-            self._listener.close()
+        for listener in self._listeners:
+            listener.close()
         if self._runner is not None:
             await self._runner.cleanup()
             await self._forwarding.close()

@@ -241,6 +241,10 @@ class Leg(WSListener):
 
     async def _admit(self) -> None:
         code = "error"
+        # A relay that was held up may find that the peer has gone by now: this is cancelled then,
+        # and takes no call from the relay at which the peer is.
+        for _ in range(2):
+            await asyncio.sleep(0)
         try:
             answer = await self.request_admission()
             if answer.over:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import math
 import re
+import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TypeVar
 from urllib.parse import parse_qs
@@ -28,7 +29,7 @@ from relay.metrics import render
 from relay.network import handshake
 from relay.network.agent_leg import AgentSocket, RefusedAgent
 from relay.network.calls import Calls
-from relay.network.connections import BACKLOG, Connections, current_connection, listen
+from relay.network.connections import BACKLOG, Connections, Listener, bound, current_connection
 from relay.network.control import Control
 from relay.network.dialler import Dialler
 from relay.network.door import Door
@@ -60,21 +61,32 @@ _CLOSING_S = 2.0
 class Relay:
     """One relay: `start` it, then `drain` it."""
 
-    def __init__(self, config: Config, control: Control) -> None:
+    def __init__(
+        self,
+        config: Config,
+        control: Control,
+        audio: Sequence[Listener] = (),
+        door: Sequence[socket.socket] = (),
+    ) -> None:
+        """`audio` and `door` are bound sockets to listen on; without them it binds its own."""
         self.counters = Counters()
+        self.render: Callable[[], bytes] = lambda: render(self.counters)
+        """Returns the page for Prometheus."""
+        self._audio = audio
         self._config = config
         dialler = Dialler(allow_private=config.allow_private_agents)
         self._calls = Calls(control, config, self.counters, dialler.dial, connect_peer)
         # Behind a proxy all connections come from its few addresses, and slow clients wait there.
         self._connections = Connections(config.max_connections, per_address=not config.behind_proxy)
         self._servers: list[asyncio.Server] = []
-        self._door = Door(config, self._calls)
+        self._door = Door(config, self._calls, door)
 
     async def start(self) -> int:
         """Listen. Return the port, which the system chooses if the configured one is 0."""
-        listeners = listen(self._config.host, self._config.port, self._connections)
+        listeners = self._audio or bound(self._config.host, self._config.port, Listener)
         port: int = listeners[0].getsockname()[1]
         for listener in listeners:
+            listener.connections = self._connections
             server = await ws_create_server(
                 self._answer,
                 sock=listener,
@@ -136,7 +148,7 @@ class Relay:
             draining = self.counters.draining
             return _response(503, b"draining\n") if draining else _response(200, b"ok")
         if path == "/metrics":
-            return _response(200, render(self.counters))
+            return _response(200, self.render())
         return self._socket(path, query, request) if "upgrade" in request.headers else None
 
     def _socket(self, path: str, query: str, request: WSUpgradeRequest) -> _Answer:

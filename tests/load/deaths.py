@@ -22,11 +22,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.load.deaths_calls import Call, DialledAgents, begin, end
 from tests.load.deaths_world import RELAYS, DeathsWorld, world
 from tests.load.report import Figure, Options, Result, Row
 from tests.load.stack import quantile, say
 from tests.support.rolling import keeping
+from tests.support.toned_calls import Call, DialledAgents, begin, end
 
 CALLS = 10
 KINDS = ("kill", "term", "stop", "cut", "outage")
@@ -36,7 +36,7 @@ AGAIN_WITHIN_S = 15.0
 CUT_S, OUTAGE_S = 10.0, 30.0
 STEADY_S = 11.0
 """Seconds from the end of one death to the next: a stream that has lasted ten is one that works."""
-_WHAT = {
+WHAT = {
     "kill": "relay -9",
     "term": "relay SIGTERM, handed over",
     "stop": "relay SIGSTOP",
@@ -58,29 +58,34 @@ class Measured:
 
 def measure(options: Options) -> Result:
     """All kinds of death, one after the other, with the same calls."""
+    return asyncio.run(measured(options))
+
+
+async def measured(options: Options) -> Result:
+    """As `measure`, in a running event loop."""
     kills = options.kills or (3 if options.quick else 20)
     kinds = options.subjects or KINDS
-    return asyncio.run(_measure(kills, kinds, options.work / "deaths-logs"))
+    return await _measure(kills, kinds, options.work / "deaths-logs")
 
 
 async def _measure(kills: int, kinds: tuple[str, ...], logs: Path) -> Result:
     async with world(logs) as up, DialledAgents().listening() as agents:
         own, dialled = await _lines(up, agents)
-        calls = [
-            await begin(up, n, *(("own", own) if n % 2 == 0 else ("dialled", dialled)), agents)
-            for n in range(CALLS)
-        ]
+        calls = []
+        for number in range(CALLS):
+            line = (own, None) if number % 2 == 0 else (dialled, agents)
+            calls.append(await begin(up.rest, up.phone, number, *line))
         await _until_all_hear(calls, time.monotonic())
-        measured = {}
+        found = {}
         for kind in kinds:
             times = kills if kind in ("kill", "term", "stop") else max(1, kills // 10)
-            measured[kind] = await _deaths(up, calls, kind, times)
-            say(f"{kind}: {_row(kind, measured[kind])}")
+            found[kind] = await _deaths(up, calls, kind, times)
+            say(f"{kind}: {_row(kind, found[kind])}")
         lost = await _lost(up, calls)
         events = await _events(up)
         for call in calls:
             await end(call)
-    return _result(kills, measured, lost, events)
+    return _result(kills, found, lost, events)
 
 
 async def _lines(up: DeathsWorld, agents: DialledAgents) -> tuple[str, str]:
@@ -219,7 +224,7 @@ async def _events(up: DeathsWorld) -> dict[str, int]:
 
 
 def _row(kind: str, measured: Measured) -> Row:
-    row: Row = {"death": _WHAT[kind], "calls_hit": measured.hit, "never_again": measured.never}
+    row: Row = {"death": WHAT[kind], "calls_hit": measured.hit, "never_again": measured.never}
     for side in ("caller", "agent"):
         gaps = [
             g for (heard_by, _), each in measured.gaps.items() if heard_by == side for g in each

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlsplit
 
-from chalicelib.domain.call import Call
+from chalicelib.domain.call import Call, media_moved
 from chalicelib.domain.call_transitions import Act
 from chalicelib.domain.delivery import Answer
 from chalicelib.domain.voice import CallVoice, VoiceSettings
@@ -101,5 +101,6 @@ def talking(world: World, voice: str = "hosted", **settings: Any) -> Call:
         world.deps, world.ringing(), Act.ANSWER, voice=hosted if voice == "hosted" else None
     )
     relay = Relay("relay-1", "ws://10.0.0.7:8702", OWNER_URL)
-    world.stores.calls.take_media(call.call_id, relay, world.clock.ms, call.media_expiry)
+    moved = media_moved(call, relay.name, world.clock.ms)
+    world.stores.calls.take_media(call.call_id, relay, world.clock.ms, call.media_expiry, moved)
     return call

@@ -79,6 +79,8 @@ NO_ROW = {
     "common.call_facts:MAX_SUM": "what a number in a report may be",
     "common.call_facts:_MAX_PACKED": "part of the row about levels",
     "common.call_facts:MAX_RELAY": "part of a report, which has a row",
+    "gateway.rtp.voice_quality:_MAX_BURST": "a bound of a formula",
+    "gateway.rtp.voice_quality:_MAX_SAMPLES": "counts of a minute, one a second",
     "common.media_token:MAX_LENGTH": "part of a request's head, which has a row",
 }
 """Bounds that need no row, each with the reason."""

@@ -98,6 +98,12 @@ _CALLS = (
         f"{_SIP_HEADERS}::test_headers_beyond_the_bytes_are_left_out_or_refused",
     ),
     Limit(
+        "… in the SIP URI of a call through Twilio",
+        "chalicelib.services.call.dial:MAX_TWILIO_HEADERS", "characters", "call",
+        "422 `headers_too_long`",
+        f"{_UNIT}/test_dial.py::test_through_twilio_there_is_no_name_and_headers_have_its_limit",
+    ),
+    Limit(
         "a caller's name", "common.sip_headers:MAX_CALLER_NAME", "characters", "call",
         "in: cut; out: 422", f"{_SIP_HEADERS}::test_a_name_is_one_line_and_short",
     ),

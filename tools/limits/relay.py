@@ -17,6 +17,17 @@ _WASTE = f"{_TESTS}bridge_bounds.py::test_"
 
 _CONNECTIONS = (
     Limit(
+        "processes that share a relay's port", "runtime.processors:MAX_PROCESSES", "",
+        "installation", "the relay does not start",
+        "tests/unit/relay/test_group.py::test_a_wrong_number_of_processes_is_named",
+        "RELAY_PROCESSES",
+    ),
+    Limit(
+        "document of a process on the group's board", "relay.group.board:PLACE", "B", "process",
+        "it is written without the page of metrics",
+        "tests/unit/relay/test_group.py::test_a_document_that_is_half_written_or_too_long_counts_as_none",
+    ),
+    Limit(
         "connections", "relay.config:Config.max_connections", "", "process",
         "the oldest one without a request is disconnected; if there is none, the new one",
         f"{_STRANGERS}new_connections_are_refused_when_all_are_taken",

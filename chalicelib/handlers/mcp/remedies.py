@@ -110,6 +110,7 @@ _BY_CODE = {
         "Pass one of the dids of chamade_trunk_list whose `called_at` is not null as caller_id. "
         "If there is none, the user has to set the trunk's caller_id, or call one of the dids once."
     ),
+    "headers_too_long": "Send fewer or shorter `sip_headers`.",
     "too_long": "Pass a max_duration_s of at most `limit`, or leave it out.",
     "too_many_dials": "Wait until one of your calls is over, or hang one up: chamade_call_leave.",
     "dial_rate": "Wait, then call the tool again if the user still wants that.",

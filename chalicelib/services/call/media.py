@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from chalicelib.domain.agent import handshake_headers, not_reached
-from chalicelib.domain.call import Call, Refused
+from chalicelib.domain.call import Call, Refused, media_moved
 from chalicelib.domain.call_id import CALL_ID
 from chalicelib.domain.call_line import CallLine, LineAct, LinePhase, phase
 from chalicelib.domain.call_transitions import Act, CallState
@@ -126,7 +126,11 @@ def attach_provider(
     if call.state is not CallState.ACTIVE:
         raise NotActive
     expires = call.media_expiry + _MEDIA_ITEM_KEPT_S
-    deps.stores.calls.take_media(call.call_id, relay, deps.now(), expires)
+    moved = media_moved(call, relay.name, deps.now())
+    former = deps.stores.calls.take_media(call.call_id, relay, deps.now(), expires, moved)
+    if former is not None:
+        facts = {"call_id": call.call_id, "from_relay": former, "to_relay": relay.name}
+        log.warning("the call's audio has moved to another relay", extra=facts)
     call = follow(deps, call)
     if call.media_line.peer is not None:
         from chalicelib.services.call import pair  # most calls need none of it

@@ -20,7 +20,8 @@ def tell_relay(deps: Dependencies, call: Call) -> None:
     Only ends that no relay notices are told: by requests of people and agents, and by the sweep.
     When a webhook tells of an end, the provider closes the stream; so no webhook waits for a relay.
     """
-    news_there_are = call.state.final or bool(call.media_line.number or call.recordings.number)
+    changed = call.media_line.number > 0 or call.recordings.number > 0
+    news_there_are = call.state.final or changed
     if deps.relay_door is None or not news_there_are or call.answered_at is None:
         return
     try:
@@ -42,8 +43,8 @@ def told_to_relay(deps: Dependencies, call: Call) -> dict[str, Any]:
     shown = public_view(call)
     told = {name: shown[name] for name in (*_SHOWN, "metadata")}
     told |= {name: shown[name] for name in _IF_KNOWN if name in shown}
-    recording = recording_told(call.recordings, call.call_id)
     line = {} if call.media_line.number == 0 else {"line": _line(deps, call)}
+    recording = recording_told(call.recordings, call.call_id)
     return {"call": told, "ends_at_ms": call.ends_at, **line, **recording}
 
 

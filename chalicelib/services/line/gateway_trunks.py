@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterator
 
 from chalicelib.domain.event import EventType
+from chalicelib.domain.rejected_calls import shed_event
 from chalicelib.domain.trunk import Trunk, TrunkStatus, apply_report, trunk_event
 from chalicelib.services.dependencies import Dependencies
 from chalicelib.services.line.gateway_leases import is_holder
@@ -19,6 +20,9 @@ log = logging.getLogger(__name__)
 
 PAGE = 200
 """Trunks in one answer to the gateway."""
+
+OLDEST_SHED_MS = 24 * 3600 * 1000
+"""Age of a report of refused calls, at most: an older one counts as that old."""
 
 _EVENT_OF = {
     TrunkStatus.REGISTERED: EventType.TRUNK_REGISTERED,
@@ -78,6 +82,17 @@ def report(  # noqa: PLR0913 - the fields of a report
     if not is_holder(deps, machine, trunk_id):
         return _record(deps, trunk_id).trunk.revision
     return _note(deps, trunk_id, revision=revision, status=status, sip_code=sip_code, detail=detail)
+
+
+def note_shed(deps: Dependencies, trunk_id: str, count: int, at: int) -> None:
+    """Write the event that calls of a trunk were refused while we were behind; `at`: epoch ms, as
+    the gateway's clock has it. Raises UnknownTrunk.
+    """
+    trunk = _record(deps, trunk_id).trunk
+    now = deps.now()
+    at = min(max(at, now - OLDEST_SHED_MS), now)
+    deps.stores.trunks.tell(shed_event(trunk, count, at))
+    log.warning("calls refused: overload", extra={**facts_of(trunk), "count": count})
 
 
 def _note(  # noqa: PLR0913 - the fields of a report

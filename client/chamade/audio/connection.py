@@ -15,7 +15,7 @@ from chamade.models import Audio
 PING_S = 5.0
 """Seconds between pings: a dead connection must be noticed within the grace time."""
 
-QUIET_S, ANSWER_S = 0.5, 1.0
+QUIET_S, ANSWER_S = 0.4, 0.8
 """Seconds without a message in a call until the relay is asked whether it is there, and from then
 until its connection is given up: fifty frames a second come, and a relay that hangs closes nothing.
 """

@@ -56,6 +56,16 @@ def _metadata(
     return joined if given else None
 
 
+def _headers(
+    _: click.Context, __: click.Parameter, given: tuple[str, ...]
+) -> dict[str, str] | None:
+    """Read headers, each NAME=VALUE; anything else is a usage error."""
+    pairs = [each.partition("=") for each in given]
+    if not all(name and equals for name, equals, _value in pairs):
+        raise click.BadParameter("a header is NAME=VALUE")
+    return {name: value for name, _equals, value in pairs} or None
+
+
 def _object(given: str) -> dict[str, Any]:
     try:
         value = json.loads(given)
@@ -88,6 +98,15 @@ def show(session: Session, call_id: str) -> None:
 @click.argument("to", metavar="NUMBER|SIP_URI")
 @click.option("--trunk", metavar="NAME", help="The trunk to dial through, if not main.")
 @click.option("--caller-id", metavar="E164", help="The number to call as.")
+@click.option("--caller-name", metavar="NAME", help="The name to show beside the number.")
+@click.option(
+    "--header",
+    "sip_headers",
+    multiple=True,
+    callback=_headers,
+    metavar="NAME=VALUE",
+    help="A header of the INVITE, X-… or User-to-User; may be given several times.",
+)
 @click.option("--ring-timeout", "ring_timeout_s", type=int, metavar="S")
 @click.option("--max-duration", "max_duration_s", type=int, metavar="S")
 @click.option(

@@ -14,6 +14,7 @@ from chamade.models import Call
 from chamade.operations.shapes import nothing, page, shape
 from chamade.operations.trunks import MAIN, Trunks
 from chamade.operations.voices import VoiceOptions
+from chamade.quality import Levels
 from chamade.speech_models import Transcript, Utterance
 
 SPEAKS_FOR_S = 45.0
@@ -25,6 +26,8 @@ class DialOptions(TypedDict, total=False):
 
     trunk: str
     caller_id: str
+    caller_name: str
+    sip_headers: Mapping[str, str]
     ring_timeout_s: int
     max_duration_s: int
     metadata: Mapping[str, Any]
@@ -80,6 +83,8 @@ class Calls(Group[Shell]):
         *,
         trunk: str | None = None,
         caller_id: str | None = None,
+        caller_name: str | None = None,
+        sip_headers: Mapping[str, str] | None = None,
         ring_timeout_s: int | None = None,
         max_duration_s: int | None = None,
         metadata: Mapping[str, Any] | None = None,
@@ -92,12 +97,14 @@ class Calls(Group[Shell]):
     ) -> Request[Call]:
         """Place a call through a trunk of yours: `sip:+33199001234@sip.carrier.example`. It is
         `connecting` then; the events and its audio tell how it goes on. `trunk`: its name, if
-        several have that host. `voice`: `own`, which is usual, or `hosted`. `recording`: `on` or
-        `off`, which is usual; `recording_announce`: `beep`, which is usual, or `none`.
+        several have that host. `sip_headers`: `X-…` and `User-to-User`. `voice`: `own`, which is
+        usual, or `hosted`.
         """
         wishes = given(
             trunk=trunk,
             caller_id=caller_id,
+            caller_name=caller_name,
+            sip_headers=sip_headers,
             ring_timeout_s=ring_timeout_s,
             max_duration_s=max_duration_s,
             metadata=metadata,
@@ -259,6 +266,11 @@ class Calls(Group[Shell]):
         query = {"after": after, "limit": limit, "wait": wait}
         path = f"/api/call/{part(call_id)}/transcript"
         return Request("GET", path, shape(Transcript), query, timeout_s=SPEAKS_FOR_S)
+
+    @operation
+    def levels(self, call_id: str) -> Request[Levels]:
+        """Get the loudness of both sides over time, and what happened when."""
+        return Request("GET", f"/api/call/{part(call_id)}/levels", shape(Levels))
 
     @operation
     def delete_transcript(self, call_id: str) -> Request[None]:

@@ -22,7 +22,7 @@ def looks(liveness, seconds, began=0.0, *, answers=False, every=LOOK_S):
     return told
 
 
-def test_a_server_that_hangs_is_pinged_and_given_up_within_a_second_and_a_half():
+def test_a_server_that_hangs_is_pinged_and_given_up_soon():
     (pinged, ping), (given_up, verdict), *_ = looks(Liveness(0.0), 3)
     assert (ping, verdict) == ("ping", "hung")
     assert PING_AFTER_S <= pinged + 1e-9 <= PING_AFTER_S + LOOK_S
@@ -53,7 +53,7 @@ def test_a_stall_of_the_gateway_itself_is_not_blamed_on_the_server(stall, before
 
 
 @given(st.lists(st.floats(0.01, 2.0), max_size=60))
-def test_no_server_is_given_up_before_a_ping_had_a_second_to_be_answered(gaps):
+def test_no_server_is_given_up_before_a_ping_had_time_to_be_answered(gaps):
     liveness, now, pinged_at = Liveness(0.0), 0.0, None
     for gap in gaps:
         now += gap

@@ -106,10 +106,12 @@ async def test_new_calls_are_refused_while_the_application_is_behind(
     carried = [await phone.place_call(TO) for _ in range(2)]
     for _ in carried:
         await application.next("/voice")
+    counted = []
+    gateway.exchange.on_shed = counted.append
     refused = await phone.place_call(TO)
     await wait_for(refused.ended.wait(), 5)
     assert refused.ending.sip_code == 503
-    assert gateway.metrics.refused == 1
+    assert (gateway.metrics.refused, gateway.metrics.shed, counted) == (1, 1, [None])
     assert not any(call.ended.is_set() for call in carried)
     answer.set()
     for call in carried:

@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from chalicelib.domain.call import Call, Transition, apply
+from chalicelib.domain.call import Call, Transition, apply, media_moved
+from chalicelib.domain.call_facts import QualityNote
 from chalicelib.domain.call_transitions import MOVES, Act, Direction
 from chalicelib.domain.delivery import MAX_BODY_BYTES, body_of
 from chalicelib.domain.endpoint import (
@@ -38,6 +39,7 @@ from chalicelib.services import inbox
 from chalicelib.services.call import (
     compose,
     facts,
+    far_end_hold,
     hold,
     inbound,
     pressed_keys,
@@ -46,9 +48,10 @@ from chalicelib.services.call import (
     voice_reports,
 )
 from chalicelib.services.call.transition import settle
-from chalicelib.services.line import dids, trunks
+from chalicelib.services.line import dids, gateway_trunks, trunks
 from chalicelib.services.line.numbers import release
 from chalicelib.services.operator import account_admin
+from chalicelib.store.calls import Relay
 from tests.support.engine import ROOT
 from tests.support.object_store import objects_of, storage
 from tests.support.world import World
@@ -103,6 +106,7 @@ def _live(world: World) -> None:
     world.new_did("+33199005678", agent_url="wss://a.example/?agent-secret")
     inbound.receive(deps, world.call_number(trunk, "+33199009999"))
     world.report_trunk(trunk, TrunkStatus.FAILED, 403, "Not allowed.")
+    gateway_trunks.note_shed(deps, trunk.trunk_id, 7, world.clock.ms)
     world.report_trunk(trunk, TrunkStatus.REGISTERED, 200)
     for act in (Act.BUSY, Act.CALLEE_DECLINED):
         world.clock.advance(60)
@@ -113,6 +117,13 @@ def _live(world: World) -> None:
         settle(deps, call, act)
     talking = settle(deps, world.ringing(), Act.ANSWER)
     pressed_keys.take_report(deps, talking, "12#", 1)
+    for sequence, held in enumerate((True, False)):
+        far_end_hold.note(deps, talking.call_id, held=held, sequence=sequence)
+    facts.note_quality(deps, talking, QualityNote("poor", 2.9))
+    for relay in ("relay-1", "relay-2"):
+        moved = media_moved(talking, relay, world.clock.ms)
+        owner = Relay(relay, f"ws://{relay}:8702")
+        world.stores.calls.take_media(talking.call_id, owner, NOW, talking.media_expiry, moved)
     facts.note_quality(deps, talking, "poor", 2.9)
     hold.hold(deps, account_id, talking.call_id, music=True)
     hold.resume(deps, account_id, talking.call_id)

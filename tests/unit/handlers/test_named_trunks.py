@@ -199,3 +199,19 @@ def test_a_post_that_names_the_source_rings_at_the_number_of_its_network(api, wo
     over = api.webhook("status", {**form, "CallStatus": "completed"})
     assert over.status_code == 204
     assert api.call("GET", f"/api/call/{call['call_id']}").json_body["state"] == "missed"
+
+
+def test_the_owner_is_told_once_of_calls_that_the_gateway_refused(api):
+    trunk_id = api.call("PUT", SECOND, BY_ADDRESS).json_body["trunk_id"]
+    report = {"gateway": "gateway-1", "trunk_id": trunk_id, "count": 7, "at_ms": 1_750_000_000_000}
+    for _ in range(2):
+        answer = api.control("/gateway/trunks/shed", report, GATEWAY_CONTROL_SECRET)
+        assert (answer.status_code, answer.json_body) == (200, {})
+    told = api.call("GET", "/api/events").json_body["events"]
+    shed = [event for event in told if event["type"] == "trunk.shed"]
+    assert {event["event_id"] for event in shed} == {shed[0]["event_id"]}
+    data = shed[0]["data"]
+    assert (data["trunk_id"], data["reason"], data["count"]) == (trunk_id, "overload", 7)
+    stranger = {**report, "trunk_id": "trunk_" + "a" * 26}
+    refused = api.control("/gateway/trunks/shed", stranger, GATEWAY_CONTROL_SECRET)
+    assert problem(refused) == (404, "trunk_not_found")

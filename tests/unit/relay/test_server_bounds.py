@@ -178,11 +178,9 @@ async def test_a_call_that_another_relay_holds_is_closed_here(stack: Stack, kind
         kind
     }
     stack.app.refuse_reports = "owned_elsewhere"
-    if agent is not None and kind == "agent_lost":
-        await message(agent)
-        await agent.close()
-    elif agent is not None:
-        await provider.close()
+    if agent is not None:
+        assert (await message(agent))["type"] == "start"
+        await (agent if kind == "agent_lost" else provider).close()
     await stack.app.reported(kind)
     left = provider if kind in ("agent_lost", "no_agent") else agent
     assert left is not None

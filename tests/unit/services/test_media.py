@@ -52,6 +52,14 @@ def test_a_new_stream_moves_the_call_to_its_relay(world):
     assert attach_agent(world.deps, "relay-2", call.call_id, token).owner == "relay-2"
 
 
+def test_the_owner_of_the_account_is_told_when_the_audio_moves_to_another_relay(world):
+    call = active(world)
+    for relay in ("relay-1", "relay-1", "relay-2", "relay-2", "relay-1"):
+        provider_in(world, call, relay)
+        world.clock.advance(1)
+    assert world.events().count("call.media_moved") == 2
+
+
 def test_a_stream_that_lasted_resets_the_count_of_broken_ones(world):
     call = active(world)
     for _ in range(streams.MAX_STREAMS):

@@ -24,12 +24,12 @@ from common import call_ticket
 from common.call_ticket import Ticket
 from gateway.front import link as links
 from gateway.front.link import Link, LinkError
-from gateway.front.process import _pause_s
 from gateway.http import listener
 from gateway.http.auth import basic
 from gateway.share import process_of
 from gateway.sids import process_of_call
 from gateway.softphone.phone import Softphone
+from runtime.child_process import pause_s
 from tests.unit.gateway.control_server import SECRET as CONTROL
 from tests.unit.gateway.control_server import ControlServer, trunk_id
 
@@ -291,7 +291,7 @@ async def test_one_line_of_counts_is_logged_for_all_processes(start_front, caplo
 
 
 def test_the_pauses_before_a_start_grow_to_half_a_minute():
-    assert [_pause_s(failures) for failures in range(9)] == [0, 0, 1, 2, 4, 8, 16, 30, 30]
+    assert [pause_s(failures) for failures in range(9)] == [0, 0, 1, 2, 4, 8, 16, 30, 30]
 
 
 async def test_a_process_that_the_system_cannot_start_is_started_again(front, monkeypatch):

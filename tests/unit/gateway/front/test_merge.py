@@ -6,7 +6,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.front import merge
 from gateway.telemetry.metrics import Metrics
-from runtime.metrics import page
+from runtime.metrics import merged, page
 
 UP = {"answers": True, "code": None}
 DOWN = {"answers": False, "code": "timeout"}
@@ -38,7 +38,7 @@ def test_the_page_for_prometheus_is_valid_and_has_each_process():
     metrics = {name: Metrics(streams=number) for number, name in enumerate("12", 1)}
     metrics["2"].ended["busy"] += 3
     pages = {name: each.render({"ringing": 1}, {}).decode() for name, each in metrics.items()}
-    text = page(merge.metrics(pages)).decode()
+    text = page(merged(pages)).decode()
     assert 'gateway_calls{process="2",status="ringing"} 1.0' in text
     assert 'gateway_streams_total{process="1"} 1.0' in text
     assert 'gateway_calls_ended_total{process="2",status="busy"} 3.0' in text

@@ -13,8 +13,9 @@ from common.call_ticket import Ticket
 from gateway.config import from_env
 from gateway.front.environment import of_process
 from gateway.front.routing import of_dial, of_socket
-from gateway.share import MAX_PROCESSES, Share, count_of, process_of
+from gateway.share import Share, process_of
 from gateway.sids import new_sid, process_of_call
+from runtime.processors import MAX_PROCESSES, count_of
 
 ENV = {
     "GATEWAY_ACCOUNT_SID": "AC" + "a" * 32,

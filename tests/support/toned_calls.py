@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import bisect
 import contextlib
 import itertools
 import json
@@ -25,13 +26,16 @@ from chamade.audio.socket import AsyncAudio
 from chamade.models import Audio
 from common import g711
 from gateway.softphone.call import PhoneCall
+from gateway.softphone.phone import Softphone
+from local.agent import Rest
 from local.layout import HOST
-from tests.load.deaths_world import DeathsWorld
 
 FRAME, FRAME_S = 160, 0.02
 _BIN_HZ = 50
 _LOWEST = 8
 """The bin of the lowest tone: 400 Hz."""
+_LOUD = 1e6
+"""The energy of a frame that is not silent, at least."""
 _SHARE = 0.5
 """The share of a frame's energy that its tone has, at least."""
 
@@ -46,14 +50,17 @@ def tone(number: int) -> bytes:
     return g711.encode(sine.astype("<i2").tobytes())
 
 
-def has_tone(ulaw: bytes, number: int) -> bool:
-    """Return whether 20 ms of audio are tone `number`, and no other."""
-    if len(ulaw) < FRAME:
-        return False
-    samples = np.frombuffer(g711.decode(ulaw[:FRAME]), "<i2").astype(float)
-    power = np.abs(np.fft.rfft(samples)) ** 2
-    total = float(power[1:].sum())
-    return total > 1e6 and float(power[_LOWEST + number]) / total > _SHARE
+def with_tone(frames: Heard, number: int) -> list[float]:
+    """Return the times of those of the frames that are tone `number`, and no other."""
+    whole = [(at, ulaw[:FRAME]) for at, ulaw in frames if len(ulaw) >= FRAME]
+    if not whole:
+        return []
+    # All at once: this process is the balancer, too, and must not stand still.
+    ulaw = np.frombuffer(b"".join(each for _, each in whole), np.uint8).reshape(-1, FRAME)
+    power = np.abs(np.fft.rfft(g711.DECODE_TABLE[ulaw].astype(float), axis=1)) ** 2
+    total = power[:, 1:].sum(axis=1)
+    good = (total > _LOUD) & (power[:, _LOWEST + number] > _SHARE * total)
+    return [at for (at, _), is_good in zip(whole, good, strict=True) if is_good]
 
 
 @dataclass
@@ -81,17 +88,12 @@ class Call:
     def heard(self, side: str, since: float) -> list[float]:
         """Return the times since then at which a side heard the other one's tone."""
         if side == "caller":
-            frames: Heard = [(h.at, h.frame) for h in self.phone.received]
+            frames: Heard = list(self.phone.received)
             wanted = self.agent_tone
         else:
             frames, wanted = self.at_agent, self.caller_tone
-        recent = []
-        for at, frame in reversed(frames):
-            if at < since:
-                break
-            if has_tone(frame, wanted):
-                recent.append(at)
-        return recent[::-1]
+        first = bisect.bisect_left(frames, since, key=lambda frame: frame[0])
+        return with_tone(frames[first:], wanted)
 
     def gap_ms(self, side: str, began: float, ended: float) -> float:
         """Return the longest time in this period in which a side did not hear the other's tone."""
@@ -180,17 +182,19 @@ async def _speak_by_phone(call: Call) -> None:
 
 
 async def begin(
-    world: DeathsWorld, number: int, kind: str, line: str, agents: DialledAgents
+    rest: Rest, softphone: Softphone, number: int, line: str, agents: DialledAgents | None = None
 ) -> Call:
-    """Set a call up: `kind` is `own` for an agent that connects by itself, or `dialled`."""
+    """Set a call up. Its agent connects by itself, unless it is one of `agents` that is dialled."""
+    kind = "own" if agents is None else "dialled"
     caller = f"+1555{number:07d}"
-    phone = await world.phone.place_call(line, from_=caller)
-    call_id, shown = await _shown(world.rest, caller)
+    phone = await softphone.place_call(line, from_=caller)
+    call_id, shown = await _shown(rest, caller)
     call = Call(number, kind, phone, call_id)
-    agents.calls[call_id] = call
-    if kind == "own":
+    if agents is not None:
+        agents.calls[call_id] = call
+    else:
         if shown["state"] == "ringing":
-            shown = await world.rest("POST", f"/api/call/{call_id}/accept")
+            shown = await rest("POST", f"/api/call/{call_id}/accept")
         where = Audio(url=shown["audio"]["url"], token=shown["audio"]["token"])
         call.agent = AsyncAudio(call_id, where, Format("mulaw", 8000))
         call.tasks.append(asyncio.create_task(_speak_by_client(call, call.agent)))
@@ -200,7 +204,7 @@ async def begin(
     return call
 
 
-async def _shown(rest: Any, caller: str) -> tuple[str, dict[str, Any]]:
+async def _shown(rest: Rest, caller: str) -> tuple[str, dict[str, Any]]:
     async with asyncio.timeout(20):
         while True:
             for call in (await rest("GET", "/api/calls?limit=50"))["calls"]:

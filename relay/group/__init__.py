@@ -1,0 +1,1 @@
+"""Several relay processes on one machine: the parent that keeps them, and what they share."""

@@ -12,6 +12,7 @@ from chalicelib.handlers import (
     call_facts,
     call_lines,
     calls,
+    clips,
     dashboard,
     description,
     endpoints,
@@ -38,7 +39,7 @@ app = ProblemChalice(app_name="chamade", configure_logs=False)
 app.api.binary_types = []
 
 for group in (
-    account, api_keys, calls, call_facts, call_lines, recordings, speech, numbers, trunks,
+    account, api_keys, calls, call_facts, call_lines, clips, recordings, speech, numbers, trunks,
     browser_call, events, endpoints, service, session,
 ):  # fmt: skip
     app.register_blueprint(rest.blueprint(group.operations))

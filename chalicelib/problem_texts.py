@@ -60,6 +60,8 @@ DETAILS: dict[str, Sentence] = {
     "bad_signature": "Sign it with this installation's secret, and send it within minutes.",
     "bad_type": "Send JSON, with the header Content-Type: application/json.",
     "bad_request": "This is not a request that the service can read.",
+    "clip_not_found": "Your account has no clip of this name.",
+    "too_many_clips": "The limit is {limit}; delete one first.",
     "call_not_found": "Your account has no call with this id.",
     "endpoint_not_found": "Your account has no webhook endpoint with this id.",
     "foreign_host": "Send the request to the address that this installation is published at.",

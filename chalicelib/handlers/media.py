@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Annotated, Any, Literal
 
 from chalice.app import Blueprint
@@ -159,6 +160,24 @@ def recording() -> dict[str, Any]:
             return {}
         urls = recordings.upload_urls(deps, call_id, posted.recording_id, posted.starts_ms)
     return {"uploads": {str(start): {"url": url} for start, url in urls.items()}}
+
+
+class WantedClip(Model):
+    """A request for the audio of a clip that a call's far end is to hear."""
+
+    relay: str
+    call_id: str
+    clip_id: str = Field(max_length=128)
+
+
+@routes.route("/media/clip", methods=["POST"])
+def clip() -> dict[str, str]:
+    """Return the mu-law of a clip, in base64."""
+    from chalicelib.services.call import clips  # few calls need it
+
+    wanted = WantedClip.model_validate_json(_signed_body("/media/clip"))
+    ulaw = clips.audio_for_relay(bootstrap.dependencies(), wanted.call_id, wanted.clip_id)
+    return {"ulaw": base64.b64encode(ulaw).decode()}
 
 
 VOICE_HOST = {"dialect": "chamade", "format": "mulaw", "rate": 8000, "trusted": True}

@@ -28,8 +28,9 @@ To take a call: `list_events` with `wait`, or a webhook endpoint, tells of `call
 TAGS = {
     "account": "Open an account; see its limits.",
     "keys": "API keys.",
-    "calls": "Dial, see calls, answer, refuse, hang up.",
     "recordings": "Recordings of calls: start, pause and stop them, read their files.",
+    "calls": "Dial, see calls, answer, refuse, hang up, hold, transfer.",
+    "clips": "Audio of yours that callers hear on hold.",
     "speech": "What is said in calls: speak, read the transcript, press keys.",
     "numbers": "Routing numbers from the pool of this installation.",
     "trunks": "SIP trunks of your own, and their numbers (DIDs). `/api/trunk` is the one `main`.",
@@ -79,7 +80,7 @@ PATH_PARAMETERS: dict[str, dict[str, Any]] = {
         "example": "ep_kqjtvrudv2eky6h5hflyw7sv2e",
     },
     "name": {
-        "description": "the trunk",
+        "description": "the trunk, or the clip",
         "schema": {"type": "string", "pattern": NAME_PATTERN},
         "example": "main",
     },

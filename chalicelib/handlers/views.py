@@ -121,6 +121,21 @@ class TransferFacts(View):
     )
 
 
+class Clip(View):
+    """A clip that callers can hear on hold."""
+
+    name: str = Field(examples=["on-hold"])
+    duration_ms: int
+    created_at: Time
+
+
+class Clips(View):
+    """The account's clips, by name."""
+
+    clips: list[Clip]
+    limit: int = Field(description="clips that there may be")
+
+
 class CurrentRecording(View):
     """The recording that a call has now."""
 

@@ -22,6 +22,7 @@ from chamade.openings import taking_back
 from chamade.operations import (
     AccountOf,
     Calls,
+    ClipsOf,
     HostedVoices,
     Keys,
     Numbers,
@@ -54,6 +55,7 @@ class Client(Closing):
         self._portal = Portal()
         self.calls: Calls[Blocking] = Calls(self._shell)
         self.recordings: Recordings[Blocking] = Recordings(self._shell)
+        self.clips: ClipsOf[Blocking] = ClipsOf(self._shell)
         self.numbers: Numbers[Blocking] = Numbers(self._shell)
         self.trunks: Trunks[Blocking] = Trunks(self._shell)
         self.trunk = self.trunks
@@ -182,6 +184,7 @@ class AsyncClient:
         self._shell = Awaiting(find(api_url, api_key), transport)
         self.calls: Calls[Awaiting] = Calls(self._shell)
         self.recordings: Recordings[Awaiting] = Recordings(self._shell)
+        self.clips: ClipsOf[Awaiting] = ClipsOf(self._shell)
         self.numbers: Numbers[Awaiting] = Numbers(self._shell)
         self.trunks: Trunks[Awaiting] = Trunks(self._shell)
         self.trunk = self.trunks

@@ -126,9 +126,31 @@ class Call(Shown):
         return self.state not in LIVE_STATES
 
     @property
+    def transferred(self) -> bool:
+        """Return whether its far end talks to a third party."""
+        return self.transfer is not None and self.transfer.state == "completed"
+
+    @property
     def hosted(self) -> bool:
         """Return whether a hosted voice speaks in it."""
         return self.voice == "hosted"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clip(Shown):
+    """A clip that callers can hear on hold."""
+
+    name: str
+    duration_ms: int = 0
+    created_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clips(Shown):
+    """Your clips by name, and how many there may be."""
+
+    clips: tuple[Clip, ...] = ()
+    limit: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,6 +12,7 @@ from chalicelib.domain.call import Call
 from chalicelib.domain.call_transitions import Act
 from chalicelib.domain.voice import CallVoice, VoiceSettings
 from chalicelib.domain.voice_report import Heard, Report
+from chalicelib.handlers.clips import SILENT_WAV
 from chalicelib.handlers.operation import OPERATIONS, Operation
 from chalicelib.services.call import compose, facts, recordings, voice_reports
 from chalicelib.services.call.transition import settle
@@ -79,7 +80,10 @@ def settle_in(api: Api, number: str) -> Tenant:
     recorded = settle(world.deps, world.ringing(e164), Act.ANSWER)
     recording_id = _record(recorded)
     keys = [made(api, key, "/api/keys", {"label": "second"})["key_id"] for _ in range(2)]
+    made_clip = api.call("PUT", f"/api/clip/clip-{number[-4:]}", {"wav": SILENT_WAV}, key=key)
+    assert made_clip.status_code == 201, made_clip.body
     tenant.things = {
+        ("clips", "name"): f"clip-{number[-4:]}",
         ("calls", "call_id"): calls[-1].call_id,
         ("recordings", "call_id"): recorded.call_id,
         ("recordings", "recording_id"): recording_id,

@@ -43,6 +43,8 @@ NO_ROW = {
     "chalicelib.domain.delivery:MAX_BODY_BYTES": "what is posted is made of bounded events",
     "chalicelib.domain.delivery:MAX_RETRY_AFTER_S": "a wait, and the delivery's item has a row",
     "chalicelib.domain.endpoint:MAX_OVERLAP_S": "how long a former secret signs, too",
+    "chalicelib.domain.clip:MAX_WAV_TEXT": "the largest WAV, which has a row, in base64",
+    "chalicelib.handlers.clips:MAX_BODY": "the same, as JSON",
     "chalicelib.services.call.pair:MAX_STEPS": "steps of one request; the next goes on",
     "chalicelib.domain.metadata:MAX_DEPTH": "part of the row about metadata",
     "chalicelib.domain.agent:MAX_WHY": "text of a relay, which cuts it, too",

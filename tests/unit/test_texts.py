@@ -36,7 +36,7 @@ DETAIL_OF_ITS_OWN = {
     "too_many_dials", "dial_rate", "recently_declined", "too_many_dids", "number_not_found",
     "too_many_recordings",
     "call_held", "call_transferred", "transfer_under_way", "transfer_not_answered", "transfer_leg",
-    "no_transfer", "refer_unsupported", "headers_too_long",
+    "no_transfer", "refer_unsupported", "bad_clip", "headers_too_long",
 }  # fmt: skip
 """Codes whose failures say in each case what is wrong."""
 OF_MACHINES = {"trunk_not_found", "bad_token", "not_active", "owned_elsewhere"}

@@ -75,6 +75,20 @@ _CALLS = (
         f"{_UNIT}/test_admission.py::test_only_a_few_places_are_checked_before_a_caller_is_turned_away",
     ),
     Limit(
+        "clips of an account", "chalicelib.domain.clip:MAX_CLIPS", "", "account",
+        "409 `too_many_clips`",
+        f"{_UNIT}/test_clips.py::test_an_account_has_twenty_clips_also_if_they_come_at_once",
+    ),
+    Limit(
+        "a clip", "chalicelib.domain.clip:MAX_CLIP_MS", "ms", "call", "422 `bad_clip`",
+        "tests/unit/domain/test_wav.py::test_a_wav_that_cannot_be_used_says_why",
+    ),
+    Limit(
+        "the WAV of a clip", "chalicelib.domain.clip:MAX_WAV_BYTES", "bytes", "account",
+        "422 `bad_clip`",
+        f"{_UNIT}/test_clips.py::test_a_wav_that_is_too_large_is_refused",
+    ),
+    Limit(
         "metadata of a call", "chalicelib.domain.metadata:MAX_BYTES", "bytes", "call", "422",
         f"{_HTTP}/test_dialling.py::test_an_invalid_body_is_422_and_names_the_field",
     ),

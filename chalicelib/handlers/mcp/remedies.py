@@ -34,6 +34,7 @@ _BY_CODE = {
     "transfer_leg": "Transfer the call that it belongs to, `parent_call_id`, not this one.",
     "no_transfer": "See with chamade_call_status what the call is now.",
     "refer_unsupported": 'Call the tool again with mode "cold".',
+    "clip_not_found": "Pass true instead, for music.",
     "call_outbound": (
         "You dialled this call, so the called party answers it. chamade_call_status shows its "
         "state, chamade_call_leave ends it."

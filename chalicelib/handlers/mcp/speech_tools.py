@@ -125,7 +125,7 @@ TALKING_TOOLS = (
         ),
         arguments={
             "call_id": CALL_ID,
-            "music": "True: they hear music, which is the default. False: silence.",
+            "music": "True, as usual: they hear music. False: silence. A text: that clip.",
         },
         idempotent=True,
     ),

@@ -160,8 +160,10 @@ class Calls(Group[Shell]):
         return Request("POST", path, shape(Call), repeatable=True)
 
     @operation
-    def hold(self, call_id: str, *, music: bool | None = None) -> Request[Call]:
-        """Put an active call on hold: its far end hears music, or with `music=False` silence."""
+    def hold(self, call_id: str, *, music: bool | str | None = None) -> Request[Call]:
+        """Put an active call on hold: its far end hears music, with `music=False` silence, with the
+        name of a clip that.
+        """
         path = f"/api/call/{part(call_id)}/hold"
         return Request("POST", path, shape(Call), body=given(music=music), repeatable=True)
 
@@ -181,7 +183,7 @@ class Calls(Group[Shell]):
         trunk: str | None = None,
         caller_id: str | None = None,
         timeout_s: int | None = None,
-        music: bool | None = None,
+        music: bool | str | None = None,
         on_failure: str | None = None,
         idempotency_key: str | None = None,
     ) -> Request[Call]:

@@ -20,6 +20,8 @@ from chalicelib.handlers import (
     media,
     numbers,
     provider_webhooks,
+    recording_uploads,
+    recordings,
     rest,
     service,
     session,
@@ -37,11 +39,14 @@ app = ProblemChalice(app_name="chamade", configure_logs=False)
 app.api.binary_types = []
 
 for group in (
-    account, api_keys, calls, call_facts, call_lines, speech, numbers, trunks, browser_call, events,
-    endpoints, service, session,
+    account, api_keys, calls, call_facts, call_lines, recordings, speech, numbers, trunks,
+    browser_call, events, endpoints, service, session,
 ):  # fmt: skip
     app.register_blueprint(rest.blueprint(group.operations))
-for module in (dashboard, description, provider_webhooks, media, voice_reports, gateway, mcp):
+for module in (
+    dashboard, description, provider_webhooks, media, recording_uploads, voice_reports, gateway,
+    mcp,
+):  # fmt: skip
     app.register_blueprint(module.routes)
 
 
@@ -61,6 +66,12 @@ def expire_ring(event: dict[str, Any], context: Any) -> dict[str, Any]:
 def sweep(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Put right what a restart or a lost message left behind."""
     return tasks.run_sweep(event, context)
+
+
+@app.lambda_function(name="compose_recording")
+def compose_recording(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """Make one file of a recording that has ended."""
+    return tasks.compose_recording(event, context)
 
 
 @app.lambda_function(name="fan_out_events")

@@ -16,7 +16,14 @@ from chalicelib.providers.browser_calls import BrowserCalls
 from chalicelib.providers.outgoing_http import GuardedPoster
 from chalicelib.providers.trunk_host import GatewayTrunkHost, TrunkHost
 from chalicelib.providers.twilio import TwilioAccount, TwilioProvider
-from chalicelib.services.dependencies import Dependencies, Secrets, Settings, Stores, Timers
+from chalicelib.services.dependencies import (
+    Dependencies,
+    RecordingStorage,
+    Secrets,
+    Settings,
+    Stores,
+    Timers,
+)
 from chalicelib.store.accounts import AccountStore
 from chalicelib.store.call_lines import CallLineStore
 from chalicelib.store.calls import CallStore
@@ -31,6 +38,7 @@ from chalicelib.store.keypads import KeypadStore
 from chalicelib.store.lines import LineStore
 from chalicelib.store.places import PlaceStore
 from chalicelib.store.rate_limits import RateLimitStore
+from chalicelib.store.recordings import RecordingStore
 from chalicelib.store.secrets import with_secrets
 from chalicelib.store.table import Table
 from chalicelib.store.timers import DeliveryScheduler, RingTimer
@@ -98,6 +106,7 @@ def dependencies() -> Dependencies:
         test_calls=_test_calls(settings),
         relay_door=_relay_door(settings),
         voice_hosts=_voice_hosts(settings),
+        recordings=_recordings(settings),
     )
 
 
@@ -119,6 +128,7 @@ def stores(table: Table) -> Stores:
         lines=LineStore(table),
         places=PlaceStore(table),
         rate_limits=RateLimitStore(table),
+        recordings=RecordingStore(table),
         transcripts=TranscriptStore(table),
         trunk_limits=TrunkLimits(table),
         trunks=TrunkStore(table, dids),
@@ -194,6 +204,37 @@ def _voice_hosts(settings: configuration.Config) -> VoiceHosts | None:
     from chalicelib.providers.voice_hosts import SignedVoiceHosts
 
     return SignedVoiceHosts(settings.voice_urls, settings.voice_secret)
+
+
+def _recordings(settings: configuration.Config) -> RecordingStorage | None:
+    if not settings.recording_bucket:
+        return None
+    from chalicelib.store.objects import Composer, ObjectStore
+
+    return RecordingStorage(
+        ObjectStore(_s3_client, settings.recording_bucket),
+        Composer(_lambda_client, settings.recording_function),
+        settings.recording_days * 24 * 3600 * 1000,
+        settings.recording_account_gb * 1_000_000_000,
+    )
+
+
+def _s3_client() -> Any:
+    import boto3
+    from botocore.config import Config as AwsConfig
+
+    # The local engine has no host name for each bucket; in AWS there is one in each region.
+    local = bool(os.environ.get("AWS_ENDPOINT_URL"))
+    s3 = AwsConfig(
+        signature_version="s3v4", s3={"addressing_style": "path" if local else "virtual"}
+    )
+    return boto3.client("s3", config=_aws().merge(s3))
+
+
+def _lambda_client() -> Any:
+    import boto3
+
+    return boto3.client("lambda", config=_aws())
 
 
 def _vault(settings: configuration.Config, aws: AwsConfig) -> Vault | None:

@@ -13,6 +13,11 @@ from chalicelib.domain.voice import MAX_HOSTS
 from chalicelib.providers.twilio import TWILIO_API, TwilioAccount
 from common.rotation import well_formed
 
+RECORDING_DAYS = 30
+"""Days for which recordings are kept, unless the operator sets others."""
+RECORDING_ACCOUNT_GB = 10
+"""Gigabytes of an account's recordings: 174 hours."""
+
 
 class BadConfig(Exception):
     """A setting is missing or makes no sense; the message names it."""
@@ -46,6 +51,10 @@ class Config:
     voice_urls: tuple[str, ...] = ()
     voice_secret: str = field(repr=False, default="")
     relay_door_url: str = ""
+    recording_bucket: str = ""
+    recording_function: str = ""
+    recording_days: int = RECORDING_DAYS
+    recording_account_gb: int = RECORDING_ACCOUNT_GB
 
     @property
     def own_hosts(self) -> frozenset[str]:
@@ -118,6 +127,10 @@ def from_environment(env: Mapping[str, str] = os.environ) -> Config:
         voice_urls=voice_urls,
         voice_secret=_secret(env, "CHAMADE_VOICE_SECRET") if voice_urls else "",
         relay_door_url=_http_url("CHAMADE_RELAY_DOOR_URL", env.get("CHAMADE_RELAY_DOOR_URL", "")),
+        recording_bucket=env.get("CHAMADE_RECORDING_BUCKET", ""),
+        recording_function=env.get("CHAMADE_RECORDING_FUNCTION", ""),
+        recording_days=_count(env, "CHAMADE_RECORDING_DAYS", RECORDING_DAYS),
+        recording_account_gb=_count(env, "CHAMADE_RECORDING_GB", RECORDING_ACCOUNT_GB),
         tries_at_once=_count(env, "CHAMADE_TRIES_AT_ONCE", TRIES_AT_ONCE),
     )
 

@@ -59,6 +59,12 @@ CODES: dict[str, tuple[int, str]] = {
     "synthesis_failed": (502, "The text was not spoken"),
     "media_unavailable": (503, "The call's audio is not reached"),
     "media_timeout": (504, "No answer from the call's audio"),
+    "recording_not_found": (404, "No such recording"),
+    "not_recorded": (409, "The call is not recorded"),
+    "recording_not_over": (409, "The recording is not over"),
+    "recording_unavailable": (409, "Calls are not recorded here"),
+    "recordings_full": (409, "Recording limit reached"),
+    "too_many_recordings": (409, "Recording limit of the call reached"),
     "hosted_voice_gated": (403, "Hosted speech is a closed beta"),
     "hosted_voice_unavailable": (503, "Hosted speech is not available"),
     "hosted_voice_busy": (503, "All voice hosts are busy"),
@@ -101,6 +107,7 @@ CODES: dict[str, tuple[int, str]] = {
     # Requests of relays.
     "bad_token": (403, "Invalid token"),
     "not_active": (409, "The call is not answered"),
+    "recording_over": (409, "The recording takes no more"),
     "owned_elsewhere": (409, "Another relay holds this call"),
     # Requests of gateways.
     "one_gateway": (409, "There is one gateway"),

@@ -111,6 +111,16 @@ DETAILS: dict[str, Sentence] = {
         "`interrupt`, or POST …/clear."
     ),
     "synthesis_failed": "The voice host could not speak this text. Try again, or in other words.",
+    "not_recorded": "Start a recording first.",
+    "recording_not_found": (
+        "Your account has no recording with this id. Recordings are deleted after some time."
+    ),
+    "recording_not_over": "It goes on, or its file is being made: wait until it is ready.",
+    "recording_over": "It has ended, and its file is made already.",
+    "recording_unavailable": "This installation has no storage for recordings.",
+    "recordings_full": (
+        "Your recordings have the {limit} bytes that they may have together. Delete some first."
+    ),
     "too_many_waits": (
         "{limit} of your requests wait already, and no more may wait at a time. Ask without "
         "waiting, or let one end."
@@ -164,6 +174,10 @@ REMEDIES: dict[str, Sentence] = {
     "endpoint_not_found": "GET /api/webhooks lists your endpoints.",
     "key_not_found": "GET /api/keys lists your keys.",
     "number_not_found": "GET /api/numbers and GET /api/trunks list yours.",
+    "not_recorded": 'POST /api/call/{{call_id}}/recording {{"action": "start"}} starts one.',
+    "recording_not_found": "GET /api/call/{{call_id}}/recordings lists those of a call.",
+    "recording_not_over": 'POST /api/call/{{call_id}}/recording {{"action": "stop"}} ends it.',
+    "recordings_full": "DELETE /api/recording/{{recording_id}} deletes one.",
     "bad_caller_id": "PUT /api/trunk sets its caller_id, POST /api/trunk/dids adds a number.",
     "country_not_allowed": "PUT /api/trunk sets allowed_countries.",
     "no_caller_id": "PUT /api/trunk sets the trunk's caller_id.",

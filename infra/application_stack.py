@@ -19,6 +19,7 @@ from infra.firewall_rules import STAGE
 from infra.lambda_package import TrimmedChalice
 from infra.log_groups import log_group, log_key
 from infra.parameters import publish
+from infra.recordings import COMPOSER
 from infra.roles import roles
 from infra.settings import FUNCTIONS, OF_CHALICE, Settings
 from infra.state_machines import MACHINES, machine_arn, state_machine
@@ -30,9 +31,11 @@ TIMEOUTS = {
     "sweep": 300,
     "fan_out_events": 60,
     "deliver_event": 50,
+    "compose_recording": 900,
 }
 """Seconds. API Gateway waits 29. The state machines give their tasks 30 and 60, so that a function
-times out before its task does. A delivery may take 15, and the table 23 at its slowest."""
+times out before its task does. A delivery may take 15, and the table 23 at its slowest. A recording
+of a day takes minutes."""
 
 
 class ApplicationStack(cdk.Stack):
@@ -102,6 +105,7 @@ class ApplicationStack(cdk.Stack):
             "Role": self.roles[name].role_arn,
             "Timeout": TIMEOUTS[name],
             "MemorySize": memory,
+            **({"FunctionName": self.settings.composer} if name == COMPOSER else {}),
             "LoggingConfig": {"LogGroup": self.groups[name].log_group_name},
             **({"ReservedConcurrentExecutions": reserved} if reserved else {}),
         }

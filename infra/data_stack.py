@@ -1,4 +1,6 @@
-"""The data that must not be lost: table, keys, secrets. All of it outlives its stack."""
+"""The data that must not be lost: table, recordings, keys, secrets. All of it outlives its
+stack.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +14,7 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
+from infra import recordings
 from infra.lint import allow
 from infra.removal import KEPT
 from infra.settings import Settings
@@ -36,13 +39,15 @@ name could not be made again."""
 
 OF_REQUESTS = ("CHAMADE_AGENT_TOKEN_SECRET", "CHAMADE_GATEWAY_CONTROL_SECRET")
 """Secrets that only check requests: of agents, and of the gateway about trunks."""
-ANSWERS_NO_REQUEST = ("expire_ring", "fan_out_events", "deliver_event")
+ANSWERS_NO_REQUEST = ("expire_ring", "fan_out_events", "deliver_event", "compose_recording")
 """Functions that need none of these. The sweep answers no request either, but chamade-admin works
 with its settings."""
 
 
 class DataStack(cdk.Stack):
-    """The table, its encryption key, the key that seals trunks' passwords, and the secrets."""
+    """The table, its encryption key, the recordings, the key that seals trunks' passwords, and the
+    secrets.
+    """
 
     def __init__(self, scope: Construct, id_: str, *, settings: Settings, **kwargs: Any) -> None:
         super().__init__(scope, id_, **kwargs)
@@ -53,6 +58,7 @@ class DataStack(cdk.Stack):
             table(self, self._table_id(name), name, self.data_key) for name in settings.table_names
         ]
         self.table: dynamodb.Table = self.tables[-1]
+        self.recordings = recordings.bucket(self, settings)
         self.secrets = {name: self._secret(name) for name in SECRETS}
         # Protected from deletion, CloudFormation could not remove it if anything after it failed.
         for each in self.tables:

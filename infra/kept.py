@@ -50,9 +50,20 @@ def _key(alias: str, client: Client) -> dict[str, str]:
         ) from None
 
 
+def _bucket(properties: dict[str, Any], client: Client) -> dict[str, str]:
+    name = properties["BucketName"]
+    store = client("s3")
+    try:
+        store.head_bucket(Bucket=name)
+    except store.exceptions.ClientError:
+        raise LookupError(f"there is no bucket {name} of ours: make one of this name") from None
+    return {"BucketName": name}
+
+
 LOOKED_UP: dict[str, Callable[[dict[str, Any], Client], dict[str, str]]] = {
     "AWS::DynamoDB::Table": _table,
     "AWS::SecretsManager::Secret": _secret,
+    "AWS::S3::Bucket": _bucket,
     "AWS::KMS::Alias": lambda properties, _: {"AliasName": properties["AliasName"]},
 }
 """Type of a kept resource that has a name -> the function that finds it."""

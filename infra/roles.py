@@ -13,6 +13,7 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
+from infra import recordings
 from infra.data_stack import DataStack, used_secrets
 from infra.lint import ANY, allow, resource
 from infra.settings import FUNCTIONS
@@ -73,6 +74,7 @@ def roles(
         _table(role, data, function)
         _secrets(role, data, function)
         _vault(role, data.vault_key, function)
+        recordings.rights(role, data.settings, function)
         if function in _RINGS:
             _starts(role, machines["ring"])
         if function in _DELIVERS:

@@ -22,7 +22,9 @@ from infra.variables import PARTS, complaint
 
 CONTEXT = Path(__file__).parent / "cdk.json"
 
-OF_CHALICE = ("api_handler", "expire_ring", "sweep", "fan_out_events", "deliver_event")
+OF_CHALICE = (
+    "api_handler", "expire_ring", "sweep", "fan_out_events", "deliver_event", "compose_recording",
+)  # fmt: skip
 """The functions of `app.py`, as Chalice calls them."""
 
 FUNCTIONS = ("webhook_handler", *OF_CHALICE)
@@ -81,6 +83,10 @@ class Sizes(_Strict):
     """Gateway processes, each on one processor. `auto`: as many as the instance has processors."""
     gateway_memory_mb: int = 3072
     log_days: int = 30
+    recording_days: int = Field(30, ge=1, le=1000)
+    """Days for which recordings of calls are kept."""
+    recording_gb: int = Field(10, ge=1, le=1000)
+    """Gigabytes that the recordings of one account may have together."""
 
     @property
     def relay_processes(self) -> int:
@@ -222,6 +228,19 @@ class Settings(_Strict):
     def table_names(self) -> list[str]:
         """Return the names of the tables that the data stack holds, the one in use last."""
         return self.tables or [self.name("calls")]
+
+    @property
+    def recording_bucket(self) -> str:
+        """Return the name of the bucket with recordings. Buckets of all of AWS have one space of
+        names, so it is made unlike others, and the same at each synthesis."""
+        own = hashlib.sha256(f"recordings.{self.stage}.{self.domain}".encode()).hexdigest()[:12]
+        return f"{self.name('recordings')}-{own}"
+
+    @property
+    def composer(self) -> str:
+        """Return the name of the function that composes recordings: others start it by its
+        name."""
+        return self.name("compose-recording")
 
     def name(self, what: str) -> str:
         """Return the name of a resource that must have one."""

@@ -13,14 +13,18 @@ import shlex
 import sys
 import threading
 import zipfile
+from datetime import datetime, timedelta
 from typing import Any
 
 import boto3
 
+from chalicelib.config import RECORDING_DAYS
 from local.credentials import Credentials
 from local.environment import (
     AWS_ACCOUNT,
     DELIVERY_MACHINE_ARN,
+    RECORDING_BUCKET,
+    RECORDING_FUNCTION,
     REGION,
     STATE_MACHINE_ARN,
     TABLE,
@@ -35,10 +39,13 @@ FUNCTIONS = {
     "sweep": "chamade-sweep",
     "fan_out_events": "chamade-fan-out-events",
     "deliver_event": "chamade-deliver-event",
+    "compose_recording": RECORDING_FUNCTION,
 }
 """Function of `app.py` -> name in Lambda."""
 
-WORKERS = {"expire_ring": 3, "sweep": 1, "fan_out_events": 1, "deliver_event": 12}
+WORKERS = {
+    "expire_ring": 3, "sweep": 1, "fan_out_events": 1, "deliver_event": 12, "compose_recording": 2,
+}  # fmt: skip
 """Executions of a function at a time. The engine starts a process for each, so a hundred calls that
 are missed at the same moment must not start a hundred; AWS has no such limit. Deliveries wait for
 endpoints and not for a processor, and one account has at most six at a time."""
@@ -46,6 +53,9 @@ endpoints and not for a processor, and one account has at most six at a time."""
 RECORDS_AT_ONCE = 1000
 """Records of the stream in a batch. The engine counts them before its filter, AWS after it, and
 only few of a hundred writes are events."""
+
+LONG_S = 900
+"""Seconds that a recording may take to be composed."""
 
 LOST_AFTER_S = 60
 """Seconds after which a failing batch of the stream is left to the sweep: the engine would retry it
@@ -71,6 +81,7 @@ def provision(layout: Layout, credentials: Credentials) -> None:
     """Make table, functions and state machines, as this checkout defines them."""
     dynamodb, lambdas = client(layout, "dynamodb"), client(layout, "lambda")
     _table(dynamodb)
+    _bucket(client(layout, "s3"))
     arns = _functions(lambdas, application(layout, credentials))
     executions = client(layout, "stepfunctions")
     _state_machine(
@@ -101,6 +112,7 @@ _NOTHING_TO_DO: dict[str, dict[str, Any]] = {
     "expire_ring": {"call_id": "call_nobody"},
     "sweep": {"calls": False},
     "fan_out_events": {"Records": []},
+    "compose_recording": {"recording_id": "rec_nobody"},
     "deliver_event": {"account_id": "", "endpoint_id": "", "delivery_id": "", "run": 0},
 }
 
@@ -141,6 +153,29 @@ def _table(dynamodb: Any) -> None:
     )
 
 
+def _bucket(s3: Any) -> None:
+    """Make the bucket of recordings, whose objects `expire_recordings` deletes: the engine follows
+    no rules of a bucket.
+    """
+    if RECORDING_BUCKET not in {each["Name"] for each in s3.list_buckets()["Buckets"]}:
+        s3.create_bucket(Bucket=RECORDING_BUCKET)
+
+
+def expire_recordings(layout: Layout, now: datetime) -> int:
+    """Delete the recordings that are older than they are kept; return how many."""
+    s3, oldest = client(layout, "s3"), now - timedelta(days=RECORDING_DAYS)
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=RECORDING_BUCKET)
+    old = [
+        {"Key": each["Key"]}
+        for page in pages
+        for each in page.get("Contents", ())
+        if each["LastModified"] < oldest
+    ]
+    for at in range(0, len(old), 1000):
+        s3.delete_objects(Bucket=RECORDING_BUCKET, Delete={"Objects": old[at : at + 1000]})
+    return len(old)
+
+
 def _stream(dynamodb: Any, lambdas: Any) -> None:
     """Connect the table's stream to `fan_out_events`.
 
@@ -171,7 +206,7 @@ def _functions(lambdas: Any, settings: dict[str, str]) -> dict[str, str]:
             Role=_ROLE,
             Handler=f"app.{handler}",
             Code={"ZipFile": _bootstrap()},
-            Timeout=30,
+            Timeout=LONG_S if handler == "compose_recording" else 30,
             Environment={"Variables": settings},
         )
         lambdas.put_function_concurrency(

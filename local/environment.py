@@ -17,7 +17,10 @@ TRIES_AT_ONCE = 4
 """Tries of an account's deliveries at a time: the engine has few workers (local/aws.py)."""
 GATEWAYS_RTP = (10_000, 4_000)
 """First port of audio of the first of several gateways, and how many each has."""
+_ENGINE_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 _MACHINES = f"arn:aws:states:{REGION}:{AWS_ACCOUNT}:stateMachine"
+RECORDING_BUCKET = "chamade-recordings"
+RECORDING_FUNCTION = "chamade-compose-recording"
 STATE_MACHINE_ARN = f"{_MACHINES}:chamade-ring-timeout"
 DELIVERY_MACHINE_ARN = f"{_MACHINES}:chamade-deliver-event"
 
@@ -48,6 +51,10 @@ def ministack(layout: Layout) -> dict[str, str]:
         "LAMBDA_EXECUTOR": "local",
         "IOT_MTLS_ENABLED": "0",
         "SFTP_ENABLED": "0",
+        # It checks the signatures of URLs, and of nothing else.
+        **{name: value for name, value in aws(layout).items() if name in _ENGINE_KEYS},
+        "S3_PERSIST": "1",
+        "S3_DATA_DIR": str(layout.state_dir / "recordings"),
     }
 
 
@@ -66,6 +73,8 @@ def application(layout: Layout, credentials: Credentials) -> dict[str, str]:
         "CHAMADE_RELAY_DOOR_URL": layout.door_url,
         "CHAMADE_VOICE_URLS": ",".join(layout.voice_urls),
         "CHAMADE_VOICE_SECRET": credentials.voice_secret,
+        "CHAMADE_RECORDING_BUCKET": RECORDING_BUCKET,
+        "CHAMADE_RECORDING_FUNCTION": RECORDING_FUNCTION,
         "CHAMADE_KEY_FILE": str(key_file(layout.state_dir)),
         "CHAMADE_ALLOW_PRIVATE_TRUNKS": "1",  # people first try a PBX on this machine
         "CHAMADE_ALLOW_PRIVATE_WEBHOOKS": "1",  # and a webhook receiver on this machine

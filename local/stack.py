@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -161,6 +162,7 @@ class Stack:
         while not self._stopping.wait(SWEEP_DELIVERIES_EVERY_S):
             with contextlib.suppress(Exception):  # the engine is busy, or on its way down
                 aws.invoke(self.layout, "sweep", {"calls": False})
+                aws.expire_recordings(self.layout, datetime.now(UTC))
 
     def _trim_logs_now_and_again(self) -> None:
         """Trim the logs at intervals, so that they never fill the disk."""

@@ -17,8 +17,8 @@ from chalicelib.domain.call_line import (
     CallLine,
     LineAct,
     LineRefused,
-    at_the_end,
     changed,
+    end_line,
     transfer_view,
     what_happened,
 )
@@ -28,6 +28,14 @@ from chalicelib.domain.event import Event, EventType, event_id
 from chalicelib.domain.failure import Failure
 from chalicelib.domain.instant import Instant, to_text
 from chalicelib.domain.model import Model
+from chalicelib.domain.recording import (
+    NOT_RECORDED,
+    CallRecordings,
+    at_the_answer,
+    at_the_end,
+    call_view,
+    started_event,
+)
 from chalicelib.domain.voice import CallVoice, Voice, VoiceSettings
 
 DEFAULT_MAX_DURATION_S = 4 * 3600
@@ -132,6 +140,7 @@ class Call(Model):
     ended_at: Instant | None = None
     max_duration_s: int = DEFAULT_MAX_DURATION_S
     metadata: dict[str, Any] = Field(default_factory=dict)
+    recordings: CallRecordings = NOT_RECORDED
     history: tuple[HistoryEntry, ...] = ()
 
     @property
@@ -148,12 +157,13 @@ class Call(Model):
 @dataclass(frozen=True)
 class Transition:
     """The result of a transition: the call after it, and its event. `earlier`: events of what came
-    to an end with it.
+    to an end with it; `later`: of what has begun with it.
     """
 
     call: Call
     event: Event
     earlier: tuple[Event, ...] = ()
+    later: tuple[Event, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -190,13 +200,13 @@ def apply(
         raise Refused(call, "ring_deadline_passed", "The call rang for 60 seconds: it is missed.")
     if act is Act.EXPIRE and now < call.ring_deadline:
         raise Refused(call, "still_ringing", "The ring deadline is not over yet.")
-    before, earlier = (call, ()) if not move[0].final else _with_line(call, at_the_end, now)
+    before, earlier = (call, ()) if not move[0].final else _with_line(call, end_line, now)
     after = moved(before, *move, now)
     if voice is not None:
         after = after.model_copy(update=voice.members())
     if sip_code is not None:
         after = after.model_copy(update={"sip_code": sip_code})
-    return Transition(after, call_event(after), earlier)
+    return Transition(after, call_event(after), earlier, recording_begun(call, after))
 
 
 def change_line(call: Call, act: LineAct, now: int, **facts: Any) -> LineChange:
@@ -236,18 +246,28 @@ def _with_line(
     return call.model_copy(update={"media_line": after, "updated_at": updated_at}), events
 
 
+def recording_begun(before: Call, after: Call) -> tuple[Event, ...]:
+    """Return the event of the recording that has begun since `before`, if one has."""
+    current = after.recordings.current
+    if current is None or before.recordings.begun == after.recordings.begun:
+        return ()
+    return (started_event(after.account_id, after.call_id, current),)
+
+
 def public_view(call: Call) -> dict[str, Any]:
     """Return the call as REST, events and webhooks show it (JSON types only). Not the agent's URL:
     such URLs hold tokens, and events go to more places than that one. `agent_detail`, `trunk`, what
     is told of the caller and what is about a hosted voice are there only if there is something to
     say: each byte of an event is paid for.
     """
-    kept = {"account_id", "trunk_id", "routes", "agent_url", "voice_host", "media_line"}
+    kept = {"account_id", "trunk_id", "routes", "agent_url", "voice_host"}
+    kept |= {"media_line", "recordings"}
     kept |= {name for name in _IF_SET if getattr(call, name) is None}
     if call.voice == "own":
         kept |= {"voice", "voice_settings"}
     view = call.model_dump(mode="json", exclude=kept)
-    return {**view, **_line_view(call.media_line), "capabilities": list(CAPABILITIES)}
+    more = {**_line_view(call.media_line), **call_view(call.recordings)}
+    return {**view, **more, "capabilities": list(CAPABILITIES)}
 
 
 def _line_view(line: CallLine) -> dict[str, Any]:
@@ -270,8 +290,10 @@ def moved(call: Call, state: CallState, reason: EndReason | None, now: int) -> C
     }
     if state is CallState.ACTIVE:
         changes["answered_at"] = at
+        changes["recordings"] = at_the_answer(call.recordings, call.call_id, at)
     if state.final:
         changes["ended_at"] = at
+        changes["recordings"] = at_the_end(call.recordings)
     return call.model_copy(update=changes)
 
 

@@ -193,7 +193,7 @@ def failure_of(transfer: Transfer) -> LineAct:
     return LineAct.FAIL if transfer.on_failure == "resume" else LineAct.LOSE
 
 
-def at_the_end(line: CallLine) -> CallLine:
+def end_line(line: CallLine) -> CallLine:
     """Return the line of a call that ends: a transfer that is under way has failed with it."""
     if line.transfer is None or not line.transfer.under_way:
         return line

@@ -11,6 +11,7 @@ from chalicelib.domain.event import Event, EventType, event_id
 from chalicelib.domain.instant import Instant, to_text
 from chalicelib.domain.model import Model
 from chalicelib.domain.phone import E164
+from chalicelib.domain.recording import Announce, Choice
 from chalicelib.domain.voice import Voice, VoiceSettings
 
 MAX_DIDS = 100
@@ -35,6 +36,8 @@ class Did(Model):
     auto_answer: bool = False
     voice: Voice = "own"
     voice_settings: VoiceSettings | None = None
+    recording: Choice = "off"
+    recording_announce: Announce = "beep"
     added_at: Instant
     called_at: Instant | None = None
 
@@ -56,6 +59,12 @@ class DidChanges(Model):
     )
     voice_settings: VoiceSettings | None = Field(
         default=None, description="of a hosted voice; null: the usual ones"
+    )
+    recording: Choice = Field(
+        default="off", description="`on`: its calls are recorded, from the answer on"
+    )
+    recording_announce: Announce = Field(
+        default="beep", description="what the far end hears when a recording begins"
     )
 
 

@@ -13,6 +13,7 @@ from chalicelib.domain.event import Event, EventType, event_id
 from chalicelib.domain.instant import Instant, to_text
 from chalicelib.domain.model import Model
 from chalicelib.domain.phone import E164
+from chalicelib.domain.recording import Announce, Choice
 from chalicelib.domain.voice import Voice, VoiceSettings
 
 
@@ -30,6 +31,8 @@ class Line(Model):
     agent_url: AgentUrl | None = None
     voice: Voice = "own"
     voice_settings: VoiceSettings | None = None
+    recording: Choice = "off"
+    recording_announce: Announce = "beep"
     activated_at: Instant | None = None
     released_at: Instant | None = None
 
@@ -65,6 +68,12 @@ class LineChanges(Model):
     )
     voice_settings: VoiceSettings | None = Field(
         default=None, description="of a hosted voice; null: the usual ones"
+    )
+    recording: Choice = Field(
+        default="off", description="`on`: its calls are recorded, from the answer on"
+    )
+    recording_announce: Announce = Field(
+        default="beep", description="what the far end hears when a recording begins"
     )
 
 

@@ -17,6 +17,7 @@ from chalicelib.domain.call import (
 from chalicelib.domain.call_id import inbound_call_id, new_call_id
 from chalicelib.domain.call_transitions import CallState, EndReason
 from chalicelib.domain.dial_rules import MIN_CALL_S
+from chalicelib.domain.recording import Announce, recorded
 from chalicelib.domain.trunk import Trunk
 from chalicelib.domain.voice import OWN, CallVoice
 from common.sip_headers import NO_INTRODUCTION, Introduction
@@ -48,9 +49,12 @@ def new_inbound(  # noqa: PLR0913 - the fields of a call
     agent_url: str | None = None,
     voice: CallVoice = OWN,
     trunk: Trunk | None = None,
+    record: Announce | None = None,
     introduction: Introduction = NO_INTRODUCTION,
 ) -> Transition:
-    """Return a call that came in and rings until `now + RING_MS`. `voice`: its number's."""
+    """Return a call that came in and rings until `now + RING_MS`. `voice`: its number's; `record`:
+    how a recording from the answer on is announced, if it is to be recorded.
+    """
     call = Call(
         call_id=inbound_call_id(provider, provider_call_id),
         account_id=account_id,
@@ -67,6 +71,7 @@ def new_inbound(  # noqa: PLR0913 - the fields of a call
         trunk=trunk.name if trunk else None,
         agent_url=agent_url,
         **voice.members(),
+        recordings=recorded(record),
         auto_answer=auto_answer,
         max_duration_s=max_duration_s,
         created_at=now,
@@ -92,10 +97,12 @@ def new_outbound(  # noqa: PLR0913 - the fields of a call
     call_id: str | None = None,
     trunk: str | None = None,
     routes: Sequence[Route] = (),
+    record: Announce | None = None,
     introduction: Introduction = NO_INTRODUCTION,
 ) -> Transition:
     """Return a call that the provider is about to be asked for. `call_id`: a derived id, if there
-    is one. `trunk`: the trunk's name; `routes`: all that may place it, that trunk first.
+    is one. `trunk`: the trunk's name; `routes`: all that may place it, that trunk first. `record`:
+    as of a call that came in.
     """
     call = Call(
         call_id=call_id or new_call_id(),
@@ -111,6 +118,7 @@ def new_outbound(  # noqa: PLR0913 - the fields of a call
         trunk=trunk,
         routes=tuple(routes) if len(routes) > 1 else (),
         agent_url=agent_url,
+        recordings=recorded(record),
         created_at=now,
         updated_at=now,
         ring_deadline=now + ring_timeout_s * 1000 + RING_GRACE_MS,

@@ -16,6 +16,7 @@ from chalicelib.domain.metadata import MAX_BYTES, Metadata
 from chalicelib.domain.model import Strict
 from chalicelib.domain.new_call import DEFAULT_RING_TIMEOUT_S, RING_TIMEOUT_S
 from chalicelib.domain.phone import E164
+from chalicelib.domain.recording import Announce, Choice, WantedRecording
 from chalicelib.domain.trunk_fields import TrunkName
 from chalicelib.domain.voice import Voice, VoiceSettings, WantedVoice
 from chalicelib.handlers import call_facts, views
@@ -43,6 +44,7 @@ AUDIO = {
 
 
 CALL_VOICE_PROBLEMS = (*VOICE_PROBLEMS, "hosted_voice_busy")
+RECORDING_PROBLEMS = ("recordings_full", "recording_unavailable")
 
 
 DIAL_PROBLEMS = (
@@ -78,11 +80,24 @@ class Voiced(Strict):
     )
 
 
-class Acceptance(Voiced):
+class Recorded(Strict):
+    """The recording that a call is to have."""
+
+    recording: Choice | None = Field(
+        default=None,
+        description="`on`: it is recorded, from the answer on. Default: as its number has it; "
+        "`off` if you dial",
+    )
+    recording_announce: Announce | None = Field(
+        default=None, description="what the far end hears when it begins; default: `beep`"
+    )
+
+
+class Acceptance(Voiced, Recorded):
     """An answer to a call; without a body, as its number says."""
 
 
-class NewCall(Voiced):
+class NewCall(Voiced, Recorded):
     """A call to be dialled."""
 
     platform: Literal["sip"] = Field(description="always `sip`")
@@ -153,7 +168,7 @@ class CallQuery(Strict):
     body=NewCall,
     answer=views.Call,
     location=lambda call, _: f"/api/call/{call['call_id']}",
-    problems=DIAL_PROBLEMS,
+    problems=(*DIAL_PROBLEMS, *RECORDING_PROBLEMS),
     example={"platform": "sip", "meeting_url": "sip:+33199001234@sip.carrier.example"},
     idempotent=True,
     resumes=True,
@@ -166,8 +181,11 @@ def dial_call(request: Request[NewCall, NoQuery]) -> Answer:
     `fallback` names are tried. With an Idempotency-Key the provider is asked once,
     even if the request is repeated; without one, each request dials.
     """
-    given = request.body.model_dump(exclude={"platform", *Voiced.model_fields})
-    dial_request = dial.DialRequest(**given, voice=_wanted(request))
+    by_name = {"platform", *Voiced.model_fields, *Recorded.model_fields}
+    given = request.body.model_dump(exclude=by_name)
+    dial_request = dial.DialRequest(
+        **given, voice=_wanted(request), recording=_wanted_recording(request)
+    )
     call_id = derived_call_id(request.seed) if request.seed else None
     return view(request.deps, dial.dial(request.deps, request.account_id, dial_request, call_id))
 
@@ -208,6 +226,7 @@ def get_call(request: Request[NoBody, CallQuery]) -> Answer:
         "ring_deadline_passed",
         "call_outbound",
         *CALL_VOICE_PROBLEMS,
+        *RECORDING_PROBLEMS,
     ),
     example={"voice": "own"},
 )
@@ -219,7 +238,8 @@ def accept_call(request: Request[Acceptance, NoQuery]) -> Answer:
     place for the call before it is answered; if none can, the call rings on.
     """
     deps, call_id = request.deps, request.path["call_id"]
-    return view(deps, call_control.accept(deps, request.account_id, call_id, _wanted(request)))
+    wanted, recording = _wanted(request), _wanted_recording(request)
+    return view(deps, call_control.accept(deps, request.account_id, call_id, wanted, recording))
 
 
 @operations.post(
@@ -268,6 +288,10 @@ def list_voices(request: Request[NoBody, NoQuery]) -> Answer:
 def _wanted(request: Request[Any, Any]) -> WantedVoice:
     body = request.body
     return WantedVoice(body.voice, body.voice_settings, request.text_only)
+
+
+def _wanted_recording(request: Request[Any, Any]) -> WantedRecording:
+    return WantedRecording(request.body.recording, request.body.recording_announce)
 
 
 def _transcript(deps: Dependencies, call: Call, limit: int) -> dict[str, Any]:

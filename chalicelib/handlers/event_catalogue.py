@@ -15,10 +15,12 @@ from chalicelib.domain.call_line import TransferMode
 from chalicelib.domain.endpoint import DisabledReason
 from chalicelib.domain.event import Event, EventType
 from chalicelib.domain.foreign_text import MAX_SHOWN
+from chalicelib.domain.recording import RECORDING_ID, Announce
 from chalicelib.domain.rejected_calls import Reason
 from chalicelib.domain.transcript import MAX_TEXT, Why
+from chalicelib.handlers.recording_views import Why as FailedWhy
 from chalicelib.handlers.trunk_views import DidFacts, TrunkFacts
-from chalicelib.handlers.views import Absent, CallFacts, Number164, NumberFacts, View
+from chalicelib.handlers.views import Absent, CallFacts, Number164, NumberFacts, Time, View
 
 
 class CallData(View):
@@ -115,6 +117,36 @@ class TransferData(View):
         default=None,
         description="only there if it failed: the `end_reason` of the third party's call, "
         "`cancelled`, or `call_over`",
+    )
+
+
+class RecordingData(View):
+    """A recording that has begun."""
+
+    call_id: str = Field(pattern=f"^{CALL_ID.pattern}$")
+    recording_id: str = Field(pattern=f"^{RECORDING_ID.pattern}$")
+    announce: Announce = Field(description="what the far end hears of it")
+
+
+class RecordingReadyData(View):
+    """A recording that can be read: `GET /api/recording/{recording_id}` has a URL of its file."""
+
+    call_id: str = Field(pattern=f"^{CALL_ID.pattern}$")
+    recording_id: str = Field(pattern=f"^{RECORDING_ID.pattern}$")
+    duration_ms: int
+    bytes: int
+    gaps: int = Field(description="parts that are missing, and are silence in the file")
+    lost_ms: int = Field(description="how long they are together")
+    deleted_at: Time = Field(description="when it is deleted by itself")
+
+
+class RecordingFailedData(View):
+    """A recording of which there is no file."""
+
+    call_id: str = Field(pattern=f"^{CALL_ID.pattern}$")
+    recording_id: str = Field(pattern=f"^{RECORDING_ID.pattern}$")
+    why: FailedWhy = Field(
+        description="`no_audio`: no audio of it was stored; `not_composed`: an error of the service"
     )
 
 
@@ -229,6 +261,9 @@ CATALOGUE: dict[EventType, Entry] = {
     _T.CALL_TRANSFER_FAILED: Entry(
         TransferData, "the third party was not reached, or the transfer was cancelled"
     ),
+    _T.CALL_RECORDING_STARTED: Entry(RecordingData, "a call is recorded from now on"),
+    _T.CALL_RECORDING_READY: Entry(RecordingReadyData, "its file can be read"),
+    _T.CALL_RECORDING_FAILED: Entry(RecordingFailedData, "there is no file of it"),
     _T.CALL_TURNED_AWAY: Entry(
         TurnedAwayData, "calls got a busy tone, as you have as many as you may: once a minute"
     ),

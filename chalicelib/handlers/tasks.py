@@ -66,6 +66,14 @@ def deliver_event(event: dict[str, Any], _context: Any) -> dict[str, Any]:
     return {"state": status.state, "next_at": next_at}
 
 
+def compose_recording(event: dict[str, Any], _context: Any) -> dict[str, Any]:
+    """Compose a recording: `{"recording_id"}` -> `{"state"}`, its state afterwards."""
+    from chalicelib.services.call import compose  # no other function needs it
+
+    with log_context(recording_id=event["recording_id"]):
+        return {"state": compose.compose(bootstrap.dependencies(), event["recording_id"])}
+
+
 def run_sweep(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Run the sweep: `{"calls"?: false, "restarted"?: true}` -> counts of what was put right.
     `restarted`: the engine has lost all executions.

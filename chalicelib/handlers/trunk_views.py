@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from chalicelib.domain.recording import Announce, Choice
 from chalicelib.domain.trunk import TrunkStatus
 from chalicelib.domain.trunk_fields import (
     NAME_PATTERN,
@@ -30,6 +31,8 @@ class DidFacts(View):
     auto_answer: bool
     voice: Voice = Field(description="who speaks in its calls: an agent, or this service")
     voice_settings: VoiceFacts | None
+    recording: Choice = Field(description="whether its calls are recorded")
+    recording_announce: Announce = Field(description="what the far end hears when it begins")
     added_at: Time
     called_at: Time | None = Field(
         description="when the first call to it came in through the trunk; from then on it may be "

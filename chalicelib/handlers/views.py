@@ -15,6 +15,7 @@ from chalicelib.domain.call_line import TransferState
 from chalicelib.domain.call_transitions import CallState, Direction, EndReason
 from chalicelib.domain.event import EventType
 from chalicelib.domain.model import Strict
+from chalicelib.domain.recording import RECORDING_ID, Announce, Choice
 from chalicelib.domain.trunk_fields import Provider
 from chalicelib.domain.voice import Voice
 
@@ -60,6 +61,8 @@ class NumberFacts(View):
     label: str
     voice: Voice = Field(description="who speaks in its calls: an agent, or this service")
     voice_settings: VoiceFacts | None
+    recording: Choice = Field(description="whether its calls are recorded")
+    recording_announce: Announce = Field(description="what the far end hears when it begins")
     activated_at: Time | None
 
 
@@ -116,6 +119,13 @@ class TransferFacts(View):
         description="only there if it failed or was cancelled: the `end_reason` of the third "
         "party's call, `cancelled`, or `call_over`",
     )
+
+
+class CurrentRecording(View):
+    """The recording that a call has now."""
+
+    recording_id: str = Field(pattern=f"^{RECORDING_ID.pattern}$")
+    state: Literal["on", "paused"]
 
 
 class CallFacts(View):
@@ -183,6 +193,9 @@ class CallFacts(View):
     )
     parent_call_id: str | Absent = Field(
         default=None, description="only there with `kind`: the call that is transferred"
+    )
+    recording: CurrentRecording | Absent = Field(
+        default=None, description="only there while it is recorded"
     )
     auto_answer: bool
     created_at: Time

@@ -25,6 +25,7 @@ from chalicelib.store.keypads import KeypadStore
 from chalicelib.store.lines import LineStore
 from chalicelib.store.places import PlaceStore
 from chalicelib.store.rate_limits import RateLimitStore
+from chalicelib.store.recordings import RecordingStore
 from chalicelib.store.timers import DeliveryScheduler, RingTimer
 from chalicelib.store.transcripts import TranscriptStore
 from chalicelib.store.trunk_limits import TrunkLimits
@@ -36,6 +37,7 @@ from chalicelib.store.waiting import WaitingStore
 if TYPE_CHECKING:
     from chalicelib.providers.relay_door import RelayDoor
     from chalicelib.providers.voice_hosts import VoiceHosts
+    from chalicelib.store.objects import Composer, ObjectStore
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,7 @@ class Stores:
     lines: LineStore
     places: PlaceStore
     rate_limits: RateLimitStore
+    recordings: RecordingStore
     transcripts: TranscriptStore
     trunk_limits: TrunkLimits
     trunks: TrunkStore
@@ -107,6 +110,18 @@ class Settings:
 
 
 @dataclass(frozen=True)
+class RecordingStorage:
+    """The storage of recordings, the function that composes them, for how long they are kept, and
+    how many bytes of an account are kept at most.
+    """
+
+    objects: ObjectStore
+    composer: Composer
+    kept_ms: int
+    account_bytes: int
+
+
+@dataclass(frozen=True)
 class Dependencies:
     """Everything that a use case works with. `now()` is epoch ms, `pause()` takes seconds."""
 
@@ -129,3 +144,5 @@ class Dependencies:
     """The way to the relays that hold calls; None: they are not reached, and ask by themselves."""
     voice_hosts: VoiceHosts | None = None
     """Speak and hear for agents without audio; None where there are none."""
+    recordings: RecordingStorage | None = None
+    """The storage of recordings; None: calls are not recorded."""

@@ -5,6 +5,7 @@ times: it only does what the deadline, the provider or a webhook should have don
 * a call that still rings gets a timer (its execution may have died with the engine),
 * an active call that the provider does not know any more has failed,
 * of two calls of a transfer, each follows the other,
+* recordings that have ended are composed,
 * deliveries that are missing for an event are made, and a delivery whose execution was lost is sent
   again.
 """
@@ -29,13 +30,16 @@ log = logging.getLogger(__name__)
 def sweep_deliveries(
     deps: Dependencies, *, restarted: bool = False, until: int | None = None
 ) -> dict[str, int]:
-    """Make and revive deliveries. Return how many were `made` late and `revived`, without
-    zeros.
+    """Make and revive deliveries, and have recordings composed. Return how many were `made` late,
+    `revived` and `composed`, without zeros.
 
     `restarted`: no execution is left, so whatever is due is overdue. `until`: when (epoch ms) no
     more are made, so that there is time to revive.
     """
+    from chalicelib.services.call import compose
+
     done = {
+        "composed": compose.start_due(deps),
         "made": backlog.catch_up(deps, until),
         "revived": delivery_tries.revive(deps, restarted=restarted),
     }

@@ -14,8 +14,8 @@ def unchanged(before: Call, after: Call, now: int) -> tuple[str, dict[str, str],
 
     It names the version (which implies the state), the state (for whoever reads a trace), what
     comes without a transition (the provider's id, the trunk if there are several, the details about
-    an agent that we dial and about a hosted voice, the number of its line) and, for the answer of
-    an inbound call, the deadline on the item itself.
+    an agent that we dial and about a hosted voice, the number of its line and of its recordings)
+    and, for the answer of an inbound call, the deadline on the item itself.
     """
     parts = ["#version = :version", "#state = :state"]
     names = {"#version": "version", "#state": "state", "#id": "provider_call_id"}
@@ -33,6 +33,8 @@ def unchanged(before: Call, after: Call, now: int) -> tuple[str, dict[str, str],
     if before.state is CallState.ACTIVE:
         names["#line_number"] = "line_number"
         _same(parts, values, "line_number", before.media_line.number or None)
+        names["#recording_number"] = "recording_number"
+        _same(parts, values, "recording_number", before.recordings.number or None)
     elif after.state is CallState.ACTIVE and before.direction == "inbound":
         names["#deadline"] = "ring_deadline"
         parts.append("#deadline > :now")

@@ -14,7 +14,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -23,10 +23,12 @@ from chalicelib.domain.call_transitions import CallState
 from chalicelib.domain.dial_rules import RecentDials
 from chalicelib.domain.event import Event
 from chalicelib.domain.instant import from_text, to_text
+from chalicelib.domain.recording import NOT_RECORDED
 from chalicelib.store import dialling
 from chalicelib.store.call_condition import unchanged
 from chalicelib.store.contention import tries
 from chalicelib.store.events import outbox_put
+from chalicelib.store.recordings import recording_writes
 from chalicelib.store.table import ConditionFailed, Contention, Item, Table, Write, put, update
 
 if TYPE_CHECKING:
@@ -41,7 +43,16 @@ FILTERED_READ, MAX_READS = 100, 5
 """Items read in one query where a filter applies, and queries for one page of an answer."""
 
 _KEY_ATTRIBUTES = frozenset(
-    {"pk", "sk", "listing", "listing_order", "live", "live_order", "line_number"}
+    {
+        "pk",
+        "sk",
+        "listing",
+        "listing_order",
+        "live",
+        "live_order",
+        "line_number",
+        "recording_number",
+    }
 )
 
 
@@ -242,13 +253,47 @@ class CallStore:
         try:
             self._table.write(
                 put(to_item(moved.call), condition, names, values),
-                *map(outbox_put, (*moved.earlier, moved.event)),
+                *map(outbox_put, (*moved.earlier, moved.event, *moved.later)),
                 *dialling.end(moved.call),
+                *recording_writes(before, moved.call, moved.call.updated_at),
             )
         except ConditionFailed as lost:
             item = lost.items[0]
             raise Stale(to_call(item) if item else None) from None
         except Contention:
+            raise Stale(None) from None
+
+    def record(self, before: Call, after: Call, events: Iterable[Event], now: int) -> None:
+        """Write a change of an active call's recordings with its events. Raises Stale if the call
+        is not active any more, or its recordings have changed.
+
+        This is no transition, as with `bind`: `move` names the number of recordings' changes.
+        """
+        was, now_is = before.recordings.number, after.recordings.number
+        try:
+            self._table.write(
+                update(
+                    f"CALL#{before.call_id}",
+                    "CALL",
+                    "SET #recordings = :after, #number = :number",
+                    condition="#state = :state AND "
+                    + ("#number = :before" if was else "attribute_not_exists(#number)"),
+                    names={
+                        "#recordings": "recordings",
+                        "#number": "recording_number",
+                        "#state": "state",
+                    },
+                    values={
+                        ":after": after.recordings.model_dump(mode="json", exclude_none=True),
+                        ":number": now_is,
+                        ":state": CallState.ACTIVE.value,
+                        **({":before": was} if was else {}),
+                    },
+                ),
+                *map(outbox_put, events),
+                *recording_writes(before, after, now),
+            )
+        except (ConditionFailed, Contention):
             raise Stale(None) from None
 
     def page(
@@ -366,7 +411,12 @@ def _media_update(
 def to_item(call: Call) -> Item:
     """Return a call as the table has it."""
     line = call.media_line.number
-    usual = {"routes": not call.routes, "voice": call.voice == "own", "media_line": line == 0}
+    usual = {
+        "routes": not call.routes,
+        "voice": call.voice == "own",
+        "media_line": line == 0,
+        "recordings": call.recordings == NOT_RECORDED,
+    }
     absent = {name for name, is_usual in usual.items() if is_usual}
     item: Item = {
         "pk": f"CALL#{call.call_id}",

@@ -18,7 +18,7 @@ from tests.support.engine import ROOT
 
 pytestmark = pytest.mark.xdist_group("templates")  # one worker writes them, once
 
-ANSWERS_NO_REQUEST = ("expire_ring", "fan_out_events", "deliver_event")
+ANSWERS_NO_REQUEST = ("expire_ring", "fan_out_events", "deliver_event", "compose_recording")
 
 MOST_ZIPPED = 25_000_000
 """Bytes, with bytecode; docs/package.md has the parts."""

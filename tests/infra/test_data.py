@@ -87,3 +87,49 @@ def test_the_application_is_told_the_secrets_of_its_providers_only(installed, wi
     of_twilio = {"CHAMADE_TWILIO_AUTH_TOKEN_ARN"}
     assert told(installed) & (of_gateway | of_twilio) == of_gateway
     assert told(with_options) & (of_gateway | of_twilio) == of_twilio
+
+
+def test_recordings_are_encrypted_private_over_tls_only_and_expire(installed):
+    (bucket,) = installed.all("AWS::S3::Bucket")
+    assert (bucket["DeletionPolicy"], bucket["UpdateReplacePolicy"]) == KEPT
+    properties = bucket["Properties"]
+    assert set(properties["PublicAccessBlockConfiguration"].values()) == {True}
+    (rule,) = properties["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    assert rule["ServerSideEncryptionByDefault"] == {"SSEAlgorithm": "AES256"}
+    rules = properties["LifecycleConfiguration"]["Rules"]
+    days = {each["Prefix"]: each["ExpirationInDays"] for each in rules}
+    assert days == {"recordings/": 30, "segments/": 3}
+    policy = installed.only("AWS::S3::BucketPolicy")["PolicyDocument"]["Statement"]
+    (denied,) = [each for each in policy if each["Effect"] == "Deny"]
+    assert denied["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    assert denied["Action"] == "s3:*"
+
+
+def of_recordings(installed, name):
+    """The actions with recordings that a function's role may take, each with its keys."""
+    found = set()
+    for each in installed.statements(installed.function(name)["Role"]):
+        listed = each["Action"] if isinstance(each["Action"], list) else [each["Action"]]
+        keys = json.dumps(each["Resource"]).rpartition("/")[0].rpartition("/")[2]
+        found |= {(action, keys) for action in listed if action.startswith("s3:")}
+    return found
+
+
+def test_each_function_may_do_with_recordings_what_its_code_does(installed):
+    def allowed(name):
+        return of_recordings(installed, name)
+
+    assert {each for each, _ in allowed("webhook_handler")} == {"s3:PutObject"}
+    assert {each for each, _ in allowed("api_handler")} == {
+        "s3:GetObject", "s3:DeleteObject", "s3:ListBucket",
+    }  # fmt: skip
+    assert {each for each, _ in allowed("compose_recording")} == {
+        "s3:GetObject", "s3:DeleteObject", "s3:ListBucket", "s3:PutObject",
+        "s3:AbortMultipartUpload",
+    }  # fmt: skip
+    for name in ("expire_ring", "sweep", "fan_out_events", "deliver_event"):
+        assert not of_recordings(installed, name)
+
+
+def test_relays_have_no_rights_to_the_storage(installed):
+    assert "s3:" not in json.dumps(installed.resources("media"))

@@ -39,7 +39,9 @@ def test_a_function_may_read_exactly_the_secrets_that_its_environment_names(inst
     assert readable(installed, name) == named(installed, name)
 
 
-@pytest.mark.parametrize("name", ["expire_ring", "fan_out_events", "deliver_event"])
+@pytest.mark.parametrize(
+    "name", ["expire_ring", "fan_out_events", "deliver_event", "compose_recording"]
+)
 def test_functions_that_answer_no_request_cannot_read_what_checks_requests(installed, name):
     text = "".join(readable(installed, name))
     assert "AgentTokenSecret" not in text

@@ -10,6 +10,7 @@ import logging
 
 from chalicelib.domain.call import Call, Refused
 from chalicelib.domain.call_transitions import Act, CallState, EndReason
+from chalicelib.domain.recording import AS_USUAL, WantedRecording
 from chalicelib.domain.voice import USUAL, CallVoice, WantedVoice
 from chalicelib.services.call.provider_control import hang_up, steer
 from chalicelib.services.call.relay_news import tell_relay
@@ -29,14 +30,23 @@ class StillRinging(Exception):
     """The ring deadline is not over yet (clocks differ a little): try again in a moment."""
 
 
-def accept(deps: Dependencies, account_id: str, call_id: str, wanted: WantedVoice = USUAL) -> Call:
-    """Accept a ringing call with the voice that is wanted; return it, active. Raises Refused if
-    another act was faster, and what `services/call/voice.py` raises if there is no such voice.
+def accept(
+    deps: Dependencies,
+    account_id: str,
+    call_id: str,
+    wanted: WantedVoice = USUAL,
+    recording: WantedRecording = AS_USUAL,
+) -> Call:
+    """Accept a ringing call with the voice and the recording that are wanted; return it, active.
+    Raises Refused if another act was faster, and what `services/call/voice.py` and `recordings.py`
+    raise if there is no such voice or no room.
 
     An accept after the deadline may find the call still ringing, since nothing has expired it yet.
     Then it expires the call itself, so that the refusal shows the call as missed.
     """
     call = own_incoming_call(deps, account_id, call_id)
+    if recording != AS_USUAL:
+        call = _recorded(deps, call, recording)
     voice = _voice(deps, call, wanted)
     try:
         call = act_on(deps, call, Act.ANSWER, voice=voice)
@@ -96,6 +106,17 @@ def ring_outcome(call: Call) -> str:
     if call.state is CallState.MISSED or call.end_reason is EndReason.NO_ANSWER:
         return "missed"
     return "answered" if call.answered_at is not None else "gone"
+
+
+def _recorded(deps: Dependencies, call: Call, wanted: WantedRecording) -> Call:
+    """Return a call that is about to be answered, to be recorded as is wanted."""
+    announce = wanted.over(call.recordings.wanted)
+    if announce is not None:
+        from chalicelib.services.call.recordings import check_room
+
+        check_room(deps, call.account_id)
+    recordings = call.recordings.model_copy(update={"wanted": announce})
+    return call.model_copy(update={"recordings": recordings})
 
 
 def _voice(deps: Dependencies, call: Call, wanted: WantedVoice) -> CallVoice | None:

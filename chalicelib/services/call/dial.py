@@ -28,6 +28,7 @@ from chalicelib.domain.new_call import (
     speaking,
     third_partys,
 )
+from chalicelib.domain.recording import AS_USUAL, WantedRecording
 from chalicelib.domain.voice import USUAL, CallVoice, WantedVoice
 from chalicelib.providers.base import Dial, DialRoute, ProviderError
 from chalicelib.services.call.admission import count_inbound
@@ -82,6 +83,7 @@ class DialRequest:
     ring_timeout_s: int = DEFAULT_RING_TIMEOUT_S
     metadata: dict[str, Any] = field(default_factory=dict)
     voice: WantedVoice = USUAL
+    recording: WantedRecording = AS_USUAL
 
 
 def dial(
@@ -108,6 +110,10 @@ def dial(
     _check_duration(account, request)
     if request.voice.voice == "hosted":
         _check_hosted(deps, account_id)
+    if request.recording.over(None) is not None:
+        from chalicelib.services.call.recordings import check_room  # most calls are not recorded
+
+        check_room(deps, account_id)
     plan = Planner(deps, account_id).plan(request.meeting_url, request.trunk, request.caller_id)
     new = _new_call(deps, account, plan, request, call_id)
     new = third_partys(new, parent.call) if parent else new
@@ -197,6 +203,7 @@ def _new_call(
         metadata=request.metadata,
         now=now,
         call_id=call_id,
+        record=request.recording.over(None),
     )
 
 

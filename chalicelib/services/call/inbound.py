@@ -19,6 +19,7 @@ from chalicelib.domain.call_transitions import Act, CallState
 from chalicelib.domain.did import Did
 from chalicelib.domain.new_call import new_inbound, new_missed
 from chalicelib.domain.phone import BROWSER
+from chalicelib.domain.recording import Announce, wanted_by
 from chalicelib.domain.voice import CallVoice
 from chalicelib.providers.base import HangUp, Instruction, KeepRinging, Reject
 from chalicelib.services.call import admission
@@ -223,8 +224,17 @@ def _new_call(deps: Dependencies, incoming: Incoming, called: Called, owner: Acc
         max_duration_s=min(owner.max_call_s, DEFAULT_MAX_DURATION_S),
         now=deps.now(),
         trunk=called.trunk,
+        record=_record_as(deps, owner, wanted_by(number)),
         introduction=incoming.introduction,
     )
+
+
+def _record_as(deps: Dependencies, owner: Account, announce: Announce | None) -> Announce | None:
+    if announce is None:
+        return None
+    from chalicelib.services.call import recordings  # most calls are not recorded
+
+    return recordings.if_possible(deps, owner.account_id, announce)
 
 
 def _record(deps: Dependencies, incoming: Incoming, called: Called, owner: Account) -> Call:

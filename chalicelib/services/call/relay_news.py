@@ -6,6 +6,7 @@ import logging
 from typing import Any
 
 from chalicelib.domain.call import Call, public_view
+from chalicelib.domain.recording import told_to_relay as recording_told
 from chalicelib.services.dependencies import Dependencies
 from common import media_token
 
@@ -13,13 +14,14 @@ log = logging.getLogger(__name__)
 
 
 def tell_relay(deps: Dependencies, call: Call) -> None:
-    """Tell the relay what a call is now that is over, or whose line has changed, so that it need
-    not ask. Never raises; takes a second at most.
+    """Tell the relay what a call is now that is over, or whose line or recording has changed, so
+    that it need not ask. Never raises; takes a second at most.
 
     Only ends that no relay notices are told: by requests of people and agents, and by the sweep.
     When a webhook tells of an end, the provider closes the stream; so no webhook waits for a relay.
     """
-    news_there_are = call.state.final or call.media_line.number > 0
+    changed = call.media_line.number > 0 or call.recordings.number > 0
+    news_there_are = call.state.final or changed
     if deps.relay_door is None or not news_there_are or call.answered_at is None:
         return
     try:
@@ -42,7 +44,8 @@ def told_to_relay(deps: Dependencies, call: Call) -> dict[str, Any]:
     told = {name: shown[name] for name in (*_SHOWN, "metadata")}
     told |= {name: shown[name] for name in _IF_KNOWN if name in shown}
     line = {} if call.media_line.number == 0 else {"line": _line(deps, call)}
-    return {"call": told, "ends_at_ms": call.ends_at, **line}
+    recording = recording_told(call.recordings, call.call_id)
+    return {"call": told, "ends_at_ms": call.ends_at, **line, **recording}
 
 
 def _line(deps: Dependencies, call: Call) -> dict[str, Any]:

@@ -18,8 +18,8 @@ from chalicelib.domain.call_line import (
     LinePhase,
     LineRefused,
     Transfer,
-    at_the_end,
     changed,
+    end_line,
     failure_of,
     phase,
     start_of,
@@ -93,7 +93,7 @@ def test_each_transfer_has_one_beginning_and_one_outcome(acts):
             continue
         told += what_happened(line, new)
         line = new
-    told += what_happened(line, at_the_end(line))
+    told += what_happened(line, end_line(line))
     started = [
         data["transfer_id"] for what, data in told if what is EventType.CALL_TRANSFER_STARTED
     ]

@@ -12,6 +12,7 @@ from chalicelib.handlers import (
     call_facts,
     call_lines,
     calls,
+    clips,
     dashboard,
     description,
     endpoints,
@@ -20,7 +21,6 @@ from chalicelib.handlers import (
     media,
     numbers,
     provider_webhooks,
-    recording_uploads,
     recordings,
     rest,
     service,
@@ -39,13 +39,12 @@ app = ProblemChalice(app_name="chamade", configure_logs=False)
 app.api.binary_types = []
 
 for group in (
-    account, api_keys, calls, call_facts, call_lines, recordings, speech, numbers, trunks,
+    account, api_keys, calls, call_facts, call_lines, clips, recordings, speech, numbers, trunks,
     browser_call, events, endpoints, service, session,
 ):  # fmt: skip
     app.register_blueprint(rest.blueprint(group.operations))
 for module in (
-    dashboard, description, provider_webhooks, media, recording_uploads, voice_reports, gateway,
-    mcp,
+    dashboard, description, provider_webhooks, media, voice_reports, gateway, mcp,
 ):  # fmt: skip
     app.register_blueprint(module.routes)
 

@@ -27,6 +27,7 @@ from chalicelib.services.dependencies import (
 from chalicelib.store.accounts import AccountStore
 from chalicelib.store.call_lines import CallLineStore
 from chalicelib.store.calls import CallStore
+from chalicelib.store.clips import ClipStore
 from chalicelib.store.deliveries import DeliveryStore
 from chalicelib.store.dialling import DiallingStore
 from chalicelib.store.dids import DidStore
@@ -117,6 +118,7 @@ def stores(table: Table) -> Stores:
         accounts=AccountStore(table),
         call_lines=CallLineStore(table),
         calls=CallStore(table),
+        clips=ClipStore(table),
         deliveries=DeliveryStore(table),
         dialling=DiallingStore(table),
         dids=dids,

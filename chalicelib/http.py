@@ -96,20 +96,20 @@ def _as_problem(answer: dict[str, Any]) -> dict[str, Any]:
     return answered
 
 
-def raw_body(request: Request) -> bytes:
-    """Return the body's bytes. Raises Problem 413 if there are more than `MAX_BODY`."""
+def raw_body(request: Request, most: int = MAX_BODY) -> bytes:
+    """Return the body's bytes. Raises Problem 413 if there are more than `most`."""
     raw = request.raw_body
     if isinstance(raw, str):
         raw = raw.encode()
-    if len(raw) > MAX_BODY:
-        raise known("too_large", f"At most {MAX_BODY} bytes are possible.")
+    if len(raw) > most:
+        raise known("too_large", f"At most {most} bytes are possible.")
     return raw
 
 
-def json_of(request: Request) -> Any:
+def json_of(request: Request, most: int = MAX_BODY) -> Any:
     """Return the request's JSON; an empty body is `{}`. Problem 400 or 413."""
     try:
-        return json.loads(raw_body(request) or b"{}")
+        return json.loads(raw_body(request, most) or b"{}")
     except (ValueError, RecursionError):
         raise known("bad_json") from None
 

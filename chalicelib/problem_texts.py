@@ -60,6 +60,8 @@ DETAILS: dict[str, Sentence] = {
     "bad_signature": "Sign it with this installation's secret, and send it within minutes.",
     "bad_type": "Send JSON, with the header Content-Type: application/json.",
     "bad_request": "This is not a request that the service can read.",
+    "clip_not_found": "Your account has no clip of this name.",
+    "too_many_clips": "The limit is {limit}; delete one first.",
     "call_not_found": "Your account has no call with this id.",
     "endpoint_not_found": "Your account has no webhook endpoint with this id.",
     "foreign_host": "Send the request to the address that this installation is published at.",
@@ -116,7 +118,6 @@ DETAILS: dict[str, Sentence] = {
         "Your account has no recording with this id. Recordings are deleted after some time."
     ),
     "recording_not_over": "It goes on, or its file is being made: wait until it is ready.",
-    "recording_over": "It has ended, and its file is made already.",
     "recording_unavailable": "This installation has no storage for recordings.",
     "recordings_full": (
         "Your recordings have the {limit} bytes that they may have together. Delete some first."

@@ -33,10 +33,11 @@ ADDED_LATENCY_MS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 50, 100, 250)
 CLEAR_TO_SILENCE_MS = (25, 50, 75, 100, 150, 200, 300, 500, 1000)
 GAP_MS = (120, 160, 200, 300, 500, 1000, 2000, 5000, 10000)
 
-MARKS = ("gap", "underrun", "clear", "key", "stream", "agent")
+MARKS = ("gap", "underrun", "clear", "key", "stream", "agent", "hold", "bridge", "talk")
 """Kinds of marks. `gap`: nothing came from the caller; `underrun`: the agent's audio ran out within
 what it said; `clear`: the agent's audio was cut (barge-in); `key`: the caller pressed a key;
-`stream`, `agent`: one (more) has come."""
+`stream`, `agent`: one (more) has come; `hold`, `bridge`, `talk`: from here on the caller is held,
+is connected with another call, or hears the agent again."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ const VIEWS = [
   ["numbers", "Phone numbers", () => import("./pages/numbers.js")],
   ["trunks", "SIP trunks (BYOT)", () => import("./pages/trunks.js")],
   ["calls", "Calls", () => import("./pages/calls.js")],
+  ["overview", "Overview", () => import("./pages/overview.js")],
   ["dial", "Dial", () => import("./pages/dial.js")],
   ["events", "Events", () => import("./pages/events.js")],
   ["webhooks", "Webhooks", () => import("./pages/webhooks.js")],

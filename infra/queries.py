@@ -15,6 +15,14 @@ _NO_MEDIA = [
 ]
 
 
+QUALITY = (
+    "call_id", "account_id", "provider", "trunk_id", "end_reason", "talked_ms", "mos", "loss_pct",
+    "jitter_ms", "round_trip_ms", "gaps", "gap_ms", "late", "underruns", "underrun_ms",
+    "added_latency_p95_ms", "clear_to_silence_p95_ms",
+)  # fmt: skip
+"""Fields of the line "call quality", which is written at the end of each call."""
+
+
 @dataclass(frozen=True)
 class Query:
     """A query over the logs of some parts."""
@@ -73,6 +81,13 @@ def of_installation(settings: Settings) -> list[Query]:
             "Ends", "how calls ended",
             'filter logger = "chalicelib.services.call.transition" and ispresent(end_reason) '
             "| stats count() as calls by state, end_reason | sort calls desc",
+            functions,
+        ),
+        Query(
+            "WorstCalls", "worst calls of the hour",
+            'filter message = "call quality" | fields coalesce(mos, 5) as rated '
+            "| sort rated asc, gap_ms desc, underrun_ms desc | limit 50 "
+            f"| display @timestamp, {', '.join(QUALITY)}",
             functions,
         ),
     ]  # fmt: skip

@@ -220,6 +220,18 @@ class End:
         """Pass on a key."""
         self._other.press(digit)
 
+    def on_hold(self, held: bool) -> None:
+        """Do nothing: a phone has no word for it."""
+
+    def on_refer(self, status: int) -> None:
+        """Do nothing: nobody is asked."""
+
+    def on_quality(self, quality: str, mos: float) -> None:
+        """Do nothing: the carrier tells nobody."""
+
+    def on_media(self, facts: dict[str, str]) -> None:
+        """Do nothing: the carrier tells nobody."""
+
     def on_hangup(self, sip_code: int, reason: str) -> None:
         """End both ends: this one has hung up, or refuses."""
         release = _release(sip_code, reason)

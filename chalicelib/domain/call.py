@@ -32,8 +32,8 @@ from chalicelib.domain.recording import (
     NOT_RECORDED,
     CallRecordings,
     at_the_answer,
-    at_the_end,
     call_view,
+    ended_with_call,
     started_event,
 )
 from chalicelib.domain.voice import CallVoice, Voice, VoiceSettings
@@ -96,6 +96,8 @@ class Call(Model):
     `agent_detail`: why the agent at `agent_url` was not reached, None if it was. `voice`: who
     speaks in the call, until it is answered who shall; `voice_host`: the URL of the voice host that
     keeps a place for it; `voice_detail`: why it was not answered at once though its number is.
+    `far_end_held`: whether the far end has put it on hold, as the provider's status post number
+    `far_end_hold_sequence` says.
     `caller_name`, `stir_verstat` and `sip_headers`: see `common/sip_headers.py`.
     `media_line`: who its far end talks to. A `transfer_leg` calls the third party of a transfer of
     `parent_call_id`.
@@ -139,6 +141,8 @@ class Call(Model):
     answered_at: Instant | None = None
     ended_at: Instant | None = None
     max_duration_s: int = DEFAULT_MAX_DURATION_S
+    far_end_held: bool = False
+    far_end_hold_sequence: int | None = None
     metadata: dict[str, Any] = Field(default_factory=dict)
     recordings: CallRecordings = NOT_RECORDED
     history: tuple[HistoryEntry, ...] = ()
@@ -260,18 +264,24 @@ def public_view(call: Call) -> dict[str, Any]:
     is told of the caller and what is about a hosted voice are there only if there is something to
     say: each byte of an event is paid for.
     """
-    kept = {"account_id", "trunk_id", "routes", "agent_url", "voice_host"}
-    kept |= {"media_line", "recordings"}
+    kept = {"account_id", "trunk_id", "routes", "agent_url", "voice_host", "media_line"}
+    kept |= {"recordings", "far_end_held", "far_end_hold_sequence"}
     kept |= {name for name in _IF_SET if getattr(call, name) is None}
     if call.voice == "own":
         kept |= {"voice", "voice_settings"}
     view = call.model_dump(mode="json", exclude=kept)
-    more = {**_line_view(call.media_line), **call_view(call.recordings)}
+    more = {**_line_view(call), **call_view(call.recordings)}
     return {**view, **more, "capabilities": list(CAPABILITIES)}
 
 
-def _line_view(line: CallLine) -> dict[str, Any]:
-    held = {"hold": line.by} if line.mode == "hold" else {}
+def _line_view(call: Call) -> dict[str, Any]:
+    """Return who holds the call, ourselves first, and its transfer, if there are any."""
+    line = call.media_line
+    held: dict[str, Any] = {}
+    if line.mode == "hold":
+        held = {"hold": line.by}
+    elif call.far_end_held and call.state is CallState.ACTIVE:
+        held = {"hold": "far_end"}
     return held if line.transfer is None else {**held, "transfer": transfer_view(line.transfer)}
 
 
@@ -293,7 +303,7 @@ def moved(call: Call, state: CallState, reason: EndReason | None, now: int) -> C
         changes["recordings"] = at_the_answer(call.recordings, call.call_id, at)
     if state.final:
         changes["ended_at"] = at
-        changes["recordings"] = at_the_end(call.recordings)
+        changes["recordings"] = ended_with_call(call.recordings)
     return call.model_copy(update=changes)
 
 

@@ -6,7 +6,7 @@ Whatever nobody told is absent.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from chalicelib.domain.call import Call
 from chalicelib.domain.event import Event, EventType
@@ -49,6 +49,14 @@ class LevelPiece:
     caller: str
     heard: str
     marks: tuple[Mark, ...]
+
+
+@dataclass(frozen=True)
+class QualityNote:
+    """The quality that a live call has from now on, and the estimate that led to it."""
+
+    quality: Literal["poor", "good"]
+    mos: float | None = None
 
 
 @dataclass(frozen=True)
@@ -111,7 +119,7 @@ def levels(pieces: list[LevelPiece]) -> dict[str, Any]:
     }
 
 
-def quality_event(call: Call, number: int, quality: str, mos: float | None, now: int) -> Event:
+def quality_event(call: Call, number: int, note: QualityNote, now: int) -> Event:
     """Return the event of a change of the quality; `number` counts the call's."""
     return Event(
         event_id=f"evt_{call.call_id.removeprefix('call_')}_quality_{number:03d}",
@@ -121,8 +129,8 @@ def quality_event(call: Call, number: int, quality: str, mos: float | None, now:
         call_id=call.call_id,
         data={
             "call_id": call.call_id,
-            "quality": quality,
-            **({"mos": mos} if mos is not None else {}),
+            "quality": note.quality,
+            **({"mos": note.mos} if note.mos is not None else {}),
         },
     )
 

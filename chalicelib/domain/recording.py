@@ -18,9 +18,9 @@ from chalicelib.domain.instant import Instant, to_text
 from chalicelib.domain.model import Model
 
 Choice = Literal["off", "on"]
-"""Whether calls of a number are recorded."""
+"""The setting of a number: its calls are recorded, or not."""
 Announce = Literal["none", "beep"]
-"""What the far end hears when a recording begins."""
+"""The sound by which the far end learns that a recording begins."""
 Action = Literal["start", "pause", "resume", "stop"]
 State = Literal["recording", "stopped", "composing", "ready", "failed"]
 
@@ -47,7 +47,7 @@ class CurrentRecording(Model):
 
 
 class CallRecordings(Model):
-    """What a call knows of its recordings. `number` counts the changes, `begun` the recordings;
+    """All that a call knows of its recordings. `number` counts the changes, `begun` the recordings;
     `wanted`: it is recorded from its answer on, and announced so.
     """
 
@@ -170,7 +170,7 @@ def at_the_answer(recordings: CallRecordings, call_id: str, now: int) -> CallRec
     return begun(recordings, call_id, recordings.wanted, now)
 
 
-def at_the_end(recordings: CallRecordings) -> CallRecordings:
+def ended_with_call(recordings: CallRecordings) -> CallRecordings:
     """Return what a call knows when it is over."""
     return recordings if recordings.current is None else recordings.after(None)
 

@@ -83,7 +83,7 @@ class CallWithFacts(views.Call):
 class Mark(View):
     """A moment within the levels."""
 
-    type: Literal["gap", "underrun", "clear", "key", "stream", "agent"]
+    type: Literal["gap", "underrun", "clear", "key", "stream", "agent", "hold", "bridge", "talk"]
     at_ms: int
     ms: int = Field(description="how long it took; of `clear`: how much was cut")
 

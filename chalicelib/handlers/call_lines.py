@@ -8,6 +8,7 @@ from pydantic import Field
 
 from chalicelib.domain.call_id import derived_call_id
 from chalicelib.domain.call_line import OnFailure, TransferMode
+from chalicelib.domain.clip import ClipName
 from chalicelib.domain.model import Strict
 from chalicelib.domain.phone import E164
 from chalicelib.domain.trunk_fields import TrunkName
@@ -24,9 +25,9 @@ LINE_PROBLEMS = (*CALL_PROBLEMS, "call_transferred", "transfer_under_way")
 class Hold(Strict):
     """A hold, with the sound that the far end hears meanwhile."""
 
-    music: bool = Field(
+    music: bool | ClipName = Field(
         default=True,
-        description="true: music; false: silence",
+        description="true: music; false: silence; a text: your clip of that name",
         examples=[True],
     )
 
@@ -35,7 +36,7 @@ class Hold(Strict):
     "/api/call/{call_id}/hold",
     body=Hold,
     answer=views.Call,
-    problems=LINE_PROBLEMS,
+    problems=(*LINE_PROBLEMS, "clip_not_found"),
     example={"music": True},
 )
 def hold_call(request: Request[Hold, NoQuery]) -> Answer:
@@ -83,9 +84,9 @@ class NewTransfer(Strict):
     timeout_s: int = Field(
         default=30, ge=5, le=120, description="seconds that it may ring at the third party"
     )
-    music: bool | None = Field(
+    music: bool | ClipName | None = Field(
         default=None,
-        description="what the caller hears meanwhile: true: music; false: silence. Default: a "
+        description="what the caller hears meanwhile, as on hold. Default: a "
         "ringing tone for `cold`, music for `warm`",
     )
     on_failure: OnFailure = Field(
@@ -100,7 +101,13 @@ class NewTransfer(Strict):
     body=NewTransfer,
     answer=views.Call,
     status=202,
-    problems=(*LINE_PROBLEMS, "transfer_leg", "refer_unsupported", *DIAL_PROBLEMS),
+    problems=(
+        *LINE_PROBLEMS,
+        "transfer_leg",
+        "refer_unsupported",
+        "clip_not_found",
+        *DIAL_PROBLEMS,
+    ),
     example={"to": "+33199001234", "mode": "cold"},
     idempotent=True,
     resumes=True,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from chalicelib.domain.agent import AgentUrl
 from chalicelib.domain.call import Call, public_view
@@ -27,6 +27,17 @@ from chalicelib.services.call import call_control, call_list, dial
 from chalicelib.services.call.media import audio_token
 from chalicelib.services.call.transition import own_call
 from chalicelib.services.dependencies import Dependencies
+from common.sip_headers import (
+    MAX_BYTES as MAX_BYTES_OF_HEADERS,
+)
+from common.sip_headers import (
+    MAX_CALLER_NAME,
+    MAX_HEADERS,
+    MAX_VALUE,
+    Introduction,
+    fault,
+    name_fault,
+)
 
 operations = Operations("calls")
 
@@ -43,6 +54,20 @@ AUDIO = {
 }
 
 
+def _sendable_headers(given: dict[str, str]) -> dict[str, str]:
+    if (why := fault(given)) is not None:
+        raise ValueError(why)
+    return given
+
+
+def _sendable_name(given: str) -> str:
+    if (why := name_fault(given)) is not None:
+        raise ValueError(why)
+    return given
+
+
+SipHeaders = Annotated[dict[str, str], AfterValidator(_sendable_headers)]
+CallerName = Annotated[str, AfterValidator(_sendable_name)]
 CALL_VOICE_PROBLEMS = (*VOICE_PROBLEMS, "hosted_voice_busy")
 RECORDING_PROBLEMS = ("recordings_full", "recording_unavailable")
 
@@ -57,6 +82,7 @@ DIAL_PROBLEMS = (
     "bad_caller_id",
     "no_caller_id",
     "too_long",
+    "headers_too_long",
     "too_many_dials",
     "dial_rate",
     "recently_declined",
@@ -64,6 +90,7 @@ DIAL_PROBLEMS = (
     "vault_missing",
     "vault_unavailable",
     *CALL_VOICE_PROBLEMS,
+    *RECORDING_PROBLEMS,
 )
 
 
@@ -118,6 +145,18 @@ class NewCall(Voiced, Recorded):
         description="the number to call as: the trunk's `caller_id` (default), or one of its "
         "numbers on which a call has come in",
         examples=["+33199005678"],
+    )
+    caller_name: CallerName | None = Field(
+        default=None,
+        description=f"the name to show beside the number, up to {MAX_CALLER_NAME} characters; of "
+        "trunks with provider `gateway`. Many networks show their own",
+        examples=["Example Ltd"],
+    )
+    sip_headers: SipHeaders | None = Field(
+        default=None,
+        description=f"headers of the INVITE, `X-…` or User-to-User: up to {MAX_HEADERS}, values of "
+        f"{MAX_VALUE} characters, {MAX_BYTES_OF_HEADERS} bytes in all",
+        examples=[{"X-Order": "4711"}],
     )
     agent_url: AgentUrl | None = Field(
         default=None, description="`ws://` or `wss://`; kept, never shown again"
@@ -181,11 +220,12 @@ def dial_call(request: Request[NewCall, NoQuery]) -> Answer:
     `fallback` names are tried. With an Idempotency-Key the provider is asked once,
     even if the request is repeated; without one, each request dials.
     """
-    by_name = {"platform", *Voiced.model_fields, *Recorded.model_fields}
-    given = request.body.model_dump(exclude=by_name)
-    dial_request = dial.DialRequest(
-        **given, voice=_wanted(request), recording=_wanted_recording(request)
-    )
+    body = request.body
+    told = Introduction(body.caller_name or "", headers=body.sip_headers or {})
+    apart = {"platform", "caller_name", "sip_headers"}
+    given = body.model_dump(exclude=apart | {*Voiced.model_fields, *Recorded.model_fields})
+    voice, recording = _wanted(request), _wanted_recording(request)
+    dial_request = dial.DialRequest(**given, voice=voice, recording=recording, introduction=told)
     call_id = derived_call_id(request.seed) if request.seed else None
     return view(request.deps, dial.dial(request.deps, request.account_id, dial_request, call_id))
 

@@ -18,7 +18,7 @@ from chalicelib.domain.foreign_text import MAX_SHOWN
 from chalicelib.domain.recording import RECORDING_ID, Announce
 from chalicelib.domain.rejected_calls import Reason
 from chalicelib.domain.transcript import MAX_TEXT, Why
-from chalicelib.handlers.recording_views import Why as FailedWhy
+from chalicelib.handlers.recordings import Why as FailedWhy
 from chalicelib.handlers.trunk_views import DidFacts, TrunkFacts
 from chalicelib.handlers.views import Absent, CallFacts, Number164, NumberFacts, Time, View
 
@@ -96,7 +96,9 @@ class HeldData(View):
     """A call that was put on hold, or taken off it."""
 
     call_id: str = Field(pattern=f"^{CALL_ID.pattern}$")
-    by: Literal["agent", "transfer"] = Field(description="what it was held by")
+    by: Literal["agent", "transfer", "far_end"] = Field(
+        description="what it was held by; `far_end`: the other party holds you"
+    )
 
 
 class TransferData(View):
@@ -251,7 +253,7 @@ CATALOGUE: dict[EventType, Entry] = {
         "the relay that carried it is gone, and another one carries it: audio that was queued and "
         "not played is lost",
     ),
-    _T.CALL_HELD: Entry(HeldData, "its far end was put on hold"),
+    _T.CALL_HELD: Entry(HeldData, "its far end was put on hold, or has put you on hold"),
     _T.CALL_UNHELD: Entry(HeldData, "it was taken off hold"),
     _T.CALL_TRANSFER_STARTED: Entry(TransferData, "a transfer began: the third party is called"),
     _T.CALL_TRANSFER_ANSWERED: Entry(TransferData, "the third party has answered"),

@@ -1,9 +1,8 @@
-"""`/media/attach`, `/media/report`, `/media/facts`: requests and reports of relays
-(docs/contracts.md).
-"""
+"""`/media/…`: questions and reports of relays (docs/contracts.md)."""
 
 from __future__ import annotations
 
+import base64
 from typing import Annotated, Any, Literal
 
 from chalice.app import Blueprint
@@ -72,6 +71,30 @@ class Report(Model):
         return self
 
 
+MAX_SEGMENTS = 16
+"""Segments of a recording for which a relay asks at a time."""
+MAX_START_MS = 25 * 3600 * 1000
+"""The latest begin of a segment: calls are at most a day long."""
+
+
+class RecordingReport(Model):
+    """A question where the segments go that begin at these times, or the word that no more come."""
+
+    relay: str
+    call_id: str
+    recording_id: str
+    starts_ms: list[Annotated[int, Field(ge=0, le=MAX_START_MS)]] = Field(
+        default_factory=list, max_length=MAX_SEGMENTS
+    )
+    over: bool = False
+
+    @model_validator(mode="after")
+    def _asks_or_tells(self) -> RecordingReport:
+        if bool(self.starts_ms) == self.over:
+            raise ValueError("either starts_ms or over is wanted")
+        return self
+
+
 _attach: TypeAdapter[ProviderAttach | AgentAttach] = TypeAdapter(
     Annotated[ProviderAttach | AgentAttach, Field(discriminator="leg")]
 )
@@ -122,6 +145,39 @@ def facts() -> dict[str, str]:
     with log_context(call_id=report.call_id):
         service.take_report(bootstrap.dependencies(), report)
     return {}
+
+
+@routes.route("/media/recording", methods=["POST"])
+def recording() -> dict[str, Any]:
+    """Answer where segments go; compose a recording that is over."""
+    posted = RecordingReport.model_validate_json(_signed_body("/media/recording"))
+    from chalicelib.services.call import recordings  # most calls are not recorded
+
+    deps, call_id = bootstrap.dependencies(), posted.call_id
+    with log_context(call_id=call_id):
+        if posted.over:
+            recordings.uploaded(deps, call_id, posted.recording_id)
+            return {}
+        urls = recordings.upload_urls(deps, call_id, posted.recording_id, posted.starts_ms)
+    return {"uploads": {str(start): {"url": url} for start, url in urls.items()}}
+
+
+class WantedClip(Model):
+    """A request for the audio of a clip that a call's far end is to hear."""
+
+    relay: str
+    call_id: str
+    clip_id: str = Field(max_length=128)
+
+
+@routes.route("/media/clip", methods=["POST"])
+def clip() -> dict[str, str]:
+    """Return the mu-law of a clip, in base64."""
+    from chalicelib.services.call import clips  # few calls need it
+
+    wanted = WantedClip.model_validate_json(_signed_body("/media/clip"))
+    ulaw = clips.audio_for_relay(bootstrap.dependencies(), wanted.call_id, wanted.clip_id)
+    return {"ulaw": base64.b64encode(ulaw).decode()}
 
 
 VOICE_HOST = {"dialect": "chamade", "format": "mulaw", "rate": 8000, "trusted": True}

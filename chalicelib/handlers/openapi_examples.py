@@ -61,6 +61,8 @@ _DID = {
     "auto_answer": True,
     "voice": "own",
     "voice_settings": None,
+    "recording": "off",
+    "recording_announce": "beep",
     "added_at": "2026-11-20T09:12:00.000Z",
     "called_at": "2026-11-21T10:00:03.204Z",
 }
@@ -75,6 +77,8 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "agent_url": None,
         "voice": "own",
         "voice_settings": None,
+        "recording": "off",
+        "recording_announce": "beep",
         "activated_at": "2026-11-20T09:10:00.000Z",
     },
     "Did": _DID,

@@ -8,6 +8,7 @@ from chalicelib.domain.call_id import CALL_ID
 from chalicelib.domain.delivery import DELIVERY_ID
 from chalicelib.domain.endpoint import ENDPOINT_ID
 from chalicelib.domain.idempotency import KEPT_S
+from chalicelib.domain.recording import RECORDING_ID
 from chalicelib.domain.trunk_fields import NAME_PATTERN
 
 ABOUT = """\
@@ -27,7 +28,9 @@ To take a call: `list_events` with `wait`, or a webhook endpoint, tells of `call
 TAGS = {
     "account": "Open an account; see its limits.",
     "keys": "API keys.",
-    "calls": "Dial, see calls, answer, refuse, hang up.",
+    "recordings": "Recordings of calls: start, pause and stop them, read their files.",
+    "calls": "Dial, see calls, answer, refuse, hang up, hold, transfer.",
+    "clips": "Audio of yours that callers hear on hold.",
     "speech": "What is said in calls: speak, read the transcript, press keys.",
     "numbers": "Routing numbers from the pool of this installation.",
     "trunks": "SIP trunks of your own, and their numbers (DIDs). `/api/trunk` is the one `main`.",
@@ -65,6 +68,11 @@ PATH_PARAMETERS: dict[str, dict[str, Any]] = {
         "schema": {"type": "string", "pattern": f"^{DELIVERY_ID.pattern}$"},
         "example": "dlv_x7q2mwz4kqjtvrudv2eky6h5hf",
     },
+    "recording_id": {
+        "description": "the recording",
+        "schema": {"type": "string", "pattern": f"^{RECORDING_ID.pattern}$"},
+        "example": "rec_kqjtvrudv2eky6h5hflyw7sv2e_01",
+    },
     "e164": _E164,
     "endpoint_id": {
         "description": "the webhook endpoint",
@@ -72,7 +80,7 @@ PATH_PARAMETERS: dict[str, dict[str, Any]] = {
         "example": "ep_kqjtvrudv2eky6h5hflyw7sv2e",
     },
     "name": {
-        "description": "the trunk",
+        "description": "the trunk, or the clip",
         "schema": {"type": "string", "pattern": NAME_PATTERN},
         "example": "main",
     },

@@ -26,6 +26,7 @@ from pydantic import BaseModel
 from chalicelib.browser import Browser
 from chalicelib.domain.model import Model, Strict
 from chalicelib.domain.rate_limit import Limit
+from chalicelib.http import MAX_BODY
 from chalicelib.services import rate_limits
 from chalicelib.services.dependencies import Dependencies
 
@@ -99,7 +100,7 @@ class Operation:
     `session`: only for the dashboard's page; reads its cookie and no key. `limit`: how often it may
     be done. `idempotent`: supports an `Idempotency-Key`; if it `resumes`, it finds by
     `Request.seed` what it made, and can be done again after it died half-way. `keeps`: what of the
-    answer is kept for a repetition, if not all of it.
+    answer is kept for a repetition, if not all of it. `max_body`: bytes that its body may have.
     """
 
     group: str
@@ -119,6 +120,7 @@ class Operation:
     idempotent: bool = False
     resumes: bool = False
     keeps: Callable[[Content], Content] = lambda content: content
+    max_body: int = MAX_BODY
 
     @property
     def name(self) -> str:

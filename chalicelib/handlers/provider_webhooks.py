@@ -129,6 +129,15 @@ def status(provider: str) -> Response:
                 failed=update.status is CallStatus.FAILED,
                 rejected=update.status is CallStatus.BUSY,
             )
+        if update.held is not None and update.sequence is not None:
+            from chalicelib.services.call import far_end_hold  # most calls need none of it
+
+            call_id, sequence = posted.call_id, update.sequence
+            far_end_hold.note(deps, call_id, held=update.held, sequence=sequence)
+        if update.facts is not None or update.quality is not None:
+            from chalicelib.services.call import facts  # most webhooks tell nothing of it
+
+            facts.take_update(deps, posted.call_id, update)
     return no_content()
 
 

@@ -5,15 +5,17 @@ The services are imported by the requests that need them: most processes get non
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
+from chalicelib.domain.call_id import CALL_ID
 from chalicelib.domain.model import Strict
-from chalicelib.domain.recording import Action, Announce, view
-from chalicelib.handlers import recording_views, views
+from chalicelib.domain.recording import RECORDING_ID, Action, Announce, view
+from chalicelib.handlers import views
 from chalicelib.handlers.calls import view as call_view
 from chalicelib.handlers.operation import Answer, Limit, NoBody, NoQuery, Operations, Request
+from chalicelib.handlers.views import Time, View
 
 if TYPE_CHECKING:
     from chalicelib.services.call.recordings import Readable
@@ -22,6 +24,41 @@ operations = Operations("recordings")
 
 CHANGES_A_MINUTE = 300
 READS_A_MINUTE = 600
+
+
+RecordingState = Literal["recording", "processing", "ready", "failed"]
+Why = Literal["no_audio", "not_composed"]
+
+
+class Recording(View):
+    """A recording. What is not known yet is null."""
+
+    recording_id: str = Field(pattern=f"^{RECORDING_ID.pattern}$")
+    call_id: str = Field(pattern=f"^{CALL_ID.pattern}$")
+    state: RecordingState = Field(
+        description="`processing`: it has ended, and its file is made; `ready`: it can be read"
+    )
+    started_at: Time
+    stopped_at: Time | None
+    duration_ms: int | None
+    bytes: int | None = Field(description="of its file")
+    gaps: int | None = Field(description="parts that are missing, and are silence in the file")
+    lost_ms: int | None = Field(description="how long the gaps are together")
+    why: Why | None = Field(description="why it failed")
+    deleted_at: Time | None = Field(description="when it is deleted by itself")
+
+
+class ReadableRecording(Recording):
+    """A recording, with the way to its file."""
+
+    url: str | None = Field(description="of its file, a WAV; null until it is ready")
+    url_expires_at: Time | None
+
+
+class Recordings(View):
+    """The recordings of a call, in order."""
+
+    recordings: list[Recording]
 
 
 class RecordingChange(Strict):
@@ -66,7 +103,7 @@ def record_call(request: Request[RecordingChange, NoQuery]) -> Answer:
 
 @operations.get(
     "/api/call/{call_id}/recordings",
-    answer=recording_views.Recordings,
+    answer=Recordings,
     problems=("call_not_found",),
     limit=Limit("read_recordings", READS_A_MINUTE, 60),
 )
@@ -80,7 +117,7 @@ def list_recordings(request: Request[NoBody, NoQuery]) -> Answer:
 
 @operations.get(
     "/api/recording/{recording_id}",
-    answer=recording_views.ReadableRecording,
+    answer=ReadableRecording,
     problems=("recording_not_found", "recording_unavailable"),
     limit=Limit("read_recordings", READS_A_MINUTE, 60),
 )

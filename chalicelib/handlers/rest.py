@@ -54,7 +54,7 @@ def answer(operation: Operation, request: Request, path: dict[str, str]) -> Resp
     deps = bootstrap.dependencies()
     account_id, browser = _authenticate(operation, deps, request)
     query = operation.query.model_validate(_query(request))
-    given = json_of(request) if operation.reads_body else {}
+    given = json_of(request, operation.max_body) if operation.reads_body else {}
     body = operation.read(given)
     path_values = {name: path_part(value) for name, value in path.items()}
 

@@ -121,6 +121,21 @@ class TransferFacts(View):
     )
 
 
+class Clip(View):
+    """A clip that callers can hear on hold."""
+
+    name: str = Field(examples=["on-hold"])
+    duration_ms: int
+    created_at: Time
+
+
+class Clips(View):
+    """The account's clips, by name."""
+
+    clips: list[Clip]
+    limit: int = Field(description="clips that there may be")
+
+
 class CurrentRecording(View):
     """The recording that a call has now."""
 
@@ -182,8 +197,9 @@ class CallFacts(View):
         description="only there if no voice host could answer at once, as the number's "
         "`auto_answer` wants: why. It rings on, and can be accepted",
     )
-    hold: Literal["agent", "transfer"] | Absent = Field(
-        default=None, description="only there if it is on hold: who put it there"
+    hold: Literal["agent", "transfer", "far_end"] | Absent = Field(
+        default=None,
+        description="only there if it is on hold: who put it there; `far_end`: the other party",
     )
     transfer: TransferFacts | Absent = Field(
         default=None, description="only there if it was transferred, or is to be"

@@ -8,10 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from chalicelib.domain.failure import Failure
 from common.sip_headers import NO_INTRODUCTION, Introduction
+
+if TYPE_CHECKING:
+    from chalicelib.domain.call_facts import ProviderFacts, QualityNote
 
 
 class BadSignature(Failure):
@@ -95,10 +98,19 @@ class CallUpdate:
     """The words of the caller's side beside the numbers, of a call that comes in."""
     sip_code: int | None = None
     """The SIP code by which the far end ended the call, where the provider says so."""
-    refer_code: int | None = None
-    """The SIP code that a REFER has come to, if the post is about one."""
+    facts: ProviderFacts | None = None
+    """The facts of its audio, where the provider tells them at the end."""
+    quality: QualityNote | None = None
+    """The quality of its audio, where the provider says that it has changed."""
     redirects_ringing: bool = False
     """True if the provider takes a redirect of this call while it rings (`Provider.steer`)."""
+    held: bool | None = None
+    """True if the far end has put the call on hold, False if it goes on, None: nothing new."""
+    refer_code: int | None = None
+    """The SIP code that a REFER has come to, if the post is about one. 202: the far end has agreed,
+    and hung up without saying more."""
+    sequence: int | None = None
+    """The place of a status post among those of the call: they may overtake each other."""
 
 
 @dataclass(frozen=True)
@@ -220,8 +232,8 @@ class Provider(Protocol):
         """
 
     def refer(self, provider_call_id: str, to: str) -> None:
-        """Have the far end's network take an active call over to another number (REFER). How it
-        went, a status webhook tells. Raises NotSupported, ProviderError.
+        """Have the far end's network take an active call over to another number, or SIP URI
+        (REFER). How it went, a status webhook tells. Raises NotSupported, ProviderError.
         """
 
     def status(self, provider_call_id: str) -> RemoteStatus:

@@ -50,6 +50,14 @@ class ManyGateways(TwilioProvider):
         for each in self._of_call(provider_call_id):
             each.hang_up(provider_call_id, answered=answered)
 
+    def refer(self, provider_call_id: str, to: str) -> None:
+        """Have the call's gateway send REFER. If that is gone, so is the call."""
+        gateways = self._of_call(provider_call_id)
+        if not gateways:
+            raise ProviderError("the call's gateway is gone")
+        for each in gateways:
+            each.refer(provider_call_id, to)
+
     def status(self, provider_call_id: str) -> RemoteStatus:
         """Ask the call's gateway. If that is gone, so is the call."""
         found = {each.status(provider_call_id) for each in self._of_call(provider_call_id)}

@@ -80,6 +80,7 @@ class TwilioProvider:
 
     def __init__(self, account: TwilioAccount) -> None:
         self.name = account.name
+        self.refers = account.api_url != TWILIO_API
         self._account = account
         self._validators = [RequestValidator(each) for each in accepted(account.auth_token)]
 
@@ -137,13 +138,13 @@ class TwilioProvider:
         return str(response)
 
     def dial(self, dial: Dial) -> str:
-        """Create a call. `Byoc` is Twilio's name for a carrier of one's own; `Routes` is our
-        gateway's alone, so the SDK has no parameter for it.
+        """Create a call. `Byoc` is Twilio's name for a carrier of one's own; `Routes`, `CallerName`
+        and `SipHeaders` are our gateway's alone, so the SDK has no parameters for them.
         """
         from twilio.base.exceptions import TwilioException
 
         form = {
-            "To": dial.to,
+            "To": _with_headers(dial),
             "From": dial.caller_id,
             "Url": self._webhook("answered", dial.call_id),
             "StatusCallback": self._webhook("status", dial.call_id),
@@ -152,6 +153,7 @@ class TwilioProvider:
             "TimeLimit": min(dial.max_duration_s + TIME_LIMIT_GRACE_S, MAX_TIME_LIMIT_S),
             "Byoc": dial.trunk_id,
             "Routes": _routes(dial) if dial.routes else None,
+            **_told(dial),
             "SipAuthUsername": dial.username,
             "SipAuthPassword": dial.password,
         }
@@ -191,11 +193,19 @@ class TwilioProvider:
         if answered or _cancel(call) == _IN_PROGRESS:
             _end(call, "completed")
 
-    refers = False
+    def refer(self, provider_call_id: str, to: str) -> None:
+        """Have our gateway send REFER. Twilio has none for a call that has a stream."""
+        from twilio.base.exceptions import TwilioException
 
-    def refer(self, provider_call_id: str, to: str) -> None:  # noqa: ARG002
-        """Refuse: Twilio has no REFER for a call that has a stream."""
-        raise NotSupported
+        if not self.refers:
+            raise NotSupported
+        path = f"/Accounts/{self._account.account_sid}/Calls/{provider_call_id}.json"
+        try:
+            self._client.api.v2010.create("POST", path, data={"Refer": to})
+        except TwilioException as error:
+            raise ProviderError(_describe(error)) from None
+        except OSError as error:
+            raise ProviderError(type(error).__name__) from None
 
     def status(self, provider_call_id: str) -> RemoteStatus:
         """Fetch the call."""
@@ -235,6 +245,30 @@ def _routes(dial: Dial) -> str:
             for route in dial.routes
         ]
     )
+
+
+def _with_headers(dial: Dial) -> str:
+    """Return whom to call: a SIP URI has the headers for its INVITE behind a `?`."""
+    if dial.trunk_id is not None or not dial.introduction.headers:
+        return dial.to
+    return f"{dial.to}?{_encoded(dial.introduction.headers)}"
+
+
+def _told(dial: Dial) -> dict[str, str | None]:
+    """Return what our gateway shall tell the called party; Twilio has no such parameters."""
+    if dial.trunk_id is None:
+        return {}
+    told = dial.introduction
+    return {
+        "CallerName": told.caller_name or None,
+        "SipHeaders": _encoded(told.headers) if told.headers else None,
+    }
+
+
+def _encoded(headers: Mapping[str, str]) -> str:
+    from common.uri_headers import encode  # most calls need none of it
+
+    return encode(headers)
 
 
 def _cancel(call: Any) -> str | None:

@@ -5,7 +5,7 @@ Source: https://www.twilio.com/docs/voice/twiml#twilios-request-to-your-applicat
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import parse_qsl
 
 from pydantic import BeforeValidator, Field
@@ -31,6 +31,10 @@ def _sip_code(text: str) -> int | None:
     it.
     """
     return int(text) if text.isascii() and text.isdigit() and len(text) == 3 else None
+
+
+def _sequence(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 9 else None
 
 
 class Post(Model):
@@ -60,6 +64,11 @@ class Post(Model):
     """Our gateway's own."""
     redirect_ringing: str = Field(alias="RedirectRinging", default="", max_length=32)
     """Our gateway's own: what it does with a redirect of a ringing call, `work` or `21220`."""
+    hold_status: str = Field(alias="HoldStatus", default="", max_length=32)
+    """Our gateway's own: `held` or `unheld` by the far end."""
+    sequence: Annotated[int | None, BeforeValidator(_sequence)] = Field(
+        alias="SequenceNumber", default=None
+    )
 
 
 def parse_form(body: bytes) -> dict[str, str]:
@@ -74,6 +83,7 @@ def update_of(form: dict[str, str]) -> CallUpdate:
     """Read the parameters of a post. Raises ValidationError if they are not Twilio's."""
     post = Post.model_validate(form)
     return CallUpdate(
+        **_of_audio(form),
         provider_call_id=post.call_sid,
         from_=post.from_,
         to=post.to,
@@ -87,7 +97,18 @@ def update_of(form: dict[str, str]) -> CallUpdate:
         sip_code=post.sip_code,
         refer_code=post.refer_code,
         redirects_ringing=post.redirect_ringing == "work",
+        held={"held": True, "unheld": False}.get(post.hold_status),
+        sequence=post.sequence,
     )
+
+
+def _of_audio(form: dict[str, str]) -> dict[str, Any]:
+    """Read what our gateway tells of a call's audio."""
+    if "InviteAt" not in form and "MediaQuality" not in form:
+        return {}
+    from chalicelib.providers import media_facts  # most webhooks tell nothing of it
+
+    return {"facts": media_facts.facts_of(form), "quality": media_facts.quality_of(form)}
 
 
 def status_of(word: str) -> CallStatus:

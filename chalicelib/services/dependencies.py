@@ -14,6 +14,7 @@ from chalicelib.providers.trunk_host import TrunkHost
 from chalicelib.store.accounts import AccountStore
 from chalicelib.store.call_lines import CallLineStore
 from chalicelib.store.calls import CallStore
+from chalicelib.store.clips import ClipStore
 from chalicelib.store.deliveries import DeliveryStore
 from chalicelib.store.dialling import DiallingStore
 from chalicelib.store.dids import DidStore
@@ -47,6 +48,7 @@ class Stores:
     accounts: AccountStore
     call_lines: CallLineStore
     calls: CallStore
+    clips: ClipStore
     deliveries: DeliveryStore
     dialling: DiallingStore
     dids: DidStore

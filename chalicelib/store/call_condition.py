@@ -13,14 +13,16 @@ def unchanged(before: Call, after: Call, now: int) -> tuple[str, dict[str, str],
     """Return condition, names and values.
 
     It names the version (which implies the state), the state (for whoever reads a trace), what
-    comes without a transition (the provider's id, the trunk if there are several, the details about
-    an agent that we dial and about a hosted voice, the number of its line and of its recordings)
-    and, for the answer of an inbound call, the deadline on the item itself.
+    comes without a transition (the provider's id, the far end's hold, the trunk if there are
+    several, the details about an agent that we dial and about a hosted voice, the numbers of its
+    line and its recordings) and, for the answer of an inbound call, the deadline on the item.
     """
     parts = ["#version = :version", "#state = :state"]
     names = {"#version": "version", "#state": "state", "#id": "provider_call_id"}
     values: dict[str, Any] = {":version": before.version, ":state": before.state.value}
     _same(parts, values, "id", before.provider_call_id)
+    names["#hold"] = "far_end_hold_sequence"
+    _same(parts, values, "hold", before.far_end_hold_sequence)
     if before.routes:
         names["#trunk"] = "trunk_id"
         _same(parts, values, "trunk", before.trunk_id)

@@ -14,7 +14,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -245,6 +245,38 @@ class CallStore:
             return self.get(call.call_id) or call
         return call.model_copy(update={name: detail})
 
+    def note_far_end_hold(self, call: Call, held: bool, sequence: int, event: Event | None) -> Call:
+        """Note whether the far end holds a call, with the event about it; return the call after it.
+        Raises Stale if it has changed since it was read, Contention.
+
+        This is no transition, as with `bind`: `move` names what it has read.
+        """
+        first = call.far_end_hold_sequence is None
+        condition = "#state = :state AND #version = :version AND "
+        condition += "attribute_not_exists(#sequence)" if first else "#sequence = :before"
+        values: dict[str, Any] = {
+            ":held": held,
+            ":sequence": sequence,
+            ":before": call.far_end_hold_sequence,
+        }
+        values |= {":state": call.state.value, ":version": call.version}
+        names = {"#held": "far_end_held", "#sequence": "far_end_hold_sequence"}
+        try:
+            self._table.write(
+                update(
+                    f"CALL#{call.call_id}",
+                    "CALL",
+                    "SET #held = :held, #sequence = :sequence",
+                    condition=condition,
+                    names={**names, "#state": "state", "#version": "version"},
+                    values={name: value for name, value in values.items() if value is not None},
+                ),
+                *([] if event is None else [outbox_put(event)]),
+            )
+        except ConditionFailed:
+            raise Stale(None) from None
+        return call.model_copy(update={"far_end_held": held, "far_end_hold_sequence": sequence})
+
     def move(self, before: Call, moved: Transition, now: int) -> None:
         """Write one transition with its event, if the call is still as `before` says. Raises Stale
         otherwise. The end of an outbound call takes it out of those that its account is dialling.
@@ -261,39 +293,6 @@ class CallStore:
             item = lost.items[0]
             raise Stale(to_call(item) if item else None) from None
         except Contention:
-            raise Stale(None) from None
-
-    def record(self, before: Call, after: Call, events: Iterable[Event], now: int) -> None:
-        """Write a change of an active call's recordings with its events. Raises Stale if the call
-        is not active any more, or its recordings have changed.
-
-        This is no transition, as with `bind`: `move` names the number of recordings' changes.
-        """
-        was, now_is = before.recordings.number, after.recordings.number
-        try:
-            self._table.write(
-                update(
-                    f"CALL#{before.call_id}",
-                    "CALL",
-                    "SET #recordings = :after, #number = :number",
-                    condition="#state = :state AND "
-                    + ("#number = :before" if was else "attribute_not_exists(#number)"),
-                    names={
-                        "#recordings": "recordings",
-                        "#number": "recording_number",
-                        "#state": "state",
-                    },
-                    values={
-                        ":after": after.recordings.model_dump(mode="json", exclude_none=True),
-                        ":number": now_is,
-                        ":state": CallState.ACTIVE.value,
-                        **({":before": was} if was else {}),
-                    },
-                ),
-                *map(outbox_put, events),
-                *recording_writes(before, after, now),
-            )
-        except (ConditionFailed, Contention):
             raise Stale(None) from None
 
     def page(
@@ -416,6 +415,7 @@ def to_item(call: Call) -> Item:
         "voice": call.voice == "own",
         "media_line": line == 0,
         "recordings": call.recordings == NOT_RECORDED,
+        "far_end_held": not call.far_end_held,
     }
     absent = {name for name, is_usual in usual.items() if is_usual}
     item: Item = {
@@ -425,6 +425,8 @@ def to_item(call: Call) -> Item:
         "listing_order": f"{to_text(call.created_at)}#{call.call_id}",
         **{k: v for k, v in call.model_dump(mode="json", exclude=absent).items() if v is not None},
     }
+    if call.recordings.number:
+        item["recording_number"] = call.recordings.number
     if line:
         item["line_number"] = line
     if not call.state.final:

@@ -11,14 +11,25 @@ A recording's item is written by the transaction that begins or ends it in its c
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from chalicelib.domain.call import Call
+from chalicelib.domain.call_transitions import CallState
 from chalicelib.domain.event import Event
 from chalicelib.domain.instant import to_text
 from chalicelib.domain.recording import LATE_MS, Recording, call_of
 from chalicelib.store.events import outbox_put
-from chalicelib.store.table import ConditionFailed, Item, Table, Write, delete, put, update
+from chalicelib.store.table import (
+    ConditionFailed,
+    Contention,
+    Item,
+    Table,
+    Write,
+    delete,
+    put,
+    update,
+)
 
 LIVE = ("live", "live", "live_order")
 _DUE = "RECORDINGS"
@@ -29,7 +40,7 @@ _DAY_MS = 24 * 3600 * 1000
 
 
 class RecordingMoved(Exception):
-    """The recording is in another state than the one that was read."""
+    """The recording, or the call's, is in another state than the one that was read."""
 
 
 def recording_writes(before: Call | None, after: Call, now: int) -> list[Write]:
@@ -64,6 +75,36 @@ class RecordingStore:
             return None
         item = self._table.get(*_key(recording_id))
         return None if item is None else _to_recording(item)
+
+    def change_call(self, before: Call, after: Call, events: Iterable[Event], now: int) -> None:
+        """Write a change of an active call's recordings with its events. Raises RecordingMoved if
+        the call is not active any more, or its recordings have changed.
+
+        This is no transition: transitions name the number of these changes that they have read.
+        """
+        was = before.recordings.number
+        names = {"#recordings": "recordings", "#number": "recording_number", "#state": "state"}
+        values: dict[str, Any] = {
+            ":after": after.recordings.model_dump(mode="json", exclude_none=True),
+            ":number": after.recordings.number,
+            ":state": CallState.ACTIVE.value,
+        }
+        if was:
+            values[":before"] = was
+        unchanged = "#number = :before" if was else "attribute_not_exists(#number)"
+        change = update(
+            f"CALL#{before.call_id}",
+            "CALL",
+            "SET #recordings = :after, #number = :number",
+            condition=f"#state = :state AND {unchanged}",
+            names=names,
+            values=values,
+        )
+        begun_and_ended = recording_writes(before, after, now)
+        try:
+            self._table.write(change, *map(outbox_put, events), *begun_and_ended)
+        except (ConditionFailed, Contention):
+            raise RecordingMoved from None
 
     def of_call(self, call_id: str) -> list[Recording]:
         """Return the recordings of a call, in order."""

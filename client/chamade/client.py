@@ -19,7 +19,17 @@ from chamade.http.request import perform
 from chamade.http.shells import Awaiting, Blocking
 from chamade.live import AsyncEvents, AsyncIncoming, AsyncLiveCall, AsyncRinging
 from chamade.openings import taking_back
-from chamade.operations import AccountOf, Calls, HostedVoices, Keys, Numbers, Trunks, Webhooks
+from chamade.operations import (
+    AccountOf,
+    Calls,
+    ClipsOf,
+    HostedVoices,
+    Keys,
+    Numbers,
+    Recordings,
+    Trunks,
+    Webhooks,
+)
 from chamade.operations.calls import DialOptions, dial_through_trunk
 from chamade.operations.voices import VoiceOptions
 from chamade.portal import Portal
@@ -44,6 +54,8 @@ class Client(Closing):
         self._shell = Blocking(find(api_url, api_key), transport)
         self._portal = Portal()
         self.calls: Calls[Blocking] = Calls(self._shell)
+        self.recordings: Recordings[Blocking] = Recordings(self._shell)
+        self.clips: ClipsOf[Blocking] = ClipsOf(self._shell)
         self.numbers: Numbers[Blocking] = Numbers(self._shell)
         self.trunks: Trunks[Blocking] = Trunks(self._shell)
         self.trunk = self.trunks
@@ -171,6 +183,8 @@ class AsyncClient:
     ) -> None:
         self._shell = Awaiting(find(api_url, api_key), transport)
         self.calls: Calls[Awaiting] = Calls(self._shell)
+        self.recordings: Recordings[Awaiting] = Recordings(self._shell)
+        self.clips: ClipsOf[Awaiting] = ClipsOf(self._shell)
         self.numbers: Numbers[Awaiting] = Numbers(self._shell)
         self.trunks: Trunks[Awaiting] = Trunks(self._shell)
         self.trunk = self.trunks

@@ -106,9 +106,12 @@ class Doorbell:
             self._started = True
 
     def answered(self) -> Flow[list[Call]]:
-        """Return the calls that were answered before this program began; they do not come again."""
+        """Return the calls that were answered before this program began; they do not come again.
+        Those that are transferred have no agent any more.
+        """
         yield from self.begin()
-        return (yield from self._new_calls("active"))
+        calls = yield from self._new_calls("active")
+        return [call for call in calls if not call.transferred]
 
     def next(self) -> Flow[Call]:
         """Wait for the next call."""

@@ -40,6 +40,14 @@ class VoiceSettings(Shown):
 
 
 @dataclass(frozen=True, kw_only=True)
+class CurrentRecording(Shown):
+    """The recording that a call has now. `state`: `on` or `paused`."""
+
+    recording_id: str
+    state: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class HistoryEntry(Shown):
     """One transition of a call."""
 
@@ -98,6 +106,7 @@ class Call(Shown):
     voice: str = "own"
     voice_settings: VoiceSettings | None = None
     voice_detail: str | None = None
+    recording: CurrentRecording | None = None
     hold: str | None = None
     transfer: Transfer | None = None
     kind: str | None = None
@@ -108,6 +117,8 @@ class Call(Shown):
     history: tuple[HistoryEntry, ...] = ()
     capabilities: tuple[str, ...] = ()
     audio: Audio | None = None
+    facts: dict[str, Any] | None = None
+    """The quality of its audio (docs/api.md), once something is known; None in lists."""
 
     @property
     def over(self) -> bool:
@@ -115,9 +126,31 @@ class Call(Shown):
         return self.state not in LIVE_STATES
 
     @property
+    def transferred(self) -> bool:
+        """Return whether its far end talks to a third party."""
+        return self.transfer is not None and self.transfer.state == "completed"
+
+    @property
     def hosted(self) -> bool:
         """Return whether a hosted voice speaks in it."""
         return self.voice == "hosted"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clip(Shown):
+    """A clip that callers can hear on hold."""
+
+    name: str
+    duration_ms: int = 0
+    created_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clips(Shown):
+    """Your clips by name, and how many there may be."""
+
+    clips: tuple[Clip, ...] = ()
+    limit: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,6 +164,8 @@ class Number(Shown):
     agent_url: str | None = None
     voice: str = "own"
     voice_settings: VoiceSettings | None = None
+    recording: str = "off"
+    recording_announce: str = "beep"
     activated_at: datetime | None = None
 
 
@@ -144,6 +179,8 @@ class Did(Shown):
     agent_url: str | None = None
     voice: str = "own"
     voice_settings: VoiceSettings | None = None
+    recording: str = "off"
+    recording_announce: str = "beep"
     added_at: datetime | None = None
     called_at: datetime | None = None
 

@@ -47,6 +47,8 @@ export const END_REASONS = {
     "The telephone provider could not put the call through, or lost it.",
     "Try again; if it happens again, look at the trunk's status, and tell the operator the call's id.",
   ],
+  peer_ended: ["The other party of the transfer hung up.", ""],
+  transferred: ["The call was transferred, and goes on without this service.", ""],
 };
 
 /**

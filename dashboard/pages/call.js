@@ -13,6 +13,7 @@ import { timeElement } from "../widgets/clock.js";
 import { copyable, jsonDetails } from "../widgets/copyable.js";
 import { fill, h, setText } from "../widgets/dom.js";
 import { badge, card, facts, problemBox, skeleton } from "../widgets/ui.js";
+import { soundCard } from "./sound.js";
 import { speechCard } from "./speech.js";
 
 const LOOK_AGAIN_MS = 7000; // an agent that does not answer is given up after 5 s
@@ -21,6 +22,7 @@ export function show(callId, signal) {
   const title = h("h1", { tabindex: -1 }, "Call");
   const top = h("div");
   const speech = speechCard(callId, signal);
+  const sound = soundCard(callId, signal);
   const body = h("div", {}, skeleton(6));
   const node = h(
     "div",
@@ -29,6 +31,7 @@ export function show(callId, signal) {
     h("header", { class: "top" }, h("div", {}, title)),
     top,
     speech.node,
+    sound.node,
     body,
   );
   const view = new CallView(title, top, body);
@@ -44,6 +47,7 @@ export function show(callId, signal) {
     const call = calls.get(callId);
     view.draw(call);
     if (call) speech.draw(call);
+    sound.draw(call);
     // No event tells that an agent is dialled in vain, or reached after all.
     if (call?.state === "active" && !signal.aborted) waiting ??= setTimeout(lookAgain, LOOK_AGAIN_MS);
   };

@@ -21,6 +21,14 @@ export function h(tag, props, ...children) {
   return node;
 }
 
+/** Make an element of SVG; props are attributes. */
+export function svg(tag, props, ...children) {
+  const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [name, value] of Object.entries(props ?? {})) node.setAttribute(name, value);
+  append(node, ...children);
+  return node;
+}
+
 /** Append children to a node; what is null or false is left out. */
 function append(node, ...children) {
   node.append(...children.flat(3).filter((child) => child != null && child !== false));

@@ -102,6 +102,9 @@ class CallsApi:
             # `canceled` affects only calls that nobody has answered.
             if asked.status == "completed" or not call.answered:
                 live.clear()
+        elif asked.refer is not None:
+            if not live.refer(asked.refer):
+                raise not_in_progress("Only an answered SIP call can be referred, once at a time")
         elif asked.program is not None:
             if not call.answered and not self._redirectable(call):
                 raise not_in_progress()

@@ -12,9 +12,13 @@ from typing import Annotated, Literal
 import msgspec
 from multidict import MultiDictProxy
 
+from common.sip_headers import Introduction, name_fault
+from common.uri_headers import decode
 from gateway.api.errors import RestError, invalid
 from gateway.calls.leg import Destination, Route
 from gateway.calls.live_call import Plan
+from gateway.sip.errors import SipSyntaxError
+from gateway.sip.syntax.uri import parse_sip_uri
 from gateway.twiml.interpreter import Fetch, Inline, Program, is_web_url
 from gateway.twiml.verbs import Method
 
@@ -29,6 +33,8 @@ _TIMEOUT = (60, 600)
 _TIME_LIMIT = (4 * 3600, 24 * 3600)
 
 
+MAX_REFER = 255
+"""Characters of the URI to which the far end is to be transferred."""
 MAX_ROUTES = 4
 """Trunks that are tried for one call."""
 
@@ -53,17 +59,22 @@ class Create:
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """A change to a live call; nothing if both are None."""
+    """A change to a live call; nothing if all are None."""
 
     status: Literal["canceled", "completed"] | None = None
     program: Program | None = None
+    refer: str | None = None
+    """The SIP URI or number that the far end is to call."""
 
 
 def create(form: Form) -> Create:
     """Check the fields of `POST …/Calls.json`."""
-    to, from_ = form.get("To", ""), form.get("From", "")
+    to, question, in_uri = form.get("To", "").partition("?")
+    from_ = form.get("From", "")
     if not to:
         raise invalid(21201, "No 'To' number is specified")
+    if question and _E164.fullmatch(to):
+        raise invalid(21211, "Headers behind a ? are for SIP URIs; for a number use SipHeaders")
     if not (_E164.fullmatch(to) or (_SIP_URI.fullmatch(to) and len(to) <= 255)):
         raise invalid(21211, f"Invalid 'To' Phone Number: {to[:64]}")
     if not from_:
@@ -82,6 +93,7 @@ def create(form: Form) -> Create:
         from_=caller,
         trunk_id=trunk_id,
         routes=_routes(form, trunk_id),
+        introduction=_introduction(form, in_uri),
         sip_username=form.get("SipAuthUsername") or None,
         sip_password=form.get("SipAuthPassword") or None,
     )
@@ -97,6 +109,17 @@ def create(form: Form) -> Create:
         time_limit=_seconds(form, "TimeLimit", *_TIME_LIMIT),
     )
     return Create(destination, plan)
+
+
+def _introduction(form: Form, in_uri: str) -> Introduction:
+    """Return what the INVITE shall tell: headers stand in `SipHeaders`, or in the URI of `To`."""
+    name, text = form.get("CallerName", ""), form.get("SipHeaders") or in_uri
+    if name and (why := name_fault(name)) is not None:
+        raise invalid(20001, f"CallerName: {why}")
+    try:
+        return Introduction(name, headers=decode(text) if text else {})
+    except ValueError as error:
+        raise invalid(20001, f"SipHeaders: {error}") from None
 
 
 def _routes(form: Form, trunk_id: str | None) -> tuple[Route, ...]:
@@ -118,6 +141,8 @@ def _routes(form: Form, trunk_id: str | None) -> tuple[Route, ...]:
 def update(form: Form) -> Update:
     """Check the fields of `POST …/Calls/{sid}.json`."""
     match form.get("Status"):
+        case None | "" if target := form.get("Refer"):
+            return Update(refer=_refer(target))
         case None | "":
             return Update(program=_program(form))
         case "canceled":
@@ -126,6 +151,19 @@ def update(form: Form) -> Update:
             return Update("completed")
         case other:
             raise invalid(20001, f"Status must be canceled or completed, not {other[:32]}")
+
+
+def _refer(target: str) -> str:
+    """Return a number or SIP URI to which REFER may lead; no headers, which could act as a call."""
+    if _E164.fullmatch(target):
+        return target
+    try:
+        uri = parse_sip_uri(target) if target.isascii() and len(target) <= MAX_REFER else None
+    except SipSyntaxError:
+        uri = None
+    if uri is None or not uri.user or uri.headers or uri.password is not None:
+        raise invalid(21211, f"Invalid 'Refer' URI or phone number: {target[:64]}")
+    return str(uri)
 
 
 def _program(form: Form) -> Program | None:

@@ -53,9 +53,14 @@ class Call:
     introduction: Introduction = NO_INTRODUCTION
     sid: str = field(default_factory=lambda: new_sid("CA"))
     status: Status = "queued"
+    ringing_at: float | None = None
     answered_at: float | None = None
     ended_at: float | None = None
     sip_code: int | None = None
+    refer_status: int | None = None
+    """The outcome of the last transfer that the far end was asked for: a final SIP code."""
+    media: dict[str, str] = field(default_factory=dict)
+    """The facts of its audio, as the last callback has them; of our own dialect."""
 
     @property
     def answered(self) -> bool:
@@ -106,12 +111,24 @@ class Call:
             "SequenceNumber": str(sequence),
             "CallbackSource": "call-progress-events",
         }
+        if self.refer_status is not None:
+            params["ReferStatus"] = str(self.refer_status)
         if self.ended:
             params["CallDuration"] = str(self.duration)
             params["Duration"] = str(math.ceil(self.duration / 60))
             if self.sip_code is not None:
                 params["SipResponseCode"] = str(self.sip_code)
+            params |= self.media | self._timeline()
         return params
+
+    def _timeline(self) -> dict[str, str]:
+        """Return the moments of the call in epoch ms; of our own dialect."""
+        moments = {
+            "InviteAt": self.created_at,
+            "RingingAt": self.ringing_at,
+            "AnsweredAt": self.answered_at,
+        }
+        return {name: str(round(at * 1000)) for name, at in moments.items() if at is not None}
 
     def as_json(self) -> dict[str, Any]:
         """Return the Call resource of the REST API."""

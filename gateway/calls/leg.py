@@ -7,11 +7,17 @@ response, `hangup` CANCEL or BYE. Audio is mu-law, 8 kHz, in frames of 160 bytes
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
+
+from common.sip_headers import NO_INTRODUCTION, Introduction
 
 Standing = Literal["trunk", "local", "peer", "carrier", "stranger"]
 """The source of an inbound call: a trunk; this machine or an account holder; a peer's address
 (listed by the operator) for no trunk; an address in the networks of several trunks; any other."""
+
+
+Quality = Literal["good", "poor"]
+"""The quality of the audio from the far end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +49,8 @@ class Destination:
     from_: str
     trunk_id: str | None = None
     routes: tuple[Route, ...] = ()
+    introduction: Introduction = NO_INTRODUCTION
+    """The caller's name and the headers that the INVITE shall have."""
     sip_username: str | None = None
     sip_password: str | None = field(default=None, repr=False)
 
@@ -71,6 +79,19 @@ class LegEvents(Protocol):
 
     def on_dtmf(self, digit: str) -> None:
         """Take a key that the far end pressed, one of `0-9*#ABCD`."""
+
+    def on_hold(self, held: bool) -> None:
+        """Note whether the far end has put the call on hold: it wants to hear nothing."""
+
+    def on_refer(self, status: int) -> None:
+        """Note how the call that the far end was asked to make has ended: its final SIP code. 202:
+        the far end has agreed, and is gone without a word."""
+
+    def on_quality(self, quality: Quality, mos: float) -> None:
+        """Note that the audio from the far end has become poor, or is good again."""
+
+    def on_media(self, facts: dict[str, str]) -> None:
+        """Take the facts of the far end's audio, as webhooks have them, just before the end."""
 
     def on_hangup(self, sip_code: int, reason: str) -> None:
         """Note that the far end is gone, or did not take the call: 200 normal, 486 busy, 603
@@ -109,6 +130,17 @@ class Leg(Protocol):
 
     def press(self, digit: str) -> None:
         """Send one of `0-9*#ABCD` to the far end, out of band."""
+
+
+@runtime_checkable
+class Referable(Protocol):
+    """A leg whose far end can be asked to call somebody else in our place."""
+
+    def refer(self, target: str) -> bool:
+        """Ask the far end to call a SIP URI or a number; `on_refer` tells the outcome.
+
+        Return False if that is not possible now.
+        """
 
 
 class Dialler(Protocol):

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 
 from gateway.calls import outcomes
 from gateway.calls.call import Call
-from gateway.calls.leg import Leg, Release
+from gateway.calls.hold import FarEndHold
+from gateway.calls.leg import Leg, Quality, Referable, Release
 from gateway.calls.outcomes import Outcome
 from gateway.calls.pace import Pace
 from gateway.calls.webhooks import Webhooks
@@ -72,6 +73,7 @@ class LiveCall:
         self._timer: asyncio.TimerHandle | None = None
         self._early = EarlyMedia()
         self._keys = Pace(KEYS_A_SECOND, KEYS_BURST)
+        self._hold = FarEndHold(self._tell_hold)
         self._sequence = 0
         self._interpreter = Interpreter(self, self, switch.config.max_redirects)
 
@@ -81,6 +83,7 @@ class LiveCall:
         """Let an inbound call ring, and run its script."""
         self._leg = leg
         self.call.status = "ringing"
+        self.call.ringing_at = time.time()
         leg.attach(self, self.call.sid)
         leg.ring()
         self._script = asyncio.create_task(self._run(self._plan.program))
@@ -117,6 +120,12 @@ class LiveCall:
         """End the call as `failed`: neither side wanted it to end."""
         self._finish(outcomes.BROKEN, reason)
 
+    def refer(self, target: str) -> bool:
+        """Ask the far end to call somebody else. Return False if that is not possible now."""
+        leg = self._leg
+        ready = self.call.answered and not self.call.ended
+        return ready and isinstance(leg, Referable) and leg.refer(target)
+
     # LegEvents.
 
     def on_trunk(self, trunk_id: str) -> None:
@@ -127,6 +136,7 @@ class LiveCall:
         """Note that the far end of an outbound call rings."""
         if self.call.status == "initiated":
             self.call.status = "ringing"
+            self.call.ringing_at = time.time()
             self._tell("ringing")
 
     def on_answered(self) -> None:
@@ -152,6 +162,30 @@ class LiveCall:
             self._stream.dtmf(digit)
         else:
             self._early.keep_key(digit)
+
+    def on_hold(self, held: bool) -> None:
+        """Tell that the far end holds the call, or no longer does."""
+        self._hold.change(held)
+
+    def on_refer(self, status: int) -> None:
+        """Tell the outcome of a transfer; after one that went through the call is over."""
+        self.call.refer_status = status
+        self._log.info("transfer", extra={"refer_status": status})
+        if self._plan.events:
+            self._post()
+        if 200 <= status < 300:
+            self._finish(outcomes.COMPLETED, "the far end calls somebody else")
+
+    def on_quality(self, quality: Quality, mos: float) -> None:
+        """Tell the application, whichever callbacks it has asked for: they are Twilio's."""
+        if self.call.ended or not self._plan.status_url:
+            return
+        self._log.info("the audio is %s", quality, extra={"mos": round(mos, 2)})
+        self._post(MediaQuality=quality, MediaMos=f"{mos:.2f}")
+
+    def on_media(self, facts: dict[str, str]) -> None:
+        """Keep them for the last callback."""
+        self.call.media = facts
 
     def on_hangup(self, sip_code: int, reason: str) -> None:
         """End the call, because the far end is gone."""
@@ -227,6 +261,7 @@ class LiveCall:
         self._after(self._plan.time_limit, outcomes.COMPLETED, "time limit")
         self._log.info("answered")
         self._tell("answered")
+        self._hold.begin()
 
     def _tick(self) -> None:
         # From answer to end the far end gets a frame every 20 ms, with or without a stream.
@@ -245,10 +280,21 @@ class LiveCall:
         self._timer = loop.call_later(seconds, self._finish, outcome, reason)
 
     def _tell(self, event: str) -> None:
-        if self._plan.status_url and event in self._plan.events:
-            params = self.call.status_params(self._sequence, time.time())
+        if event in self._plan.events:
+            self._post()
+
+    def _post(self, **more: str) -> None:
+        """Send a status callback, if anybody wants them."""
+        if self._plan.status_url:
+            params = self.call.status_params(self._sequence, time.time()) | more
             self._sequence += 1
             self._switch.webhooks.notify(self._plan.status_url, self._plan.status_method, params)
+
+    def _tell_hold(self, held: bool) -> None:
+        status = "held" if held else "unheld"
+        self._log.info("the far end's hold", extra={"hold": status})
+        if self._plan.events:
+            self._post(HoldStatus=status)
 
     def _finish(self, outcome: Outcome, reason: str) -> None:
         call = self.call
@@ -259,6 +305,7 @@ class LiveCall:
         if self._timer is not None:
             self._timer.cancel()
         self._switch.ticker.discard(self._tick)
+        self._hold.stop()
         if self._stream is not None:
             self._stream.close()
         if self._leg is not None:

@@ -37,6 +37,8 @@ KEPT = (
     "Unsupported",
     "Retry-After",
     "Reason",
+    "Event",
+    "Subscription-State",
     "Warning",
     "User-Agent",
     "Server",

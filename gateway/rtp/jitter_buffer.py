@@ -82,6 +82,11 @@ class JitterBuffer:
         return self._ledger.lost
 
     @property
+    def bursts(self) -> int:
+        """Return the runs of such packets."""
+        return self._ledger.bursts
+
+    @property
     def held(self) -> int:
         """Return the samples from the one that is played next to the newest one."""
         if not self._held:

@@ -12,13 +12,15 @@ _MISSED = 16
 class Ledger:
     """The numbers (`timeline.py`) up to the packet that is played next."""
 
-    __slots__ = ("_missed", "_silent", "expected", "lost")
+    __slots__ = ("_missed", "_silent", "bursts", "expected", "lost")
 
     def __init__(self) -> None:
         self.expected = 0
         """The number of the packet that is to be played next."""
         self.lost = 0
         """Packets that were missing when it was their turn."""
+        self.bursts = 0
+        """Runs of such packets, one after the other."""
         self._silent: set[int] = set()
         self._missed: deque[int] = deque(maxlen=_MISSED)
 
@@ -47,7 +49,9 @@ class Ledger:
             self.expected = number + 1
         elif number > self.expected:
             silent = {each for each in self._silent if each < number}
-            self.lost += number - self.expected - len(silent)
+            lost = number - self.expected - len(silent)
+            self.lost += lost
+            self.bursts += lost > 0
             self._missed.extend(range(max(self.expected, number - _MISSED), number))
             self._silent -= silent
             self.expected = number + 1

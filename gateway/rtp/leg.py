@@ -20,6 +20,9 @@ from gateway.rtp.reports import Reports
 from gateway.rtp.sender import Sender
 from gateway.rtp.settings import Address, Direction, Settings
 from gateway.rtp.srtp import SecureSession, SRTPError
+from gateway.rtp.voice_quality import Packets
+
+FRAME_MS = 20
 
 
 class Datagram(NamedTuple):
@@ -43,6 +46,8 @@ class Stats:
     unknown: int
     """Packets of payload types that were not agreed on."""
     lost: int
+    bursts: int
+    """Runs of lost packets."""
     late: int
     dropped: int
     concealed: int
@@ -54,6 +59,18 @@ class Stats:
     """The part of what was sent that the far end lost lately, 0 to 1."""
     ended: bool
     """True if the far end reported that it is gone (BYE)."""
+
+    @property
+    def packets(self) -> Packets:
+        """Return the packets as they could be played: one that came too late was lost."""
+        return Packets(max(0, self.received - self.late), self.lost, self.bursts)
+
+    @property
+    def one_way(self) -> float:
+        """Return the delay from the far end to what is played, in ms: half the round trip if it is
+        known, a packet, and what the jitter buffer holds.
+        """
+        return (self.round_trip or 0.0) / 2 + FRAME_MS + self.spread
 
 
 class Leg:
@@ -202,6 +219,7 @@ class Leg:
             invalid=self._invalid + receiver.invalid,
             unknown=receiver.unknown,
             lost=buffer.lost,
+            bursts=buffer.bursts,
             late=buffer.late,
             dropped=buffer.dropped,
             concealed=buffer.concealed,

@@ -191,8 +191,9 @@ class AgentToCaller:
         if self._recorder is not None:
             self._recorder.cut(now)
         queued = self._playout.queued(now)
-        self.quality.cleared(queued, now, marks=self._playout.marked)
+        self.quality.cut(now)
         if by_agent:
+            self.quality.cleared(queued, now, marks=self._playout.marked)
             self.charge(queued, now)
         return self._playout.clear()
 

@@ -129,6 +129,7 @@ class CallLine:
     def _switch(self, line: Line, now: float) -> None:
         """Let the caller hear something else from here on."""
         self._deadlines.cancel(SOURCE)
+        self._to_caller.quality.switched(line.mode, now)
         self._agent.marks_unplayed(self._to_caller.clear(now, by_agent=False))
         self._source.choose(b"")
         if line.mode != "bridge":

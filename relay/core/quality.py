@@ -11,6 +11,7 @@ from common.call_facts import (
     CLEAR_TO_SILENCE_MS,
     MAX_MARKS,
     MAX_PIECE,
+    MAX_STEPS,
     STEP_MS,
     Mark,
     Piece,
@@ -38,10 +39,31 @@ class CallQuality:
     """The quality of one call. It does nothing before the first stream."""
 
     __slots__ = (
-        "_added", "_agent_at", "_agent_audio_at", "_agents", "_caller", "_caller_audio_at",
-        "_cleared_at", "_clears", "_counters", "_frames", "_gap_ms", "_gaps", "_heard", "_last",
-        "_late", "_marks", "_silence", "_step", "_streams", "_underrun_ms", "_underruns", "began",
-        "sample_agent_at", "sample_caller_at",
+        "_added",
+        "_agent_at",
+        "_agent_audio_at",
+        "_agent_talks",
+        "_agents",
+        "_caller",
+        "_caller_audio_at",
+        "_cleared_at",
+        "_clears",
+        "_counters",
+        "_frames",
+        "_gap_ms",
+        "_gaps",
+        "_heard",
+        "_last",
+        "_late",
+        "_marks",
+        "_silence",
+        "_step",
+        "_streams",
+        "_underrun_ms",
+        "_underruns",
+        "began",
+        "sample_agent_at",
+        "sample_caller_at",
     )  # fmt: skip
 
     def __init__(self, counters: Counters) -> None:
@@ -60,6 +82,8 @@ class CallQuality:
         self._caller_audio_at: float | None = None
         self._agent_audio_at: float | None = None
         self._cleared_at: float | None = None
+        self._agent_talks = True
+        """False while the caller hears a source or another call."""
         self._added, self._silence = Histogram(ADDED_LATENCY_MS), Histogram(CLEAR_TO_SILENCE_MS)
         self._marks: list[Mark] = []
 
@@ -101,16 +125,21 @@ class CallQuality:
                 self._run_empty(empty_at, now)
             empty_at = now
         if empty_at + len(ulaw) / 8000 > self._heard.due:
-            if self._agent_audio_at is None:
+            if self._agent_audio_at is None and self._agent_talks:
                 self._agent_audio_at = empty_at
             self._heard.add(ulaw, empty_at)
 
+    def cut(self, now: float) -> None:
+        """Note that what was queued is not heard."""
+        self._heard.cut(now)
+
     def cleared(self, queued_s: float, now: float, *, marks: bool) -> None:
-        """Note that what was queued is not heard; `marks`: the provider will echo some of it."""
+        """Note that the agent cut its own audio, so much of it; `marks`: the provider will echo
+        some of it.
+        """
         if queued_s <= 0:
             return
         self._clears += 1
-        self._heard.cut(now)
         self._mark("clear", now, queued_s * 1000)
         self._cleared_at = now if marks else None
 
@@ -125,6 +154,11 @@ class CallQuality:
     def pressed(self, now: float) -> None:
         """Note that the caller pressed a key."""
         self._mark("key", now)
+
+    def switched(self, mode: str, now: float) -> None:
+        """Note whom the caller hears from now on: a mode of the line (`relay/core/line.py`)."""
+        self._agent_talks = mode == "agent"
+        self._mark("talk" if self._agent_talks else mode, now)
 
     def passed(self, began: float, now: float) -> None:
         """Note how long a message of the caller's took from the socket to the agent's."""
@@ -161,7 +195,7 @@ class CallQuality:
         """Return the levels and marks since this was last called, and forget them."""
         step, began = self._step, self.began if self.began is not None else now
         # Pieces are of an even number of levels, as two make a byte.
-        until = int((now - began) * 1000 / STEP_MS) // 2 * 2
+        until = min(int((now - began) * 1000 / STEP_MS) // 2 * 2, MAX_STEPS)
         if until - step > MAX_PIECE:
             step = until - MAX_PIECE
             self._caller.take(step)
@@ -180,6 +214,8 @@ class CallQuality:
             self._late += 1
 
     def _run_empty(self, empty_at: float, now: float) -> None:
+        if not self._agent_talks:
+            return  # a source or another caller
         self._underruns += 1
         self._underrun_ms += (now - empty_at) * 1000
         self._mark("underrun", empty_at, (now - empty_at) * 1000)

@@ -57,7 +57,7 @@ class Recorder:
         self._origin = 0.0
         self._said, self._heard = LiveTrack(0), Track(0)
         self._due = inf
-        """When the next segment is complete, on the clock of `now`."""
+        """The time at which the next segment is complete, on the clock of `now`."""
         self._latest = 0.0
         self._pauses: list[list[int]] = []
         """Begin and end of each pause that a segment to come may have; the last may go on."""

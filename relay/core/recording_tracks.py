@@ -78,7 +78,7 @@ class LiveTrack(Track):
         self._held: list[bytes] = []
         self._held_size = 0
         self._held_until: int | None = None
-        """When what is held is put; None: audio is put as it comes."""
+        """The time at which held audio is put; None: audio is put as it comes."""
         self._lag = 0
         """The least by which a held frame came later than its place behind the audio so far."""
         self._new_run = True

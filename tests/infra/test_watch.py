@@ -11,6 +11,7 @@ import pytest
 
 from infra.alarms import ALARMS, OF_SIP, OF_VOICE, RUNBOOKS
 from infra.metrics import METRICS
+from infra.queries import QUALITY
 from tests.support.engine import ROOT
 
 pytestmark = pytest.mark.xdist_group("templates")  # one worker writes them, once
@@ -150,6 +151,15 @@ def test_one_saved_query_finds_all_log_lines_of_a_call(installed):
     assert {"api_handler", "expire_ring", "ring-machine", "relay", "gateway"} <= parts
     groups = {each["LogGroupName"] for each in installed.properties("AWS::Logs::LogGroup")}
     assert all(set(each["LogGroupNames"]) <= groups for each in queries.values())
+
+
+def test_a_saved_query_lists_the_worst_calls_by_their_quality(installed):
+    (one,) = installed.properties(
+        "AWS::Logs::QueryDefinition", Name="chamade/prod/worst calls of the hour"
+    )
+    assert 'message = "call quality"' in one["QueryString"]
+    assert all(name in one["QueryString"] for name in QUALITY)
+    assert "/chamade/prod/api_handler" in one["LogGroupNames"]
 
 
 def test_an_installation_without_a_gateway_has_no_gateway_alarms(with_options):

@@ -65,8 +65,10 @@ def bases(edge, port, contact, talker, ok):
     )
     keys = {"body": "Signal=1\r\nDuration=100\r\n", "content_type": "application/dtmf-relay"}
     notify = ["Event: refer", "Subscription-State: active"]
+    outcome = {"body": "SIP/2.0 200 OK\r\n", "content_type": "message/sipfrag"}
     return [
         *[request("INVITE", uri, talker, **body)] * 4,
+        request("INVITE", uri, talker, extra=["X-Order: 4711", "User-to-User: 00"], **body),
         *[request("INVITE", contact, talker, **body)] * 6,
         request("INVITE", contact, talker),
         request("ACK", uri, talker, **body),
@@ -83,6 +85,7 @@ def bases(edge, port, contact, talker, ok):
         within("PRACK", ok, talker, cseq=5, extra=["RAck: 1 1 INVITE"]),
         within("OPTIONS", ok, talker, cseq=6),
         within("REFER", ok, talker, cseq=7, extra=refer),
+        within("NOTIFY", ok, talker, cseq=8, extra=notify, **outcome),
         answer,
         answer.replace("200 OK", "401 No").replace("CSeq: 1 INVITE", "CSeq: 1 REGISTER"),
     ]

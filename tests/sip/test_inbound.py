@@ -177,6 +177,28 @@ async def test_the_agents_keys_reach_the_caller_as_telephone_events(up, calls_in
     await caller.finished()
 
 
+async def test_a_held_call_goes_on_is_told_and_its_music_is_heard(up, calls_in, line, speech):
+    owner, music, agents = line.owner, speech("caller"), speech("greeting")
+    held_ms = 1000 * (RTP_TIMEOUT_S + 2)
+    caller, call = await calls_in("holds", held_ms=held_ms, within_s=40)
+    agent = await up(Agent(call))
+    await owner.accept(call)
+    await owner.happens("call.held", lambda data: data["call_id"] == call["call_id"])
+    assert (await owner.call(call["call_id"]))["hold"] == "far_end"
+    await caller.rtp.play(spoken(music, 1), caller.remote_media)
+    await hears(agent, music)
+    await owner.happens("call.unheld", lambda data: data["call_id"] == call["call_id"], 20)
+    assert "hold" not in await owner.call(call["call_id"])
+    await agent.say(agents)
+    await hears(caller.rtp, agents)
+    await owner.leave(call)
+    await caller.finished()
+    answers = [one.body.split("a=")[-1].split()[0] for one in caller.received(200) if one.body]
+    assert answers == ["sendrecv", "recvonly", "inactive", "recvonly", "sendrecv"]
+    story = [each for each in await owner.story(call) if each.startswith("call.")]
+    assert story == ["call.ringing", "call.answered", "call.held", "call.unheld", "call.ended"]
+
+
 @pytest.mark.deep
 async def test_a_caller_that_sends_no_audio_is_hung_up(calls_in, line):
     owner = line.owner

@@ -183,12 +183,14 @@ async def test_a_call_that_is_held_and_resumed_goes_on(phone, conversation, line
     call, agent = await conversation(caller)
     await caller.do("hold")
     await caller.happens("held")
+    await line.owner.happens("call.held", lambda data: data["call_id"] == call["call_id"])
     held = Since(caller)
     with suppress(TimeoutError):
         await until(lambda: len(held.heard()) > 8000, 1.5)
     assert held.flow < 0.2
     await caller.do("resume")
     await talk(caller, agent)
+    await line.owner.happens("call.unheld", lambda data: data["call_id"] == call["call_id"])
     await line.owner.leave(call)
     await caller.happens("closed")
 

@@ -154,6 +154,19 @@ async def test_the_far_end_sees_the_caller_id(up, connected, carrier, callee):
         await connected.over(call)
 
 
+async def test_the_far_end_sees_the_caller_s_name_and_headers(connected, carrier, callee):
+    called = await callee("rings")
+    headers = {"X-Order": '4711; "a b"', "User-to-User": "00aa;encoding=hex"}
+    call = await connected.dial(caller_name='Zoé "Z" Ltd', sip_headers=headers)
+    await connected.happens("call.ringing")
+    (invite,) = called.received("INVITE")
+    assert {name: invite.header(name) for name in headers} == headers
+    assert invite.header("From").startswith('"Zoé \\"Z\\" Ltd" <sip:')
+    assert [one.answer for one in carrier.requests("INVITE")] == ["407", "routed"]
+    await connected.leave(call)
+    await called.finished()
+
+
 async def test_the_agents_keys_reach_the_far_end_as_telephone_events(up, connected, callee):
     called = await callee("answers")
     call = await connected.dial()

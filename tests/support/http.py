@@ -16,6 +16,7 @@ from chalicelib.config import Config
 from chalicelib.providers.browser_calls import BrowserCalls
 from chalicelib.providers.twilio import TwilioAccount, TwilioProvider
 from common import control
+from tests.support.object_store import storage
 from tests.support.world import World
 
 PUBLIC_URL = "https://api.test/api"
@@ -106,6 +107,7 @@ def serving(world: World, monkeypatch: Any) -> Iterator[Api]:
         providers={"gateway": RecordingTwilio(world)},
         settings=replace(world.deps.settings, relay_url=RELAY_URL),
         test_calls=BrowserCalls(GATEWAY_SOCKET_URL, GATEWAY_CONTROL_SECRET),
+        recordings=storage(),
     )
     settings = Config("t", PUBLIC_URL, RELAY_URL, "arn", "s", CONTROL_SECRET)
     settings = replace(

@@ -7,16 +7,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from chalicelib import bootstrap
 from chalicelib.domain.call import Call
 from chalicelib.domain.call_transitions import Act
 from chalicelib.domain.voice import CallVoice, VoiceSettings
 from chalicelib.domain.voice_report import Heard, Report
+from chalicelib.handlers.clips import SILENT_WAV
 from chalicelib.handlers.operation import OPERATIONS, Operation
-from chalicelib.services.call import facts, voice_reports
+from chalicelib.services.call import compose, facts, recordings, voice_reports
 from chalicelib.services.call.transition import settle
 from chalicelib.services.operator import account_admin
 from common.call_facts import FactsReport, Piece, Sums, pack
 from tests.support.http import Api
+from tests.support.object_store import objects_of
 from tests.support.world import World
 
 
@@ -74,9 +77,16 @@ def settle_in(api: Api, number: str) -> Tenant:
     calls = [world.ringing(e164) for _ in range(2)]
     _make_levels(world, calls[-1], number)
     hosted = hosted_call(world, account_id, e164, f"This is the account of {number}.")
+    recorded = settle(world.deps, world.ringing(e164), Act.ANSWER)
+    recording_id = _record(recorded)
     keys = [made(api, key, "/api/keys", {"label": "second"})["key_id"] for _ in range(2)]
+    made_clip = api.call("PUT", f"/api/clip/clip-{number[-4:]}", {"wav": SILENT_WAV}, key=key)
+    assert made_clip.status_code == 201, made_clip.body
     tenant.things = {
+        ("clips", "name"): f"clip-{number[-4:]}",
         ("calls", "call_id"): calls[-1].call_id,
+        ("recordings", "call_id"): recorded.call_id,
+        ("recordings", "recording_id"): recording_id,
         ("speech", "call_id"): hosted.call_id,
         ("numbers", "e164"): e164,
         ("trunks", "e164"): number,
@@ -97,6 +107,17 @@ def _make_levels(world: World, call: Call, number: str) -> None:
     )
 
 
+def _record(call: Call) -> str:
+    """Make a recording of an active call that is ready; return its id."""
+    deps = bootstrap.dependencies()
+    for action in ("start", "stop"):
+        recordings.change(deps, call.account_id, call.call_id, action, "none")
+    (recording,) = deps.stores.recordings.of_call(call.call_id)
+    objects_of(deps).kept[recording.segment(0)] = bytes(16)
+    assert compose.compose(deps, recording.recording_id) == "ready"
+    return recording.recording_id
+
+
 def hosted_call(world: World, account_id: str, e164: str, text: str) -> Call:
     """Make an active call with a hosted voice, in which the caller has said a text."""
     account_admin.set_hosted_voice(world.deps, account_id, True)
@@ -111,6 +132,7 @@ def hosted_call(world: World, account_id: str, e164: str, text: str) -> Call:
 
 NOWHERE = {
     "call_id": "call_" + "7" * 26,
+    "recording_id": "rec_" + "7" * 26 + "_01",
     "e164": "+33199009999",
     "name": "nowhere",
     "key_id": "key_" + "0" * 16,

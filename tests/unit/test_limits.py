@@ -43,6 +43,8 @@ NO_ROW = {
     "chalicelib.domain.delivery:MAX_BODY_BYTES": "what is posted is made of bounded events",
     "chalicelib.domain.delivery:MAX_RETRY_AFTER_S": "a wait, and the delivery's item has a row",
     "chalicelib.domain.endpoint:MAX_OVERLAP_S": "how long a former secret signs, too",
+    "chalicelib.domain.clip:MAX_WAV_TEXT": "the largest WAV, which has a row, in base64",
+    "chalicelib.handlers.clips:MAX_BODY": "the same, as JSON",
     "chalicelib.services.call.pair:MAX_STEPS": "steps of one request; the next goes on",
     "chalicelib.domain.metadata:MAX_DEPTH": "part of the row about metadata",
     "chalicelib.domain.agent:MAX_WHY": "text of a relay, which cuts it, too",
@@ -79,6 +81,8 @@ NO_ROW = {
     "common.call_facts:MAX_SUM": "what a number in a report may be",
     "common.call_facts:_MAX_PACKED": "part of the row about levels",
     "common.call_facts:MAX_RELAY": "part of a report, which has a row",
+    "gateway.rtp.voice_quality:_MAX_BURST": "a bound of a formula",
+    "gateway.rtp.voice_quality:_MAX_SAMPLES": "counts of a minute, one a second",
     "common.media_token:MAX_LENGTH": "part of a request's head, which has a row",
 }
 """Bounds that need no row, each with the reason."""

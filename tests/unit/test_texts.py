@@ -34,12 +34,13 @@ DETAIL_OF_ITS_OWN = {
     "call_over", "call_outbound", "ring_deadline_passed", "country_not_allowed", "premium_number",
     "trunk_not_registered", "bad_number", "wrong_host", "bad_caller_id", "no_caller_id", "too_long",
     "too_many_dials", "dial_rate", "recently_declined", "too_many_dids", "number_not_found",
+    "too_many_recordings",
     "call_held", "call_transferred", "transfer_under_way", "transfer_not_answered", "transfer_leg",
-    "no_transfer", "refer_unsupported",
+    "no_transfer", "refer_unsupported", "bad_clip", "headers_too_long",
 }  # fmt: skip
 """Codes whose failures say in each case what is wrong."""
 OF_MACHINES = {"trunk_not_found", "bad_token", "not_active", "owned_elsewhere"}
-OF_MACHINES |= {"one_gateway", "gateway_refused"}
+OF_MACHINES |= {"one_gateway", "gateway_refused", "recording_over"}
 """Codes that only relays and gateways get."""
 
 

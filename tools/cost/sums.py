@@ -59,6 +59,12 @@ class Assumed:
     """Share of a hosted call in which the agent speaks."""
     characters_s: float = 15.0
     """Characters that a voice speaks in a second."""
+    segment_s: float = 4.0
+    """Seconds of a segment of a recording."""
+    segments_asked: float = 12.0
+    """Segments for which a relay asks at a time."""
+    composed_gb_s: float = 0.25
+    """Lambda's GB-seconds for a minute of a recording: half a second of 0.5 GB."""
     busy_hour: float = 0.1
     """Share of a day's calls in its busiest hour."""
 
@@ -174,6 +180,21 @@ def hosted(minutes_a_month: float) -> Terms:
         "Transcribe": stepped(minutes_a_month, PRICES["transcribe_stream_minute"]),
         "Polly, neural": characters * PRICES["polly_neural_character"],
         "voice hosts (Fargate)": max(2 * HOURS, hours) * host_hour,
+    }
+
+
+def recorded(minutes_a_month: float) -> Terms:
+    """Return USD of so many minutes of recorded calls in a month, beyond what the calls cost."""
+    segments = minutes_a_month * 60 / ASSUMED.segment_s
+    asked = segments / ASSUMED.segments_asked
+    asks = terms(
+        times(amounts({"lambda relay": 1, "dynamodb GetItem": 1, "read units": 1}, 0), asked)
+    )
+    return {
+        "segments put and read": segments * (PRICES["s3_put"] + PRICES["s3_get"]),
+        "URLs asked for": sum(asks.values()),
+        "composed": minutes_a_month * ASSUMED.composed_gb_s * stepped(1, PRICES["lambda_gb_s"]),
+        "kept": minutes_a_month * 60 * 16_000 / 1e9 * PRICES["s3_gb_month"],
     }
 
 

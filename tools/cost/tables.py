@@ -16,6 +16,7 @@ from tools.cost.sums import (
     amounts,
     hosted,
     month,
+    recorded,
     terms,
     times,
 )
@@ -129,6 +130,14 @@ def hosted_table() -> str:
     return table(["USD a month", *(f"{each:,} hosted minutes" for each in HOSTED_MINUTES)], rows)
 
 
+def recorded_table() -> str:
+    """Return the table of what a month's recorded calls cost more than others, at three sizes."""
+    priced = [recorded(minutes) for minutes in HOSTED_MINUTES]
+    rows = [[term, *(usd(each[term]) for each in priced)] for term in priced[0]]
+    rows.append(["**all**", *(f"**{usd(sum(each.values()))}**" for each in priced)])
+    return table(["USD a month", *(f"{each:,} recorded minutes" for each in HOSTED_MINUTES)], rows)
+
+
 def sections() -> str:
     """Return all tables, with their headings."""
     parts = (
@@ -138,5 +147,6 @@ def sections() -> str:
         ("A month", month_table()),
         ("The busiest hour", busy_table()),
         ("Hosted voices", hosted_table()),
+        ("Recordings", recorded_table()),
     )
     return "\n\n".join(f"### {title}\n\n{body}" for title, body in parts)

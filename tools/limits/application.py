@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tools.limits.deliveries import DELIVERY_LIMITS
 from tools.limits.limit import Limit, Owner
+from tools.limits.recordings import RECORDING_LIMITS
 from tools.limits.speech import SPEECH_LIMITS
 
 _UNIT = "tests/unit/services"
@@ -74,6 +75,20 @@ _CALLS = (
         f"{_UNIT}/test_admission.py::test_only_a_few_places_are_checked_before_a_caller_is_turned_away",
     ),
     Limit(
+        "clips of an account", "chalicelib.domain.clip:MAX_CLIPS", "", "account",
+        "409 `too_many_clips`",
+        f"{_UNIT}/test_clips.py::test_an_account_has_twenty_clips_also_if_they_come_at_once",
+    ),
+    Limit(
+        "a clip", "chalicelib.domain.clip:MAX_CLIP_MS", "ms", "call", "422 `bad_clip`",
+        "tests/unit/domain/test_wav.py::test_a_wav_that_cannot_be_used_says_why",
+    ),
+    Limit(
+        "the WAV of a clip", "chalicelib.domain.clip:MAX_WAV_BYTES", "bytes", "account",
+        "422 `bad_clip`",
+        f"{_UNIT}/test_clips.py::test_a_wav_that_is_too_large_is_refused",
+    ),
+    Limit(
         "metadata of a call", "chalicelib.domain.metadata:MAX_BYTES", "bytes", "call", "422",
         f"{_HTTP}/test_dialling.py::test_an_invalid_body_is_422_and_names_the_field",
     ),
@@ -95,6 +110,12 @@ _CALLS = (
         "… names and values together", "common.sip_headers:MAX_BYTES", "bytes", "call",
         "in: left out; out: 422",
         f"{_SIP_HEADERS}::test_headers_beyond_the_bytes_are_left_out_or_refused",
+    ),
+    Limit(
+        "… in the SIP URI of a call through Twilio",
+        "chalicelib.services.call.dial:MAX_TWILIO_HEADERS", "characters", "call",
+        "422 `headers_too_long`",
+        f"{_UNIT}/test_dial.py::test_through_twilio_there_is_no_name_and_headers_have_its_limit",
     ),
     Limit(
         "a caller's name", "common.sip_headers:MAX_CALLER_NAME", "characters", "call",
@@ -288,6 +309,7 @@ _STRANGERS = (
 LIMITS: tuple[Limit, ...] = (
     *_CALLS,
     *_VOICES,
+    *RECORDING_LIMITS,
     *SPEECH_LIMITS,
     *_EVENTS,
     *DELIVERY_LIMITS,

@@ -116,6 +116,23 @@ CALLS = (
         beyond="lost",
         test=f"{_NOISY}::test_keys_beyond_the_pace_are_dropped",
     ),
+    Limit(
+        resource="The SIP URI of a transfer",
+        constant="gateway.api.params:MAX_REFER",
+        unit="characters",
+        owner="call",
+        beyond="400",
+        test=f"{_UNIT}/test_rest.py::test_a_target_to_which_no_refer_may_lead_is_refused",
+    ),
+    Limit(
+        resource="Changes of the far end's hold that are told",
+        constant="gateway.calls.hold:HOLDS_BURST",
+        unit="at once, then one each 30 s",
+        owner="call",
+        beyond="told later, the last state only",
+        test=f"{_UNIT}/test_hold.py"
+        "::test_a_far_end_that_changes_its_mind_all_the_time_is_told_at_a_pace",
+    ),
 )
 
 STREAMS = (

@@ -148,6 +148,11 @@ CALL_TOOLS = (
                 "The number to call as, E.164. Default: the trunk's caller_id. Otherwise one of "
                 "the trunk's numbers that has been called before."
             ),
+            "caller_name": "The name to show beside the number; many networks show their own.",
+            "sip_headers": (
+                "Headers for the SIP INVITE, X-… or User-to-User, by name: for systems at the "
+                "other end that ask for them. Rarely needed."
+            ),
             "agent_url": AGENT_URL,
             "voice": f"{VOICE} Default: hosted, if the account may and agent_url is not given.",
             "voice_settings": VOICE_SETTINGS,

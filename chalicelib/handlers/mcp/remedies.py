@@ -34,6 +34,7 @@ _BY_CODE = {
     "transfer_leg": "Transfer the call that it belongs to, `parent_call_id`, not this one.",
     "no_transfer": "See with chamade_call_status what the call is now.",
     "refer_unsupported": 'Call the tool again with mode "cold".',
+    "clip_not_found": "Pass true instead, for music.",
     "call_outbound": (
         "You dialled this call, so the called party answers it. chamade_call_status shows its "
         "state, chamade_call_leave ends it."
@@ -66,6 +67,10 @@ _BY_CODE = {
     "too_many_waits": (
         "Let one of your waiting tools end first, or pass wait_s 0 or wait_for_reply_s 0."
     ),
+    "not_recorded": 'Start a recording first: chamade_call_record with action "start".',
+    "too_many_recordings": "Do not try again in this call. Tell the user.",
+    "recordings_full": "Tell the user: some recordings have to be deleted first, by them.",
+    "recording_unavailable": "Tell the user: this installation does not record calls.",
     "synthesis_failed": "Say it once more, in other words. If it fails again, tell the user.",
     "media_unavailable": (
         "Then call the tool again. If it fails again, see with chamade_call_status whether the "
@@ -106,6 +111,7 @@ _BY_CODE = {
         "Pass one of the dids of chamade_trunk_list whose `called_at` is not null as caller_id. "
         "If there is none, the user has to set the trunk's caller_id, or call one of the dids once."
     ),
+    "headers_too_long": "Send fewer or shorter `sip_headers`.",
     "too_long": "Pass a max_duration_s of at most `limit`, or leave it out.",
     "too_many_dials": "Wait until one of your calls is over, or hang one up: chamade_call_leave.",
     "dial_rate": "Wait, then call the tool again if the user still wants that.",

@@ -95,6 +95,26 @@ TALKING_TOOLS = (
         open_world=True,
     ),
     Tool(
+        name="chamade_call_record",
+        title="Record a call",
+        operation="record_call",
+        description=(
+            "Start, pause, resume or stop the recording of an active call, both sides of it. Only "
+            "if the user wants that: people have a right to know that they are recorded, so say it "
+            "in the call, too. Pause while somebody says a password or a card's number. The file "
+            "is for the user: `call.recording.ready` of chamade_inbox tells when it can be read."
+        ),
+        arguments={
+            "call_id": CALL_ID,
+            "action": (
+                '"start", "pause" (silence on both sides), "resume" or "stop". What is so already '
+                "stays so."
+            ),
+            "announce": '"beep" (default): the far end hears one when it starts. "none": nothing.',
+        },
+        idempotent=True,
+    ),
+    Tool(
         name="chamade_call_hold",
         title="Put a call on hold",
         operation="hold_call",
@@ -105,7 +125,7 @@ TALKING_TOOLS = (
         ),
         arguments={
             "call_id": CALL_ID,
-            "music": "True: they hear music, which is the default. False: silence.",
+            "music": "True, as usual: they hear music. False: silence. A text: that clip.",
         },
         idempotent=True,
     ),

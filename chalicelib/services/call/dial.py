@@ -41,10 +41,14 @@ from chalicelib.services.line.trunks import UnknownTrunk, credentials
 from chalicelib.store.calls import AlreadyThere, DialConflict, Stale
 from chalicelib.store.contention import tries
 from chalicelib.store.table import Contention
+from common.sip_headers import NO_INTRODUCTION, Introduction
 
 log = logging.getLogger(__name__)
 
 DIAL_TRIES = 50
+
+MAX_TWILIO_HEADERS = 1023
+"""Characters of the headers in a SIP URI at Twilio (its error 21227)."""
 
 
 class NotPlaced(Failure):
@@ -84,6 +88,7 @@ class DialRequest:
     metadata: dict[str, Any] = field(default_factory=dict)
     voice: WantedVoice = USUAL
     recording: WantedRecording = AS_USUAL
+    introduction: Introduction = NO_INTRODUCTION
 
 
 def dial(
@@ -117,7 +122,7 @@ def dial(
     plan = Planner(deps, account_id).plan(request.meeting_url, request.trunk, request.caller_id)
     new = _new_call(deps, account, plan, request, call_id)
     new = third_partys(new, parent.call) if parent else new
-    dial_order = _order(deps, plan, new.call, request.ring_timeout_s)
+    dial_order = _order(deps, plan, new.call, request)
     new, voice = _with_voice(deps, new, request.voice)
     try:
         _record(deps, account, new, parent)
@@ -200,6 +205,7 @@ def _new_call(
         ring_timeout_s=request.ring_timeout_s,
         max_duration_s=request.max_duration_s or account.max_call_s,
         agent_url=request.agent_url,
+        introduction=_introduction(plan, request),
         metadata=request.metadata,
         now=now,
         call_id=call_id,
@@ -207,7 +213,24 @@ def _new_call(
     )
 
 
-def _order(deps: Dependencies, plan: Plan, call: Call, ring_timeout_s: int) -> Dial:
+def _introduction(plan: Plan, request: DialRequest) -> Introduction:
+    """Return what the called party can be told: Twilio takes no name, and fewer headers."""
+    told = request.introduction
+    if plan.first.trunk.provider == "gateway":
+        return told
+    from common.uri_headers import encode
+
+    if len(encode(told.headers)) > MAX_TWILIO_HEADERS:
+        raise NotDialled(
+            "headers_too_long",
+            f"Through Twilio sip_headers have at most {MAX_TWILIO_HEADERS} characters in their "
+            "percent-encoded form NAME=VALUE&NAME=VALUE.",
+            limit=MAX_TWILIO_HEADERS,
+        )
+    return replace(told, caller_name="")
+
+
+def _order(deps: Dependencies, plan: Plan, call: Call, request: DialRequest) -> Dial:
     """Return the dial for the provider. Only the gateway has the trunks and their passwords
     already.
     """
@@ -215,8 +238,9 @@ def _order(deps: Dependencies, plan: Plan, call: Call, ring_timeout_s: int) -> D
         call_id=call.call_id,
         to=call.to,
         caller_id=call.line,
-        ring_timeout_s=ring_timeout_s,
+        ring_timeout_s=request.ring_timeout_s,
         max_duration_s=call.max_duration_s,
+        introduction=Introduction(call.caller_name or "", headers=call.sip_headers or {}),
     )
     trunk, routes = plan.first.trunk, tuple(way.written(call.to) for way in plan.ways)
     if trunk.provider == "gateway":

@@ -13,8 +13,9 @@ from pydantic import TypeAdapter
 
 from chalicelib.domain import call_facts as rules
 from chalicelib.domain.call import Call
-from chalicelib.domain.call_facts import ProviderFacts
+from chalicelib.domain.call_facts import QualityNote
 from chalicelib.domain.call_id import CALL_ID
+from chalicelib.providers.base import CallUpdate
 from chalicelib.services.call.transition import UnknownCall
 from chalicelib.services.dependencies import Dependencies
 from common.call_facts import FactsReport
@@ -53,28 +54,32 @@ def take_report(deps: Dependencies, report: FactsReport) -> None:
         _log(call, of_call(deps, call))
 
 
-def take_provider(deps: Dependencies, call: Call, facts: ProviderFacts) -> None:
-    """Keep what the provider told at the end of a call. Never raises: the end of the call counts
-    more.
+def take_update(deps: Dependencies, call_id: str, update: CallUpdate) -> None:
+    """Keep what a status webhook tells of the audio of a call, if there is such a call. Never
+    raises: the state of the call counts more.
     """
     try:
-        deps.stores.calls.facts.take_provider(call.call_id, facts, deps.now())
+        call = deps.stores.calls.get(call_id)
+        if call is None:
+            return
+        if update.facts is not None:
+            deps.stores.calls.facts.take_provider(call_id, update.facts, deps.now())
+        if update.quality is not None:
+            note_quality(deps, call, update.quality)
     except Exception:
-        log.exception("facts not kept", extra={"call_id": call.call_id})
+        log.exception("facts not kept", extra={"call_id": call_id})
 
 
-def note_quality(deps: Dependencies, call: Call, quality: str, mos: float | None) -> None:
-    """Write the event that a live call's quality has become poor, or good again. Never raises."""
+def note_quality(deps: Dependencies, call: Call, note: QualityNote) -> None:
+    """Write the event that a live call's quality has become poor, or good again. Raises
+    Contention.
+    """
     if call.state.final:
         return
-    try:
-        before, changes = deps.stores.calls.facts.quality(call.call_id)
-        if before == quality:
-            return
-        event = rules.quality_event(call, changes + 1, quality, mos, deps.now())
-        deps.stores.calls.facts.change_quality(call.call_id, quality, changes, event)
-    except Exception:
-        log.exception("quality not told", extra={"call_id": call.call_id})
+    before, changes = deps.stores.calls.facts.quality(call.call_id)
+    if before != note.quality:
+        event = rules.quality_event(call, changes + 1, note, deps.now())
+        deps.stores.calls.facts.change_quality(call.call_id, note.quality, changes, event)
 
 
 def of_call(deps: Dependencies, call: Call) -> dict[str, Any]:

@@ -19,7 +19,6 @@ from chalicelib.services.call.at_the_relay import check_active
 from chalicelib.services.call.relay_news import tell_relay
 from chalicelib.services.call.transition import TooBusy, own_call
 from chalicelib.services.dependencies import Dependencies, RecordingStorage
-from chalicelib.store.calls import Stale
 from chalicelib.store.contention import tries
 from chalicelib.store.recordings import RecordingMoved
 
@@ -116,8 +115,8 @@ def change(
             return call
         after = call.model_copy(update={"recordings": recordings})
         try:
-            deps.stores.calls.record(call, after, recording_begun(call, after), now)
-        except Stale:
+            deps.stores.recordings.change_call(call, after, recording_begun(call, after), now)
+        except RecordingMoved:
             continue
         log.info("recording: %s", action, extra={"call_id": call_id, "account_id": account_id})
         tell_relay(deps, after)

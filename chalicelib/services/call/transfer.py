@@ -36,6 +36,7 @@ from chalicelib.providers.base import NotSupported, ProviderError
 from chalicelib.services.call import pair
 from chalicelib.services.call.call_writes import change
 from chalicelib.services.call.dial import DialRequest, NotPlaced, dial
+from chalicelib.services.call.hold import source_of
 from chalicelib.services.call.relay_news import tell_relay
 from chalicelib.services.call.routes import Planner
 from chalicelib.services.call.transition import own_call
@@ -48,8 +49,8 @@ _USUALLY_HEARD = {"cold": RINGBACK, "warm": MUSIC, "refer": SILENCE}
 
 @dataclass(frozen=True)
 class TransferRequest:
-    """A request to transfer. `to`: a number in E.164 form, or a SIP URI as for a dial. `music`: the
-    far end hears music meanwhile (None: as is usual for the mode), else silence.
+    """A request to transfer. `to`: a number in E.164 form, or a SIP URI as for a dial. `music`:
+    what the far end hears meanwhile, as for `hold.source_of` (None: as is usual for the mode).
     """
 
     to: str
@@ -57,7 +58,7 @@ class TransferRequest:
     trunk: str | None = None
     caller_id: str | None = None
     timeout_s: int = 30
-    music: bool | None = None
+    music: bool | str | None = None
     on_failure: OnFailure = "resume"
 
 
@@ -119,7 +120,7 @@ def start(
         voice=_voice(call, request),
     )
     try:
-        dial(deps, account_id, wanted, leg_id, _Parent(call, request, _source(request)))
+        dial(deps, account_id, wanted, leg_id, _Parent(call, request, _source(deps, call, request)))
     except NotPlaced as failed:
         raise NotPlaced(_now(deps, call), failed.detail) from None
     return _now(deps, call)
@@ -180,7 +181,13 @@ def _check(deps: Dependencies, call: Call, request: TransferRequest) -> None:
             call, "refer_unsupported", "The provider of this call takes no REFER: transfer it cold."
         )
     sample = Transfer(transfer_id="", mode=request.mode, to="")
-    change_line(call, start_of(request.mode), deps.now(), source=_source(request), transfer=sample)
+    change_line(
+        call,
+        start_of(request.mode),
+        deps.now(),
+        source=_source(deps, call, request),
+        transfer=sample,
+    )
 
 
 def _refer(deps: Dependencies, call: Call, request: TransferRequest) -> Call:
@@ -193,7 +200,9 @@ def _refer(deps: Dependencies, call: Call, request: TransferRequest) -> Call:
         to=plan.target.e164,
         on_failure=request.on_failure,
     )
-    call = change(deps, call, LineAct.START_REFER, source=_source(request), transfer=transfer)
+    call = change(
+        deps, call, LineAct.START_REFER, source=_source(deps, call, request), transfer=transfer
+    )
     tell_relay(deps, call)
     try:
         deps.providers[call.provider].refer(call.provider_call_id or "", transfer.to)
@@ -211,10 +220,8 @@ def _fail(
     return call
 
 
-def _source(request: TransferRequest) -> Source:
-    if request.music is None:
-        return _USUALLY_HEARD[request.mode]
-    return MUSIC if request.music else SILENCE
+def _source(deps: Dependencies, call: Call, request: TransferRequest) -> Source:
+    return source_of(deps, call.account_id, request.music, _USUALLY_HEARD[request.mode])
 
 
 def _voice(call: Call, request: TransferRequest) -> WantedVoice:

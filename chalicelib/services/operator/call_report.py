@@ -7,12 +7,13 @@ from typing import Any
 
 from chalicelib.domain.call_id import CALL_ID
 from chalicelib.domain.instant import to_text
+from chalicelib.services.call import facts
 from chalicelib.services.call.transition import UnknownCall
 from chalicelib.services.dependencies import Dependencies
 
 
 def of_call(deps: Dependencies, call_id: str) -> dict[str, Any]:
-    """Return all that is kept of a call, as JSON: `{"call", "media", "events"}`. Raises
+    """Return all that is kept of a call, as JSON: `{"call", "media", "facts", "events"}`. Raises
     UnknownCall. It holds no token: tokens are made on request, and an agent's URL, which may hold
     one, is shown without its query.
     """
@@ -28,6 +29,7 @@ def of_call(deps: Dependencies, call_id: str) -> dict[str, Any]:
     return {
         "call": shown,
         "media": media,
+        "facts": facts.of_call(deps, call),
         "events": [
             {"sequence": number, "type": event.type.value, "at": to_text(event.at),
              "event_id": event.event_id, "version": event.version}

@@ -28,6 +28,13 @@ COLUMNS = [
     Column("to", lambda call: call.to, 1),
     Column("created", lambda call: call.created_at, 2),
 ]
+RECORDING_COLUMNS = [
+    Column("recording", lambda recording: recording.recording_id),
+    Column("state", lambda recording: recording.state),
+    Column("ms", lambda recording: recording.duration_ms, 2),
+    Column("gaps", lambda recording: recording.gaps, 3),
+    Column("url", lambda recording: recording.url, 1),
+]
 record_option = click.option(
     "--record",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -47,6 +54,16 @@ def _metadata(
         else:
             joined |= _object(each)
     return joined if given else None
+
+
+def _headers(
+    _: click.Context, __: click.Parameter, given: tuple[str, ...]
+) -> dict[str, str] | None:
+    """Read headers, each NAME=VALUE; anything else is a usage error."""
+    pairs = [each.partition("=") for each in given]
+    if not all(name and equals for name, equals, _value in pairs):
+        raise click.BadParameter("a header is NAME=VALUE")
+    return {name: value for name, _equals, value in pairs} or None
 
 
 def _object(given: str) -> dict[str, Any]:
@@ -81,6 +98,15 @@ def show(session: Session, call_id: str) -> None:
 @click.argument("to", metavar="NUMBER|SIP_URI")
 @click.option("--trunk", metavar="NAME", help="The trunk to dial through, if not main.")
 @click.option("--caller-id", metavar="E164", help="The number to call as.")
+@click.option("--caller-name", metavar="NAME", help="The name to show beside the number.")
+@click.option(
+    "--header",
+    "sip_headers",
+    multiple=True,
+    callback=_headers,
+    metavar="NAME=VALUE",
+    help="A header of the INVITE, X-… or User-to-User; may be given several times.",
+)
 @click.option("--ring-timeout", "ring_timeout_s", type=int, metavar="S")
 @click.option("--max-duration", "max_duration_s", type=int, metavar="S")
 @click.option(
@@ -119,6 +145,32 @@ def refuse(session: Session, call_id: str | None) -> None:
 def leave(session: Session, call_id: str) -> None:
     """Hang up, whatever the call is doing."""
     _print(session, session.client.calls.leave(call_id))
+
+
+@verb(group, "record")
+@click.argument("call_id")
+@click.argument("action", type=click.Choice(["start", "pause", "resume", "stop"]))
+@click.option("--announce", type=click.Choice(["beep", "none"]), help="Heard when it starts.")
+def record(session: Session, call_id: str, action: str, announce: str | None) -> None:
+    """Start, pause, resume or stop the recording of a call."""
+    call = session.client.recordings.change(call_id, action, announce=announce)
+    current = call.recording
+    said = "not recorded" if current is None else f"{current.recording_id} {current.state}"
+    session.out.one(call, call.call_id, said)
+
+
+@verb(group, "recordings")
+@click.argument("call_id")
+@click.option("--delete", is_flag=True, help="Delete those that are over, for good.")
+def list_recordings(session: Session, call_id: str, delete: bool) -> None:
+    """List the recordings of a call, with the URLs of their files, good for 15 minutes."""
+    recordings = session.client.recordings
+    found = [recordings.get(each.recording_id) for each in recordings.of_call(call_id)]
+    for each in found if delete else ():
+        if each.state in ("ready", "failed"):
+            recordings.delete(each.recording_id)
+    left = recordings.of_call(call_id) if delete else found
+    session.out.rows(left, RECORDING_COLUMNS, "No recordings.")
 
 
 @verb(group, "listen")

@@ -14,6 +14,7 @@ from chamade.models import Call
 from chamade.operations.shapes import nothing, page, shape
 from chamade.operations.trunks import MAIN, Trunks
 from chamade.operations.voices import VoiceOptions
+from chamade.quality import Levels
 from chamade.speech_models import Transcript, Utterance
 
 SPEAKS_FOR_S = 45.0
@@ -25,12 +26,16 @@ class DialOptions(TypedDict, total=False):
 
     trunk: str
     caller_id: str
+    caller_name: str
+    sip_headers: Mapping[str, str]
     ring_timeout_s: int
     max_duration_s: int
     metadata: Mapping[str, Any]
     agent_url: str
     voice: str
     voice_settings: VoiceOptions
+    recording: str
+    recording_announce: str
     idempotency_key: str
 
 
@@ -78,27 +83,36 @@ class Calls(Group[Shell]):
         *,
         trunk: str | None = None,
         caller_id: str | None = None,
+        caller_name: str | None = None,
+        sip_headers: Mapping[str, str] | None = None,
         ring_timeout_s: int | None = None,
         max_duration_s: int | None = None,
         metadata: Mapping[str, Any] | None = None,
         agent_url: str | None = None,
         voice: str | None = None,
         voice_settings: VoiceOptions | None = None,
+        recording: str | None = None,
+        recording_announce: str | None = None,
         idempotency_key: str | None = None,
     ) -> Request[Call]:
         """Place a call through a trunk of yours: `sip:+33199001234@sip.carrier.example`. It is
         `connecting` then; the events and its audio tell how it goes on. `trunk`: its name, if
-        several have that host. `voice`: `own`, which is usual, or `hosted`.
+        several have that host. `sip_headers`: `X-…` and `User-to-User`. `voice`: `own`, which is
+        usual, or `hosted`.
         """
         wishes = given(
             trunk=trunk,
             caller_id=caller_id,
+            caller_name=caller_name,
+            sip_headers=sip_headers,
             ring_timeout_s=ring_timeout_s,
             max_duration_s=max_duration_s,
             metadata=metadata,
             agent_url=agent_url,
             voice=voice,
             voice_settings=voice_settings,
+            recording=recording,
+            recording_announce=recording_announce,
         )
         return Request(
             "POST",
@@ -116,11 +130,19 @@ class Calls(Group[Shell]):
         *,
         voice: str | None = None,
         voice_settings: VoiceOptions | None = None,
+        recording: str | None = None,
+        recording_announce: str | None = None,
     ) -> Request[Call]:
         """Answer a call that rings. Raises Conflict, with the call, if it does not ring (any
-        more). `voice`: `own` or `hosted`; usually as its number says.
+        more). `voice`: `own` or `hosted`, `recording`: `on` or `off`, `recording_announce`: `beep`
+        or `none`; usually as its number says.
         """
-        wishes = given(voice=voice, voice_settings=voice_settings)
+        wishes = given(
+            voice=voice,
+            voice_settings=voice_settings,
+            recording=recording,
+            recording_announce=recording_announce,
+        )
         path = f"/api/call/{part(call_id)}/accept"
         return Request("POST", path, shape(Call), body=wishes or None)
 
@@ -138,8 +160,10 @@ class Calls(Group[Shell]):
         return Request("POST", path, shape(Call), repeatable=True)
 
     @operation
-    def hold(self, call_id: str, *, music: bool | None = None) -> Request[Call]:
-        """Put an active call on hold: its far end hears music, or with `music=False` silence."""
+    def hold(self, call_id: str, *, music: bool | str | None = None) -> Request[Call]:
+        """Put an active call on hold: its far end hears music, with `music=False` silence, with the
+        name of a clip that.
+        """
         path = f"/api/call/{part(call_id)}/hold"
         return Request("POST", path, shape(Call), body=given(music=music), repeatable=True)
 
@@ -159,7 +183,7 @@ class Calls(Group[Shell]):
         trunk: str | None = None,
         caller_id: str | None = None,
         timeout_s: int | None = None,
-        music: bool | None = None,
+        music: bool | str | None = None,
         on_failure: str | None = None,
         idempotency_key: str | None = None,
     ) -> Request[Call]:
@@ -244,6 +268,11 @@ class Calls(Group[Shell]):
         query = {"after": after, "limit": limit, "wait": wait}
         path = f"/api/call/{part(call_id)}/transcript"
         return Request("GET", path, shape(Transcript), query, timeout_s=SPEAKS_FOR_S)
+
+    @operation
+    def levels(self, call_id: str) -> Request[Levels]:
+        """Get the loudness of both sides over time, and what happened when."""
+        return Request("GET", f"/api/call/{part(call_id)}/levels", shape(Levels))
 
     @operation
     def delete_transcript(self, call_id: str) -> Request[None]:

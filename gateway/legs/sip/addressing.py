@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from gateway.calls.leg import Route
 from gateway.sip.network.locate import Target
+from gateway.sip.syntax.headers import Address
 from gateway.sip.syntax.uri import SipUri, UriParams, escape_user, format_host
 from gateway.trunks.trunk import Trunk
 
@@ -63,8 +64,10 @@ class Dialled(NamedTuple):
     identity: tuple[tuple[str, str], ...]
 
 
-def dialled(trunk: Trunk, route: Route, *, by_account: bool) -> Dialled:
-    """Return the parties of a call by a trunk. `by_account`: From holds the account."""
+def dialled(trunk: Trunk, route: Route, *, by_account: bool, name: str = "") -> Dialled:
+    """Return the parties of a call by a trunk. `by_account`: From holds the account; `name`: the
+    caller's, which stands with the number.
+    """
     number = _number_uri(trunk, route.from_)
     from_ = number
     if by_account and trunk.username is not None:
@@ -73,7 +76,7 @@ def dialled(trunk: Trunk, route: Route, *, by_account: bool) -> Dialled:
     if (field := _IDENTITY.get(trunk.caller_id_in)) is not None:
         # `screen=yes` says that the number was checked (draft-ietf-sip-privacy-04).
         rpid = ";party=calling;screen=yes;privacy=off" if field == "Remote-Party-ID" else ""
-        identity = ((field, f"<{number}>{rpid}"),)
+        identity = ((field, f"{Address(number, name)}{rpid}"),)
     return Dialled(_number_uri(trunk, route.to), from_, identity)
 
 

@@ -10,10 +10,11 @@ from dataclasses import asdict
 from typing import Any
 
 from gateway.rtp.g711 import SILENT_FRAME
-from gateway.rtp.leg import Leg
+from gateway.rtp.leg import FRAME_MS, Leg
 from gateway.rtp.plane import Plane
 from gateway.rtp.settings import Direction, Law, Settings
 from gateway.rtp.srtp import Keys, Suite
+from gateway.rtp.voice_quality import Change, QualityWatch, mos, rating
 from gateway.sip.session.agreement import Negotiated
 from gateway.sip.session.audio_line import EVENTS
 from gateway.sip.session.call_media import CallMedia
@@ -41,6 +42,7 @@ class CallAudio:
         self._plane = plane
         self._leg = Leg()
         self._leg.source = self._next
+        self._watch = QualityWatch()
         self._frames: deque[bytes] = deque(maxlen=MAX_WAITING)
         self._host = host
         self._port = plane.open(self._leg, on_failed)
@@ -78,6 +80,30 @@ class CallAudio:
     def silent_for(self, now: float) -> float:
         """Return the seconds for which nothing has come though it should have."""
         return self._leg.silent_for(now)
+
+    def watch(self, now: float) -> Change | None:
+        """Return a change of the quality of what comes; to be asked about once a second."""
+        stats = self._leg.stats()
+        return self._watch.note(stats.packets, stats.one_way, now)
+
+    def facts(self) -> dict[str, str]:
+        """Return the facts of what came so far, as webhooks have them; {} if nothing came."""
+        stats, agreed = self._leg.stats(), self.media.negotiated
+        if not stats.received:
+            return {}
+        packets = stats.packets
+        estimate = mos(rating(packets.loss_pct, packets.burst_ratio, stats.one_way))
+        facts = {
+            "MediaJitter": f"{stats.jitter:.1f}",
+            "MediaLoss": f"{packets.loss_pct:.2f}",
+            "MediaConcealed": str(stats.concealed * FRAME_MS),
+            "MediaMos": f"{estimate:.2f}",
+        }
+        if agreed is not None:
+            facts["MediaCodec"] = agreed.law
+        if stats.round_trip is not None:
+            facts["MediaRoundTrip"] = f"{stats.round_trip:.1f}"
+        return facts
 
     def close(self) -> dict[str, Any]:
         """Say goodbye and give the port back. Return the counts of the call."""

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from common.sip_headers import NO_INTRODUCTION, Introduction
 from gateway.calls.leg import Release, Route
 from gateway.legs.sip import addressing
 from gateway.legs.sip.leg import SipLeg
@@ -29,13 +30,14 @@ _USER = re.compile(r"[A-Za-z0-9+*#._~!-]{1,64}", re.ASCII)
 class DialledLeg(SipLeg):
     """A call that we make. `ring` sends the INVITE."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a dial needs
         self,
         stack: SipStack,
         line: TrunkLine,
         route: Route,
         follow: Follow,
         *,
+        introduction: Introduction = NO_INTRODUCTION,
         heard_within: float | None = None,
     ) -> None:
         """`follow` is told each call that the leg makes, so that its events reach the leg.
@@ -46,6 +48,7 @@ class DialledLeg(SipLeg):
         self._follow = follow
         self._line = line
         self._route = route
+        self._introduction = introduction
         self._heard_within = heard_within
         self._by_account = line.dials_by_account
         """True if From holds the account instead of the caller ID."""
@@ -86,15 +89,18 @@ class DialledLeg(SipLeg):
         except NoPortError as error:
             self._fail(str(error))
             return
-        parties = addressing.dialled(line.trunk, self._route, by_account=self._by_account)
+        told = self._introduction
+        parties = addressing.dialled(
+            line.trunk, self._route, by_account=self._by_account, name=told.caller_name
+        )
         dial = Dial(
             target=str(parties.to),
             to=Address(parties.to),
-            from_=Address(parties.from_),
+            from_=Address(parties.from_, told.caller_name),
             flow=line.flow,
             user=parties.from_.user,
             routes=line.routes,
-            headers=(*parties.identity, ("X-Call-Sid", self._call_sid)),
+            headers=(*parties.identity, ("X-Call-Sid", self._call_sid), *told.headers.items()),
             heard_within=self._heard_within,
         )
         try:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from gateway.calls.leg import LegEvents, Release
 from gateway.legs.sip.call_audio import CallAudio
+from gateway.legs.sip.referral import Referral, uri_of
 from gateway.legs.sip.stack import SipStack
 from gateway.rtp.ports import NoPortError
 from gateway.sip.dialog.call import Call
@@ -19,6 +20,7 @@ from gateway.sip.events import (
     MediaAgreed,
     Progress,
     Side,
+    TransferProgress,
     TransferRequested,
 )
 from gateway.sip.session.call_media import CallMedia
@@ -43,6 +45,8 @@ _SAME_KEY_S = 1.0
 """Seconds within which a key in INFO and the first one in the audio are the same."""
 _FALLBACK = 480
 _CANCELLED = 487
+_AGREED = 202
+_NOT_TOLD = 408
 
 
 class SipLeg:
@@ -60,9 +64,13 @@ class SipLeg:
         self._over = False
         self._answering = False
         """True if our 200 waits for its ACK."""
+        self._held = False
+        """True if the far end wants to hear nothing."""
         self._keys_by_rtp = False
         self._key_by_info = ("", 0.0)
         """The last key that came by INFO, and when."""
+        self._refer: Referral | None = None
+        """A transfer that the far end was asked for, and that has no outcome."""
         self.on_over: Callable[[SipLeg], None] = lambda _: None
         """Called once, when the leg is over."""
 
@@ -99,6 +107,16 @@ class SipLeg:
             self.call.press(digit, self._stack.now)
             self._stack.flush()
 
+    def refer(self, target: str) -> bool:
+        """Send REFER. A number is called at the far end's own domain."""
+        if self._over or self.call is None or not self._up.is_set() or self._refer is not None:
+            return False
+        uri = uri_of(target, self.call.established.remote.uri)
+        self._refer = Referral(self._stack.now)
+        self.call.transfer(uri, self._stack.now)
+        self._stack.flush()
+        return True
+
     # Events of the user agent.
 
     def happened(self, event: Event) -> None:
@@ -116,13 +134,22 @@ class SipLeg:
             case TransferRequested(call=call):
                 # No transfers: the far end could make us dial any number.
                 call.transfers.decline(self._stack.now)
+            case TransferProgress(status=status, final=final):
+                self._refer_goes(status, final)
             case Ended():
                 self._end(event)
 
     def look(self, now: float, rtp_timeout: float) -> None:
-        """End a call from which nothing has been heard for too long."""
+        """End a call from which nothing has been heard for too long; tell how good it is."""
+        if self._refer is not None and self._refer.late(now):
+            self._refer_goes(_NOT_TOLD, final=True)
         audio = self._audio
-        if audio is not None and self._up.is_set() and audio.silent_for(now) >= rtp_timeout:
+        if audio is None:
+            return
+        change = audio.watch(now)
+        if change is not None and self._events is not None:
+            self._events.on_quality(change.quality, change.mos)
+        if self._up.is_set() and audio.silent_for(now) >= rtp_timeout:
             self.lose(f"no audio came for {rtp_timeout:g} s")
 
     def lose(self, reason: str) -> None:
@@ -135,6 +162,17 @@ class SipLeg:
             self._stack.flush()
         if self._events is not None:
             self._events.on_broken(reason)
+
+    def _refer_goes(self, status: int, final: bool) -> None:
+        """Tell the outcome of a transfer once; a final code is one, whatever stands beside it."""
+        if self._refer is None or self._over:
+            return
+        if not final and status < 200:
+            self._refer.heard(self._stack.now)
+            return
+        self._refer = None
+        if self._events is not None:
+            self._events.on_refer(status)
 
     # Audio.
 
@@ -159,6 +197,12 @@ class SipLeg:
         audio.media = media
         if audio.media.negotiated is not None:
             audio.agree(audio.media.negotiated, self._stack.now)
+            self._note_hold(audio.media.negotiated.held)
+
+    def _note_hold(self, held: bool) -> None:
+        if held != self._held and self._events is not None:
+            self._held = held
+            self._events.on_hold(held)
 
     def _establish(self) -> None:
         self._up.set()
@@ -183,6 +227,8 @@ class SipLeg:
         if self._over:
             return
         events, up = self._events, self._up.is_set()
+        if event.by is Side.THEM and self.call is not None and self.call.transfers.accepted:
+            self._refer_goes(_AGREED, final=True)
         broken = event.by is Side.NETWORK and (up or self._answering)
         self._close()
         if events is None:
@@ -199,6 +245,9 @@ class SipLeg:
         self.on_over(self)
         self._up.set()  # a task that waits for the answer then checks the state of the call
         if self._audio is not None:
+            facts = self._audio.facts()
+            if facts and self._events is not None:
+                self._events.on_media(facts)
             stats = self._audio.close()
             self._audio = None
             logs.of_call(__name__, self._call_sid).info("audio of the SIP leg", extra=stats)

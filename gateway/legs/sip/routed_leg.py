@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from gateway.calls.leg import Leg, LegEvents, Release, Route
+from gateway.calls.leg import Leg, LegEvents, Quality, Referable, Release, Route
 from gateway.legs.sip.fall_over import FallOver
 from gateway.telemetry import logs
 
@@ -76,6 +76,10 @@ class RoutedLeg:
         if self._leg is not None:
             self._leg.press(digit)
 
+    def refer(self, target: str) -> bool:
+        """Ask the far end to call somebody else."""
+        return isinstance(self._leg, Referable) and self._leg.refer(target)
+
     # LegEvents.
 
     def on_trunk(self, trunk_id: str) -> None:
@@ -102,6 +106,26 @@ class RoutedLeg:
         """Pass on a key."""
         if self._events is not None:
             self._events.on_dtmf(digit)
+
+    def on_hold(self, held: bool) -> None:
+        """Pass it on."""
+        if self._events is not None:
+            self._events.on_hold(held)
+
+    def on_refer(self, status: int) -> None:
+        """Pass it on."""
+        if self._events is not None:
+            self._events.on_refer(status)
+
+    def on_quality(self, quality: Quality, mos: float) -> None:
+        """Pass it on."""
+        if self._events is not None:
+            self._events.on_quality(quality, mos)
+
+    def on_media(self, facts: dict[str, str]) -> None:
+        """Pass them on."""
+        if self._events is not None:
+            self._events.on_media(facts)
 
     def on_hangup(self, sip_code: int, reason: str) -> None:
         """Go on to the next route if this one is the reason, or pass the end on."""

@@ -6,9 +6,11 @@ Implements `Dialler` for the exchange and `TrunkHost` for the registry of trunks
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 from typing import Any
 
+from common.sip_headers import Introduction
 from gateway.calls.exchange import Exchange
 from gateway.calls.leg import Destination, Route, Standing
 from gateway.config import Config
@@ -173,18 +175,24 @@ class SipLegs:
             return None
         leg: RoutedLeg
         routes = FallOver(ways, lambda route: self._fitness(route, leg.trunk_id))
+        begin = functools.partial(self._begin, destination.introduction)
         leg = RoutedLeg(
-            routes, self._begin, destination.trunk_id, lambda: self._why_unfit(ways[0].trunk_id)
+            routes, begin, destination.trunk_id, lambda: self._why_unfit(ways[0].trunk_id)
         )
         return leg
 
-    def _begin(self, route: Route, more: bool) -> DialledLeg | None:
+    def _begin(self, told: Introduction, route: Route, more: bool) -> DialledLeg | None:
         """Return a leg by a route, which has taken a place; None if there is none."""
         line = self._line_of(route.trunk_id)
         if line is None or not self._places.take(route.trunk_id):
             return None
         leg = DialledLeg(
-            self.stack, line, route, self._follow, heard_within=HEARD_WITHIN if more else None
+            self.stack,
+            line,
+            route,
+            self._follow,
+            introduction=told,
+            heard_within=HEARD_WITHIN if more else None,
         )
         leg.on_over = self._give_back
         self._placed[leg] = route.trunk_id

@@ -25,8 +25,9 @@ def send_in_dialog(
     """Send a request in a dialog of the call.
 
     The call is lost if nobody answers, or if the far end does not know the dialog any more: unless
-    it is that of a called party that is not the call's, or the request was a BYE. A connection that
-    breaks loses nothing but the request: it counts as a 503 (RFC 3261 8.1.3.1).
+    it is that of a called party that is not the call's, or the request was a BYE. A REFER without
+    an answer loses nothing: many a far end has never heard of it, and the call goes on (408). A
+    connection that breaks loses nothing but the request: it counts as a 503 (RFC 3261 8.1.3.1).
     """
 
     def next_cseq() -> int:
@@ -34,7 +35,8 @@ def send_in_dialog(
         return dialog.local_cseq
 
     def received(response: Response, at: float) -> None:
-        if response.status in _GONE and request.method != "BYE":
+        harmless = request.method == "REFER" and response.status == 408
+        if response.status in _GONE and request.method != "BYE" and not harmless:
             lose(response.status, "the far end does not know the call any more", at)
         elif on_response is not None:
             on_response(response, at)
@@ -42,6 +44,8 @@ def send_in_dialog(
     def failed(failure: Failure, at: float) -> None:
         if failure is Failure.FLOW_LOST:
             received(Response(503, failure.value), at)
+        elif request.method == "REFER":
+            received(Response(408, failure.value), at)
         elif request.method != "BYE":
             lose(408, f"{request.method}: {failure.value}", at)
 

@@ -27,6 +27,8 @@ class Transfer:
     def __init__(self, call: Call) -> None:
         self._call = call
         self._asked = False
+        self.accepted = False
+        """True if the far end has accepted (2xx) the transfer that we asked for last."""
         self._refer: ServerTransaction | None = None
         """A REFER of the far end that is not answered yet."""
         self._reporting = 0
@@ -41,10 +43,11 @@ class Transfer:
         request.headers.add("Contact", call.contact)
         request.headers.add("Refer-To", f"<{target}{_replaces(replaces)}>")
         request.headers.add("Referred-By", f"<{call.established.local.uri}>")
-        self._asked = True
+        self._asked, self.accepted = True, False
         call.send(request, now, self._on_response)
 
     def _on_response(self, response: Response, now: float) -> None:  # noqa: ARG002 - a callback
+        self.accepted = self.accepted or 200 <= response.status < 300
         if response.status >= 300:
             self._asked = False
             self._call.tell(TransferProgress(self._call, response.status, final=True))

@@ -52,6 +52,41 @@ def test_refer_within_a_call_is_refused(edge, children, peer):
     assert reached(children, 0.3) is None
 
 
+def test_a_transfer_that_the_child_asks_for_goes_out_and_its_outcome_comes_in(edge, children, peer):
+    child, got, ok = answered_call_in(edge, children, peer)
+    ack = within("ACK", ok, peer, cseq=1)
+    peer.send(ack, next_hop(ack))
+    child.expect("ACK")
+    target = "Refer-To: <sip:+15550001@example.org>"
+    text = within_called("REFER", got, child, cseq=1, extra=[target])
+    child.send(text, next_hop(text))
+    seen = peer.expect("REFER")
+    assert seen["Refer-To"] == "<sip:+15550001@example.org>"
+    peer.send(reply(seen, 202, contact=f"<sip:p@{peer.at}>"), seen.source)
+    assert child.expect(202)
+    state = "Subscription-State: terminated;reason=noresource"
+    for cseq, event, body in (
+        (2, "Event: refer", "SIP/2.0 200 OK\r\nX-Evil: 1\r\nTo: <sip:boss@x>\r\n"),
+        (3, "o: refer;id=1", "SIP/2.0 486 Busy Here\r\n"),
+        (4, "Event: refer", "GET / HTTP/1.0\r\n"),
+    ):
+        text = within(
+            "NOTIFY", ok, peer, cseq=cseq, extra=[event, state],
+            body=body, content_type="message/sipfrag;version=2.0",
+        )  # fmt: skip
+        peer.send(text, next_hop(text))
+        inner = child.expect("NOTIFY")
+        assert inner["Subscription-State"] == "terminated;reason=noresource"
+        assert inner["Event"].startswith("refer")
+        assert inner.body == (f"{body[:11]}\r\n" if body.startswith("SIP") else "")
+        child.send(reply(inner, 200), inner.source)
+        assert peer.expect(200)["CSeq"] == f"{cseq} NOTIFY"
+    text = within("NOTIFY", ok, peer, cseq=5, extra=["Event: message-summary", state])
+    peer.send(text, next_hop(text))
+    peer.expect(405)
+    outside_names_nothing_inside(peer)
+
+
 def test_an_inbound_call_can_be_ended_by_the_child(edge, children, peer):
     child, got, ok = answered_call_in(edge, children, peer)
     ack = within("ACK", ok, peer, cseq=1)

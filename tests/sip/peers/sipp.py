@@ -72,6 +72,13 @@ $payload_maps
 a=ptime:20
 a=sendrecv""",
 }
+_LATER = PIECES["sdp"].replace("o=peer 1 1", "o=peer 1 2")
+PIECES |= {
+    "sdp_held": _LATER.replace("sendrecv", "sendonly"),
+    "sdp_inactive": _LATER.replace("o=peer 1 2", "o=peer 1 3").replace("sendrecv", "inactive"),
+    "sdp_nowhere": _LATER.replace("o=peer 1 2", "o=peer 1 4").replace("[media_ip]", "0.0.0.0"),
+    "sdp_resumed": _LATER.replace("o=peer 1 2", "o=peer 1 5"),
+}
 _MAPS = {
     PCMU: ["a=rtpmap:0 PCMU/8000"],
     PCMA: ["a=rtpmap:8 PCMA/8000"],
@@ -149,7 +156,7 @@ class Sipp:
         **options: Any,
     ) -> Self:
         """A caller: `hangs_up` (talk_ms), `is_hung_up`, `cancels` (ring_ms), `is_refused` (code),
-        `is_not_taken`.
+        `is_not_taken`, `holds` (held_ms), `is_referred` (outcome, e.g. `200 OK`).
 
         `to`: where the packets go. `number`: user part of the request URI. `caller`, `called`: the
         whole From and To, if they are to differ from what the number says. `headers`: more of them

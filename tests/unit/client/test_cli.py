@@ -88,6 +88,7 @@ def test_a_lost_race_prints_the_calls_present_state(api, capsys):
      ["call", "dial", "sip:1@x", "--metadata", "[1]"], ["call", "talk", "call_a"],
      ["call", "dial", "sip:1@x", "--metadata", "order"],
      ["call", "dial", "sip:1@x", "--metadata", "=7"],
+     ["call", "dial", "sip:1@x", "--header", "X-Order"],
      ["call", "talk", "call_a", "--play", "/nowhere.wav"]],
 )  # fmt: skip
 def test_wrong_usage_is_exit_code_2_without_a_request(api, capsys, wrong):
@@ -107,6 +108,15 @@ def test_metadata_is_given_as_json_or_by_name(api, given, sent):
     options = [word for each in given for word in ("--metadata", each)]
     assert main(["call", "dial", "sip:+33199001234@sip.carrier.example", *options]) == 0
     assert json.loads(api.requests[0].content).get("metadata") == sent
+
+
+def test_a_dial_has_the_caller_s_name_and_headers(api):
+    api.on("POST", "/api/call", 201, {**CALL, "direction": "outbound"})
+    told = ["--caller-name", "Zoë Ltd", "--header", "X-Order=a=b", "--header", "User-to-User=00"]
+    assert main(["call", "dial", "sip:+33199001234@sip.carrier.example", *told]) == 0
+    sent = json.loads(api.requests[0].content)
+    assert sent["caller_name"] == "Zoë Ltd"
+    assert sent["sip_headers"] == {"X-Order": "a=b", "User-to-User": "00"}
 
 
 def test_missing_credentials_are_exit_code_4(monkeypatch, tmp_path, capsys):

@@ -105,3 +105,17 @@ def test_the_doorbell_skips_outbound_calls_and_other_numbers(play):
         batch("8", "good"),
     )  # fmt: skip
     assert rang.call_id == "good"
+
+
+def test_calls_that_are_transferred_are_not_taken_back(play):
+    """Nobody hears an agent in them, and its hang-up would end the talk of others."""
+    transfer = {"transfer_id": "transfer_1", "mode": "cold", "to": "+33199001234"}
+    active = [
+        {**CALL, "call_id": "free"},
+        {**CALL, "call_id": "failed", "transfer": {**transfer, "state": "failed"}},
+        {**CALL, "call_id": "joined", "transfer": {**transfer, "state": "completed"}},
+    ]
+    none = reply(200, {"calls": [], "next_cursor": None})
+    found = reply(200, {"calls": active, "next_cursor": None})
+    played = play(Doorbell().answered(), batch("5"), none, found)
+    assert {call.call_id for call in played.result()} == {"free", "failed"}

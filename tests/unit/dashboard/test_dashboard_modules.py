@@ -19,6 +19,7 @@ from chalicelib.domain.delivery import DeliveryState
 from chalicelib.domain.transcript import Why
 from chalicelib.domain.trunk import TrunkStatus
 from common import g711
+from common.call_facts import MARKS
 from tests.unit.test_docstrings import QUESTIONS
 
 ROOT = Path(__file__).parents[3]
@@ -64,6 +65,7 @@ def node(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize("module", sorted(HERE.glob("*.test.mjs")), ids=lambda path: path.name)
 def test_module(module):
     words = {name: sorted(kind.value for kind in enum) for name, enum in WORDS.items()}
+    words["marks"] = sorted(MARKS)
     words["interruptions"] = sorted(get_args(Why))
     ran = node("--test", str(module), API_WORDS=json.dumps(words))
     assert ran.returncode == 0, ran.stdout + ran.stderr

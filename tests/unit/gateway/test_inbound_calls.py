@@ -260,3 +260,24 @@ async def test_a_call_without_proper_parties_is_refused(gateway, account, query)
     headers = {"Authorization": basic(*account)}
     async with aiohttp.request("GET", gateway.url + "/legs/call" + query, headers=headers) as no:
         assert no.status == 400
+
+
+async def test_a_change_of_quality_is_told_at_once_though_only_the_end_is_asked_for(
+    start_gateway, application, account, media
+):
+    gateway = await start_gateway()
+    application.on("/voice", f'<Connect><Stream url="{media.url}/s"/></Connect>')
+    call = await Softphone(gateway.url, *account).place_call(TO, from_=FROM)
+    await media.accept()
+    live = gateway.exchange.live(call.call_sid)
+    live.on_quality("poor", 2.714)
+    post = await application.next("/status")
+    assert post.params["CallStatus"] == "in-progress"
+    assert (post.params["MediaQuality"], post.params["MediaMos"]) == ("poor", "2.71")
+    live.on_media({"MediaCodec": "PCMU"})
+    call.hangup()
+    last = await application.next("/status")
+    assert (last.params["CallStatus"], last.params["MediaCodec"]) == ("completed", "PCMU")
+    live.on_quality("good", 4.0)
+    await asyncio.sleep(0)
+    assert application.queues["/status"].empty(), "nothing is told of a call that is over"

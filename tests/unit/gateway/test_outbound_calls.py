@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from asyncio import wait_for
 
 import aiohttp
@@ -75,6 +76,10 @@ async def test_an_answered_call_runs_its_document_and_reports_every_event(
     ]
     assert [params["SequenceNumber"] for params in reported] == ["0", "1", "2", "3"]
     assert reported[-1]["SipResponseCode"] == "200"
+    moments = [int(reported[-1][name]) for name in ("InviteAt", "RingingAt", "AnsweredAt")]
+    assert moments == sorted(moments)
+    assert abs(moments[0] / 1000 - time.time()) < 60
+    assert "InviteAt" not in reported[0], "only the last callback has them"
 
 
 @pytest.mark.parametrize(("reason", "code"), [("busy", 486), ("declined", 603)])

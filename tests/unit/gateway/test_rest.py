@@ -9,10 +9,13 @@ from asyncio import wait_for
 import aiohttp
 import pytest
 import requests
+from multidict import MultiDict, MultiDictProxy
 from twilio.base.exceptions import TwilioRestException
 from twilio.http.http_client import TwilioHttpClient
 from twilio.rest import Client
 
+from gateway.api import params
+from gateway.api.errors import RestError
 from gateway.calls.call import Call
 from gateway.calls.exchange import Exchange
 from gateway.http.auth import basic
@@ -121,6 +124,35 @@ async def test_a_url_update_fetches_the_new_document(rest, ringing, application)
     await wait_for(ringing.ended.wait(), 5)
     assert (post.method, post.params["x"], post.params["CallStatus"]) == ("GET", "1", "ringing")
     assert ringing.ending.status == "busy"
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "0199007777", "+0", "tel:+33199007777", "bob", "sip:", "sip:pbx.example", "sip:a b@c",
+        "sip:bob@pbx.example?Replaces=1", "sip:bob:secret@pbx.example", "sip:bob@x>;lr,<sip:y@z",
+        "sip:bob@pbx.example\r\nVia: x", "sip:é@pbx.example", "sip:" + "b" * 255 + "@pbx.example",
+    ],
+)  # fmt: skip
+def test_a_target_to_which_no_refer_may_lead_is_refused(target):
+    with pytest.raises(RestError) as refused:
+        params.update(MultiDictProxy(MultiDict(Refer=target)))
+    assert (refused.value.status, refused.value.code) == (400, 21211)
+
+
+@pytest.mark.parametrize(
+    "target", ["+33199007777", "sip:bob@pbx.example", "sips:+331@pbx.example:5061;user=phone"]
+)
+def test_a_number_or_a_sip_uri_is_a_target_of_a_refer(target):
+    assert params.update(MultiDictProxy(MultiDict(Refer=target))).refer == target
+
+
+async def test_a_call_without_sip_cannot_be_referred(rest, ringing, gateway, account):
+    url = f"{gateway.url}/2010-04-01/Accounts/{account[0]}/Calls/{ringing.call_sid}.json"
+    headers = {"Authorization": basic(*account)}
+    form = {"Refer": "+33199007777"}
+    async with aiohttp.request("POST", url, data=form, headers=headers) as answer:
+        assert (answer.status, (await answer.json())["code"]) == (400, 21220)
 
 
 async def test_an_update_interrupts_a_stream(rest, application, phone, media):

@@ -137,6 +137,49 @@ async def test_webhooks_name_the_trunk_by_which_the_call_goes_now(post, carriers
     await carriers[1].until(lambda: carriers[1].requests["CANCEL"])
 
 
+async def test_each_invite_of_a_call_has_its_headers_and_the_caller_s_name(post, carriers):
+    first, second = carriers
+    first.answer = lambda _: "503 Service Unavailable"
+    first.challenges_calls = second.challenges_calls = True
+    told = {"CallerName": 'Zoë "Z" Ltd', "SipHeaders": "X-Order=4711%20%22&User-to-User=00"}
+    assert (await post(ROUTES, **told))[0] == 201
+    await second.until(lambda: second.invites)
+    for invite in (*first.invites, *second.invites):
+        assert invite.get("authorization")
+        assert (invite.get("x-order"), invite.get("user-to-user")) == ('4711 "', "00")
+        for field in ("from", "p-asserted-identity"):
+            assert invite.get(field).startswith('"Zoë \\"Z\\" Ltd" <sip:')
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"SipHeaders": "X-A=a%0D%0AVia%3A%20x"},
+        {"SipHeaders": "X-A%0D%0AVia=x"},
+        {"SipHeaders": "Route=%3Csip%3Ax%3E"},
+        {"SipHeaders": "X-Chamade-Trunk=x"},
+        {"SipHeaders": "X-A"},
+        {"SipHeaders": "X-A=%FF"},
+        {"SipHeaders": "X-A=1&X-A=2"},
+        {"SipHeaders": "&".join(f"X-{i}=1" for i in range(30))},
+        {"CallerName": "a\r\nVia: x"},
+        {"CallerName": "a" * 81},
+        {"To": "sip:bob@pbx.example?X-Call-Sid=1"},
+    ],
+)
+def test_headers_and_names_that_no_invite_may_have_are_refused(told):
+    with pytest.raises(RestError) as refused:
+        created(**told)
+    assert (refused.value.status, refused.value.code) == (400, 20001)
+
+
+def test_headers_of_a_sip_uri_are_those_of_the_invite_and_no_part_of_the_party():
+    found = created(To="sip:bob@pbx.example?X-Order=4711").destination
+    assert (found.to, dict(found.introduction.headers)) == (
+        "sip:bob@pbx.example", {"X-Order": "4711"},
+    )  # fmt: skip
+
+
 async def test_a_call_that_no_trunk_places_fails_with_the_last_code(post, carriers, application):
     carriers[0].answer = lambda _: "503 Service Unavailable"
     carriers[1].answer = lambda _: "502 Bad Gateway"

@@ -10,6 +10,7 @@ from chalicelib.domain.call_transitions import Act
 from chalicelib.handlers.call_facts import CallWithFacts, Levels
 from chalicelib.services.call.transition import settle
 from common.call_facts import MAX_MARKS, MAX_REPORTS, FactsReport, Piece, Sums, pack
+from tests.support.engine import everything_in
 
 
 @pytest.fixture
@@ -69,3 +70,76 @@ def test_a_report_that_is_not_signed_is_refused(api, told):
 )
 def test_a_report_beyond_the_bounds_is_refused(api, told, change):
     assert api.control("/media/facts", {**told, **change}).status_code in (400, 422)
+
+
+ENDED = {
+    "CallStatus": "completed",
+    "InviteAt": "1790000000000",
+    "AnsweredAt": "1790000004000",
+    "MediaCodec": "PCMA",
+    "MediaJitter": "2.1",
+    "MediaLoss": "0.40",
+    "MediaRoundTrip": "31.5",
+    "MediaConcealed": "120",
+    "MediaMos": "4.32",
+}
+
+
+def talking(api, world):
+    """A call that a provider's post began, and the form of its posts."""
+    form = {
+        "CallSid": world.sid(),
+        "AccountSid": "AC" + "0" * 32,
+        "From": "+33612345678",
+        "To": world.number,
+        "CallStatus": "ringing",
+    }
+    api.webhook("voice", form)
+    return world.call_of(world.incoming(sid=form["CallSid"])), form
+
+
+def test_what_the_gateway_tells_at_the_end_is_shown(api, world):
+    call, form = talking(api, world)
+    api.webhook("status", {**form, **ENDED})
+    shown = api.call("GET", f"/api/call/{call.call_id}").json_body
+    CallWithFacts.model_validate(shown)
+    assert shown["facts"] == {
+        "timeline": {
+            "invite_at": "2026-09-21T14:13:20.000Z",
+            "answered_at": "2026-09-21T14:13:24.000Z",
+        },
+        "codec": "PCMA",
+        "jitter_ms": 2.1,
+        "loss_pct": 0.4,
+        "round_trip_ms": 31.5,
+        "concealed_ms": 120,
+        "mos": 4.32,
+    }
+
+
+@pytest.mark.parametrize("odd", ["", "nan", "inf", "-1", "1e99", "<b>", "9" * 400])
+def test_a_figure_that_is_none_is_left_out_and_the_call_ends_all_the_same(api, world, odd):
+    call, form = talking(api, world)
+    names = [name for name in ENDED if name.startswith("Media") or name.endswith("At")]
+    assert api.webhook("status", {**form, **ENDED, **dict.fromkeys(names, odd)}).status_code == 204
+    shown = api.call("GET", f"/api/call/{call.call_id}").json_body
+    assert shown["state"] == "missed"
+    assert "mos" not in shown.get("facts", {})
+
+
+def test_a_call_that_is_nobodys_leaves_no_facts(api, world):
+    before = everything_in(world.table)
+    form = {"CallSid": world.sid(), "From": "+33612345678", "To": "+15550009999"}
+    api.webhook("status", {**form, **ENDED, "CallStatus": "busy"})
+    assert everything_in(world.table) == before
+
+
+def test_a_poor_call_becomes_an_event(api, world):
+    call, form = talking(api, world)
+    settle(world.deps, call, Act.ANSWER)
+    poor = {"CallStatus": "in-progress", "MediaQuality": "poor", "MediaMos": "2.71"}
+    for _ in range(2):
+        assert api.webhook("status", {**form, **poor}).status_code == 204
+    events = api.call("GET", "/api/events").json_body["events"]
+    told = [event["data"] for event in events if event["type"] == "call.quality"]
+    assert told == [{"call_id": call.call_id, "quality": "poor", "mos": 2.71}]

@@ -11,6 +11,7 @@ from twilio.request_validator import RequestValidator
 
 from chalicelib.logs import formatter
 from common import media_token
+from common.sip_headers import Introduction
 from tests.support.engine import everything_in
 from tests.support.http import AUTH_TOKEN, PUBLIC_URL, problem
 from tests.support.world import MEDIA_SECRET
@@ -72,6 +73,17 @@ def test_dialling_answers_201_with_location_and_audio(api, world):
     assert [each["call_id"] for each in listed] == [call["call_id"]]
 
 
+TOLD = {"caller_name": "Zoë Ltd", "sip_headers": {"X-Order": "4711", "X-Tier": "a b"}}
+
+
+def test_the_name_and_the_headers_of_a_dial_are_the_provider_s_and_the_call_s(api, world):
+    world.register_trunk()
+    call = dial(api, **TOLD).json_body
+    assert TOLD.items() <= call.items()
+    (order,) = world.provider.dialled
+    assert order.introduction == Introduction("Zoë Ltd", headers=TOLD["sip_headers"])
+
+
 @pytest.mark.parametrize(
     ("more", "field"),
     [
@@ -94,6 +106,16 @@ def test_dialling_answers_201_with_location_and_audio(api, world):
         ({"ring_timeout_s": 4}, "ring_timeout_s"),
         ({"ring_timeout_s": 301}, "ring_timeout_s"),
         ({"record": True}, "record"),
+        ({"caller_name": ""}, "caller_name"),
+        ({"caller_name": "a\r\nVia: x"}, "caller_name"),
+        ({"caller_name": "a" * 81}, "caller_name"),
+        ({"sip_headers": {"Route": "x"}}, "sip_headers"),
+        ({"sip_headers": {"X-Chamade-Trunk": "x"}}, "sip_headers"),
+        ({"sip_headers": {"X-A": "a\r\nVia: x"}}, "sip_headers"),
+        ({"sip_headers": {"X-A\r\nVia": "x"}}, "sip_headers"),
+        ({"sip_headers": {"X-A": 1}}, "sip_headers.X-A"),
+        ({"sip_headers": {"X-A": "a" * 256}}, "sip_headers"),
+        ({"sip_headers": {f"X-{i}": "a" for i in range(21)}}, "sip_headers"),
     ],
 )
 def test_an_invalid_body_is_422_and_names_the_field(api, world, more, field):

@@ -5,6 +5,7 @@ large.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import get_args
 
 import pytest
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from chalicelib.domain.call import Call, Transition, apply, media_moved
+from chalicelib.domain.call_facts import QualityNote
 from chalicelib.domain.call_transitions import MOVES, Act, Direction
 from chalicelib.domain.delivery import MAX_BODY_BYTES, body_of
 from chalicelib.domain.endpoint import (
@@ -34,13 +36,24 @@ from chalicelib.domain.voice_report import Heard, Report, Resumed, Spoken, take_
 from chalicelib.handlers import event_catalogue
 from chalicelib.handlers.event_catalogue import CATALOGUE
 from chalicelib.services import inbox
-from chalicelib.services.call import facts, hold, inbound, pressed_keys, transfer, voice_reports
+from chalicelib.services.call import (
+    compose,
+    facts,
+    far_end_hold,
+    hold,
+    inbound,
+    pressed_keys,
+    recordings,
+    transfer,
+    voice_reports,
+)
 from chalicelib.services.call.transition import settle
 from chalicelib.services.line import dids, gateway_trunks, trunks
 from chalicelib.services.line.numbers import release
 from chalicelib.services.operator import account_admin
 from chalicelib.store.calls import Relay
 from tests.support.engine import ROOT
+from tests.support.object_store import objects_of, storage
 from tests.support.world import World
 
 NOW = 1_790_000_000_000
@@ -104,6 +117,9 @@ def _live(world: World) -> None:
         settle(deps, call, act)
     talking = settle(deps, world.ringing(), Act.ANSWER)
     pressed_keys.take_report(deps, talking, "12#", 1)
+    for sequence, held in enumerate((True, False)):
+        far_end_hold.note(deps, talking.call_id, held=held, sequence=sequence)
+    facts.note_quality(deps, talking, QualityNote("poor", 2.9))
     for relay in ("relay-1", "relay-2"):
         moved = media_moved(talking, relay, world.clock.ms)
         owner = Relay(relay, f"ws://{relay}:8702")
@@ -114,6 +130,7 @@ def _live(world: World) -> None:
     _transfer(world, talking)
     settle(deps, talking, Act.AGENT_HANGUP)
     _talk(world)
+    _record(world)
     account_admin.set_limits(deps, account_id, {"max_concurrent_calls": 0})
     inbound.receive(deps, world.incoming())
     dids.remove(deps, account_id, "+33199005678")
@@ -128,6 +145,20 @@ def _transfer(world: World, call: Call) -> None:
         call = transfer.start(world.deps, world.account_id, call.call_id, request)
         leg = world.stores.calls.get(call.media_line.transfer.call_id)
         settle(world.deps, leg, act, sip_code=486 if act is Act.BUSY else None)
+
+
+def _record(world: World) -> None:
+    """A recording that is ready, and one of which nothing was stored."""
+    deps = replace(world.deps, recordings=storage())
+    call = settle(deps, world.ringing(), Act.ANSWER)
+    for stored in (True, False):
+        for action in ("start", "stop"):
+            recordings.change(deps, call.account_id, call.call_id, action, "beep")
+        recording = deps.stores.recordings.of_call(call.call_id)[-1]
+        if stored:
+            objects_of(deps).kept[recording.segment(0)] = bytes(16)
+        compose.compose(deps, recording.recording_id)
+    settle(deps, call, Act.AGENT_HANGUP)
 
 
 def _talk(world: World) -> None:

@@ -102,7 +102,7 @@ def test_every_key_of_a_suspended_account_is_refused(mcp, world, monkeypatch):
 def test_the_key_can_be_sent_as_bearer(mcp, world):
     bearer = {"Authorization": f"Bearer {world.key}"}
     answered = mcp.post({"jsonrpc": "2.0", "id": 1, "method": "tools/list"}, key="", **bearer)
-    assert len(answered.json_body["result"]["tools"]) == 19
+    assert len(answered.json_body["result"]["tools"]) == 25
 
 
 @pytest.mark.parametrize("method", ["GET", "DELETE"])

@@ -97,6 +97,7 @@ def test_required_arguments_are_those_that_the_operation_requires():
         "chamade_call_say": ["call_id", "text"],
         "chamade_call_listen": ["call_id"],
         "chamade_call_dtmf": ["call_id", "digits"],
+        "chamade_call_record": ["call_id", "action"],
         "chamade_call_hold": ["call_id"],
         "chamade_call_resume": ["call_id"],
         "chamade_call_transfer": ["call_id", "to", "mode"],

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chalicelib.domain.call import public_view
-from chalicelib.providers.twilio_webhooks import MAX_FIELD
+from chalicelib.providers.twilio_webhooks import MAX_FIELD, update_of
 from chalicelib.services import inbox
 from chalicelib.services.call import call_control
 from chalicelib.services.call.relay_news import told_to_relay
@@ -133,14 +133,14 @@ def test_what_the_caller_s_side_tells_is_in_the_call_its_event_and_what_relays_g
         "sip_headers": {"X-Order": "4711", "User-to-User": "00aa"},
     }
     assert told_of(call) == told
-    assert told.items() <= told_to_relay(call)["call"].items()
+    assert told.items() <= told_to_relay(world.deps, call)["call"].items()
     events, _ = inbox.read(world.deps, world.account_id, None, 0)
     assert told.items() <= events[-1].data["call"].items()
 
 
 def test_a_call_of_which_nothing_is_told_has_no_such_members(api, world):
     call = world.ringing()
-    for shown in (public_view(call), told_to_relay(call)["call"]):
+    for shown in (public_view(call), told_to_relay(world.deps, call)["call"]):
         assert not {"caller_name", "stir_verstat", "sip_headers"} & set(shown)
 
 
@@ -231,3 +231,26 @@ def test_a_caller_beyond_the_limit_hears_a_busy_tone_and_no_call_is_created(api,
     assert verbs(api.webhook("voice", post)) == [("Reject", {"reason": "busy"}, None)]
     assert api.webhook("status", {**post, "CallStatus": "busy"}).status_code == 204
     assert api.call("GET", "/api/calls").json_body["calls"] == []
+
+
+def test_a_status_post_of_the_far_end_s_hold_is_shown_in_the_call(api, world):
+    post = form(world)
+    api.webhook("voice", post)
+    call = world.call_of(world.incoming(sid=post["CallSid"]))
+    call_control.accept(world.deps, world.account_id, call.call_id)
+    held = {**post, "CallStatus": "in-progress", "HoldStatus": "held", "SequenceNumber": "3"}
+    assert api.webhook("status", held).status_code == 204
+    assert api.call("GET", f"/api/call/{call.call_id}").json_body["hold"] == "far_end"
+    late = {**held, "HoldStatus": "unheld", "SequenceNumber": "2"}
+    nonsense = {**held, "HoldStatus": "maybe", "SequenceNumber": "x"}
+    for post in (late, nonsense):
+        assert api.webhook("status", post).status_code == 204
+    assert api.call("GET", f"/api/call/{call.call_id}").json_body["hold"] == "far_end"
+    api.webhook("status", {**held, "HoldStatus": "unheld", "SequenceNumber": "4"})
+    assert "hold" not in api.call("GET", f"/api/call/{call.call_id}").json_body
+
+
+def test_a_status_post_about_a_refer_says_what_it_has_come_to(world):
+    for text, code in (("202", 202), ("486", 486), ("", None), ("soon", None)):
+        update = update_of(form(world, CallStatus="in-progress", ReferStatus=text))
+        assert update.refer_code == code

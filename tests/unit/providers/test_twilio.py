@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import threading
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs
 
@@ -18,6 +19,7 @@ from chalicelib.providers.base import (
     DialRoute,
     HangUp,
     KeepRinging,
+    NotSupported,
     ProviderError,
     Reject,
     RemoteStatus,
@@ -25,9 +27,11 @@ from chalicelib.providers.base import (
 from chalicelib.providers.twilio import (
     DIAL_TIMEOUT_S,
     REST_TIMEOUT_S,
+    TWILIO_API,
     TwilioAccount,
     TwilioProvider,
 )
+from common.sip_headers import Introduction
 from tests.support.ports import free_port
 
 SID, TOKEN = "AC" + "1" * 32, "token-that-must-not-show"
@@ -191,6 +195,22 @@ def test_routes_of_a_dial_are_sent_in_order_with_their_numbers(twilio, ours):
     assert "Routes" not in one
 
 
+def test_a_call_at_our_gateway_is_referred_and_none_at_twilio(twilio, ours):
+    twilio.says = (200, {"sid": "CA1"})
+    ours.refer("CA1", "+33199007777")
+    method, path, body, _ = twilio.requests[0]
+    assert (method, path, body) == (
+        "POST", f"/2010-04-01/Accounts/{SID}/Calls/CA1.json", {"Refer": ["+33199007777"]},
+    )  # fmt: skip
+    twilio.says = (400, {"code": 21220, "message": "not possible now", "status": 400})
+    with pytest.raises(ProviderError, match="21220"):
+        ours.refer("CA1", "+33199007777")
+    real = TwilioProvider(replace(ours._account, api_url=TWILIO_API))
+    assert (ours.refers, real.refers) == (True, False)
+    with pytest.raises(NotSupported):
+        real.refer("CA1", "+33199007777")
+
+
 def test_a_document_that_keeps_ringing_redirects_to_the_same_webhook(ours):
     document = ours.document(AskAgain("after-stream"))
     assert "https://api.test/api/webhooks/twilio/after-stream</Redirect>" in document
@@ -228,6 +248,22 @@ def test_a_call_is_placed_by_uri_with_the_trunks_credentials(twilio, ours):
         ["pw"],
     )
     assert "Byoc" not in body
+
+
+TOLD = Introduction("Zoë Ltd", headers={"X-Order": "a b&c", "User-to-User": "00;encoding=hex"})
+IN_URI = "X-Order=a%20b%26c&User-to-User=00%3Bencoding%3Dhex"
+
+
+def test_headers_stand_in_the_uri_and_our_gateway_gets_them_with_the_name(twilio, ours):
+    twilio.says = (201, {"sid": "CA7", "status": "queued"})
+    uri = "sip:+33199001234@sip.carrier.example;transport=tls"
+    ours.dial(Dial(CALL_ID, uri, "+33199005678", 30, 600, introduction=TOLD))
+    ours.dial(replace(ORDER, introduction=TOLD))
+    by_uri, by_trunk = (request[2] for request in twilio.requests)
+    assert by_uri["To"] == [f"{uri}?{IN_URI}"]
+    assert not {"CallerName", "SipHeaders"} & set(by_uri)
+    assert by_trunk["To"] == ["+33199001234"]
+    assert (by_trunk["CallerName"], by_trunk["SipHeaders"]) == (["Zoë Ltd"], [IN_URI])
 
 
 @pytest.mark.parametrize(

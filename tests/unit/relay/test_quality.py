@@ -12,6 +12,7 @@ from common.call_facts import MAX_MARKS, MAX_STEPS, pack, quantile, unpack
 from relay.core.counters import Counters
 from relay.core.levels import LevelBand
 from relay.core.quality import CallQuality
+from relay.protocol.line import Line, Source
 from tests.unit.relay.scene import Scene
 
 SILENCE = b"\xff" * 160
@@ -69,6 +70,7 @@ def test_what_the_caller_heard_is_placed_where_it_was_played() -> None:
 def test_what_a_clear_cut_is_not_in_the_levels() -> None:
     quality = begun()
     quality.played(tone(900), 0.0, 1000.0)
+    quality.cut(1000.3)
     quality.cleared(0.6, 1000.3, marks=False)
     quality.played(tone(200), 0.0, 1000.8)
     levels = unpack(quality.take_piece(1002.0).heard)
@@ -183,3 +185,30 @@ def test_a_call_keeps_no_more_than_its_bounds() -> None:
 @given(st.lists(st.integers(0, 15), max_size=50))
 def test_levels_are_packed_without_loss(levels: list[int]) -> None:
     assert unpack(pack(levels))[: len(levels)] == levels
+
+
+def test_holds_are_marked_and_are_no_barge_ins() -> None:
+    scene = Scene()
+    scene.start_stream()
+    scene.join_agent()
+    scene.bridge.agent_audio(tone(1000), scene.now)
+    scene.now += 0.3
+    held = Line(number=1, mode="hold", source=Source(kind="silence"))
+    scene.bridge.line.follow(held, scene.now, state="active")
+    scene.now += 1.0
+    scene.bridge.line.follow(Line(number=2), scene.now, state="active")
+    quality = scene.bridge.quality
+    marks = [(mark.type, mark.at_ms) for mark in quality.take_piece(scene.now).marks]
+    assert marks[-2:] == [("hold", 300), ("talk", 1300)]
+    assert quality.sums().clears == 0
+
+
+def test_audio_of_a_source_or_another_call_says_nothing_of_the_agent() -> None:
+    quality = begun()
+    quality.switched("hold", 1000.0)
+    quality.played(SILENCE, 0.0, 1000.0)
+    quality.played(SILENCE, 1000.02, 1000.2)
+    assert (quality.sums().underruns, quality.sums().agent_audio_ms) == (0, None)
+    quality.switched("agent", 1001.0)
+    quality.played(SILENCE, 0.0, 1002.0)
+    assert quality.sums().agent_audio_ms == 2000

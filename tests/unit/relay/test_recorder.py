@@ -11,8 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relay.core.recorder import SEGMENT_S, Recorder, Segment
-from relay.core.recording_tracks import JITTER
+from relay.core.recording_tracks import JITTER, MAX_HELD, LiveTrack
 from relay.protocol import tones
+from relay.protocol.hold_music import MUSIC
+from relay.protocol.line import Line as Hold
+from relay.protocol.line import Source
 from relay.protocol.recording import WantedRecording
 from tests.unit.relay.scene import Scene
 
@@ -164,6 +167,28 @@ def test_a_second_recording_follows_the_first_at_once(live: Scene) -> None:
     assert live.actions.segments[1].start_ms == 0
 
 
+def test_on_hold_what_the_caller_says_and_the_music_that_is_heard_are_recorded(
+    live: Scene,
+) -> None:
+    line = Line(live)
+    said, cut, after = speech(300), b"".join(speech(200, seed=2)), speech(50, seed=3)
+    live.bridge.agent_audio(cut, live.now)
+    line.talk(said[:50])
+    live.bridge.follow_line(Hold(1, "hold", Source("music")), live.now)
+    for frame in said[50:250]:
+        live.bridge.tick(live.now)
+        line.talk([frame])
+    live.bridge.follow_line(Hold(2), live.now)
+    line.talk(said[250:], agent=after)
+    left, right = line.end()
+    assert left.tobytes() == b"".join(said)
+    assert right[: 50 * FRAME].tobytes() == cut[: 50 * FRAME]
+    music = right[50 * FRAME : 250 * FRAME].tobytes()
+    assert cut[50 * FRAME : 51 * FRAME] not in music
+    assert MUSIC[:8000] in music
+    assert right[250 * FRAME :].tobytes() == b"".join(after)
+
+
 def test_a_beep_is_heard_and_recorded_once_a_stream_is_there(scene: Scene) -> None:
     line = Line(scene, beep=True)
     scene.now += 0.5
@@ -219,6 +244,17 @@ def test_a_gap_in_the_stream_is_silence_as_long_as_it_was(live: Scene) -> None:
     left, _ = line.end()
     assert left[: len(before) * FRAME].tobytes() == b"".join(before)
     assert abs(place(left, b"".join(after)) - (100 * FRAME + 8000)) <= JITTER
+
+
+def test_a_burst_of_more_than_is_held_is_placed_at_once() -> None:
+    track = LiveTrack(0)
+    burst = speech(MAX_HELD // FRAME + 1)
+    for frame in burst[:-1]:
+        track.receive(frame, 8 * MAX_HELD)
+    assert not track.settle(8 * MAX_HELD)
+    track.receive(burst[-1], 8 * MAX_HELD)
+    assert track.settle(8 * MAX_HELD)
+    assert track.take(8 * MAX_HELD).endswith(b"".join(burst))
 
 
 @pytest.mark.parametrize("drift", [60e-6, -60e-6])

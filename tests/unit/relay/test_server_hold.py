@@ -9,6 +9,7 @@ import pytest
 from websockets.asyncio.client import ClientConnection
 
 from relay.network.clips import KEPT, Clips
+from relay.network.control import NoAnswerError
 from relay.protocol.hold_music import MUSIC
 from tests.unit.relay.chamade_host import ChamadeHost
 from tests.unit.relay.door_client import DoorStack, talking, until
@@ -98,6 +99,28 @@ async def test_a_relay_keeps_sixteen_clips() -> None:
     assert len(asked) == KEPT + 1
     await clips.get("call_1", "clip_1")
     assert len(asked) == KEPT + 2
+
+
+async def test_calls_that_want_a_clip_at_once_ask_for_it_once() -> None:
+    asked: list[str] = []
+    go_on = asyncio.Event()
+
+    async def fetch(call_id: str, _: str) -> bytes:
+        asked.append(call_id)
+        await go_on.wait()
+        if len(asked) == 1:
+            raise NoAnswerError("HTTP 500")
+        return b"\x22"
+
+    clips = Clips(fetch)
+    for answer in (NoAnswerError, bytes):
+        go_on.clear()
+        wanted = [asyncio.create_task(clips.get(f"call_{n}", "clip_1")) for n in range(20)]
+        await asyncio.sleep(0)
+        go_on.set()
+        got = await asyncio.gather(*wanted, return_exceptions=True)
+        assert {type(each) for each in got} == {answer}
+    assert len(asked) == 2
 
 
 async def test_a_clip_that_is_too_long_is_music(door: DoorStack) -> None:

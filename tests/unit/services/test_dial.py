@@ -14,6 +14,7 @@ from chalicelib.services.call.dial import DialRequest
 from chalicelib.services.call.transition import settle
 from chalicelib.services.line import dids
 from chalicelib.store.table import update
+from common.sip_headers import Introduction
 from tests.support.world import CALLEE, with_settings
 from tests.unit.services.dialling import expect_refusal, read_dialling
 
@@ -73,6 +74,23 @@ def test_a_trunk_unknown_to_the_provider_is_dialled_by_uri_with_its_password(wor
     assert (order.trunk_id, order.username, order.password) == (None, "acct42", "s3cret-pw")
     assert "s3cret-pw" not in repr(order)
     assert call.provider == "twilio"
+
+
+def test_through_twilio_there_is_no_name_and_headers_have_its_limit(world):
+    providers = {"gateway": world.provider, "twilio": world.provider}
+    world.deps = with_settings(
+        replace(world.deps, providers=providers), twilio_sip_domain="name.sip.twilio.test"
+    )
+    world.register_trunk(provider="twilio")
+    told = Introduction("Zoë Ltd", headers={"X-Order": "4711"})
+    call = world.dial(introduction=told)
+    assert (call.caller_name, call.sip_headers) == (None, {"X-Order": "4711"})
+    assert world.provider.dialled[0].introduction == Introduction(headers={"X-Order": "4711"})
+    long = Introduction(headers={f"X-{i}": "a" * 250 for i in range(5)})
+    with pytest.raises(NotDialled) as refused:
+        world.dial(introduction=long)
+    assert (refused.value.code, refused.value.facts) == ("headers_too_long", {"limit": 1023})
+    assert len(world.provider.dialled) == 1
 
 
 def test_the_call_is_stored_before_the_provider_is_asked(world):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from dataclasses import replace
 
 import pytest
 
-from chalicelib.domain.call_facts import LATE_MS, MAX_QUALITY_EVENTS, ProviderFacts
+from chalicelib.domain.call_facts import LATE_MS, MAX_QUALITY_EVENTS, ProviderFacts, QualityNote
 from chalicelib.domain.call_transitions import Act
+from chalicelib.providers.base import CallUpdate
 from chalicelib.services import inbox
 from chalicelib.services.call import facts
 from chalicelib.services.call.transition import UnknownCall, settle
@@ -21,6 +23,8 @@ from common.call_facts import (
     Sums,
     pack,
 )
+from common.log_lines import JsonFormatter
+from infra.queries import QUALITY
 from tests.support.engine import everything_in
 from tests.support.world import World
 
@@ -155,7 +159,8 @@ def test_a_report_about_no_call_or_another_time_is_not_kept(world, call):
 def test_the_end_of_a_call_is_one_line_in_the_log_with_both_sides(world, call, caplog):
     over = settle(world.deps, call, Act.AGENT_HANGUP)
     told = ProviderFacts(codec="PCMU", mos=3.02, loss_pct=4.5, invite_at=call.created_at)
-    facts.take_provider(world.deps, over, told)
+    update = CallUpdate(call.provider_call_id, facts=told)
+    facts.take_update(world.deps, over.call_id, update)
     with caplog.at_level(logging.INFO):
         added = histogram(ADDED_LATENCY_MS, _2=5)
         facts.take_report(world.deps, report(over, 1, gaps=2, added_latency=added))
@@ -166,6 +171,25 @@ def test_the_end_of_a_call_is_one_line_in_the_log_with_both_sides(world, call, c
     assert (line["call_id"], line["mos"], line["gaps"]) == (call.call_id, 3.02, 2)
     assert (line["added_latency_p95_ms"], line["codec"]) == (0.5, "PCMU")
     assert "+336" not in str(line), "numbers of people are not in it"
+
+
+def test_the_saved_query_about_the_worst_calls_names_fields_of_the_line(world, call, caplog):
+    world.clock.advance(30)
+    over = settle(world.deps, call, Act.AGENT_HANGUP)
+    told = ProviderFacts("PCMU", 3.0, 0.5, 31.5, 120, 4.2, call.created_at)
+    facts.take_update(world.deps, over.call_id, CallUpdate("CA1", facts=told))
+    full = report(
+        over,
+        last=True,
+        added_latency=histogram(ADDED_LATENCY_MS, _2=5),
+        clear_to_silence=histogram(CLEAR_TO_SILENCE_MS, _2=1),
+    )
+    with caplog.at_level(logging.INFO):
+        facts.take_report(world.deps, full)
+    (record,) = [each for each in caplog.records if each.getMessage() == "call quality"]
+    line = json.loads(JsonFormatter().format(record))
+    assert set(QUALITY) - {"trunk_id"} <= set(line), "trunk_id is there only if there is a trunk"
+    assert line["talked_ms"] >= 29_000
 
 
 def test_a_call_that_goes_on_elsewhere_has_no_line_yet(world, call, caplog):
@@ -181,7 +205,7 @@ def events_of(world):
 
 def test_each_change_of_quality_is_one_event(world, call):
     for quality, mos in (("good", 4.2), ("poor", 2.9), ("poor", 2.8), ("good", 4.1)):
-        facts.note_quality(world.deps, call, quality, mos)
+        facts.note_quality(world.deps, call, QualityNote(quality, mos))
     assert events_of(world) == [
         {"call_id": call.call_id, "quality": "poor", "mos": 2.9},
         {"call_id": call.call_id, "quality": "good", "mos": 4.1},
@@ -190,11 +214,12 @@ def test_each_change_of_quality_is_one_event(world, call):
 
 def test_events_about_quality_are_bounded_in_a_call(world, call):
     for _ in range(MAX_QUALITY_EVENTS):
-        facts.note_quality(world.deps, call, "poor", 2.9)
-        facts.note_quality(world.deps, call, "good", None)
+        facts.note_quality(world.deps, call, QualityNote("poor", 2.9))
+        facts.note_quality(world.deps, call, QualityNote("good"))
     assert len(events_of(world)) == MAX_QUALITY_EVENTS
 
 
 def test_a_call_that_is_over_gets_no_event_about_its_quality(world, call):
-    facts.note_quality(world.deps, settle(world.deps, call, Act.AGENT_HANGUP), "poor", 2.0)
+    over = settle(world.deps, call, Act.AGENT_HANGUP)
+    facts.note_quality(world.deps, over, QualityNote("poor", 2.0))
     assert events_of(world) == []

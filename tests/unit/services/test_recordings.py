@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from chalicelib.domain.call import Refused, public_view
+from chalicelib.domain.call_line import MUSIC, LineAct
 from chalicelib.domain.call_transitions import Act
 from chalicelib.domain.composition import header
 from chalicelib.domain.recording import (
@@ -19,7 +20,7 @@ from chalicelib.domain.recording import (
     WantedRecording,
 )
 from chalicelib.services import sweep
-from chalicelib.services.call import call_control, compose, recordings
+from chalicelib.services.call import call_control, call_writes, compose, recordings
 from chalicelib.services.call.relay_news import told_to_relay
 from chalicelib.services.call.transition import UnknownCall, settle
 from chalicelib.store.recordings import CLAIM_MS, RecordingMoved
@@ -222,6 +223,18 @@ def test_an_end_and_a_change_at_once_lose_neither(recorded):
     assert recorded.deps.stores.recordings.of_call(call.call_id)[0].state == "stopped"
     with pytest.raises(Refused):
         change(recorded, call, "start")
+
+
+def test_a_hold_and_a_recording_at_once_lose_neither(recorded):
+    read_before = active(recorded)
+    change(recorded, read_before, "start")
+    held = call_writes.change(recorded.deps, read_before, LineAct.HOLD, source=MUSIC)
+    assert (held.media_line.mode, held.recordings.current.state) == ("hold", "on")
+    paused = change(recorded, held, "pause")
+    assert (paused.media_line.mode, paused.recordings.current.state) == ("hold", "paused")
+    assert recorded.reread(held) == paused
+    told = told_to_relay(recorded.deps, paused)
+    assert (told["line"]["mode"], told["recording"]["state"]) == ("hold", "paused")
 
 
 def test_segments_become_one_file_and_are_deleted(recorded):

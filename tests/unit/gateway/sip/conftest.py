@@ -36,8 +36,8 @@ class RecordingCall:
 
     @property
     def names(self) -> list[str]:
-        """What was reported, but for the audio."""
-        return [name for name, *_ in self.events if name != "on_audio"]
+        """What was reported, but for the audio and its facts."""
+        return [name for name, *_ in self.events if name not in {"on_audio", "on_media"}]
 
     async def hears(self, name: str) -> tuple:
         """Wait for the first event of that name; return it."""

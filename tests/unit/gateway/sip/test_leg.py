@@ -9,7 +9,9 @@ import pytest
 
 from gateway.calls.leg import Release
 from gateway.legs.sip.call_audio import CallAudio
-from gateway.sip.events import Ended, MediaAgreed, Side, TransferProgress
+from gateway.legs.sip.referral import TOLD_WITHIN_S
+from gateway.rtp.voice_quality import Packets
+from gateway.sip.events import Ended, MediaAgreed, Side, TransferProgress, TransferRequested
 from gateway.sip.session.call_media import CallMedia
 from gateway.sip.session.offer_answer import OfferAnswer
 from local.sip_phone import CallFailed
@@ -70,6 +72,47 @@ async def test_a_caller_who_hangs_up_is_reported_with_200(legs, phone):
     talking, _, call = await up(legs, phone)
     await talking.hang_up()
     assert (await call.hears("on_hangup"))[1] == 200
+
+
+async def test_the_facts_of_the_audio_are_told_just_before_the_end(legs, phone):
+    talking, _, call = await up(legs, phone)
+    await talking.play(SPEECH * 20)
+    await call.hears("on_audio")
+    await talking.hang_up()
+    await call.hears("on_hangup")
+    told = [name for name, *_ in call.events if name in {"on_media", "on_hangup"}]
+    assert told == ["on_media", "on_hangup"]
+    _, facts = await call.hears("on_media")
+    assert (facts["MediaCodec"], facts["MediaLoss"]) == ("PCMU", "0.00")
+    assert float(facts["MediaMos"]) > 4
+    assert float(facts["MediaJitter"]) >= 0
+
+
+async def test_a_call_that_becomes_poor_is_told_once(legs, phone, monkeypatch):
+    _, leg, call = await up(legs, phone)
+    counts = {"received": 0, "lost": 0}
+
+    def stats(_leg):
+        counts["received"] += 35
+        counts["lost"] += 15
+        return Counted(Packets(counts["received"], counts["lost"], counts["lost"]))
+
+    monkeypatch.setattr("gateway.rtp.leg.Leg.stats", stats)
+    for second in range(30):
+        leg.look(legs.stack.now + second, rtp_timeout=1000)
+    monkeypatch.undo()
+    assert [event[:2] for event in call.events if event[0] == "on_quality"] == [
+        ("on_quality", "poor")
+    ]
+
+
+class Counted:
+    """The counts of a leg whose packets a test makes up."""
+
+    one_way = 40.0
+
+    def __init__(self, packets):
+        self.packets = packets
 
 
 async def test_a_caller_who_never_acknowledges_the_answer_is_broken_and_has_not_hung_up(
@@ -299,3 +342,67 @@ async def test_a_key_that_comes_by_info_and_then_in_the_audio_is_told_once(legs,
         ("on_dtmf", "4"),
         ("on_dtmf", "5"),
     ]
+
+
+async def referred(legs, phone, target="+33199007777"):
+    """A call of the phone's that is asked to call somebody else, and what the phone was asked."""
+    talking, leg, call = await up(legs, phone)
+    assert leg.refer(target)
+    return talking, leg, call, await asyncio.wait_for(phone.tells(TransferRequested), WITHIN_S)
+
+
+@pytest.mark.parametrize("outcome", [200, 486])
+async def test_the_outcome_of_a_transfer_is_told_once_the_far_end_tells_it(legs, phone, outcome):
+    talking, leg, call, asked = await referred(legs, phone)
+    assert asked.target == f"sip:+33199007777@{HOST}"
+    assert not leg.refer("+33199008888")  # one at a time
+    talking.call.transfers.accept(phone.now)
+    for status in (180, outcome, outcome):
+        talking.call.transfers.report(status, phone.now)
+    phone.flush()
+    assert await call.hears("on_refer") == ("on_refer", outcome)
+    assert call.names == ["on_refer"]
+    assert not leg.over
+
+
+async def test_a_transfer_that_is_refused_is_told_with_its_code_and_the_call_goes_on(legs, phone):
+    talking, leg, call, _ = await referred(legs, phone, f"sip:carol@{HOST}:5070;user=phone")
+    talking.call.transfers.decline(phone.now, 405)
+    phone.flush()
+    assert await call.hears("on_refer") == ("on_refer", 405)
+    assert not leg.over
+    assert leg.refer("+33199008888")
+
+
+async def test_a_far_end_that_agrees_and_hangs_up_without_a_word_has_made_the_transfer(legs, phone):
+    talking, _, call, _ = await referred(legs, phone)
+    talking.call.transfers.accept(phone.now)
+    talking.call.hangup(phone.now)
+    phone.flush()
+    await call.hears("on_hangup")
+    assert call.events[-2:] == [("on_refer", 202), ("on_hangup", 200, call.events[-1][2])]
+
+
+async def test_a_far_end_that_hangs_up_before_it_agrees_has_only_hung_up(legs, phone):
+    talking, _, call, _ = await referred(legs, phone)
+    talking.call.hangup(phone.now)
+    phone.flush()
+    await call.hears("on_hangup")
+    assert "on_refer" not in call.names
+
+
+async def test_a_transfer_of_which_nothing_is_told_is_given_up_and_the_call_goes_on(legs, phone):
+    talking, leg, call, _ = await referred(legs, phone)
+    talking.call.transfers._reporting = 0
+    talking.call.reply(talking.call.transfers._refer, 202, phone.now)
+    phone.flush()
+    leg.look(legs.stack.now + TOLD_WITHIN_S - 1, 1000)
+    assert call.names == []
+    leg.look(legs.stack.now + TOLD_WITHIN_S, 1000)
+    assert await call.hears("on_refer") == ("on_refer", 408)
+    assert not leg.over
+
+
+async def test_a_call_that_is_not_up_cannot_be_referred(legs, phone):
+    _, leg, _ = await called(legs, phone)
+    assert not leg.refer("+33199007777")

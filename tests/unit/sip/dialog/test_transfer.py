@@ -7,7 +7,7 @@ import pytest
 from gateway.sip.dialog.state import CallState
 from gateway.sip.events import Ended, TransferProgress, TransferRequested
 from gateway.sip.syntax.message import Request
-from tests.unit.sip.network import Network, Sound
+from tests.unit.sip.network import Network, Sound, brief
 
 
 def test_a_transfer_is_asked_for_accepted_and_reported(net: Network) -> None:
@@ -35,6 +35,16 @@ def test_a_transfer_that_is_declined_is_told(net: Network) -> None:
     net.settle()
     told = net.alice.one(TransferProgress)
     assert (told.status, told.final) == (603, True)
+    assert out.state is call.state is CallState.UP
+
+
+def test_a_transfer_that_nobody_answers_is_told_and_the_call_goes_on(net: Network) -> None:
+    out, call = net.connect()
+    net.loses = lambda sender, message: brief(message) == "REFER"
+    out.transfer("sip:carol@192.0.2.3", net.now)
+    net.wait(33)
+    told = net.alice.one(TransferProgress)
+    assert (told.status, told.final) == (408, True)
     assert out.state is call.state is CallState.UP
 
 

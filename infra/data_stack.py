@@ -62,7 +62,9 @@ class DataStack(cdk.Stack):
         self.secrets = {name: self._secret(name) for name in SECRETS}
         # Protected from deletion, CloudFormation could not remove it if anything after it failed.
         for each in self.tables:
-            each.node.add_dependency(self.data_key, self.vault_key, *self.secrets.values())
+            each.node.add_dependency(
+                self.data_key, self.vault_key, self.recordings, *self.secrets.values()
+            )
         self._exports()
 
     def _exports(self) -> None:

@@ -57,13 +57,14 @@ def _bucket(properties: dict[str, Any], client: Client) -> dict[str, str]:
         store.head_bucket(Bucket=name)
     except store.exceptions.ClientError:
         raise LookupError(f"there is no bucket {name} of ours: make one of this name") from None
-    return {"BucketName": name}
+    return {"Bucket" if "PolicyDocument" in properties else "BucketName": name}
 
 
 LOOKED_UP: dict[str, Callable[[dict[str, Any], Client], dict[str, str]]] = {
     "AWS::DynamoDB::Table": _table,
     "AWS::SecretsManager::Secret": _secret,
     "AWS::S3::Bucket": _bucket,
+    "AWS::S3::BucketPolicy": _bucket,
     "AWS::KMS::Alias": lambda properties, _: {"AliasName": properties["AliasName"]},
 }
 """Type of a kept resource that has a name -> the function that finds it."""
@@ -83,6 +84,11 @@ def mapping(template: dict[str, Any], client: Client) -> dict[str, dict[str, str
         for type_, about in kept.values()
         if type_ == "AWS::KMS::Alias"
     }
+    # A policy has its bucket's identifier.
+    for _, about in kept.values():
+        bucket = about.get("Bucket")
+        if isinstance(bucket, dict):
+            about["BucketName"] = kept[bucket["Ref"]][1]["BucketName"]
     # The table first: without it nothing was left.
     order = sorted(kept, key=lambda id_: kept[id_][0] != "AWS::DynamoDB::Table")
     return {

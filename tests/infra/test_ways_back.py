@@ -114,6 +114,9 @@ def test_the_kept_data_is_found_again_by_name_and_description(engine, installed,
     for name, identifier in found.items():
         (value,) = identifier.values()
         made = left_behind[name].rpartition("secret:")[2]
+        if template["Resources"][name]["Type"] == "AWS::S3::BucketPolicy":
+            # In AWS its bucket's name identifies it; the engine has a name of its own.
+            made = made.removesuffix("-policy")
         assert re.fullmatch(rf"(arn:.+[:/])?{re.escape(made)}(-\w{{6}})?", value)
 
 

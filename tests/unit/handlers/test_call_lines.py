@@ -7,6 +7,7 @@ import json
 
 import pytest
 
+from chalicelib import bootstrap
 from chalicelib.handlers.clips import MAX_BODY, SILENT_WAV
 from chalicelib.handlers.mcp.perform import perform
 from chalicelib.handlers.mcp.tools import TOOLS
@@ -123,11 +124,9 @@ def test_a_line_is_in_the_answers_to_relays(api, world, call):
 
 
 def test_the_outcome_of_a_refer_comes_by_a_status_webhook(api, world, call, monkeypatch):
-    monkeypatch.setattr("chalicelib.providers.twilio.TwilioProvider.refers", True)
-    monkeypatch.setattr(
-        "chalicelib.providers.twilio.TwilioProvider.refer",
-        lambda *args: world.provider.refer(*args[1:]),
-    )
+    provider = bootstrap.dependencies().providers["gateway"]
+    monkeypatch.setattr(provider, "refers", True)
+    monkeypatch.setattr(provider, "refer", world.provider.refer)
     path = f"/api/call/{call.call_id}"
     begun = api.call("POST", f"{path}/transfer", {"to": CALLEE, "mode": "refer"})
     assert begun.json_body["transfer"]["state"] == "dialling"

@@ -34,8 +34,9 @@ class Relay:
 @dataclass(frozen=True)
 class Media:
     """The media of a call: the relay that holds the provider's stream, its URL for other relays and
-    its door's, since when (epoch ms); how many streams were handed out that did not last; whether only a poll
-    can still bring the provider its stream; whether keys wait for an event (`keypads.py`).
+    its door's, since when (epoch ms); how many streams were handed out that did not last; whether
+    only a poll can still bring the provider its stream; whether keys wait for an event
+    (`keypads.py`).
     """
 
     relay: str | None = None

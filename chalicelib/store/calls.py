@@ -16,6 +16,7 @@ import zlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from chalicelib.domain.answered import NOT_DETECTED
 from chalicelib.domain.call import Call, Route, Transition
 from chalicelib.domain.call_transitions import CallState
 from chalicelib.domain.dial_rules import RecentDials
@@ -30,6 +31,7 @@ from chalicelib.store.table import ConditionFailed, Contention, Item, Table, put
 
 if TYPE_CHECKING:
     from chalicelib.store.call_facts import FactsStore
+    from chalicelib.store.detections import DetectionStore
 
 LISTING = ("listing", "listing", "listing_order")
 LIVE = ("live", "live", "live_order")
@@ -41,7 +43,7 @@ FILTERED_READ, MAX_READS = 100, 5
 
 _KEY_ATTRIBUTES = frozenset(
     ("pk", "sk", "listing", "listing_order", "live", "live_order", "line_number",
-     "recording_number")
+     "recording_number", "detection_step")
 )  # fmt: skip
 
 
@@ -81,6 +83,13 @@ class CallStore:
         from chalicelib.store.call_facts import FactsStore
 
         return FactsStore(self._table)
+
+    @functools.cached_property
+    def detections(self) -> DetectionStore:
+        """Return the store of what was found out about answers, loaded when it is needed."""
+        from chalicelib.store.detections import DetectionStore
+
+        return DetectionStore(self._table)
 
     def get(self, call_id: str) -> Call | None:
         """Return the call as it is now."""
@@ -307,6 +316,7 @@ def to_item(call: Call) -> Item:
         "media_line": line == 0,
         "recordings": call.recordings == NOT_RECORDED,
         "far_end_held": not call.far_end_held,
+        "detection": call.detection == NOT_DETECTED,
     }
     absent = {name for name, is_usual in usual.items() if is_usual}
     item: Item = {
@@ -320,6 +330,8 @@ def to_item(call: Call) -> Item:
         item["recording_number"] = call.recordings.number
     if line:
         item["line_number"] = line
+    if call.detection.step:
+        item["detection_step"] = call.detection.step
     if not call.state.final:
         item["live"] = f"LIVE#{zlib.crc32(call.call_id.encode()) % LIVE_SHARDS}"
         item["live_order"] = f"{call.state.value}#{to_text(call.ring_deadline)}"

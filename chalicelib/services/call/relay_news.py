@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from chalicelib.domain.answered import told_to_relay as detection_told
 from chalicelib.domain.call import Call, public_view
+from chalicelib.domain.call_transitions import CallState
 from chalicelib.domain.recording import told_to_relay as recording_told
 from chalicelib.services.dependencies import Dependencies
 from common import media_token
@@ -45,7 +47,14 @@ def told_to_relay(deps: Dependencies, call: Call) -> dict[str, Any]:
     told |= {name: shown[name] for name in _IF_KNOWN if name in shown}
     line = {} if call.media_line.number == 0 else {"line": _line(deps, call)}
     recording = recording_told(call.recordings, call.call_id)
-    return {"call": told, "ends_at_ms": call.ends_at, **line, **recording}
+    return {"call": told, "ends_at_ms": call.ends_at, **line, **recording, **_detect(deps, call)}
+
+
+def _detect(deps: Dependencies, call: Call) -> dict[str, Any]:
+    """Return what the relay is to find out about the answer, if the provider does not."""
+    if call.state is not CallState.ACTIVE or call.detection.over:
+        return {}
+    return {} if deps.providers[call.provider].detects_answer else detection_told(call.detection)
 
 
 def _line(deps: Dependencies, call: Call) -> dict[str, Any]:

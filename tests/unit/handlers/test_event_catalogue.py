@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
+from chalicelib.domain.answered import Found
 from chalicelib.domain.call import Call, Transition, apply, media_moved
 from chalicelib.domain.call_facts import QualityNote
 from chalicelib.domain.call_transitions import MOVES, Act, Direction
@@ -37,6 +38,7 @@ from chalicelib.handlers import event_catalogue
 from chalicelib.handlers.event_catalogue import CATALOGUE
 from chalicelib.services import inbox
 from chalicelib.services.call import (
+    answered,
     compose,
     facts,
     far_end_hold,
@@ -108,6 +110,9 @@ def _live(world: World) -> None:
     world.report_trunk(trunk, TrunkStatus.FAILED, 403, "Not allowed.")
     gateway_trunks.note_shed(deps, trunk.trunk_id, 7, world.clock.ms)
     world.report_trunk(trunk, TrunkStatus.REGISTERED, 200)
+    greeted = settle(deps, world.dial(detect_answer="greeting_end"), Act.ANSWER)
+    answered.note(deps, greeted, Found("machine", "beep", 3000))
+    settle(deps, greeted, Act.AGENT_HANGUP)
     for act in (Act.BUSY, Act.CALLEE_DECLINED):
         world.clock.advance(60)
         settle(deps, settle(deps, world.dial(), Act.RING), act)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from chalicelib.domain.call import Call, recording_begun
 from chalicelib.domain.failure import Failure
 from chalicelib.domain.recording import (
+    FILES,
     Action,
     Announce,
     Recording,
@@ -140,6 +141,11 @@ def get(deps: Dependencies, account_id: str, recording_id: str) -> Readable:
         recording.file, DOWNLOAD_S, f"{recording_id}.wav", "audio/wav"
     )
     return Readable(recording, url, deps.now() + DOWNLOAD_S * 1000)
+
+
+def address_of_files(deps: Dependencies) -> str | None:
+    """Return the beginning of the URLs at which files are read; None if there is no storage."""
+    return None if deps.recordings is None else deps.recordings.objects.address(FILES)
 
 
 def delete(deps: Dependencies, account_id: str, recording_id: str) -> None:

@@ -18,7 +18,7 @@ from chalicelib.logs import log_context
 from chalicelib.services.call import media
 from chalicelib.services.call.relay_news import told_to_relay
 from chalicelib.services.dependencies import Dependencies
-from chalicelib.store.calls import Relay
+from chalicelib.store.call_media import Relay
 
 routes = Blueprint(__name__)
 

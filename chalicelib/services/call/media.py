@@ -23,7 +23,7 @@ from chalicelib.services.call.call_writes import change
 from chalicelib.services.call.provider_control import hang_up
 from chalicelib.services.call.transition import UnknownCall, follow, settle
 from chalicelib.services.dependencies import Dependencies
-from chalicelib.store.calls import Relay
+from chalicelib.store.call_media import Relay
 from common import media_token
 
 log = logging.getLogger(__name__)
@@ -133,7 +133,7 @@ def attach_provider(
         raise NotActive
     expires = call.media_expiry + _MEDIA_ITEM_KEPT_S
     moved = media_moved(call, relay.name, deps.now())
-    former = deps.stores.calls.take_media(call.call_id, relay, deps.now(), expires, moved)
+    former = deps.stores.media.take(call.call_id, relay, deps.now(), expires, moved)
     if former is not None:
         facts = {"call_id": call.call_id, "from_relay": former, "to_relay": relay.name}
         log.warning("the call's audio has moved to another relay", extra=facts)
@@ -152,7 +152,7 @@ def attach_agent(deps: Dependencies, relay: str, call_id: str, token: str) -> At
         raise BadToken
     if call.state.final:
         raise CallOver(call)
-    owner = deps.stores.calls.media(call_id)
+    owner = deps.stores.media.get(call_id)
     if owner.relay not in (None, relay):
         raise OwnedElsewhere(owner.relay_url)
     return Attachment(call, owner.relay)
@@ -177,7 +177,7 @@ def report(
     if kind == "dtmf" and facts.digits and facts.sequence is not None:
         # Also for a call that is over by now: the caller may press a key and hang up at once.
         pressed_keys.take_report(deps, call, facts.digits, facts.sequence)
-    owner = deps.stores.calls.media(call_id) if kind in _OWNERS else None
+    owner = deps.stores.media.get(call_id) if kind in _OWNERS else None
     if kind != "dtmf" and (owner is None or owner.keys_wait):
         pressed_keys.tell_waiting(deps, call)
     if call.state.final:

@@ -27,7 +27,7 @@ def tell_relay(deps: Dependencies, call: Call) -> None:
     if deps.relay_door is None or not news_there_are or call.answered_at is None:
         return
     try:
-        owner = deps.stores.calls.media(call.call_id)
+        owner = deps.stores.media.get(call.call_id)
         if owner.relay is not None:
             news = {**told_to_relay(deps, call), "agent": None}
             deps.relay_door.tell(call.call_id, owner.door_url, news)
@@ -76,7 +76,7 @@ def _line(deps: Dependencies, call: Call) -> dict[str, Any]:
 
 def _way_to(deps: Dependencies, peer_id: str) -> dict[str, Any]:
     """Return where the peer's stream is, and the token for it; nothing while no relay has it."""
-    relay_url = deps.stores.calls.media(peer_id).relay_url
+    relay_url = deps.stores.media.get(peer_id).relay_url
     peer = deps.stores.calls.get(peer_id)
     if relay_url is None or peer is None:
         return {}

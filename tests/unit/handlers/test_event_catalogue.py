@@ -53,7 +53,7 @@ from chalicelib.services.call.transition import settle
 from chalicelib.services.line import dids, gateway_trunks, trunks
 from chalicelib.services.line.numbers import release
 from chalicelib.services.operator import account_admin
-from chalicelib.store.calls import Relay
+from chalicelib.store.call_media import Relay
 from tests.support.engine import ROOT
 from tests.support.object_store import objects_of, storage
 from tests.support.world import World
@@ -128,7 +128,7 @@ def _live(world: World) -> None:
     for relay in ("relay-1", "relay-2"):
         moved = media_moved(talking, relay, world.clock.ms)
         owner = Relay(relay, f"ws://{relay}:8702")
-        world.stores.calls.take_media(talking.call_id, owner, NOW, talking.media_expiry, moved)
+        world.stores.media.take(talking.call_id, owner, NOW, talking.media_expiry, moved)
     hold.hold(deps, account_id, talking.call_id, music=True)
     hold.resume(deps, account_id, talking.call_id)
     _transfer(world, talking)

@@ -129,6 +129,7 @@ class CallView {
         call.line !== call.to && call.line !== call.from && ["Line", number(call.line)],
         ["Caller's name", call.caller_name],
         ["Forwarded from", call.forwarded_from && number(call.forwarded_from)],
+        ["Answered by", answeredBy(call)],
         ["Direction", call.direction],
         ["Auto-answer", call.direction === "inbound" ? (call.auto_answer ? "on" : "off") : null],
         ["Trunk", call.trunk && h("a", { href: `#/trunk/${call.trunk}` }, call.trunk)],
@@ -187,4 +188,11 @@ class CallView {
       ),
     );
   }
+}
+
+/** Say who answered a call that was dialled, if that is known. */
+function answeredBy({ answered_by: by, greeting_ended_by: ended }) {
+  if (!by) return null;
+  const who = { human: "a person", machine: "a machine", fax: "a fax", unknown: "somebody who said nothing" }[by];
+  return ended ? `${who}; its greeting is over (${ended})` : who;
 }

@@ -83,6 +83,20 @@ class DialForm {
         "60",
       ),
     });
+    this.detect = field({
+      name: "detect_answer",
+      label: "Find out who answers",
+      required: true,
+      hint: "A person, a machine or a fax; and when a machine's greeting is over, to leave a message.",
+      control: choice(
+        [
+          ["off", "No"],
+          ["on", "Yes"],
+          ["greeting_end", "Yes, and when its greeting ends"],
+        ],
+        "off",
+      ),
+    });
     this.through?.input.addEventListener("change", () => this.follow());
     this.callerId.input.addEventListener("change", () => this.drawNote());
   }
@@ -98,9 +112,10 @@ class DialForm {
       h("div", { class: "pair" }, country.node, number.node),
       preview.node,
       h("div", { class: "pair" }, this.through?.node, this.callerId.node, this.ring.node),
+      this.detect.node,
     ];
     return form({
-      fields: [country, number, this.through, this.callerId, this.ring].filter(Boolean),
+      fields: [country, number, this.through, this.callerId, this.ring, this.detect].filter(Boolean),
       layout,
       submit: "Call",
       doing: "Calling…",
@@ -163,13 +178,15 @@ function notReady(trunk) {
 }
 
 /** Dial, and go to the call. A refusal that is about a field is put beside it. */
-async function dial({ transport, host }, number, { trunk, ring_timeout_s: ring, caller_id: callerId }) {
+async function dial({ transport, host }, number, values) {
+  const { trunk, ring_timeout_s: ring, caller_id: callerId, detect_answer: detect } = values;
   const scheme = transport === "tls" ? "sips" : "sip";
   try {
     const call = await create("call", {
       platform: "sip",
       meeting_url: `${scheme}:${number}@${host.includes(":") ? `[${host}]` : host}`,
       ring_timeout_s: Number(ring),
+      ...(detect !== "off" && { detect_answer: detect }),
       ...(trunk && trunk !== BY_CALLER_ID && { trunk }),
       ...(callerId && { caller_id: callerId }),
     });

@@ -21,11 +21,13 @@ from chalicelib.domain.call_line import (
     RINGBACK,
     SILENCE,
     LineAct,
+    LinePhase,
     OnFailure,
     Source,
     Transfer,
     TransferMode,
     failure_of,
+    phase,
     start_of,
 )
 from chalicelib.domain.dial_rules import RecentDials, shown_host
@@ -43,6 +45,10 @@ from chalicelib.services.call.transition import own_call
 from chalicelib.services.dependencies import Dependencies
 
 log = logging.getLogger(__name__)
+
+REFERRAL_MS = 600_000
+"""Time after which a REFER without an outcome is given up. The gateway is not so patient, and tells
+one earlier."""
 
 _USUALLY_HEARD = {"cold": RINGBACK, "warm": MUSIC, "refer": SILENCE}
 
@@ -170,6 +176,20 @@ def referred(deps: Dependencies, call_id: str, provider_call_id: str, code: int)
         log.info("a REFER ends too late: %s", refused.code, extra={"call_id": call_id})
         return
     pair.follow(deps, call)
+
+
+def give_up_referral(deps: Dependencies, call: Call) -> Call:
+    """Fail a REFER whose outcome nobody has told for so long that nobody will: the process that
+    asked for it died, or the provider's post was lost. Return the call; any other as it is.
+    """
+    transfer, lost_at = call.media_line.transfer, call.updated_at + REFERRAL_MS
+    if transfer is None or phase(call.media_line) is not LinePhase.REFER or deps.now() < lost_at:
+        return call
+    log.warning("no outcome of a REFER came", extra={"call_id": call.call_id})
+    try:
+        return pair.follow(deps, _fail(deps, call, transfer, "provider_error", None))
+    except Refused as refused:
+        return refused.call
 
 
 def _check(deps: Dependencies, call: Call, request: TransferRequest) -> None:

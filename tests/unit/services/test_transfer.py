@@ -412,6 +412,23 @@ class TestRefer:
             self.start(world, call)
         assert world.reread(call).media_line.mode == "agent"
 
+    @pytest.mark.parametrize("on_failure", ["resume", "hang_up"])
+    def test_an_outcome_that_never_comes_is_given_up_by_the_sweep(self, world, call, on_failure):
+        """The process may die before it asks, and a post of the provider's may be lost."""
+        request = TransferRequest(CALLEE, "refer", on_failure=on_failure)
+        transfer.start(world.deps, world.account_id, call.call_id, request)
+        world.clock.advance(transfer.REFERRAL_MS / 1000 - 1)
+        sweep.sweep(world.deps)
+        assert state_of(world, call) == "dialling"
+        world.clock.advance(2)
+        assert sweep.sweep(world.deps)["given_back"]
+        call = world.reread(call)
+        assert call.media_line.transfer.state == "failed"
+        assert call.state.final is (on_failure == "hang_up")
+        assert told(world) == ["call.transfer.started", "call.transfer.failed"]
+        sweep.sweep(world.deps)
+        assert world.reread(call) == call
+
     def test_where_there_is_none_it_is_refused_before_anything_happens(self, world, call):
         world.provider.refers = False
         with pytest.raises(Refused) as refused:

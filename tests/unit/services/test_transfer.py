@@ -406,6 +406,30 @@ class TestRefer:
             transfer.start(world.deps, world.account_id, call.call_id, request)
         assert world.provider.referred == []
 
+    def test_it_counts_among_the_dials_of_a_minute(self, world, call):
+        most = world.stores.accounts.get(world.account_id).max_dials_per_minute
+        for _ in range(most):
+            self.start(world, call)
+            self.come_to(world, call, 486)
+        with pytest.raises(NotDialled) as refused:
+            self.start(world, call)
+        assert refused.value.code == "dial_rate"
+        with pytest.raises(NotDialled) as refused:
+            start(world, call)
+        assert refused.value.code == "dial_rate"
+        world.clock.advance(61)
+        assert self.start(world, call).media_line.transfer.under_way
+        assert len(world.provider.referred) == most + 1
+        assert not world.stores.dialling.get(world.account_id).calls
+
+    def test_a_number_that_has_just_declined_is_not_rung_by_the_network_either(self, world, call):
+        _, leg = start(world, call)
+        over(world, leg, "failed", 603)
+        with pytest.raises(NotDialled) as refused:
+            self.start(world, call)
+        assert refused.value.code == "recently_declined"
+        assert world.provider.referred == []
+
     def test_a_provider_that_refuses_gives_the_call_back(self, world, call):
         world.provider.down = True
         with pytest.raises(NotPlaced):

@@ -150,6 +150,21 @@ def test_an_account_records_no_more_than_it_may_keep(recorded):
     assert change(recorded, call, "start").recordings.current
 
 
+def test_a_full_account_is_no_fault_of_ours_that_its_callers_could_raise_an_alarm_with(
+    recorded, caplog
+):
+    trunk = recorded.register_trunk()
+    recorded.new_did("+442079460002", recording="on")
+    recorded.deps = replace(
+        recorded.deps, recordings=replace(recorded.deps.recordings, account_bytes=0)
+    )
+    caplog.set_level("WARNING")
+    call = recorded.call_of(recorded.call_number(trunk, "+442079460002"))
+    assert settle(recorded.deps, call, Act.ANSWER).recordings.current is None
+    told = [each for each in caplog.records if "not recorded" in each.message]
+    assert [each.levelname for each in told] == ["WARNING"]
+
+
 def test_bytes_of_recordings_that_have_expired_count_no_more(recorded):
     call, _ = finished(recorded)
     store, account_id = recorded.deps.stores.recordings, call.account_id

@@ -331,6 +331,16 @@ def test_a_composition_that_fails_is_tried_again_and_given_up_in_the_end(recorde
     assert recorded.events().count("call.recording.failed") == 1
 
 
+def test_a_recording_is_ready_though_its_segments_cannot_be_deleted(recorded, monkeypatch):
+    call = change(recorded, active(recorded), "start")
+    recording_id = stored(recorded, call, 1)
+    change(recorded, call, "stop")
+    monkeypatch.setattr(objects_of(recorded.deps), "delete", lambda _: 1 / 0)
+    assert compose.compose(recorded.deps, recording_id) == "alone"
+    assert recorded.deps.stores.recordings.get(recording_id).state == "ready"
+    assert recorded.events()[-1] == "call.recording.ready"
+
+
 def test_relays_are_given_urls_of_their_own_recording_until_it_is_composed(recorded):
     call = change(recorded, active(recorded), "start")
     recording_id = call.recordings.current.recording_id

@@ -263,6 +263,26 @@ def test_a_third_party_that_leaves_the_consultation_gives_the_call_back(world, c
     assert world.reread(call).media_line.transfer.why == "callee_hangup"
 
 
+def test_a_cold_transfer_is_not_completed_before_the_third_party_answers(world, call):
+    call, _ = start(world, call)
+    with pytest.raises(Refused) as refused:
+        transfer.complete(world.deps, world.account_id, call.call_id)
+    assert (refused.value.code, refused.value.call) == ("transfer_not_answered", call)
+
+
+def test_a_third_party_that_hangs_up_as_it_is_joined_does_not_make_the_call_seem_over(
+    world, call, monkeypatch
+):
+    call, leg = start(world, call, "warm")
+    answer(world, leg)
+    with monkeypatch.context() as dying:
+        dying.setattr("chalicelib.services.call.pair._put_right", lambda *_: 1 / 0)
+        over(world, leg, "completed")
+    with pytest.raises(Refused) as refused:
+        transfer.complete(world.deps, world.account_id, call.call_id)
+    assert (refused.value.code, refused.value.call.call_id) == ("no_transfer", call.call_id)
+
+
 def test_the_agent_may_hang_up_the_consultation_alone(world, call):
     call, leg = start(world, call, "warm")
     answer(world, leg)

@@ -32,6 +32,8 @@ LATE_MS = 30_000
 """Time after the end of a recording in which the relay may store what it still has."""
 MAX_TRIES = 5
 """Tries to compose a recording."""
+FILES = "recordings/"
+"""The beginning of the keys of all recordings' files."""
 RECORDING_ID = re.compile(r"rec_([a-z2-7]{26})_(\d{2})", re.ASCII)
 
 
@@ -111,7 +113,7 @@ class Recording(Model):
     @property
     def file(self) -> str:
         """Return the key of its file."""
-        return f"recordings/{self.account_id}/{self.call_id}/{self.recording_id}.wav"
+        return f"{FILES}{self.account_id}/{self.call_id}/{self.recording_id}.wav"
 
     def segment(self, start_ms: int) -> str:
         """Return the key of the segment that begins so long after the recording did."""

@@ -75,7 +75,8 @@ def dashboard() -> Response:
     if (request.context or {}).get("path", "").endswith("/"):
         # The page's relative links would be resolved one folder too deep.
         return Response("", {"Location": f"{config.public_url}/dashboard"}, 308)
-    return _answer(request, "", INDEX, {"Content-Security-Policy": _content_policy(config)})
+    policy = _content_policy(config, _address_of_recordings())
+    return _answer(request, "", INDEX, {"Content-Security-Policy": policy})
 
 
 @routes.route("/dashboard/{asset}", methods=["GET", "HEAD"])
@@ -122,9 +123,15 @@ def _names(if_none_match: str, etag: str) -> bool:
     return etag in listed or listed == ["*"]
 
 
-def _content_policy(config: Config) -> str:
-    """Return the page's Content-Security-Policy: it may load from us alone, and talk to us, the
-    relay and the gateway's sockets.
+def _address_of_recordings() -> str | None:
+    from chalicelib.services.call import recordings  # only the page itself needs it
+
+    return recordings.address_of_files(bootstrap.dependencies())
+
+
+def _content_policy(config: Config, recordings: str | None) -> str:
+    """Return the page's Content-Security-Policy: it may load from us alone, talk to us, the relay
+    and the gateway's sockets, and play what lies below the address of the recordings.
     """
     sockets = [_origin(url) for url in (config.relay_url, config.gateway_socket_url) if url]
     return "; ".join(
@@ -134,6 +141,7 @@ def _content_policy(config: Config) -> str:
             "style-src 'self'",
             "img-src 'self' data:",
             " ".join(["connect-src 'self'", *dict.fromkeys(sockets)]),
+            *([f"media-src {recordings}"] if recordings else []),
             "worker-src 'self'",
             "frame-ancestors 'none'",
             "base-uri 'none'",

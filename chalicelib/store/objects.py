@@ -40,6 +40,10 @@ class ObjectStore:
             ResponseContentType=kind,
         )
 
+    def address(self, prefix: str) -> str:
+        """Return the beginning of the URLs of all objects whose keys begin so, as signed ones are."""
+        return self._signed("get_object", 1, Key=prefix).partition("?")[0]
+
     def sizes(self, prefix: str) -> Iterator[tuple[str, int]]:
         """Yield the key and size of each object whose key begins so, in order."""
         pages = self._client.get_paginator("list_objects_v2")

@@ -22,6 +22,9 @@ class RecordingObjects:
     def download_url(self, key: str, expires_s: int, name: str, kind: str) -> str:
         return f"https://bucket.example/{key}?get={expires_s}&name={name}"
 
+    def address(self, prefix: str) -> str:
+        return f"https://bucket.example/{prefix}"
+
     def sizes(self, prefix: str) -> Iterator[tuple[str, int]]:
         found = sorted(key for key in self.kept if key.startswith(prefix))
         yield from ((key, len(self.kept[key])) for key in found)

@@ -160,7 +160,7 @@ def _ask_once(
     if deps.relay_door is None:
         log.error("no relay can be asked: CHAMADE_RELAY_DOOR_URL is not set")
         raise MediaUnavailable
-    owner = deps.stores.calls.media(call.call_id).door_url
+    owner = deps.stores.media.get(call.call_id).door_url
     try:
         return deps.relay_door.ask(call.call_id, owner, method, params, wait_s)
     except DoorUnavailable as failed:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from chalicelib.domain.call import Call, recording_begun
 from chalicelib.domain.failure import Failure
 from chalicelib.domain.recording import (
+    FILES,
     Action,
     Announce,
     Recording,
@@ -106,10 +107,10 @@ def change(
     already stays so. Raises UnknownCall, Refused, RecordingRefused, RecordingUnavailable,
     RecordingsFull, TooBusy.
     """
+    call = own_call(deps, account_id, call_id)  # before all else: others' calls are not told of
     if action == "start":
         check_room(deps, account_id)
     for _ in tries():
-        call = own_call(deps, account_id, call_id)
         check_active(call)
         now = max(deps.now(), call.updated_at)
         recordings = changed(call.recordings, call_id, action, announce, now)
@@ -119,6 +120,7 @@ def change(
         try:
             deps.stores.recordings.change_call(call, after, recording_begun(call, after), now)
         except RecordingMoved:
+            call = own_call(deps, account_id, call_id)
             continue
         log.info("recording: %s", action, extra={"call_id": call_id, "account_id": account_id})
         tell_relay(deps, after)
@@ -141,6 +143,11 @@ def get(deps: Dependencies, account_id: str, recording_id: str) -> Readable:
         recording.file, DOWNLOAD_S, f"{recording_id}.wav", "audio/wav"
     )
     return Readable(recording, url, deps.now() + DOWNLOAD_S * 1000)
+
+
+def address_of_files(deps: Dependencies) -> str | None:
+    """Return the beginning of the URLs at which files are read; None if there is no storage."""
+    return None if deps.recordings is None else deps.recordings.objects.address(FILES)
 
 
 def delete(deps: Dependencies, account_id: str, recording_id: str) -> None:

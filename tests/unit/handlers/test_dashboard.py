@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from app import app
+from chalicelib import bootstrap
 from chalicelib.handlers.dashboard import FOLDER
 from tests.support.engine import ROOT
 
@@ -26,27 +29,36 @@ def get(api, path, method="GET", **headers):
     return api.raw(method, path, b"", **headers)
 
 
+def policy_of(page):
+    """Directives of the page's Content-Security-Policy, with their sources."""
+    policy = page.headers["Content-Security-Policy"]
+    return dict(part.strip().partition(" ")[::2] for part in policy.split(";"))
+
+
 def test_the_page_may_load_its_own_files_and_talk_to_us_and_the_two_sockets_only(api):
     page = get(api, "/dashboard")
     assert page.status_code == 200
     assert page.body == (PAGE / "index.html").read_bytes()
     assert page.headers["Content-Type"] == "text/html; charset=utf-8"
-    policy = dict(
-        part.strip().partition(" ")[::2]
-        for part in page.headers["Content-Security-Policy"].split(";")
-    )
-    assert policy == {
+    assert policy_of(page) == {
         "default-src": "'none'",
         "script-src": "'self'",
         "style-src": "'self'",
         "img-src": "'self' data:",
         "connect-src": "'self' wss://relay.test wss://gateway.test",
+        "media-src": "https://bucket.example/recordings/",
         "worker-src": "'self'",
         "frame-ancestors": "'none'",
         "base-uri": "'none'",
         "form-action": "'self'",
         "require-trusted-types-for": "'script'",
     }
+
+
+def test_where_calls_are_not_recorded_the_page_may_play_nothing(api, monkeypatch):
+    without = replace(bootstrap.dependencies(), recordings=None)
+    monkeypatch.setattr(bootstrap, "dependencies", lambda: without)
+    assert "media-src" not in policy_of(get(api, "/dashboard"))
 
 
 @pytest.mark.parametrize("path", EVERY_KIND)

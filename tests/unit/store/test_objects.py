@@ -57,6 +57,14 @@ def test_a_url_for_a_download_names_the_file() -> None:
     assert query["response-content-type"] == "audio/wav"
 
 
+def test_urls_of_files_begin_with_their_address_which_is_that_of_one_bucket() -> None:
+    objects = in_aws()
+    address = objects.address("recordings/")
+    assert objects.download_url("recordings/a/b.wav", 900, "b.wav", "audio/wav").startswith(address)
+    assert address.startswith("https://chamade-prod-recordings-0123456789ab.s3.")
+    assert address.endswith("/recordings/")
+
+
 class RecordingClient:
     """A client of S3 that counts what it is given, and has the same segment under every key."""
 

@@ -12,6 +12,7 @@ _WORDS = {
     "missed": "calls that had rung too long, missed now",
     "unanswered": "calls that were dialled and not answered, ended now",
     "failed": "calls that the provider no longer has, ended now",
+    "given_back": "calls whose transfer had no outcome, given back to their agents or ended now",
     "timed": "calls whose deadline was started again",
     "alone": "calls that need nothing",
     "errors": "calls that could not be checked",

@@ -215,6 +215,13 @@ def check_pace(dialling: RecentDials, account: Account, now: int) -> None:
             "hang one up first.",
             limit=most,
         )
+    check_rate(dialling, account, now)
+
+
+def check_rate(dialling: RecentDials, account: Account, now: int) -> None:
+    """Check that the account does not dial too many calls in a minute. Raises NotDialled
+    (`dial_rate`).
+    """
     recent, most = dialling.recent_at(now), account.max_dials_per_minute
     if len(recent) >= most:
         # Room is there once the oldest dial that counts is a minute old; with a limit of 0, never.

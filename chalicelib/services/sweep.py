@@ -5,6 +5,7 @@ times: it only does what the deadline, the provider or a webhook should have don
 * a call that still rings gets a timer (its execution may have died with the engine),
 * an active call that the provider does not know any more has failed,
 * of two calls of a transfer, each follows the other,
+* a caller who waits for the outcome of a REFER that nobody tells any more is given back,
 * recordings that have ended are composed,
 * deliveries that are missing for an event are made, and a delivery whose execution was lost is sent
   again.
@@ -51,7 +52,7 @@ def sweep_deliveries(
 
 def sweep(deps: Dependencies) -> dict[str, int]:
     """Put all live calls right. Return how many were `missed`, `unanswered` (outbound), `timed`
-    (their timer was started again), `failed`, left `alone`.
+    (their timer was started again), `failed`, `given_back`, left `alone`.
     """
     done: Counter[str] = Counter()
     for listed in deps.stores.calls.live():
@@ -81,7 +82,15 @@ def _put_right(deps: Dependencies, call_id: str) -> str:
         return "failed"
     if unanswered:
         return "timed" if deps.timers.ring.ensure(call, deps.now()) else "alone"
-    return "alone"
+    return _with_referral(deps, call)
+
+
+def _with_referral(deps: Dependencies, call: Call) -> str:
+    if call.media_line.transfer is None:
+        return "alone"
+    from chalicelib.services.call.transfer import give_up_referral  # most calls need none of it
+
+    return "alone" if give_up_referral(deps, call) == call else "given_back"
 
 
 def _over_at_provider(deps: Dependencies, call: Call) -> bool:

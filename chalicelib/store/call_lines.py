@@ -50,6 +50,17 @@ class CallLineStore:
                 raise AlreadyThere(to_call(lost.items[0])) from None
             raise (DialConflict if lost.failed[1] else Stale(None)) from None
 
+    def refer(self, now: int, before: RecentDials, parent: Call, started: LineChange) -> None:
+        """Note a transfer by REFER in its call, and count it among the account's dials: both or
+        neither. Raises DialConflict if another dial came since `before`, Stale if the call has
+        changed, Contention.
+        """
+        counted = dialling.begin_referred(parent.account_id, before, now)
+        try:
+            self._table.write(counted, *_writes(now, parent, started))
+        except ConditionFailed as lost:
+            raise (DialConflict if lost.failed[0] else Stale(None)) from None
+
 
 def _writes(now: int, before: Call, change: LineChange) -> list[Write]:
     condition, names, values = unchanged(before, change.call, now)

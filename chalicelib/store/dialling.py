@@ -5,9 +5,10 @@
 | outbound calls that are not over, dials of the last minute | `ACCOUNT#<id>` | `DIALLING` |
 | a number that declined; expires by TTL | `ACCOUNT#<id>` | `DECLINED#<e164>` |
 
-Both change only in the transactions that begin or end a call, so they are never at odds with the
-calls: `begin` and `end` are those transactions' writes. The ids are a string set, from which each
-end takes its own, in any order; a dial names the version it has read, an end does not.
+Both change only in the transactions that begin or end a call, or a transfer by REFER, so they are
+never at odds with the calls: `begin`, `begin_referred` and `end` are those transactions' writes.
+The ids are a string set, from which each end takes its own, in any order; a dial names the version
+it has read, an end does not.
 """
 
 from __future__ import annotations
@@ -23,22 +24,36 @@ def begin(call: Call, before: RecentDials) -> Write:
     """Return the write that counts a new call. It fails if another dial came since `before` was
     read; calls that ended since only make room, so the decision is still right.
     """
-    now = call.created_at
+    return _counted(call.account_id, before, call.created_at, call.call_id)
+
+
+def begin_referred(account_id: str, before: RecentDials, now: int) -> Write:
+    """Return the write that counts a dial of the far end's network, on which the account has no
+    call. It fails as that of `begin` does.
+    """
+    return _counted(account_id, before, now, None)
+
+
+def _counted(account_id: str, before: RecentDials, now: int, call_id: str | None) -> Write:
     values: Item = {
         ":new": before.version + 1,
         ":recent": [to_text(at) for at in (*before.recent_at(now), now)],
-        ":call": {call.call_id},
     }
+    names = {"#version": "version", "#recent": "recent"}
+    change = "SET #version = :new, #recent = :recent"
+    if call_id is not None:
+        change += " ADD #calls :call"
+        names["#calls"], values[":call"] = "calls", {call_id}
     condition = "attribute_not_exists(#version)"
     if before.version:
         condition = "#version = :seen"
         values[":seen"] = before.version
     return update(
-        f"ACCOUNT#{call.account_id}",
+        f"ACCOUNT#{account_id}",
         "DIALLING",
-        "SET #version = :new, #recent = :recent ADD #calls :call",
+        change,
         condition=condition,
-        names={"#version": "version", "#recent": "recent", "#calls": "calls"},
+        names=names,
         values=values,
     )
 

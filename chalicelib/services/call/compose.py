@@ -49,7 +49,10 @@ def compose(deps: Dependencies, recording_id: str) -> str:
         return "alone"
     except Exception:
         log.exception("recording not composed", extra={"call_id": recording.call_id})
+    try:
         return _put_off(deps, storage, claimed)
+    except RecordingMoved:
+        return "alone"  # it is ready, and its segments were not deleted; or another is at it
 
 
 def start_due(deps: Dependencies) -> int:

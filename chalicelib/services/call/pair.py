@@ -12,6 +12,7 @@ import logging
 
 from chalicelib.domain.call import Call, LineChange, Refused, change_line
 from chalicelib.domain.call_line import LineAct
+from chalicelib.domain.call_transitions import CallState
 from chalicelib.domain.transfer_pair import Change, End, Step, due
 from chalicelib.services.call.call_writes import change, change_together, move
 from chalicelib.services.call.provider_control import hang_up
@@ -22,6 +23,13 @@ log = logging.getLogger(__name__)
 
 MAX_STEPS = 8
 """Steps at a time; a pair that is not at rest then is looked at again by the next that comes."""
+
+
+_NOT_THERE = {
+    False: ("transfer_not_answered", "The third party has not answered yet."),
+    True: ("no_transfer", "The third party has hung up: the transfer has failed."),
+}
+"""Why two calls cannot be joined, by whether that to the third party is over."""
 
 
 def follow(deps: Dependencies, call: Call) -> Call:
@@ -36,9 +44,13 @@ def follow(deps: Dependencies, call: Call) -> Call:
 
 
 def join(deps: Dependencies, parent: Call, leg: Call) -> Call:
-    """Let the far ends of two calls talk to each other; return the first call. Raises Refused."""
+    """Let the far ends of two calls talk to each other; return the first call. Raises Refused, with
+    that call: it goes on, whatever has become of the third party's.
+    """
 
     def both(now: int, parent: Call, leg: Call) -> list[LineChange]:
+        if parent.state is CallState.ACTIVE and leg.state is not CallState.ACTIVE:
+            raise Refused(parent, *_NOT_THERE[leg.state.final])
         return [
             change_line(parent, LineAct.JOIN, now, peer=leg.call_id),
             change_line(leg, LineAct.BE_JOINED, now, peer=parent.call_id),

@@ -84,7 +84,9 @@ def if_possible(deps: Dependencies, account_id: str, announce: Announce) -> Anno
     try:
         check_room(deps, account_id)
     except Failure as why:
-        log.error("a call is not recorded: %s", why.code, extra={"account_id": account_id})
+        # An account that is full is no fault of ours: its callers must not raise the alarm.
+        level = logging.WARNING if isinstance(why, RecordingsFull) else logging.ERROR
+        log.log(level, "a call is not recorded: %s", why.code, extra={"account_id": account_id})
         return None
     return announce
 

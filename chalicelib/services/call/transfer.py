@@ -21,28 +21,43 @@ from chalicelib.domain.call_line import (
     RINGBACK,
     SILENCE,
     LineAct,
+    LinePhase,
     OnFailure,
     Source,
     Transfer,
     TransferMode,
     failure_of,
+    phase,
     start_of,
 )
-from chalicelib.domain.dial_rules import RecentDials, shown_host
+from chalicelib.domain.dial_rules import (
+    NotDialled,
+    RecentDials,
+    check_declined,
+    check_rate,
+    shown_host,
+)
 from chalicelib.domain.trunk import Trunk
 from chalicelib.domain.trunk_fields import MAIN
 from chalicelib.domain.voice import USUAL, WantedVoice
 from chalicelib.providers.base import NotSupported, ProviderError
 from chalicelib.services.call import pair
 from chalicelib.services.call.call_writes import change
-from chalicelib.services.call.dial import DialRequest, NotPlaced, dial
+from chalicelib.services.call.dial import DIAL_TRIES, DialRequest, NotPlaced, dial
 from chalicelib.services.call.hold import source_of
 from chalicelib.services.call.relay_news import tell_relay
 from chalicelib.services.call.routes import Planner
 from chalicelib.services.call.transition import own_call
 from chalicelib.services.dependencies import Dependencies
+from chalicelib.store.calls import DialConflict, Stale
+from chalicelib.store.contention import tries
+from chalicelib.store.table import Contention
 
 log = logging.getLogger(__name__)
+
+REFERRAL_MS = 600_000
+"""Time after which a REFER without an outcome is given up. The gateway is not so patient, and tells
+one earlier."""
 
 _USUALLY_HEARD = {"cold": RINGBACK, "warm": MUSIC, "refer": SILENCE}
 
@@ -172,6 +187,20 @@ def referred(deps: Dependencies, call_id: str, provider_call_id: str, code: int)
     pair.follow(deps, call)
 
 
+def give_up_referral(deps: Dependencies, call: Call) -> Call:
+    """Fail a REFER whose outcome nobody has told for so long that nobody will: the process that
+    asked for it died, or the provider's post was lost. Return the call; any other as it is.
+    """
+    transfer, lost_at = call.media_line.transfer, call.updated_at + REFERRAL_MS
+    if transfer is None or phase(call.media_line) is not LinePhase.REFER or deps.now() < lost_at:
+        return call
+    log.warning("no outcome of a REFER came", extra={"call_id": call.call_id})
+    try:
+        return pair.follow(deps, _fail(deps, call, transfer, "provider_error", None))
+    except Refused as refused:
+        return refused.call
+
+
 def _check(deps: Dependencies, call: Call, request: TransferRequest) -> None:
     """Raise Refused for a call that cannot be transferred, before anything is dialled."""
     if call.parent_call_id is not None:
@@ -191,18 +220,14 @@ def _check(deps: Dependencies, call: Call, request: TransferRequest) -> None:
 
 
 def _refer(deps: Dependencies, call: Call, request: TransferRequest) -> Call:
-    """Ask the far end's network to dial. The number passes the guard of a dial."""
+    """Ask the far end's network to dial. The number passes the guard of a dial, and the account's
+    dials of a minute count it: the carrier of a trunk may charge for it as for one.
+    """
     url, trunk = _meeting_url(deps, call, request.to)
     plan = Planner(deps, call.account_id).plan(url, request.trunk or trunk, request.caller_id)
-    transfer = Transfer(
-        transfer_id=_transfer_id(f"{call.call_id}_{call.media_line.number + 1}"),
-        mode="refer",
-        to=plan.target.e164,
-        on_failure=request.on_failure,
-    )
-    call = change(
-        deps, call, LineAct.START_REFER, source=_source(deps, call, request), transfer=transfer
-    )
+    to = plan.target.e164
+    check_declined(to, deps.stores.dialling.declined_at(call.account_id, to), deps.now())
+    call, transfer = _referral(deps, call, request, to)
     tell_relay(deps, call)
     try:
         deps.providers[call.provider].refer(call.provider_call_id or "", transfer.to)
@@ -210,6 +235,35 @@ def _refer(deps: Dependencies, call: Call, request: TransferRequest) -> Call:
         call = pair.follow(deps, _fail(deps, call, transfer, "provider_error", None))
         raise NotPlaced(call, str(error)) from None
     return call
+
+
+def _referral(
+    deps: Dependencies, call: Call, request: TransferRequest, to: str
+) -> tuple[Call, Transfer]:
+    """Write that a transfer by REFER begins; return the call and the transfer. Raises Refused,
+    NotDialled, Contention.
+    """
+    account = deps.stores.accounts.get(call.account_id)
+    if account is None:
+        raise NotDialled("no_trunk", "There is no trunk to dial through.")
+    source = _source(deps, call, request)
+    for _ in tries(DIAL_TRIES):
+        now, before = deps.now(), deps.stores.dialling.get(call.account_id)
+        check_rate(before, account, now)
+        call = _now(deps, call)
+        transfer = Transfer(
+            transfer_id=_transfer_id(f"{call.call_id}_{call.media_line.number + 1}"),
+            mode="refer",
+            to=to,
+            on_failure=request.on_failure,
+        )
+        started = change_line(call, LineAct.START_REFER, now, source=source, transfer=transfer)
+        try:
+            deps.stores.call_lines.refer(now, before, call, started)
+        except (DialConflict, Contention, Stale):
+            continue  # another dial of the account, or change of the call, at the same moment
+        return started.call, transfer
+    raise Contention
 
 
 def _fail(

@@ -150,6 +150,21 @@ def test_an_account_records_no_more_than_it_may_keep(recorded):
     assert change(recorded, call, "start").recordings.current
 
 
+def test_a_full_account_is_no_fault_of_ours_that_its_callers_could_raise_an_alarm_with(
+    recorded, caplog
+):
+    trunk = recorded.register_trunk()
+    recorded.new_did("+442079460002", recording="on")
+    recorded.deps = replace(
+        recorded.deps, recordings=replace(recorded.deps.recordings, account_bytes=0)
+    )
+    caplog.set_level("WARNING")
+    call = recorded.call_of(recorded.call_number(trunk, "+442079460002"))
+    assert settle(recorded.deps, call, Act.ANSWER).recordings.current is None
+    told = [each for each in caplog.records if "not recorded" in each.message]
+    assert [each.levelname for each in told] == ["WARNING"]
+
+
 def test_bytes_of_recordings_that_have_expired_count_no_more(recorded):
     call, _ = finished(recorded)
     store, account_id = recorded.deps.stores.recordings, call.account_id
@@ -314,6 +329,16 @@ def test_a_composition_that_fails_is_tried_again_and_given_up_in_the_end(recorde
     assert states == ["stopped"] * (MAX_TRIES - 1) + ["failed"]
     assert recorded.deps.stores.recordings.get(recording_id).why == "not_composed"
     assert recorded.events().count("call.recording.failed") == 1
+
+
+def test_a_recording_is_ready_though_its_segments_cannot_be_deleted(recorded, monkeypatch):
+    call = change(recorded, active(recorded), "start")
+    recording_id = stored(recorded, call, 1)
+    change(recorded, call, "stop")
+    monkeypatch.setattr(objects_of(recorded.deps), "delete", lambda _: 1 / 0)
+    assert compose.compose(recorded.deps, recording_id) == "alone"
+    assert recorded.deps.stores.recordings.get(recording_id).state == "ready"
+    assert recorded.events()[-1] == "call.recording.ready"
 
 
 def test_relays_are_given_urls_of_their_own_recording_until_it_is_composed(recorded):

@@ -263,6 +263,26 @@ def test_a_third_party_that_leaves_the_consultation_gives_the_call_back(world, c
     assert world.reread(call).media_line.transfer.why == "callee_hangup"
 
 
+def test_a_cold_transfer_is_not_completed_before_the_third_party_answers(world, call):
+    call, _ = start(world, call)
+    with pytest.raises(Refused) as refused:
+        transfer.complete(world.deps, world.account_id, call.call_id)
+    assert (refused.value.code, refused.value.call) == ("transfer_not_answered", call)
+
+
+def test_a_third_party_that_hangs_up_as_it_is_joined_does_not_make_the_call_seem_over(
+    world, call, monkeypatch
+):
+    call, leg = start(world, call, "warm")
+    answer(world, leg)
+    with monkeypatch.context() as dying:
+        dying.setattr("chalicelib.services.call.pair._put_right", lambda *_: 1 / 0)
+        over(world, leg, "completed")
+    with pytest.raises(Refused) as refused:
+        transfer.complete(world.deps, world.account_id, call.call_id)
+    assert (refused.value.code, refused.value.call.call_id) == ("no_transfer", call.call_id)
+
+
 def test_the_agent_may_hang_up_the_consultation_alone(world, call):
     call, leg = start(world, call, "warm")
     answer(world, leg)
@@ -406,11 +426,52 @@ class TestRefer:
             transfer.start(world.deps, world.account_id, call.call_id, request)
         assert world.provider.referred == []
 
+    def test_it_counts_among_the_dials_of_a_minute(self, world, call):
+        most = world.stores.accounts.get(world.account_id).max_dials_per_minute
+        for _ in range(most):
+            self.start(world, call)
+            self.come_to(world, call, 486)
+        with pytest.raises(NotDialled) as refused:
+            self.start(world, call)
+        assert refused.value.code == "dial_rate"
+        with pytest.raises(NotDialled) as refused:
+            start(world, call)
+        assert refused.value.code == "dial_rate"
+        world.clock.advance(61)
+        assert self.start(world, call).media_line.transfer.under_way
+        assert len(world.provider.referred) == most + 1
+        assert not world.stores.dialling.get(world.account_id).calls
+
+    def test_a_number_that_has_just_declined_is_not_rung_by_the_network_either(self, world, call):
+        _, leg = start(world, call)
+        over(world, leg, "failed", 603)
+        with pytest.raises(NotDialled) as refused:
+            self.start(world, call)
+        assert refused.value.code == "recently_declined"
+        assert world.provider.referred == []
+
     def test_a_provider_that_refuses_gives_the_call_back(self, world, call):
         world.provider.down = True
         with pytest.raises(NotPlaced):
             self.start(world, call)
         assert world.reread(call).media_line.mode == "agent"
+
+    @pytest.mark.parametrize("on_failure", ["resume", "hang_up"])
+    def test_an_outcome_that_never_comes_is_given_up_by_the_sweep(self, world, call, on_failure):
+        """The process may die before it asks, and a post of the provider's may be lost."""
+        request = TransferRequest(CALLEE, "refer", on_failure=on_failure)
+        transfer.start(world.deps, world.account_id, call.call_id, request)
+        world.clock.advance(transfer.REFERRAL_MS / 1000 - 1)
+        sweep.sweep(world.deps)
+        assert state_of(world, call) == "dialling"
+        world.clock.advance(2)
+        assert sweep.sweep(world.deps)["given_back"]
+        call = world.reread(call)
+        assert call.media_line.transfer.state == "failed"
+        assert call.state.final is (on_failure == "hang_up")
+        assert told(world) == ["call.transfer.started", "call.transfer.failed"]
+        sweep.sweep(world.deps)
+        assert world.reread(call) == call
 
     def test_where_there_is_none_it_is_refused_before_anything_happens(self, world, call):
         world.provider.refers = False

@@ -176,9 +176,14 @@ async function dial({ transport, host }, number, { trunk, ring_timeout_s: ring, 
     mergeCalls([call]);
     location.hash = `#/call/${call.call_id}`;
   } catch (problem) {
-    const about = FIELD_OF[problem.code];
-    if (about && !problem.errors.length)
-      problem.errors = [{ field: about, message: `${problem.title}. ${REMEDIES[problem.code] ?? problem.detail}` }];
-    throw problem;
+    throw nameField(problem);
   }
+}
+
+/** Return the problem of a dial with the field that it is about; `names`: fields that are named otherwise in a form. */
+export function nameField(problem, names = {}) {
+  const about = FIELD_OF[problem.code];
+  const message = `${problem.title}. ${REMEDIES[problem.code] ?? problem.detail}`;
+  if (about && !problem.errors.length) problem.errors = [{ field: names[about] ?? about, message }];
+  return problem;
 }

@@ -111,7 +111,7 @@ export function explainTransfer(transfer) {
   if (state === "cancelled") return "You gave it up, and your agent has the call again.";
   if (state === "completed" && mode === "refer") return "The caller's network has taken the call over.";
   if (state === "completed") return "The two parties talk to each other; your agent is out.";
-  if (state === "consulting") return "The caller waits while your agent talks to the third party: complete or cancel.";
+  if (state === "consulting") return "Your agent talks to the third party: complete the transfer, or cancel it.";
   if (mode === "warm") return "Your agent talks to the third party first, in a call of its own.";
   return mode === "cold" ? "The two are joined as soon as the third party answers." : "The caller's network was asked.";
 }

@@ -21,8 +21,10 @@ const FIELD_OF = {
 };
 /** Stands for the trunk that has the caller ID; no trunk has such a name. */
 const BY_CALLER_ID = "*";
+/** The remedy for a number that is none. */
+export const BAD_NUMBER = "Choose its country and write it as at home, or write it with + and country code.";
 /** Remedies, where the API's speak of a request that nobody here has written. */
-const REMEDIES = { bad_number: "Choose its country and write it as at home, or write it with + and country code." };
+const REMEDIES = { bad_number: BAD_NUMBER };
 
 export function show(_, signal) {
   const place = h("div");

@@ -38,7 +38,7 @@ class RecordingsCard {
     this.announce = h("label", { class: "toggle" }, this.beep, "The far end hears a beep");
     this.problem = h("div");
     this.list = h("ul", { class: "rows", "aria-label": "Recordings" });
-    this.node = card("Recordings", this.state, this.actions, this.problem, this.list);
+    this.node = card("Recordings", h("div", { class: "stack" }, this.state, this.actions, this.problem, this.list));
     this.node.hidden = true;
   }
 
@@ -67,11 +67,13 @@ class RecordingsCard {
   }
 
   button(action) {
-    const act = async () => {
+    const send = async () => {
       const announce = this.beep.checked ? "beep" : "none";
       const body = action === "start" ? { action, announce } : { action };
       mergeCalls([await post(`${this.path}/recording`, body)]);
     };
+    // One after the other, as they are pressed: a stop must not overtake the resume before it.
+    const act = () => (this.sending = (this.sending ?? Promise.resolve()).catch(() => {}).then(send));
     const failed = (problem) => {
       if (problem.body?.call) mergeCalls([problem.body.call]);
       problemToast(problem);
@@ -100,7 +102,7 @@ function recordingRow(recording, gone) {
   const name = `the recording of ${formatTime(recording.started_at)}`;
   const about = h("div");
   const actions = h("div", { class: "actions" });
-  const player = h("div", { class: "player" });
+  const player = h("div", { class: "player copyable" });
   const play = button("Play", () => load(path, name, player), { class: "small", label: `Play ${name}` });
   const remove = button("Delete", () => forget(path, name, gone), { class: "small danger", label: `Delete ${name}` });
   let drawn;

@@ -13,7 +13,7 @@ import { fill, h } from "../widgets/dom.js";
 import { choice, field, form } from "../widgets/form.js";
 import { numberFields } from "../widgets/numberforms.js";
 import { badge, card } from "../widgets/ui.js";
-import { nameField } from "./dial.js";
+import { BAD_NUMBER, nameField } from "./dial.js";
 
 const MODES = [
   ["cold", "Cold: join them when the third party answers"],
@@ -43,7 +43,10 @@ class TransferCard {
     this.links = h("div");
     this.actions = h("div", { class: "actions" });
     this.form = h("div");
-    this.node = card("Hold and transfer", this.words, this.links, this.actions, this.form);
+    this.node = card(
+      "Hold and transfer",
+      h("div", { class: "stack" }, this.words, this.links, this.actions, this.form),
+    );
     this.node.tabIndex = -1;
     this.node.hidden = true;
   }
@@ -98,9 +101,11 @@ class TransferCard {
       name: "to",
     });
     const mode = field({ name: "mode", label: "How", required: true, control: choice(MODES) });
-    const send = async ({ to, mode: chosen }) => {
+    const send = async ({ mode: chosen }) => {
+      const to = preview.read();
+      if (!to) throw { errors: [{ field: "to", message: BAD_NUMBER }] };
       try {
-        mergeCalls([await create(`${this.path}/transfer`, { to: preview.read() ?? to, mode: chosen })]);
+        mergeCalls([await create(`${this.path}/transfer`, { to, mode: chosen })]);
       } catch (problem) {
         if (problem.body?.call) mergeCalls([problem.body.call]);
         throw nameField(problem, { number: "to" });

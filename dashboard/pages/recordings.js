@@ -81,7 +81,12 @@ class RecordingsCard {
     return button(BUTTONS[action][0], act, { class: BUTTONS[action][1], failed });
   }
 
-  async refresh() {
+  /** Read the list again, one answer at a time: an older one must not win. */
+  refresh() {
+    return (this.reading = (this.reading ?? Promise.resolve()).then(() => this.read()));
+  }
+
+  async read() {
     try {
       const { recordings } = await getAgain(`${this.path}/recordings`, this.signal);
       fill(this.problem);

@@ -26,6 +26,7 @@ from chalicelib.services.dependencies import (
 )
 from chalicelib.store.accounts import AccountStore
 from chalicelib.store.call_lines import CallLineStore
+from chalicelib.store.call_media import MediaStore
 from chalicelib.store.calls import CallStore
 from chalicelib.store.clips import ClipStore
 from chalicelib.store.deliveries import DeliveryStore
@@ -118,6 +119,7 @@ def stores(table: Table) -> Stores:
         accounts=AccountStore(table),
         call_lines=CallLineStore(table),
         calls=CallStore(table),
+        media=MediaStore(table),
         clips=ClipStore(table),
         deliveries=DeliveryStore(table),
         dialling=DiallingStore(table),

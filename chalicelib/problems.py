@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from typing import Any
 
 from chalice.app import Response
@@ -91,7 +92,7 @@ def problem_from(error: Exception) -> Problem:
         case Failure():
             return _problem_of(error)
         case ValidationError():
-            return invalid(*((_where(e["loc"]), what_is_wanted(e)) for e in error.errors()))
+            return invalid(*_each_field(error))
         case _:
             log.error("unforeseen error", exc_info=error)
             return known("internal_error")
@@ -127,5 +128,23 @@ def invalid(*errors: tuple[str, str]) -> Problem:
     return known("invalid", detail, errors=listed)
 
 
-def _where(location: tuple[int | str, ...]) -> str:
-    return ".".join(str(part) for part in location)
+_ALTERNATIVE = re.compile(r"bool|str|constrained-str|function-\w+\[.*\]")
+"""Names that pydantic gives to the alternatives of a field, such as a text or true."""
+
+
+def _each_field(error: ValidationError) -> list[tuple[str, str]]:
+    """Return each field with what is wanted; one that takes several kinds of values has one
+    sentence.
+    """
+    wanted: dict[tuple[str, bool], list[str]] = {}
+    for place, each in enumerate(error.errors()):
+        path = [str(part) for part in each["loc"]]
+        several = len(path) > 1 and _ALTERNATIVE.fullmatch(path[-1]) is not None
+        field = ".".join(path[:-1] if several else path)
+        # Two errors of a field with one kind of value stay two.
+        key = (field, True) if several else (f"{place} {field}", False)
+        wanted.setdefault(key, []).append(what_is_wanted(each))
+    return [
+        (key if several else key.partition(" ")[2], ", or ".join(dict.fromkeys(texts)))
+        for (key, several), texts in wanted.items()
+    ]

@@ -14,7 +14,7 @@ from infra.removal import KEPT
 from infra.settings import Settings
 
 _USES = ("Encrypt", "Decrypt", "ReEncrypt", "GenerateDataKey", "Describe")
-"""What CloudWatch Logs does with the key (CloudWatch Logs user guide, "Encrypt log data using
+"""Uses of the key that CloudWatch Logs makes (CloudWatch Logs user guide, "Encrypt log data using
 KMS")."""
 
 

@@ -12,6 +12,8 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict, Field
 
+from chalicelib.domain.answered import NOT_DETECTED, Detection
+from chalicelib.domain.answered import call_view as detection_view
 from chalicelib.domain.call_line import (
     USUAL_LINE,
     CallLine,
@@ -145,6 +147,7 @@ class Call(Model):
     far_end_hold_sequence: int | None = None
     metadata: dict[str, Any] = Field(default_factory=dict)
     recordings: CallRecordings = NOT_RECORDED
+    detection: Detection = NOT_DETECTED
     history: tuple[HistoryEntry, ...] = ()
 
     @property
@@ -265,12 +268,12 @@ def public_view(call: Call) -> dict[str, Any]:
     say: each byte of an event is paid for.
     """
     kept = {"account_id", "trunk_id", "routes", "agent_url", "voice_host", "media_line"}
-    kept |= {"recordings", "far_end_held", "far_end_hold_sequence"}
+    kept |= {"recordings", "detection", "far_end_held", "far_end_hold_sequence"}
     kept |= {name for name in _IF_SET if getattr(call, name) is None}
     if call.voice == "own":
         kept |= {"voice", "voice_settings"}
     view = call.model_dump(mode="json", exclude=kept)
-    more = {**_line_view(call), **call_view(call.recordings)}
+    more = {**_line_view(call), **call_view(call.recordings), **detection_view(call.detection)}
     return {**view, **more, "capabilities": list(CAPABILITIES)}
 
 

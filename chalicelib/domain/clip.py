@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from typing import Annotated
 
-from pydantic import ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field
 
 from chalicelib.domain.failure import Failure
 from chalicelib.domain.instant import Instant
@@ -23,8 +24,23 @@ MAX_WAV_BYTES = 4 * 1024 * 1024
 
 MAX_WAV_TEXT = -(-MAX_WAV_BYTES // 3) * 4
 
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
+
+
+def _check_name(name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise ValueError("the name of a clip is wanted: 1 to 32 of a-z, 0-9, _ and -")
+    return name
+
+
 ClipName = Annotated[
-    str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$", examples=["on-hold"], title="ClipName")
+    str,
+    AfterValidator(_check_name),
+    Field(
+        examples=["on-hold"],
+        title="ClipName",
+        json_schema_extra={"pattern": f"^{_NAME.pattern}$"},
+    ),
 ]
 
 

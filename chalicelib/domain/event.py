@@ -32,6 +32,8 @@ class EventType(StrEnum):
     CALL_ENDED = "call.ended"
     CALL_FAILED = "call.failed"
     CALL_QUALITY = "call.quality"
+    CALL_ANSWERED_BY = "call.answered_by"
+    CALL_MACHINE_GREETING_ENDED = "call.machine_greeting_ended"
     CALL_DTMF = "call.dtmf"
     CALL_SPEECH = "call.speech"
     CALL_TRANSCRIPT = "call.transcript"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from chalicelib.domain.answered import DetectAnswer, Detection
 from chalicelib.domain.call import (
     DEFAULT_MAX_DURATION_S,
     Call,
@@ -99,6 +100,7 @@ def new_outbound(  # noqa: PLR0913 - the fields of a call
     routes: Sequence[Route] = (),
     record: Announce | None = None,
     introduction: Introduction = NO_INTRODUCTION,
+    detect_answer: DetectAnswer = "off",
 ) -> Transition:
     """Return a call that the provider is about to be asked for. `call_id`: a derived id, if there
     is one. `trunk`: the trunk's name; `routes`: all that may place it, that trunk first. `record`:
@@ -119,6 +121,7 @@ def new_outbound(  # noqa: PLR0913 - the fields of a call
         routes=tuple(routes) if len(routes) > 1 else (),
         agent_url=agent_url,
         recordings=recorded(record),
+        detection=Detection(wanted=detect_answer),
         created_at=now,
         updated_at=now,
         ring_deadline=now + ring_timeout_s * 1000 + RING_GRACE_MS,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from chalicelib.domain.call_id import derived_call_id
 from chalicelib.domain.call_line import OnFailure, TransferMode
@@ -62,7 +62,18 @@ def resume_call(request: Request[NoBody, NoQuery]) -> Answer:
     return view(deps, hold.resume(deps, request.account_id, request.path["call_id"]))
 
 
-SipUrl = Annotated[str, Field(max_length=255, pattern=r"^[sS][iI][pP][sS]?:")]
+def _check_sip_url(text: str) -> str:
+    if len(text) > MAX_URL or not text.lower().startswith(("sip:", "sips:")):
+        raise ValueError("sip:NUMBER@HOST is wanted")
+    return text
+
+
+MAX_URL = 255
+SipUrl = Annotated[
+    str,
+    AfterValidator(_check_sip_url),
+    Field(json_schema_extra={"maxLength": MAX_URL, "pattern": r"^[sS][iI][pP][sS]?:"}),
+]
 
 
 class NewTransfer(Strict):

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field
 
 from chalicelib.domain.agent import AgentUrl
+from chalicelib.domain.answered import DetectAnswer
 from chalicelib.domain.call import Call, public_view
 from chalicelib.domain.call_id import derived_call_id
 from chalicelib.domain.call_transitions import CallState, Direction
@@ -166,6 +167,12 @@ class NewCall(Voiced, Recorded):
         description=f"a JSON object of yours, up to {MAX_BYTES} bytes, shown in the call, its "
         "events and the agent's `start` message",
         examples=[{"ticket": 4711}],
+    )
+    detect_answer: DetectAnswer = Field(
+        default="off",
+        description="`on`: find out who answered, a person, a machine or a fax: event "
+        "`call.answered_by`; `greeting_end`: and when a machine's greeting is over, so that a "
+        "message can be left: event `call.machine_greeting_ended`",
     )
     max_duration_s: int | None = Field(
         default=None,

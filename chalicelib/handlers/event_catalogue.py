@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, Field, TypeAdapter
 
+from chalicelib.domain.answered import AnsweredBy, EndedBy
 from chalicelib.domain.call_id import CALL_ID
 from chalicelib.domain.call_line import TransferMode
 from chalicelib.domain.endpoint import DisabledReason
@@ -119,6 +120,28 @@ class TransferData(View):
         default=None,
         description="only there if it failed: the `end_reason` of the third party's call, "
         "`cancelled`, or `call_over`",
+    )
+
+
+class AnsweredByData(View):
+    """The party that answered a call that you dialled."""
+
+    call_id: str = Field(pattern=f"^{CALL_ID.pattern}$")
+    answered_by: AnsweredBy = Field(description="`unknown`: nobody said a word")
+    at_ms: int | Absent = Field(
+        default=None, description="only there if it is known: ms after the answer"
+    )
+
+
+class GreetingEndedData(View):
+    """The end of a machine's greeting: what is said from now on is recorded by it."""
+
+    call_id: str = Field(pattern=f"^{CALL_ID.pattern}$")
+    ended_by: EndedBy = Field(
+        description="`timeout`: it still talks, but for longer than greetings are waited for"
+    )
+    at_ms: int | Absent = Field(
+        default=None, description="only there if it is known: ms after the answer"
     )
 
 
@@ -242,6 +265,12 @@ CATALOGUE: dict[EventType, Entry] = {
     _T.CALL_ENDED: Entry(CallData, "somebody hung up, or its time was over"),
     _T.CALL_FAILED: Entry(CallData, "it broke, or could not be put through"),
     _T.CALL_QUALITY: Entry(QualityData, "its audio has become poor, or is good again"),
+    _T.CALL_ANSWERED_BY: Entry(
+        AnsweredByData, "it is known who answered the call that you dialled with `detect_answer`"
+    ),
+    _T.CALL_MACHINE_GREETING_ENDED: Entry(
+        GreetingEndedData, "a machine's greeting is over: leave your message now"
+    ),
     _T.CALL_DTMF: Entry(DtmfData, "the far end pressed keys"),
     _T.CALL_SPEECH: Entry(SpeechData, "a text that you have spoken began, or is over"),
     _T.CALL_TRANSCRIPT: Entry(TranscriptData, "the caller said something (hosted voices)"),

@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field, TypeAdapter, model_validator
 
 from chalicelib import bootstrap
 from chalicelib.domain.agent import MAX_WHY, account_sid
+from chalicelib.domain.answered import AnsweredBy, EndedBy, Found
 from chalicelib.domain.call import Call
 from chalicelib.domain.model import Model
 from chalicelib.http import signed_body
@@ -17,7 +18,7 @@ from chalicelib.logs import log_context
 from chalicelib.services.call import media
 from chalicelib.services.call.relay_news import told_to_relay
 from chalicelib.services.dependencies import Dependencies
-from chalicelib.store.calls import Relay
+from chalicelib.store.call_media import Relay
 
 routes = Blueprint(__name__)
 
@@ -63,12 +64,28 @@ class Report(Model):
     sequence: int | None = Field(default=None, ge=1, lt=2**53)
     why: Why | None = None
     line: int | None = Field(default=None, ge=0, lt=2**53)
+    answered_by: AnsweredBy | None = None
+    ended_by: EndedBy | None = None
+    at_ms: int | None = Field(default=None, ge=0, lt=2**31)
 
     @model_validator(mode="after")
     def _keys_and_their_place(self) -> Report:
         if self.type == "dtmf" and (self.digits is None or self.sequence is None):
             raise ValueError("a dtmf report has digits and a sequence")
+        if (self.type == "answered_by") != (self.answered_by is not None):
+            raise ValueError("an answered_by report says by whom, and no other does")
+        if (self.type == "greeting_ended") != (self.ended_by is not None):
+            raise ValueError("a greeting_ended report says by what, and no other does")
         return self
+
+    @property
+    def found(self) -> Found | None:
+        """Return what was found out of the answer. The end of a greeting says that it is a
+        machine's, whatever became of the report before it.
+        """
+        if self.type == "greeting_ended":
+            return Found("machine", self.ended_by, self.at_ms)
+        return Found(self.answered_by, None, self.at_ms) if self.answered_by else None
 
 
 MAX_SEGMENTS = 16
@@ -131,7 +148,7 @@ def report() -> dict[str, Any]:
     """Note what happened to a call's sockets; return the call as it is now."""
     posted = Report.model_validate_json(_signed_body("/media/report"))
     deps = bootstrap.dependencies()
-    facts = media.Facts(posted.digits, posted.sequence, posted.why, posted.line)
+    facts = media.Facts(posted.digits, posted.sequence, posted.why, posted.line, posted.found)
     with log_context(call_id=posted.call_id):
         return _call(deps, media.report(deps, posted.relay, posted.call_id, posted.type, facts))
 

@@ -141,6 +141,22 @@ def status(provider: str) -> Response:
     return no_content()
 
 
+@routes.route("/webhooks/{provider}/amd", methods=["POST"], content_types=POSTED)
+def amd(provider: str) -> Response:
+    """Handle what the provider has found out about who answered a call that we dialled."""
+    posted = _checked(provider, "amd")
+    found, dialled = posted.update.found, posted.dialled
+    if dialled is None:
+        raise UnknownCall(posted.kind)
+    if found is not None:
+        from chalicelib.services.call import answered  # most processes get no such post
+
+        with log_context(call_id=dialled):
+            sid = posted.update.provider_call_id
+            answered.posted(bootstrap.dependencies(), provider, dialled, sid, found)
+    return no_content()
+
+
 def _checked(name: str, kind: str) -> VerifiedWebhook:
     """Return the post of the current request, once its provider has checked and read it."""
     provider = bootstrap.dependencies().providers.get(name)

@@ -162,7 +162,7 @@ def say_call(request: Request[Speech, NoQuery]) -> Answer:
 @operations.post(
     "/api/call/{call_id}/clear",
     answer=views.Cleared,
-    problems=LIVE_PROBLEMS,
+    problems=(*LIVE_PROBLEMS, "call_held", "call_transferred"),
     limit=Limit("clear", CLEARS_A_MINUTE, 60),
 )
 def clear_call(request: Request[NoBody, NoQuery]) -> Answer:
@@ -181,7 +181,7 @@ def clear_call(request: Request[NoBody, NoQuery]) -> Answer:
     "/api/call/{call_id}/dtmf",
     body=PressedKeys,
     answer=views.QueuedKeys,
-    problems=LIVE_PROBLEMS,
+    problems=(*LIVE_PROBLEMS, "call_held", "call_transferred"),
     example={"digits": "12#"},
     limit=Limit("dtmf", DTMF_A_MINUTE, 60),
 )

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field
 from pydantic.json_schema import SkipJsonSchema
 
+from chalicelib.domain.answered import AnsweredBy, EndedBy
 from chalicelib.domain.call_id import CALL_ID
 from chalicelib.domain.call_line import TransferState
 from chalicelib.domain.call_transitions import CallState, Direction, EndReason
@@ -209,6 +210,14 @@ class CallFacts(View):
     )
     parent_call_id: str | Absent = Field(
         default=None, description="only there with `kind`: the call that is transferred"
+    )
+    answered_by: AnsweredBy | Absent = Field(
+        default=None, description="only there if you asked for it, and it is known: who answered"
+    )
+    greeting_ended_by: EndedBy | Absent = Field(
+        default=None,
+        description="only there if you asked for it, and a machine's greeting is over: by its "
+        "`beep`, by `silence`, or since it took too long (`timeout`)",
     )
     recording: CurrentRecording | Absent = Field(
         default=None, description="only there while it is recorded"

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
+from chalicelib.domain.answered import DetectAnswer, Found
 from chalicelib.domain.failure import Failure
 from common.sip_headers import NO_INTRODUCTION, Introduction
 
@@ -109,6 +110,8 @@ class CallUpdate:
     refer_code: int | None = None
     """The SIP code that a REFER has come to, if the post is about one. 202: the far end has agreed,
     and hung up without saying more."""
+    found: Found | None = None
+    """The facts about the answer, if the post is about that."""
     sequence: int | None = None
     """The place of a status post among those of the call: they may overtake each other."""
 
@@ -186,6 +189,7 @@ class Dial:
     password: str | None = field(default=None, repr=False)
     introduction: Introduction = NO_INTRODUCTION
     """The name and the headers that the called party shall get."""
+    detect_answer: DetectAnswer = "off"
 
 
 class Provider(Protocol):
@@ -202,6 +206,8 @@ class Provider(Protocol):
     name: str
     content_type: str
     """The content type of its documents."""
+    detects_answer: bool
+    """True if it finds out by itself who answered (`Dial.detect_answer`)."""
     refers: bool
     """True if it has the far end's network take calls over (`refer`)."""
 

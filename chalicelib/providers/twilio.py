@@ -81,6 +81,7 @@ class TwilioProvider:
     def __init__(self, account: TwilioAccount) -> None:
         self.name = account.name
         self.refers = account.api_url != TWILIO_API
+        self.detects_answer = not self.refers
         self._account = account
         self._validators = [RequestValidator(each) for each in accepted(account.auth_token)]
 
@@ -154,6 +155,7 @@ class TwilioProvider:
             "Byoc": dial.trunk_id,
             "Routes": _routes(dial) if dial.routes else None,
             **_told(dial),
+            **(self._detection(dial) if self.detects_answer else {}),
             "SipAuthUsername": dial.username,
             "SipAuthPassword": dial.password,
         }
@@ -219,6 +221,19 @@ class TwilioProvider:
         except OSError:
             return RemoteStatus.UNKNOWN
         return RemoteStatus.OVER if status_of(call.status) in OVER else RemoteStatus.LIVE
+
+    def _detection(self, dial: Dial) -> dict[str, str]:
+        """Return the parameters of Twilio's answering machine detection, which goes on beside the
+        call (/docs/voice/answering-machine-detection).
+        """
+        if dial.detect_answer == "off":
+            return {}
+        wanted = "DetectMessageEnd" if dial.detect_answer == "greeting_end" else "Enable"
+        return {
+            "MachineDetection": wanted,
+            "AsyncAmd": "true",
+            "AsyncAmdStatusCallback": self._webhook("amd", dial.call_id),
+        }
 
     def _webhook(self, kind: str, call_id: str | None = None) -> str:
         query = f"?call={call_id}" if call_id else ""

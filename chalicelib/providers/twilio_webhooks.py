@@ -5,11 +5,13 @@ Source: https://www.twilio.com/docs/voice/twiml#twilios-request-to-your-applicat
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any
 from urllib.parse import parse_qsl
 
 from pydantic import BeforeValidator, Field
 
+from chalicelib.domain.answered import Found
 from chalicelib.domain.model import Model
 from chalicelib.providers.base import BadForm, CallStatus, CallUpdate
 from common.sip_headers import introduction_in
@@ -35,6 +37,20 @@ def _sip_code(text: str) -> int | None:
 
 def _sequence(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) <= 9 else None
+
+
+_ANSWERS = {
+    "human": Found("human"),
+    "fax": Found("fax"),
+    "unknown": Found("unknown"),
+    "machine_start": Found("machine"),
+    "machine_end_beep": Found("machine", "beep"),
+    "machine_end_silence": Found("machine", "silence"),
+    "machine_end_other": Found("machine", "timeout"),
+}
+"""Twilio's `AnsweredBy` (/docs/voice/answering-machine-detection) -> what it says."""
+_MAX_DETECTION_MS = 120_000
+"""Twilio's own bound is a minute (`MachineDetectionTimeout`)."""
 
 
 class Post(Model):
@@ -69,6 +85,10 @@ class Post(Model):
     sequence: Annotated[int | None, BeforeValidator(_sequence)] = Field(
         alias="SequenceNumber", default=None
     )
+    answered_by: str = Field(alias="AnsweredBy", default="", max_length=32)
+    detection_ms: Annotated[int | None, BeforeValidator(_sequence)] = Field(
+        alias="MachineDetectionDuration", default=None
+    )
 
 
 def parse_form(body: bytes) -> dict[str, str]:
@@ -99,6 +119,7 @@ def update_of(form: dict[str, str]) -> CallUpdate:
         redirects_ringing=post.redirect_ringing == "work",
         held={"held": True, "unheld": False}.get(post.hold_status),
         sequence=post.sequence,
+        found=_found(post),
     )
 
 
@@ -109,6 +130,14 @@ def _of_audio(form: dict[str, str]) -> dict[str, Any]:
     from chalicelib.providers import media_facts  # most webhooks tell nothing of it
 
     return {"facts": media_facts.facts_of(form), "quality": media_facts.quality_of(form)}
+
+
+def _found(post: Post) -> Found | None:
+    known = _ANSWERS.get(post.answered_by)
+    after_ms = post.detection_ms
+    if known is None or after_ms is None or after_ms > _MAX_DETECTION_MS:
+        return known
+    return replace(known, at_ms=after_ms)
 
 
 def status_of(word: str) -> CallStatus:

@@ -13,6 +13,7 @@ from chalicelib.providers.outgoing_http import Poster
 from chalicelib.providers.trunk_host import TrunkHost
 from chalicelib.store.accounts import AccountStore
 from chalicelib.store.call_lines import CallLineStore
+from chalicelib.store.call_media import MediaStore
 from chalicelib.store.calls import CallStore
 from chalicelib.store.clips import ClipStore
 from chalicelib.store.deliveries import DeliveryStore
@@ -48,6 +49,7 @@ class Stores:
     accounts: AccountStore
     call_lines: CallLineStore
     calls: CallStore
+    media: MediaStore
     clips: ClipStore
     deliveries: DeliveryStore
     dialling: DiallingStore

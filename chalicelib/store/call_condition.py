@@ -15,7 +15,8 @@ def unchanged(before: Call, after: Call, now: int) -> tuple[str, dict[str, str],
     It names the version (which implies the state), the state (for whoever reads a trace), what
     comes without a transition (the provider's id, the far end's hold, the trunk if there are
     several, the details about an agent that we dial and about a hosted voice, the numbers of its
-    line and its recordings) and, for the answer of an inbound call, the deadline on the item.
+    line and its recordings, what was found out of its answer) and, for the answer of an inbound
+    call, the deadline on the item itself.
     """
     parts = ["#version = :version", "#state = :state"]
     names = {"#version": "version", "#state": "state", "#id": "provider_call_id"}
@@ -37,6 +38,9 @@ def unchanged(before: Call, after: Call, now: int) -> tuple[str, dict[str, str],
         _same(parts, values, "line_number", before.media_line.number or None)
         names["#recording_number"] = "recording_number"
         _same(parts, values, "recording_number", before.recordings.number or None)
+        if not before.detection.over:
+            names["#detection_step"] = "detection_step"
+            _same(parts, values, "detection_step", before.detection.step or None)
     elif after.state is CallState.ACTIVE and before.direction == "inbound":
         names["#deadline"] = "ring_deadline"
         parts.append("#deadline > :now")

@@ -3,10 +3,9 @@
 | item | pk | sk |
 |---|---|---|
 | the call | `CALL#<id>` | `CALL` |
-| who holds its media | `CALL#<id>` | `MEDIA` |
 
 Index `listing`: an account's calls by age. Index `live` (sparse): calls that are not over, so that
-a sweep reads only those. Media ownership is an item of its own: it changes without a transition.
+a sweep reads only those. The relay that holds a call is an item of its own (`call_media.py`).
 """
 
 from __future__ import annotations
@@ -15,24 +14,24 @@ import contextlib
 import functools
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from chalicelib.domain.answered import NOT_DETECTED
 from chalicelib.domain.call import Call, Route, Transition
 from chalicelib.domain.call_transitions import CallState
 from chalicelib.domain.dial_rules import RecentDials
 from chalicelib.domain.event import Event
-from chalicelib.domain.instant import from_text, to_text
+from chalicelib.domain.instant import to_text
 from chalicelib.domain.recording import NOT_RECORDED
 from chalicelib.store import dialling
 from chalicelib.store.call_condition import unchanged
-from chalicelib.store.contention import tries
 from chalicelib.store.events import outbox_put
 from chalicelib.store.recordings import recording_writes
-from chalicelib.store.table import ConditionFailed, Contention, Item, Table, Write, put, update
+from chalicelib.store.table import ConditionFailed, Contention, Item, Table, put, update
 
 if TYPE_CHECKING:
     from chalicelib.store.call_facts import FactsStore
+    from chalicelib.store.detections import DetectionStore
 
 LISTING = ("listing", "listing", "listing_order")
 LIVE = ("live", "live", "live_order")
@@ -43,17 +42,9 @@ FILTERED_READ, MAX_READS = 100, 5
 """Items read in one query where a filter applies, and queries for one page of an answer."""
 
 _KEY_ATTRIBUTES = frozenset(
-    {
-        "pk",
-        "sk",
-        "listing",
-        "listing_order",
-        "live",
-        "live_order",
-        "line_number",
-        "recording_number",
-    }
-)
+    ("pk", "sk", "listing", "listing_order", "live", "live_order", "line_number",
+     "recording_number", "detection_step")
+)  # fmt: skip
 
 
 class AlreadyThere(Exception):
@@ -80,34 +71,6 @@ class BoundElsewhere(Exception):
     """The call has the id of another call of the provider's."""
 
 
-@dataclass(frozen=True)
-class Relay:
-    """A relay process: its name, the base URL at which other relays reach it, and that of its
-    control door.
-    """
-
-    name: str
-    url: str | None = None
-    door_url: str | None = None
-
-
-@dataclass(frozen=True)
-class Media:
-    """The media of a call: the relay that holds the provider's stream, its URL for other relays and
-    its door's,
-    since when (epoch ms); how many streams were handed out that did not last; whether only a poll
-    can still bring the provider its stream; whether keys wait for an event (`keypads.py`).
-    """
-
-    relay: str | None = None
-    relay_url: str | None = None
-    attached_at: int | None = None
-    streams: int = 0
-    left_to_polls: bool = False
-    keys_wait: bool = False
-    door_url: str | None = None
-
-
 class CallStore:
     """Reads and conditional writes of calls."""
 
@@ -120,6 +83,13 @@ class CallStore:
         from chalicelib.store.call_facts import FactsStore
 
         return FactsStore(self._table)
+
+    @functools.cached_property
+    def detections(self) -> DetectionStore:
+        """Return the store of what was found out about answers, loaded when it is needed."""
+        from chalicelib.store.detections import DetectionStore
+
+        return DetectionStore(self._table)
 
     def get(self, call_id: str) -> Call | None:
         """Return the call as it is now."""
@@ -336,76 +306,6 @@ class CallStore:
             for item in self._table.query_all(f"LIVE#{shard}", index=LIVE):
                 yield to_call(item)
 
-    def media(self, call_id: str) -> Media:
-        """Return which relay holds the call's media."""
-        item = self._table.get(f"CALL#{call_id}", "MEDIA") or {}
-        return Media(
-            relay=item.get("relay"),
-            relay_url=item.get("relay_url"),
-            attached_at=from_text(item["attached_at"]) if "attached_at" in item else None,
-            streams=item.get("streams", 0),
-            left_to_polls=item.get("left_to_polls", False),
-            keys_wait="keys_waiting" in item,
-            door_url=item.get("door_url"),
-        )
-
-    def take_media(
-        self, call_id: str, relay: Relay, now: int, expires: int, moved: Event
-    ) -> str | None:
-        """Make the relay that attached last the owner of the call. If another one was, write the
-        event `moved` with it, and return that relay's name. `expires`: epoch s, when the item may
-        go. Raises Contention.
-        """
-        given: dict[str, Any] = {"relay": relay.name, "relay_url": relay.url}
-        given["door_url"] = relay.door_url
-        given |= {"attached_at": to_text(now), "expires_at": expires}
-        unmoved = "attribute_not_exists(#relay) OR #relay = :relay"
-        for _ in tries():
-            try:
-                self._table.write(_media_update(call_id, given, unmoved))
-                return None
-            except ConditionFailed as lost:
-                former = (lost.items[0] or {}).get("relay")
-            from_former = _media_update(call_id, given, "#relay = :former", {":former": former})
-            with contextlib.suppress(ConditionFailed, Contention):
-                self._table.write(from_former, outbox_put(moved))
-                return str(former)
-        raise Contention
-
-    def leave_to_polls(self, call_id: str, expires: int) -> None:
-        """Note that the provider did not take the accept's redirect, so that its next poll brings
-        the stream.
-        """
-        self._set_media(call_id, expires, left_to_polls=True)
-
-    def count_stream(self, call_id: str, expires: int, *, afresh: bool) -> int:
-        """Note that another stream was handed out; return how many by now. `afresh` begins at
-        one.
-        """
-        streams = 1 if afresh else self.media(call_id).streams + 1
-        self._set_media(call_id, expires, streams=streams)
-        return streams
-
-    def _set_media(self, call_id: str, expires: int, **attributes: Any) -> None:
-        self._table.write(_media_update(call_id, {**attributes, "expires_at": expires}))
-
-
-def _media_update(
-    call_id: str,
-    given: dict[str, Any],
-    condition: str | None = None,
-    more: dict[str, Any] | None = None,
-) -> Write:
-    """Make the update of a call's `MEDIA` item that sets the given attributes."""
-    return update(
-        f"CALL#{call_id}",
-        "MEDIA",
-        "SET " + ", ".join(f"#{name} = :{name}" for name in given),
-        condition=condition,
-        names={f"#{name}": name for name in given},
-        values={f":{name}": value for name, value in given.items()} | (more or {}),
-    )
-
 
 def to_item(call: Call) -> Item:
     """Return a call as the table has it."""
@@ -416,6 +316,7 @@ def to_item(call: Call) -> Item:
         "media_line": line == 0,
         "recordings": call.recordings == NOT_RECORDED,
         "far_end_held": not call.far_end_held,
+        "detection": call.detection == NOT_DETECTED,
     }
     absent = {name for name, is_usual in usual.items() if is_usual}
     item: Item = {
@@ -429,6 +330,8 @@ def to_item(call: Call) -> Item:
         item["recording_number"] = call.recordings.number
     if line:
         item["line_number"] = line
+    if call.detection.step:
+        item["detection_step"] = call.detection.step
     if not call.state.final:
         item["live"] = f"LIVE#{zlib.crc32(call.call_id.encode()) % LIVE_SHARDS}"
         item["live_order"] = f"{call.state.value}#{to_text(call.ring_deadline)}"

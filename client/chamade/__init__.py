@@ -13,7 +13,7 @@
 
 from chamade.audio.blocking import Audio
 from chamade.audio.line import Format
-from chamade.audio.messages import Dropped, Dtmf, Mark, Refusal, Stop
+from chamade.audio.messages import AnsweredBy, Dropped, Dtmf, GreetingEnded, Mark, Refusal, Stop
 from chamade.audio.socket import AsyncAudio
 from chamade.audio.sound import WavWriter
 from chamade.blocking import LiveCall, Ringing
@@ -42,6 +42,7 @@ from chamade.speech_models import Reply, Said, Utterance, Voice, Voices
 from chamade.version import VERSION as __version__
 
 __all__ = [
+    "AnsweredBy",
     "ApiError",
     "AsyncAudio",
     "AsyncClient",
@@ -63,6 +64,7 @@ __all__ = [
     "Event",
     "Forbidden",
     "Format",
+    "GreetingEnded",
     "Invalid",
     "LiveCall",
     "Mark",

@@ -97,6 +97,8 @@ class Call(Shown):
     platform: str = "sip"
     forwarded_from: str | None = None
     caller_name: str | None = None
+    answered_by: str | None = None
+    greeting_ended_by: str | None = None
     stir_verstat: str | None = None
     sip_headers: dict[str, str] = field(default_factory=dict)
     provider: str = ""

@@ -124,7 +124,12 @@ class LiveCall:
         """Ask the far end to call somebody else. Return False if that is not possible now."""
         leg = self._leg
         ready = self.call.answered and not self.call.ended
-        return ready and isinstance(leg, Referable) and leg.refer(target)
+        if not (ready and isinstance(leg, Referable) and leg.refer(target)):
+            return False
+        self.call.refer_status = (
+            None  # posts from now on tell no outcome until this one has its own
+        )
+        return True
 
     # LegEvents.
 

@@ -86,6 +86,16 @@ class AgentMessages:
         if self._leg is not None:
             self._send(self._leg.dialect.unheld(ms))
 
+    def answered_by(self, by: str, at_ms: int) -> None:
+        """Tell the agent who answered the call."""
+        if self._leg is not None:
+            self._send(self._leg.dialect.answered_by(by, at_ms))
+
+    def greeting_ended(self, by: str, at_ms: int) -> None:
+        """Tell the agent that a machine's greeting is over."""
+        if self._leg is not None:
+            self._send(self._leg.dialect.greeting_ended(by, at_ms))
+
     def error(self, code: str, detail: str) -> bool:
         """Send an `error`. Return False if the dialect has none."""
         text = None if self._leg is None else self._leg.dialect.error(code, detail)

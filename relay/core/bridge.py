@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from common import media_stream
+from relay.core.answer_watch import AnswerWatch
 from relay.core.call_recording import CallRecording
 from relay.core.counters import Counters
 from relay.core.current_agent import CurrentAgent
@@ -39,6 +40,7 @@ from relay.core.redial import AgentRedial
 from relay.core.status_polling import StatusPolling
 from relay.core.timeouts import Timeouts
 from relay.protocol.agent import AudioFormat, Sids
+from relay.protocol.detection import WantedDetection
 from relay.protocol.line import Line
 from relay.protocol.recording import WantedRecording
 
@@ -83,6 +85,7 @@ class Bridge:
         self.commands = DoorCommands(self._agent, self._redial)
         self.agent_audio = self._agent.to_caller.play
         self._recording = CallRecording(actions, self._agent.to_caller)
+        self._answer = AnswerWatch(actions, self._agent)
         self.caller_audio = self._agent.to_agent.receive
 
     # The call, as the application sees it
@@ -120,7 +123,16 @@ class Bridge:
         """
         if not self.over:
             self._recording.follow(wanted, began, now)
-            self.caller_audio = self._recording.tap(self._agent.to_agent.receive)
+            self._tap()
+
+    def detect(self, wanted: WantedDetection | None) -> None:
+        """Find out what the application wants to know of the answer; None: nothing more."""
+        if not self.over:
+            self._answer.follow(wanted)
+            self._tap()
+
+    def _tap(self) -> None:
+        self.caller_audio = self._answer.tap(self._recording.tap(self._agent.to_agent.receive))
 
     def answered(self, kind: str, call: dict[str, Any], ends_at: float | None, now: float) -> None:
         """Take the answer to a report."""

@@ -10,6 +10,7 @@ from typing import Any, Literal, Protocol
 import msgspec
 
 from relay.core.recorder import Segment
+from relay.core.who_answered import Found
 from relay.protocol.agent import FromAgent, Sids
 from relay.protocol.line import Line
 
@@ -112,6 +113,14 @@ class Dialect(Protocol):
         """Encode that they hear each other again, after `ms` of the caller's audio left out."""
         ...
 
+    def answered_by(self, by: str, at_ms: int) -> bytes | None:
+        """Encode who answered a call that was dialled."""
+        ...
+
+    def greeting_ended(self, by: str, at_ms: int) -> bytes | None:
+        """Encode that a machine's greeting is over."""
+        ...
+
     def request(self, id_: str, method: str, params: msgspec.Raw, /) -> bytes | None:
         """Encode a request, which the agent answers with a `reply`."""
         ...
@@ -201,6 +210,12 @@ class BridgeActions(Protocol):
     def bridged(self, number: int) -> None:
         """Report that the caller hears the other call's, once the line had this number; nothing
         follows.
+        """
+        ...
+
+    def answer_found(self, found: Found) -> None:
+        """Report what was found out about the answer; nothing follows, but answers that still ask
+        for it.
         """
         ...
 

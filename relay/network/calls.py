@@ -22,6 +22,7 @@ from relay.core.bridge import Bridge
 from relay.core.closing_sockets import ClosingSockets
 from relay.core.counters import Counters
 from relay.core.interfaces import AgentAddress
+from relay.core.who_answered import Found
 from relay.network.agent_reports import AgentReports
 from relay.network.clips import Clips
 from relay.network.control import Answer, Control, NoAnswerError, RefusedError
@@ -187,6 +188,7 @@ class _Call:
         self.bridge.update(answer.call, _ends_at(answer), now)
         self.bridge.follow_line(answer.line, now)
         self._record(answer, now)
+        self.bridge.detect(answer.detect)
 
     def follow(self, answer: Answer, kind: str | None = None) -> None:
         """Follow what the application says: the answer to a report of this kind, or unasked."""
@@ -197,6 +199,7 @@ class _Call:
             bridge.set_agent_address(answer.agent)
         bridge.follow_line(answer.line, now)
         self._record(answer, now)
+        bridge.detect(answer.detect)
         if kind is None:
             bridge.update(answer.call, ends_at, now)
         else:
@@ -233,6 +236,10 @@ class _Call:
     def bridged(self, number: int) -> None:
         logs.info("bridged", call_id=self.call_id, line=number)
         self._spawn(self._report_bridged(number))
+
+    def answer_found(self, found: Found) -> None:
+        logs.info("answered", call_id=self.call_id, found=found.by, at_ms=found.at_ms)
+        self._spawn(self._report_answer(found))
 
     def forget(self) -> None:
         if self._timer is not None:
@@ -281,6 +288,12 @@ class _Call:
             self.follow(await self._calls.control.report_bridged(self.call_id, number))
         except (RefusedError, NoAnswerError) as error:
             logs.warning("not reported as bridged", call_id=self.call_id, why=str(error))
+
+    async def _report_answer(self, found: Found) -> None:
+        try:
+            self.follow(await self._calls.control.report_answer(self.call_id, found))
+        except (RefusedError, NoAnswerError) as error:
+            logs.warning("answer not reported", call_id=self.call_id, why=str(error))
 
     async def _report_or_retry(self, kind: str, why: str | None) -> None:
         if not await self._report(kind, why):

@@ -19,6 +19,8 @@ from common.call_facts import PATH as FACTS
 from common.call_facts import FactsReport
 from relay.config import Config
 from relay.core.interfaces import LIVE, AgentAddress
+from relay.core.who_answered import Answered, Found
+from relay.protocol.detection import WantedDetection
 from relay.protocol.line import MAX_CLIP, Line
 from relay.protocol.recording import WantedRecording
 from runtime.signed_post import AnswerTooLongError, signed_post
@@ -51,6 +53,7 @@ class Answer(msgspec.Struct):
     """To whom the caller is connected; None: with the agent."""
 
     recording: WantedRecording | None = None
+    detect: WantedDetection | None = None
 
     @property
     def call_id(self) -> str:
@@ -179,6 +182,13 @@ class Control:
     async def report_bridged(self, call_id: str, number: int) -> Answer:
         """Report that the caller hears the other call's, since the line had this number."""
         return await self._report(call_id, "bridged", {"line": number})
+
+    async def report_answer(self, call_id: str, found: Found) -> Answer:
+        """Report who answered, or that a machine's greeting is over."""
+        answered = isinstance(found, Answered)
+        member = "answered_by" if answered else "ended_by"
+        told = {member: found.by, "at_ms": found.at_ms}
+        return await self._report(call_id, "answered_by" if answered else "greeting_ended", told)
 
     async def fetch_clip(self, call_id: str, clip_id: str) -> bytes:
         """Fetch the mu-law of a clip. RefusedError, NoAnswerError."""

@@ -253,6 +253,14 @@ class ChamadeDialect:
         self.is_held = False
         return _encode({"type": "unheld"})
 
+    def answered_by(self, by: str, at_ms: int) -> bytes | None:
+        """Encode who answered a call that was dialled, so many ms after the answer."""
+        return _encode({"type": "answered_by", "answered_by": by, "at_ms": at_ms})
+
+    def greeting_ended(self, by: str, at_ms: int) -> bytes | None:
+        """Encode that a machine's greeting is over: what is said now is recorded by it."""
+        return _encode({"type": "greeting_ended", "ended_by": by, "at_ms": at_ms})
+
     def request(self, id_: str, method: str, params: msgspec.Raw) -> bytes | None:
         """Encode a request, which the agent answers with a `reply`."""
         if not self._takes_requests:

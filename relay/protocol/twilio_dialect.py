@@ -96,6 +96,12 @@ class TwilioDialect:
         if self._outgoing is not None and self._outgoing.heard:
             self._outgoing.skip(ms)
 
+    def answered_by(self, _by: str, _at_ms: int) -> None:
+        """Return None: Media Streams has no such message."""
+
+    def greeting_ended(self, _by: str, _at_ms: int) -> None:
+        """Return None: Media Streams has no such message."""
+
     def request(self, _id: str, _method: str, _params: msgspec.Raw) -> None:
         """Return None: Media Streams has no requests."""
 

@@ -57,7 +57,7 @@ def process_of(owner: str, port: int) -> int:
 
 async def test_two_processes_carry_calls_and_the_death_of_one_ends_none(stack):
     live = on(stack)
-    calls = stack_calls(stack)
+    media = media_store(stack)
     phone = live.phone()
     log = stack.layout.state_dir / "logs" / "relay.log"
     up: list[Call] = []
@@ -67,17 +67,17 @@ async def test_two_processes_carry_calls_and_the_death_of_one_ends_none(stack):
         call = await begin(live.rest, phone, len(up), live.number)
         up.append(call)
         await both_hear(call)
-        owners[call.call_id] = calls.media(call.call_id).relay
+        owners[call.call_id] = media.get(call.call_id).relay
     victim = owners[up[0].call_id]
     os.kill(process_of(victim, stack.layout.ports["relay"]), signal.SIGKILL)
     await both_hear(*up)
     for call in up:
         assert (await live.rest("GET", f"/api/call/{call.call_id}"))["state"] == "active"
-        stayed = calls.media(call.call_id).relay == owners[call.call_id]
+        stayed = media.get(call.call_id).relay == owners[call.call_id]
         assert stayed == (owners[call.call_id] != victim)
         await end(call)
 
 
-def stack_calls(stack):
-    """Return the store of calls, which knows the owners of their audio."""
-    return application_dependencies(stack.layout, stack.credentials).stores.calls
+def media_store(stack):
+    """Return the store that knows the owners of calls' audio."""
+    return application_dependencies(stack.layout, stack.credentials).stores.media

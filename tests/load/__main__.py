@@ -31,7 +31,7 @@ BENCHES = (
     "voice_engine",
 )
 
-ON_DEMAND = ("cost_per_call", "relay_long", "deaths")
+ON_DEMAND = ("answered", "cost_per_call", "relay_long", "deaths")
 """Benches that run only when they are named."""
 
 

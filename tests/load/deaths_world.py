@@ -82,7 +82,7 @@ class DeathsWorld:
 
     async def owner(self, call_id: str) -> str | None:
         """Return the relay that holds a call's media, as the table has it."""
-        media = await asyncio.to_thread(self._deps.stores.calls.media, call_id)
+        media = await asyncio.to_thread(self._deps.stores.media.get, call_id)
         return self.relays.by_url(media.relay_url)
 
     async def events(self, after: str = "") -> list[dict[str, Any]]:

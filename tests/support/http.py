@@ -40,6 +40,7 @@ class RecordingTwilio(TwilioProvider):
         self.steer = world.provider.steer  # type: ignore[method-assign]
         self.hang_up = world.provider.hang_up  # type: ignore[method-assign]
         self.status = world.provider.status  # type: ignore[method-assign]
+        self.detects_answer = world.provider.detects_answer
 
 
 class Api:

@@ -17,7 +17,7 @@ from chalicelib.domain.voice import CallVoice, VoiceSettings
 from chalicelib.providers.relay_door import SignedRelayDoor
 from chalicelib.services.call.transition import settle
 from chalicelib.services.operator import account_admin
-from chalicelib.store.calls import Relay
+from chalicelib.store.call_media import Relay
 from common import control
 from tests.support.world import MEDIA_SECRET, World
 
@@ -102,5 +102,5 @@ def talking(world: World, voice: str = "hosted", **settings: Any) -> Call:
     )
     relay = Relay("relay-1", "ws://10.0.0.7:8702", OWNER_URL)
     moved = media_moved(call, relay.name, world.clock.ms)
-    world.stores.calls.take_media(call.call_id, relay, world.clock.ms, call.media_expiry, moved)
+    world.stores.media.take(call.call_id, relay, world.clock.ms, call.media_expiry, moved)
     return call

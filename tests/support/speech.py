@@ -52,15 +52,16 @@ def espeak(text: str, voice: str = "en-us", words_a_minute: int = 140) -> bytes:
         capture_output=True,
         check=True,
     ).stdout
-    return over_a_telephone(_telephone_rate(spoken))
+    return over_a_telephone(telephone_rate(spoken))
 
 
 def recording(path: Path) -> bytes:
     """A WAV file of PCM, as a telephone carries it."""
-    return over_a_telephone(_telephone_rate(path.read_bytes()))
+    return over_a_telephone(telephone_rate(path.read_bytes()))
 
 
-def _telephone_rate(content: bytes) -> bytes:
+def telephone_rate(content: bytes) -> bytes:
+    """A WAV file of PCM as s16le at 8000 Hz."""
     with wave.open(io.BytesIO(content)) as file:
         rate = file.getframerate()
         # espeak-ng writes to a pipe and cannot know the length that its header has.

@@ -47,6 +47,7 @@ class RecordingProvider:
     down: bool = False
     trusts: bool = True
     refers: bool = False
+    detects_answer: bool = False
     remote: RemoteStatus = RemoteStatus.LIVE
     steered: list[tuple[str, Instruction]] = field(default_factory=list)
     hung_up: list[str] = field(default_factory=list)

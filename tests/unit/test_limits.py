@@ -69,6 +69,7 @@ NO_ROW = {
     "relay.protocol.agent:MAX_DIGITS": "part of a message, which has a row",
     "relay.protocol.agent:MAX_MARK_NAME": "part of a message, which has a row",
     "relay.protocol.twilio_dialect:MAX_MARK_NAME": "part of a message, which has a row",
+    "chalicelib.providers.twilio_webhooks:_MAX_DETECTION_MS": "a time that we show, or leave out",
     "gateway.trunks.remedies:MAX_DETAIL": "how we cut what we report",
     "gateway.sip.identity:MAX_TEXT": "how we cut what we tell of a party",
     "gateway.sip.identity:MAX_VALUES": "part of a SIP message, which has a row",

@@ -304,6 +304,21 @@ _TALKING = (
 
 _LINE = (
     Limit(
+        "audio in which who answered is found out", "relay.core.who_answered:DECIDE_MS", "ms",
+        "call", "it is `unknown`",
+        f"{_TESTS}who_answered.py::test_a_tone_that_does_not_end_is_nobody_that_can_be_told",
+    ),
+    Limit(
+        "audio in which the end of a machine's greeting is awaited",
+        "relay.core.who_answered:GREETING_WITHIN_MS", "ms", "call", "it ended by `timeout`",
+        f"{_TESTS}who_answered.py::test_a_machine_that_talks_forever_is_given_up",
+    ),
+    Limit(
+        "reports of what was found out, to an application that asks on",
+        "relay.core.answer_watch:TOLD", "", "call", "not reported again",
+        f"{_TESTS}answer_watch.py::test_a_report_that_was_lost_is_made_again_while_the_application_asks_but_not_for_ever",
+    ),
+    Limit(
         "audio sent ahead to a caller on hold", "relay.core.line_source:AHEAD_S", "s", "call",
         "the next piece waits",
         f"{_TESTS}hold.py::test_the_caller_hears_the_music_from_its_begin_and_in_real_time",

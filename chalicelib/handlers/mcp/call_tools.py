@@ -148,6 +148,11 @@ CALL_TOOLS = (
                 "The number to call as, E.164. Default: the trunk's caller_id. Otherwise one of "
                 "the trunk's numbers that has been called before."
             ),
+            "detect_answer": (
+                '"on": find out whether a person, a machine or a fax answers; "greeting_end": and '
+                "when a machine's greeting is over, to leave a message. chamade_inbox tells it "
+                '(call.answered_by, call.machine_greeting_ended). Default: "off".'
+            ),
             "caller_name": "The name to show beside the number; many networks show their own.",
             "sip_headers": (
                 "Headers for the SIP INVITE, X-… or User-to-User, by name: for systems at the "

@@ -91,10 +91,14 @@ def check_active(call: Call) -> None:
 
 def check_heard(call: Call) -> None:
     """Raise Refused for a call whose far end does not hear the agent at the moment."""
+    if call.media_line.mode != "agent":
+        raise _not_heard(call)
+
+
+def _not_heard(call: Call) -> Refused:
     if call.media_line.mode == "bridge":
-        raise Refused(call, "call_transferred", "The two parties talk to each other.")
-    if call.media_line.mode == "hold":
-        raise Refused(call, "call_held", "The far end is on hold, and hears nobody.")
+        return Refused(call, "call_transferred", "The two parties talk to each other.")
+    return Refused(call, "call_held", "The far end is on hold, and hears nobody.")
 
 
 def ask_host(
@@ -156,7 +160,7 @@ def _ask_once(
     if deps.relay_door is None:
         log.error("no relay can be asked: CHAMADE_RELAY_DOOR_URL is not set")
         raise MediaUnavailable
-    owner = deps.stores.calls.media(call.call_id).door_url
+    owner = deps.stores.media.get(call.call_id).door_url
     try:
         return deps.relay_door.ask(call.call_id, owner, method, params, wait_s)
     except DoorUnavailable as failed:
@@ -174,9 +178,10 @@ def _failure(deps: Dependencies, call: Call, refused: DoorRefused) -> Exception:
             return UnknownVoice(listed[:MAX_CHOICES])
         case "unknown_language":
             return UnknownLanguage(listed[:MAX_CHOICES])
-        case "call_over":
+        case "call_over" | "held":
             current = deps.stores.calls.get(call.call_id) or call
-            return Refused(current, "call_over", "The call is over.")
+            over = Refused(current, "call_over", "The call is over.")
+            return over if refused.code == "call_over" else _not_heard(current)
         case "too_many":
             return TooBusy(call.call_id)
     if refused.code in _FAILURES:

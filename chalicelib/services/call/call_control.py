@@ -141,7 +141,7 @@ def _give_up(deps: Dependencies, taken: CallVoice, call: Call) -> None:
 
 def _leave_to_polls(deps: Dependencies, call: Call) -> None:
     try:
-        deps.stores.calls.leave_to_polls(call.call_id, call.media_expiry)
+        deps.stores.media.leave_to_polls(call.call_id, call.media_expiry)
     except Exception:
         # The call is answered; without the mark, polls only connect a little later.
         log.exception("not left to polls", extra={"call_id": call.call_id})

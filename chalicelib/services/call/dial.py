@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from chalicelib.domain.account import Account
+from chalicelib.domain.answered import DetectAnswer
 from chalicelib.domain.call import Call, Transition
 from chalicelib.domain.call_transitions import Act, EndReason
 from chalicelib.domain.dial_rules import (
@@ -89,6 +90,7 @@ class DialRequest:
     voice: WantedVoice = USUAL
     recording: WantedRecording = AS_USUAL
     introduction: Introduction = NO_INTRODUCTION
+    detect_answer: DetectAnswer = "off"
 
 
 def dial(
@@ -206,6 +208,7 @@ def _new_call(
         max_duration_s=request.max_duration_s or account.max_call_s,
         agent_url=request.agent_url,
         introduction=_introduction(plan, request),
+        detect_answer=request.detect_answer,
         metadata=request.metadata,
         now=now,
         call_id=call_id,
@@ -241,6 +244,7 @@ def _order(deps: Dependencies, plan: Plan, call: Call, request: DialRequest) -> 
         ring_timeout_s=request.ring_timeout_s,
         max_duration_s=call.max_duration_s,
         introduction=Introduction(call.caller_name or "", headers=call.sip_headers or {}),
+        detect_answer=request.detect_answer,
     )
     trunk, routes = plan.first.trunk, tuple(way.written(call.to) for way in plan.ways)
     if trunk.provider == "gateway":

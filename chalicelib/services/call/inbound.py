@@ -178,7 +178,7 @@ def _being_steered(deps: Dependencies, call: Call) -> bool:
         return False
     if deps.now() >= call.answered_at + STEERED_MS:
         return False
-    return not deps.stores.calls.media(call.call_id).left_to_polls
+    return not deps.stores.media.get(call.call_id).left_to_polls
 
 
 def _facts(incoming: Incoming) -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from chalicelib.domain.call import Call
 from chalicelib.domain.voice import VoiceGated
 from chalicelib.providers.relay_door import CLEAR, DTMF
-from chalicelib.services.call.at_the_relay import ask, ask_host, check_active
+from chalicelib.services.call.at_the_relay import ask, ask_host, check_active, check_heard
 from chalicelib.services.call.transition import own_call
 from chalicelib.services.dependencies import Dependencies
 from chalicelib.services.line.voice_offer import takes_part
@@ -19,6 +19,7 @@ def clear(deps: Dependencies, account_id: str, call_id: str) -> list[str]:
     """
     call = _active_call(deps, account_id, call_id)
     if call.voice != "hosted":
+        check_heard(call)
         ask(deps, call, CLEAR, {})
         return []
     cleared = ask_host(deps, call, voice_requests.Clear.METHOD, {}).get("cleared")
@@ -31,6 +32,7 @@ def send_digits(deps: Dependencies, account_id: str, call_id: str, digits: str) 
     are queued. Raises as `clear` does.
     """
     call = _active_call(deps, account_id, call_id)
+    check_heard(call)
     queued = ask(deps, call, DTMF, {"digits": digits}).get("queued")
     return queued if isinstance(queued, int) else len(digits)
 

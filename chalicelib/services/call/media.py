@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from chalicelib.domain.agent import handshake_headers, not_reached
+from chalicelib.domain.answered import Found
 from chalicelib.domain.call import Call, Refused, media_moved
 from chalicelib.domain.call_id import CALL_ID
 from chalicelib.domain.call_line import CallLine, LineAct, LinePhase, phase
@@ -22,7 +23,7 @@ from chalicelib.services.call.call_writes import change
 from chalicelib.services.call.provider_control import hang_up
 from chalicelib.services.call.transition import UnknownCall, follow, settle
 from chalicelib.services.dependencies import Dependencies
-from chalicelib.store.calls import Relay
+from chalicelib.store.call_media import Relay
 from common import media_token
 
 log = logging.getLogger(__name__)
@@ -31,10 +32,13 @@ _MEDIA_ITEM_KEPT_S = 3600
 
 Report = Literal[
     "watch", "agent_hangup", "agent_lost", "no_agent", "media_lost", "max_duration", "dtmf",
-    "bridged",
+    "bridged", "answered_by", "greeting_ended",
 ]  # fmt: skip
 
-_LOSSES = frozenset({"watch", "agent_lost", "no_agent", "media_lost"})
+_OWNERS = frozenset(
+    {"watch", "agent_lost", "no_agent", "media_lost", "answered_by", "greeting_ended"}
+)
+"""Reports that only the relay which holds the caller's stream may make."""
 
 _ACT_OF: dict[str, Act] = {
     "agent_hangup": Act.AGENT_HANGUP,
@@ -84,12 +88,14 @@ class CallOver(Failure):
 class Facts:
     """Details of a report: `digits` and `sequence` of a `dtmf`; `why` the agent was not reached,
     "" once it is there, None: nothing new. `line`: the number of the line that is `bridged`.
+    `found`: about the answer.
     """
 
     digits: str | None = None
     sequence: int | None = None
     why: str | None = None
     line: int | None = None
+    found: Found | None = None
 
 
 @dataclass(frozen=True)
@@ -127,7 +133,7 @@ def attach_provider(
         raise NotActive
     expires = call.media_expiry + _MEDIA_ITEM_KEPT_S
     moved = media_moved(call, relay.name, deps.now())
-    former = deps.stores.calls.take_media(call.call_id, relay, deps.now(), expires, moved)
+    former = deps.stores.media.take(call.call_id, relay, deps.now(), expires, moved)
     if former is not None:
         facts = {"call_id": call.call_id, "from_relay": former, "to_relay": relay.name}
         log.warning("the call's audio has moved to another relay", extra=facts)
@@ -146,7 +152,7 @@ def attach_agent(deps: Dependencies, relay: str, call_id: str, token: str) -> At
         raise BadToken
     if call.state.final:
         raise CallOver(call)
-    owner = deps.stores.calls.media(call_id)
+    owner = deps.stores.media.get(call_id)
     if owner.relay not in (None, relay):
         raise OwnedElsewhere(owner.relay_url)
     return Attachment(call, owner.relay)
@@ -171,13 +177,17 @@ def report(
     if kind == "dtmf" and facts.digits and facts.sequence is not None:
         # Also for a call that is over by now: the caller may press a key and hang up at once.
         pressed_keys.take_report(deps, call, facts.digits, facts.sequence)
-    owner = deps.stores.calls.media(call_id) if kind in _LOSSES else None
+    owner = deps.stores.media.get(call_id) if kind in _OWNERS else None
     if kind != "dtmf" and (owner is None or owner.keys_wait):
         pressed_keys.tell_waiting(deps, call)
     if call.state.final:
         return call
     if owner is not None and owner.relay not in (None, relay):
         raise OwnedElsewhere(owner.relay_url)
+    if facts.found is not None:
+        from chalicelib.services.call import answered  # most calls need none of it
+
+        return answered.note(deps, call, facts.found)
     if facts.why is not None and (call.agent_url is not None or call.voice == "hosted"):
         # What a relay says of a voice host is the operator's to read: it is in the log.
         detail = NOT_REACHED if call.voice == "hosted" else not_reached(facts.why)

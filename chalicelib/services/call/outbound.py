@@ -49,7 +49,7 @@ def answered(
     """Answer a call whose called party has picked up; return the provider's instruction.
     `trunk_id`: the trunk that it goes through, if the post names one.
     """
-    call = _call_of(deps, provider, call_id, provider_call_id, trunk_id)
+    call = call_of(deps, provider, call_id, provider_call_id, trunk_id)
     return instruction(deps, settle(deps, call, Act.ANSWER, voice=_voice(deps, call)))
 
 
@@ -63,7 +63,7 @@ def _voice(deps: Dependencies, call: Call) -> CallVoice | None:
 
 def resume(deps: Dependencies, provider: str, call_id: str, provider_call_id: str) -> Instruction:
     """Handle the after-stream webhook, as for calls that came in."""
-    return another_stream(deps, _call_of(deps, provider, call_id, provider_call_id))
+    return another_stream(deps, call_of(deps, provider, call_id, provider_call_id))
 
 
 def handle_status(  # noqa: PLR0913, PLR0917 - the facts of a post
@@ -76,7 +76,7 @@ def handle_status(  # noqa: PLR0913, PLR0917 - the facts of a post
     trunk_id: str | None = None,
 ) -> None:
     """Handle the status webhook. The answer of a call is told by `answered` alone."""
-    call = _call_of(deps, provider, call_id, provider_call_id, trunk_id)
+    call = call_of(deps, provider, call_id, provider_call_id, trunk_id)
     if status in OVER:
         call = settle(deps, call, _end(deps, call, status, sip_code), sip_code)
         if not call.state.final:
@@ -106,7 +106,7 @@ def bind(deps: Dependencies, call: Call, provider_call_id: str) -> Call:
     raise TooBusy(call.call_id)
 
 
-def _call_of(
+def call_of(
     deps: Dependencies,
     provider: str,
     call_id: str,

@@ -59,4 +59,4 @@ def _is_answered(deps: Dependencies, call: Call) -> bool:
     """
     if call.answered_at is None:
         return False
-    return call.direction == "outbound" or deps.stores.calls.media(call.call_id).relay is not None
+    return call.direction == "outbound" or deps.stores.media.get(call.call_id).relay is not None

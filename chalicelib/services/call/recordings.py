@@ -105,10 +105,10 @@ def change(
     already stays so. Raises UnknownCall, Refused, RecordingRefused, RecordingUnavailable,
     RecordingsFull, TooBusy.
     """
+    call = own_call(deps, account_id, call_id)  # before all else: others' calls are not told of
     if action == "start":
         check_room(deps, account_id)
     for _ in tries():
-        call = own_call(deps, account_id, call_id)
         check_active(call)
         now = max(deps.now(), call.updated_at)
         recordings = changed(call.recordings, call_id, action, announce, now)
@@ -118,6 +118,7 @@ def change(
         try:
             deps.stores.recordings.change_call(call, after, recording_begun(call, after), now)
         except RecordingMoved:
+            call = own_call(deps, account_id, call_id)
             continue
         log.info("recording: %s", action, extra={"call_id": call_id, "account_id": account_id})
         tell_relay(deps, after)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from chalicelib.domain.answered import told_to_relay as detection_told
 from chalicelib.domain.call import Call, public_view
+from chalicelib.domain.call_transitions import CallState
 from chalicelib.domain.recording import told_to_relay as recording_told
 from chalicelib.services.dependencies import Dependencies
 from common import media_token
@@ -25,7 +27,7 @@ def tell_relay(deps: Dependencies, call: Call) -> None:
     if deps.relay_door is None or not news_there_are or call.answered_at is None:
         return
     try:
-        owner = deps.stores.calls.media(call.call_id)
+        owner = deps.stores.media.get(call.call_id)
         if owner.relay is not None:
             news = {**told_to_relay(deps, call), "agent": None}
             deps.relay_door.tell(call.call_id, owner.door_url, news)
@@ -45,7 +47,14 @@ def told_to_relay(deps: Dependencies, call: Call) -> dict[str, Any]:
     told |= {name: shown[name] for name in _IF_KNOWN if name in shown}
     line = {} if call.media_line.number == 0 else {"line": _line(deps, call)}
     recording = recording_told(call.recordings, call.call_id)
-    return {"call": told, "ends_at_ms": call.ends_at, **line, **recording}
+    return {"call": told, "ends_at_ms": call.ends_at, **line, **recording, **_detect(deps, call)}
+
+
+def _detect(deps: Dependencies, call: Call) -> dict[str, Any]:
+    """Return what the relay is to find out about the answer, if the provider does not."""
+    if call.state is not CallState.ACTIVE or call.detection.over:
+        return {}
+    return {} if deps.providers[call.provider].detects_answer else detection_told(call.detection)
 
 
 def _line(deps: Dependencies, call: Call) -> dict[str, Any]:
@@ -67,7 +76,7 @@ def _line(deps: Dependencies, call: Call) -> dict[str, Any]:
 
 def _way_to(deps: Dependencies, peer_id: str) -> dict[str, Any]:
     """Return where the peer's stream is, and the token for it; nothing while no relay has it."""
-    relay_url = deps.stores.calls.media(peer_id).relay_url
+    relay_url = deps.stores.media.get(peer_id).relay_url
     peer = deps.stores.calls.get(peer_id)
     if relay_url is None or peer is None:
         return {}

@@ -27,9 +27,9 @@ def another_stream(deps: Dependencies, call: Call) -> Instruction:
     """Return the instruction after a call's stream has ended, whichever direction the call has."""
     if call.state is not CallState.ACTIVE:
         return HangUp()
-    media = deps.stores.calls.media(call.call_id)
+    media = deps.stores.media.get(call.call_id)
     lasted = media.attached_at is not None and deps.now() - media.attached_at >= LASTING_MS
-    streams = deps.stores.calls.count_stream(call.call_id, call.media_expiry, afresh=lasted)
+    streams = deps.stores.media.count_stream(call.call_id, call.media_expiry, afresh=lasted)
     if streams > MAX_STREAMS:
         log.error("no stream of the call lasts", extra={"call_id": call.call_id})
         settle(deps, call, Act.MEDIA_LOST)

@@ -23,7 +23,7 @@ def of_call(deps: Dependencies, call_id: str) -> dict[str, Any]:
     shown = call.model_dump(mode="json", exclude_none=True)
     if call.agent_url:
         shown["agent_url"] = _without_query(call.agent_url)
-    media = asdict(deps.stores.calls.media(call_id))
+    media = asdict(deps.stores.media.get(call_id))
     if media["attached_at"] is not None:
         media["attached_at"] = to_text(media["attached_at"])
     return {

@@ -9,7 +9,19 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from chamade.audio.messages import Advice, Dropped, Dtmf, Heard, Mark, Refusal, Start, Stop, parse
+from chamade.audio.messages import (
+    Advice,
+    AnsweredBy,
+    Dropped,
+    Dtmf,
+    GreetingEnded,
+    Heard,
+    Mark,
+    Refusal,
+    Start,
+    Stop,
+    parse,
+)
 
 log = logging.getLogger("chamade")
 
@@ -196,7 +208,7 @@ class Line:
                 self.keys += parsed.digit
                 self.unread.put(parsed)
                 self._tell_of_key(parsed.digit)
-            case Dropped() | Refusal():
+            case AnsweredBy() | GreetingEnded() | Dropped() | Refusal():
                 self.unread.put(parsed)
             case Advice():
                 log.warning("%s: %s", parsed.code, parsed.detail)

@@ -32,6 +32,26 @@ class Mark:
 
 
 @dataclass(frozen=True)
+class AnsweredBy:
+    """The answer to a call that was dialled with `detect_answer`: `human`, `machine`, `fax` or
+    `unknown`, found out `at_ms` after it.
+    """
+
+    by: str
+    at_ms: int
+
+
+@dataclass(frozen=True)
+class GreetingEnded:
+    """The end of a machine's greeting, by `beep`, `silence` or `timeout`: a message is spoken
+    now.
+    """
+
+    by: str
+    at_ms: int
+
+
+@dataclass(frozen=True)
 class Dropped:
     """Audio, or so many `keys`, were thrown away. `direction`: `to_agent` or `to_caller`. `why`: as
     the relay says, or `slow_reader`: this program did not read what it was sent.
@@ -67,9 +87,11 @@ class Advice:
     detail: str
 
 
-FromRelay: TypeAlias = Start | Dtmf | Mark | Dropped | Advice | Refusal | Stop
+FromRelay: TypeAlias = (
+    Start | Dtmf | Mark | AnsweredBy | GreetingEnded | Dropped | Advice | Refusal | Stop
+)
 
-Heard: TypeAlias = bytes | Dtmf | Mark | Dropped | Refusal
+Heard: TypeAlias = bytes | Dtmf | Mark | AnsweredBy | GreetingEnded | Dropped | Refusal
 """Audio and messages that reach the program, in order."""
 
 
@@ -89,6 +111,12 @@ def parse(text: str) -> FromRelay | None:  # noqa: PLR0911 - one return for each
             return Dtmf(str(document.get("digit", "")))
         case "mark":
             return Mark(str(document.get("name", "")), bool(document.get("played")))
+        case "answered_by":
+            by = str(document.get("answered_by", ""))
+            return AnsweredBy(by, int(document.get("at_ms") or 0))
+        case "greeting_ended":
+            by = str(document.get("ended_by", ""))
+            return GreetingEnded(by, int(document.get("at_ms") or 0))
         case "dropped":
             return Dropped(
                 str(document.get("direction", "")),

@@ -72,8 +72,8 @@ class AsyncAudio:
                 yield item
 
     async def messages(self) -> AsyncIterator[Heard]:
-        """Yield audio as `bytes`, and `Dtmf`, `Mark`, `Dropped` and `Refusal`, in order, until the
-        call is over.
+        """Yield audio as `bytes`, and `Dtmf`, `Mark`, `AnsweredBy`, `GreetingEnded`, `Dropped` and
+        `Refusal`, in order, until the call is over.
         """
         while (item := await self.next()) is not None:
             yield item

@@ -107,6 +107,11 @@ def show(session: Session, call_id: str) -> None:
     metavar="NAME=VALUE",
     help="A header of the INVITE, X-… or User-to-User; may be given several times.",
 )
+@click.option(
+    "--detect-answer",
+    type=click.Choice(["off", "on", "greeting_end"]),
+    help="Find out who answers, and when a machine's greeting ends.",
+)
 @click.option("--ring-timeout", "ring_timeout_s", type=int, metavar="S")
 @click.option("--max-duration", "max_duration_s", type=int, metavar="S")
 @click.option(

@@ -27,6 +27,7 @@ class DialOptions(TypedDict, total=False):
     trunk: str
     caller_id: str
     caller_name: str
+    detect_answer: str
     sip_headers: Mapping[str, str]
     ring_timeout_s: int
     max_duration_s: int
@@ -84,6 +85,7 @@ class Calls(Group[Shell]):
         trunk: str | None = None,
         caller_id: str | None = None,
         caller_name: str | None = None,
+        detect_answer: str | None = None,
         sip_headers: Mapping[str, str] | None = None,
         ring_timeout_s: int | None = None,
         max_duration_s: int | None = None,
@@ -104,6 +106,7 @@ class Calls(Group[Shell]):
             trunk=trunk,
             caller_id=caller_id,
             caller_name=caller_name,
+            detect_answer=detect_answer,
             sip_headers=sip_headers,
             ring_timeout_s=ring_timeout_s,
             max_duration_s=max_duration_s,

@@ -164,7 +164,7 @@ class SipLeg:
             self._events.on_broken(reason)
 
     def _refer_goes(self, status: int, final: bool) -> None:
-        """Tell the outcome of a transfer once; a final code is one, whatever stands beside it."""
+        """Tell the outcome of a transfer once, as a final code, whatever stands beside that."""
         if self._refer is None or self._over:
             return
         if not final and status < 200:
@@ -172,7 +172,8 @@ class SipLeg:
             return
         self._refer = None
         if self._events is not None:
-            self._events.on_refer(status)
+            # A far end may end its reports with "100 Trying", and keep the outcome to itself.
+            self._events.on_refer(status if status >= 200 else _NOT_TOLD)
 
     # Audio.
 

@@ -143,4 +143,6 @@ def _status_in(body: bytes) -> int | None:
     if len(words) < 2 or not words[0].upper().startswith(b"SIP/"):
         return None
     status = words[1]
-    return int(status) if status.isdigit() and 100 <= int(status[:4]) <= 699 else None
+    # `int` refuses a text of thousands of digits with an error.
+    usual = len(status) == 3 and status.isdigit()
+    return int(status) if usual and 100 <= int(status) <= 699 else None

@@ -112,10 +112,19 @@ def test_metadata_is_given_as_json_or_by_name(api, given, sent):
 
 def test_a_dial_has_the_caller_s_name_and_headers(api):
     api.on("POST", "/api/call", 201, {**CALL, "direction": "outbound"})
-    told = ["--caller-name", "Zoë Ltd", "--header", "X-Order=a=b", "--header", "User-to-User=00"]
+    told = [
+        "--detect-answer",
+        "on",
+        "--caller-name",
+        "Zoë Ltd",
+        "--header",
+        "X-Order=a=b",
+        "--header",
+        "User-to-User=00",
+    ]
     assert main(["call", "dial", "sip:+33199001234@sip.carrier.example", *told]) == 0
     sent = json.loads(api.requests[0].content)
-    assert sent["caller_name"] == "Zoë Ltd"
+    assert (sent["caller_name"], sent["detect_answer"]) == ("Zoë Ltd", "on")
     assert sent["sip_headers"] == {"X-Order": "a=b", "User-to-User": "00"}
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chamade.audio.line import Comeback, Format, Line, Marks, Unread, may_return
-from chamade.audio.messages import Dropped, Dtmf, Mark
+from chamade.audio.messages import AnsweredBy, Dropped, Dtmf, GreetingEnded, Mark
 
 
 @pytest.mark.parametrize(("name", "rate"), [("opus", 8000), ("mulaw", 16000), ("pcm_s16le", 44100)])
@@ -98,3 +98,13 @@ def test_a_warning_of_the_relay_is_logged_and_ends_nothing(caplog):
     )
     assert line.unread.take() is None
     assert "wrong_rate: Is it 24000 Hz?" in caplog.text
+
+
+def test_who_answered_is_an_item_among_the_audio():
+    line = Line(Format("mulaw", 8000), lambda _: None)
+    line.received(b"\xff")
+    line.received('{"type": "answered_by", "answered_by": "machine", "at_ms": 3120}')
+    line.received(b"\xff")
+    line.received('{"type": "greeting_ended", "ended_by": "beep", "at_ms": 9240}')
+    items = [line.unread.take() for _ in range(4)]
+    assert items == [b"\xff", AnsweredBy("machine", 3120), b"\xff", GreetingEnded("beep", 9240)]

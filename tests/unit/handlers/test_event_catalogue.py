@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
+from chalicelib.domain.answered import Found
 from chalicelib.domain.call import Call, Transition, apply, media_moved
 from chalicelib.domain.call_facts import QualityNote
 from chalicelib.domain.call_transitions import MOVES, Act, Direction
@@ -37,6 +38,7 @@ from chalicelib.handlers import event_catalogue
 from chalicelib.handlers.event_catalogue import CATALOGUE
 from chalicelib.services import inbox
 from chalicelib.services.call import (
+    answered,
     compose,
     facts,
     far_end_hold,
@@ -51,7 +53,7 @@ from chalicelib.services.call.transition import settle
 from chalicelib.services.line import dids, gateway_trunks, trunks
 from chalicelib.services.line.numbers import release
 from chalicelib.services.operator import account_admin
-from chalicelib.store.calls import Relay
+from chalicelib.store.call_media import Relay
 from tests.support.engine import ROOT
 from tests.support.object_store import objects_of, storage
 from tests.support.world import World
@@ -108,6 +110,9 @@ def _live(world: World) -> None:
     world.report_trunk(trunk, TrunkStatus.FAILED, 403, "Not allowed.")
     gateway_trunks.note_shed(deps, trunk.trunk_id, 7, world.clock.ms)
     world.report_trunk(trunk, TrunkStatus.REGISTERED, 200)
+    greeted = settle(deps, world.dial(detect_answer="greeting_end"), Act.ANSWER)
+    answered.note(deps, greeted, Found("machine", "beep", 3000))
+    settle(deps, greeted, Act.AGENT_HANGUP)
     for act in (Act.BUSY, Act.CALLEE_DECLINED):
         world.clock.advance(60)
         settle(deps, settle(deps, world.dial(), Act.RING), act)
@@ -123,7 +128,7 @@ def _live(world: World) -> None:
     for relay in ("relay-1", "relay-2"):
         moved = media_moved(talking, relay, world.clock.ms)
         owner = Relay(relay, f"ws://{relay}:8702")
-        world.stores.calls.take_media(talking.call_id, owner, NOW, talking.media_expiry, moved)
+        world.stores.media.take(talking.call_id, owner, NOW, talking.media_expiry, moved)
     hold.hold(deps, account_id, talking.call_id, music=True)
     hold.resume(deps, account_id, talking.call_id)
     _transfer(world, talking)

@@ -145,6 +145,8 @@ def test_trunk_numbers_are_added_changed_and_removed_over_rest(api, connected):
         "auto_answer": False,
         "voice": "own",
         "voice_settings": None,
+        "recording": "off",
+        "recording_announce": "beep",
         "added_at": made.json_body["added_at"],
         "called_at": None,
     }

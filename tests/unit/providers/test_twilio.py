@@ -195,6 +195,27 @@ def test_routes_of_a_dial_are_sent_in_order_with_their_numbers(twilio, ours):
     assert "Routes" not in one
 
 
+def test_twilio_is_asked_to_find_out_who_answers_and_our_gateway_is_not(twilio, ours):
+    theirs = provider(f"http://127.0.0.1:{twilio.server_port}")
+    theirs.detects_answer = True
+    for detect in ("on", "greeting_end", "off"):
+        theirs.dial(Dial("call_1", "sip:+331990@a", "+331991", 30, 600, detect_answer=detect))
+    ours.dial(Dial("call_1", "+331990", "+331991", 30, 600, trunk_id="t", detect_answer="on"))
+    names = ("MachineDetection", "AsyncAmd", "AsyncAmdStatusCallback")
+    url = "https://api.test/api/webhooks/twilio/amd?call=call_1"
+    assert [[body.get(name) for name in names] for _, _, body, _ in twilio.requests] == [
+        [["Enable"], ["true"], [url]],
+        [["DetectMessageEnd"], ["true"], [url]],
+        [None] * 3,
+        [None] * 3,
+    ]
+
+
+def test_twilio_alone_detects_answers_and_our_gateway_alone_refers():
+    both = [(each.detects_answer, each.refers) for each in map(provider, (TWILIO_API, "http://g"))]
+    assert both == [(True, False), (False, True)]
+
+
 def test_a_call_at_our_gateway_is_referred_and_none_at_twilio(twilio, ours):
     twilio.says = (200, {"sid": "CA1"})
     ours.refer("CA1", "+33199007777")

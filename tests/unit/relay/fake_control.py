@@ -79,6 +79,8 @@ class FakeApplication:
     """Ids of the clips that were asked for."""
     recording: dict[str, Any] | None = None
     """The recording that is wanted."""
+    detect: dict[str, Any] | None = None
+    """The detection that is wanted."""
     stored: dict[int, bytes] = field(default_factory=dict)
     """Start in ms -> the segment that was put."""
     store: Callable[[], Awaitable[int]] | None = None
@@ -146,6 +148,7 @@ class FakeApplication:
                 "agent": self.agent,
                 "agent_detail": self.agent_detail,
                 "recording": self.recording,
+                "detect": self.detect,
                 "owner": None,
                 "line": self.line,
                 "ends_at_ms": self.ends_in_s and int((time.time() + self.ends_in_s) * 1000),
@@ -179,7 +182,7 @@ class FakeApplication:
     def news(self) -> dict[str, Any]:
         """Return what the door's `changed` has."""
         told = {"call": self.call(), "ends_at_ms": None}
-        return told | {"line": self.line, "recording": self.recording}
+        return told | {"line": self.line, "recording": self.recording, "detect": self.detect}
 
     async def clip(self, body: dict[str, Any]) -> web.Response:
         self.asked_for.append(body["clip_id"])

@@ -13,6 +13,7 @@ from relay.core.counters import Counters
 from relay.core.interfaces import AgentAddress, Dialect
 from relay.core.recorder import Segment
 from relay.core.timeouts import Timeouts
+from relay.core.who_answered import Found
 from relay.protocol import agent
 from relay.protocol.agent import AudioFormat
 from relay.protocol.line import Line
@@ -83,6 +84,10 @@ class RecordingActions:
     clips: list[str] = field(default_factory=list)
     peers: list[Line] = field(default_factory=list)
     bridged_lines: list[int] = field(default_factory=list)
+    answers: list[Found] = field(default_factory=list)
+
+    def answer_found(self, found: Found) -> None:
+        self.answers.append(found)
 
     def fetch_clip(self, clip_id: str) -> None:
         self.clips.append(clip_id)

@@ -9,7 +9,7 @@ import pytest
 
 from chalicelib.services.call import hold, media, outbound, transfer
 from chalicelib.services.call.transfer import TransferRequest
-from chalicelib.store.calls import Relay
+from chalicelib.store.call_media import Relay
 from common import media_token
 from relay.network.control import Answer
 from relay.protocol import tones

@@ -9,10 +9,10 @@ import pytest
 from chalicelib.domain.call import Refused, apply, change_line
 from chalicelib.domain.call_line import MUSIC, LineAct
 from chalicelib.domain.call_transitions import Act, CallState
-from chalicelib.services.call import call_control, hold, media
+from chalicelib.services.call import call_control, hold, live_media, media
 from chalicelib.services.call.transition import UnknownCall, settle
 from chalicelib.store.calls import Stale
-from tests.support.relay_door import talking, with_door
+from tests.support.relay_door import refused, talking, with_door
 
 
 @pytest.fixture
@@ -125,3 +125,21 @@ def test_a_write_from_an_old_reading_of_the_line_is_refused(world, call):
     with pytest.raises(Stale):
         world.stores.call_lines.change(now, (held.call, held))
     assert world.reread(call).state is CallState.ENDED
+
+
+@pytest.mark.parametrize("act", [live_media.clear, lambda *of: live_media.send_digits(*of, "1")])
+def test_keys_and_clear_are_refused_while_the_far_end_does_not_hear_the_agent(
+    world, door, call, act
+):
+    hold.hold(world.deps, world.account_id, call.call_id, True)
+    door.asked.clear()
+    with pytest.raises(Refused) as refusal:
+        act(world.deps, world.account_id, call.call_id)
+    assert (refusal.value.code, door.methods) == ("call_held", [])
+
+
+def test_a_hold_that_the_relay_knows_of_first_refuses_keys_too(world, door, call):
+    door.answering = [refused("held")]
+    with pytest.raises(Refused) as refusal:
+        live_media.send_digits(world.deps, world.account_id, call.call_id, "1")
+    assert refusal.value.code == "call_held"

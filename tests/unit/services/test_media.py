@@ -18,7 +18,7 @@ from chalicelib.services.call.media import (
     report,
 )
 from chalicelib.services.call.transition import UnknownCall, settle
-from chalicelib.store.calls import Relay
+from chalicelib.store.call_media import Relay
 
 URL = "ws://relay.test/media/provider/x"
 
@@ -108,7 +108,7 @@ def test_a_stream_the_provider_did_not_sign_is_refused(world, signature):
     token = instructions.provider_token(world.deps, call)
     with pytest.raises(BadToken):
         attach_provider(world.deps, Relay("relay-1"), token, URL, signature)
-    assert world.stores.calls.media(call.call_id).relay is None
+    assert world.stores.media.get(call.call_id).relay is None
 
 
 def test_a_token_opens_only_its_own_leg_and_call(world):

@@ -11,7 +11,8 @@ from chalicelib.services import sweep
 from chalicelib.services.call import call_control, instructions, media, outbound
 from chalicelib.services.call.transition import TooBusy, UnknownCall, act_on
 from chalicelib.store import contention
-from chalicelib.store.calls import CallStore, Relay, Stale
+from chalicelib.store.call_media import Relay
+from chalicelib.store.calls import CallStore, Stale
 from chalicelib.store.table import Contention
 from tests.support.world import World
 

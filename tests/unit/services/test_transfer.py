@@ -14,7 +14,7 @@ from chalicelib.services.call.dial import NotPlaced
 from chalicelib.services.call.transfer import TransferRequest
 from chalicelib.services.call.transition import settle
 from chalicelib.services.operator import account_admin
-from chalicelib.store.calls import Relay
+from chalicelib.store.call_media import Relay
 from common import media_token
 from tests.support.relay_door import talking, with_door
 from tests.support.world import CALLEE, MEDIA_SECRET

@@ -10,7 +10,7 @@ from chalicelib.services.call import call_control, inbound, instructions
 from chalicelib.services.call.media import attach_provider
 from chalicelib.services.call.provider_control import steer
 from chalicelib.services.call.transition import settle
-from chalicelib.store.calls import Relay
+from chalicelib.store.call_media import Relay
 
 BUSY = Reject(busy=True)
 

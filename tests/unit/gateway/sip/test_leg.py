@@ -406,3 +406,11 @@ async def test_a_transfer_of_which_nothing_is_told_is_given_up_and_the_call_goes
 async def test_a_call_that_is_not_up_cannot_be_referred(legs, phone):
     _, leg, _ = await called(legs, phone)
     assert not leg.refer("+33199007777")
+
+
+async def test_a_far_end_that_ends_its_reports_without_an_outcome_has_not_told_it(legs, phone):
+    """Some say `100 Trying` in their only NOTIFY, which ends the subscription."""
+    _, leg, call, _ = await referred(legs, phone)
+    leg.happened(TransferProgress(leg.call, 100, final=True))
+    assert await call.hears("on_refer") == ("on_refer", 408)
+    assert leg.refer("+33199008888")

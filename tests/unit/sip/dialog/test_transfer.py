@@ -128,3 +128,26 @@ def test_an_attended_transfer_names_the_call_to_be_replaced(net: Network) -> Non
     assert target.startswith("sip:bob@192.0.2.2?Replaces=")
     assert f"to-tag%3D{dialog.remote.tag}" in target
     assert f"from-tag%3D{dialog.local.tag}" in target
+
+
+@pytest.mark.parametrize("status", ["0200000", "0200" + "0" * 5000, "2000", "99", "700"])
+def test_a_report_whose_status_is_no_sip_code_tells_nothing(net: Network, status: str) -> None:
+    """More digits than Python takes for an integer must not break the call either."""
+    out, call = net.connect()
+    out.transfer("sip:carol@192.0.2.3", net.now)
+    net.settle()
+    call.transfers.accept(net.now)
+    net.settle()
+    notify = call.request("NOTIFY")
+    for name, value in (
+        ("Contact", call.contact),
+        ("Event", "refer"),
+        ("Subscription-State", "active;expires=60"),
+        ("Content-Type", "message/sipfrag"),
+    ):
+        notify.headers.add(name, value)
+    notify.body = f"SIP/2.0 {status} OK\r\n".encode()
+    call.send(notify, net.now)
+    net.settle()
+    assert net.messages("alice")[-1] == "200 NOTIFY"
+    assert [event.status for event in net.alice.of(TransferProgress)] == [100]

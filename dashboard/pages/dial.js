@@ -21,8 +21,10 @@ const FIELD_OF = {
 };
 /** Stands for the trunk that has the caller ID; no trunk has such a name. */
 const BY_CALLER_ID = "*";
+/** The remedy for a number that is none. */
+export const BAD_NUMBER = "Choose its country and write it as at home, or write it with + and country code.";
 /** Remedies, where the API's speak of a request that nobody here has written. */
-const REMEDIES = { bad_number: "Choose its country and write it as at home, or write it with + and country code." };
+const REMEDIES = { bad_number: BAD_NUMBER };
 
 export function show(_, signal) {
   const place = h("div");
@@ -193,9 +195,14 @@ async function dial({ transport, host }, number, values) {
     mergeCalls([call]);
     location.hash = `#/call/${call.call_id}`;
   } catch (problem) {
-    const about = FIELD_OF[problem.code];
-    if (about && !problem.errors.length)
-      problem.errors = [{ field: about, message: `${problem.title}. ${REMEDIES[problem.code] ?? problem.detail}` }];
-    throw problem;
+    throw nameField(problem);
   }
+}
+
+/** Return the problem of a dial with the field that it is about; `names`: fields that are named otherwise in a form. */
+export function nameField(problem, names = {}) {
+  const about = FIELD_OF[problem.code];
+  const message = `${problem.title}. ${REMEDIES[problem.code] ?? problem.detail}`;
+  if (about && !problem.errors.length) problem.errors = [{ field: names[about] ?? about, message }];
+  return problem;
 }

@@ -5,7 +5,7 @@ import { changesLine, momentOf } from "../api/callline.js";
 import { calls, mergeCalls, onCalls, onEvents, recentEvents } from "../api/feed.js";
 import { CALL_STATES, explainEnding, isTestCall, otherPartyName } from "../api/labels.js";
 import { formatNumber } from "../api/phone.js";
-import { get, getAgain } from "../api/requests.js";
+import { getAgain } from "../api/requests.js";
 import { explainSipCode } from "../api/sipcodes.js";
 import { isHosted } from "../api/speech.js";
 import { formatTime } from "../api/time.js";
@@ -44,9 +44,12 @@ export function show(callId, signal) {
   const view = new CallView(title, top, body);
   const path = `call/${encodeURIComponent(callId)}`;
   const load = async () => {
-    mergeCalls([await get(path, {}, signal)]);
+    mergeCalls([await getAgain(path, signal)]);
     draw();
   };
+  // Holds, transfers and recordings do not raise a call's version. One answer at a time: an older one must not win.
+  let looking = Promise.resolve();
+  const look = (more) => (looking = looking.then(load).then(more).catch(draw)); // what is shown stays if that fails
   const explain = (problem) => {
     if (problem.name !== "AbortError") fill(body, problemBox(problem, h("a", { href: "#/calls" }, "To all calls")));
   };
@@ -61,21 +64,14 @@ export function show(callId, signal) {
   };
   const lookAgain = () => {
     waiting = undefined;
-    load().catch(draw); // what is shown stays, with its buttons; it is looked at again later
+    look();
   };
   signal.addEventListener("abort", () => clearTimeout(waiting));
   onCalls((ids) => ids.has(callId) && draw(), signal);
-  // Such events have no call in them, and do not raise its version. One answer at a time: an older one must not win.
-  let looking = Promise.resolve();
-  const lookAtLine = async () => {
-    mergeCalls([await getAgain(path, signal)]);
-    draw();
-    if (recordings.node.isConnected) await recordings.refresh();
-  };
   onEvents((events) => {
     const mine = events.filter((event) => event.call_id === callId);
     if (mine.some(momentOf)) view.draw(calls.get(callId), true);
-    if (mine.some(changesLine)) looking = looking.then(lookAtLine).catch(draw);
+    if (mine.some(changesLine)) look(() => recordings.refresh()); // such events have no call in them
   }, signal);
   load().catch(explain);
   return node;

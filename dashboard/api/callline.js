@@ -1,5 +1,5 @@
-// Words for the line of a call (hold, transfer), for its recordings, and for every type of event; and what can be
-// done to a call's line and recording now. A value that is newer than this page is shown as it is.
+// Words for the line of a call (hold, transfer), for its recordings, for who answered, and for every type of event;
+// and what can be done to a call's line and recording now. A value that is newer than this page is shown as it is.
 
 import { END_REASONS } from "./labels.js";
 
@@ -41,11 +41,23 @@ export const RECORDING_FAILURES = {
   not_composed: "Its file could not be made.",
 };
 
+/** Words for who answered a call that was dialled. */
+export const ANSWERED_BY = { human: "a person", machine: "a machine", fax: "a fax", unknown: "not clear" };
+
+/** Words for how a machine's greeting ended. */
+export const GREETING_ENDED = {
+  beep: "with a beep",
+  silence: "with silence",
+  timeout: "not in time: it may still talk",
+};
+
 /** Tone and label of each type of event. */
 export const EVENTS = {
   "call.connecting": ["busy", "Dialled"],
   "call.ringing": ["warn", "Ringing"],
   "call.answered": ["good", "Answered"],
+  "call.answered_by": ["busy", "It is known who answered"],
+  "call.machine_greeting_ended": ["busy", "The machine's greeting is over"],
   "call.missed": ["bad", "Missed"],
   "call.declined": ["quiet", "Declined"],
   "call.ended": ["quiet", "Ended"],
@@ -80,10 +92,12 @@ export const EVENTS = {
   "webhook.test": ["quiet", "Webhook test"],
 };
 
-const MOMENTS = /^call\.(dtmf|quality|voice|media_moved|held|unheld|transfer\.|recording\.)/;
+const MOMENTS =
+  /^call\.(answered_by|machine_greeting_ended|dtmf|quality|voice|media_moved|held|unheld|transfer\.|recording\.)/;
 
-/** Return whether an event changed what the call shows beside its state: hold, transfer or recording. */
-export const changesLine = ({ type }) => /^call\.(held|unheld|transfer\.|recording\.)/.test(type);
+/** Return whether an event changed what the call shows beside its state: hold, transfer, recording, who answered. */
+export const changesLine = ({ type }) =>
+  /^call\.(answered_by|machine_greeting_ended|held|unheld|transfer\.|recording\.)/.test(type);
 
 /** Return `[tone, text, explanation]` of an event for the call's timeline; null if its state tells of it. */
 export function momentOf({ type, data }) {
@@ -92,6 +106,9 @@ export function momentOf({ type, data }) {
   if (type === "call.dtmf") return [tone, `Keys ${data.digits}`, null];
   if (type === "call.quality")
     return data.quality === "good" ? ["good", "Audio good again", null] : [tone, "Poor audio", null];
+  if (type === "call.answered_by")
+    return [tone, `Answered by: ${ANSWERED_BY[data.answered_by] ?? data.answered_by}`, null];
+  if (type === "call.machine_greeting_ended") return [tone, label, GREETING_ENDED[data.ended_by] ?? data.ended_by];
   if (type === "call.transfer.failed") return [tone, label, transferFailure(data)];
   if (type === "call.recording.failed") return [tone, label, RECORDING_FAILURES[data.why] ?? data.why];
   return [tone, label, HELD_BY[data.by] ?? null];

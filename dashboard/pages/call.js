@@ -1,7 +1,7 @@
 // One call, as it is now: its state and what to do about it, its parties, a timeline with what happened meanwhile,
 // its audio, and all of it as JSON.
 
-import { changesLine, momentOf } from "../api/callline.js";
+import { ANSWERED_BY, changesLine, GREETING_ENDED, momentOf } from "../api/callline.js";
 import { calls, mergeCalls, onCalls, onEvents, recentEvents } from "../api/feed.js";
 import { CALL_STATES, explainEnding, isTestCall, otherPartyName } from "../api/labels.js";
 import { formatNumber } from "../api/phone.js";
@@ -77,9 +77,19 @@ export function show(callId, signal) {
   return node;
 }
 
+const DRAWN = [
+  "version",
+  "agent_detail",
+  "voice_detail",
+  "hold",
+  "transfer",
+  "recording",
+  "answered_by",
+  "greeting_ended_by",
+];
+
 /** Return all that the drawing of a call depends on. */
-const drawnOf = ({ version, audio, agent_detail: agent, voice_detail: voice, hold, transfer, recording }) =>
-  JSON.stringify([version, Boolean(audio), agent, voice, hold, transfer, recording]);
+const drawnOf = (call) => JSON.stringify([Boolean(call.audio), ...DRAWN.map((name) => call[name])]);
 
 /** Make a line about the SIP answer of the far end, if it refused; its remedy, unless there is one already. */
 function farEndsAnswer({ sip_code: code }, remedy) {
@@ -142,6 +152,11 @@ class CallView {
         ["Answered by", answeredBy(call)],
         ["Direction", call.direction],
         ["Auto-answer", call.direction === "inbound" ? (call.auto_answer ? "on" : "off") : null],
+        ["Answered by", call.answered_by && (ANSWERED_BY[call.answered_by] ?? call.answered_by)],
+        call.greeting_ended_by && [
+          "Its greeting ended",
+          GREETING_ENDED[call.greeting_ended_by] ?? call.greeting_ended_by,
+        ],
         ["Trunk", call.trunk && h("a", { href: `#/trunk/${call.trunk}` }, call.trunk)],
         call.parent_call_id && [
           "Transfer of",

@@ -3,8 +3,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
+  ANSWERED_BY,
   EVENTS,
   explainTransfer,
+  GREETING_ENDED,
   HOLDS,
   lineVerbs,
   momentOf,
@@ -22,6 +24,8 @@ const transfer = (state, mode = "cold", more = {}) => ({ state, mode, to: "+3319
 
 for (const [name, table] of Object.entries({
   events: EVENTS,
+  answeredBy: ANSWERED_BY,
+  greetingEnded: GREETING_ENDED,
   holds: HOLDS,
   transfers: TRANSFER_STATES,
   transferModes: TRANSFER_MODES,
@@ -86,6 +90,8 @@ test("the timeline tells of holds, transfers and recordings in words, and not tw
   const moment = (type, data = {}) => momentOf({ type, data });
   assert.deepEqual(moment("call.held", { by: "far_end" }), ["warn", "On hold", "by the other party"]);
   assert.deepEqual(moment("call.dtmf", { digits: "12" }).slice(0, 2), ["busy", "Keys 12"]);
+  assert.equal(moment("call.answered_by", { answered_by: "machine" })[1], "Answered by: a machine");
+  assert.equal(moment("call.machine_greeting_ended", { ended_by: "beep" })[2], "with a beep");
   assert.match(moment("call.transfer.failed", { why: "no_answer" })[2], /did not answer/);
   assert.match(moment("call.recording.failed", { why: "no_audio" })[2], /No audio/);
   assert.equal(moment("call.quality", { quality: "good" })[0], "good");

@@ -14,6 +14,7 @@ from typing import get_args
 
 import pytest
 
+from chalicelib.domain.answered import AnsweredBy, EndedBy
 from chalicelib.domain.call import CallState, EndReason
 from chalicelib.domain.call_line import HeldBy, TransferMode, TransferState
 from chalicelib.domain.delivery import DeliveryState
@@ -36,6 +37,8 @@ WORDS = {
     "events": EventType,
 }
 LITERALS = {
+    "answeredBy": AnsweredBy,
+    "greetingEnded": EndedBy,
     "transfers": TransferState,
     "transferModes": TransferMode,
     "recordings": recordings.RecordingState,

@@ -42,13 +42,18 @@ export const RECORDING_FAILURES = {
 };
 
 /** Words for who answered a call that was dialled. */
-export const ANSWERED_BY = { human: "a person", machine: "a machine", fax: "a fax", unknown: "not clear" };
+export const ANSWERED_BY = {
+  human: "a person",
+  machine: "a machine",
+  fax: "a fax",
+  unknown: "somebody who said nothing",
+};
 
 /** Words for how a machine's greeting ended. */
 export const GREETING_ENDED = {
   beep: "with a beep",
   silence: "with silence",
-  timeout: "not in time: it may still talk",
+  timeout: "not in time, and may go on",
 };
 
 /** Tone and label of each type of event. */
@@ -112,6 +117,13 @@ export function momentOf({ type, data }) {
   if (type === "call.transfer.failed") return [tone, label, transferFailure(data)];
   if (type === "call.recording.failed") return [tone, label, RECORDING_FAILURES[data.why] ?? data.why];
   return [tone, label, HELD_BY[data.by] ?? null];
+}
+
+/** Say who answered a call that was dialled, and how a machine's greeting ended; null if neither is known. */
+export function answeredBy({ answered_by: by, greeting_ended_by: ended }) {
+  if (!by) return null;
+  const who = ANSWERED_BY[by] ?? by;
+  return ended ? `${who}; its greeting ended ${GREETING_ENDED[ended] ?? ended}` : who;
 }
 
 /** Return in a sentence why a transfer was not completed. */

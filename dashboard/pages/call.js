@@ -1,7 +1,7 @@
 // One call, as it is now: its state and what to do about it, its parties, a timeline with what happened meanwhile,
 // its audio, and all of it as JSON.
 
-import { ANSWERED_BY, changesLine, GREETING_ENDED, momentOf } from "../api/callline.js";
+import { answeredBy, changesLine, momentOf } from "../api/callline.js";
 import { calls, mergeCalls, onCalls, onEvents, recentEvents } from "../api/feed.js";
 import { CALL_STATES, explainEnding, isTestCall, otherPartyName } from "../api/labels.js";
 import { formatNumber } from "../api/phone.js";
@@ -152,11 +152,6 @@ class CallView {
         ["Answered by", answeredBy(call)],
         ["Direction", call.direction],
         ["Auto-answer", call.direction === "inbound" ? (call.auto_answer ? "on" : "off") : null],
-        ["Answered by", call.answered_by && (ANSWERED_BY[call.answered_by] ?? call.answered_by)],
-        call.greeting_ended_by && [
-          "Its greeting ended",
-          GREETING_ENDED[call.greeting_ended_by] ?? call.greeting_ended_by,
-        ],
         ["Trunk", call.trunk && h("a", { href: `#/trunk/${call.trunk}` }, call.trunk)],
         call.parent_call_id && [
           "Transfer of",
@@ -221,11 +216,4 @@ class CallView {
       ),
     );
   }
-}
-
-/** Say who answered a call that was dialled, if that is known. */
-function answeredBy({ answered_by: by, greeting_ended_by: ended }) {
-  if (!by) return null;
-  const who = { human: "a person", machine: "a machine", fax: "a fax", unknown: "somebody who said nothing" }[by];
-  return ended ? `${who}; its greeting is over (${ended})` : who;
 }

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
   ANSWERED_BY,
+  answeredBy,
   EVENTS,
   explainTransfer,
   GREETING_ENDED,
@@ -84,6 +85,15 @@ test("why a transfer failed is told as the end of the third party's call, and a 
   assert.match(transferFailure({ why: "busy" }), /busy\.$/);
   assert.match(transferFailure({ why: "call_over" }), /ended first/);
   assert.match(transferFailure({ why: "meteor" }), /meteor/);
+});
+
+test("who answered is told with how a machine's greeting ended", () => {
+  assert.equal(answeredBy({}), null);
+  assert.equal(answeredBy({ answered_by: "human" }), "a person");
+  assert.equal(
+    answeredBy({ answered_by: "machine", greeting_ended_by: "beep" }),
+    "a machine; its greeting ended with a beep",
+  );
 });
 
 test("the timeline tells of holds, transfers and recordings in words, and not twice of states", () => {

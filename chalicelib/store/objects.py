@@ -41,7 +41,7 @@ class ObjectStore:
         )
 
     def address(self, prefix: str) -> str:
-        """Return the beginning of the URLs of all objects whose keys begin so, as signed ones are."""
+        """Return the beginning of the signed URLs of all objects whose keys begin so."""
         return self._signed("get_object", 1, Key=prefix).partition("?")[0]
 
     def sizes(self, prefix: str) -> Iterator[tuple[str, int]]:

@@ -1,10 +1,11 @@
-// One call, as it is now: its state and what to do about it, its parties, a timeline with the keys that were
-// pressed, its audio, and all of it as JSON.
+// One call, as it is now: its state and what to do about it, its parties, a timeline with what happened meanwhile,
+// its audio, and all of it as JSON.
 
+import { changesLine, momentOf } from "../api/callline.js";
 import { calls, mergeCalls, onCalls, onEvents, recentEvents } from "../api/feed.js";
 import { CALL_STATES, explainEnding, isTestCall, otherPartyName } from "../api/labels.js";
 import { formatNumber } from "../api/phone.js";
-import { get } from "../api/requests.js";
+import { get, getAgain } from "../api/requests.js";
 import { explainSipCode } from "../api/sipcodes.js";
 import { isHosted } from "../api/speech.js";
 import { formatTime } from "../api/time.js";
@@ -13,8 +14,10 @@ import { timeElement } from "../widgets/clock.js";
 import { copyable, jsonDetails } from "../widgets/copyable.js";
 import { fill, h, setText } from "../widgets/dom.js";
 import { badge, card, facts, problemBox, skeleton } from "../widgets/ui.js";
+import { recordingsCard } from "./recordings.js";
 import { soundCard } from "./sound.js";
 import { speechCard } from "./speech.js";
+import { transferCard } from "./transfer.js";
 
 const LOOK_AGAIN_MS = 7000; // an agent that does not answer is given up after 5 s
 
@@ -22,6 +25,8 @@ export function show(callId, signal) {
   const title = h("h1", { tabindex: -1 }, "Call");
   const top = h("div");
   const speech = speechCard(callId, signal);
+  const line = transferCard(callId);
+  const recordings = recordingsCard(callId, signal);
   const sound = soundCard(callId, signal);
   const body = h("div", {}, skeleton(6));
   const node = h(
@@ -30,13 +35,16 @@ export function show(callId, signal) {
     h("p", {}, h("a", { href: "#/calls" }, "← Calls")),
     h("header", { class: "top" }, h("div", {}, title)),
     top,
+    line.node,
+    recordings.node,
     speech.node,
     sound.node,
     body,
   );
   const view = new CallView(title, top, body);
+  const path = `call/${encodeURIComponent(callId)}`;
   const load = async () => {
-    mergeCalls([await get(`call/${encodeURIComponent(callId)}`, {}, signal)]);
+    mergeCalls([await get(path, {}, signal)]);
     draw();
   };
   const explain = (problem) => {
@@ -46,7 +54,7 @@ export function show(callId, signal) {
   const draw = () => {
     const call = calls.get(callId);
     view.draw(call);
-    if (call) speech.draw(call);
+    for (const part of call ? [line, recordings, speech] : []) part.draw(call);
     sound.draw(call);
     // No event tells that an agent is dialled in vain, or reached after all.
     if (call?.state === "active" && !signal.aborted) waiting ??= setTimeout(lookAgain, LOOK_AGAIN_MS);
@@ -57,19 +65,25 @@ export function show(callId, signal) {
   };
   signal.addEventListener("abort", () => clearTimeout(waiting));
   onCalls((ids) => ids.has(callId) && draw(), signal);
-  onEvents(
-    (events) =>
-      events.some((event) => event.type === "call.dtmf" && event.call_id === callId) &&
-      view.draw(calls.get(callId), true),
-    signal,
-  );
+  // Such events have no call in them, and do not raise its version. One answer at a time: an older one must not win.
+  let looking = Promise.resolve();
+  const lookAtLine = async () => {
+    mergeCalls([await getAgain(path, signal)]);
+    draw();
+    if (recordings.node.isConnected) await recordings.refresh();
+  };
+  onEvents((events) => {
+    const mine = events.filter((event) => event.call_id === callId);
+    if (mine.some(momentOf)) view.draw(calls.get(callId), true);
+    if (mine.some(changesLine)) looking = looking.then(lookAtLine).catch(draw);
+  }, signal);
   load().catch(explain);
   return node;
 }
 
 /** Return all that the drawing of a call depends on. */
-const drawnOf = ({ version, audio, agent_detail: agent, voice_detail: voice }) =>
-  JSON.stringify([version, Boolean(audio), agent, voice]);
+const drawnOf = ({ version, audio, agent_detail: agent, voice_detail: voice, hold, transfer, recording }) =>
+  JSON.stringify([version, Boolean(audio), agent, voice, hold, transfer, recording]);
 
 /** Make a line about the SIP answer of the far end, if it refused; its remedy, unless there is one already. */
 function farEndsAnswer({ sip_code: code }, remedy) {
@@ -129,9 +143,14 @@ class CallView {
         call.line !== call.to && call.line !== call.from && ["Line", number(call.line)],
         ["Caller's name", call.caller_name],
         ["Forwarded from", call.forwarded_from && number(call.forwarded_from)],
+        ["Answered by", answeredBy(call)],
         ["Direction", call.direction],
         ["Auto-answer", call.direction === "inbound" ? (call.auto_answer ? "on" : "off") : null],
         ["Trunk", call.trunk && h("a", { href: `#/trunk/${call.trunk}` }, call.trunk)],
+        call.parent_call_id && [
+          "Transfer of",
+          h("a", { href: `#/call/${call.parent_call_id}` }, "the call that is transferred"),
+        ],
         ["Provider", call.provider],
         ["Call id", id(call.call_id, "the call id")],
         ["Provider's id", id(call.provider_call_id, "the provider's call id")],
@@ -148,10 +167,11 @@ class CallView {
       CALL_STATES[state]?.[0],
       reason && explainEnding({ ...call, state, end_reason: reason })[0],
     ]);
-    const keys = recentEvents
-      .filter((event) => event.type === "call.dtmf" && event.call_id === call.call_id)
-      .map((event) => [event.at, `Keys ${event.data.digits}`, "busy", null]);
-    const all = [...steps, ...keys].sort(([a], [b]) => (a < b ? -1 : 1));
+    const moments = recentEvents
+      .filter((event) => event.call_id === call.call_id && momentOf(event))
+      .map((event) => [event, momentOf(event)])
+      .map(([{ at }, [tone, text, reason]]) => [at, text, tone, reason]);
+    const all = [...steps, ...moments].sort(([a], [b]) => (a < b ? -1 : 1));
     return card(
       "Timeline",
       h(
@@ -161,13 +181,16 @@ class CallView {
           h("li", {}, timeElement(at), badge(text, tone), reason && h("span", { class: "fine" }, reason)),
         ),
       ),
-      h("p", { class: "fine" }, "Keys are shown that were pressed in the last minutes, or while this page was open."),
+      h(
+        "p",
+        { class: "fine" },
+        "Keys, holds, transfers and recordings are shown of the last minutes, or since this page is open.",
+      ),
     );
   }
 
   audioCard(call) {
-    if (!call.audio)
-      return card("Audio", h("p", {}, "The call is over: its audio socket is closed. Nothing is recorded."));
+    if (!call.audio) return card("Audio", h("p", {}, "The call is over: its audio socket is closed."));
     const { url, format, sample_rate: rate, expires_at: until } = call.audio;
     return card(
       "Audio",
@@ -187,4 +210,11 @@ class CallView {
       ),
     );
   }
+}
+
+/** Say who answered a call that was dialled, if that is known. */
+function answeredBy({ answered_by: by, greeting_ended_by: ended }) {
+  if (!by) return null;
+  const who = { human: "a person", machine: "a machine", fax: "a fax", unknown: "somebody who said nothing" }[by];
+  return ended ? `${who}; its greeting is over (${ended})` : who;
 }

@@ -21,8 +21,10 @@ const FIELD_OF = {
 };
 /** Stands for the trunk that has the caller ID; no trunk has such a name. */
 const BY_CALLER_ID = "*";
+/** The remedy for a number that is none. */
+export const BAD_NUMBER = "Choose its country and write it as at home, or write it with + and country code.";
 /** Remedies, where the API's speak of a request that nobody here has written. */
-const REMEDIES = { bad_number: "Choose its country and write it as at home, or write it with + and country code." };
+const REMEDIES = { bad_number: BAD_NUMBER };
 
 export function show(_, signal) {
   const place = h("div");
@@ -83,6 +85,20 @@ class DialForm {
         "60",
       ),
     });
+    this.detect = field({
+      name: "detect_answer",
+      label: "Find out who answers",
+      required: true,
+      hint: "A person, a machine or a fax; and when a machine's greeting is over, to leave a message.",
+      control: choice(
+        [
+          ["off", "No"],
+          ["on", "Yes"],
+          ["greeting_end", "Yes, and when its greeting ends"],
+        ],
+        "off",
+      ),
+    });
     this.through?.input.addEventListener("change", () => this.follow());
     this.callerId.input.addEventListener("change", () => this.drawNote());
   }
@@ -98,9 +114,10 @@ class DialForm {
       h("div", { class: "pair" }, country.node, number.node),
       preview.node,
       h("div", { class: "pair" }, this.through?.node, this.callerId.node, this.ring.node),
+      this.detect.node,
     ];
     return form({
-      fields: [country, number, this.through, this.callerId, this.ring].filter(Boolean),
+      fields: [country, number, this.through, this.callerId, this.ring, this.detect].filter(Boolean),
       layout,
       submit: "Call",
       doing: "Calling…",
@@ -163,22 +180,29 @@ function notReady(trunk) {
 }
 
 /** Dial, and go to the call. A refusal that is about a field is put beside it. */
-async function dial({ transport, host }, number, { trunk, ring_timeout_s: ring, caller_id: callerId }) {
+async function dial({ transport, host }, number, values) {
+  const { trunk, ring_timeout_s: ring, caller_id: callerId, detect_answer: detect } = values;
   const scheme = transport === "tls" ? "sips" : "sip";
   try {
     const call = await create("call", {
       platform: "sip",
       meeting_url: `${scheme}:${number}@${host.includes(":") ? `[${host}]` : host}`,
       ring_timeout_s: Number(ring),
+      ...(detect !== "off" && { detect_answer: detect }),
       ...(trunk && trunk !== BY_CALLER_ID && { trunk }),
       ...(callerId && { caller_id: callerId }),
     });
     mergeCalls([call]);
     location.hash = `#/call/${call.call_id}`;
   } catch (problem) {
-    const about = FIELD_OF[problem.code];
-    if (about && !problem.errors.length)
-      problem.errors = [{ field: about, message: `${problem.title}. ${REMEDIES[problem.code] ?? problem.detail}` }];
-    throw problem;
+    throw nameField(problem);
   }
+}
+
+/** Return the problem of a dial with the field that it is about; `names`: fields that are named otherwise in a form. */
+export function nameField(problem, names = {}) {
+  const about = FIELD_OF[problem.code];
+  const message = `${problem.title}. ${REMEDIES[problem.code] ?? problem.detail}`;
+  if (about && !problem.errors.length) problem.errors = [{ field: names[about] ?? about, message }];
+  return problem;
 }

@@ -1,6 +1,7 @@
 // The account's events as they happen, the newest first, by kind, each with its JSON. Old rows are removed.
 // Agents read the same events by `GET /api/events`.
 
+import { EVENTS } from "../api/callline.js";
 import { onEvents, recentEvents } from "../api/feed.js";
 import { callerName } from "../api/labels.js";
 import { formatNumber } from "../api/phone.js";
@@ -69,13 +70,14 @@ function row(event) {
   const details = h("details", { class: "raw" }, h("summary", {}, "JSON"));
   const unfold = () => details.replaceWith(Object.assign(jsonDetails(event, "JSON"), { open: true }));
   details.addEventListener("toggle", unfold, { once: true });
-  const subject = subjectOf(event.data);
+  const [tone, label] = EVENTS[event.type] ?? ["quiet", ""];
+  const subject = subjectOf(event.data) ?? label;
   return {
     node: h(
       "li",
       { class: "row event" },
       timeElement(event.at),
-      h("span", {}, badge(event.type, toneOf(event.type))),
+      h("span", {}, badge(event.type, tone)),
       h("span", { class: "num about" }, event.call_id ? h("a", { href: `#/call/${event.call_id}` }, subject) : subject),
       details,
     ),
@@ -88,10 +90,5 @@ function subjectOf({ call, number, trunk, digits, text, heard_text: heard, host,
   if (trunk) return `${trunk.name} (${trunk.host})`;
   if (digits) return `keys ${digits}`;
   if (text || heard) return `“${text || heard}”`;
-  return to ?? (label || host) ?? "";
-}
-
-function toneOf(type) {
-  if (/failed|missed|not_added|disabled/.test(type)) return "bad";
-  return /answered|registered|activated|added|connected/.test(type) ? "good" : "quiet";
+  return to ? formatNumber(to) : label || host;
 }

@@ -11,10 +11,13 @@ from collections.abc import Callable
 from functools import partial
 
 from relay.core.current_agent import CurrentAgent
+from relay.core.deadlines import ANSWER, Deadlines
 from relay.core.interfaces import BridgeActions
 from relay.core.who_answered import AnswerDetector, Answered, Found, GreetingEnded
 from relay.protocol.detection import WantedDetection
 
+LISTEN_S = 1.0
+"""Between two looks at the time, in case no audio comes."""
 TOLD = 5
 """Times that each thing is reported again while the application still asks for it."""
 Receive = Callable[[bytes, float], None]
@@ -24,25 +27,41 @@ Receive = Callable[[bytes, float], None]
 class AnswerWatch:
     """The watch of one call. The time is passed in."""
 
-    def __init__(self, actions: BridgeActions, agent: CurrentAgent) -> None:
-        self._actions, self._agent = actions, agent
+    def __init__(self, actions: BridgeActions, agent: CurrentAgent, deadlines: Deadlines) -> None:
+        self._actions, self._agent, self._deadlines = actions, agent, deadlines
         self._detector: AnswerDetector | None = None
         self._answered: Answered | None = None
         self._ended: GreetingEnded | None = None
         self._left = TOLD
 
-    def follow(self, wanted: WantedDetection | None) -> None:
+    def follow(self, wanted: WantedDetection | None, now: float) -> None:
         """Find out what the application wants; None: nothing more."""
         if wanted is None:
             self._detector = None
+            self._deadlines.cancel(ANSWER)
             return
         if self._detector is None:
             self._detector = AnswerDetector(wanted.until, decided=wanted.answered_by)
+            self.listen(now)
         # The last report may be lost, or on its way: to hear it twice costs nothing.
         unknown = self._ended or (self._answered if wanted.answered_by is None else None)
         if unknown is not None and self._left:
             self._left -= 1
             self._actions.answer_found(unknown)
+
+    def listen(self, now: float) -> None:
+        """Note the time: a far end that sends no audio at all is silent, too."""
+        self._deadlines.cancel(ANSWER)
+        detector = self._detector
+        if detector is None:
+            return
+        self._hear(detector, b"", now)
+        if not detector.over:
+            self._deadlines.set(ANSWER, now + LISTEN_S)
+
+    def _hear(self, detector: AnswerDetector, ulaw: bytes, now: float) -> None:
+        for found in detector.hear(ulaw, now):
+            self._tell(found)
 
     def tap(self, receive: Receive) -> Receive:
         """Return the function that takes the caller's audio: `receive`, and the detector while it
@@ -54,8 +73,7 @@ class AnswerWatch:
 
         def listen_and_receive(ulaw: bytes, now: float) -> None:
             if not detector.over:
-                for found in detector.hear(ulaw, now):
-                    self._tell(found)
+                self._hear(detector, ulaw, now)
             receive(ulaw, now)
 
         return listen_and_receive

@@ -20,6 +20,7 @@ from relay.core.current_agent import CurrentAgent
 from relay.core.deadlines import (
     AGENT_HANGUP,
     AGENT_LOST,
+    ANSWER,
     DIAL,
     DURATION_OVER,
     MEDIA_LOST,
@@ -85,7 +86,7 @@ class Bridge:
         self.commands = DoorCommands(self._agent, self._redial)
         self.agent_audio = self._agent.to_caller.play
         self._recording = CallRecording(actions, self._agent.to_caller)
-        self._answer = AnswerWatch(actions, self._agent)
+        self._answer = AnswerWatch(actions, self._agent, self._deadlines)
         self.caller_audio = self._agent.to_agent.receive
 
     # The call, as the application sees it
@@ -125,10 +126,10 @@ class Bridge:
             self._recording.follow(wanted, began, now)
             self._tap()
 
-    def detect(self, wanted: WantedDetection | None) -> None:
+    def detect(self, wanted: WantedDetection | None, now: float) -> None:
         """Find out what the application wants to know of the answer; None: nothing more."""
         if not self.over:
-            self._answer.follow(wanted)
+            self._answer.follow(wanted, now)
             self._tap()
 
     def _tap(self) -> None:
@@ -175,6 +176,8 @@ class Bridge:
                 self.peer.connect()
             elif name == DIAL:
                 self._redial.dial()
+            elif name == ANSWER:
+                self._answer.listen(now)
             else:
                 agent_missing = name in (NO_AGENT, AGENT_LOST)
                 self._actions.report(name, self._redial.failure or None if agent_missing else None)

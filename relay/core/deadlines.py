@@ -30,6 +30,8 @@ SOURCE = "source"
 """No report: send the next piece of what a caller on hold hears."""
 PEER = "peer"
 """No report: connect to the other call of a bridge."""
+ANSWER = "answer"
+"""No report: note that time passes for the detector of who answered."""
 
 _FIRED = inf
 

@@ -5,7 +5,8 @@ within that time, noise has no louder and quieter blocks. So it follows a line's
 
 A block is a tone if x[n-1] + x[n+1] = 2 cos(w) x[n] holds for one w, which is true of a sine only.
 A vowel may come near for a while. Therefore what looks like a tone for long enough is looked at
-once more, by its spectrum.
+once more, by its spectrum. So is any sound without a pause: networks have tones of two frequencies
+(ringing, busy), which are no speech either.
 """
 
 from __future__ import annotations
@@ -34,8 +35,13 @@ UNDER_SPEECH_DB = 14.0
 people in the room."""
 FORGET_DB = 0.04
 """The loudest speech counts so much less with each block: it may have been a handset's clunk."""
+NETWORK_MS = 300
+"""Sound without a pause that is looked at for two frequencies."""
+NETWORK_HZ = 700
+_OF_TWO_TONES = 0.9
 _FLOOR_BLOCKS, _FLOORS = 25, 4
 _TONE_BLOCKS = TONE_MS // BLOCK_MS
+_NETWORK_BLOCKS = NETWORK_MS // BLOCK_MS
 _STEADY_HZ, _STEADY_DB = 25.0, 2.5
 _RESIDUE = 0.12
 """Part of a block's power that may not be of its tone: noise at -15 dB, and mu-law's own."""
@@ -57,8 +63,10 @@ class Tone:
 class SoundBlocks:
     """The sound of one far end. Each block is speech, a tone, quiet, or not yet decided."""
 
-    __slots__ = ("_floors", "_history", "_hz", "_level", "_loudest", "_low", "_low_blocks",
-                 "_run", "tone", "undecided")  # fmt: skip
+    __slots__ = (
+        "_counted", "_floors", "_history", "_hz", "_level", "_loud", "_loudest", "_low",
+        "_low_blocks", "_network", "_run", "tone", "undecided",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self._floors: deque[float] = deque(maxlen=_FLOORS)
@@ -67,6 +75,11 @@ class SoundBlocks:
         self._run = 0
         self._hz = self._level = 0.0
         self._history: deque[bytes] = deque(maxlen=_TONE_BLOCKS)
+        self._loud: list[bytes] = []
+        self._counted = 0
+        """Blocks of the sound without a pause that were told to be speech."""
+        self._network = False
+        """True while a tone of the network's goes on."""
         self.tone: Tone | None = None
         """The tone that the last block belongs to."""
         self.undecided = 0
@@ -74,13 +87,14 @@ class SoundBlocks:
 
     def add(self, ulaw: bytes) -> int:
         """Take a block. Return how many blocks are known to be speech by it: those that were
-        undecided, too.
+        undecided, too. A negative number: so many blocks before it were no speech after all.
         """
         samples = _DECODE[np.frombuffer(ulaw, np.uint8)]
         level = 10 * log10(float(samples @ samples) / (_FULL_SCALE * BLOCK) + 1e-9)
         hz = None
         speech = 0
-        if level > self._threshold(level):
+        loud = level > self._threshold(level)
+        if loud:
             hz = _tone_of(samples)
             if hz is None:
                 speech = 1
@@ -96,7 +110,27 @@ class SoundBlocks:
             self._history.append(ulaw)
             speech += self._go_on(hz)
         self._level = level
-        return speech
+        return self._without_network(ulaw, speech, loud=loud)
+
+    def _without_network(self, ulaw: bytes, speech: int, *, loud: bool) -> int:
+        """Return the blocks of speech without those that are a tone of the network's."""
+        if not loud:
+            self._loud.clear()
+            self._counted, self._network = 0, False
+            return speech
+        if self._network:
+            self.undecided = 0
+            return 0
+        self._loud.append(ulaw)
+        self._counted += speech
+        if len(self._loud) < _NETWORK_BLOCKS:
+            return speech
+        self._network = self.tone is None and _has_two_tones(b"".join(self._loud))
+        self._loud.clear()
+        if not self._network:
+            return speech
+        self.undecided = 0
+        return speech - self._counted
 
     def _go_on(self, hz: float) -> int:
         """Take a block that may be of a tone. Return how many blocks turned out to be speech."""
@@ -144,6 +178,22 @@ def _tone_of(samples: npt.NDArray[np.float32]) -> float | None:
         return None
     hz = acos(cosine) * 8000 / (2 * pi)
     return hz if TONE_HZ[0] <= hz <= TONE_HZ[1] else None
+
+
+def _has_two_tones(ulaw: bytes) -> bool:
+    """Return whether nearly all of the sound's power is at two low frequencies, or one."""
+    samples = _DECODE[np.frombuffer(ulaw, np.uint8)]
+    power = np.abs(np.fft.rfft(samples * np.hanning(len(samples)))) ** 2
+    total, found = float(power.sum()), 0.0
+    near = round(_NEAR_HZ * len(samples) / 8000)
+    for _ in range(2):
+        peak = int(power.argmax())
+        if peak * 8000 / len(samples) > NETWORK_HZ:
+            return False
+        around = slice(max(0, peak - near), peak + near + 1)
+        found += float(power[around].sum())
+        power[around] = 0
+    return found > _OF_TWO_TONES * total
 
 
 def _is_pure(ulaw: bytes) -> bool:

@@ -31,6 +31,8 @@ GREETING_OVER_MS = 2400
 GREETING_WITHIN_MS = 30_000
 """Time from the answer on in which a greeting ends."""
 LONGEST_BEEP_MS = 2600
+LOW_HZ, LONGEST_LOW_BEEP_MS = 500, 700
+"""A tone that is as low is of the network, unless it is short and comes after words."""
 CED_HZ, CED_MS = (2080, 2120), 900
 CNG_HZ, CNG_MS, AFTER_CNG_MS = (1070, 1130), (400, 620), 600
 FAR_BEHIND_MS = 500
@@ -60,7 +62,7 @@ Found = Answered | GreetingEnded
 class AnswerDetector:
     """The detector of one call; `over` once it has nothing more to find."""
 
-    __slots__ = ("_at", "_began", "_blocks", "_decided", "_first_word", "_last_speech",
+    __slots__ = ("_at", "_before", "_began", "_blocks", "_decided", "_first_word", "_last_speech",
                  "_last_tone", "_last_word", "_rest", "_sound", "_until", "over")  # fmt: skip
 
     def __init__(self, until: Until, decided: AnsweredBy | None = None) -> None:
@@ -74,6 +76,8 @@ class AnswerDetector:
         self._first_word: int | None = None
         self._last_word = 0
         """ms at which the last word ended."""
+        self._before: tuple[int | None, int] = None, 0
+        """The first and the last word before the present sound."""
         self._sound = self._last_speech = 0
         """ms of speech since a short pause, and when it ended: what is too short is a click."""
         self._last_tone: tuple[Tone, int] | None = None
@@ -105,8 +109,11 @@ class AnswerDetector:
         tone = blocks.tone
         words = blocks.add(block)
         self._at += BLOCK_MS
-        if words:
+        if words > 0:
             self._speak(words * BLOCK_MS)
+        elif words < 0:
+            self._first_word, self._last_word = self._before
+            self._sound = 0
         if tone is not None and (blocks.tone is None or blocks.tone.blocks < tone.blocks):
             self._last_tone = tone, self._at - BLOCK_MS
         if self._decided is None:
@@ -116,6 +123,7 @@ class AnswerDetector:
     def _speak(self, ms: int) -> None:
         if self._at - ms - self._last_speech > SHORT_PAUSE_MS:
             self._sound = 0
+            self._before = self._first_word, self._last_word
         self._sound += ms
         self._last_speech = self._at
         if self._sound >= WORD_MS:
@@ -188,6 +196,10 @@ class AnswerDetector:
         if self._last_tone is None or self._blocks.tone or self._blocks.undecided:
             return False
         tone, ended = self._last_tone
+        if tone.hz < LOW_HZ and (
+            self._first_word is None or tone.blocks * BLOCK_MS > LONGEST_LOW_BEEP_MS
+        ):
+            return False
         return tone.blocks * BLOCK_MS <= LONGEST_BEEP_MS and self._last_word <= ended
 
     def _last_sound(self) -> int:

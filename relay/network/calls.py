@@ -188,7 +188,7 @@ class _Call:
         self.bridge.update(answer.call, _ends_at(answer), now)
         self.bridge.follow_line(answer.line, now)
         self._record(answer, now)
-        self.bridge.detect(answer.detect)
+        self.bridge.detect(answer.detect, now)
 
     def follow(self, answer: Answer, kind: str | None = None) -> None:
         """Follow what the application says: the answer to a report of this kind, or unasked."""
@@ -199,7 +199,7 @@ class _Call:
             bridge.set_agent_address(answer.agent)
         bridge.follow_line(answer.line, now)
         self._record(answer, now)
-        bridge.detect(answer.detect)
+        bridge.detect(answer.detect, now)
         if kind is None:
             bridge.update(answer.call, ends_at, now)
         else:

@@ -46,6 +46,13 @@ async def trunk_names(tenant):
     return [trunk["name"] for trunk in (await tenant.rest("GET", "/api/trunks"))["trunks"]]
 
 
+async def say_whom_to_call(page):
+    await page.get_by_role("combobox", name="Country").select_option("FR")
+    await page.get_by_role("textbox", name="Number to call").fill("01 99 00 12 34")
+    await expect(page.get_by_text(f"Will call {CALLED}")).to_be_visible()
+    await page.get_by_role("combobox", name="Find out who answers").select_option("Yes")
+
+
 async def test_a_trunk_is_connected_given_a_number_and_dialled_through(owner, tenant, carrier):
     page = owner.page
     await owner.go("Dial")
@@ -82,12 +89,12 @@ async def test_a_trunk_is_connected_given_a_number_and_dialled_through(owner, te
     async with Sipp.uas("answers") as callee:
         await carrier.route(CALLED, callee.address)
         await owner.go("Dial")
-        await page.get_by_role("combobox", name="Country").select_option("FR")
-        await page.get_by_role("textbox", name="Number to call").fill("01 99 00 12 34")
-        await expect(page.get_by_text(f"Will call {CALLED}")).to_be_visible()
+        await say_whom_to_call(page)
         await owner.press("Call", exact=True)
         state = page.get_by_role("region", name="State")
         await expect(state).to_contain_text("Active", timeout=15_000)
+        parties = page.get_by_role("region", name="Parties")
+        await expect(parties).to_contain_text("somebody who said nothing", timeout=20_000)
         await owner.press("Leave")
         await expect(state).to_contain_text("Your side hung up.")
         await callee.finished()

@@ -15,9 +15,12 @@ from typing import get_args
 import pytest
 
 from chalicelib.domain.call import CallState, EndReason
+from chalicelib.domain.call_line import HeldBy, TransferMode, TransferState
 from chalicelib.domain.delivery import DeliveryState
+from chalicelib.domain.event import EventType
 from chalicelib.domain.transcript import Why
 from chalicelib.domain.trunk import TrunkStatus
+from chalicelib.handlers import recordings
 from common import g711
 from common.call_facts import MARKS
 from tests.unit.test_docstrings import QUESTIONS
@@ -30,6 +33,13 @@ WORDS = {
     "reasons": EndReason,
     "trunk": TrunkStatus,
     "deliveries": DeliveryState,
+    "events": EventType,
+}
+LITERALS = {
+    "transfers": TransferState,
+    "transferModes": TransferMode,
+    "recordings": recordings.RecordingState,
+    "recordingFailures": recordings.Why,
 }
 
 MODULES = sorted(PAGE.rglob("*.js"))
@@ -67,6 +77,8 @@ def test_module(module):
     words = {name: sorted(kind.value for kind in enum) for name, enum in WORDS.items()}
     words["marks"] = sorted(MARKS)
     words["interruptions"] = sorted(get_args(Why))
+    words |= {name: sorted(get_args(kind)) for name, kind in LITERALS.items()}
+    words["holds"] = sorted([*get_args(HeldBy), "far_end"])
     ran = node("--test", str(module), API_WORDS=json.dumps(words))
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "# skipped 0" in ran.stdout

@@ -33,7 +33,7 @@ def found(scene: Scene) -> list[str]:
 def test_agent_and_application_are_told_of_the_machine_and_the_end_of_its_greeting(
     live: Scene,
 ) -> None:
-    live.bridge.detect(TO_THE_END)
+    live.bridge.detect(TO_THE_END, live.now)
     hear(live, words(5000) + ulaw((0, 500), (1000, 400), (0, 500)))
     assert found(live) == ["machine", "beep"]
     by, ended = live.agent.said(*MESSAGES)
@@ -44,14 +44,14 @@ def test_agent_and_application_are_told_of_the_machine_and_the_end_of_its_greeti
 
 def test_the_agent_hears_the_same_with_and_without_a_detector(live: Scene) -> None:
     audio = words(1000)
-    live.bridge.detect(TO_THE_END)
+    live.bridge.detect(TO_THE_END, live.now)
     hear(live, audio)
     assert b"".join(live.agent.audio) == audio
 
 
 def test_an_agent_that_comes_later_is_told_when_it_is_there(scene: Scene) -> None:
     scene.start_stream()
-    scene.bridge.detect(TO_THE_ANSWER)
+    scene.bridge.detect(TO_THE_ANSWER, scene.now)
     hear(scene, words(400) + SILENCE * 100)
     agent = scene.join_agent()
     assert [m["answered_by"] for m in agent.said(*MESSAGES)] == ["human"]
@@ -61,10 +61,10 @@ def test_nothing_is_listened_to_before_it_is_asked_for_or_after_it_is_known(live
     plain = live.bridge.caller_audio
     hear(live, words(400) + SILENCE * 100)
     assert found(live) == []
-    live.bridge.detect(TO_THE_ANSWER)
+    live.bridge.detect(TO_THE_ANSWER, live.now)
     assert live.bridge.caller_audio != plain
     hear(live, words(400) + SILENCE * 100)
-    live.bridge.detect(None)
+    live.bridge.detect(None, live.now)
     assert live.bridge.caller_audio == plain
     hear(live, words(400) + SILENCE * 100)
     assert found(live) == ["human"]
@@ -73,16 +73,16 @@ def test_nothing_is_listened_to_before_it_is_asked_for_or_after_it_is_known(live
 def test_a_report_that_was_lost_is_made_again_while_the_application_asks_but_not_for_ever(
     live: Scene,
 ) -> None:
-    live.bridge.detect(TO_THE_ANSWER)
+    live.bridge.detect(TO_THE_ANSWER, live.now)
     hear(live, words(400) + SILENCE * 100)
     for _ in range(20):
-        live.bridge.detect(TO_THE_ANSWER)
+        live.bridge.detect(TO_THE_ANSWER, live.now)
     assert found(live) == ["human"] * (1 + TOLD)
     assert len(live.agent.said(*MESSAGES)) == 1
 
 
 def test_a_relay_that_takes_over_goes_on_to_the_end_of_the_greeting(live: Scene) -> None:
-    live.bridge.detect(WantedDetection("greeting_end", "machine"))
+    live.bridge.detect(WantedDetection("greeting_end", "machine"), live.now)
     hear(live, words(500) + ulaw((0, 300), (1000, 400), (0, 500)))
     assert found(live) == ["beep"]
 
@@ -91,9 +91,17 @@ def test_who_answered_is_found_out_while_the_line_is_held_too(live: Scene) -> No
     from relay.protocol.line import Line, Source
 
     live.bridge.follow_line(Line(number=1, mode="hold", source=Source("silence")), live.now)
-    live.bridge.detect(TO_THE_ANSWER)
+    live.bridge.detect(TO_THE_ANSWER, live.now)
     hear(live, words(400) + SILENCE * 100)
     assert found(live) == ["human"]
+
+
+def test_a_far_end_that_sends_no_audio_at_all_is_nobody_that_can_be_told(live: Scene) -> None:
+    live.bridge.detect(TO_THE_ANSWER, live.now)
+    for _ in range(10):
+        live.now += 1
+        live.bridge.tick(live.now)
+    assert found(live) == ["unknown"]
 
 
 async def test_a_relay_reports_what_it_finds_and_stops_when_the_application_knows(

@@ -138,6 +138,25 @@ def test_a_tone_that_does_not_end_is_nobody_that_can_be_told() -> None:
     assert heard(ulaw((425, 20_000))) == [Answered("unknown", DECIDE_MS)]
 
 
+NETWORK_TONES = {
+    "ringing in the US": ((440, 480), 2000, 4000),
+    "ringing in Europe": ((425,), 1000, 4000),
+    "ringing in Britain": ((400, 450), 400, 200),
+    "busy in the US": ((480, 620), 500, 500),
+    "busy in Europe": ((425,), 500, 500),
+    "a dial tone": ((350, 440), 20_000, 0),
+}
+
+
+@pytest.mark.parametrize("name", NETWORK_TONES)
+def test_tones_of_a_network_are_neither_words_nor_a_beep(name) -> None:
+    """A switchboard may answer first, and ring on."""
+    frequencies, on_ms, off_ms = NETWORK_TONES[name]
+    waves = [sum(tone(hz, on_ms, 4000.0) for hz in frequencies), np.zeros(off_ms * 8)] * 10
+    audio = g711.encode(np.concatenate(waves).astype("<i2").tobytes())
+    assert [f.by for f in heard(audio[: 8 * 15_000])] == ["unknown"]
+
+
 def test_a_far_end_that_sends_nothing_in_its_pauses_is_heard_as_silent() -> None:
     detector = AnswerDetector("answer")
     assert detector.hear(words(600), 0.0) == []

@@ -67,16 +67,16 @@ def resume_call(request: Request[NoBody, NoQuery]) -> Answer:
 
 
 def _check_sip_url(text: str) -> str:
-    if len(text) > MAX_URL or not text.lower().startswith(("sip:", "sips:")):
+    if len(text) > SIP_URL_LENGTH or not text.lower().startswith(("sip:", "sips:")):
         raise ValueError("sip:NUMBER@HOST is wanted")
     return text
 
 
-MAX_URL = 255
+SIP_URL_LENGTH = 255
 SipUrl = Annotated[
     str,
     AfterValidator(_check_sip_url),
-    Field(json_schema_extra={"maxLength": MAX_URL, "pattern": r"^[sS][iI][pP][sS]?:"}),
+    Field(json_schema_extra={"maxLength": SIP_URL_LENGTH, "pattern": r"^[sS][iI][pP][sS]?:"}),
 ]
 
 

@@ -14,9 +14,12 @@ from chalicelib.domain.phone import E164
 from chalicelib.domain.trunk_fields import TrunkName
 from chalicelib.handlers import views
 from chalicelib.handlers.calls import DIAL_PROBLEMS, view
-from chalicelib.handlers.operation import Answer, NoBody, NoQuery, Operations, Request
+from chalicelib.handlers.operation import Answer, Limit, NoBody, NoQuery, Operations, Request
 
 operations = Operations("calls")
+
+HOLDS_A_MINUTE = 300
+"""Each may be two events, with `resume`. That has no limit, so that nobody waits for it on hold."""
 
 CALL_PROBLEMS = ("call_not_found", "call_not_active", "call_over")
 LINE_PROBLEMS = (*CALL_PROBLEMS, "call_transferred", "transfer_under_way")
@@ -38,6 +41,7 @@ class Hold(Strict):
     answer=views.Call,
     problems=(*LINE_PROBLEMS, "clip_not_found"),
     example={"music": True},
+    limit=Limit("hold", HOLDS_A_MINUTE, 60),
 )
 def hold_call(request: Request[Hold, NoQuery]) -> Answer:
     """Put an active call on hold.

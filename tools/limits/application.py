@@ -75,6 +75,12 @@ _CALLS = (
         f"{_UNIT}/test_admission.py::test_only_a_few_places_are_checked_before_a_caller_is_turned_away",
     ),
     Limit(
+        "holds", "chalicelib.handlers.call_lines:HOLDS_A_MINUTE", "a minute", "account",
+        "429 `too_many_requests`",
+        f"{_HTTP}/test_rest_errors.py::test_operations_with_a_rate_limit_answer_429_beyond_it",
+        "chamade-admin account limit ID rate_factor=…",
+    ),
+    Limit(
         "clips of an account", "chalicelib.domain.clip:MAX_CLIPS", "", "account",
         "409 `too_many_clips`",
         f"{_UNIT}/test_clips.py::test_an_account_has_twenty_clips_also_if_they_come_at_once",

@@ -53,7 +53,7 @@ def move(  # noqa: PLR0913, PLR0917 - the facts of a transition
     for _ in range(MAX_TRIES):
         now = deps.now()
         if unless is not None and unless(call):
-            raise Refused(call, "not_heeded", "The call has gone on without whom this is about.")
+            raise Refused(call, "not_heeded", "The call goes on without that agent.")
         moved = apply(call, act, now, sip_code, voice)
         try:
             deps.stores.calls.move(call, moved, now)

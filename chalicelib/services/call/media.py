@@ -223,8 +223,8 @@ _OF_THE_AGENT = ("agent_hangup", "agent_lost", "no_agent")
 
 
 def _goes_on_without(line: CallLine, kind: Report) -> bool:
-    """Return whether a call goes on though its agent is gone: the far end is held, which an agent
-    may be lost meanwhile of, or it talks to somebody else.
+    """Return whether a call goes on though its agent is gone: its far end is held, or talks to
+    somebody else. An agent that hangs up leaves only a far end that waits for a third party.
     """
     if kind not in _OF_THE_AGENT:
         return False

@@ -27,6 +27,8 @@ class Transfer:
     def __init__(self, call: Call) -> None:
         self._call = call
         self._asked = False
+        self._cseq = self._former = 0
+        """The CSeq of the REFER that we sent last, and of the one before it; 0: none."""
         self.accepted = False
         """True if the far end has accepted (2xx) the transfer that we asked for last."""
         self._refer: ServerTransaction | None = None
@@ -44,6 +46,7 @@ class Transfer:
         request.headers.add("Refer-To", f"<{target}{_replaces(replaces)}>")
         request.headers.add("Referred-By", f"<{call.established.local.uri}>")
         self._asked, self.accepted = True, False
+        self._cseq, self._former = request.cseq.number, self._cseq
         call.send(request, now, self._on_response)
 
     def _on_response(self, response: Response, now: float) -> None:  # noqa: ARG002 - a callback
@@ -58,6 +61,8 @@ class Transfer:
         if not self._asked or _word(request, "Event") != "refer":
             raise Refusal(489, "This side has not asked for such events", Allow_Events="refer")
         self._call.reply(transaction, 200, now)
+        if self._former and _id(request) == str(self._former):
+            return  # late news of a transfer that was given up
         final = _word(request, "Subscription-State") == "terminated"
         status = _status_in(request.body)
         if status is None and not final:
@@ -135,6 +140,14 @@ def _word(request: Request, name: str) -> str:
         return Valued.parse(request.headers.get(name)).value.strip().lower()
     except SipSyntaxError:
         return ""
+
+
+def _id(request: Request) -> str | None:
+    """Return the REFER that a NOTIFY is about (RFC 3515 2.4.6); None if it does not say."""
+    try:
+        return Valued.parse(request.headers.get("Event")).params.get("id")
+    except SipSyntaxError:
+        return None
 
 
 def _status_in(body: bytes) -> int | None:

@@ -38,6 +38,7 @@ class Scene:
 
     def __init__(self, world, chance: random.Random) -> None:
         self.world, self.chance = world, chance
+        world.provider.refers = True
         self.account_id, _ = world.new_account()
         world.register_trunk(self.account_id)
         number = world.new_number(self.account_id)
@@ -53,6 +54,7 @@ class Scene:
             self.hold, self.resume, self.start, self.start, self.complete, self.cancel,
             self.caller_hangs_up, self.third_party_answers, self.third_party_answers,
             self.third_party_rings, self.third_party_is_gone, self.relay_reports, self.leave,
+            self.network_tells, self.network_is_silent,
         ]  # fmt: skip
 
     def legs(self):
@@ -77,7 +79,7 @@ class Scene:
         chance = self.chance
         wanted = TransferRequest(
             chance.choice([CALLEE, "+33199004321"]),
-            chance.choice(["cold", "warm"]),
+            chance.choice(["cold", "warm", "refer"]),
             on_failure=chance.choice(["resume", "resume", "hang_up"]),
         )
         transfer.start(self.world.deps, self.account_id, self.call.call_id, wanted)
@@ -103,6 +105,15 @@ class Scene:
 
     def third_party_is_gone(self):
         self.posted(outbound.handle_status, *self.chance.choice(ENDS))
+
+    def network_tells(self):
+        code = self.chance.choice([180, 200, 202, 408, 486, 603])
+        call = self.call
+        transfer.referred(self.world.deps, call.call_id, call.provider_call_id or "", code)
+
+    def network_is_silent(self):
+        self.world.clock.advance(transfer.REFERRAL_MS / 1000)
+        transfer.give_up_referral(self.world.deps, self.world.reread(self.call))
 
     def relay_reports(self):
         which = self.chance.choice([self.call, *self.legs()])
@@ -134,18 +145,26 @@ class Scene:
             assert not leg.state.final
         live = {leg.call_id for leg in legs if not leg.state.final}
         assert self.world.stores.dialling.get(self.account_id).calls == live
+        assert now not in (LinePhase.LEAVING, LinePhase.ENDING) or call.state.final
+        under_way = under_way or now is LinePhase.REFER
         self.check_events(events, legs, under_way and not call.state.final)
 
     def check_events(self, events, legs, under_way):
         began = [e.data["transfer_id"] for e in events if e.type == "call.transfer.started"]
         over = [e.data["transfer_id"] for e in events if e.type in OUTCOMES]
-        assert len(set(began)) == len(began) == len(legs)
+        dialled = [e for e in events if e.type == "call.transfer.started" and _by_us(e)]
+        assert len(set(began)) == len(began)
+        assert len(dialled) == len(legs)
         assert len(set(over)) == len(over)
         assert set(began[:-1] if under_way else began) == set(over)
         held = [e.type.value for e in events if e.type in ("call.held", "call.unheld")]
         assert all(a != b for a, b in itertools.pairwise(held))
         finals = [e for e in events if e.type in ("call.ended", "call.failed", "call.declined")]
         assert len({e.call_id for e in finals}) == len(finals)
+
+
+def _by_us(started):
+    return started.data["mode"] != "refer"
 
 
 @pytest.fixture
@@ -181,18 +200,21 @@ RACES = [
     ("complete", "cancel"),
     ("leave", "third_party_answers"),
     ("relay_reports", "third_party_answers"),
+    ("network_tells", "cancel"),
+    ("network_tells", "network_is_silent"),
+    ("network_tells", "relay_reports"),
 ]
 
 
 @pytest.mark.deep
 @pytest.mark.parametrize("names", RACES, ids="-".join)
-@pytest.mark.parametrize("mode", ["cold", "warm", "answered", "none"])
+@pytest.mark.parametrize("mode", ["cold", "warm", "answered", "refer", "none"])
 def test_no_race_of_two_acts_leaves_a_leg_alone(world, door, names, mode):
     """Five races of each two acts at each step: some are won by one, some by the other."""
     for seed in range(often(5, 100)):
         scene = Scene(world, random.Random(seed))
         if mode != "none":
-            wanted = TransferRequest(CALLEE, "cold" if mode == "cold" else "warm")
+            wanted = TransferRequest(CALLEE, "warm" if mode == "answered" else mode)
             transfer.start(world.deps, scene.account_id, scene.call.call_id, wanted)
         if mode == "answered":
             scene.third_party_answers()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from gateway.sip.dialog.call import Call
 from gateway.sip.dialog.state import CallState
 from gateway.sip.events import Ended, TransferProgress, TransferRequested
 from gateway.sip.syntax.message import Request
@@ -138,16 +139,40 @@ def test_a_report_whose_status_is_no_sip_code_tells_nothing(net: Network, status
     net.settle()
     call.transfers.accept(net.now)
     net.settle()
+    notified(net, call, f"SIP/2.0 {status} OK", "refer")
+    assert net.messages("alice")[-1] == "200 NOTIFY"
+    assert [event.status for event in net.alice.of(TransferProgress)] == [100]
+
+
+def test_a_late_report_of_a_transfer_that_was_given_up_is_not_the_next_ones(net: Network) -> None:
+    out, call = net.connect()
+    net.loses = lambda sender, message: brief(message) == "REFER"
+    out.transfer("sip:carol@192.0.2.3", net.now)
+    former = out.transfers._cseq
+    net.wait(33)
+    net.loses = lambda sender, message: False
+    out.transfer("sip:dave@192.0.2.4", net.now)
+    net.settle()
+    call.transfers.accept(net.now)
+    net.settle()
+    notified(net, call, "SIP/2.0 486 Busy Here", f"refer;id={former}")
+    assert net.messages("alice")[-1] == "200 NOTIFY"
+    call.transfers.report(200, net.now)
+    net.settle()
+    told = [(event.status, event.final) for event in net.alice.of(TransferProgress)]
+    assert told == [(408, True), (100, False), (200, True)]
+
+
+def notified(net: Network, call: Call, fragment: str, event: str) -> None:
+    """Let Bob tell the progress of a transfer in words of the test's."""
     notify = call.request("NOTIFY")
     for name, value in (
         ("Contact", call.contact),
-        ("Event", "refer"),
+        ("Event", event),
         ("Subscription-State", "active;expires=60"),
         ("Content-Type", "message/sipfrag"),
     ):
         notify.headers.add(name, value)
-    notify.body = f"SIP/2.0 {status} OK\r\n".encode()
+    notify.body = f"{fragment}\r\n".encode()
     call.send(notify, net.now)
     net.settle()
-    assert net.messages("alice")[-1] == "200 NOTIFY"
-    assert [event.status for event in net.alice.of(TransferProgress)] == [100]

@@ -14,7 +14,7 @@ from infra.settings import FUNCTIONS
 RELAY_CALLS = "RelayCalls"
 VOICE_CALLS = "VoiceCalls"
 
-_TRANSITION = '$.logger = "chalicelib.services.call.transition"'
+_TRANSITION = '$.logger = "chalicelib.services.call.call_writes"'
 _DELIVERY = '$.logger = "chalicelib.services.delivery.delivery_tries"'
 _COUNTS = '$.message = "counts"'
 _CALLS = ("webhook_handler", "api_handler", "expire_ring", "sweep", "deliver_event")

@@ -79,7 +79,7 @@ def of_installation(settings: Settings) -> list[Query]:
         ),
         Query(
             "Ends", "how calls ended",
-            'filter logger = "chalicelib.services.call.transition" and ispresent(end_reason) '
+            'filter logger = "chalicelib.services.call.call_writes" and ispresent(end_reason) '
             "| stats count() as calls by state, end_reason | sort calls desc",
             functions,
         ),

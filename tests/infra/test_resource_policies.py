@@ -42,8 +42,11 @@ def test_nobody_else_can_publish_to_the_topic(installed):
 
 
 def test_the_balancer_can_write_its_access_log(installed):
-    policy = installed.only("AWS::S3::BucketPolicy")
-    document = resolved(policy["PolicyDocument"], {policy["Bucket"]["Ref"]: BUCKET})
+    documents = [
+        resolved(policy["PolicyDocument"], {policy["Bucket"]["Ref"]: BUCKET})
+        for policy in installed.properties("AWS::S3::BucketPolicy")
+    ]
+    (document,) = (each for each in documents if "logdelivery" in str(each))
     written = f"{BUCKET}/balancer/AWSLogs/{ACCOUNT}/elasticloadbalancing/x.log.gz"
     writer = "logdelivery.elasticloadbalancing.amazonaws.com"
     assert allows(document, writer, "s3:PutObject", written)

@@ -34,7 +34,7 @@ def test_an_act_holds_even_if_informing_the_provider_raises(world, monkeypatch):
     """Not only refusals: a proxy's HTML, a provider that is configured no more, a lost table."""
     monkeypatch.setattr(world.provider, "steer", lambda *_: 1 / 0)
     monkeypatch.setattr(world.provider, "hang_up", lambda *_: 1 / 0)
-    monkeypatch.setattr(world.stores.calls, "leave_to_polls", lambda *_: 1 / 0)
+    monkeypatch.setattr(world.stores.media, "leave_to_polls", lambda *_: 1 / 0)
     call = world.ringing()
     assert call_control.accept(world.deps, world.account_id, call.call_id).state is CallState.ACTIVE
     assert call_control.leave(world.deps, world.account_id, call.call_id).state is CallState.ENDED

@@ -126,6 +126,7 @@ async def take_a_call(agent, line):
     assert (await agent.ask("chamade_call_dtmf", call_id=call_id, digits="12"))["queued"] == 2
     again = await agent.fail("chamade_call_accept", call_id=call_id)
     assert (again["code"], again["call"]["state"]) == ("call_not_ringing", "active")
+    await act_during_a_call(agent, call_id)
     left = await agent.ask("chamade_call_leave", call_id=call_id)
     assert (left["state"], left["end_reason"], left["audio"]) == ("ended", "agent_hangup", None)
     await asyncio.wait_for(phone.ended.wait(), 10)
@@ -135,9 +136,20 @@ async def take_a_call(agent, line):
     newest = await agent.ask("chamade_call_list", state="ended", limit=1)
     assert [call["call_id"] for call in newest["calls"]] == [call_id]
     recent = await agent.ask("chamade_inbox")
-    assert (recent["events"][-1]["type"], recent["events"][-1]["call_id"]) == (
-        "call.ended", call_id,
-    )  # fmt: skip
+    assert ("call.ended", call_id) in [
+        (event["type"], event["call_id"]) for event in recent["events"]
+    ]
+
+
+async def act_during_a_call(agent, call_id):
+    assert (await agent.ask("chamade_call_hold", call_id=call_id))["hold"] == "agent"
+    assert "hold" not in await agent.ask("chamade_call_resume", call_id=call_id)
+    recorded = await agent.ask("chamade_call_record", call_id=call_id, action="start")
+    assert recorded["recording"]["state"] == "on"
+    third_party = {"call_id": call_id, "to": "+33199001234", "mode": "cold"}
+    assert (await agent.fail("chamade_call_transfer", **third_party))["code"] == "no_trunk"
+    for tool in ("chamade_call_transfer_complete", "chamade_call_transfer_cancel"):
+        assert (await agent.fail(tool, call_id=call_id))["code"] == "no_transfer"
 
 
 async def refuse_a_call(agent, line):

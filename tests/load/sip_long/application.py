@@ -24,6 +24,7 @@ busy, declines, or lets it ring."""
 
 _ECHOES_S = 6.0
 _STREAM = "<Response><Connect><Stream url='{url}/{how}'/></Connect></Response>"
+_GOING_ON = ("queued", "initiated", "ringing", "in-progress")
 _DOCUMENTS = {
     BUSY: "<Response><Reject reason='busy'/></Response>",
     DECLINES: "<Response><Reject/></Response>",
@@ -131,6 +132,8 @@ class Application:
     async def _status(self, request: web.Request) -> web.Response:
         form = await request.post()
         sid, status = str(form["CallSid"]), str(form["CallStatus"])
+        if status in _GOING_ON:
+            return web.Response()  # such as a hold, or a change of its quality
         self.ended[status] += 1
         if form["Direction"] != "inbound" and not (known := self._status_of(sid)).done():
             known.set_result(status)

@@ -8,7 +8,7 @@ import socket
 import pytest
 
 from relay.files import LEAST, RESERVED, affordable, raise_limit
-from relay.network.connections import Connections, listen
+from relay.network.connections import Listener, bound
 from relay.network.source import of_peer, of_request
 
 
@@ -65,7 +65,7 @@ def test_open_files_limit_the_connections_to_half_of_them() -> None:
 def test_each_address_of_a_host_is_listened_on_at_the_same_port() -> None:
     if not socket.has_ipv6 or len({info[4] for info in _localhost()}) < 2:
         pytest.skip("localhost has one address here")
-    listeners = listen("localhost", 0, Connections(64, per_address=True))
+    listeners = bound("localhost", 0, Listener)
     try:
         assert len({listener.getsockname()[1] for listener in listeners}) == 1
         assert len(listeners) == 2

@@ -12,7 +12,7 @@ from chalicelib.services.dependencies import Dependencies
 from chalicelib.services.line import numbers
 from chalicelib.services.operator import account_admin
 
-POOL = [f"+1555550{last:04d}" for last in range(100, 120)]
+POOL = [f"+1555550{last:04d}" for last in range(100, 160)]
 FRENCH_POOL = [f"+331990000{last:02d}" for last in range(10, 15)]
 """Numbers that the French regulator reserves for fiction (01 99 00 XX XX)."""
 

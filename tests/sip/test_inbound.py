@@ -185,11 +185,11 @@ async def test_a_held_call_goes_on_is_told_and_its_music_is_heard(up, calls_in, 
     await owner.accept(call)
     await owner.happens("call.held", lambda data: data["call_id"] == call["call_id"])
     assert (await owner.call(call["call_id"]))["hold"] == "far_end"
-    await caller.rtp.play(spoken(music, 1), caller.remote_media)
+    await caller.rtp.play(spoken(music, 3), caller.remote_media)
     await hears(agent, music)
     await owner.happens("call.unheld", lambda data: data["call_id"] == call["call_id"], 20)
     assert "hold" not in await owner.call(call["call_id"])
-    await agent.say(agents)
+    await agent.say(spoken(agents, 2))
     await hears(caller.rtp, agents)
     await owner.leave(call)
     await caller.finished()

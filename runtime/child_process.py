@@ -1,4 +1,4 @@
-"""One process of several that a parent keeps: started, watched, started again."""
+"""Start a child process, watch it, and start it again when it ends."""
 
 from __future__ import annotations
 

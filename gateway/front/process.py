@@ -1,4 +1,4 @@
-"""One gateway process behind the front."""
+"""Run one gateway process behind the front."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["INVALID", "Process", "StartError"]
 
 
 class Process(ChildProcess):
-    """One gateway process, under the number `index`."""
+    """Hold one gateway process, under the number `index`."""
 
     def __init__(self, index: int, environ: Mapping[str, str]) -> None:
         super().__init__("gateway", index, environ)

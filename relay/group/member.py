@@ -1,4 +1,4 @@
-"""One process of a group: the sockets that it shares, those of its own, and what it tells."""
+"""Run one relay process of a group, on the sockets that it shares and on some of its own."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ async def call_id(tenant, told):
 
 
 async def loud_stretches(page, band: str) -> list[tuple[float, float]]:
-    """Where a band leaves the middle by far: [(from, to)] as shares of the picture's width."""
+    """Return where a band is loud: [(from, to)] as shares of the picture's width."""
     path = await page.locator(f"svg.sound path.{band}").get_attribute("d")
     points = [(float(x), float(y)) for x, y in re.findall(r"L([\d.]+) ([\d.]+)", path)]
     found: list[list[float]] = []

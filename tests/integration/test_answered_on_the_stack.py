@@ -1,5 +1,5 @@
-"""Who answered, through the whole system: a phone at a carrier that answers like a machine, or like
-a person, and the events, the call and the agent's socket that tell of it.
+"""Tests that the agent and the account are told who answered, through the whole system: a phone at
+a carrier answers like a machine, or like a person.
 """
 
 from __future__ import annotations

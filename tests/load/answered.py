@@ -26,7 +26,7 @@ FRAME_US = 30.0
 
 @dataclass
 class Heard:
-    """One far end, and what the detector made of it."""
+    """Hold one far end and the answer of the detector."""
 
     far_end: FarEnd
     answered: Answered | None = None
@@ -35,7 +35,7 @@ class Heard:
 
     @property
     def right(self) -> bool:
-        """Whether it was taken for what it is."""
+        """Return True if the detector was right."""
         return self.answered is not None and self.answered.by == self.far_end.by
 
     @property
